@@ -1,0 +1,103 @@
+"""The errors a step may raise, by the names that ``ErrorEquals`` uses.
+
+A step's error reaches the state machine by its class name, so a name here is a name in
+``state_machines/*.asl.json``; a test ties the two.
+
+::
+
+    StepError
+    ├── TransientError               the next attempt may work: retried with back-off
+    │   ├── DatabaseUnavailable
+    │   ├── EmailServiceUnavailable
+    │   └── StorageUnavailable
+    └── PermanentError               no attempt will work until something is changed
+        ├── FileRejected             caught per file: becomes data on the report
+        │   ├── FileMissing
+        │   ├── FileTooLarge
+        │   ├── UnreadableImage
+        │   └── UnreadablePdf
+        ├── EmailRefused             caught per recipient: becomes data on the report
+        ├── PayloadInvalid
+        ├── RecipientNotFound
+        ├── ReportNotFound
+        ├── TaskNotRegistered
+        └── TemplateInvalid
+"""
+
+
+class StepError(Exception):
+    """What a step could not do: where, what, and how to mend it.
+
+    Every argument goes to ``super().__init__``, so the error pickles and its text is never empty.
+    """
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(where, problem, remedy)
+        self.where, self.problem, self.remedy = where, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem} {self.remedy}"
+
+
+class TransientError(StepError):
+    """The next attempt may work."""
+
+
+class PermanentError(StepError):
+    """No attempt will work until something is changed."""
+
+
+class DatabaseUnavailable(TransientError):
+    """PostgreSQL refused or dropped the connection."""
+
+
+class EmailServiceUnavailable(TransientError):
+    """SES throttled the call or was not reached, and has surely not taken the mail."""
+
+
+class StorageUnavailable(TransientError):
+    """S3 throttled the call, failed inside, or was not reached."""
+
+
+class FileRejected(PermanentError):
+    """One file of a report can not be processed; the other files go on."""
+
+
+class FileMissing(FileRejected):
+    """The object is not in the bucket."""
+
+
+class FileTooLarge(FileRejected):
+    """The file passes a limit on bytes or pixels."""
+
+
+class UnreadableImage(FileRejected):
+    """The content says image, but no decoder reads it."""
+
+
+class UnreadablePdf(FileRejected):
+    """The content says PDF, but it is encrypted or broken."""
+
+
+class EmailRefused(PermanentError):
+    """SES will not take this mail for this recipient."""
+
+
+class PayloadInvalid(PermanentError):
+    """What the step was given does not fit its contract."""
+
+
+class RecipientNotFound(PermanentError):
+    """The user does not exist, is not active, or has no email address."""
+
+
+class ReportNotFound(PermanentError):
+    """The report does not exist."""
+
+
+class TaskNotRegistered(PermanentError):
+    """No Django task goes by this name in the deployed code."""
+
+
+class TemplateInvalid(PermanentError):
+    """The email template does not exist or does not render."""

@@ -1,0 +1,216 @@
+"""The task message: what Django writes into SQS and what the dispatcher makes of it.
+
+``{"id": UUIDv7, "task": name, "payload": {…}, "timestamp": ISO 8601, "source": "django-backend"}``
+
+``id`` may be missing: then the SQS MessageId stands for it. ``payload_key`` stands in for
+``payload`` where that was too large to travel inline. Unknown keys are ignored. Two forms of
+payload fit: the function's arguments by name, and the decorated form of earlier producers,
+``{"function_name", "module", "args", "kwargs"}``, of which only the arguments are used.
+
+::
+
+    MessageRejected             ends in the dead-letter queue; nothing was started
+    ├── NotJson
+    ├── NoTask
+    ├── UnknownTask
+    ├── PayloadDoesNotFit
+    └── PayloadTooLarge
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from workflows.catalog import CatalogEntry, catalog
+
+SOURCE = "django-backend"
+# AWS: input of an execution, 256 KiB as UTF-8, hard.
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAX_EXECUTION_INPUT_BYTES = 262_144
+# Above this a payload goes to S3 and travels as a key; the head-room is for what states add.
+MAX_INLINE_PAYLOAD_BYTES = 200 * 1024
+MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
+
+_TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
+_DECORATED_KEYS = frozenset({"function_name", "module", "args", "kwargs"})
+
+
+class MessageRejected(Exception):
+    """A message that can not be dispatched, however often it is received."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(where, problem, remedy)
+        self.where, self.problem, self.remedy = where, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem} {self.remedy}"
+
+
+class NotJson(MessageRejected):
+    """The body is not a JSON object."""
+
+
+class NoTask(MessageRejected):
+    """The body names no task, or its id can not name an execution."""
+
+
+class UnknownTask(MessageRejected):
+    """The catalog has no task of this name."""
+
+
+class PayloadDoesNotFit(MessageRejected):
+    """The payload breaks the task's contract."""
+
+
+class PayloadTooLarge(MessageRejected):
+    """The payload passes the size that its way of travelling allows."""
+
+
+@dataclass(frozen=True)
+class ExecutionStart:
+    """One execution to start: ``name`` is the task id, ``input_json`` the same text each time."""
+
+    name: str
+    task: str
+    workflow: str
+    input_json: str
+
+
+def payload_key_of(task_id: str) -> str:
+    """Return the S3 key under which a task's payload lies when it does not travel inline."""
+    return f"payloads/{task_id}.json"
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no NaN. Raises ValueError on NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def write_message(
+    task_id: str, task: str, timestamp: str, payload: Mapping[str, Any] | None, payload_key: str | None = None
+) -> str:
+    """Return the SQS body of a task. ``timestamp`` is ISO 8601; give ``payload`` or ``payload_key``."""
+    carried = {"payload_key": payload_key} if payload_key is not None else {"payload": payload}
+    return canonical_json({"id": task_id, "task": task, "timestamp": timestamp, "source": SOURCE, **carried})
+
+
+def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] | None = None) -> ExecutionStart:
+    """Return the execution that a message asks for.
+
+    Pure: equal bodies give equal answers, so a second delivery asks for the very same start.
+    Raises a leaf of MessageRejected, whose text says where, what and how to mend it.
+    """
+    message = _object(body)
+    entry = _entry(message, catalog() if tasks is None else tasks)
+    task_id = _task_id(message, message_id)
+    payload, payload_key = _payload(message, entry, task_id)
+    input_json = canonical_json(entry.execution_input(payload, payload_key))
+    size = len(input_json.encode())
+    if size > MAX_EXECUTION_INPUT_BYTES:
+        raise PayloadTooLarge(
+            "/payload",
+            f"{size:,} bytes as an execution's input; Step Functions takes {MAX_EXECUTION_INPUT_BYTES:,}.",
+            f"Put the payload in S3 under {payload_key_of(task_id)} and send payload_key.",
+        )
+    return ExecutionStart(task_id, entry.task, entry.workflow, input_json)
+
+
+def fit_payload(entry: CatalogEntry, payload: Any) -> dict[str, Any]:
+    """Return a payload as arguments by name, once it fits the task's contract.
+
+    Raises PayloadDoesNotFit naming every field that does not.
+    """
+    if not isinstance(payload, dict):
+        raise PayloadDoesNotFit(
+            "/payload", f"is {_json_type(payload)}, not an object.", "Give the task's arguments by name."
+        )
+    named = _named_arguments(entry, payload)
+    try:
+        fitting = entry.payload_model.model_validate(named)
+    except ValidationError as error:
+        raise PayloadDoesNotFit("/payload", _problems(error), f"Give {_signature(entry)}.") from None
+    return fitting.model_dump(mode="json", exclude_unset=True)
+
+
+def _object(body: str) -> dict[str, Any]:
+    remedy = "Send a JSON object with id, task and payload."
+    try:
+        message = json.loads(body, parse_constant=_refuse_constant)
+        body.encode()
+        canonical_json(message).encode()  # a lone surrogate parses, but no service takes it
+    except (ValueError, RecursionError) as error:
+        raise NotJson("body", f"is not JSON ({error}).", remedy) from None
+    if not isinstance(message, dict):
+        raise NotJson("body", f"is {_json_type(message)}, not a JSON object.", remedy)
+    return message
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _entry(message: dict[str, Any], tasks: Mapping[str, CatalogEntry]) -> CatalogEntry:
+    name = message.get("task")
+    if not isinstance(name, str) or not name:
+        raise NoTask("/task", "names no task.", "Give the name of a task in the catalog.")
+    if name not in tasks:
+        near = get_close_matches(name, tasks, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise UnknownTask(
+            "/task", f"{name[:80]!r} is not in the catalog.", f"{hint}Register the task and run make states."
+        )
+    return tasks[name]
+
+
+def _task_id(message: dict[str, Any], message_id: str) -> str:
+    task_id = message.get("id") or message_id
+    if not isinstance(task_id, str) or not _TASK_ID.fullmatch(task_id):
+        raise NoTask("/id", "can not name an execution.", "Use a UUIDv7: at most 80 of the characters 0-9 A-Z a-z - _.")
+    return task_id
+
+
+def _payload(message: dict[str, Any], entry: CatalogEntry, task_id: str) -> tuple[dict[str, Any] | None, str | None]:
+    key = message.get("payload_key")
+    if key is None:
+        return fit_payload(entry, message.get("payload", {})), None
+    if key != payload_key_of(task_id):  # else a message could make a step read any object of the bucket
+        raise PayloadDoesNotFit(
+            "/payload_key", "is not this task's own key.", f"Use {payload_key_of(task_id)}, or send payload inline."
+        )
+    return None, key
+
+
+def _named_arguments(entry: CatalogEntry, payload: dict[str, Any]) -> dict[str, Any]:
+    if "function_name" not in payload or not payload.keys() <= _DECORATED_KEYS:
+        return payload
+    args, kwargs = payload.get("args") or [], payload.get("kwargs") or {}
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise PayloadDoesNotFit("/payload", "args is no array or kwargs no object.", "Send both as Python has them.")
+    names = entry.parameter_names
+    if len(args) > len(names) or kwargs.keys() & set(names[: len(args)]):
+        raise PayloadDoesNotFit("/payload/args", "gives an argument too many or twice.", f"Give {_signature(entry)}.")
+    return dict(zip(names, args, strict=False)) | kwargs
+
+
+def _problems(error: ValidationError) -> str:
+    found = (
+        f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return "; ".join(found) + "."
+
+
+def _signature(entry: CatalogEntry) -> str:
+    fields = entry.payload_model.model_fields
+    names = [name if field.is_required() else f"{name} (optional)" for name, field in fields.items()]
+    return f"{entry.task}({', '.join(names)})"
+
+
+def _json_type(value: Any) -> str:
+    kinds = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
