@@ -1,0 +1,64 @@
+# Every target sets up what it needs: `make demo` and `make test` work in a fresh clone.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export UV_PYTHON_DOWNLOADS := never
+
+PYTHON := .venv/bin/python
+SETUP := .venv/.synced
+SOURCES := workflows lambdas backend deploy tests
+
+.PHONY: help setup demo up test test-fast check format states locale build bench clean
+
+help: ## Show the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: $(SETUP) ## Make .venv with everything the other targets need.
+
+$(SETUP): pyproject.toml uv.lock .python-version
+	@for candidate in python3 python3.13 python3.14 python3.12; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$${python:-}" ]; then echo "Python 3.12 or newer is needed: none of python3, python3.13, python3.14, python3.12 is." >&2; exit 1; fi; \
+	[ -x $(PYTHON) ] || $$python -m venv .venv || { rm -rf .venv; echo "python3 can make no virtual environment: on Debian or Ubuntu, apt-get install python3-venv." >&2; exit 1; }; \
+	[ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+	.venv/bin/uv sync --quiet --frozen --inexact --all-groups --python $(PYTHON)
+	@touch $@
+
+demo: $(SETUP) ## The main job from upload to mail, to its end. FILES="a.jpg b.pdf" takes your own.
+	@$(PYTHON) -m deploy.local demo $(FILES)
+
+up: $(SETUP) ## The local stack, until Ctrl-C.
+	@$(PYTHON) -m deploy.local up
+
+test: $(SETUP) ## Every test.
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+test-fast: $(SETUP) ## Every test but those that need the local stack.
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not e2e"
+
+check: $(SETUP) ## Style, types, import rules, rendered files, template.
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy $(SOURCES)
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/cfn-lint deploy/template.yaml
+
+format: $(SETUP) ## Mend style where a tool can.
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+states: $(SETUP) ## Render the task catalog and state_machines/*.asl.json from the code.
+	$(PYTHON) backend/manage.py render_tasks
+	$(PYTHON) -W ignore -m workflows.render
+
+build: $(SETUP) ## One reproducible zip per function in .build/.
+	$(PYTHON) -m deploy.package
+
+bench: $(SETUP) ## Measure speed against the targets; minutes.
+	@status=0; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:backend $(PYTHON) $$bench || status=1; done; exit $$status
+
+clean: ## Remove what was built and the local stack's state.
+	rm -rf .build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

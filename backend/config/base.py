@@ -1,0 +1,111 @@
+"""Settings that the web process and the functions share. Every value comes from the environment."""
+
+from pathlib import Path
+
+import dj_database_url
+from django.utils.translation import gettext_lazy as _
+
+from config.environment import read_bool, read_int, read_list, read_text
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+LOCAL_DIR = BASE_DIR.parent / ".local"
+
+STAGE = read_text("STAGE", "dev")  # dev or production
+DEBUG = read_bool("DJANGO_DEBUG", default=False)
+SECRET_KEY = read_text("DJANGO_SECRET_KEY")  # config.checks refuses to run without one outside dev
+if not SECRET_KEY and STAGE == "dev":
+    SECRET_KEY = "dev-only-not-a-secret-" + "0" * 32
+ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
+
+DATABASES = {
+    "default": dj_database_url.config(
+        env="DATABASE_URL",
+        default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        conn_max_age=read_int("DATABASE_CONN_MAX_AGE_SECONDS", 60),
+        conn_health_checks=True,
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "common",
+    "core",
+    "reports",
+    "executions",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = read_text("DJANGO_TIME_ZONE", "America/New_York")
+USE_I18N = True
+USE_TZ = True
+
+# AWS. boto3 itself reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE>: how the local stack is reached.
+AWS_REGION = read_text("AWS_SQS_REGION") or read_text("AWS_REGION") or read_text("AWS_DEFAULT_REGION") or "us-east-2"
+USE_ASYNC_TASKS = read_bool("USE_ASYNC_TASKS")
+AWS_SQS_QUEUE_URL = read_text("AWS_SQS_QUEUE_URL")
+AWS_SQS_DLQ_URL = read_text("AWS_SQS_DLQ_URL")
+AWS_SQS_REGION = AWS_REGION
+AWS_STORAGE_BUCKET_NAME = read_text("AWS_STORAGE_BUCKET_NAME")
+AWS_SCHEDULER_ROLE_ARN = read_text("AWS_SCHEDULER_ROLE_ARN")
+AWS_SCHEDULER_GROUP_NAME = read_text("AWS_SCHEDULER_GROUP_NAME", "default")
+TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
+TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend", "QUEUES": []}}
+
+# Files. On S3 every key starts with MEDIA_PREFIX; without a bucket they lie in MEDIA_ROOT.
+MEDIA_PREFIX = "media/"
+MEDIA_ROOT = Path(read_text("DJANGO_MEDIA_ROOT") or BASE_DIR / "media")
+SIGNED_URL_SECONDS = 3600
+_FILES = (
+    {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": AWS_STORAGE_BUCKET_NAME,
+            "location": MEDIA_PREFIX,
+            "region_name": AWS_REGION,
+            "querystring_expire": SIGNED_URL_SECONDS,
+            "file_overwrite": False,
+            "default_acl": None,
+            "signature_version": "s3v4",
+        },
+    }
+    if AWS_STORAGE_BUCKET_NAME
+    else {"BACKEND": "reports.storage.SignedFileSystemStorage"}
+)
+STORAGES = {
+    "default": _FILES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# Mail
+DEFAULT_FROM_EMAIL = read_text("DEFAULT_FROM_EMAIL", "noreply@qusecurity.com")
+PUBLIC_URL = read_text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")  # where links in mails point
+REPORT_LINK_DAYS = read_int("REPORT_LINK_DAYS", 30)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        name: {"handlers": ["console"], "level": read_text("TASK_LOG_LEVEL", "INFO")}
+        for name in ("common.tasks", "common.services.sqs_client", "executions")
+    },
+}
