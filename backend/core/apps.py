@@ -1,0 +1,15 @@
+"""The app's place in Django."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CoreConfig(AppConfig):
+    """People, places, shifts and API keys."""
+
+    name = "core"
+    verbose_name = _("People and places")
+
+    def ready(self) -> None:
+        """Register the checks of the project's settings."""
+        import config.checks  # noqa: F401  registers by being imported

@@ -1,0 +1,233 @@
+"""People, places, shifts and API keys: what a guard report refers to.
+
+Nothing here is deleted in daily work: ``is_active`` is switched off, and lists show ``.active()``.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class SoftDeleteQuerySet[ModelT: models.Model](models.QuerySet[ModelT]):
+    """Rows that are switched off instead of deleted."""
+
+    def active(self) -> Self:
+        """Return the rows in use."""
+        return self.filter(is_active=True)
+
+    def deactivate(self) -> int:
+        """Switch the rows off and return how many there were."""
+        return self.update(is_active=False)
+
+
+class SoftDeleteModel(models.Model):
+    """A row that is switched off instead of deleted."""
+
+    is_active = models.BooleanField(_("active"), default=True)
+
+    objects: ClassVar[SoftDeleteQuerySet[Self]] = SoftDeleteQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def deactivate(self) -> None:
+        """Take the row out of use."""
+        self.is_active = False
+        self.save(update_fields=["is_active"])
+
+
+class Profile(models.Model):
+    """What a person prefers: today the language of the mails."""
+
+    user = models.OneToOneField(User, models.CASCADE, verbose_name=_("user"), related_name="profile")
+    language = models.CharField(
+        _("language"), max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
+    )
+
+    class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
+
+    def __str__(self) -> str:
+        return f"{name_of(self.user)} ({self.language})"
+
+
+class Client(SoftDeleteModel):
+    """Who owns properties and hears of what happened there."""
+
+    user = models.OneToOneField(User, models.PROTECT, verbose_name=_("user"), related_name="client")
+    phone = models.CharField(_("phone"), max_length=32, blank=True)
+
+    class Meta:
+        verbose_name = _("client")
+        verbose_name_plural = _("clients")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return name_of(self.user)
+
+
+class Guard(SoftDeleteModel):
+    """Who watches over properties and files reports."""
+
+    user = models.OneToOneField(User, models.PROTECT, verbose_name=_("user"), related_name="guard")
+    phone = models.CharField(_("phone"), max_length=32, blank=True)
+    address = models.CharField(_("address"), max_length=255, blank=True)
+    is_armed = models.BooleanField(_("armed"), default=False)
+
+    class Meta:
+        verbose_name = _("guard")
+        verbose_name_plural = _("guards")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return name_of(self.user)
+
+
+def check_time_zone(name: str) -> None:
+    """Raise ValidationError unless the name is a time zone of the IANA database."""
+    if name not in available_timezones():
+        raise ValidationError(
+            _("%(name)s is not a time zone. Use a name such as America/New_York."), params={"name": name}
+        )
+
+
+class Property(SoftDeleteModel):
+    """A place that is watched over."""
+
+    owner = models.ForeignKey(Client, models.PROTECT, verbose_name=_("owner"), related_name="properties")
+    name = models.CharField(_("name"), max_length=120)
+    alias = models.CharField(_("alias"), max_length=60, blank=True)
+    address = models.CharField(_("address"), max_length=255)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=[check_time_zone],
+        help_text=_("Empty: the time zone of the installation."),
+    )
+    supervisors = models.ManyToManyField(
+        User, verbose_name=_("supervisors"), through="PropertySupervisor", related_name="supervised_properties"
+    )
+
+    class Meta:
+        verbose_name = _("property")
+        verbose_name_plural = _("properties")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.alias or self.name
+
+    def tzinfo(self) -> ZoneInfo:
+        """Return the time zone in which times at this place are told."""
+        return ZoneInfo(self.time_zone or settings.TIME_ZONE)
+
+
+class PropertySupervisor(models.Model):
+    """One supervisor of one property; the lowest position is told first."""
+
+    property = models.ForeignKey(Property, models.CASCADE, verbose_name=_("property"), related_name="supervisor_links")
+    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("supervisor"), related_name="supervisor_links")
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        verbose_name = _("supervisor")
+        verbose_name_plural = _("supervisors")
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["property", "user"], name="one_link_per_supervisor")]
+
+    def __str__(self) -> str:
+        return f"{name_of(self.user)} → {self.property}"
+
+
+class ShiftStatus(models.TextChoices):
+    """What became of a shift."""
+
+    SCHEDULED = "scheduled", _("Scheduled")
+    COMPLETED = "completed", _("Completed")
+    VOIDED = "voided", _("Voided")
+
+
+class ShiftQuerySet(SoftDeleteQuerySet["Shift"]):
+    """Shifts by their times."""
+
+    def covering(self, moment: datetime) -> Self:
+        """Return the shifts that count and hold the moment in their planned or their actual window.
+
+        A shift that has begun and not ended holds every moment since its actual start.
+        """
+        planned = Q(planned_start__lte=moment, planned_end__gte=moment)
+        actual = Q(actual_start__lte=moment) & (Q(actual_end__gte=moment) | Q(actual_end__isnull=True))
+        return self.active().exclude(status=ShiftStatus.VOIDED).filter(planned | actual)
+
+
+class Shift(SoftDeleteModel):
+    """One guard at one property, as planned and as it went."""
+
+    guard = models.ForeignKey(Guard, models.PROTECT, verbose_name=_("guard"), related_name="shifts")
+    property = models.ForeignKey(Property, models.PROTECT, verbose_name=_("property"), related_name="shifts")
+    planned_start = models.DateTimeField(_("planned start"))
+    planned_end = models.DateTimeField(_("planned end"))
+    actual_start = models.DateTimeField(_("actual start"), null=True, blank=True)
+    actual_end = models.DateTimeField(_("actual end"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=ShiftStatus, default=ShiftStatus.SCHEDULED)
+
+    objects = ShiftQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("shift")
+        verbose_name_plural = _("shifts")
+        ordering = ["-planned_start", "-id"]
+        indexes = [models.Index(fields=["guard", "planned_start"], name="shift_guard_start")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(planned_end__gt=F("planned_start")),
+                name="shift_ends_after_it_starts",
+                violation_error_message=_("The planned end must be later than the planned start."),
+            ),
+            models.CheckConstraint(
+                condition=Q(actual_end__isnull=True) | Q(actual_start__isnull=False, actual_end__gte=F("actual_start")),
+                name="shift_ended_after_it_started",
+                violation_error_message=_("The actual end needs an actual start, and must not be earlier."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.guard} · {self.property} · {timezone.localtime(self.planned_start):%Y-%m-%d %H:%M}"
+
+
+class ApiKey(SoftDeleteModel):
+    """A key of the mobile app. Only its digest is kept, so the key itself is shown once."""
+
+    name = models.CharField(_("name"), max_length=80)
+    prefix = models.CharField(_("prefix"), max_length=12, db_index=True, editable=False)
+    key_hash = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+def name_of(user: User) -> str:
+    """Return a person's name as others read it."""
+    return user.get_full_name() or user.get_username()
+
+
+def language_of(user: User) -> str:
+    """Return the language in which a person is written to. Costs a query unless the profile is loaded."""
+    profile = Profile.objects.filter(user=user).first() if "profile" not in user._state.fields_cache else user.profile
+    return profile.language if profile else settings.LANGUAGE_CODE

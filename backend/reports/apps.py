@@ -1,0 +1,11 @@
+"""The app's place in Django."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ReportsConfig(AppConfig):
+    """Guard reports, their files and thumbnails."""
+
+    name = "reports"
+    verbose_name = _("Reports")

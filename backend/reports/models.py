@@ -1,0 +1,139 @@
+"""Guard reports, their files, and the thumbnails made of them."""
+
+import secrets
+from typing import Self
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from core.models import Guard, Property, Shift, SoftDeleteModel, SoftDeleteQuerySet
+
+NAME_MAX_LENGTH = 150
+
+
+class GuardReportQuerySet(SoftDeleteQuerySet["GuardReport"]):
+    """Reports with what their readers show."""
+
+    def for_reading(self) -> Self:
+        """Return the reports with everything that a list or a page shows, in a fixed number of queries."""
+        return self.select_related("guard__user", "property", "shift").prefetch_related("files__thumbnails")
+
+
+class GuardReport(SoftDeleteModel):
+    """What a guard saw, where and when. Shift and property are found from the guard and the time."""
+
+    guard = models.ForeignKey(Guard, models.PROTECT, verbose_name=_("guard"), related_name="reports")
+    shift = models.ForeignKey(
+        Shift, models.SET_NULL, verbose_name=_("shift"), related_name="reports", null=True, blank=True
+    )
+    property = models.ForeignKey(
+        Property, models.PROTECT, verbose_name=_("property"), related_name="reports", null=True, blank=True
+    )
+    note = models.TextField(_("note"), blank=True)
+    report_datetime = models.DateTimeField(_("time of the report"), default=timezone.now)
+    latitude = models.DecimalField(
+        _("latitude"),
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-90), MaxValueValidator(90)],
+    )
+    longitude = models.DecimalField(
+        _("longitude"),
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-180), MaxValueValidator(180)],
+    )
+    processed_at = models.DateTimeField(_("processed at"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = GuardReportQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("guard report")
+        verbose_name_plural = _("guard reports")
+        ordering = ["-report_datetime", "-id"]
+        indexes = [
+            models.Index(fields=["guard", "-report_datetime"], name="report_guard_time"),
+            models.Index(fields=["-report_datetime", "-id"], name="report_time"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(latitude__range=(-90, 90)), name="report_latitude_on_earth"),
+            models.CheckConstraint(condition=Q(longitude__range=(-180, 180)), name="report_longitude_on_earth"),
+        ]
+
+    def __str__(self) -> str:
+        return _("Report %(id)s") % {"id": self.pk}
+
+
+class FileState(models.TextChoices):
+    """How far a file is: the verdicts are those of ``workflows.contracts.guard_report.FileStatus``."""
+
+    PENDING = "pending", _("Pending")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Refused")
+
+
+def stored_name(instance: "ReportFile", filename: str) -> str:
+    """Return where a file is stored: ``guard_reports/2026/11/24/<random>-front-door.jpg``.
+
+    The random part keeps names apart that phones give again and again, without asking the storage.
+    """
+    return f"guard_reports/{timezone.localtime():%Y/%m/%d}/{secrets.token_hex(6)}-{filename}"
+
+
+class ReportFile(models.Model):
+    """One uploaded file. What is known of its content is filled in by the guard_report workflow."""
+
+    report = models.ForeignKey(GuardReport, models.CASCADE, verbose_name=_("report"), related_name="files")
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    file = models.FileField(_("file"), upload_to=stored_name, max_length=255)
+    name = models.CharField(_("name"), max_length=NAME_MAX_LENGTH)
+    status = models.CharField(_("status"), max_length=8, choices=FileState, default=FileState.PENDING)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    kind = models.CharField(_("kind"), max_length=16, blank=True)
+    media_type = models.CharField(_("media type"), max_length=127, blank=True)
+    size_bytes = models.PositiveBigIntegerField(_("size in bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
+    width = models.PositiveIntegerField(_("width in pixels"), null=True, blank=True)
+    height = models.PositiveIntegerField(_("height in pixels"), null=True, blank=True)
+    pages = models.PositiveIntegerField(_("pages"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("report file")
+        verbose_name_plural = _("report files")
+        ordering = ["report_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["report", "position"], name="one_file_per_position")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Thumbnail(models.Model):
+    """One small picture of a file. ``key`` is its whole key in the bucket."""
+
+    report_file = models.ForeignKey(
+        ReportFile, models.CASCADE, verbose_name=_("report file"), related_name="thumbnails"
+    )
+    size = models.CharField(_("size"), max_length=16)
+    key = models.CharField(_("key"), max_length=255)
+    media_type = models.CharField(_("media type"), max_length=127)
+    width = models.PositiveIntegerField(_("width in pixels"))
+    height = models.PositiveIntegerField(_("height in pixels"))
+    size_bytes = models.PositiveBigIntegerField(_("size in bytes"))
+
+    class Meta:
+        verbose_name = _("thumbnail")
+        verbose_name_plural = _("thumbnails")
+        ordering = ["report_file_id", "width"]
+        constraints = [models.UniqueConstraint(fields=["report_file", "size"], name="one_thumbnail_per_size")]
+
+    def __str__(self) -> str:
+        return f"{self.size} · {self.width} × {self.height}"
