@@ -1,0 +1,1 @@
+"""People, places, shifts and API keys."""

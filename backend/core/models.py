@@ -4,7 +4,7 @@ Nothing here is deleted in daily work: ``is_active`` is switched off, and lists 
 """
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
@@ -32,8 +32,6 @@ class SoftDeleteModel(models.Model):
     """A row that is switched off instead of deleted."""
 
     is_active = models.BooleanField(_("active"), default=True)
-
-    objects: ClassVar[SoftDeleteQuerySet[Self]] = SoftDeleteQuerySet.as_manager()
 
     class Meta:
         abstract = True
@@ -66,6 +64,8 @@ class Client(SoftDeleteModel):
     user = models.OneToOneField(User, models.PROTECT, verbose_name=_("user"), related_name="client")
     phone = models.CharField(_("phone"), max_length=32, blank=True)
 
+    objects = SoftDeleteQuerySet["Client"].as_manager()
+
     class Meta:
         verbose_name = _("client")
         verbose_name_plural = _("clients")
@@ -82,6 +82,8 @@ class Guard(SoftDeleteModel):
     phone = models.CharField(_("phone"), max_length=32, blank=True)
     address = models.CharField(_("address"), max_length=255, blank=True)
     is_armed = models.BooleanField(_("armed"), default=False)
+
+    objects = SoftDeleteQuerySet["Guard"].as_manager()
 
     class Meta:
         verbose_name = _("guard")
@@ -117,6 +119,8 @@ class Property(SoftDeleteModel):
     supervisors = models.ManyToManyField(
         User, verbose_name=_("supervisors"), through="PropertySupervisor", related_name="supervised_properties"
     )
+
+    objects = SoftDeleteQuerySet["Property"].as_manager()
 
     class Meta:
         verbose_name = _("property")
@@ -212,6 +216,8 @@ class ApiKey(SoftDeleteModel):
     key_hash = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects = SoftDeleteQuerySet["ApiKey"].as_manager()
 
     class Meta:
         verbose_name = _("API key")

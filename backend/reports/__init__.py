@@ -1,0 +1,1 @@
+"""Guard reports: the API, the files, the mails."""

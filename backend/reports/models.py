@@ -81,7 +81,7 @@ class FileState(models.TextChoices):
     REJECTED = "rejected", _("Refused")
 
 
-def stored_name(instance: "ReportFile", filename: str) -> str:
+def stored_name(_instance: "ReportFile", filename: str) -> str:
     """Return where a file is stored: ``guard_reports/2026/11/24/<random>-front-door.jpg``.
 
     The random part keeps names apart that phones give again and again, without asking the storage.
@@ -136,4 +136,4 @@ class Thumbnail(models.Model):
         constraints = [models.UniqueConstraint(fields=["report_file", "size"], name="one_thumbnail_per_size")]
 
     def __str__(self) -> str:
-        return f"{self.size} · {self.width} × {self.height}"
+        return f"{self.size}, {self.width} by {self.height}"
