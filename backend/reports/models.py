@@ -3,6 +3,7 @@
 import secrets
 from typing import Self
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -97,6 +98,7 @@ class ReportFile(models.Model):
     file = models.FileField(_("file"), upload_to=stored_name, max_length=255)
     name = models.CharField(_("name"), max_length=NAME_MAX_LENGTH)
     status = models.CharField(_("status"), max_length=8, choices=FileState, default=FileState.PENDING)
+    error = models.CharField(_("error"), max_length=80, blank=True)
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     kind = models.CharField(_("kind"), max_length=16, blank=True)
     media_type = models.CharField(_("media type"), max_length=127, blank=True)
@@ -114,6 +116,11 @@ class ReportFile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def key(self) -> str:
+        """Return the file's whole key in the bucket."""
+        return f"{settings.MEDIA_PREFIX}{self.file.name}"
 
 
 class Thumbnail(models.Model):
