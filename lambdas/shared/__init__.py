@@ -1,0 +1,1 @@
+"""What more than one function needs: the edges to AWS, logging, and how a step is run."""
