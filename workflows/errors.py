@@ -12,6 +12,7 @@ A step's error reaches the state machine by its class name, so a name here is a 
     │   └── StorageUnavailable
     └── PermanentError               no attempt will work until something is changed
         ├── FileRejected             caught per file: becomes data on the report
+        │   ├── FileEmpty
         │   ├── FileMissing
         │   ├── FileTooLarge
         │   ├── UnreadableImage
@@ -56,11 +57,15 @@ class EmailServiceUnavailable(TransientError):
 
 
 class StorageUnavailable(TransientError):
-    """S3 throttled the call, failed inside, or was not reached."""
+    """S3 or DynamoDB throttled the call, failed inside, or was not reached."""
 
 
 class FileRejected(PermanentError):
     """One file of a report can not be processed; the other files go on."""
+
+
+class FileEmpty(FileRejected):
+    """The file has no bytes."""
 
 
 class FileMissing(FileRejected):
