@@ -9,7 +9,8 @@ A step's error reaches the state machine by its class name, so a name here is a 
     ├── TransientError               the next attempt may work: retried with back-off
     │   ├── DatabaseUnavailable
     │   ├── EmailServiceUnavailable
-    │   └── StorageUnavailable
+    │   ├── StorageUnavailable
+    │   └── TaskStillRunning
     └── PermanentError               no attempt will work until something is changed
         ├── FileRejected             caught per file: becomes data on the report
         │   ├── FileEmpty
@@ -58,6 +59,10 @@ class EmailServiceUnavailable(TransientError):
 
 class StorageUnavailable(TransientError):
     """S3 or DynamoDB throttled the call, failed inside, or was not reached."""
+
+
+class TaskStillRunning(TransientError):
+    """Another process is running this very task, and its end has to be awaited."""
 
 
 class FileRejected(PermanentError):

@@ -5,9 +5,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from workflows.contracts.base import Contract, TaskId
-from workflows.errors import DatabaseUnavailable, PayloadInvalid, StepError, StorageUnavailable, TaskNotRegistered
+from workflows.errors import (
+    DatabaseUnavailable,
+    PayloadInvalid,
+    StepError,
+    StorageUnavailable,
+    TaskNotRegistered,
+    TaskStillRunning,
+)
 
-TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, StorageUnavailable)
+TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, StorageUnavailable, TaskStillRunning)
 FATAL_ERRORS: tuple[type[StepError], ...] = (PayloadInvalid, TaskNotRegistered)
 
 
