@@ -1,0 +1,1 @@
+"""Makes small pictures of a picture or of a PDF's first page."""

@@ -1,0 +1,19 @@
+"""Makes the thumbnails of one file of a report, for the "Make Thumbnails" state of guard_report."""
+
+from lambdas.make_thumbnails.forms import read_forms
+from lambdas.make_thumbnails.thumbnails import make_thumbnails
+from lambdas.shared.limits import read_limits
+from lambdas.shared.objects import object_store
+from lambdas.shared.step import step
+from workflows.contracts.guard_report import MakeThumbnailsInput, ThumbnailSet
+
+
+@step(MakeThumbnailsInput)
+def lambda_handler(given: MakeThumbnailsInput) -> ThumbnailSet:
+    """Write the thumbnails of one file and return where they lie.
+
+    Safe to retry: keys come from the file's digest, so a second attempt writes the same objects, or
+    finds them. A leaf of FileRejected goes through to the state machine's catcher.
+    """
+    thumbnails = make_thumbnails(given.file, given.facts, object_store(), read_forms(), read_limits())
+    return ThumbnailSet(thumbnails=thumbnails)

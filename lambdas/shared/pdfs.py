@@ -1,0 +1,41 @@
+"""Opens PDFs with PDFium. What it can not read becomes UnreadablePdf."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Lock
+from typing import IO, Any
+
+from workflows.errors import UnreadablePdf
+
+# PDFium is not thread-safe, not even between two documents.
+# https://pypdfium2.readthedocs.io/en/stable/python_api.html#incompatibility-with-threading
+_PDFIUM = Lock()
+
+
+@contextmanager
+def open_pdf(file: IO[bytes], key: str) -> Generator[Any]:
+    """Yield a ``pypdfium2.PdfDocument`` of at least one page; one at a time, closed with all its pages.
+
+    Raises UnreadablePdf: broken, protected by a password, or without pages.
+    """
+    import pypdfium2  # type: ignore[import-untyped]  # it ships no types
+
+    with _PDFIUM:
+        try:
+            document = pypdfium2.PdfDocument(file)
+        except pypdfium2.PdfiumError as error:
+            raise _unreadable(key, error) from error
+        try:
+            if len(document) < 1:
+                raise UnreadablePdf(key, "has no pages.", "Save the PDF again and upload it.")
+            yield document
+        except pypdfium2.PdfiumError as error:
+            raise _unreadable(key, error) from error
+        finally:
+            document.close()
+
+
+def _unreadable(key: str, error: Exception) -> UnreadablePdf:
+    if "password" in str(error).lower():
+        return UnreadablePdf(key, "is protected by a password.", "Upload it without a password.")
+    return UnreadablePdf(key, "PDFium can not read it.", "Save the PDF again and upload it.")
