@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from workflows.contracts.guard_report import GuardReportInput
 from workflows.contracts.notification_email import NotificationEmailInput
@@ -42,22 +42,34 @@ class Parameter:
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A task name that may run, and the workflow that runs it."""
+    """A task name that may run, and the workflow that runs it.
+
+    ``by_reference`` says whether the workflow reads a payload from S3 where it was too large to
+    travel inline.
+    """
 
     task: str
     workflow: str
     contract: type[BaseModel] | None = None
     parameters: Mapping[str, Parameter] | None = None
+    by_reference: bool = True
 
     @cached_property
     def payload_model(self) -> type[BaseModel]:
-        """The model that a payload of this task has to fit."""
+        """The model that a payload of this task has to fit; a payload's names are its fields' aliases."""
         return self.contract or _model_of(self.task, self.parameters or {})
+
+    @cached_property
+    def required_by_name(self) -> Mapping[str, bool]:
+        """The payload's names in the order of the function's parameters, and whether each must be given."""
+        if self.contract is not None:
+            return {name: field.is_required() for name, field in self.contract.model_fields.items()}
+        return {name: parameter.required for name, parameter in (self.parameters or {}).items()}
 
     @property
     def parameter_names(self) -> list[str]:
         """The payload's names in the order of the function's parameters."""
-        return list(self.payload_model.model_fields)
+        return list(self.required_by_name)
 
     def execution_input(self, payload: dict[str, Any] | None, payload_key: str | None) -> dict[str, Any]:
         """Return the execution's input: the payload itself, or for run_task the payload beside the task's name."""
@@ -68,16 +80,20 @@ class CatalogEntry:
 
 
 WORKFLOW_TASKS: tuple[CatalogEntry, ...] = (
-    CatalogEntry("process_guard_report", "guard_report", GuardReportInput),
+    CatalogEntry("process_guard_report", "guard_report", GuardReportInput, by_reference=False),
     CatalogEntry("send_notification_email", "notification_email", NotificationEmailInput),
 )
 WORKFLOWS: tuple[str, ...] = ("guard_report", "notification_email", RUN_TASK)
 
 
 def _model_of(task: str, parameters: Mapping[str, Parameter]) -> type[BaseModel]:
+    # Aliases, since a function may well have a parameter "copy" or "_id", which no model can have as a field.
     fields: dict[str, Any] = {
-        name: (PARAMETER_TYPES[parameter.type], ... if parameter.required else None)
-        for name, parameter in parameters.items()
+        f"parameter_{position}": (
+            PARAMETER_TYPES[parameter.type],
+            Field(alias=name) if parameter.required else Field(default=None, alias=name),
+        )
+        for position, (name, parameter) in enumerate(parameters.items())
     }
     return create_model(f"Payload of {task}", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 

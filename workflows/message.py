@@ -21,7 +21,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,8 +35,10 @@ MAX_EXECUTION_INPUT_BYTES = 262_144
 MAX_INLINE_PAYLOAD_BYTES = 200 * 1024
 MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 
+_REGISTER = "Register the task and run make states."
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
 _DECORATED_KEYS = frozenset({"function_name", "module", "args", "kwargs"})
+_PROBLEMS_NAMED = 5  # of a payload that fits nowhere; the log line has to stay one line
 
 
 class MessageRejected(Exception):
@@ -87,14 +88,23 @@ def payload_key_of(task_id: str) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, no NaN. Raises ValueError on NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Return the one JSON text of a value: sorted keys, no spaces.
+
+    Raises ValueError for what no service takes: NaN, infinity, half of a surrogate pair.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text.encode()
+    # SQS replaces these two by U+FFFD. In a JSON text they stand only inside strings, where an escape is as good.
+    return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def write_message(
     task_id: str, task: str, timestamp: str, payload: Mapping[str, Any] | None, payload_key: str | None = None
 ) -> str:
-    """Return the SQS body of a task. ``timestamp`` is ISO 8601; give ``payload`` or ``payload_key``."""
+    """Return the SQS body of a task. ``timestamp`` is ISO 8601; give ``payload`` or ``payload_key``.
+
+    Raises ValueError for a payload that ``canonical_json`` refuses.
+    """
     carried = {"payload_key": payload_key} if payload_key is not None else {"payload": payload}
     return canonical_json({"id": task_id, "task": task, "timestamp": timestamp, "source": SOURCE, **carried})
 
@@ -132,17 +142,18 @@ def fit_payload(entry: CatalogEntry, payload: Any) -> dict[str, Any]:
     named = _named_arguments(entry, payload)
     try:
         fitting = entry.payload_model.model_validate(named)
+        return fitting.model_dump(mode="json", by_alias=True, exclude_unset=True)
     except ValidationError as error:
         raise PayloadDoesNotFit("/payload", _problems(error), f"Give {_signature(entry)}.") from None
-    return fitting.model_dump(mode="json", exclude_unset=True)
+    except ValueError as error:  # pydantic follows some 250 levels
+        raise PayloadDoesNotFit("/payload", f"does not serialize ({error}).", "Nest it less deeply.") from None
 
 
 def _object(body: str) -> dict[str, Any]:
     remedy = "Send a JSON object with id, task and payload."
     try:
         message = json.loads(body, parse_constant=_refuse_constant)
-        body.encode()
-        canonical_json(message).encode()  # a lone surrogate parses, but no service takes it
+        canonical_json(message)  # what parses is still not always what a service takes
     except (ValueError, RecursionError) as error:
         raise NotJson("body", f"is not JSON ({error}).", remedy) from None
     if not isinstance(message, dict):
@@ -159,16 +170,30 @@ def _entry(message: dict[str, Any], tasks: Mapping[str, CatalogEntry]) -> Catalo
     if not isinstance(name, str) or not name:
         raise NoTask("/task", "names no task.", "Give the name of a task in the catalog.")
     if name not in tasks:
-        near = get_close_matches(name, tasks, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        raise UnknownTask(
-            "/task", f"{name[:80]!r} is not in the catalog.", f"{hint}Register the task and run make states."
-        )
+        raise UnknownTask("/task", f"{name[:80]!r} is not in the catalog.", f"{_nearest(name, tasks)}{_REGISTER}")
     return tasks[name]
 
 
+def _nearest(name: str, tasks: Mapping[str, CatalogEntry]) -> str:
+    from difflib import get_close_matches  # only a mistaken message pays for it
+
+    near = get_close_matches(name[:80], tasks, n=1)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
+def task_id_of(body: str) -> str | None:
+    """Return the id that a body carries, if it carries one at all; for a log line about a message that was refused."""
+    try:
+        task_id = _object(body).get("id")
+    except NotJson:
+        return None
+    return task_id if isinstance(task_id, str) and _TASK_ID.fullmatch(task_id) else None
+
+
 def _task_id(message: dict[str, Any], message_id: str) -> str:
-    task_id = message.get("id") or message_id
+    task_id = message.get("id")
+    if task_id is None:
+        task_id = message_id
     if not isinstance(task_id, str) or not _TASK_ID.fullmatch(task_id):
         raise NoTask("/id", "can not name an execution.", "Use a UUIDv7: at most 80 of the characters 0-9 A-Z a-z - _.")
     return task_id
@@ -178,6 +203,10 @@ def _payload(message: dict[str, Any], entry: CatalogEntry, task_id: str) -> tupl
     key = message.get("payload_key")
     if key is None:
         return fit_payload(entry, message.get("payload", {})), None
+    if message.get("payload") is not None:
+        raise PayloadDoesNotFit("/payload_key", "stands beside a payload.", "Give one of the two.")
+    if not entry.by_reference:
+        raise PayloadDoesNotFit("/payload_key", f"{entry.task} takes none.", "Send its payload inline.")
     if key != payload_key_of(task_id):  # else a message could make a step read any object of the bucket
         raise PayloadDoesNotFit(
             "/payload_key", "is not this task's own key.", f"Use {payload_key_of(task_id)}, or send payload inline."
@@ -186,7 +215,7 @@ def _payload(message: dict[str, Any], entry: CatalogEntry, task_id: str) -> tupl
 
 
 def _named_arguments(entry: CatalogEntry, payload: dict[str, Any]) -> dict[str, Any]:
-    if "function_name" not in payload or not payload.keys() <= _DECORATED_KEYS:
+    if not {"function_name", "module"} <= payload.keys() <= _DECORATED_KEYS:
         return payload
     args, kwargs = payload.get("args") or [], payload.get("kwargs") or {}
     if not isinstance(args, list) or not isinstance(kwargs, dict):
@@ -198,16 +227,14 @@ def _named_arguments(entry: CatalogEntry, payload: dict[str, Any]) -> dict[str, 
 
 
 def _problems(error: ValidationError) -> str:
-    found = (
-        f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg']}"
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
-    )
-    return "; ".join(found) + "."
+    items = error.errors(include_url=False, include_input=False, include_context=False)
+    found = [f"{'.'.join(map(str, item['loc']))[:80] or 'payload'}: {item['msg']}" for item in items[:_PROBLEMS_NAMED]]
+    more = [f"{len(items) - _PROBLEMS_NAMED} more"] if len(items) > _PROBLEMS_NAMED else []
+    return "; ".join(found + more) + "."
 
 
 def _signature(entry: CatalogEntry) -> str:
-    fields = entry.payload_model.model_fields
-    names = [name if field.is_required() else f"{name} (optional)" for name, field in fields.items()]
+    names = [name if required else f"{name} (optional)" for name, required in entry.required_by_name.items()]
     return f"{entry.task}({', '.join(names)})"
 
 

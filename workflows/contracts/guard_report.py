@@ -1,11 +1,11 @@
 """The guard_report workflow: what each state is given and what it answers.
 
 Load Report -> Process Files (Map: Inspect File -> By Kind -> Make Thumbnails) -> Record Report
--> Notify People (Map: Render Email -> Send Email).
+-> Notify People (Map: Render Email -> Send Email) -> Summarize.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -14,21 +14,24 @@ from workflows.errors import (
     DatabaseUnavailable,
     EmailRefused,
     EmailServiceUnavailable,
+    FileEmpty,
     FileMissing,
     FileRejected,
     FileTooLarge,
+    PayloadInvalid,
     RecipientNotFound,
     ReportNotFound,
     StepError,
     StorageUnavailable,
+    TemplateInvalid,
     UnreadableImage,
     UnreadablePdf,
 )
 
 TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServiceUnavailable, StorageUnavailable)
-FILE_ERRORS: tuple[type[FileRejected], ...] = (FileMissing, FileTooLarge, UnreadableImage, UnreadablePdf)
+FILE_ERRORS: tuple[type[FileRejected], ...] = (FileEmpty, FileMissing, FileTooLarge, UnreadableImage, UnreadablePdf)
 RECIPIENT_ERRORS: tuple[type[StepError], ...] = (EmailRefused, RecipientNotFound)
-FATAL_ERRORS: tuple[type[StepError], ...] = (ReportNotFound,)
+FATAL_ERRORS: tuple[type[StepError], ...] = (PayloadInvalid, ReportNotFound, TemplateInvalid)
 
 DatabaseId = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -120,7 +123,10 @@ class MakeThumbnailsInput(Contract):
 
 
 class Thumbnail(Contract):
-    """One thumbnail: ``size`` is its name (small, medium, large), width and height its pixels."""
+    """One thumbnail: ``size`` is its name, width and height its pixels.
+
+    small, medium and large are WebP; email is a JPEG of medium's size, since not every mail program shows WebP.
+    """
 
     size: str
     key: str
@@ -131,7 +137,7 @@ class Thumbnail(Contract):
 
 
 class ThumbnailSet(Contract):
-    """What "Make Thumbnails" answers, the smallest first."""
+    """What "Make Thumbnails" answers: small, medium, large, then email."""
 
     thumbnails: list[Thumbnail]
 
@@ -164,3 +170,22 @@ class RecordedReport(Contract):
     accepted: int
     rejected: int
     thumbnails: int
+
+
+class Notification(Contract):
+    """What one iteration of "Notify People" ends as.
+
+    ``status`` is that of ``SentEmail``, or not_notified with the ``error`` that was caught.
+    """
+
+    user_id: DatabaseId
+    role: RecipientRole
+    status: Literal["sent", "already_sent", "unconfirmed", "not_notified"]
+    error: str | None = None
+
+
+class ProcessedReport(RecordedReport):
+    """The execution's output: how many files and thumbnails, and one entry for each recipient."""
+
+    report_id: DatabaseId
+    emails: list[Notification]

@@ -1,0 +1,1 @@
+"""The dispatcher: starts one execution for each task message of the queue."""

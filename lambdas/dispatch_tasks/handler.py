@@ -1,0 +1,55 @@
+"""Starts one execution per task message: SQS -> Step Functions."""
+
+import time
+from typing import Any
+
+from lambdas.dispatch_tasks.batch import Outcome, Status, dispatch
+from lambdas.dispatch_tasks.settings import state_machine_arns
+from lambdas.dispatch_tasks.starts import ExecutionStarter, StartFailed, step_functions
+from lambdas.shared.powertools import count, logger, metrics, tracer
+from workflows.message import MessageRejected
+
+METRICS = {
+    Status.STARTED: "ExecutionsStarted",
+    Status.ALREADY_STARTED: "ExecutionsAlreadyStarted",
+    Status.REJECTED: "MessagesRejected",
+    Status.THROTTLED: "StartsThrottled",
+    Status.FAILED: "StartsFailed",
+    Status.HELD_BACK: "MessagesHeldBack",
+}
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Start an execution for each record and report the messages that failed, and only those.
+
+    Safe to repeat: a task id starts one execution, whatever is delivered twice. A message that can
+    never be dispatched is reported each time, which brings it to the dead-letter queue.
+    Raises SettingError when STATE_MACHINE_ARNS is missing or contradicts the catalog.
+    """
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
+    starter = ExecutionStarter(step_functions(), state_machine_arns(), deadline)
+    failed = []
+    for outcome in dispatch(event["Records"], starter.start):
+        _log(outcome)
+        count(METRICS[outcome.status])
+        if outcome.error:
+            failed.append({"itemIdentifier": outcome.message.message_id})
+    metrics.flush_metrics()
+    return {"batchItemFailures": failed}
+
+
+def _log(outcome: Outcome) -> None:
+    message, error = outcome.message, outcome.error
+    keys = {
+        "message_id": message.message_id,
+        "task_id": message.task_id,
+        "receive_count": message.receive_count,
+        "status": outcome.status.value,
+    }
+    if error is None:
+        logger.info("execution started", extra=keys)
+        return
+    keys |= {"error": type(error).__name__, "reason": str(error) or repr(error)}
+    unforeseen = not isinstance(error, MessageRejected | StartFailed)
+    logger.error("message not dispatched", extra=keys, exc_info=error if unforeseen else None)

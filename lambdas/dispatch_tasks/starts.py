@@ -1,0 +1,158 @@
+"""Starts one execution by its task id, again and again for as long as time allows.
+
+::
+
+    StartFailed             the message stays in the queue
+    ├── NoTimeLeft          throttled, or Step Functions was not reached, until the time ran out
+    └── StartRefused        Step Functions will not start it until something is changed
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, Protocol, cast
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own name
+
+from workflows.message import ExecutionStart
+
+STARTS_AT_A_TIME = 10  # a batch's size, so that a batch takes about as long as one start
+CONNECT_TIMEOUT_SECONDS = 1
+READ_TIMEOUT_SECONDS = 4
+# What one more call may take at worst: none is begun when less than this is left.
+RESERVE_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+FIRST_DELAY_SECONDS = 0.2
+MAX_DELAY_SECONDS = 5.0
+
+ALREADY_EXISTS = "ExecutionAlreadyExists"
+# Besides these, whatever has Throttl in its name and every answer 429 and 5xx.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/CommonErrors.html
+_TRY_AGAIN = frozenset(
+    {
+        "ExecutionLimitExceeded",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "InternalFailure",
+        "TooManyRequestsException",
+    }
+)
+
+
+class StartFailed(Exception):
+    """An execution was not started."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(where, problem, remedy)
+        self.where, self.problem, self.remedy = where, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem} {self.remedy}"
+
+
+class NoTimeLeft(StartFailed):
+    """Every attempt was throttled or did not reach Step Functions."""
+
+
+class StartRefused(StartFailed):
+    """Another attempt would be refused too."""
+
+
+class Start(StrEnum):
+    """How a start went."""
+
+    STARTED = "started"
+    ALREADY_STARTED = "already_started"
+
+
+class StepFunctions(Protocol):
+    """The one call of boto3's Step Functions client that is made here."""
+
+    def start_execution(self, **request: Any) -> Any:
+        """Start an execution."""
+
+
+@cache
+def step_functions() -> StepFunctions:
+    """Return the client, made on first use: ten connections, and no retries but those of ExecutionStarter.
+
+    It comes from botocore itself: boto3 adds nothing to one call, and an eighth to the cold start.
+    """
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        max_pool_connections=STARTS_AT_A_TIME,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )
+    client: Any = botocore.session.get_session().create_client("stepfunctions", config=config)
+    return cast("StepFunctions", client)
+
+
+@dataclass(frozen=True)
+class ExecutionStarter:
+    """Starts executions until ``deadline``, in seconds of ``now``.
+
+    May be called by several threads at a time. Safe to repeat: the execution's name is the task id.
+    """
+
+    client: StepFunctions
+    arns: Mapping[str, str]
+    deadline: float
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[float], float] = lambda delay: random.uniform(0, delay)  # noqa: S311  spreads retries, hides nothing
+
+    def start(self, execution: ExecutionStart, trace_header: str | None = None) -> Start:
+        """Start the execution. Raises NoTimeLeft or StartRefused."""
+        request = {
+            "stateMachineArn": self.arns[execution.workflow],
+            "name": execution.name,
+            "input": execution.input_json,
+        }
+        if trace_header:
+            request["traceHeader"] = trace_header
+        delay = FIRST_DELAY_SECONDS
+        while True:
+            try:
+                self.client.start_execution(**request)
+            except (ClientError, HTTPClientError, ConnectionError) as error:
+                if _code(error) == ALREADY_EXISTS:
+                    return Start.ALREADY_STARTED
+                if not _may_work_later(error):
+                    raise _refused(execution, error) from error
+                self._wait(self.jitter(delay), execution, error)
+                delay = min(delay * 2, MAX_DELAY_SECONDS)
+            else:
+                return Start.STARTED
+
+    def _wait(self, delay: float, execution: ExecutionStart, error: Exception) -> None:
+        if self.now() + delay + RESERVE_SECONDS > self.deadline:
+            raise NoTimeLeft(
+                execution.workflow,
+                f"the last attempt to start {execution.name} met {error}.",
+                "The message comes back after the visibility timeout; lower MaximumConcurrency if this goes on.",
+            ) from error
+        self.sleep(delay)
+
+
+def _code(error: Exception) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def _may_work_later(error: Exception) -> bool:
+    if not isinstance(error, ClientError):
+        return True  # no answer at all; asked again, the same name starts nothing twice
+    code, status = _code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return code in _TRY_AGAIN or "Throttl" in code or status == 429 or status >= 500
+
+
+def _refused(execution: ExecutionStart, error: Exception) -> StartRefused:
+    return StartRefused(
+        execution.workflow,
+        f"{execution.name} was refused: {error}.",
+        "Check the state machine's ARN in STATE_MACHINE_ARNS and the function's right to states:StartExecution.",
+    )

@@ -1,0 +1,62 @@
+"""Which errors of a step are tried again, and how often: the same answer for every Task.
+
+In ASL the first retrier that names an error decides, so the order is part of the meaning:
+Lambda's own hiccups, the contract's transient errors, the permanent ones (no attempt at all),
+and last whatever nobody foresaw. ``FULL`` jitter spreads the attempts of executions that met the
+same trouble at the same moment.
+"""
+
+from collections.abc import Sequence
+
+from workflows.errors import StepError
+from workflows.graphs.asl import Retrier, names_of
+
+# The service's errors, after which the function may not even have run.
+# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
+LAMBDA_TRANSIENT = (
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+)
+# A function that ended without an answer: killed, out of memory, out of time.
+FUNCTION_CRASHES = (
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
+    "Sandbox.Timedout",
+)
+TIMEOUT = "States.Timeout"
+
+
+def retriers(*, transient: Sequence[type[StepError]], permanent: Sequence[type[StepError]]) -> list[Retrier]:
+    """Return the retriers of a Task whose function raises these errors.
+
+    A transient error is met again after at most 2, 4, 8, 16, 32 and 60 seconds, an unforeseen one
+    after at most 5, 10 and 20.
+    """
+    return [
+        _transient(list(LAMBDA_TRANSIENT)),
+        _transient(names_of(transient)),
+        Retrier(error_equals=names_of(permanent), max_attempts=0),
+        Retrier(
+            error_equals=["States.ALL"],
+            interval_seconds=5,
+            max_attempts=3,
+            backoff_rate=2,
+            max_delay_seconds=60,
+            jitter_strategy="FULL",
+        ),
+    ]
+
+
+def _transient(error_equals: list[str]) -> Retrier:
+    return Retrier(
+        error_equals=error_equals,
+        interval_seconds=2,
+        max_attempts=6,
+        backoff_rate=2,
+        max_delay_seconds=60,
+        jitter_strategy="FULL",
+    )

@@ -1,0 +1,25 @@
+"""The run_task workflow: any registered Django task in one step with retries."""
+
+from typing import Any
+
+from workflows.contracts.run_task import FATAL_ERRORS, TRANSIENT_ERRORS, TaskReturn
+from workflows.graphs.asl import RETRY_COUNT, LambdaTask, state_machine
+from workflows.graphs.retries import retriers
+
+# A step may take as long as a Lambda function may: 900 s, of which its function keeps a reserve to answer.
+TASK_TIMEOUT_SECONDS = 900
+MACHINE_TIMEOUT_SECONDS = 2 * 3600
+
+
+def definition() -> dict[str, Any]:
+    """Return the state machine. The execution ends with the function's return value as its output."""
+    run_task = LambdaTask(
+        "Run Task",
+        comment="The registered Django task that the input names. Any exception but a fatal one is tried again.",
+        payload={"attempt.$": RETRY_COUNT, "input.$": "$"},
+        answer=TaskReturn,
+        output_path="$.return_value",
+        timeout_seconds=TASK_TIMEOUT_SECONDS,
+        retry=retriers(transient=TRANSIENT_ERRORS, permanent=FATAL_ERRORS),
+    )
+    return state_machine("Runs one registered Django task.", MACHINE_TIMEOUT_SECONDS, run_task)
