@@ -1,0 +1,1 @@
+"""How it is packaged, deployed to AWS, and run on one machine."""

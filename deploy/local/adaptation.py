@@ -1,0 +1,76 @@
+"""What the AWS stand-in can not take is changed in the translated template here, and named: nothing else differs."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.cloudformation import Template
+
+# ministack 1.5.33 refuses a stack that has these, even under a condition that is false.
+UNKNOWN_TYPES: Mapping[str, str] = {
+    "AWS::StepFunctions::StateMachineVersion": "versions of state machines",
+    "AWS::StepFunctions::StateMachineAlias": "aliases of state machines",
+}
+# Its own Python runtime tells a caller that a function failed, but not with which error, and starts a new
+# process after each failure. Behind the Runtime API of provided.* functions it does neither.
+LOCAL_RUNTIME = "provided.al2023"
+
+
+def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, list[str]]:
+    """Return a translated template that ministack takes, and one line for each thing that was changed."""
+    adapted = copy.deepcopy(template)
+    resources: dict[str, dict[str, Any]] = adapted["Resources"]
+    dropped = {name: resource for name, resource in resources.items() if resource["Type"] in UNKNOWN_TYPES}
+    for name in dropped:
+        del resources[name]
+    references: dict[str, Any] = {name: {"Ref": machine} for name, machine in _machines_behind(dropped).items()}
+    numbers = _numbers(adapted.get("Parameters", {}), parameters)
+    adapted = _replace_references(adapted, references | numbers)
+    functions = [r for r in adapted["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    for function in functions:
+        function["Properties"]["Runtime"] = LOCAL_RUNTIME
+    changes = [
+        f"{UNKNOWN_TYPES[kind]} left out ({', '.join(_names_of(dropped, kind))}): the machine itself is started"
+        for kind in UNKNOWN_TYPES
+        if _names_of(dropped, kind)
+    ]
+    if functions:
+        changes.append(f"{len(functions)} functions run on {LOCAL_RUNTIME} with this Python as their bootstrap")
+    if numbers:
+        changes.append(f"numbers filled in, since a Ref would give it their text ({', '.join(numbers)})")
+    return adapted, changes
+
+
+def _numbers(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) -> dict[str, int]:
+    return {
+        name: int(given.get(name, parameter.get("Default", "")))
+        for name, parameter in declared.items()
+        if parameter["Type"] == "Number"
+    }
+
+
+def _names_of(resources: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
+    return [name for name, resource in resources.items() if resource["Type"] == kind]
+
+
+def _machines_behind(dropped: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the state machine's logical id for each version and alias that was dropped."""
+    machines: dict[str, str] = {}
+    for name, resource in dropped.items():
+        if resource["Type"] == "AWS::StepFunctions::StateMachineVersion":
+            machines[name] = resource["Properties"]["StateMachineArn"]["Ref"]
+    for name, resource in dropped.items():
+        if resource["Type"] == "AWS::StepFunctions::StateMachineAlias":
+            version = resource["Properties"]["DeploymentPreference"]["StateMachineVersionArn"]["Ref"]
+            machines[name] = machines[version]
+    return machines
+
+
+def _replace_references(value: Any, instead: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_replace_references(item, instead) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"Ref"} and value["Ref"] in instead:
+        return instead[value["Ref"]]
+    return {key: _replace_references(item, instead) for key, item in value.items()}
