@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from lambdas.shared.aws_errors import code_of, storage_errors
 from lambdas.shared.settings import SettingError, read_text
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
@@ -209,18 +210,12 @@ def _disk_read_errors(key: str) -> Generator[None]:
 
 @contextmanager
 def _s3_errors(key: str) -> Generator[None]:
-    """Turn what boto3 raises into the step's errors; what only a change of the deployment mends goes through."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
-        yield
+        with storage_errors(key, "S3"):
+            yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in {"404", "NoSuchKey", "NotFound"}:
+        if code_of(error) in {"404", "NoSuchKey", "NotFound"}:
             raise _missing(key) from None
-        if status >= 500 or status == 429 or code in {"SlowDown", "RequestTimeout", "Throttling"}:
-            raise _unavailable(key, f"S3 answered {code or status}.") from error
         raise
-    except BotoCoreError as error:
-        raise _unavailable(key, f"S3 was not reached or broke off ({type(error).__name__}).") from error

@@ -27,3 +27,11 @@ def read_int(name: str, default: int) -> int:
 def read_text(name: str, default: str = "") -> str:
     """Return a text, "" standing for a value that is not set."""
     return os.environ.get(name, default).strip()
+
+
+def require_text(name: str, meaning: str) -> str:
+    """Return a text that must be set. Raises SettingError when it is not; ``meaning`` says what to set."""
+    text = read_text(name)
+    if not text:
+        raise SettingError(name, "is not set.", f"Set it to {meaning}.")
+    return text

@@ -1,0 +1,104 @@
+"""Writes a rendered mail as a MIME message: text and HTML as alternatives, pictures inline in the HTML.
+
+Values are data, never headers: line breaks in a subject or a name become spaces, and an address that
+is not one plain address is refused.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+
+from workflows.contracts.notification_email import EmailDocument, InlineImage
+from workflows.errors import EmailRefused, PayloadInvalid
+
+# Everything as ASCII: SES asks for it, and no relay on the way can break it.
+_POLICY = SMTP.clone(cte_type="7bit")
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9._-]{1,100}(@[A-Za-z0-9.-]{1,100})?")
+_IMAGE_TYPE = re.compile(r"image/([a-z0-9.+-]{1,50})")
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A message ready to be sent: the envelope's two plain addresses, and the message's bytes."""
+
+    sender: str
+    to: str
+    raw: bytes
+
+
+def compose(
+    document: EmailDocument, pictures: Sequence[tuple[InlineImage, bytes]], send_once_key: str, now: datetime
+) -> Mail:
+    """Return the message of a rendered mail.
+
+    Raises EmailRefused when the recipient's address is none, PayloadInvalid for anything else that
+    no mail could be made of. Neither says the address or the subject: errors are kept and shown.
+    """
+    sender = _address(document.sender)
+    if sender is None:
+        raise PayloadInvalid("sender", "is no plain email address.", "Set DEFAULT_FROM_EMAIL to one.")
+    to = _address(document.to)
+    if to is None:
+        raise EmailRefused("recipient", "the address is no plain email address.", "Correct it in the back office.")
+    message = EmailMessage(policy=_POLICY)
+    message["From"], message["To"] = sender, to
+    message["Subject"] = one_line(document.subject)
+    message["Date"] = format_datetime(now)
+    # The same for each attempt, so that a mail program which gets two shows one.
+    message["Message-ID"] = f"<{hashlib.sha256(send_once_key.encode()).hexdigest()[:32]}@{sender.domain}>"
+    message.set_content(_whole(document.text), charset="utf-8", cte="quoted-printable")
+    message.add_alternative(_whole(document.html), subtype="html", charset="utf-8", cte="quoted-printable")
+    _add_pictures(message, pictures)
+    return Mail(sender.addr_spec, to.addr_spec, message.as_bytes())
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks, control characters or runs of spaces."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _add_pictures(message: EmailMessage, pictures: Sequence[tuple[InlineImage, bytes]]) -> None:
+    _, html = message.iter_parts()
+    if not isinstance(html, EmailMessage):  # what add_alternative made it
+        raise TypeError(type(html))
+    for image, data in pictures:
+        media_type = _IMAGE_TYPE.fullmatch(image.media_type)
+        if not media_type or not _CONTENT_ID.fullmatch(image.content_id):
+            raise PayloadInvalid(
+                "images", "have a content_id or a media_type that no mail can carry.", "Render the mail again."
+            )
+        html.add_related(
+            data,
+            maintype="image",
+            subtype=media_type[1],
+            cid=f"<{image.content_id}>",
+            disposition="inline",
+            filename=f"{image.content_id}.{media_type[1].replace('jpeg', 'jpg')}",
+        )
+
+
+def _address(text: str) -> Address | None:
+    """Return one address with its name, if the text is just that; an international domain in its ASCII form."""
+    name, plain = parseaddr(text)
+    local_part, at, domain = plain.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode()
+    except UnicodeError:
+        return None
+    if not at or not _LOCAL_PART.fullmatch(local_part) or not _DOMAIN.fullmatch(domain):
+        return None
+    if len(local_part) > 64 or len(domain) > 253:  # RFC 5321, 4.5.3.1
+        return None
+    return Address(one_line(name), local_part, domain)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # a lone surrogate travels in JSON, but in no mail

@@ -1,0 +1,101 @@
+"""Sends a rendered mail once: ledger, message, SES, ledger. Why this order: see ``lambdas.shared.sent_emails``."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from lambdas.send_email.mime import Mail, compose
+from lambdas.send_email.ses import AnswerLost, Mailer
+from lambdas.shared.objects import ObjectStore
+from lambdas.shared.powertools import count, logger
+from lambdas.shared.sent_emails import CLAIM_SECONDS, Claim, Entry, SentEmails
+from workflows.contracts.notification_email import EmailDocument, InlineImage, RenderedEmail, SentEmail
+from workflows.errors import EmailRefused, EmailServiceUnavailable, FileMissing, PayloadInvalid
+
+
+def send_once(
+    email: RenderedEmail,
+    task_id: str,
+    *,
+    objects: ObjectStore,
+    ledger: SentEmails,
+    mailer: Mailer,
+    clock: Callable[[], float],
+) -> SentEmail:
+    """Send a mail unless it was sent, or may have been. ``clock`` gives seconds since the epoch.
+
+    Safe to retry, to redrive and to run twice at a time. Raises EmailRefused, PayloadInvalid, and to be
+    tried again EmailServiceUnavailable and StorageUnavailable.
+    """
+    standing = ledger.find(email.send_once_key)
+    if standing:
+        return _answer_for(standing, clock())
+    # All that can fail without a mail being sent comes before the claim.
+    mail = _read_mail(email, objects, datetime.fromtimestamp(clock(), UTC))
+    claim = Claim(email.send_once_key, task_id, uuid4().hex, clock())
+    standing = ledger.claim(claim)
+    if standing:
+        return _answer_for(standing, clock())
+    return _send(mail, claim, ledger, mailer)
+
+
+def _send(mail: Mail, claim: Claim, ledger: SentEmails, mailer: Mailer) -> SentEmail:
+    try:
+        message_id = mailer.send(mail, claim.task_id)
+    except AnswerLost as error:
+        return _unconfirmed(f"the answer was lost ({error})")
+    except Exception as error:
+        if isinstance(error, EmailRefused):
+            count("EmailsRefused")
+        _release(claim, ledger)
+        raise
+    count("EmailsSent")
+    try:
+        ledger.confirm(claim, message_id)
+    except Exception:  # noqa: BLE001  the mail is out: failing now would only have the next attempt call it unconfirmed
+        logger.exception("email sent, but not recorded as sent")
+    return SentEmail(status="sent", message_id=message_id)
+
+
+def _release(claim: Claim, ledger: SentEmails) -> None:
+    try:
+        ledger.release(claim)
+    except Exception:  # noqa: BLE001  what SES said matters more; the next attempt will call the mail unconfirmed
+        logger.exception("email not sent, but its claim stays")
+
+
+def _answer_for(standing: Entry, now: float) -> SentEmail:
+    if standing.status == "sent":
+        return SentEmail(status="already_sent", message_id=standing.message_id)
+    if now - standing.claimed_at < CLAIM_SECONDS:
+        raise EmailServiceUnavailable("email", "another attempt is sending it now.", "Try again when it has ended.")
+    return _unconfirmed("an earlier attempt has not told how it ended")
+
+
+def _unconfirmed(reason: str) -> SentEmail:
+    count("EmailsUnconfirmed")
+    logger.warning("email unconfirmed: it may have been sent, and is not sent again", reason=reason)
+    return SentEmail(status="unconfirmed")
+
+
+def _read_mail(email: RenderedEmail, objects: ObjectStore, now: datetime) -> Mail:
+    try:
+        document = EmailDocument.model_validate_json(objects.read(email.email_key))
+    except FileMissing:
+        raise EmailRefused(email.email_key, "the rendered mail is gone.", "Start the task again.") from None
+    except ValidationError:
+        raise PayloadInvalid(email.email_key, "is no rendered mail.", "Render the mail again.") from None
+    return compose(document, _pictures(document.images, objects), email.send_once_key, now)
+
+
+def _pictures(images: list[InlineImage], objects: ObjectStore) -> list[tuple[InlineImage, bytes]]:
+    """Return the pictures that are still there: a mail without one is better than no mail."""
+    pictures = []
+    for image in images:
+        try:
+            pictures.append((image, objects.read(image.key)))
+        except FileMissing:
+            logger.warning("picture of an email is gone", key=image.key)
+    return pictures
