@@ -1,0 +1,1 @@
+"""Task records: what was enqueued, how it is sent, and what became of it."""

@@ -1,0 +1,1 @@
+"""Services that other code imports by name."""

@@ -1,0 +1,11 @@
+"""The app's place in Django."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CommonConfig(AppConfig):
+    """The tasks of this project, and the ways to send one."""
+
+    name = "common"
+    verbose_name = _("Common")

@@ -1,0 +1,47 @@
+"""The tasks of this project. Each can be called, or enqueued as any Django task: ``custom_processing.enqueue("x")``.
+
+To add one: write a function here, give it a name, run ``make states``. It runs as an execution of the
+run_task workflow, which tries it again after any exception but the permanent ones of ``workflows.errors``.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from common.async_task import RunsAsWorkflow, async_task
+
+logger = logging.getLogger(__name__)
+
+
+@async_task("process_guard_report")
+def process_guard_report(report_id: int) -> None:  # noqa: ARG001  the contract's parameter
+    """Process the files of a guard report and tell its people: the guard_report workflow."""
+    raise RunsAsWorkflow("guard_report")
+
+
+@async_task("send_notification_email")
+def send_notification_email(
+    user_id: int,  # noqa: ARG001  the contract's parameters
+    subject: str,  # noqa: ARG001
+    template_name: str,  # noqa: ARG001
+    context: Mapping[str, Any] = MappingProxyType({}),  # noqa: ARG001
+) -> None:
+    """Send a user one mail, rendered of ``emails/<name>.html``: the notification_email workflow."""
+    raise RunsAsWorkflow("notification_email")
+
+
+@async_task("custom_processing")
+def custom_processing(data: str) -> dict[str, Any]:
+    """Return the size and the digest of a text: an example to start your own from.
+
+    What it returns has to be JSON and is the task's result. What it raises is tried again, so whatever
+    it writes has to be safe to write twice.
+    """
+    content = data.encode()
+    if not content:
+        raise ValueError("data is empty, and no attempt will change that. Give a text.")
+    facts = {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    logger.info("custom processing of %(size_bytes)d bytes, digest %(sha256)s", facts)
+    return facts

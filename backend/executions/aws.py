@@ -1,0 +1,56 @@
+"""The AWS clients of the web process, each made on first use."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sqs import SQSClient
+
+# A request waits for these: a queue that is down costs it seconds, not minutes.
+CONNECT_TIMEOUT_SECONDS = 2
+READ_TIMEOUT_SECONDS = 5
+ATTEMPTS = 2
+
+
+@cache
+def _client(service: str, region: str) -> Any:
+    import boto3  # half a second that a process which sends nothing need not spend
+    from botocore.config import Config
+
+    return boto3.client(
+        service,  # type: ignore[call-overload]  # one of the three below
+        region_name=region,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            tcp_keepalive=True,
+        ),
+    )
+
+
+def sqs() -> "SQSClient":
+    """Return the SQS client."""
+    client: SQSClient = _client("sqs", settings.AWS_SQS_REGION)
+    return client
+
+
+def s3() -> "S3Client":
+    """Return the S3 client."""
+    client: S3Client = _client("s3", settings.AWS_REGION)
+    return client
+
+
+def scheduler() -> "EventBridgeSchedulerClient":
+    """Return the EventBridge Scheduler client."""
+    client: EventBridgeSchedulerClient = _client("scheduler", settings.AWS_SQS_REGION)
+    return client
+
+
+def forget_clients() -> None:
+    """Drop the clients, so that the next call makes one with the settings and the environment of then."""
+    _client.cache_clear()

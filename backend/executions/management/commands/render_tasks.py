@@ -1,0 +1,39 @@
+"""Renders workflows/django_tasks.json from the signatures of the registered Django tasks."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from executions.registry import registered_tasks
+from workflows.catalog import DJANGO_TASKS_FILE
+
+
+def rendered_tasks() -> str:
+    """Return the text of ``django_tasks.json``: the tasks of one step, by name."""
+    tasks = {
+        name: {"parameters": {key: asdict(parameter) for key, parameter in (task.entry.parameters or {}).items()}}
+        for name, task in registered_tasks().items()
+        if task.runs_in_one_step
+    }
+    return json.dumps(tasks, indent=2) + "\n"
+
+
+class Command(BaseCommand):
+    help = "Render workflows/django_tasks.json, by which the dispatcher knows the Django tasks."
+    requires_system_checks: list[str] = []  # one of the checks is that this command has been run
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--check", action="store_true", help="Change nothing; fail when the file differs.")
+
+    def handle(self, *, check: bool, **_options: Any) -> None:
+        text = rendered_tasks()
+        current = DJANGO_TASKS_FILE.read_text(encoding="utf-8") if DJANGO_TASKS_FILE.exists() else ""
+        if text == current:
+            self.stdout.write(f"{DJANGO_TASKS_FILE.name} is as the code has it.")
+        elif check:
+            raise CommandError(f"{DJANGO_TASKS_FILE} differs from the code. Run make states.")
+        else:
+            DJANGO_TASKS_FILE.write_text(text, encoding="utf-8")
+            self.stdout.write(f"{DJANGO_TASKS_FILE.name} rendered.")

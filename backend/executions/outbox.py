@@ -1,0 +1,107 @@
+"""The outbox: what a transaction records is sent when it commits, and what was not sent stays to be sent later."""
+
+import logging
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, F, QuerySet, Value, When
+from django.utils import timezone
+
+from executions.models import TaskRecord, TaskStatus
+from executions.registry import registered_tasks
+from executions.running import run_inline
+from executions.sending import Sending, send
+
+OUTBOX, SYNC = "outbox", "sync"
+
+logger = logging.getLogger(__name__)
+
+
+class SendAfterCommit:
+    """The hook of one savepoint level: it sends, in batches, what that level has recorded.
+
+    Rolling a savepoint back drops its hook, and so exactly its own tasks.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[TaskRecord] = []
+
+    def __call__(self) -> None:
+        """Send the records; an error of AWS is recorded and logged, never raised."""
+        send_or_fall_back(self.records)
+
+
+def send_after_commit(records: Sequence[TaskRecord]) -> None:
+    """Send records once the transaction commits, or at once outside of one."""
+    if not records:
+        return
+    if not connection.in_atomic_block:
+        send_or_fall_back(records)
+        return
+    level = set(connection.savepoint_ids)
+    for savepoint_ids, hook, *_ in reversed(connection.run_on_commit):
+        if isinstance(hook, SendAfterCommit) and savepoint_ids == level:
+            hook.records.extend(records)
+            return
+    hook = SendAfterCommit()
+    hook.records.extend(records)
+    transaction.on_commit(hook, robust=True)
+
+
+def send_or_fall_back(records: Sequence[TaskRecord]) -> Sending:
+    """Send records; do with those that could not be sent what TASK_FALLBACK says."""
+    outcome = send_recorded(records)
+    if outcome.failed:
+        logger.warning(
+            "%d of %d tasks not sent, they stay recorded: %s", len(outcome.failed), len(records), outcome.failed[0][1]
+        )
+        if settings.TASK_FALLBACK == SYNC:
+            for record, _ in outcome.failed:
+                _run_instead(record)
+    return outcome
+
+
+def send_recorded(records: Sequence[TaskRecord]) -> Sending:
+    """Send records and record what became of it, in two statements however many they are.
+
+    A record whose execution has already begun keeps its status.
+    """
+    outcome = send(records)
+    now = timezone.now()
+    if outcome.sent:
+        _update(
+            TaskRecord.objects.filter(pk__in=[record.pk for record in outcome.sent]),
+            status=Case(When(status=TaskStatus.READY, then=Value(TaskStatus.SENT)), default=F("status")),
+            sent_at=now,
+            last_send_error="",
+        )
+    for record in outcome.sent:
+        record.status, record.sent_at = TaskStatus.SENT, now
+    for said in {said for _, said in outcome.failed}:
+        failed = [record.pk for record, why in outcome.failed if why == said]
+        _update(TaskRecord.objects.filter(pk__in=failed), last_send_error=said)
+    return outcome
+
+
+def _update(records: QuerySet[TaskRecord], **changes: object) -> None:
+    """Record an attempt to send, without waiting for the disk: what is lost is at worst sent again."""
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        records.update(send_attempts=F("send_attempts") + 1, **changes)
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO OFF")
+        records.update(send_attempts=F("send_attempts") + 1, **changes)
+
+
+def _run_instead(record: TaskRecord) -> None:
+    registered = registered_tasks().get(record.task)
+    if registered is None or not registered.runs_in_one_step:
+        logger.warning("task %s %s needs the queue: it stays recorded", record.task, record.pk)
+    elif record.due_at > timezone.now():
+        logger.warning("task %s %s is not due yet: it stays recorded", record.task, record.pk)
+    else:
+        attempt = run_inline(record, registered)
+        if attempt is not None and attempt.exception is not None:
+            logger.error("task %s %s failed here", record.task, record.pk, exc_info=attempt.exception)

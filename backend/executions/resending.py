@@ -1,0 +1,82 @@
+"""Sends what never left: recorded, but neither sent nor run."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from executions.models import TaskRecord, TaskStatus
+from executions.outbox import send_recorded
+from executions.requests import MAX_DELAY_SECONDS
+
+# Rows locked, and messages in the air, at a time.
+CHUNK_SIZE = 100
+
+
+@dataclass
+class Resending:
+    """How many records were sent and how many were not, with what was said about the first of those."""
+
+    sent: int = 0
+    failed: int = 0
+    first_error: str = ""
+
+
+def resendable(older_than_seconds: float) -> QuerySet[TaskRecord]:
+    """Return the records that should have left by now, the oldest first.
+
+    One whose time has not come is left out, unless SQS can hold it until then or there is a role to
+    schedule it with.
+    """
+    now = timezone.now()
+    ready = TaskRecord.objects.filter(
+        status=TaskStatus.READY, enqueued_at__lte=now - timedelta(seconds=older_than_seconds)
+    )
+    if not settings.AWS_SCHEDULER_ROLE_ARN:
+        ready = ready.filter(_due(now))
+    return ready.order_by("enqueued_at", "id")
+
+
+def resend(older_than_seconds: float, limit: int | None = None) -> Resending:
+    """Send those records and say how it went. Several may do so at once: a record is sent by one of them.
+
+    Stops at the first chunk of which nothing could be sent.
+    """
+    done = Resending()
+    after: tuple[datetime, str] | None = None
+    while limit is None or done.sent + done.failed < limit:
+        size = CHUNK_SIZE if limit is None else min(CHUNK_SIZE, limit - done.sent - done.failed)
+        with transaction.atomic():
+            chunk = list(_locked(_after(resendable(older_than_seconds), after)[:size]))
+            if not chunk:
+                return done
+            outcome = send_recorded(chunk)
+        after = (chunk[-1].enqueued_at, chunk[-1].pk)
+        done.sent += len(outcome.sent)
+        done.failed += len(outcome.failed)
+        if outcome.failed:
+            done.first_error = done.first_error or outcome.failed[0][1]
+            if not outcome.sent:
+                return done
+    return done
+
+
+def _due(now: datetime) -> Q:
+    # A FIFO queue holds nothing back, so there a task waits here until it is due.
+    reach = now if settings.AWS_SQS_QUEUE_URL.endswith(".fifo") else now + timedelta(seconds=MAX_DELAY_SECONDS)
+    return Q(run_after__isnull=True) | Q(run_after__lte=reach)
+
+
+def _after(records: QuerySet[TaskRecord], key: tuple[datetime, str] | None) -> QuerySet[TaskRecord]:
+    if key is None:
+        return records
+    return records.filter(Q(enqueued_at__gt=key[0]) | Q(enqueued_at=key[0], id__gt=key[1]))
+
+
+def _locked(records: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
+    if connection.features.has_select_for_update_skip_locked:
+        return records.select_for_update(skip_locked=True)
+    return records

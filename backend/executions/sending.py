@@ -1,0 +1,211 @@
+"""Sends recorded tasks to SQS: a large payload through S3, what is for later through EventBridge Scheduler."""
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.utils import timezone
+
+from executions import aws
+from executions.models import TaskRecord
+from executions.registry import find_entry
+from executions.requests import MAX_DELAY_SECONDS
+from workflows.message import canonical_json, fit_payload, write_message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MAX_BATCH_MESSAGES = 10
+MAX_BATCH_BYTES = 1_048_576
+# EventBridge Scheduler: its own maxima, so that a queue which is down for a day still gets its task.
+SCHEDULE_RETRY_POLICY = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Sending:
+    """What became of records: ``failed`` holds each with what was said; ``waiting`` are not due yet."""
+
+    sent: list[TaskRecord] = field(default_factory=list)
+    failed: list[tuple[TaskRecord, str]] = field(default_factory=list)
+    waiting: list[TaskRecord] = field(default_factory=list)
+
+
+def send(records: Sequence[TaskRecord]) -> Sending:
+    """Send records and tell of each what became of it; nothing is stored, and no AWS error is raised.
+
+    Safe to repeat: a message sent twice starts one execution, since its id is the execution's name.
+    After an error of the connection the rest are not tried: they would each wait for the same time-out.
+    """
+    outcome, now = Sending(), timezone.now()
+    by_queue, by_schedule = [], []
+    for record in records:
+        if fits_queue(record, now):
+            by_queue.append(record)
+        elif settings.AWS_SCHEDULER_ROLE_ARN:
+            by_schedule.append(record)
+        else:
+            outcome.waiting.append(record)
+    try:
+        _send_to_queue(by_queue, now, outcome)
+        _put_schedules(by_schedule, outcome)
+    except BotoCoreError as error:  # not reached, no credentials: the next message would fare no better
+        settled = {record.pk for record in (*outcome.sent, *(failed for failed, _ in outcome.failed))}
+        outcome.failed += [(r, _said(error)) for r in (*by_queue, *by_schedule) if r.pk not in settled]
+    return outcome
+
+
+def is_fifo() -> bool:
+    """Return whether the queue keeps order."""
+    return str(settings.AWS_SQS_QUEUE_URL).endswith(".fifo")
+
+
+def fits_queue(record: TaskRecord, now: datetime) -> bool:
+    """Return whether SQS can hold a task until it is due: 15 minutes, and not at all on a FIFO queue."""
+    return record.due_at <= now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
+
+
+def queue_arn(url: str) -> str:
+    """Return the ARN of a queue from its URL, ``https://<host>/<account>/<name>``."""
+    account, name = urlsplit(url).path.strip("/").split("/")[-2:]
+    region = settings.AWS_SQS_REGION
+    partition = next((f"aws-{word}" for word in ("cn", "us-gov") if region.startswith(f"{word}-")), "aws")
+    return f"arn:{partition}:sqs:{region}:{account}:{name}"
+
+
+def _send_to_queue(records: Sequence[TaskRecord], now: datetime, outcome: Sending) -> None:
+    for batch in _batches(_bodies(records, outcome), now):
+        try:
+            _send_batch(batch, outcome)
+        except ClientError as error:
+            outcome.failed += [(record, _said(error)) for record, _ in batch]
+
+
+def _send_batch(batch: "list[tuple[TaskRecord, SendMessageBatchRequestEntryTypeDef]]", outcome: Sending) -> None:
+    if len(batch) == 1:
+        record, entry = batch[0]
+        aws.sqs().send_message(QueueUrl=settings.AWS_SQS_QUEUE_URL, **_without_id(entry))
+        outcome.sent.append(record)
+        return
+    answer = aws.sqs().send_message_batch(QueueUrl=settings.AWS_SQS_QUEUE_URL, Entries=[entry for _, entry in batch])
+    refused = {failed["Id"]: failed for failed in answer.get("Failed", [])}
+    for record, entry in batch:
+        failed = refused.get(entry["Id"])
+        if failed is None:
+            outcome.sent.append(record)
+        else:
+            outcome.failed.append((record, f"{failed['Code']}: {failed.get('Message', '')}"))
+
+
+def _without_id(entry: "SendMessageBatchRequestEntryTypeDef") -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "Id"}
+
+
+def _bodies(records: Iterable[TaskRecord], outcome: Sending) -> Iterator[tuple[TaskRecord, str]]:
+    for record in records:
+        try:
+            yield record, _body(record)
+        except ClientError as error:
+            outcome.failed.append((record, _said(error)))
+
+
+def _body(record: TaskRecord) -> str:
+    """Return the message of a record, its payload put in S3 first where it is too large to travel inline."""
+    key = record.payload_key or None
+    if key:
+        aws.s3().put_object(
+            Bucket=settings.AWS_STORAGE_BUCKET_NAME,
+            Key=key,
+            Body=canonical_json(_named_payload(record)).encode(),
+            ContentType="application/json",
+        )
+    timestamp = record.enqueued_at.astimezone(UTC).isoformat()
+    return write_message(record.pk, record.task, timestamp, None if key else record.payload, key)
+
+
+def _named_payload(record: TaskRecord) -> dict[str, Any]:
+    entry = find_entry(record.task)
+    return record.payload if entry is None else fit_payload(entry, record.payload)
+
+
+def _batches(
+    bodies: Iterable[tuple[TaskRecord, str]], now: datetime
+) -> "Iterator[list[tuple[TaskRecord, SendMessageBatchRequestEntryTypeDef]]]":
+    batch: list[tuple[TaskRecord, SendMessageBatchRequestEntryTypeDef]] = []
+    size_bytes = 0
+    for record, body in bodies:
+        body_bytes = len(body.encode())
+        if batch and (len(batch) == MAX_BATCH_MESSAGES or size_bytes + body_bytes > MAX_BATCH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append((record, _entry(record, body, str(len(batch)), now)))
+        size_bytes += body_bytes
+    if batch:
+        yield batch
+
+
+def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime) -> "SendMessageBatchRequestEntryTypeDef":
+    entry: SendMessageBatchRequestEntryTypeDef = {"Id": entry_id, "MessageBody": body}
+    delay_seconds = math.ceil((record.due_at - now).total_seconds())
+    if delay_seconds > 0:
+        entry["DelaySeconds"] = delay_seconds
+    if is_fifo():
+        # One group per ordered thing: a task without a group is ordered with nothing.
+        entry["MessageGroupId"] = record.message_group_id or record.pk
+        entry["MessageDeduplicationId"] = record.pk
+    elif record.message_group_id:
+        entry["MessageGroupId"] = record.message_group_id
+    return entry
+
+
+def _put_schedules(records: Iterable[TaskRecord], outcome: Sending) -> None:
+    for record in records:
+        try:
+            _put_schedule(record)
+            outcome.sent.append(record)
+        except ClientError as error:
+            outcome.failed.append((record, _said(error)))
+
+
+def _put_schedule(record: TaskRecord) -> None:
+    """Put a one-time schedule that sends the task's message when it is due, and then deletes itself."""
+    due_at = record.due_at.astimezone(UTC)
+    if due_at.microsecond:
+        due_at = due_at.replace(microsecond=0) + timedelta(seconds=1)
+    target: dict[str, Any] = {
+        "Arn": queue_arn(settings.AWS_SQS_QUEUE_URL),
+        "RoleArn": settings.AWS_SCHEDULER_ROLE_ARN,
+        "Input": _body(record),
+        "RetryPolicy": SCHEDULE_RETRY_POLICY,
+    }
+    if settings.AWS_SQS_DLQ_URL:
+        target["DeadLetterConfig"] = {"Arn": queue_arn(settings.AWS_SQS_DLQ_URL)}
+    group = record.message_group_id or (record.pk if is_fifo() else "")
+    if group:
+        target["SqsParameters"] = {"MessageGroupId": group}
+    client = aws.scheduler()
+    try:
+        client.create_schedule(
+            Name=record.pk,
+            GroupName=settings.AWS_SCHEDULER_GROUP_NAME,
+            ScheduleExpression=f"at({due_at:%Y-%m-%dT%H:%M:%S})",
+            ScheduleExpressionTimezone="UTC",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ActionAfterCompletion="DELETE",
+            ClientToken=record.pk,
+            Target=target,  # type: ignore[arg-type]  # its optional keys are set one by one
+        )
+    except client.exceptions.ConflictException:
+        logger.info("task %s was scheduled before", record.pk)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
