@@ -69,28 +69,31 @@ AWS_SCHEDULER_GROUP_NAME = read_text("AWS_SCHEDULER_GROUP_NAME", "default")
 TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
 TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend", "QUEUES": []}}
 
-# Files. On S3 every key starts with MEDIA_PREFIX; without a bucket they lie in MEDIA_ROOT.
+# Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.
 MEDIA_PREFIX = "media/"
 MEDIA_ROOT = Path(read_text("DJANGO_MEDIA_ROOT") or BASE_DIR / "media")
 SIGNED_URL_SECONDS = 3600
-_FILES = (
-    {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": AWS_STORAGE_BUCKET_NAME,
-            "location": MEDIA_PREFIX,
-            "region_name": AWS_REGION,
-            "querystring_expire": SIGNED_URL_SECONDS,
-            "file_overwrite": False,
-            "default_acl": None,
-            "signature_version": "s3v4",
-        },
+
+
+def _files(prefix: str) -> dict[str, object]:
+    if not AWS_STORAGE_BUCKET_NAME:
+        return {"BACKEND": "reports.storage.SignedFileSystemStorage", "OPTIONS": {"prefix": prefix}}
+    options = {
+        "bucket_name": AWS_STORAGE_BUCKET_NAME,
+        "location": prefix,
+        "region_name": AWS_REGION,
+        "querystring_expire": SIGNED_URL_SECONDS,
+        # Names are unique by their random part: no HEAD before each PUT, no right to list the bucket.
+        "file_overwrite": True,
+        "default_acl": None,
+        "signature_version": "s3v4",
     }
-    if AWS_STORAGE_BUCKET_NAME
-    else {"BACKEND": "reports.storage.SignedFileSystemStorage"}
-)
+    return {"BACKEND": "reports.s3_storage.SignedS3Storage", "OPTIONS": options}
+
+
 STORAGES = {
-    "default": _FILES,
+    "default": _files(MEDIA_PREFIX),
+    "objects": _files(""),  # a name here is a whole key: thumbnails
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 

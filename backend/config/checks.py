@@ -1,1 +1,143 @@
-"""Django system checks of the project's settings."""
+"""System checks of the settings: what is missing or contradictory is named, with what to set.
+
+Errors (``config.E…``) keep Django from starting. Outside production some are only warnings, so that a
+first look needs no settings at all.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+STAGES = ("dev", "production")
+TASK_FALLBACKS = ("outbox", "sync")
+MIN_SECRET_KEY_LENGTH = 32
+_REGION_OF_QUEUE_URL = re.compile(r"//sqs\.([a-z0-9-]+)\.amazonaws\.com")
+
+
+@register(Tags.security)
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  Django's signature
+    """Return what is wrong with the settings."""
+    return [*_stage(), *_secret_key(), *_database(), *_mail(), *_public_url(), *_files(), *_tasks(), *_uploads()]
+
+
+def _in_production() -> bool:
+    return bool(settings.STAGE == "production")
+
+
+def _stage() -> Iterator[CheckMessage]:
+    if settings.STAGE not in STAGES:
+        yield Error(
+            f"STAGE is {settings.STAGE!r}.", hint=f"Set STAGE to one of: {', '.join(STAGES)}.", id="config.E001"
+        )
+    if _in_production() and settings.DEBUG:
+        yield Error("DJANGO_DEBUG is on in production.", hint="Unset DJANGO_DEBUG.", id="config.E002")
+
+
+def _secret_key() -> Iterator[CheckMessage]:
+    if settings.STAGE != "dev" and len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
+        yield Error(
+            "DJANGO_SECRET_KEY is missing or too short: links and tokens could be forged.",
+            hint=f"Set DJANGO_SECRET_KEY to at least {MIN_SECRET_KEY_LENGTH} random characters, the same everywhere.",
+            id="config.E003",
+        )
+
+
+def _database() -> Iterator[CheckMessage]:
+    if _in_production() and "sqlite" in settings.DATABASES["default"]["ENGINE"]:
+        yield Error(
+            "DATABASE_URL names no PostgreSQL: production would write to a file beside the code.",
+            hint="Set DATABASE_URL=postgres://user:password@host:5432/name.",
+            id="config.E004",
+        )
+
+
+def _mail() -> Iterator[CheckMessage]:
+    try:
+        validate_email(settings.DEFAULT_FROM_EMAIL)
+    except ValidationError:
+        yield Error(
+            f"DEFAULT_FROM_EMAIL is {settings.DEFAULT_FROM_EMAIL!r}, not an email address.",
+            hint="Set DEFAULT_FROM_EMAIL to the address that SES may send from, such as noreply@qusecurity.com.",
+            id="config.E005",
+        )
+
+
+def _public_url() -> Iterator[CheckMessage]:
+    url = urlsplit(settings.PUBLIC_URL)
+    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
+        yield Error(
+            f"PUBLIC_URL is {settings.PUBLIC_URL!r}, not the address of a site.",
+            hint="Set PUBLIC_URL to where people reach this site, such as https://reports.example.com.",
+            id="config.E006",
+        )
+    elif _in_production() and url.scheme != "https":
+        yield Error(
+            f"PUBLIC_URL is {settings.PUBLIC_URL!r}: the links in mails would be open to read on the way.",
+            hint="Set PUBLIC_URL to an address that begins with https://.",
+            id="config.E007",
+        )
+
+
+def _files() -> Iterator[CheckMessage]:
+    if _in_production() and not settings.AWS_STORAGE_BUCKET_NAME:
+        yield Error(
+            "AWS_STORAGE_BUCKET_NAME is not set: the functions would not find the uploaded files.",
+            hint="Set AWS_STORAGE_BUCKET_NAME to the bucket of this stage.",
+            id="config.E008",
+        )
+    if not settings.AWS_STORAGE_BUCKET_NAME and settings.MEDIA_ROOT.name != settings.MEDIA_PREFIX.rstrip("/"):
+        yield Error(
+            f"DJANGO_MEDIA_ROOT ends in {settings.MEDIA_ROOT.name!r}, but keys begin with {settings.MEDIA_PREFIX}.",
+            hint="Name the folder media, or set AWS_STORAGE_BUCKET_NAME.",
+            id="config.E009",
+        )
+
+
+def _tasks() -> Iterator[CheckMessage]:
+    if settings.TASK_FALLBACK not in TASK_FALLBACKS:
+        yield Error(
+            f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",
+            hint=f"Set TASK_FALLBACK to one of: {', '.join(TASK_FALLBACKS)}.",
+            id="config.E010",
+        )
+    if settings.USE_ASYNC_TASKS and not settings.AWS_SQS_QUEUE_URL:
+        yield Error(
+            "USE_ASYNC_TASKS is on, but AWS_SQS_QUEUE_URL names no queue.",
+            hint="Set AWS_SQS_QUEUE_URL to the queue's URL, or USE_ASYNC_TASKS=False.",
+            id="config.E011",
+        )
+    region = _REGION_OF_QUEUE_URL.search(settings.AWS_SQS_QUEUE_URL)
+    if region and region[1] != settings.AWS_REGION:
+        yield Error(
+            f"AWS_SQS_QUEUE_URL lies in {region[1]}, but the region is {settings.AWS_REGION}.",
+            hint=f"Set AWS_SQS_REGION={region[1]}.",
+            id="config.E014",
+        )
+    if settings.USE_ASYNC_TASKS and not settings.AWS_STORAGE_BUCKET_NAME:
+        yield checks.Warning(
+            "USE_ASYNC_TASKS is on, but AWS_STORAGE_BUCKET_NAME is not set: functions elsewhere find no files.",
+            hint="Set AWS_STORAGE_BUCKET_NAME to the bucket that the functions read.",
+            id="config.W001",
+        )
+
+
+def _uploads() -> Iterator[CheckMessage]:
+    limits = ("UPLOAD_MAX_FILES", "UPLOAD_MAX_FILE_BYTES", "UPLOAD_MAX_TOTAL_BYTES", "REPORT_LINK_DAYS")
+    # The functions have no uploads, and so no limits of them.
+    values = {name: getattr(settings, name) for name in limits if hasattr(settings, name)}
+    for name, value in values.items():
+        if value < 1:
+            yield Error(f"{name} is {value}.", hint=f"Set {name} to 1 or more.", id="config.E012")
+    if values.get("UPLOAD_MAX_FILE_BYTES", 0) > values.get("UPLOAD_MAX_TOTAL_BYTES", 0):
+        yield Error(
+            "UPLOAD_MAX_FILE_BYTES is more than UPLOAD_MAX_TOTAL_BYTES: no file of that size could come in.",
+            hint="Set UPLOAD_MAX_TOTAL_BYTES to at least UPLOAD_MAX_FILE_BYTES.",
+            id="config.E013",
+        )

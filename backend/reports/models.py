@@ -82,7 +82,7 @@ class FileState(models.TextChoices):
     REJECTED = "rejected", _("Refused")
 
 
-def stored_name(_instance: "ReportFile", filename: str) -> str:
+def stored_name(_instance: "ReportFile | None", filename: str) -> str:
     """Return where a file is stored: ``guard_reports/2026/11/24/<random>-front-door.jpg``.
 
     The random part keeps names apart that phones give again and again, without asking the storage.

@@ -1,0 +1,125 @@
+"""The back office's pages for guard reports."""
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from core.typed_admin import ModelAdmin, StackedInline
+from reports.models import GuardReport, ReportFile
+from reports.services import enqueue_processing
+from reports.storage import objects
+
+
+class ReportFileInline(StackedInline):
+    """The files of a report, with their thumbnails. What is stored is not changed here."""
+
+    model = ReportFile
+    fields = ["download", "preview", "status", "reason", "facts"]
+    readonly_fields = ["download", "preview", "status", "reason", "facts"]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
+        """Files come with the report, from the guard."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReportFile]:
+        """Return the files with their thumbnails, in one query more."""
+        return super().get_queryset(request).prefetch_related("thumbnails")
+
+    @admin.display(description=_("file"))
+    def download(self, file: ReportFile) -> SafeString:
+        """Link to the file."""
+        return format_html('<a href="{}">{}</a>', file.file.url, file.name)
+
+    @admin.display(description=_("thumbnails"))
+    def preview(self, file: ReportFile) -> SafeString | str:
+        """Show the smallest thumbnail, and link to the others."""
+        thumbnails = list(file.thumbnails.all())
+        if not thumbnails:
+            return "-"
+        smallest = format_html(
+            '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
+            objects().url(thumbnails[0].key),
+            thumbnails[0].width,
+            thumbnails[0].height,
+        )
+        links = [(objects().url(made.key), f"{made.size} ({made.width} x {made.height})") for made in thumbnails]
+        return format_html("{}<br>{}", smallest, format_html_join(" · ", '<a href="{}">{}</a>', links))
+
+    @admin.display(description=_("facts"))
+    def facts(self, file: ReportFile) -> SafeString:
+        """Tell what is known of the content."""
+        size = f"{file.width} x {file.height}" if file.width else ""
+        known = [file.media_type, size, f"{file.size_bytes:,} B", file.sha256]
+        return format_html_join(" · ", "{}", [(fact,) for fact in known if fact])
+
+
+@admin.register(GuardReport)
+class GuardReportAdmin(ModelAdmin):
+    """Guard reports: read, note changed, taken out of use, processed again."""
+
+    list_display = [
+        "id",
+        "report_datetime",
+        "guard",
+        "property",
+        "short_note",
+        "file_count",
+        "processed_at",
+        "is_active",
+    ]
+    list_display_links = ["id", "report_datetime"]
+    list_filter = ["is_active", ("processed_at", admin.EmptyFieldListFilter), "property"]
+    list_select_related = ["guard__user", "property"]
+    date_hierarchy = "report_datetime"
+    search_fields = ["note", "property__name", "property__alias", "guard__user__last_name", "files__name"]
+    autocomplete_fields = ["guard", "property", "shift"]
+    readonly_fields = ["processed_at", "created_at", "updated_at"]
+    inlines = [ReportFileInline]
+    actions = ["deactivate", "process_again"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GuardReport]:
+        """Return the reports with the number of their files."""
+        reports: QuerySet[GuardReport] = super().get_queryset(request)
+        return reports.annotate(files_total=Count("files"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        """Reports come from guards, by the mobile app."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
+        """Refuse to delete; an action takes reports out of use."""
+        return False
+
+    @admin.display(description=_("note"))
+    def short_note(self, report: GuardReport) -> str:
+        """Return the beginning of the note."""
+        return Truncator(report.note).chars(60)
+
+    @admin.display(description=_("files"))
+    def file_count(self, report: GuardReport) -> int:
+        """Return how many files came with the report."""
+        count: int = getattr(report, "files_total")  # noqa: B009  annotated by get_queryset
+        return count
+
+    @admin.action(description=_("Take the selected rows out of use"), permissions=["change"])
+    def deactivate(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
+        """Switch the chosen reports off."""
+        count = reports.update(is_active=False)
+        said = ngettext("%(count)s row is out of use.", "%(count)s rows are out of use.", count) % {"count": count}
+        self.message_user(request, said, messages.SUCCESS)
+
+    @admin.action(description=_("Process the selected reports again"), permissions=["change"])
+    def process_again(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
+        """Enqueue the processing once more; who has the mail already gets no second one."""
+        enqueued = [enqueue_processing(report) for report in reports]
+        count = len([task_id for task_id in enqueued if task_id])
+        said = ngettext("%(count)s report is enqueued.", "%(count)s reports are enqueued.", count) % {"count": count}
+        self.message_user(request, said, messages.SUCCESS if count == len(enqueued) else messages.ERROR)

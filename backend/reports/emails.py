@@ -1,0 +1,67 @@
+"""The mail that tells a person of a guard report."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from common.emails import compose, reader_of
+from core.models import language_of
+from reports.links import ReportLink, report_url
+from reports.models import GuardReport, Thumbnail
+from reports.presentation import PresentedFile, PresentedReport, present, title
+from workflows.contracts.guard_report import Recipient, RecipientRole
+from workflows.contracts.notification_email import EmailDocument, InlineImage
+from workflows.errors import ReportNotFound
+
+TEMPLATE_NAME = "emails/guard_report.html"
+PICTURE_SIZE = "medium"
+MAX_PICTURES = 6  # the others are behind the link; mail programs cut off what is long
+
+
+def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
+    """Return the mail for one recipient of a report, in the recipient's language.
+
+    Raises ReportNotFound, RecipientNotFound and TemplateInvalid. Safe to retry: nothing is saved.
+    """
+    reader = reader_of(recipient.user_id)
+    report = GuardReport.objects.for_reading().filter(pk=report_id).first()
+    if report is None:
+        raise ReportNotFound(f"report {report_id}", "does not exist.", "Enqueue the id of a saved report.")
+    with translation.override(language_of(reader)):
+        shown, subject = present(report), title(report)
+        images = _images(shown)
+        context = {
+            "subject": subject,
+            "shown": shown,
+            "pictures": [_picture(image, thumbnail) for image, thumbnail in images],
+            "url": report_url(ReportLink(report.pk, reader.pk)),
+            "link_days": settings.REPORT_LINK_DAYS,
+            "why": _why(recipient.role, shown.place),
+        }
+        return compose(reader, subject, TEMPLATE_NAME, context, [image for image, _thumbnail in images])
+
+
+def _images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]:
+    return [
+        (_inline(file, thumbnail), thumbnail)
+        for file in shown.pictures[:MAX_PICTURES]
+        if (thumbnail := file.thumbnails.get(PICTURE_SIZE) or next(iter(file.thumbnails.values())))
+    ]
+
+
+def _inline(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
+    return InlineImage(
+        content_id=f"file-{file.file.pk}", key=thumbnail.key, media_type=thumbnail.media_type, alt=file.name
+    )
+
+
+def _picture(image: InlineImage, thumbnail: Thumbnail) -> dict[str, Any]:
+    return {"content_id": image.content_id, "alt": image.alt, "width": min(thumbnail.width, 536)}
+
+
+def _why(role: RecipientRole, place: str) -> str:
+    if role is RecipientRole.CLIENT:
+        return _("You receive this mail because %(place)s is your property.") % {"place": place}
+    return _("You receive this mail because you supervise the guards of QU Security.")

@@ -1,0 +1,34 @@
+"""How lists of reports are narrowed down."""
+
+from datetime import date, datetime, time, timedelta
+
+import django_filters
+from django.utils import timezone
+
+from reports.models import GuardReport, GuardReportQuerySet
+
+
+class GuardReportFilter(django_filters.FilterSet):
+    """``date_from`` and ``date_to`` are days of the installation's time zone, both included."""
+
+    guard = django_filters.NumberFilter(field_name="guard_id", help_text="The id of a guard.", min_value=1)
+    date_from = django_filters.DateFilter(method="since", help_text="The first day, as 2026-11-24.")
+    date_to = django_filters.DateFilter(method="until", help_text="The last day, as 2026-11-24.")
+
+    class Meta:
+        model = GuardReport
+        fields = ["guard", "date_from", "date_to"]
+
+    def since(self, reports: GuardReportQuerySet, _name: str, day: date) -> GuardReportQuerySet:
+        """Keep the reports of the day and after it."""
+        return reports.filter(report_datetime__gte=_start_of(day))
+
+    def until(self, reports: GuardReportQuerySet, _name: str, day: date) -> GuardReportQuerySet:
+        """Keep the reports of the day and before it."""
+        if day == date.max:
+            return reports
+        return reports.filter(report_datetime__lt=_start_of(day + timedelta(days=1)))
+
+
+def _start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

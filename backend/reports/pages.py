@@ -1,0 +1,91 @@
+"""Pages for people without a sign-in: the report behind a mail's link, and the files on the local disk."""
+
+from django.contrib.auth.models import User
+from django.core.signing import BadSignature, SignatureExpired
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import translation
+from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from core.models import language_of
+from reports.links import read_token
+from reports.models import GuardReport
+from reports.presentation import PresentedFile, present, title
+from reports.storage import disposition_of, media_type_of, objects, open_signed
+
+# A browser's PDF reader does not work inside a sandbox, and gives a document's scripts nothing of this site.
+_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+_NO_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'"
+
+
+@require_safe
+def report_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a report to the person whom the link names: 410 once the link is too old, 404 for any other."""
+    try:
+        link = read_token(token)
+    except SignatureExpired:
+        return _refusal(request, 410, _("This link has expired"), _("Ask the security office for the report."))
+    except BadSignature:
+        return _no_report(request)
+    report = GuardReport.objects.active().for_reading().filter(pk=link.report_id).first()
+    reader = User.objects.filter(pk=link.user_id, is_active=True).select_related("profile").first()
+    if report is None or reader is None:
+        return _no_report(request)
+    with translation.override(language_of(reader)):
+        shown = present(report)
+        context = {
+            "shown": shown,
+            "title": title(report),
+            "pictures": [_picture(file) for file in shown.pictures],
+            "files": [(file, file.file.file.url) for file in shown.files],
+        }
+        return _private(render(request, "reports/report.html", context))
+
+
+@require_safe
+def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | FileResponse:  # noqa: ARG001  the name is for people
+    """Serve a file of the local disk while the signature of its URL is good: 410 after, 404 for any other."""
+    try:
+        path, key = open_signed(token)
+    except SignatureExpired:
+        return HttpResponse(_("This link has expired"), status=410, content_type="text/plain; charset=utf-8")
+    except (BadSignature, FileNotFoundError):
+        return HttpResponse(_("There is no such file"), status=404, content_type="text/plain; charset=utf-8")
+    media_type = media_type_of(key)
+    response = FileResponse(path.open("rb"), content_type=media_type, filename=path.name)
+    response["Content-Disposition"] = f'{disposition_of(key)}; filename="{path.name}"'
+    response["Content-Security-Policy"] = _NO_SANDBOX if media_type == "application/pdf" else _SANDBOX
+    response["X-Content-Type-Options"] = "nosniff"
+    return _private(response)
+
+
+def _picture(shown: PresentedFile) -> dict[str, object]:
+    thumbnails = sorted(shown.thumbnails.values(), key=lambda thumbnail: thumbnail.width)
+    sources = [(objects().url(thumbnail.key), thumbnail.width) for thumbnail in thumbnails]
+    return {
+        "shown": shown,
+        "url": shown.file.file.url,
+        "src": sources[-1][0],
+        "srcset": ", ".join(f"{url} {width}w" for url, width in sources),
+        "width": thumbnails[-1].width,
+        "height": thumbnails[-1].height,
+    }
+
+
+def _no_report(request: HttpRequest) -> HttpResponse:
+    problem = _("There is no such report")
+    return _refusal(request, 404, problem, _("Open the link as it stands in the mail, without a change."))
+
+
+def _refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> HttpResponse:
+    page = render(request, "reports/refusal.html", {"title": problem, "remedy": remedy}, status=status)
+    return _private(page)
+
+
+def _private[ResponseT: (HttpResponse, FileResponse)](response: ResponseT) -> ResponseT:
+    patch_cache_control(response, private=True, max_age=0 if isinstance(response, HttpResponse) else 3600)
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response

@@ -1,0 +1,31 @@
+"""Files in S3. Apart from ``reports.storage``, so that only a process with a bucket imports django-storages."""
+
+from typing import Any
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from storages.backends.s3 import S3Storage  # type: ignore[import-untyped]  # it has no types
+
+from reports.storage import disposition_of, media_type_of, unavailable
+
+
+class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    """S3Storage whose URLs can not make a browser run what was uploaded, and whose errors are ours."""
+
+    def url(
+        self,
+        name: str,
+        parameters: dict[str, Any] | None = None,
+        expire: int | None = None,
+        http_method: str | None = None,
+    ) -> str:
+        """Return a signed URL, valid SIGNED_URL_SECONDS unless told otherwise."""
+        safe = {"ResponseContentDisposition": disposition_of(name), "ResponseContentType": media_type_of(name)}
+        return str(super().url(name, safe | (parameters or {}), expire, http_method))
+
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        """Store the file. Raises StorageUnavailable when S3 does not take it; safe to retry."""
+        try:
+            return str(super().save(name, content, max_length))
+        except (Boto3Error, BotoCoreError, ClientError) as error:
+            raise unavailable(name, error) from error

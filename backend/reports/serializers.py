@@ -1,0 +1,181 @@
+"""Guard reports as the API shows and takes them."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+
+from core.authentication import guard_of
+from reports.models import GuardReport, ReportFile, Thumbnail
+from reports.storage import objects
+from reports.uploads import check_number_of
+
+EARLIEST_REPORT = datetime(2000, 1, 1, tzinfo=UTC)
+# Phones' clocks are wrong by hours, not by days.
+LATEST_REPORT = timedelta(days=1)
+_SIX_DECIMALS = Decimal("0.000001")
+
+
+class ThumbnailSerializer(serializers.ModelSerializer[Thumbnail]):
+    """A small picture of a file."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Thumbnail
+        fields = ["size", "url", "width", "height"]
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, thumbnail: Thumbnail) -> str:
+        """Return a signed URL."""
+        return _absolute(self.context["request"], objects().url(thumbnail.key))
+
+
+class ReportFileSerializer(serializers.ModelSerializer[ReportFile]):
+    """A file of a report, and what became known of it."""
+
+    file_url = serializers.SerializerMethodField(help_text="Signed, valid for one hour.")
+    thumbnails = ThumbnailSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = ReportFile
+        fields = [
+            "id",
+            "name",
+            "file_url",
+            "status",
+            "reason",
+            "kind",
+            "media_type",
+            "size_bytes",
+            "width",
+            "height",
+            "pages",
+            "thumbnails",
+        ]
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_file_url(self, file: ReportFile) -> str:
+        """Return a signed URL."""
+        return _absolute(self.context["request"], file.file.url)
+
+
+class GuardReportSerializer(serializers.ModelSerializer[GuardReport]):
+    """A report with its files."""
+
+    file_url = serializers.SerializerMethodField(help_text="The first file, signed, valid for one hour.")
+    files = ReportFileSerializer(many=True, read_only=True)
+    latitude = serializers.FloatField(read_only=True, allow_null=True)
+    longitude = serializers.FloatField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = GuardReport
+        fields = [
+            "id",
+            "guard",
+            "shift",
+            "property",
+            "file_url",
+            "files",
+            "note",
+            "report_datetime",
+            "latitude",
+            "longitude",
+            "processed_at",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+    def get_file_url(self, report: GuardReport) -> str | None:
+        """Return a signed URL of the first file, the one of clients that send a single one."""
+        first = next(iter(report.files.all()), None)
+        return _absolute(self.context["request"], first.file.url) if first else None
+
+
+class AsyncProcessingSerializer(serializers.Serializer[Any]):
+    """Whether the report's processing is on its way."""
+
+    initiated = serializers.BooleanField(read_only=True)
+    task_id = serializers.CharField(read_only=True, allow_null=True)
+
+
+class CreatedGuardReportSerializer(GuardReportSerializer):
+    """A report just created."""
+
+    async_processing = AsyncProcessingSerializer(read_only=True)
+
+    class Meta(GuardReportSerializer.Meta):
+        fields = [*GuardReportSerializer.Meta.fields, "async_processing"]
+        read_only_fields = fields
+
+
+class CoordinateField(serializers.FloatField):
+    """Degrees as phones give them: with more digits than six decimals, which are 11 cm, can hold."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return a number that can be compared. Raises ValidationError for NaN, which no limit refuses."""
+        value = super().to_internal_value(data)
+        if math.isnan(value):
+            self.fail("invalid")
+        return value
+
+
+class NewGuardReportSerializer(serializers.Serializer[GuardReport]):
+    """What the mobile app sends: ``file`` for one file, ``files`` for many, or both."""
+
+    guard = serializers.IntegerField(required=False, help_text="The guard of X-Guard-ID, or left out.")
+    file = serializers.FileField(required=False, write_only=True)
+    files = serializers.ListField(child=serializers.FileField(), required=False, write_only=True)
+    note = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    report_datetime = serializers.DateTimeField(required=False, help_text="Now, when left out.")
+    latitude = CoordinateField(required=False, allow_null=True, min_value=-90, max_value=90)
+    longitude = CoordinateField(required=False, allow_null=True, min_value=-180, max_value=180)
+
+    def validate_guard(self, guard_id: int) -> int:
+        """Refuse to report for somebody else."""
+        if guard_id != guard_of(self.context["request"]).pk:
+            raise PermissionDenied(_("A guard reports as himself: leave guard out, or send the id of X-Guard-ID."))
+        return guard_id
+
+    def validate_report_datetime(self, moment: datetime) -> datetime:
+        """Refuse times that can only be mistakes."""
+        if not EARLIEST_REPORT <= moment <= timezone.now() + LATEST_REPORT:
+            raise serializers.ValidationError(_("The time must lie between the year 2000 and tomorrow."))
+        return moment
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Gather the files of both fields, and hold them against the limits."""
+        files = [*([attrs.pop("file")] if "file" in attrs else []), *attrs.pop("files", [])]
+        if not files:
+            raise serializers.ValidationError({"file": [_("Send at least one file, as file or as files.")]})
+        check_number_of(files)
+        attrs.pop("guard", None)
+        for name in ("latitude", "longitude"):
+            if attrs.get(name) is not None:
+                attrs[name] = Decimal(attrs[name]).quantize(_SIX_DECIMALS)
+        return attrs | {"files": files}
+
+
+def _absolute(request: Request, url: str) -> str:
+    return request.build_absolute_uri(url)
+
+
+class BackOfficeReportSerializer(GuardReportSerializer):
+    """A report as the back office sees it: all to read, the note to change."""
+
+    guard_name = serializers.CharField(source="guard.__str__", read_only=True)
+    property_name = serializers.CharField(source="property.__str__", read_only=True, allow_null=True)
+
+    class Meta(GuardReportSerializer.Meta):
+        fields = [*GuardReportSerializer.Meta.fields, "guard_name", "property_name"]
+        read_only_fields = [name for name in fields if name != "note"]

@@ -1,0 +1,92 @@
+"""Where files lie: S3, or the local disk when no bucket is set. Both give signed URLs.
+
+A file's whole key is the storage's prefix and its name: ``media/`` for uploads, nothing for thumbnails.
+On disk whole keys lie in MEDIA_ROOT's parent, so that the functions find them by the same keys.
+"""
+
+import mimetypes
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core import signing
+from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.utils._os import safe_join
+from django.utils.functional import cached_property
+
+from workflows.errors import StorageUnavailable
+
+SIGNED_FILES_PATH = "/files"
+_SALT = "reports.storage"
+# Shown in the browser; anything else is handed over as a download, since an uploaded page could run scripts.
+INLINE_MEDIA_TYPES = frozenset({"application/pdf", "image/gif", "image/jpeg", "image/png", "image/webp"})
+
+
+def media_type_of(name: str) -> str:
+    """Return the media type that a name's ending stands for."""
+    return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+
+
+def disposition_of(name: str) -> str:
+    """Return the Content-Disposition that keeps a file from acting as a page of this site."""
+    return "inline" if media_type_of(name) in INLINE_MEDIA_TYPES else "attachment"
+
+
+class SignedFileSystemStorage(FileSystemStorage):
+    """Files on the local disk, reached by URLs that are signed and valid SIGNED_URL_SECONDS."""
+
+    def __init__(self, prefix: str | None = None) -> None:
+        self.prefix = settings.MEDIA_PREFIX if prefix is None else prefix
+        super().__init__()
+
+    @cached_property
+    def base_location(self) -> str:
+        """Return the folder of the names; Django forgets it when MEDIA_ROOT changes."""
+        return str(disk_root() / self.prefix)
+
+    def url(self, name: str | None) -> str:
+        """Return a path of this site that serves the file until its signature is too old."""
+        if not name:
+            raise ValueError("A file without a name has no URL. Store the file first.")
+        token = signing.dumps(f"{self.prefix}{name}", salt=_SALT)
+        return f"{SIGNED_FILES_PATH}/{token}/{quote(PurePosixPath(name).name)}"
+
+    def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
+        """Store the file. Raises StorageUnavailable when the disk will not take it; safe to retry."""
+        try:
+            return super().save(name, content, max_length)
+        except OSError as error:
+            raise unavailable(name, error) from error
+
+
+def disk_root() -> Path:
+    """Return the folder in which whole keys lie."""
+    return Path(settings.MEDIA_ROOT).parent
+
+
+def open_signed(token: str) -> tuple[Path, str]:
+    """Return the path and the whole key that a token names.
+
+    Raises django.core.signing.SignatureExpired or BadSignature, and FileNotFoundError.
+    """
+    key: str = signing.loads(token, salt=_SALT, max_age=settings.SIGNED_URL_SECONDS)
+    path = Path(safe_join(str(disk_root()), key))
+    if not path.is_file():
+        raise FileNotFoundError(key)
+    return path, key
+
+
+def unavailable(name: str | None, error: Exception) -> StorageUnavailable:
+    """Return the error that tells a caller to try again later."""
+    return StorageUnavailable(str(name), f"could not be stored ({type(error).__name__}).", "Send the report again.")
+
+
+def uploads() -> Storage:
+    """Return the storage of uploaded files: their names lack MEDIA_PREFIX."""
+    return storages["default"]
+
+
+def objects() -> Storage:
+    """Return the storage in which a name is a whole key: thumbnails."""
+    return storages["objects"]

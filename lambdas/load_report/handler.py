@@ -1,0 +1,19 @@
+"""Reads a guard report from the database, for the "Load Report" state of guard_report."""
+
+from lambdas.shared.database import database_errors, setup_django
+from lambdas.shared.step import step
+from workflows.contracts.guard_report import LoadedReport, LoadReportInput
+
+setup_django()
+
+
+@step(LoadReportInput)
+def lambda_handler(event: LoadReportInput) -> LoadedReport:
+    """Return the report's files and whom to tell of it.
+
+    Safe to retry: it only reads. Raises ReportNotFound, and DatabaseUnavailable when trying again helps.
+    """
+    from reports.services import load_report
+
+    with database_errors():
+        return load_report(event.report_id)

@@ -1,0 +1,1 @@
+"""The "Record Report" step."""

@@ -1,0 +1,24 @@
+"""Writes what became of each file into the database, for the "Record Report" state of guard_report."""
+
+from lambdas.shared.database import database_errors, setup_django
+from lambdas.shared.powertools import count
+from lambdas.shared.step import step
+from workflows.contracts.guard_report import RecordedReport, RecordReportInput
+
+setup_django()
+
+
+@step(RecordReportInput)
+def lambda_handler(event: RecordReportInput) -> RecordedReport:
+    """Put the results in place of what was recorded before, and mark the report as processed.
+
+    Safe to retry: equal results give equal rows. Raises ReportNotFound, and DatabaseUnavailable when
+    trying again helps.
+    """
+    from reports.services import record_results
+
+    with database_errors():
+        recorded = record_results(event.report_id, event.results)
+    count("FilesAccepted", recorded.accepted)
+    count("FilesRejected", recorded.rejected)
+    return recorded
