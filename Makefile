@@ -43,7 +43,7 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
-	.venv/bin/lint-imports --no-cache
+	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
 	.venv/bin/cfn-lint deploy/template.yaml
 
 format: $(SETUP) ## Mend style where a tool can.
