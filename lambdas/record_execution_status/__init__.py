@@ -1,0 +1,1 @@
+"""Records what an execution became."""

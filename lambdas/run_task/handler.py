@@ -1,0 +1,66 @@
+"""Runs one registered Django task, for the "Run Task" state of run_task."""
+
+import os
+from typing import Any
+
+from lambdas.shared.database import database_errors, setup_django
+from lambdas.shared.objects import object_store
+from lambdas.shared.payloads import resolve_payload
+from lambdas.shared.powertools import logger
+from lambdas.shared.step import step
+from workflows.contracts.run_task import RunTaskInput, RunTaskStepInput, TaskReturn
+from workflows.errors import PayloadInvalid, TaskNotRegistered
+from workflows.message import PayloadDoesNotFit, canonical_json, fit_payload
+
+setup_django()
+
+from executions.registry import RegisteredTask, registered_tasks  # noqa: E402  Django has to be ready
+from executions.running import run_attempt, this_worker  # noqa: E402
+
+# AWS: a state's output has at most 256 KiB; the rest is head-room for the answer's own JSON.
+MAX_ANSWER_BYTES = 248 * 1024
+
+
+@step(RunTaskStepInput)
+def lambda_handler(event: RunTaskStepInput) -> TaskReturn:
+    """Run the task and return its value.
+
+    Safe to retry: once the function has returned, its value is answered again without running it. Its
+    exception goes through, so that the retrier sees the class. Raises TaskNotRegistered, PayloadInvalid,
+    StorageUnavailable for a payload in S3, DatabaseUnavailable, TaskStillRunning.
+    """
+    registered = _registered(event.input.task)
+    payload = _payload(event.task_id, registered, event.input)
+    worker_id = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME") or this_worker()
+    logger.info("attempt", task=registered.name, attempt=event.attempt)
+    with database_errors():
+        value = run_attempt(event.task_id, registered, payload, worker_id, event.input.payload_key or "")
+    return TaskReturn(return_value=_small_enough(value))
+
+
+def _registered(name: str) -> RegisteredTask:
+    tasks = registered_tasks()
+    registered = tasks.get(name)
+    if registered is None or not registered.runs_in_one_step:
+        raise TaskNotRegistered(
+            "/input/task", f"{name[:80]!r} is none of {', '.join(tasks)}.", "Deploy the code that has it."
+        )
+    return registered
+
+
+def _payload(task_id: str, registered: RegisteredTask, given: RunTaskInput) -> dict[str, Any]:
+    inline = given.payload if given.payload is not None or given.payload_key else {}
+    payload = resolve_payload(inline, given.payload_key, task_id, object_store())
+    try:
+        return fit_payload(registered.entry, payload)
+    except PayloadDoesNotFit as error:
+        raise PayloadInvalid(error.where, error.problem, error.remedy) from None
+
+
+def _small_enough(value: Any) -> Any:
+    """Return a value, or None for one that no state could put out: it is whole in the task record."""
+    size_bytes = len(canonical_json(value).encode())
+    if size_bytes <= MAX_ANSWER_BYTES:
+        return value
+    logger.warning("return value left out of the answer", size_bytes=size_bytes)
+    return None
