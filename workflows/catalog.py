@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -18,6 +19,7 @@ from workflows.contracts.guard_report import GuardReportInput
 from workflows.contracts.notification_email import NotificationEmailInput
 
 RUN_TASK = "run_task"
+_BUILDING = Lock()
 DJANGO_TASKS_FILE = Path(__file__).with_name("django_tasks.json")
 
 # The words of django_tasks.json for a parameter's type.
@@ -57,7 +59,10 @@ class CatalogEntry:
     @cached_property
     def payload_model(self) -> type[BaseModel]:
         """The model that a payload of this task has to fit; a payload's names are its fields' aliases."""
-        return self.contract or _model_of(self.task, self.parameters or {})
+        with _BUILDING:  # pydantic builds a deferred model on first use, and two threads at once break it
+            model = self.contract or _model_of(self.task, self.parameters or {})
+            model.model_rebuild()
+        return model
 
     @cached_property
     def required_by_name(self) -> Mapping[str, bool]:

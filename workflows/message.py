@@ -31,6 +31,8 @@ SOURCE = "django-backend"
 # AWS: input of an execution, 256 KiB as UTF-8, hard.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EXECUTION_INPUT_BYTES = 262_144
+# What a state's Parameters add to the input, and what the next state would fail by: States.DataLimitExceeded.
+STATE_RESERVE_BYTES = 4096
 # Above this a payload goes to S3 and travels as a key; the head-room is for what states add.
 MAX_INLINE_PAYLOAD_BYTES = 200 * 1024
 MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
@@ -120,11 +122,11 @@ def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] |
     task_id = _task_id(message, message_id)
     payload, payload_key = _payload(message, entry, task_id)
     input_json = canonical_json(entry.execution_input(payload, payload_key))
-    size = len(input_json.encode())
-    if size > MAX_EXECUTION_INPUT_BYTES:
+    size, most = len(input_json.encode()), MAX_EXECUTION_INPUT_BYTES - STATE_RESERVE_BYTES
+    if size > most:
         raise PayloadTooLarge(
             "/payload",
-            f"{size:,} bytes as an execution's input; Step Functions takes {MAX_EXECUTION_INPUT_BYTES:,}.",
+            f"{size:,} bytes as an execution's input; a workflow takes {most:,}.",
             f"Put the payload in S3 under {payload_key_of(task_id)} and send payload_key.",
         )
     return ExecutionStart(task_id, entry.task, entry.workflow, input_json)
