@@ -47,8 +47,8 @@ def _is_text(head: bytes) -> bool:
     if not head or _NOT_TEXT.intersection(head):
         return False
     try:
-        # Not final: the head may end within a character.
-        codecs.getincrementaldecoder("utf-8")().decode(head, final=False)
+        # A full head may end within a character; a shorter one is the whole file.
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < HEAD_BYTES)
     except UnicodeDecodeError:
         return False
     return True
