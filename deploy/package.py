@@ -22,7 +22,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -42,6 +42,8 @@ LAMBDA_PYTHON = (3, 13)
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # Unzipped, AWS takes 250 MiB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
+# A stack that runs for longer than this after the code has changed would have to be started again.
+UNPACKED_SECONDS = 86_400
 
 _KEPT_LANGUAGES = frozenset({"en", "es"})
 _DROPPED_FOLDERS = frozenset({"tests", "__pycache__"})
@@ -63,7 +65,7 @@ _DROPPED_OF_DJANGO: tuple[str, ...] = (
 )
 
 
-class PackageNotBuilt(Exception):  # noqa: N818  errors are named as facts here
+class PackageNotBuilt(Exception):
     """A function's zip could not be built; the text says at which step and what the tool said."""
 
 
@@ -110,9 +112,19 @@ def install_group(group: str, platform: str, build_dir: Path = BUILD_DIR) -> Pat
         _install(requirements, platform, made)
         _prune(made)
         _compile(made, platform)
+        # Compressed once for every function of the group: a change of our own code then takes a moment.
+        zipped = Path(scratch) / "packages.zip"
+        append_to_zip(zipped, _files_below(made))
+        zipped.rename(_zip_of(folder))
         made.rename(folder)
     _remove_older(folder, group)
     return folder
+
+
+def runtime_packages(build_dir: Path = BUILD_DIR) -> Path:
+    """Return a folder with what Lambda's Python runtime brings of its own, for this machine."""
+    with _locked(build_dir):
+        return install_group("lambda-runtime", "native", build_dir)
 
 
 @cache
@@ -152,14 +164,32 @@ def _write_package(path: Path, sources: Mapping[str, Path], packages_dir: Path, 
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, stage / name)
         _compile(stage, platform)
-        files = _files_below(packages_dir) | _files_below(stage)
-        write_zip(Path(scratch) / path.name, files)
-        (Path(scratch) / path.name).rename(path)
+        made = Path(scratch) / path.name
+        shutil.copyfile(_zip_of(packages_dir), made)
+        append_to_zip(made, _files_below(stage))
+        made.rename(path)
 
 
-def write_zip(path: Path, files: Mapping[str, Path]) -> None:
-    """Write a zip whose bytes depend on names and contents alone: fixed order, times and permissions."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+def unpack(package: Package) -> Path:
+    """Return a folder with a zip's content, made once for each zip. One unused for a day is removed."""
+    digest = hashlib.sha256(package.path.read_bytes()).hexdigest()
+    folder = package.path.parent / "unpacked" / f"{package.function.name}-{digest[:16]}"
+    if not folder.is_dir():
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, zipfile.ZipFile(package.path) as archive:
+            archive.extractall(Path(scratch) / "package")
+            with suppress(FileExistsError, NotADirectoryError):
+                (Path(scratch) / "package").rename(folder)
+    os.utime(folder)
+    for other in folder.parent.glob(f"{package.function.name}-*"):
+        if time.time() - other.stat().st_mtime > UNPACKED_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def append_to_zip(path: Path, files: Mapping[str, Path]) -> None:
+    """Add files to a zip, or to a new one. Its bytes depend on names and contents alone: fixed order, times, modes."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.create_system = 3  # Unix: the attributes are a mode
@@ -257,10 +287,15 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+def _zip_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.zip")
+
+
 def _remove_older(folder: Path, group: str) -> None:
     for other in folder.parent.glob(f"{group}-????????????????"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
+            _zip_of(other).unlink(missing_ok=True)
 
 
 def _record_sizes(packages: Iterable[Package], build_dir: Path) -> None:

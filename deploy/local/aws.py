@@ -31,7 +31,7 @@ START_TIMEOUT_SECONDS = 60
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
-class AwsNotReady(Exception):  # noqa: N818  errors are named as facts here
+class AwsNotReady(Exception):
     """The AWS stand-in did not answer in time."""
 
 

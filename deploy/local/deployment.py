@@ -2,29 +2,42 @@
 
 import io
 import json
+import shlex
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.cloudformation import Template, point_at_objects, read_template, translate
+from deploy.functions import FUNCTIONS_BY_NAME
 from deploy.local.adaptation import adapt
 from deploy.local.aws import REGION, LocalAws
-from deploy.package import ZIP_TIME, Package
+from deploy.package import ZIP_TIME, Package, unpack
 
 STACK_NAME = "qu-workflows"
 ARTIFACTS_BUCKET = "qu-workflows-artifacts"
 STACK_TIMEOUT_SECONDS = 120
-BOOTSTRAP = b"""#!/bin/sh
+# What a function's zip on this machine holds. Its package lies unpacked beside its zip: unpacking all of
+# them anew would make each start of the stack wait for ten seconds.
+BOOTSTRAP = """#!/bin/sh
 # Stands in for Lambda's Python runtime on one machine.
+export QU_OVERLAY="$LAMBDA_TASK_ROOT"
+export LAMBDA_TASK_ROOT={task_root}
 exec "$QU_PYTHON" -I -S "$QU_LAMBDA_RUNTIME"
 """
 
 
-class StackNotDeployed(Exception):  # noqa: N818  errors are named as facts here
+class StackNotDeployed(Exception):
     """CloudFormation refused or could not finish the stack; the text holds its reasons."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Modules that one function gets beside its own, and the handler that is called instead of its own."""
+
+    handler: str
+    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -39,54 +52,31 @@ def deploy(
     aws: LocalAws,
     packages: Sequence[Package],
     parameters: Mapping[str, str],
-    overlays: Mapping[str, Mapping[str, bytes]],
+    overlays: Mapping[str, Overlay],
 ) -> Deployment:
-    """Deploy the stack and return what came of it. Raises StackNotDeployed.
-
-    ``overlays`` adds files to functions' zips, by function name and then by name in the zip.
-    """
+    """Deploy the stack and return what came of it. Raises StackNotDeployed. ``overlays`` are by function name."""
     aws.s3.create_bucket(Bucket=ARTIFACTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    uploads = {
-        package.path.name: with_bootstrap(package.path, overlays.get(package.function.name, {})) for package in packages
-    }
-    with ThreadPoolExecutor(4) as pool:
-        list(
-            pool.map(
-                lambda item: aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=item[0], Body=item[1]), uploads.items()
-            )
-        )
+    for package in packages:
+        code = local_zip(package, overlays.get(package.function.name))
+        aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=package.path.name, Body=code)
     packaged = point_at_objects(read_template(), lambda path: _upload(aws, path))
     template, changes = adapt(translate(packaged, parameters, REGION), parameters)
+    for name, overlay in overlays.items():
+        template["Resources"][FUNCTIONS_BY_NAME[name].resource]["Properties"]["Handler"] = overlay.handler
     outputs = _create_stack(aws, template, parameters)
     return Deployment(outputs, changes)
 
 
-def with_bootstrap(package: Path, overlay: Mapping[str, bytes]) -> bytes:
-    """Return a package's zip with the local runtime's bootstrap, and an overlay's files in place of its own."""
-    added = {"bootstrap": BOOTSTRAP, **overlay}
-    replaced = {name for name in added if name.endswith(".py")}
+def local_zip(package: Package, overlay: Overlay | None) -> bytes:
+    """Return the zip that stands for a package on this machine: a bootstrap that runs it where it lies unpacked."""
+    bootstrap = BOOTSTRAP.format(task_root=shlex.quote(str(unpack(package)))).encode()
     made = io.BytesIO()
-    with (
-        zipfile.ZipFile(package) as source,
-        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
-    ):
-        for entry in source.infolist():
-            if not _is_replaced(entry.filename, replaced):
-                target.writestr(entry, source.read(entry), compresslevel=1)
-        for name, content in added.items():
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in {"bootstrap": bootstrap, **(overlay.files if overlay else {})}.items():
             entry = zipfile.ZipInfo(name, ZIP_TIME)
-            entry.create_system = 3  # Unix: the attributes are a mode
             entry.external_attr = (0o100755 if name == "bootstrap" else 0o100644) << 16
-            target.writestr(entry, content)
+            archive.writestr(entry, content)
     return made.getvalue()
-
-
-def _is_replaced(name: str, replaced: set[str]) -> bool:
-    """A module that is replaced takes its bytecode with it."""
-    if "__pycache__/" not in name:
-        return name in replaced
-    folder, _, file = name.rpartition("__pycache__/")
-    return f"{folder}{file.partition('.')[0]}.py" in replaced
 
 
 def _upload(aws: LocalAws, path: Path) -> str:

@@ -21,6 +21,8 @@ _API = "/2018-06-01/runtime"
 # Where what functions print is kept, one file for all; and a folder with what Lambda's runtime brings.
 LOG_FILE_VARIABLE = "QU_FUNCTIONS_LOG"
 RUNTIME_PACKAGES_VARIABLE = "QU_RUNTIME_PACKAGES"
+# An event that starts an environment and does not reach its handler, so that the first real one is not cold.
+WARM_UP = {"local_runtime": "warm up"}
 
 
 class LambdaContext:
@@ -83,7 +85,7 @@ class Lines:
 def main() -> None:
     """Load the handler, then answer one invocation after the other until the service is gone."""
     _keep_output()
-    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    sys.path[:0] = [os.environ["QU_OVERLAY"], os.environ["LAMBDA_TASK_ROOT"]]
     sys.path.append(os.environ[RUNTIME_PACKAGES_VARIABLE])
     connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
@@ -99,7 +101,8 @@ def main() -> None:
         if response.status != http.client.OK:
             return  # the service is ending this environment
         context = LambdaContext(response.headers)
-        outcome, answer = _invoke(handler, body, context)
+        event = json.loads(body)
+        outcome, answer = ("response", b"null") if event == WARM_UP else _invoke(handler, event, context)
         _post(connection, f"{_API}/invocation/{context.aws_request_id}/{outcome}", answer)
 
 
@@ -126,10 +129,10 @@ def _handler(path: str) -> Callable[[Any, LambdaContext], Any]:
 
 
 def _invoke(
-    handler: Callable[[Any, LambdaContext], Any], body: bytes, context: LambdaContext
+    handler: Callable[[Any, LambdaContext], Any], event: Any, context: LambdaContext
 ) -> tuple[str, dict[str, Any] | bytes]:
     try:
-        return "response", json.dumps(handler(json.loads(body), context), ensure_ascii=False).encode()
+        return "response", json.dumps(handler(event, context), ensure_ascii=False).encode()
     except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
         failure = _as_error(error)
         print(

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
@@ -16,18 +18,30 @@ STOP_SECONDS = 8.0
 LOG_TAIL_LINES = 15
 
 
-class ProcessEnded(Exception):  # noqa: N818  errors are named as facts here
+class ProcessEnded(Exception):
     """A process of the stack ended by itself; the text tells which, and what it said last."""
+
+
+@dataclass
+class _Child:
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    lasts: bool
+
+    def obituary(self, name: str) -> str:
+        tail = "\n".join(self.log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        return f"{name} ended with code {self.process.returncode}. The end of {self.log_file}:\n{tail}"
 
 
 class Processes:
     """Child processes, each leading its own process group, so that Ctrl-C reaches this process alone.
 
-    A watchdog process ends them when this process is killed.
+    A watchdog process ends them when this process is killed. Threads may share it.
     """
 
     def __init__(self) -> None:
-        self._children: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
+        self._children: dict[str, _Child] = {}
+        self._lock, self._is_stopping = threading.Lock(), False
         self._watchdog = subprocess.Popen(  # noqa: S603  our own interpreter and script
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py"))],
             stdin=subprocess.PIPE,
@@ -35,10 +49,24 @@ class Processes:
             start_new_session=True,
         )
 
-    def start(self, name: str, command: Sequence[str], log_file: Path, environment: Mapping[str, str]) -> int:
-        """Start a process whose output goes to a file, and return its id."""
-        with log_file.open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603  the stack's own programs
+    def start(self, name: str, command: Sequence[str], log_file: Path, environment: Mapping[str, str]) -> None:
+        """Start a process that lasts, its output going to a file. Raises ProcessEnded while all are being stopped."""
+        self._start(name, command, log_file, environment, lasts=True)
+
+    def run(self, name: str, command: Sequence[str], log_file: Path, environment: Mapping[str, str]) -> None:
+        """Run a process to its end. Raises ProcessEnded when that is not a good one, also when it was stopped."""
+        child = self._start(name, command, log_file, environment, lasts=False)
+        if child.process.wait() != 0:
+            raise ProcessEnded(child.obituary(name))
+        self._tell_watchdog(child.process.pid, 0)
+
+    def _start(
+        self, name: str, command: Sequence[str], log_file: Path, environment: Mapping[str, str], *, lasts: bool
+    ) -> _Child:
+        with self._lock, log_file.open("ab") as log:
+            if self._is_stopping:
+                raise ProcessEnded(f"{name} was not started: the stack is being stopped.")
+            process = subprocess.Popen(  # noqa: S603  the stack's own programs
                 command,
                 cwd=ROOT,
                 env=dict(environment),
@@ -47,37 +75,42 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._children[name] = (child, log_file)
-        self.watch_over(child.pid, signal.SIGTERM)
-        return child.pid
+            child = self._children[name] = _Child(process, log_file, lasts)
+        self._tell_watchdog(process.pid, signal.SIGTERM)
+        return child
 
     def watch_over(self, pid: int, number: signal.Signals) -> None:
-        """Have the watchdog send a signal to a process that ends itself in an orderly stop."""
-        if self._watchdog.stdin is not None:
-            self._watchdog.stdin.write(f"{pid} {number.value}\n")
-            self._watchdog.stdin.flush()
+        """Have the watchdog send a signal to a process that an orderly stop ends in its own way."""
+        self._tell_watchdog(pid, number)
 
     def check(self) -> None:
-        """Raise ProcessEnded when one of them is no longer running."""
-        for name, (child, log_file) in self._children.items():
-            if child.poll() is not None:
-                tail = "\n".join(log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
-                raise ProcessEnded(f"{name} ended with code {child.returncode}. The end of {log_file}:\n{tail}")
+        """Raise ProcessEnded when one that was started to last is no longer running."""
+        for name, child in list(self._children.items()):
+            if child.lasts and child.process.poll() is not None:
+                raise ProcessEnded(child.obituary(name))
 
     def stop(self) -> None:
         """End every process, the last started first, and the processes they started. Safe to call twice."""
-        for child, _ in reversed(self._children.values()):
-            descendants = _descendants(child.pid)
-            _end(child)
+        with self._lock:
+            self._is_stopping = True
+        for child in reversed(list(self._children.values())):
+            descendants = _descendants(child.process.pid)
+            _end(child.process)
             _end_all(descendants)
         self._children.clear()
-        self._dismiss_watchdog()
 
-    def _dismiss_watchdog(self) -> None:
+    def dismiss_watchdog(self) -> None:
+        """End the watchdog: whatever it watched over has been ended. Safe to call twice."""
         if self._watchdog.stdin is not None and not self._watchdog.stdin.closed:
             self._watchdog.stdin.write("done\n")
             self._watchdog.stdin.close()
         self._watchdog.wait()
+
+    def _tell_watchdog(self, pid: int, number: int) -> None:
+        with self._lock:
+            if self._watchdog.stdin is not None and not self._watchdog.stdin.closed:
+                self._watchdog.stdin.write(f"{pid} {int(number)}\n")
+                self._watchdog.stdin.flush()
 
 
 def free_port() -> int:

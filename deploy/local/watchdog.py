@@ -1,8 +1,9 @@
 """Ends what the local stack started when the stack itself is killed and can not.
 
-Reads lines ``<pid> <signal>`` from standard input, each a process to be ended, the process group it leads with
-it. ``done`` means that the stack has ended them itself. The end of the input without that word means
-that the stack is gone. Run with the standard library alone, in a session that Ctrl-C does not reach.
+Reads lines ``<pid> <signal>`` from standard input, each a process to be ended, with the process group that it
+leads; signal 0 takes it off the list. ``done`` means that the stack has ended them itself. The end of the
+input without that word means that the stack is gone. Run with the standard library alone, in a session that
+Ctrl-C does not reach.
 """
 
 import os
@@ -20,7 +21,10 @@ def main() -> None:
         if line.strip() == "done":
             return
         pid, number = map(int, line.split())
-        signals[pid] = number
+        if number:
+            signals[pid] = number
+        else:
+            signals.pop(pid, None)
     for pid, number in signals.items():
         _signal(pid, number)
     deadline = time.monotonic() + GRACE_SECONDS

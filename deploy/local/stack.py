@@ -1,0 +1,264 @@
+"""The local stack: PostgreSQL, the AWS stand-in with the deployed template, Django. Started and ended as one."""
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from deploy.closure import ROOT
+from deploy.functions import FUNCTIONS
+from deploy.local.aws import LocalAws, start_aws, wait_until_it_answers
+from deploy.local.deployment import Overlay, deploy
+from deploy.local.lambda_runtime import WARM_UP
+from deploy.local.postgres import Postgres, start_postgres
+from deploy.local.processes import Processes, free_port, is_free
+from deploy.local.progress import NAME_WIDTH, Progress
+from deploy.package import Package, build_packages, runtime_packages, unpack
+
+PREFIX, STAGE = "qu-security", "dev"
+BUCKET = "qu-security-files-local"
+SENDER = "noreply@example.com"
+# Ports that people know, where nobody has them already.
+DJANGO_PORT, AWS_PORT = 8000, 4566
+MANAGE = str(ROOT / "backend" / "manage.py")
+
+
+class StackNotRunning(Exception):
+    """The local stack, or a part of it, is not there; the text tells which."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What differs between ``make up``, the demo and the tests.
+
+    ``keeps_state``: the database and the files are there again at the next start. ``warm``: instances of each
+    function that are started before anything asks for them, by function name.
+    """
+
+    keeps_state: bool = False
+    known_ports: bool = False
+    visibility_timeout_seconds: int = 5
+    overlays: Mapping[str, Overlay] = field(default_factory=dict)
+    warm: Mapping[str, int] = field(default_factory=lambda: {function.name: 1 for function in FUNCTIONS})
+
+
+class LocalStack:
+    """The running stack. ``start`` once, then ``stop``, which also ends a start that failed half-way."""
+
+    def __init__(self, folder: Path, options: Options, progress: Progress) -> None:
+        self.folder, self._options, self._progress = folder.resolve(), options, progress
+        self.logs = self.folder / "logs"
+        self._processes: Processes | None = None
+        self._postgres: Postgres | None = None
+        self.aws: LocalAws
+        self.outputs: Mapping[str, str]
+        self.database_url: str
+        self.django_url: str
+        self.people: dict[str, Any]
+        self.password = ""
+
+    def start(self) -> None:
+        """Start everything; what does not need one another starts side by side."""
+        if not self._options.keeps_state:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.logs, self.folder / "ministack"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for log in self.logs.glob("*.log"):
+            log.unlink()
+        (self.logs / "functions.log").touch()
+        self._processes = Processes()
+        with ThreadPoolExecutor(8) as pool:
+            try:
+                self._start_side_by_side(pool)
+            except BaseException:
+                self._processes.stop()  # so that no thread of the pool goes on waiting for a process
+                raise
+
+    def _start_side_by_side(self, pool: ThreadPoolExecutor) -> None:
+        runtime = pool.submit(runtime_packages)
+        packages = pool.submit(self._build)
+        database = pool.submit(self._start_database)
+        self.django_url = f"http://127.0.0.1:{self._port(DJANGO_PORT)}"
+        self._start_aws(runtime.result())
+        database.result()
+        self._deploy(packages.result())
+        prepared = pool.submit(self._prepare_database)
+        warmed = pool.submit(self._warm_up, pool)
+        prepared.result()
+        self._start_django()
+        warmed.result()
+
+    def stop(self) -> None:
+        """End every process of the stack. Safe to call twice, and after a start that failed."""
+        if self._processes is None:
+            return
+        self._processes.stop()
+        if self._postgres is not None:
+            self._postgres.stop()
+        self._processes.dismiss_watchdog()
+        self._processes = None
+
+    def check(self) -> None:
+        """Raise ProcessEnded when a part of the stack is no longer running."""
+        if self._processes is not None:
+            self._processes.check()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of Django: with these, manage.py works on this stack."""
+        return {
+            **self.aws.environment,
+            "STAGE": STAGE,
+            "DATABASE_URL": self.database_url,
+            "USE_ASYNC_TASKS": "True",
+            "AWS_SQS_QUEUE_URL": self.outputs["TasksQueueUrl"],
+            "AWS_SQS_DLQ_URL": self.outputs["TasksDeadLetterQueueUrl"],
+            "AWS_SQS_REGION": self.aws.environment["AWS_REGION"],
+            "AWS_STORAGE_BUCKET_NAME": self.outputs["BucketName"],
+            "AWS_SCHEDULER_ROLE_ARN": self.outputs["SchedulerRoleArn"],
+            "AWS_SCHEDULER_GROUP_NAME": self.outputs["SchedulerGroupName"],
+            "DEFAULT_FROM_EMAIL": SENDER,
+            "PUBLIC_URL": self.django_url,
+        }
+
+    def write_environment(self) -> Path:
+        """Write what reaches the stack into ``stack.env``, for nobody else to read, and return its path."""
+        people = {
+            "DJANGO_URL": self.django_url,
+            "ADMIN_USER": self.people["staff_username"],
+            "ADMIN_PASSWORD": self.password,
+            "API_KEY": self.people["api_key"],
+            "GUARD_IDS": " ".join(map(str, self.people["guard_ids"])),
+        }
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in {**people, **self.environment}.items()]
+        path = self.folder / "stack.env"
+        path.unlink(missing_ok=True)
+        with open_private(path) as file:
+            file.writelines(lines)
+        return path
+
+    def manage(self, *arguments: str) -> Path:
+        """Run a management command on this stack. Returns the file that holds what it printed."""
+        output = self.logs / f"{arguments[0]}.log"
+        self._running.run(
+            f"manage.py {arguments[0]}", [sys.executable, MANAGE, *arguments], output, self._django_environment()
+        )
+        return output
+
+    @property
+    def _running(self) -> Processes:
+        if self._processes is None:
+            raise StackNotRunning("The local stack is not running. Start it first.")
+        return self._processes
+
+    def _port(self, known: int) -> int:
+        return known if self._options.known_ports and is_free(known) else free_port()
+
+    def _build(self) -> list[Package]:
+        with self._progress.step("packages") as details:
+            packages = build_packages(FUNCTIONS, "native")
+            built = sum(package.was_built for package in packages)
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                list(pool.map(unpack, packages))
+            details.append(f"{len(packages)} functions, " + (f"{built} built" if built else "none changed"))
+        return packages
+
+    def _start_database(self) -> None:
+        with self._progress.step("postgresql") as details:
+            data_dir = self.folder / "postgres"
+            kept = data_dir.exists()
+            self._postgres = start_postgres(data_dir, durable=self._options.keeps_state)
+            pid = int((data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
+            self._running.watch_over(pid, signal.SIGINT)  # PostgreSQL's own "fast shutdown"
+            self.database_url = self._postgres.url
+            details.append("the database of the last time" if kept else "a new database")
+
+    def _start_aws(self, packages_dir: Path) -> None:
+        with self._progress.step("aws") as details:
+            self.aws = start_aws(
+                self._running,
+                self.folder / "ministack",
+                self.logs,
+                self._port(AWS_PORT),
+                packages_dir,
+                keeps_files=self._options.keeps_state,
+            )
+            self.aws.ses.verify_email_identity(EmailAddress=SENDER)
+            details.append(f"ministack at {self.aws.endpoint}")
+
+    def _deploy(self, packages: list[Package]) -> None:
+        with self._progress.step("stack") as details:
+            parameters = {
+                "Prefix": PREFIX,
+                "Stage": STAGE,
+                "BucketName": BUCKET,
+                "PublicUrl": self.django_url,
+                "DefaultFromEmail": SENDER,
+                "DatabaseUrl": self.database_url,
+                "ReserveConcurrency": "false",
+                "VisibilityTimeoutSeconds": str(self._options.visibility_timeout_seconds),
+                "MaximumConcurrency": "2",
+            }
+            deployment = deploy(self.aws, packages, parameters, self._options.overlays)
+            self.outputs = deployment.outputs
+            details.append("deploy/template.yaml deployed through CloudFormation")
+        for change in deployment.changes:
+            self._progress.say(f"  {'':{NAME_WIDTH}} - {change}")
+
+    def _prepare_database(self) -> None:
+        with self._progress.step("database") as details:
+            self.manage("migrate", "--no-input", "--verbosity", "0")
+            self.password = self._known_password() or secrets.token_urlsafe(12)
+            printed = self.manage("seed_demo").read_text().splitlines()
+            self.people = json.loads(printed[-1])
+            (self.logs / "seed_demo.log").unlink()  # it holds the API key
+            details.append("migrated, with a first client, properties, guards and supervisors")
+
+    def _known_password(self) -> str:
+        path = self.folder / "stack.env"
+        lines = path.read_text().splitlines() if path.exists() else []
+        values = dict(line.split("=", 1) for line in lines if "=" in line)
+        return "".join(shlex.split(values.get("ADMIN_PASSWORD", "")))
+
+    def _warm_up(self, pool: ThreadPoolExecutor) -> None:
+        with self._progress.step("warm-up") as details:
+            names = [name for name, count in self._options.warm.items() for _ in range(count)]
+            list(pool.map(self._start_instance, names))
+            details.append(f"{len(names)} function instances")
+
+    def _start_instance(self, name: str) -> None:
+        answer = self.aws.functions.invoke(
+            FunctionName=f"{PREFIX}-{STAGE}-{name}:live", Payload=json.dumps(WARM_UP).encode()
+        )
+        if "FunctionError" in answer:
+            raise StackNotRunning(f"{name} does not start: {answer['Payload'].read().decode()}")
+
+    def _start_django(self) -> None:
+        with self._progress.step("django") as details:
+            address = self.django_url.removeprefix("http://")
+            # Django's own threaded server: one thread for each upload, and the admin's static files.
+            self._running.start(
+                "django",
+                [sys.executable, MANAGE, "runserver", address, "--noreload", "--insecure"],
+                self.logs / "django.log",
+                self._django_environment(),
+            )
+            wait_until_it_answers(f"{self.django_url}/healthz/", self._running.check)
+            details.append(self.django_url)
+
+    def _django_environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        return {**kept, "PYTHONUNBUFFERED": "1", "DEMO_PASSWORD": self.password, **self.environment}
+
+
+def open_private(path: Path) -> TextIO:
+    """Open a new file that only its owner may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
