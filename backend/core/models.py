@@ -235,6 +235,5 @@ def name_of(user: User) -> str:
 
 def language_of(user: User) -> str:
     """Return the language in which a person is written to. Costs a query unless the profile is loaded."""
-    loaded = user._state.fields_cache  # None for a person without a profile, whom user.profile would raise for
-    profile = loaded["profile"] if "profile" in loaded else Profile.objects.filter(user=user).first()
+    profile: Profile | None = getattr(user, "profile", None)
     return profile.language if profile else settings.LANGUAGE_CODE

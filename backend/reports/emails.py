@@ -16,7 +16,7 @@ from workflows.contracts.notification_email import EmailDocument, InlineImage
 from workflows.errors import ReportNotFound
 
 TEMPLATE_NAME = "emails/guard_report.html"
-PICTURE_SIZE = "medium"
+PICTURE_SIZE = "email"  # a JPEG: not every mail program shows WebP
 MAX_PICTURES = 6  # the others are behind the link; mail programs cut off what is long
 
 

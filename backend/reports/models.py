@@ -139,7 +139,7 @@ class Thumbnail(models.Model):
     class Meta:
         verbose_name = _("thumbnail")
         verbose_name_plural = _("thumbnails")
-        ordering = ["report_file_id", "width"]
+        ordering = ["report_file_id", "width", "id"]
         constraints = [models.UniqueConstraint(fields=["report_file", "size"], name="one_thumbnail_per_size")]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from core.models import language_of
+from reports.emails import PICTURE_SIZE
 from reports.links import read_token
 from reports.models import GuardReport
 from reports.presentation import PresentedFile, present, title
@@ -62,7 +63,9 @@ def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | F
 
 
 def _picture(shown: PresentedFile) -> dict[str, object]:
-    thumbnails = sorted(shown.thumbnails.values(), key=lambda thumbnail: thumbnail.width)
+    thumbnails = [made for made in shown.thumbnails.values() if made.size != PICTURE_SIZE] or [
+        *shown.thumbnails.values()
+    ]
     sources = [(objects().url(thumbnail.key), thumbnail.width) for thumbnail in thumbnails]
     return {
         "shown": shown,

@@ -16,6 +16,7 @@ _TOO_SLOW = _("The file could not be processed in the time that one file may tak
 # By the name of the error. What Lambda and Step Functions call a crash and a timeout differs by how it ended.
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 SENTENCES: Mapping[str, str] = {
+    "FileEmpty": _("The file is empty."),
     "FileMissing": _("The file is no longer in the storage."),
     "FileTooLarge": _("The file is too large to be processed."),
     "UnreadableImage": _("The picture is damaged and can not be shown."),

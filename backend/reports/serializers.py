@@ -1,6 +1,5 @@
 """Guard reports as the API shows and takes them."""
 
-import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +20,7 @@ from reports.uploads import check_number_of
 EARLIEST_REPORT = datetime(2000, 1, 1, tzinfo=UTC)
 # Phones' clocks are wrong by hours, not by days.
 LATEST_REPORT = timedelta(days=1)
-_SIX_DECIMALS = Decimal("0.000001")
+_SIX_DECIMALS = Decimal("0.000001")  # 11 cm; phones give more digits than a place has
 
 
 class ThumbnailSerializer(serializers.ModelSerializer[Thumbnail]):
@@ -119,17 +118,6 @@ class CreatedGuardReportSerializer(GuardReportSerializer):
         read_only_fields = fields
 
 
-class CoordinateField(serializers.FloatField):
-    """Degrees as phones give them: with more digits than six decimals, which are 11 cm, can hold."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return a number that can be compared. Raises ValidationError for NaN, which no limit refuses."""
-        value = super().to_internal_value(data)
-        if math.isnan(value):
-            self.fail("invalid")
-        return value
-
-
 class NewGuardReportSerializer(serializers.Serializer[GuardReport]):
     """What the mobile app sends: ``file`` for one file, ``files`` for many, or both."""
 
@@ -138,13 +126,13 @@ class NewGuardReportSerializer(serializers.Serializer[GuardReport]):
     files = serializers.ListField(child=serializers.FileField(), required=False, write_only=True)
     note = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
     report_datetime = serializers.DateTimeField(required=False, help_text="Now, when left out.")
-    latitude = CoordinateField(required=False, allow_null=True, min_value=-90, max_value=90)
-    longitude = CoordinateField(required=False, allow_null=True, min_value=-180, max_value=180)
+    latitude = serializers.FloatField(required=False, allow_null=True, min_value=-90, max_value=90)
+    longitude = serializers.FloatField(required=False, allow_null=True, min_value=-180, max_value=180)
 
     def validate_guard(self, guard_id: int) -> int:
         """Refuse to report for somebody else."""
         if guard_id != guard_of(self.context["request"]).pk:
-            raise PermissionDenied(_("A guard reports as himself: leave guard out, or send the id of X-Guard-ID."))
+            raise PermissionDenied(_("A guard reports for nobody else: leave guard out, or send the id of X-Guard-ID."))
         return guard_id
 
     def validate_report_datetime(self, moment: datetime) -> datetime:

@@ -77,7 +77,7 @@ class GuardReportViewSet(GenericViewSet[GuardReport]):
     retrieve=extend_schema(summary="One of the guard's own reports"),
 )
 class MobileGuardReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GuardReportViewSet):
-    """Reports of the guard named by X-Guard-ID. A guard sees and creates his own only."""
+    """Reports of the guard named by X-Guard-ID. A guard sees and creates no others."""
 
     authentication_classes = [GuardAuthentication]
     permission_classes = [IsGuard]
@@ -110,7 +110,7 @@ class MobileGuardReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin,
     def by_guard(self, request: Request, guard_id: int) -> Response:
         """List a guard's reports."""
         if guard_id != guard_of(request).pk:
-            raise PermissionDenied(_("A guard sees his own reports: ask with the id of X-Guard-ID."))
+            raise PermissionDenied(_("A guard sees no reports of others: ask with the id of X-Guard-ID."))
         return self.list(request)
 
 

@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "thumbnail",
                 "verbose_name_plural": "thumbnails",
-                "ordering": ["report_file_id", "width"],
+                "ordering": ["report_file_id", "width", "id"],
             },
         ),
         migrations.AddIndex(

@@ -1,0 +1,167 @@
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.html_text import text_of
+from reports.emails import MAX_PICTURES, report_email
+from reports.links import read_token
+from reports.models import FileState, GuardReport
+from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_user
+from workflows.contracts.guard_report import Recipient
+from workflows.errors import RecipientNotFound, ReportNotFound
+
+pytestmark = pytest.mark.django_db
+MOMENT = datetime(2026, 11, 24, 19, 5, tzinfo=UTC)
+
+
+def report_to(place=None, **fields) -> GuardReport:
+    return make_report(property=place or make_property(), report_datetime=MOMENT, **fields)
+
+
+def mail_of(report: GuardReport, user=None, role: str = "supervisor"):
+    return report_email(report.pk, Recipient(user_id=(user or make_user()).pk, role=role))
+
+
+def test_the_mail_says_where_when_who_and_what():
+    guard = make_guard(user=make_user("guard", first_name="Guard", last_name="7"))
+    report = report_to(guard=guard, note="Gate open.\nClosed it.", latitude=Decimal("40.7"), longitude=Decimal("-74.1"))
+    make_picture(report, "gate.jpg")
+    make_file(report, "plan.pdf", status=FileState.ACCEPTED, kind="pdf", media_type="application/pdf", pages=3)
+    reader = make_user("reader")
+
+    mail = mail_of(report, reader)
+
+    assert (mail.to, mail.sender) == (reader.email, "noreply@qusecurity.com")
+    assert mail.subject == "Guard report – Property 1, 24 Nov 2026 14:05"
+    for body in (mail.html, mail.text):
+        for said in ("Property 1", "1 Example Street", "Guard 7", "24 Nov 2026 14:05", "Gate open.", "Closed it."):
+            assert said in body
+        assert "EST" in body
+        assert "gate.jpg" in body
+        assert "JPEG, 4032 x 3024, 2.1 MB" in body
+        assert "PDF, 3 pages, 1.2 KB" in body
+        assert "openstreetmap.org/?mlat=40.7" in body
+
+
+def test_the_link_opens_the_report_for_its_reader():
+    report, reader = report_to(), make_user()
+
+    mail = mail_of(report, reader)
+
+    (token,) = re.findall(r"^http://127\.0\.0\.1:8000/reports/([^/]+)/$", mail.text, re.MULTILINE)
+    assert (read_token(token).report_id, read_token(token).user_id) == (report.pk, reader.pk)
+    assert f'href="http://127.0.0.1:8000/reports/{token}/"' in mail.html
+
+
+def test_pictures_are_shown_inline_and_as_jpeg():
+    report = report_to()
+    files = [make_picture(report, f"{number}.jpg") for number in range(MAX_PICTURES + 1)]
+
+    mail = mail_of(report)
+
+    assert [image.content_id for image in mail.images] == [f"file-{file.pk}" for file in files[:MAX_PICTURES]]
+    assert {image.media_type for image in mail.images} == {"image/jpeg"}
+    assert re.findall(r'src="cid:([^"]+)"', mail.html) == [image.content_id for image in mail.images]
+    assert all(file.name in mail.html for file in files)
+
+
+def test_a_refused_file_is_named_with_its_reason():
+    report = report_to()
+    make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage", reason="details for us")
+
+    mail = mail_of(report)
+
+    for body in (mail.html, mail.text):
+        assert "One file could not be shown" in body
+        assert "broken.jpg: The picture is damaged and can not be shown." in body
+        assert "details for us" not in body
+
+
+def test_everybody_reads_his_own_language():
+    report = report_to()
+    make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")
+
+    mail = mail_of(report, make_user(language="es"))
+
+    assert mail.subject == "Reporte de guardia – Property 1, 24 Nov 2026 14:05"
+    assert '<html lang="es"' in mail.html
+    for said in ("Guardia:", "Abrir el reporte", "La imagen está dañada", "El enlace es solo para usted"):
+        assert said in mail.text
+
+
+def test_the_time_is_that_of_the_place():
+    mail = mail_of(report_to(make_property(time_zone="Europe/Madrid")))
+
+    assert "24 Nov 2026 20:05 CET" in mail.text
+
+
+def test_a_report_without_a_property_is_told_by_its_guard():
+    mail = mail_of(make_report(make_guard(user=make_user(first_name="Guard", last_name="9")), report_datetime=MOMENT))
+
+    assert mail.subject == "Guard report – Guard 9, 24 Nov 2026 14:05"
+    assert "Property:" not in mail.text
+
+
+def test_each_reader_learns_why_he_gets_the_mail():
+    place = make_property()
+    report = report_to(place)
+
+    assert "because Property 1 is your property" in mail_of(report, place.owner.user, "client").text
+    assert "because you supervise" in mail_of(report).text
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ url }}{% now %}"]
+)
+def test_hostile_text_stays_text(hostile):
+    place = make_property(name=hostile, address=hostile, owner=None or make_property().owner)
+    report = report_to(place, note=hostile)
+    make_picture(report, hostile)
+    make_file(report, hostile, status=FileState.REJECTED, error="FileMissing")
+
+    mail = mail_of(report)
+
+    assert "<script" not in mail.html
+    assert "<img src=x" not in mail.html
+    assert hostile in mail.text
+    assert hostile in text_of(mail.html)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=120))
+def test_any_name_gives_a_subject_of_one_line(name):
+    report = report_to(make_property(name=name))
+
+    mail = mail_of(report)
+
+    assert len(mail.subject.splitlines()) == 1
+    assert len(mail.subject) <= 200
+
+
+def test_a_mail_costs_a_fixed_number_of_queries(django_assert_num_queries):
+    report, reader = report_to(), make_user()
+    for number in range(8):
+        make_picture(report, f"{number}.jpg")
+
+    with django_assert_num_queries(4):  # reader, report, files, thumbnails
+        mail_of(report, reader)
+
+
+def test_a_reader_who_can_get_no_mail_is_an_error():
+    report = report_to()
+
+    with pytest.raises(RecipientNotFound, match="user 404: does not exist"):
+        report_email(report.pk, Recipient(user_id=404, role="client"))
+    with pytest.raises(RecipientNotFound, match="has no email address"):
+        mail_of(report, make_user(email=""))
+    with pytest.raises(RecipientNotFound, match="is not active"):
+        mail_of(report, make_user(is_active=False))
+
+
+def test_a_report_that_is_not_there_is_an_error():
+    with pytest.raises(ReportNotFound, match="report 404"):
+        report_email(404, Recipient(user_id=make_user().pk, role="client"))

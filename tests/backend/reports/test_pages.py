@@ -1,0 +1,115 @@
+import re
+from datetime import timedelta
+from urllib.parse import unquote
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from reports.links import REPORT_PAGE_PATH, ReportLink, report_url
+from reports.models import FileState
+from tests.backend.people import make_file, make_picture, make_property, make_report, make_user
+from tests.backend.reports.clock import at
+
+pytestmark = pytest.mark.django_db
+
+
+def path_to(report, reader) -> str:
+    return report_url(ReportLink(report.pk, reader.pk)).removeprefix("http://127.0.0.1:8000")
+
+
+def open_page(report, reader):
+    return Client().get(path_to(report, reader))
+
+
+def test_the_link_of_a_mail_opens_the_report():
+    report = make_report(property=make_property(), note="Gate <b>open</b>", latitude="40.7", longitude="-74.1")
+    make_picture(report, "gate.jpg")
+    make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")
+
+    response = open_page(report, make_user())
+
+    page = response.content.decode()
+    assert response.status_code == 200
+    for said in ("Property 1", "1 Example Street", "Gate &lt;b&gt;open&lt;/b&gt;", "gate.jpg", "Show on a map"):
+        assert said in page
+    assert "The picture is damaged and can not be shown." in page
+    assert response["Cache-Control"] == "private, max-age=0"
+    assert (response["Referrer-Policy"], response["X-Robots-Tag"]) == ("no-referrer", "noindex")
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    report = make_report(property=make_property())
+    make_picture(report)
+
+    page = open_page(report, make_user()).content.decode()
+
+    assert "<script" not in page
+    assert "<link" not in page
+    sources = re.findall(r'(?:src|srcset)="([^"]*)"', page)
+    assert sources
+    assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
+
+
+def test_the_page_is_in_the_language_of_its_reader():
+    page = open_page(make_report(), make_user(language="es")).content.decode()
+
+    assert '<html lang="es">' in page
+    assert "Los archivos aún se están procesando." in page
+
+
+def test_a_page_costs_a_fixed_number_of_queries(django_assert_num_queries):
+    report, reader = make_report(), make_user()
+    for number in range(6):
+        make_picture(report, f"{number}.jpg")
+
+    with django_assert_num_queries(4):  # report, files, thumbnails, reader
+        open_page(report, reader)
+
+
+def test_a_link_ends_after_its_days(settings):
+    report, reader = make_report(), make_user()
+    path = path_to(report, reader)
+    days = timedelta(days=settings.REPORT_LINK_DAYS)
+
+    with at(timezone.now() + days - timedelta(minutes=1)):
+        assert Client().get(path).status_code == 200
+    with at(timezone.now() + days + timedelta(minutes=1)):
+        expired = Client().get(path)
+
+    assert expired.status_code == 410
+    assert "This link has expired" in expired.content.decode()
+
+
+def test_a_changed_link_opens_nothing():
+    path = path_to(make_report(), make_user())
+    changed = [path[:-2] + ("x" if path[-2] != "x" else "y") + "/", REPORT_PAGE_PATH.format(token="nothing")]
+
+    for wrong in changed:
+        response = Client().get(wrong)
+
+        assert response.status_code == 404
+        assert "There is no such report" in response.content.decode()
+
+
+def test_a_link_is_good_only_while_report_and_reader_are():
+    report, gone, reader = make_report(), make_report(is_active=False), make_user()
+
+    assert open_page(gone, reader).status_code == 404
+    assert open_page(report, make_user(is_active=False)).status_code == 404
+    assert open_page(report, reader).status_code == 200
+
+
+def test_the_link_in_mails_is_an_address_of_the_site():
+    assert reverse("report-page", args=["a:b"]) == REPORT_PAGE_PATH.format(token="a:b")
+
+
+def test_only_reading_is_allowed():
+    assert Client().post(path_to(make_report(), make_user())).status_code == 405
+
+
+def test_the_name_of_a_place_can_not_break_the_page():
+    report = make_report(property=make_property(name='"><script>alert(1)</script>'))
+
+    assert "<script>" not in unquote(open_page(report, make_user()).content.decode())

@@ -1,0 +1,146 @@
+import json
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.utils import timezone
+from moto import mock_aws
+
+from lambdas.shared.objects import DiskObjects
+from reports.s3_storage import SignedS3Storage
+from reports.storage import SignedFileSystemStorage, objects, open_signed, uploads
+from tests.backend.reports.clock import at
+from workflows.errors import StorageUnavailable
+
+pytestmark = pytest.mark.django_db  # the end of a request looks after the connection
+JPEG, PAGE = b"\xff\xd8jpeg", b"<script>alert(1)</script>"
+
+
+def store(name: str, content: bytes) -> str:
+    return uploads().url(uploads().save(name, ContentFile(content)))
+
+
+def test_a_signed_url_serves_the_file():
+    response = Client().get(store("guard_reports/door.jpg", JPEG))
+
+    assert b"".join(response.streaming_content) == JPEG
+    assert response["Content-Type"] == "image/jpeg"
+    assert response["Content-Disposition"] == 'inline; filename="door.jpg"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response["Content-Security-Policy"]
+    assert response["Cache-Control"] == "private, max-age=3600"
+
+
+@pytest.mark.parametrize("name", ["page.html", "picture.svg", "script.js", "unknown", "page.xhtml", "video.mp4"])
+def test_what_could_act_as_a_page_is_a_download(name):
+    response = Client().get(store(name, PAGE))
+    response.close()
+
+    assert response["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in response["Content-Security-Policy"]
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_pdf_opens_in_the_browser_without_a_sandbox():
+    response = Client().get(store("plan.pdf", b"%PDF-1.7"))
+    response.close()
+
+    assert response["Content-Disposition"].startswith("inline")
+    assert response["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "sandbox" not in response["Content-Security-Policy"]
+
+
+def test_a_signature_ends_after_an_hour():
+    url = store("door.jpg", JPEG)
+
+    with at(timezone.now() + timedelta(minutes=59)):
+        response = Client().get(url)
+        response.close()
+        assert response.status_code == 200
+    with at(timezone.now() + timedelta(minutes=61)):
+        assert Client().get(url).status_code == 410
+
+
+def test_a_changed_signature_serves_nothing():
+    _root, files, token, name = store("door.jpg", JPEG).split("/")
+
+    assert Client().get(f"/{files}/{token}x/{name}").status_code == 404
+    assert Client().get(f"/{files}/x/{name}").status_code == 404
+
+
+def test_a_file_that_is_gone_is_not_found():
+    assert Client().get(uploads().url("gone.jpg")).status_code == 404
+
+
+def test_whole_keys_are_those_of_the_functions(media_root: Path):
+    name = uploads().save("guard_reports/door.jpg", ContentFile(JPEG))
+    functions = DiskObjects(media_root.parent)
+    functions.write("thumbnails/a/small.webp", b"webp", "image/webp")
+
+    assert functions.read(f"media/{name}") == JPEG
+    response = Client().get(objects().url("thumbnails/a/small.webp"))
+    assert b"".join(response.streaming_content) == b"webp"
+
+
+def test_a_disk_that_is_full_asks_to_try_again(media_root: Path):
+    media_root.parent.mkdir(parents=True)
+    media_root.write_bytes(b"a file where the folder should be")
+
+    with pytest.raises(StorageUnavailable, match=r"door\.jpg: could not be stored"):
+        uploads().save("door.jpg", ContentFile(JPEG))
+
+
+def test_a_file_without_a_name_has_no_url():
+    with pytest.raises(ValueError, match="Store the file first"):
+        SignedFileSystemStorage().url("")
+
+
+def test_a_token_opens_one_key_only(media_root: Path):
+    url = store("door.jpg", JPEG)
+
+    path, key = open_signed(url.split("/")[2])
+
+    assert (path, key) == (media_root / "door.jpg", "media/door.jpg")
+
+
+@pytest.fixture
+def bucket():
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-2")
+        client.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+        yield client
+
+
+def s3_storage(bucket_name: str = "files") -> SignedS3Storage:
+    return SignedS3Storage(
+        bucket_name=bucket_name,
+        location="media/",
+        region_name="us-east-2",
+        querystring_expire=3600,
+        file_overwrite=True,
+    )
+
+
+def test_on_s3_the_whole_key_has_the_prefix(bucket):
+    name = s3_storage().save("guard_reports/door.jpg", ContentFile(JPEG))
+
+    assert name == "guard_reports/door.jpg"
+    assert bucket.get_object(Bucket="files", Key="media/guard_reports/door.jpg")["Body"].read() == JPEG
+
+
+@pytest.mark.parametrize(("name", "disposition"), [("door.jpg", "inline"), ("page.html", "attachment")])
+def test_on_s3_the_url_is_signed_for_an_hour_and_safe_to_open(bucket, name, disposition):
+    query = parse_qs(urlsplit(s3_storage().url(name)).query)
+
+    assert query["response-content-disposition"] == [disposition]
+    assert query.get("X-Amz-Expires", query.get("Expires"))
+    assert json.dumps(query).count("Signature") >= 1
+
+
+def test_a_bucket_that_does_not_take_a_file_asks_to_try_again(bucket):
+    with pytest.raises(StorageUnavailable, match=r"door\.jpg: could not be stored \(NoSuchBucket\)"):
+        s3_storage("missing").save("door.jpg", ContentFile(JPEG))
