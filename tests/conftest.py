@@ -76,6 +76,12 @@ def postgres() -> Postgres:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Leave the test databases be at the end: they go with their server."""
+    return True
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None,
     postgres: Postgres,

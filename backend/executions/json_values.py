@@ -1,5 +1,6 @@
 """What of Python's values a task can carry and a record can hold."""
 
+import math
 import re
 from typing import Any
 
@@ -41,5 +42,7 @@ def storable_json(value: Any) -> Any:
             return {storable_text(key): storable_json(item) for key, item in value.items()}
         case list():
             return [storable_json(item) for item in value]
+        case float() if not math.isfinite(value):  # 1e400 parses, as infinity
+            return None
         case _:
             return value

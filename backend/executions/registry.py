@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, get_origin, get_type_hints
 
 from django.apps import apps
@@ -101,7 +102,6 @@ def parameters_of(func: Callable[..., Any], *, takes_context: bool = False) -> d
 
     Raises InvalidTask for parameters that have no name: a payload gives arguments by name.
     """
-    hints = get_type_hints(func)
     parameters = list(inspect.signature(func).parameters.values())
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
@@ -109,12 +109,18 @@ def parameters_of(func: Callable[..., Any], *, takes_context: bool = False) -> d
                 f"{func.__module__}.{func.__qualname__}: {parameter} has no name in a payload. Name its parameters."
             )
     return {
-        parameter.name: Parameter(_type_word(hints.get(parameter.name)), parameter.default is parameter.empty)
+        parameter.name: Parameter(_type_word(func, parameter.annotation), parameter.default is parameter.empty)
         for parameter in parameters[1 if takes_context else 0 :]
     }
 
 
-def _type_word(annotation: Any) -> str:
+def _type_word(func: Callable[..., Any], annotation: Any) -> str:
+    if isinstance(annotation, str):
+        holder = SimpleNamespace(__annotations__={"it": annotation})
+        try:
+            annotation = get_type_hints(holder, inspect.unwrap(func).__globals__)["it"]
+        except (AttributeError, NameError, SyntaxError, TypeError):  # a name imported for the type checker alone
+            return "any"
     return _TYPE_WORDS.get(get_origin(annotation) or annotation, "any")
 
 
