@@ -61,8 +61,12 @@ def compose(
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks, control characters or runs of spaces."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """Return a text without line breaks, control characters or runs of spaces, and without RFC 2047's ``=?``.
+
+    That would have the text decoded, by mail programs and by Python's own headers, into who knows what.
+    """
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.replace("=?", "= ?").split())
 
 
 def _add_pictures(message: EmailMessage, pictures: Sequence[tuple[InlineImage, bytes]]) -> None:

@@ -25,7 +25,7 @@ _REFUSALS = {
 }
 
 
-class AnswerLost(Exception):  # noqa: N818  a fact, not a fault of ours
+class AnswerLost(Exception):
     """SES was asked and may have taken the mail; its answer did not arrive."""
 
     def __init__(self, reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,9 +14,11 @@ from moto import mock_aws
 
 from lambdas.shared.objects import CHUNK_BYTES, DiskObjects, ObjectStore, S3Objects, object_store
 from lambdas.shared.settings import SettingError
+from tests.lambdas.aws_answers import always_answer
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
 BUCKET = "files"
+NO_RETRIES = Config(retries={"total_max_attempts": 1})
 
 
 @pytest.fixture
@@ -150,12 +152,7 @@ def test_the_bucket_keeps_the_media_type(s3: Any) -> None:
 
 def fail_with(client: Any, status: int, code: str) -> None:
     """Have S3 answer every call with this error."""
-
-    class Raw:
-        def stream(self) -> Iterator[bytes]:
-            yield f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-
-    client.meta.events.register("before-send.s3.*", lambda request, **_: AWSResponse(request.url, status, {}, Raw()))
+    always_answer(client, status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
@@ -170,9 +167,6 @@ def test_a_store_that_is_throttled_or_fails_inside_is_tried_again(status: int, c
         objects.write("a", b"", "text/plain")
     with pytest.raises(StorageUnavailable):
         objects.size("a")
-
-
-NO_RETRIES = boto3.session.Config(retries={"total_max_attempts": 1})
 
 
 def test_a_store_that_is_not_reached_is_tried_again() -> None:

@@ -1,0 +1,60 @@
+"""The ledger's table, a store in a folder, and a mailer that does what it is told."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lambdas.send_email.mime import Mail
+from lambdas.shared.objects import DiskObjects
+from lambdas.shared.sent_emails import DynamoDbSentEmails
+
+TABLE = "sent-emails"
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-2")
+        client.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "send_once_key", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "send_once_key", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+
+
+@pytest.fixture
+def ledger(dynamodb: Any) -> DynamoDbSentEmails:
+    return DynamoDbSentEmails(TABLE, dynamodb)
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> DiskObjects:
+    return DiskObjects(tmp_path)
+
+
+class ToldMailer:
+    """Does for each mail in turn what it was told, and then takes them all."""
+
+    def __init__(self) -> None:
+        self.told: list[Exception | BaseException | Callable[[], None]] = []
+        self.taken: list[Mail] = []
+
+    def send(self, mail: Mail, task_id: str) -> str:  # noqa: ARG002  part of the mailer's contract
+        if self.told:
+            what = self.told.pop(0)
+            if isinstance(what, BaseException):
+                raise what
+            what()
+        self.taken.append(mail)
+        return f"message-{len(self.taken)}"
+
+
+@pytest.fixture
+def mailer() -> ToldMailer:
+    return ToldMailer()
