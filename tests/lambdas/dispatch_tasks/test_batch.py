@@ -1,0 +1,147 @@
+"""A batch: its messages side by side, each with its own outcome, a FIFO group in order."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.dispatch_tasks.batch import EarlierMessageFailed, Outcome, Status, dispatch
+from lambdas.dispatch_tasks.starts import NoTimeLeft, Start, StartRefused
+from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
+from workflows.message import ExecutionStart, NotJson
+
+FIFO = "arn:aws:sqs:us-east-2:123456789012:tasks.fifo"
+SECONDS_TO_MEET = 5
+
+type StartExecution = Callable[[ExecutionStart, str | None], Start]
+
+
+def started(_execution: ExecutionStart, _trace_header: str | None) -> Start:
+    return Start.STARTED
+
+
+def raising(error: Exception, *names: str) -> StartExecution:
+    """Return a start that fails for these task ids."""
+
+    def start(execution: ExecutionStart, _trace_header: str | None) -> Start:
+        if execution.name in names:
+            raise error
+        return Start.STARTED
+
+    return start
+
+
+def statuses(outcomes: list[Outcome]) -> dict[str | None, Status]:
+    return {outcome.message.task_id: outcome.status for outcome in outcomes}
+
+
+def test_ten_starts_are_under_way_at_the_same_time() -> None:
+    everybody_is_here = threading.Barrier(10)
+
+    def start(_execution: ExecutionStart, _trace_header: str | None) -> Start:
+        everybody_is_here.wait(SECONDS_TO_MEET)
+        return Start.STARTED
+
+    outcomes = list(dispatch([sqs_record(task_body()) for _ in range(10)], start))
+
+    assert [outcome.status for outcome in outcomes] == [Status.STARTED] * 10
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NoTimeLeft("run_task", "throttled.", "Wait."), Status.THROTTLED),
+        (StartRefused("run_task", "refused.", "Mend it."), Status.FAILED),
+        (ZeroDivisionError("a bug"), Status.FAILED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_is_the_outcome_of_its_own_message_alone(error: Exception, status: Status) -> None:
+    records = [sqs_record(task_body(id=name)) for name in ("a", "b", "c")]
+
+    outcomes = list(dispatch(records, raising(error, "b")))
+
+    assert statuses(outcomes) == {"a": Status.STARTED, "b": status, "c": Status.STARTED}
+    assert [outcome.error for outcome in outcomes if outcome.error] == [error]
+
+
+def test_a_message_that_does_not_parse_is_rejected_and_nothing_is_started_for_it() -> None:
+    asked: list[str] = []
+
+    def start(execution: ExecutionStart, _trace_header: str | None) -> Start:
+        asked.append(execution.name)
+        return Start.ALREADY_STARTED
+
+    bad, good = dispatch([sqs_record("not json"), sqs_record(task_body(id="a"))], start)
+
+    assert (bad.status, type(bad.error), bad.message.task_id) == (Status.REJECTED, NotJson, None)
+    assert (good.status, asked) == (Status.ALREADY_STARTED, ["a"])
+
+
+def test_the_trace_goes_on_from_the_queue_to_the_execution() -> None:
+    headers: list[str | None] = []
+
+    def start(_execution: ExecutionStart, trace_header: str | None) -> Start:
+        headers.append(trace_header)
+        return Start.STARTED
+
+    list(dispatch([sqs_record(task_body(), AWSTraceHeader="Root=1-2-3")], start))
+
+    assert headers == ["Root=1-2-3"]
+
+
+def test_after_a_failure_the_rest_of_a_fifo_group_is_held_back_and_other_groups_go_on() -> None:
+    records = [
+        sqs_record(task_body(id=f"{group}{n}"), FIFO, MessageGroupId=group) for n in range(3) for group in ("x", "y")
+    ]
+
+    outcomes = list(dispatch(records, raising(NoTimeLeft("guard_report", "throttled.", "Wait."), "x1")))
+
+    assert statuses(outcomes) == {
+        "x0": Status.STARTED,
+        "x1": Status.THROTTLED,
+        "x2": Status.HELD_BACK,
+        "y0": Status.STARTED,
+        "y1": Status.STARTED,
+        "y2": Status.STARTED,
+    }
+    [held_back] = [outcome for outcome in outcomes if outcome.status is Status.HELD_BACK]
+    assert isinstance(held_back.error, EarlierMessageFailed)
+    assert records[2]["messageId"] in str(held_back.error)
+
+
+def test_a_group_on_a_standard_queue_asks_for_fairness_and_not_for_order() -> None:
+    records = [sqs_record(task_body(id=name), MessageGroupId="x") for name in ("a", "b")]
+
+    outcomes = list(dispatch(records, raising(StartRefused("guard_report", "refused.", "Mend it."), "a")))
+
+    assert statuses(outcomes) == {"a": Status.FAILED, "b": Status.STARTED}
+
+
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.booleans()), max_size=10))
+def test_a_fifo_group_is_started_in_order_up_to_its_first_failure(sent: list[tuple[str, bool]]) -> None:
+    records = [
+        sqs_record(task_body(id=f"{group}-{n}"), FIFO, MessageGroupId=group) for n, (group, _) in enumerate(sent)
+    ]
+    bad = [f"{group}-{n}" for n, (group, good) in enumerate(sent) if not good]
+    order: list[str] = []
+    failing = raising(StartRefused("guard_report", "refused.", "Mend it."), *bad)
+
+    def start(execution: ExecutionStart, trace_header: str | None) -> Start:
+        outcome = failing(execution, trace_header)
+        order.append(execution.name)
+        return outcome
+
+    outcomes = list(dispatch(records, start))
+
+    assert {outcome.message.message_id for outcome in outcomes} == {record["messageId"] for record in records}
+    for group in "xyz":
+        names = [f"{of}-{n}" for n, (of, _) in enumerate(sent) if of == group]
+        first_bad = next((n for n, name in enumerate(names) if name in bad), len(names))
+        assert [name for name in order if name.startswith(group)] == names[:first_bad]
+
+
+def test_a_batch_without_records_has_no_outcomes() -> None:
+    assert list(dispatch([], started)) == []

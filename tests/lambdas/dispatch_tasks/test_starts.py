@@ -1,0 +1,147 @@
+"""One start: what is tried again, for how long, and what is not."""
+
+import itertools
+import json
+
+import botocore.exceptions
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.dispatch_tasks.starts import (
+    MAX_DELAY_SECONDS,
+    RESERVE_SECONDS,
+    ExecutionStarter,
+    NoTimeLeft,
+    Start,
+    StartRefused,
+    step_functions,
+)
+from tests.lambdas.aws_answers import always_answer
+from tests.lambdas.dispatch_tasks.fakes import ARNS, Clock, FakeStepFunctions, client_error, forever, longest
+from workflows.message import ExecutionStart
+
+EXECUTION = ExecutionStart("task-1", "process_guard_report", "guard_report", '{"report_id":1}')
+ENDPOINT = "https://states.us-east-2.amazonaws.com/"
+
+
+def starter(client: FakeStepFunctions, clock: Clock, deadline: float = 30.0) -> ExecutionStarter:
+    return ExecutionStarter(client, ARNS, deadline, clock.now, clock.sleep, longest)
+
+
+def failing(*failures: Exception) -> FakeStepFunctions:
+    return FakeStepFunctions({EXECUTION.name: iter(failures)})
+
+
+def test_the_execution_bears_the_task_id_and_the_message_s_input() -> None:
+    client = FakeStepFunctions()
+
+    assert starter(client, Clock()).start(EXECUTION, "Root=1-2-3") is Start.STARTED
+    assert client.started == [
+        {
+            "stateMachineArn": ARNS["guard_report"],
+            "name": "task-1",
+            "input": '{"report_id":1}',
+            "traceHeader": "Root=1-2-3",
+        }
+    ]
+
+
+def test_an_execution_that_exists_is_no_error() -> None:
+    client = failing(client_error("ExecutionAlreadyExists"))
+
+    assert starter(client, Clock()).start(EXECUTION) is Start.ALREADY_STARTED
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        client_error("ThrottlingException"),
+        client_error("KmsThrottlingException"),
+        client_error("TooManyRequestsException"),
+        client_error("ExecutionLimitExceeded"),
+        client_error("ServiceUnavailable"),
+        client_error("SomethingNew", status=429),
+        client_error("SomethingNew", status=500),
+        client_error("SomethingNew", status=503),
+        botocore.exceptions.EndpointConnectionError(endpoint_url=ENDPOINT),
+        botocore.exceptions.ConnectTimeoutError(endpoint_url=ENDPOINT),
+        botocore.exceptions.ReadTimeoutError(endpoint_url=ENDPOINT),
+        botocore.exceptions.ConnectionClosedError(endpoint_url=ENDPOINT),
+    ],
+    ids=str,
+)
+def test_what_may_work_later_is_tried_again_with_growing_delays(failure: Exception) -> None:
+    client, clock = failing(failure, failure, failure), Clock()
+
+    assert starter(client, clock).start(EXECUTION) is Start.STARTED
+    assert clock.slept == pytest.approx([0.2, 0.4, 0.8])
+
+
+def test_a_throttled_start_ends_in_time_to_report_the_message() -> None:
+    client, clock = FakeStepFunctions({EXECUTION.name: forever(client_error("ThrottlingException"))}), Clock()
+
+    with pytest.raises(NoTimeLeft, match=r"guard_report: .*task-1.*ThrottlingException.*MaximumConcurrency"):
+        starter(client, clock, deadline=30).start(EXECUTION)
+    assert 30 - RESERVE_SECONDS - MAX_DELAY_SECONDS <= clock.now() <= 30 - RESERVE_SECONDS
+
+
+def test_with_hardly_any_time_there_is_still_one_attempt() -> None:
+    client, clock = failing(client_error("ThrottlingException")), Clock()
+
+    with pytest.raises(NoTimeLeft):
+        starter(client, clock, deadline=1).start(EXECUTION)
+    assert (client.attempts, clock.slept) == (["task-1"], [])
+
+
+@given(st.floats(0, 900), st.integers(0, 60))
+def test_no_attempt_begins_without_the_time_to_end_it(deadline: float, failures: int) -> None:
+    clock, began = Clock(), []
+
+    class Watched(FakeStepFunctions):
+        def start_execution(self, **request: object) -> object:
+            began.append(clock.now())
+            return super().start_execution(**request)
+
+    client = Watched({EXECUTION.name: itertools.repeat(client_error("ThrottlingException"), failures)})
+    try:
+        starter(client, clock, deadline).start(EXECUTION)
+    except NoTimeLeft:
+        assert failures
+
+    assert all(moment + RESERVE_SECONDS <= deadline for moment in began[1:])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["AccessDeniedException", "StateMachineDoesNotExist", "InvalidExecutionInput", "InvalidName", "InvalidArn"],
+)
+def test_what_will_be_refused_again_is_not_tried_again(code: str) -> None:
+    client, clock = failing(client_error(code)), Clock()
+
+    with pytest.raises(StartRefused, match=rf"guard_report: task-1 was refused: .*{code}.*STATE_MACHINE_ARNS"):
+        starter(client, clock).start(EXECUTION)
+    assert (client.attempts, clock.slept) == (["task-1"], [])
+
+
+def test_the_client_leaves_retrying_to_the_starter() -> None:
+    client = step_functions()
+    body = json.dumps({"__type": "ThrottlingException", "message": "slow down"}).encode()
+    asked = always_answer(client, 400, body)
+    clock = Clock()
+    try:
+        with pytest.raises(NoTimeLeft):
+            ExecutionStarter(client, ARNS, 0.0, clock.now, clock.sleep, longest).start(EXECUTION)
+    finally:
+        step_functions.cache_clear()
+
+    assert len(asked) == 1
+
+
+def test_the_client_is_made_once() -> None:
+    assert step_functions() is step_functions()
+
+
+@given(st.floats(0.1, 5))
+def test_jitter_stays_within_the_delay(delay: float) -> None:
+    assert 0 <= ExecutionStarter(FakeStepFunctions(), ARNS, 0.0).jitter(delay) <= delay
