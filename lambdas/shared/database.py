@@ -30,9 +30,11 @@ def database_errors() -> Iterator[None]:
     A function lives on between invocations and its connection with it: one that has grown too old, or
     that died meanwhile, is replaced before the first query.
     """
-    from django.db import InterfaceError, OperationalError, close_old_connections, connections
+    from django.db import InterfaceError, OperationalError, connections
 
-    close_old_connections()
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:  # a caller's transaction is the caller's to end
+            connection.close_if_unusable_or_obsolete()
     try:
         yield
     except (InterfaceError, OperationalError) as error:
