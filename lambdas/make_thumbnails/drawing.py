@@ -63,7 +63,7 @@ def encode(image: Image.Image, form: Form) -> bytes:
 def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Return the image in a mode that can be resized well and given a profile: L, RGB, RGBA or CMYK."""
     if image.has_transparency_data:
-        return image.convert("RGBA")
+        return image if image.mode == "RGBA" else image.convert("RGBA")
     if image.mode.startswith("I"):  # 16-bit grey, which a plain conversion would cut off at 255
         return image.point(lambda value: value / 256).convert("L")
     if image.mode == "1":

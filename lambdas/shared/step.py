@@ -29,8 +29,12 @@ def step[Input: BaseModel, Answer: BaseModel](
                 "task_id": event.get("task_id") if isinstance(event, dict) else None,
                 "function_request_id": getattr(context, "aws_request_id", None),
             }
-            with logger.append_context_keys(**keys):
+            # Per thread, since in one process several steps may run at once.
+            logger.thread_safe_append_keys(**keys)
+            try:
                 return _run(work, input_model, event)
+            finally:
+                logger.thread_safe_remove_keys(keys)
 
         handler: LambdaHandler = tracer.capture_lambda_handler(run, capture_response=False)
         return handler

@@ -1,6 +1,8 @@
 """The edge between a state and the function that does its work."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,6 +71,24 @@ def test_every_line_carries_the_task_id_and_the_next_task_has_its_own(log: list[
     ]
     assert log[0]["function_request_id"] == "request-1"
     assert log[1]["seconds"] >= 0
+
+
+def test_steps_that_run_at_once_keep_their_task_ids(log: list[dict[str, Any]]) -> None:
+    both_run = threading.Barrier(2)
+
+    @step(Given)
+    def meet(given: Given) -> Answer:
+        both_run.wait(5)
+        logger.info("number", number=given.number)
+        both_run.wait(5)
+        return Answer(doubled=0)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda number: meet({"task_id": f"t-{number}", "number": number}, None), [1, 2]))
+
+    lines = [line for line in log if line["message"] == "number"]
+    assert sorted(line["number"] for line in lines) == [1, 2]
+    assert all(line["task_id"] == f"t-{line['number']}" for line in lines)
 
 
 @pytest.mark.parametrize(
