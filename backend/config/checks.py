@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from django.db import connection
 
 STAGES = ("dev", "production")
 TASK_FALLBACKS = ("outbox", "sync")
@@ -41,7 +42,11 @@ def _stage() -> Iterator[CheckMessage]:
 
 
 def _secret_key() -> Iterator[CheckMessage]:
-    if settings.STAGE != "dev" and len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
+    try:
+        secret_key = settings.SECRET_KEY
+    except ImproperlyConfigured:  # what Django raises for an empty one names its setting, not ours
+        secret_key = ""
+    if settings.STAGE != "dev" and len(secret_key) < MIN_SECRET_KEY_LENGTH:
         yield Error(
             "DJANGO_SECRET_KEY is missing or too short: links and tokens could be forged.",
             hint=f"Set DJANGO_SECRET_KEY to at least {MIN_SECRET_KEY_LENGTH} random characters, the same everywhere.",
@@ -50,7 +55,7 @@ def _secret_key() -> Iterator[CheckMessage]:
 
 
 def _database() -> Iterator[CheckMessage]:
-    if _in_production() and "sqlite" in settings.DATABASES["default"]["ENGINE"]:
+    if _in_production() and connection.vendor == "sqlite":
         yield Error(
             "DATABASE_URL names no PostgreSQL: production would write to a file beside the code.",
             hint="Set DATABASE_URL=postgres://user:password@host:5432/name.",

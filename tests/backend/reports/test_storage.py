@@ -1,4 +1,3 @@
-import json
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -122,6 +121,7 @@ def s3_storage(bucket_name: str = "files") -> SignedS3Storage:
         region_name="us-east-2",
         querystring_expire=3600,
         file_overwrite=True,
+        signature_version="s3v4",
     )
 
 
@@ -137,8 +137,8 @@ def test_on_s3_the_url_is_signed_for_an_hour_and_safe_to_open(bucket, name, disp
     query = parse_qs(urlsplit(s3_storage().url(name)).query)
 
     assert query["response-content-disposition"] == [disposition]
-    assert query.get("X-Amz-Expires", query.get("Expires"))
-    assert json.dumps(query).count("Signature") >= 1
+    assert query["X-Amz-Expires"] == ["3600"]
+    assert "X-Amz-Signature" in query
 
 
 def test_a_bucket_that_does_not_take_a_file_asks_to_try_again(bucket):

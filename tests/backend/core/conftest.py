@@ -1,0 +1,13 @@
+"""Somebody of the back office, who is signed in."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.backend.people import make_user
+
+
+@pytest.fixture
+def staff(db) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(make_user("staff", is_staff=True))
+    return client

@@ -1,0 +1,127 @@
+import re
+
+import pytest
+from django.contrib.admin.sites import site
+from django.test import Client as Browser
+from django.urls import reverse
+
+from core.api_keys import find_api_key
+from core.models import ApiKey, Guard
+from executions.models import TaskRecord
+from reports.models import GuardReport
+from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_shift, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Browser:
+    browser = Browser()
+    browser.force_login(make_user("admin", is_staff=True, is_superuser=True))
+    return browser
+
+
+def list_of(model: type) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_of(row) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+@pytest.fixture
+def everything() -> GuardReport:
+    guard = make_guard()
+    report = make_report(guard, property=make_shift(guard, make_property(make_user())).property)
+    make_picture(report)
+    make_file(report, "notes.txt")
+    ApiKey.objects.create(name="App", prefix="12345678", key_hash="x")
+    TaskRecord.objects.create(task="t", workflow="run_task", enqueued_at=report.created_at)
+    return report
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("model", site._registry, ids=lambda model: model.__name__)
+def test_every_list_and_page_opens_in_both_languages(browser, everything, model, language):
+    browser.cookies["django_language"] = language
+
+    listed = browser.get(list_of(model), {"q": "1"})
+    row = model.objects.first()
+    pages = [browser.get(list_of(model)), listed] + ([browser.get(page_of(row))] if row else [])
+
+    assert {page.status_code for page in pages} == {200}
+    assert all(f'<html lang="{language}"' in page.content.decode() for page in pages)
+
+
+@pytest.mark.parametrize("path", ["core_guard", "core_client", "core_property", "core_shift", "reports_guardreport"])
+def test_a_list_takes_the_same_queries_whatever_its_length(browser, path, django_assert_max_num_queries):
+    for _row in range(8):
+        guard = make_guard()
+        report = make_report(guard, property=make_shift(guard).property)
+        make_picture(report)
+
+    with django_assert_max_num_queries(10):
+        assert browser.get(reverse(f"admin:{path}_changelist")).status_code == 200
+
+
+def test_a_new_key_is_shown_once(browser):
+    response = browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app"}, follow=True)
+
+    (text,) = re.findall(r"<code>([^<]+)</code>", response.content.decode())
+    key = find_api_key(text)
+    assert key is not None
+    assert key.name == "Mobile app"
+    assert ApiKey.objects.count() == 1
+    assert text not in browser.get(page_of(key)).content.decode()
+
+
+def test_a_key_can_be_renamed_and_stays_the_same(browser):
+    browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app"})
+    key = ApiKey.objects.get()
+
+    browser.post(page_of(key), {"name": "Old app", "is_active": ""})
+
+    changed = ApiKey.objects.get()
+    assert (changed.name, changed.is_active, changed.key_hash) == ("Old app", False, key.key_hash)
+
+
+@pytest.mark.parametrize("path", ["core_guard", "reports_guardreport"])
+def test_rows_are_taken_out_of_use_and_never_deleted(browser, path):
+    row = make_report() if path == "reports_guardreport" else make_guard()
+    other = make_report() if path == "reports_guardreport" else make_guard()
+
+    browser.post(reverse(f"admin:{path}_changelist"), {"action": "deactivate", "_selected_action": [row.pk]})
+
+    row.refresh_from_db(), other.refresh_from_db()
+    assert (row.is_active, other.is_active) == (False, True)
+    assert browser.post(reverse(f"admin:{path}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_reports_are_processed_again_by_an_action(browser):
+    reports = [make_report(), make_report()]
+    chosen = {"action": "process_again", "_selected_action": [report.pk for report in reports]}
+
+    page = browser.post(list_of(GuardReport), chosen, follow=True).content.decode()
+
+    assert "2 reports are enqueued." in page
+    assert set(TaskRecord.objects.values_list("report_id", flat=True)) == {report.pk for report in reports}
+
+
+def test_a_report_shows_its_files_by_signed_urls(browser):
+    report = make_report()
+    make_picture(report, "gate<1>.jpg")
+
+    page = browser.get(page_of(report)).content.decode()
+
+    assert "gate&lt;1&gt;.jpg" in page
+    assert re.search(r'<img src="/files/[^"]+/small.webp" width="160"', page)
+    assert "image/jpeg" in page
+
+
+def test_the_language_is_chosen_on_every_page(browser):
+    page = browser.get(list_of(Guard)).content.decode()
+    assert 'name="language" value="es"' in page
+
+    browser.post(reverse("set_language"), {"language": "es", "next": "/admin/"})
+
+    assert "Reportes de guardia" in browser.get("/admin/").content.decode()

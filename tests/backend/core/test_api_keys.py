@@ -1,0 +1,66 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from core.api_keys import find_api_key, issue_api_key, note_use
+from core.models import ApiKey
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_key_is_found_by_its_text_and_kept_as_a_digest():
+    key, text = issue_api_key("Mobile app")
+
+    assert find_api_key(text) == key
+    saved = ApiKey.objects.values().get()
+    secret = text.partition(".")[2]
+    assert text.startswith(f"{saved['prefix']}.")
+    assert secret not in str(saved)
+    assert len(secret) >= 40
+
+
+@pytest.mark.parametrize("change", [lambda text: text[:-1], lambda text: text + "a", lambda text: text[:8], str.upper])
+def test_a_changed_key_is_not_found(change):
+    _key, text = issue_api_key("Mobile app")
+
+    assert find_api_key(change(text)) is None
+
+
+def test_of_keys_with_one_prefix_the_right_one_is_found():
+    key, text = issue_api_key("First")
+    other, other_text = issue_api_key("Second")
+    ApiKey.objects.update(prefix=key.prefix)
+
+    assert find_api_key(text) == key
+    assert find_api_key(other_text) is None  # its text begins otherwise
+    assert other.key_hash != key.key_hash
+
+
+def test_a_key_out_of_use_is_not_found():
+    key, text = issue_api_key("Mobile app")
+    key.deactivate()
+
+    assert find_api_key(text) is None
+
+
+def test_the_last_use_is_noted_once_a_minute(django_assert_num_queries):
+    key, text = issue_api_key("Mobile app")
+
+    note_use(key)
+    key.refresh_from_db()
+    assert timezone.now() - key.last_used_at < timedelta(seconds=30)
+
+    with django_assert_num_queries(0):
+        note_use(key)
+    key.last_used_at = timezone.now() - timedelta(minutes=2)
+    with django_assert_num_queries(1):
+        note_use(key)
+
+
+def test_a_lookup_reads_the_index_of_the_prefix(django_assert_num_queries):
+    _key, text = issue_api_key("Mobile app")
+
+    assert ApiKey._meta.get_field("prefix").db_index
+    with django_assert_num_queries(1):
+        find_api_key(text)

@@ -1,0 +1,30 @@
+import json
+from pathlib import Path
+
+import pytest
+from django.utils.translation import override
+
+from reports.reasons import SENTENCES, sentence_of
+from workflows.contracts.guard_report import FILE_ERRORS
+
+DEFINITION = Path(__file__).parents[3] / "state_machines" / "guard_report.asl.json"
+
+
+def caught_of_files() -> set[str]:
+    states = json.loads(DEFINITION.read_text())["States"]["Process Files"]["ItemProcessor"]["States"]
+    catchers = [catcher for state in states.values() for catcher in state.get("Catch", [])]
+    return {error for catcher in catchers for error in catcher["ErrorEquals"]}
+
+
+def test_every_error_that_refuses_a_file_has_its_sentence():
+    assert {error.__name__ for error in FILE_ERRORS} <= SENTENCES.keys()
+    assert caught_of_files() <= SENTENCES.keys()
+
+
+@pytest.mark.parametrize("error", [*SENTENCES, "Whatever"])
+def test_a_sentence_is_in_the_readers_language(error):
+    with override("en"):
+        english = sentence_of(error)
+    with override("es"):
+        assert sentence_of(error) != english
+    assert english.endswith(".")

@@ -1,0 +1,42 @@
+import pytest
+from django.db import OperationalError
+
+from lambdas.load_report.handler import lambda_handler
+from tests.backend.people import make_file, make_property, make_report
+from workflows.errors import DatabaseUnavailable, PayloadInvalid, ReportNotFound
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_report_is_answered_with_its_files_and_recipients():
+    report = make_report(property=make_property())
+    file = make_file(report, "gate.pdf")
+
+    answer = lambda_handler({"task_id": "t-1", "report_id": report.pk}, None)
+
+    assert answer == {
+        "report_id": report.pk,
+        "files": [{"file_id": file.pk, "key": "media/guard_reports/2026/11/24/gate.pdf", "name": "gate.pdf"}],
+        "recipients": [{"user_id": report.property.owner.user_id, "role": "client"}],
+    }
+
+
+def test_a_report_that_is_not_there_is_an_error():
+    with pytest.raises(ReportNotFound):
+        lambda_handler({"task_id": "t-1", "report_id": 404}, None)
+
+
+def test_an_event_that_does_not_fit_is_an_error():
+    with pytest.raises(PayloadInvalid, match="report_id"):
+        lambda_handler({"task_id": "t-1"}, None)
+
+
+def test_a_database_that_does_not_answer_is_worth_another_attempt(monkeypatch):
+    def refuse(_report_id):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("reports.services.load_report", refuse)
+    monkeypatch.setattr("django.db.connections.close_all", lambda: None)  # the test's own transaction lives on
+
+    with pytest.raises(DatabaseUnavailable):
+        lambda_handler({"task_id": "t-1", "report_id": 1}, None)

@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from lambdas.render_email.handler import lambda_handler, render
+from lambdas.shared.objects import DiskObjects
+from tests.backend.people import make_picture, make_property, make_report, make_user
+from workflows.contracts.notification_email import EmailDocument, RenderEmailInput
+from workflows.errors import PayloadInvalid, RecipientNotFound, TemplateInvalid
+
+pytestmark = pytest.mark.django_db
+
+WELCOME = {"subject": "Welcome!", "template_name": "emails/welcome.html", "context": {"name": "John"}}
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> DiskObjects:
+    return DiskObjects(tmp_path)
+
+
+def run(objects: DiskObjects, **event) -> tuple[dict, EmailDocument]:
+    rendered = render(RenderEmailInput.model_validate({"task_id": "t-1"} | event), objects)
+    return rendered.model_dump(), EmailDocument.model_validate_json(objects.read(rendered.email_key))
+
+
+def test_a_reports_mail_is_named_by_report_and_reader(objects):
+    report = make_report(property=make_property())
+    make_picture(report)
+    reader = report.property.owner.user
+
+    rendered, mail = run(objects, report_id=report.pk, recipient={"user_id": reader.pk, "role": "client"})
+
+    once = f"guard_report/{report.pk}/{reader.pk}"
+    assert rendered == {"email_key": f"emails/{once}/t-1.json", "send_once_key": once}
+    assert mail.to == reader.email
+    assert [image.media_type for image in mail.images] == ["image/jpeg"]
+
+
+def test_a_notification_is_named_by_its_task(objects):
+    user = make_user()
+
+    rendered, mail = run(objects, payload=WELCOME | {"user_id": user.pk})
+
+    assert rendered == {
+        "email_key": "emails/notification_email/t-1/t-1.json",
+        "send_once_key": "notification_email/t-1",
+    }
+    assert (mail.to, mail.subject) == (user.email, "Welcome!")
+    assert "Welcome, John!" in mail.html
+
+
+def test_a_payload_that_travelled_by_s3_is_read(objects):
+    payload = WELCOME | {"user_id": make_user().pk}
+    objects.write("payloads/t-1.json", json.dumps(payload).encode(), "application/json")
+
+    _rendered, mail = run(objects, payload={"payload_key": "payloads/t-1.json"})
+
+    assert mail.subject == "Welcome!"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"payload": {"payload_key": "payloads/of-another.json"}},
+        {"payload": {}},
+        {"payload": WELCOME},
+        {"payload": WELCOME | {"user_id": 1, "template_name": "admin/base.html"}},
+        {"payload": WELCOME | {"user_id": 1, "subject": "two\nlines"}},
+        {"report_id": 1},
+    ],
+)
+def test_what_is_neither_a_report_nor_a_notification_is_an_error(objects, event):
+    with pytest.raises(PayloadInvalid):
+        run(objects, **event)
+
+
+def test_the_errors_of_a_mail_go_through(objects):
+    user = make_user()
+
+    with pytest.raises(RecipientNotFound):
+        run(objects, payload=WELCOME | {"user_id": 404})
+    with pytest.raises(TemplateInvalid):
+        run(objects, payload=WELCOME | {"user_id": user.pk, "template_name": "emails/missing.html"})
+
+
+def test_a_second_attempt_writes_the_same_mail(objects):
+    event = {"payload": WELCOME | {"user_id": make_user().pk}}
+
+    assert run(objects, **event) == run(objects, **event)
+
+
+def test_the_handler_writes_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(tmp_path / "media"))
+    user = make_user()
+
+    answer = lambda_handler({"task_id": "t-1", "payload": WELCOME | {"user_id": user.pk}}, None)
+
+    assert json.loads((tmp_path / answer["email_key"]).read_text())["to"] == user.email
