@@ -30,14 +30,14 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     for function in functions:
         function["Properties"]["Runtime"] = LOCAL_RUNTIME
     changes = [
-        f"{UNKNOWN_TYPES[kind]} left out ({', '.join(_names_of(dropped, kind))}): the machine itself is started"
-        for kind in UNKNOWN_TYPES
+        f"{words} left out, the machine itself is started: {', '.join(_names_of(dropped, kind))}"
+        for kind, words in UNKNOWN_TYPES.items()
         if _names_of(dropped, kind)
     ]
     if functions:
-        changes.append(f"{len(functions)} functions run on {LOCAL_RUNTIME} with this Python as their bootstrap")
+        changes.append(f"{len(functions)} functions on {LOCAL_RUNTIME}, their bootstrap being this Python")
     if numbers:
-        changes.append(f"numbers filled in, since a Ref would give it their text ({', '.join(numbers)})")
+        changes.append(f"numbers filled in, of which a Ref would give the text: {', '.join(numbers)}")
     return adapted, changes
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.closure import ROOT
 from deploy.local.lambda_runtime import LOG_FILE_VARIABLE, RUNTIME_PACKAGES_VARIABLE
+from deploy.local.ministack_server import INSTANCES_VARIABLE
 from deploy.local.processes import Processes
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 REGION: Final = "us-east-2"
 START_TIMEOUT_SECONDS = 60
+INSTANCES_PER_FUNCTION = max(2, os.cpu_count() or 2)
 # Not secret: nothing but 127.0.0.1 can be reached with them. The id becomes account 000000000000.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -37,10 +39,15 @@ class AwsNotReady(Exception):
 
 @dataclass(frozen=True)
 class LocalAws:
-    """Where the AWS stand-in listens. ``sfn_endpoint`` is apart, so that another Step Functions can take its place."""
+    """Where the AWS stand-in listens.
+
+    ``sfn_endpoint`` is apart, so that another Step Functions can take its place; ``ses_endpoint`` is the mailbox
+    that stands before SES.
+    """
 
     endpoint: str
     sfn_endpoint: str
+    ses_endpoint: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,6 +58,7 @@ class LocalAws:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ENDPOINT_URL_SFN": self.sfn_endpoint,
+            "AWS_ENDPOINT_URL_SESV2": self.ses_endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,  # a profile of this machine must not send anything elsewhere
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -105,32 +113,37 @@ class LocalAws:
         )
 
 
+def endpoint_of(port: int) -> str:
+    """Return the endpoint of an AWS stand-in on a port."""
+    return f"http://127.0.0.1:{port}"
+
+
 def start_aws(
-    processes: Processes, state_dir: Path, log_dir: Path, port: int, runtime_packages: Path, *, keeps_files: bool
+    processes: Processes, folder: Path, port: int, ses_endpoint: str, packages_dir: Path, *, keeps_files: bool
 ) -> LocalAws:
     """Start ministack and return once it answers. Raises AwsNotReady, or ProcessEnded with what it said.
 
-    ``keeps_files``: what is put into S3 is there again after the next start.
+    ``folder`` is the local stack's. ``packages_dir`` holds what Lambda's runtime brings. ``keeps_files``: what is
+    put into S3 is there again after the next start.
     """
-    endpoint = f"http://127.0.0.1:{port}"
-    aws = LocalAws(endpoint, os.environ.get("QU_LOCAL_SFN_ENDPOINT") or endpoint)
-    scratch = state_dir / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
+    endpoint = endpoint_of(port)
+    aws = LocalAws(endpoint, os.environ.get("QU_LOCAL_SFN_ENDPOINT") or endpoint, ses_endpoint)
+    state, logs = folder / "ministack", folder / "logs"
+    (state / "scratch").mkdir(parents=True, exist_ok=True)
+    environment = {
+        **aws.environment,
+        **_settings(state, port, keeps_files=keeps_files),
+        **_for_functions(logs, packages_dir),
+    }
     processes.start(
-        "ministack",
-        [sys.executable, "-m", "ministack"],
-        log_dir / "ministack.log",
-        {
-            **aws.environment,
-            **_settings(state_dir, scratch, port, keeps_files=keeps_files),
-            **_for_functions(log_dir, runtime_packages),
-        },
+        "ministack", [sys.executable, "-m", "deploy.local.ministack_server"], logs / "ministack.log", environment
     )
     wait_until_it_answers(f"{endpoint}/_ministack/health", processes.check)
     return aws
 
 
-def _settings(state_dir: Path, scratch: Path, port: int, *, keeps_files: bool) -> dict[str, str]:
+def _settings(state_dir: Path, port: int, *, keeps_files: bool) -> dict[str, str]:
+    scratch = state_dir / "scratch"
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(scratch),
@@ -145,6 +158,8 @@ def _settings(state_dir: Path, scratch: Path, port: int, *, keeps_files: bool) -
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",  # it would tidy up the machine's own containers
         "LOG_LEVEL": "INFO",
+        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unbounded: what waits for its turn is not too much
+        INSTANCES_VARIABLE: str(INSTANCES_PER_FUNCTION),
     }
 
 

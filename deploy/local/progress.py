@@ -10,6 +10,7 @@ from typing import TextIO
 # In a log a line that only counts up is worth repeating this often.
 LOG_EVERY_SECONDS = 5.0
 NAME_WIDTH = 12
+INDENT = " " * (NAME_WIDTH + 3)
 
 
 class Progress:

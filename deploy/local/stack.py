@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ from typing import Any, TextIO
 
 from deploy.closure import ROOT
 from deploy.functions import FUNCTIONS
-from deploy.local.aws import LocalAws, start_aws, wait_until_it_answers
+from deploy.local.aws import LocalAws, endpoint_of, start_aws, wait_until_it_answers
 from deploy.local.deployment import Overlay, deploy
 from deploy.local.lambda_runtime import WARM_UP
+from deploy.local.mailbox import Mailbox
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.processes import Processes, free_port, is_free
-from deploy.local.progress import NAME_WIDTH, Progress
+from deploy.local.progress import INDENT, Progress
 from deploy.package import Package, build_packages, runtime_packages, unpack
 
 PREFIX, STAGE = "qu-security", "dev"
@@ -45,6 +47,7 @@ class Options:
 
     keeps_state: bool = False
     known_ports: bool = False
+    mail_folder: Path | None = None
     visibility_timeout_seconds: int = 5
     overlays: Mapping[str, Overlay] = field(default_factory=dict)
     warm: Mapping[str, int] = field(default_factory=lambda: {function.name: 1 for function in FUNCTIONS})
@@ -59,6 +62,7 @@ class LocalStack:
         self._processes: Processes | None = None
         self._postgres: Postgres | None = None
         self.aws: LocalAws
+        self.mailbox: Mailbox
         self.outputs: Mapping[str, str]
         self.database_url: str
         self.django_url: str
@@ -105,6 +109,8 @@ class LocalStack:
             self._postgres.stop()
         self._processes.dismiss_watchdog()
         self._processes = None
+        if hasattr(self, "mailbox"):
+            self.mailbox.stop()
 
     def check(self) -> None:
         """Raise ProcessEnded when a part of the stack is no longer running."""
@@ -183,13 +189,11 @@ class LocalStack:
 
     def _start_aws(self, packages_dir: Path) -> None:
         with self._progress.step("aws") as details:
+            port = self._port(AWS_PORT)
+            self.mailbox = Mailbox(self._options.mail_folder or self.folder / "mails", endpoint_of(port))
+            keeps_files = self._options.keeps_state
             self.aws = start_aws(
-                self._running,
-                self.folder / "ministack",
-                self.logs,
-                self._port(AWS_PORT),
-                packages_dir,
-                keeps_files=self._options.keeps_state,
+                self._running, self.folder, port, self.mailbox.endpoint, packages_dir, keeps_files=keeps_files
             )
             self.aws.ses.verify_email_identity(EmailAddress=SENDER)
             details.append(f"ministack at {self.aws.endpoint}")
@@ -210,17 +214,25 @@ class LocalStack:
             deployment = deploy(self.aws, packages, parameters, self._options.overlays)
             self.outputs = deployment.outputs
             details.append("deploy/template.yaml deployed through CloudFormation")
-        for change in deployment.changes:
-            self._progress.say(f"  {'':{NAME_WIDTH}} - {change}")
+        (self.logs / "deployment.log").write_text("\n".join(deployment.changes) + "\n")
+        short = "; ".join(change.partition(":")[0] for change in deployment.changes)
+        self._progress.say(textwrap.fill(f"adapted: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT))
 
     def _prepare_database(self) -> None:
         with self._progress.step("database") as details:
             self.manage("migrate", "--no-input", "--verbosity", "0")
             self.password = self._known_password() or secrets.token_urlsafe(12)
-            printed = self.manage("seed_demo").read_text().splitlines()
-            self.people = json.loads(printed[-1])
-            (self.logs / "seed_demo.log").unlink()  # it holds the API key
+            self.people = self._seed()
             details.append("migrated, with a first client, properties, guards and supervisors")
+
+    def _seed(self) -> dict[str, Any]:
+        output = self.logs / "seed_demo.log"
+        open_private(output).close()  # the API key is printed into it
+        try:
+            people: dict[str, Any] = json.loads(self.manage("seed_demo").read_text().splitlines()[-1])
+        finally:
+            output.unlink()
+        return people
 
     def _known_password(self) -> str:
         path = self.folder / "stack.env"

@@ -1,0 +1,68 @@
+"""``python -m deploy.local up`` and ``python -m deploy.local demo [FILES…]``: what make up and make demo run."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from deploy.closure import ROOT
+from deploy.local.aws import AwsNotReady
+from deploy.local.demo import FilesNotFound, run_demo
+from deploy.local.demo_uploads import UploadRefused
+from deploy.local.deployment import StackNotDeployed
+from deploy.local.postgres import PostgresUnavailable
+from deploy.local.processes import ProcessEnded
+from deploy.local.progress import Progress
+from deploy.local.running import AlreadyRunning, run_until_stopped
+from deploy.local.stack import StackNotRunning
+from deploy.package import PackageNotBuilt
+
+LOCAL_DIR = ROOT / ".local"
+# Each says what to do; a traceback would only hide it.
+EXPECTED = (
+    AlreadyRunning,
+    AwsNotReady,
+    FilesNotFound,
+    PackageNotBuilt,
+    PostgresUnavailable,
+    ProcessEnded,
+    StackNotDeployed,
+    StackNotRunning,
+    UploadRefused,
+)
+
+
+def main() -> int:
+    """Run the command and return its exit code: 0 when all went well, 130 after Ctrl-C while starting."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="The local stack, until Ctrl-C.")
+    demo = commands.add_parser("demo", help="The main job from upload to mail, to its end.")
+    demo.add_argument("files", nargs="*", type=Path, help="Files to upload instead of the samples.")
+    arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    os.umask(0o077)  # passwords, keys and people's mails lie below .local
+    progress = Progress()
+    try:
+        if arguments.command == "up":
+            return run_until_stopped(LOCAL_DIR, progress)
+        return run_demo(LOCAL_DIR, arguments.files, progress)
+    except KeyboardInterrupt:
+        progress.settle("Stopped.")
+        return 128 + signal.SIGINT
+    except EXPECTED as error:
+        progress.settle("")
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Let every signal that asks to stop do what Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

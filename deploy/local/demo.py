@@ -1,0 +1,149 @@
+"""``make demo``: guard reports travel from an HTTP upload to thumbnails, rows and mails, and the stack ends again."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from deploy.closure import ROOT
+from deploy.functions import FUNCTIONS
+from deploy.local.demo_evidence import Evidence, gather
+from deploy.local.demo_table import dead_letter_lines, summary, table
+from deploy.local.demo_uploads import send_report, uploads
+from deploy.local.deployment import Overlay
+from deploy.local.progress import Progress
+from deploy.local.running import only_one
+from deploy.local.stack import LocalStack, Options
+
+# Two at a time: a phone here and there, not a stampede that starts forty functions on two cores.
+UPLOADS_AT_A_TIME = 2
+DONE_WITHIN_SECONDS = 150
+POLL_SECONDS = 0.5
+# A typing error such as a producer might make; the dispatcher finds no such task, three times over.
+POISON = json.dumps({"task": "process_guard_reprot", "payload": {"report_id": 1}})
+FLAKY = Overlay(
+    "flaky_make_thumbnails.lambda_handler",
+    {"flaky_make_thumbnails.py": Path(__file__).with_name("flaky.py").read_bytes()},
+)
+# The steps of many files or many people at a time start with two instances.
+WARM = {function.name: 2 if function.name != "run_task" else 1 for function in FUNCTIONS}
+
+
+class FilesNotFound(Exception):
+    """A file that was named does not exist."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far everything is."""
+
+    running: int
+    done: int
+    thumbnails: int
+    mails: int
+    dead_letters: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.running} executions running, {self.done} done, {self.thumbnails} thumbnails, "
+            f"{self.mails} mails, {self.dead_letters} dead-lettered"
+        )
+
+
+def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> int:
+    """Run the demo and return its exit code: 0 only when everything is as it must be."""
+    missing = [str(path) for path in own_files if not path.is_file()]
+    if missing:
+        raise FilesNotFound(f'There is no file {", ".join(missing)}. Name files that exist: make demo FILES="a.jpg"')
+    started = time.monotonic()
+    folder = local_dir / "demo"
+    options = Options(overlays={"make_thumbnails": FLAKY}, warm=WARM, mail_folder=local_dir / "mails")
+    with only_one(local_dir / "demo-lock"):
+        stack = LocalStack(folder, options, progress)
+        progress.say("Starting the local stack")
+        try:
+            stack.start()
+            progress.say(f"\nUp after {time.monotonic() - started:.0f} s. Uploading to {stack.django_url}")
+            evidence = _play(stack, own_files, progress)
+            seconds = time.monotonic() - started
+        finally:
+            progress.live("Stopping")
+            stack.stop()
+    return _tell(evidence, seconds, stack, local_dir / "demo.json", progress)
+
+
+def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> Evidence:
+    poison_id = stack.aws.sqs.send_message(QueueUrl=stack.outputs["TasksQueueUrl"], MessageBody=POISON)["MessageId"]
+    planned = uploads(own_files, stack.people["guard_ids"])
+    with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
+        sending = [pool.submit(send_report, stack.django_url, stack.people["api_key"], upload) for upload in planned]
+        _watch(stack, len(planned), lambda: sum(future.done() for future in sending), progress)
+        answers = [future.result() for future in sending]
+    return gather(stack, list(zip(planned, answers, strict=True)), poison_id)
+
+
+def _watch(stack: LocalStack, total: int, uploaded: Callable[[], int], progress: Progress) -> None:
+    """Show how far it is, until everything has ended or the time is over."""
+    started = time.monotonic()
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        while True:
+            stack.check()
+            counts = _count(stack, connection)
+            seconds = time.monotonic() - started
+            line = f"  {uploaded()} of {total} uploaded, {counts}, {seconds:.0f} s"
+            if (counts.done == total and counts.dead_letters) or seconds > DONE_WITHIN_SECONDS:
+                progress.settle(line)
+                return
+            progress.live(line)
+            time.sleep(POLL_SECONDS)
+
+
+def _count(stack: LocalStack, connection: "psycopg.Connection[Any]") -> Counts:
+    by_status: Mapping[str, int] = dict(
+        connection.execute("SELECT status, count(*) FROM executions_taskrecord GROUP BY status").fetchall()
+    )
+    thumbnails = connection.execute("SELECT count(*) FROM reports_thumbnail").fetchone()
+    queue = stack.aws.sqs.get_queue_attributes(
+        QueueUrl=stack.outputs["TasksDeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    running = sum(by_status.get(status, 0) for status in ("READY", "SENT", "RUNNING"))
+    return Counts(
+        running=by_status.get("RUNNING", 0),
+        done=sum(by_status.values()) - running,
+        thumbnails=thumbnails[0] if thumbnails else 0,
+        mails=sum(1 for _ in stack.mailbox.folder.glob("*.eml")),
+        dead_letters=int(queue["Attributes"]["ApproximateNumberOfMessages"]),
+    )
+
+
+def _tell(evidence: Evidence, seconds: float, stack: LocalStack, json_file: Path, progress: Progress) -> int:
+    counted = summary(evidence, seconds)
+    json_file.write_text(json.dumps(counted, indent=2) + "\n")
+    progress.settle("")
+    for line in table(evidence.reports):
+        progress.say(line)
+    progress.say("\nDead-letter queue")
+    for line in dead_letter_lines(evidence.dead_letters):
+        progress.say(line)
+    progress.say(
+        f"\n{counted['reports']} reports: {counted['succeeded']} succeeded, {counted['failed']} failed. "
+        f"{counted['thumbnails']} thumbnails, {counted['emails']} mails, {counted['dead_lettered']} dead-lettered. "
+        f"{seconds:.0f} s."
+    )
+    progress.say(f"Mails {_short(stack.mailbox.folder)}/*.eml   logs {_short(stack.logs)}/   {_short(json_file)}")
+    if evidence.problems:
+        progress.say("\nNot as it should be:")
+        for problem in evidence.problems:
+            progress.say(f"  - {problem}")
+        return 1
+    progress.say("Everything is as it should be: rows, files, thumbnails, mails, retries. The stack has ended.")
+    return 0
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

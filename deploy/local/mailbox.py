@@ -1,0 +1,104 @@
+"""Stands before the AWS stand-in's SES and keeps each mail that it takes as an ``.eml`` file, pictures included.
+
+ministack's own mailbox keeps a mail's texts alone.
+"""
+
+import base64
+import json
+import re
+import threading
+import urllib.error
+import urllib.request
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+SEND_EMAIL_PATH = "/v2/email/outbound-emails"
+_PASSED_ON = ("Authorization", "Content-Type", "X-Amz-Date", "X-Amz-Security-Token", "User-Agent")
+
+
+class Mailbox:
+    """An SES endpoint on 127.0.0.1 that passes every call on, and a folder with the mails that were taken."""
+
+    def __init__(self, folder: Path, upstream: str) -> None:
+        self.folder, self._upstream, self._lock, self._count = folder, upstream, threading.Lock(), 0
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.eml"):
+            old.unlink()
+        mailbox = self
+
+        class Handler(_PassOn):
+            upstream = mailbox._upstream
+
+            def taken(self, request: dict[str, Any]) -> None:
+                mailbox._keep(request)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, name="mailbox", daemon=True).start()
+
+    def messages(self) -> dict[Path, EmailMessage]:
+        """Return the mails taken so far, the oldest first, by their files."""
+        return {path: _parse(path.read_bytes()) for path in sorted(self.folder.glob("*.eml"))}
+
+    def stop(self) -> None:
+        """Take no more mails. Those that were taken stay in the folder."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _keep(self, request: dict[str, Any]) -> None:
+        raw = request.get("Content", {}).get("Raw", {}).get("Data")
+        if raw is None:
+            return
+        to = "-".join(request.get("Destination", {}).get("ToAddresses", []))
+        with self._lock:
+            self._count += 1
+            name = f"{self._count:03d}-{re.sub(r'[^A-Za-z0-9.@_-]', '_', to)[:80]}"
+            draft = self.folder / f"{name}.draft"
+            draft.write_bytes(base64.b64decode(raw))
+            draft.rename(self.folder / f"{name}.eml")
+
+
+class _PassOn(BaseHTTPRequestHandler):
+    """Passes a call on to the AWS stand-in and gives its answer back."""
+
+    upstream: str
+    protocol_version = "HTTP/1.1"
+
+    def taken(self, request: dict[str, Any]) -> None:
+        """Hear of a mail that SES has taken."""
+        raise NotImplementedError
+
+    def do_POST(self) -> None:
+        """Pass a call on; tell of a mail once it is taken, and before its sender hears of it."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
+        request = urllib.request.Request(  # noqa: S310  our own http://127.0.0.1
+            self.upstream + self.path, data=body, headers=headers, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  our own http://127.0.0.1
+                status, media_type, content = answer.status, answer.headers.get("Content-Type", ""), answer.read()
+        except urllib.error.HTTPError as error:
+            status, media_type, content = error.code, error.headers.get("Content-Type", ""), error.read()
+        if status == 200 and self.path.rstrip("/") == SEND_EMAIL_PATH:
+            self.taken(json.loads(body))
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+        """Say nothing: ministack's log has every call."""
+
+
+def _parse(raw: bytes) -> EmailMessage:
+    message = message_from_bytes(raw, policy=default)
+    if not isinstance(message, EmailMessage):  # what the default policy makes
+        raise TypeError(type(message))
+    return message

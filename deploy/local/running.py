@@ -1,0 +1,96 @@
+"""``make up``: the local stack, until somebody stops it."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.closure import ROOT
+from deploy.local.processes import ProcessEnded
+from deploy.local.progress import Progress
+from deploy.local.stack import LocalStack, Options
+
+CHECK_SECONDS = 0.5
+# As often as a schedule should run it on AWS.
+RESEND_SECONDS = 60.0
+
+
+class AlreadyRunning(Exception):
+    """The local stack is running already; the text says where."""
+
+
+def run_until_stopped(folder: Path, progress: Progress) -> int:
+    """Start the stack, say how to reach it, and end it when asked to, or when who started it is gone."""
+    with only_one(folder) as lock:
+        stack = LocalStack(folder, Options(keeps_state=True, known_ports=True), progress)
+        started = time.monotonic()
+        progress.say("Starting the local stack")
+        try:
+            stack.start()
+            stack.write_environment()
+            lock.write_text(f"{os.getpid()} {stack.django_url}\n")
+            progress.say(_welcome(stack, time.monotonic() - started))
+            _watch(stack, progress)
+        except KeyboardInterrupt:
+            progress.say("\nStopping")
+        finally:
+            stack.stop()
+        progress.say(f"Stopped. The database and the files stay in {_short(folder)} for the next time.")
+    return 0
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[Path]:
+    """Hold a folder against a second stack, until this process ends. Raises AlreadyRunning."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "stack.lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, url = path.read_text().strip().partition(" ")
+            where = f" at {url} (process {pid})" if url else ""
+            raise AlreadyRunning(f"The local stack is already running{where}. Press Ctrl-C where it runs.") from None
+        path.write_text("")
+        yield path
+
+
+def _watch(stack: LocalStack, progress: Progress) -> None:
+    parent, resent_at = os.getppid(), time.monotonic()
+    while os.getppid() == parent:
+        stack.check()
+        if time.monotonic() - resent_at > RESEND_SECONDS:
+            resent_at = time.monotonic()
+            _resend(stack, progress)
+        time.sleep(CHECK_SECONDS)
+
+
+def _resend(stack: LocalStack, progress: Progress) -> None:
+    try:
+        stack.manage("resend_tasks")
+    except ProcessEnded as error:
+        progress.say(str(error))
+
+
+def _welcome(stack: LocalStack, seconds: float) -> str:
+    folder, sample = _short(stack.folder), "deploy/local/samples/coffee.jpg"
+    return f"""
+Ready in {seconds:.0f} s. Ctrl-C ends it.
+
+  Back office   {stack.django_url}/admin/     user {stack.people["staff_username"]}, password in {folder}/stack.env
+  API           {stack.django_url}/api/docs/
+  AWS           {stack.aws.endpoint}     boto3, the AWS CLI and manage.py use it after: set -a; . {folder}/stack.env
+  Mails         {_short(stack.mailbox.folder)}/*.eml
+  Logs          {_short(stack.logs)}/functions.log (every function), django.log, ministack.log
+
+  Send a report:
+    . {folder}/stack.env
+    curl -H "X-Api-Key: $API_KEY" -H "X-Guard-ID: {stack.people["guard_ids"][0]}" \\
+      -F files=@{sample} -F note="All quiet" $DJANGO_URL/api/mobile/guard-reports/
+"""
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
