@@ -30,14 +30,14 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     for function in functions:
         function["Properties"]["Runtime"] = LOCAL_RUNTIME
     changes = [
-        f"{words} left out, the machine itself is started: {', '.join(_names_of(dropped, kind))}"
+        f"{words} left out: {', '.join(_names_of(dropped, kind))}. The machine itself is started."
         for kind, words in UNKNOWN_TYPES.items()
         if _names_of(dropped, kind)
     ]
     if functions:
-        changes.append(f"{len(functions)} functions on {LOCAL_RUNTIME}, their bootstrap being this Python")
+        changes.append(f"functions on {LOCAL_RUNTIME}: {len(functions)}, their bootstrap being this Python.")
     if numbers:
-        changes.append(f"numbers filled in, of which a Ref would give the text: {', '.join(numbers)}")
+        changes.append(f"numbers filled in: {', '.join(numbers)}. A Ref to them would give their text.")
     return adapted, changes
 
 

@@ -67,7 +67,8 @@ class LocalStack:
         self.database_url: str
         self.django_url: str
         self.people: dict[str, Any]
-        self.password = ""
+        self.password = self._known("ADMIN_PASSWORD") or secrets.token_urlsafe(12)
+        self.secret_key = self._known("DJANGO_SECRET_KEY") or secrets.token_urlsafe(50)
 
     def start(self) -> None:
         """Start everything; what does not need one another starts side by side."""
@@ -123,6 +124,7 @@ class LocalStack:
         return {
             **self.aws.environment,
             "STAGE": STAGE,
+            "DJANGO_SECRET_KEY": self.secret_key,
             "DATABASE_URL": self.database_url,
             "USE_ASYNC_TASKS": "True",
             "AWS_SQS_QUEUE_URL": self.outputs["TasksQueueUrl"],
@@ -206,7 +208,8 @@ class LocalStack:
                 "BucketName": BUCKET,
                 "PublicUrl": self.django_url,
                 "DefaultFromEmail": SENDER,
-                "DatabaseUrl": self.database_url,
+                "DatabaseUrlSecret": self._keep_secret("database-url", self.database_url),
+                "DjangoSecretKeySecret": self._keep_secret("django-secret-key", self.secret_key),
                 "ReserveConcurrency": "false",
                 "VisibilityTimeoutSeconds": str(self._options.visibility_timeout_seconds),
                 "MaximumConcurrency": "2",
@@ -216,12 +219,14 @@ class LocalStack:
             details.append("deploy/template.yaml deployed through CloudFormation")
         (self.logs / "deployment.log").write_text("\n".join(deployment.changes) + "\n")
         short = "; ".join(change.partition(":")[0] for change in deployment.changes)
-        self._progress.say(textwrap.fill(f"adapted: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT))
+        self._progress.say(textwrap.fill(f"adapted to ministack: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT))
+
+    def _keep_secret(self, name: str, text: str) -> str:
+        return self.aws.secrets.create_secret(Name=f"{PREFIX}/{STAGE}/{name}", SecretString=text)["Name"]
 
     def _prepare_database(self) -> None:
         with self._progress.step("database") as details:
             self.manage("migrate", "--no-input", "--verbosity", "0")
-            self.password = self._known_password() or secrets.token_urlsafe(12)
             self.people = self._seed()
             details.append("migrated, with a first client, properties, guards and supervisors")
 
@@ -234,11 +239,12 @@ class LocalStack:
             output.unlink()
         return people
 
-    def _known_password(self) -> str:
+    def _known(self, name: str) -> str:
+        """Return what ``stack.env`` of the last time says, if its state is kept."""
         path = self.folder / "stack.env"
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text().splitlines() if self._options.keeps_state and path.exists() else []
         values = dict(line.split("=", 1) for line in lines if "=" in line)
-        return "".join(shlex.split(values.get("ADMIN_PASSWORD", "")))
+        return "".join(shlex.split(values.get(name, "")))
 
     def _warm_up(self, pool: ThreadPoolExecutor) -> None:
         with self._progress.step("warm-up") as details:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lambdas.shared.secrets import read_secrets
 from workflows.errors import DatabaseUnavailable
 
 _BACKEND = Path(__file__).resolve().parents[2] / "backend"
@@ -16,6 +17,7 @@ def setup_django() -> None:
     if _BACKEND.is_dir() and str(_BACKEND) not in sys.path:
         sys.path.append(str(_BACKEND))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.functions")
+    read_secrets()
     import django
     from django.apps import apps
 
