@@ -1,45 +1,35 @@
 """The catalog: which task names exist, which workflow runs each, and what payload fits.
 
-Only names in the catalog run. Workflows with a contract of their own are listed here; every other
-registered Django task runs as ``run_task`` and is listed in ``django_tasks.json``, which
-``make states`` renders from the functions' signatures, so that the dispatcher needs no Django.
+Only names in the catalog run. Two files hold it, both rendered by ``make states``, so that the
+dispatcher needs neither Django nor pydantic: ``workflow_tasks.json`` has the tasks with a workflow of
+their own, from ``workflows.contracts.tasks``; ``django_tasks.json`` has every other registered Django
+task, from the functions' signatures, and each of these runs as ``run_task``.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from workflows.parameters import Parameter
 
-from workflows.contracts.guard_report import GuardReportInput
-from workflows.contracts.notification_email import NotificationEmailInput
+__all__ = [
+    "DJANGO_TASKS_FILE",
+    "RUN_TASK",
+    "WORKFLOWS",
+    "WORKFLOW_TASKS",
+    "WORKFLOW_TASKS_FILE",
+    "CatalogEntry",
+    "Parameter",
+    "catalog",
+    "read_tasks",
+]
 
 RUN_TASK = "run_task"
-_BUILDING = Lock()
 DJANGO_TASKS_FILE = Path(__file__).with_name("django_tasks.json")
-
-# The words of django_tasks.json for a parameter's type.
-PARAMETER_TYPES: Mapping[str, Any] = {
-    "any": Any,
-    "array": list[Any],
-    "boolean": bool,
-    "integer": int,
-    "number": float,
-    "object": dict[str, Any],
-    "string": str,
-}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a Django task: ``type`` is a key of ``PARAMETER_TYPES``."""
-
-    type: str
-    required: bool
+WORKFLOW_TASKS_FILE = Path(__file__).with_name("workflow_tasks.json")
 
 
 @dataclass(frozen=True)
@@ -52,29 +42,34 @@ class CatalogEntry:
 
     task: str
     workflow: str
-    contract: type[BaseModel] | None = None
-    parameters: Mapping[str, Parameter] | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
     by_reference: bool = True
-
-    @cached_property
-    def payload_model(self) -> type[BaseModel]:
-        """The model that a payload of this task has to fit; a payload's names are its fields' aliases."""
-        with _BUILDING:  # pydantic builds a deferred model on first use, and two threads at once break it
-            model = self.contract or _model_of(self.task, self.parameters or {})
-            model.model_rebuild()
-        return model
 
     @cached_property
     def required_by_name(self) -> Mapping[str, bool]:
         """The payload's names in the order of the function's parameters, and whether each must be given."""
-        if self.contract is not None:
-            return {name: field.is_required() for name, field in self.contract.model_fields.items()}
-        return {name: parameter.required for name, parameter in (self.parameters or {}).items()}
+        return {name: parameter.required for name, parameter in self.parameters.items()}
 
     @property
     def parameter_names(self) -> list[str]:
         """The payload's names in the order of the function's parameters."""
-        return list(self.required_by_name)
+        return list(self.parameters)
+
+    def problems_with(self, payload: Mapping[str, Any]) -> list[str]:
+        """Return what keeps arguments by name from fitting this task, each problem after its name."""
+        missing = [
+            f"{name}: is missing"
+            for name, parameter in self.parameters.items()
+            if parameter.required and name not in payload
+        ]
+        unfit = [
+            f"{name[:80]}: {problem}" for name, value in payload.items() if (problem := self._problem(name, value))
+        ]
+        return missing + unfit
+
+    def _problem(self, name: str, value: Any) -> str | None:
+        parameter = self.parameters.get(name)
+        return "is no parameter" if parameter is None else parameter.problem_with(value)
 
     def execution_input(self, payload: dict[str, Any] | None, payload_key: str | None) -> dict[str, Any]:
         """Return the execution's input: the payload itself, or for run_task the payload beside the task's name."""
@@ -84,39 +79,25 @@ class CatalogEntry:
         return carried if payload is None else payload
 
 
-WORKFLOW_TASKS: tuple[CatalogEntry, ...] = (
-    CatalogEntry("process_guard_report", "guard_report", GuardReportInput, by_reference=False),
-    CatalogEntry("send_notification_email", "notification_email", NotificationEmailInput),
-)
-WORKFLOWS: tuple[str, ...] = ("guard_report", "notification_email", RUN_TASK)
-
-
-def _model_of(task: str, parameters: Mapping[str, Parameter]) -> type[BaseModel]:
-    # Aliases, since a function may well have a parameter "copy" or "_id", which no model can have as a field.
-    fields: dict[str, Any] = {
-        f"parameter_{position}": (
-            PARAMETER_TYPES[parameter.type],
-            Field(alias=name) if parameter.required else Field(default=None, alias=name),
-        )
-        for position, (name, parameter) in enumerate(parameters.items())
-    }
-    return create_model(f"Payload of {task}", __config__=ConfigDict(extra="forbid", strict=True), **fields)
-
-
-def read_django_tasks(text: str) -> dict[str, CatalogEntry]:
-    """Return the entries that a ``django_tasks.json`` text lists, by task name."""
+def read_tasks(text: str) -> dict[str, CatalogEntry]:
+    """Return the entries that one of the two files lists, by task name."""
     return {
         name: CatalogEntry(
             name,
-            RUN_TASK,
-            parameters={key: Parameter(**value) for key, value in entry["parameters"].items()},
+            entry.get("workflow", RUN_TASK),
+            {key: Parameter(**value) for key, value in entry["parameters"].items()},
+            entry.get("by_reference", True),
         )
         for name, entry in json.loads(text).items()
     }
+
+
+WORKFLOW_TASKS: tuple[CatalogEntry, ...] = tuple(read_tasks(WORKFLOW_TASKS_FILE.read_text(encoding="utf-8")).values())
+WORKFLOWS: tuple[str, ...] = (*(entry.workflow for entry in WORKFLOW_TASKS), RUN_TASK)
 
 
 @cache
 def catalog() -> Mapping[str, CatalogEntry]:
     """Return every task that may run, by name. Read once per process."""
     workflow_tasks = {entry.task: entry for entry in WORKFLOW_TASKS}
-    return read_django_tasks(DJANGO_TASKS_FILE.read_text(encoding="utf-8")) | workflow_tasks
+    return read_tasks(DJANGO_TASKS_FILE.read_text(encoding="utf-8")) | workflow_tasks

@@ -23,9 +23,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from workflows.catalog import CatalogEntry, catalog
+from workflows.parameters import json_type
 
 SOURCE = "django-backend"
 # AWS: input of an execution, 256 KiB as UTF-8, hard.
@@ -133,22 +132,22 @@ def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] |
 
 
 def fit_payload(entry: CatalogEntry, payload: Any) -> dict[str, Any]:
-    """Return a payload as arguments by name, once it fits the task's contract.
+    """Return a payload, which is JSON, as arguments by name, once it fits the task's parameters.
 
-    Raises PayloadDoesNotFit naming every field that does not.
+    Raises PayloadDoesNotFit naming what does not.
     """
     if not isinstance(payload, dict):
         raise PayloadDoesNotFit(
-            "/payload", f"is {_json_type(payload)}, not an object.", "Give the task's arguments by name."
+            "/payload", f"is {json_type(payload)}, not an object.", "Give the task's arguments by name."
         )
     named = _named_arguments(entry, payload)
-    try:
-        fitting = entry.payload_model.model_validate(named)
-        return fitting.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    except ValidationError as error:
-        raise PayloadDoesNotFit("/payload", _problems(error), f"Give {_signature(entry)}.") from None
-    except ValueError as error:  # pydantic follows some 250 levels
-        raise PayloadDoesNotFit("/payload", f"does not serialize ({error}).", "Nest it less deeply.") from None
+    problems = entry.problems_with(named)
+    if problems:
+        more = [f"{len(problems) - _PROBLEMS_NAMED} more"] if len(problems) > _PROBLEMS_NAMED else []
+        raise PayloadDoesNotFit(
+            "/payload", f"{'; '.join(problems[:_PROBLEMS_NAMED] + more)}.", f"Give {_signature(entry)}."
+        )
+    return named
 
 
 def _object(body: str) -> dict[str, Any]:
@@ -159,7 +158,7 @@ def _object(body: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise NotJson("body", f"is not JSON ({error}).", remedy) from None
     if not isinstance(message, dict):
-        raise NotJson("body", f"is {_json_type(message)}, not a JSON object.", remedy)
+        raise NotJson("body", f"is {json_type(message)}, not a JSON object.", remedy)
     return message
 
 
@@ -228,18 +227,6 @@ def _named_arguments(entry: CatalogEntry, payload: dict[str, Any]) -> dict[str, 
     return dict(zip(names, args, strict=False)) | kwargs
 
 
-def _problems(error: ValidationError) -> str:
-    items = error.errors(include_url=False, include_input=False, include_context=False)
-    found = [f"{'.'.join(map(str, item['loc']))[:80] or 'payload'}: {item['msg']}" for item in items[:_PROBLEMS_NAMED]]
-    more = [f"{len(items) - _PROBLEMS_NAMED} more"] if len(items) > _PROBLEMS_NAMED else []
-    return "; ".join(found + more) + "."
-
-
 def _signature(entry: CatalogEntry) -> str:
     names = [name if required else f"{name} (optional)" for name, required in entry.required_by_name.items()]
     return f"{entry.task}({', '.join(names)})"
-
-
-def _json_type(value: Any) -> str:
-    kinds = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return kinds.get(type(value), "a number")

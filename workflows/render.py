@@ -1,7 +1,7 @@
-"""Renders state_machines/*.asl.json from the graphs: ``python -m workflows.render [--check]``.
+"""Renders what the code says into the files that run: ``python -m workflows.render [--check]``.
 
-The stepfunctions SDK is needed for this alone (``uv sync --group authoring``); what runs on AWS and
-in the embedded engine is the rendered file.
+``state_machines/*.asl.json`` from the graphs, ``workflows/workflow_tasks.json`` from the contracts.
+The stepfunctions SDK is needed for this alone (``uv sync --group authoring``).
 """
 
 import argparse
@@ -10,15 +10,38 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-STATE_MACHINES = Path(__file__).resolve().parent.parent / "state_machines"
+from pydantic import BaseModel
+
+from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
+from workflows.parameters import ANY, Parameter
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE_MACHINES = "state_machines/{}.asl.json"
+WORKFLOW_TASKS_FILE = "workflows/workflow_tasks.json"
+
+# JSON Schema's keywords, in the words of workflows.parameters.
+_WORDS = {
+    "type": "type",
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+}
+_WITHOUT_EFFECT = frozenset({"title", "description", "default"})
 
 
 def render_all() -> dict[str, str]:
-    """Return the text of each workflow's ASL file, by file name."""
+    """Return the text of each rendered file, by its path from the root."""
+    machines = {STATE_MACHINES.format(workflow): to_text(machine) for workflow, machine in _definitions().items()}
+    return {**machines, WORKFLOW_TASKS_FILE: to_text(tasks_of(WORKFLOW_TASKS))}
+
+
+def _definitions() -> dict[str, Mapping[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK's own, of 2022
         logging.disable(logging.WARNING)  # sagemaker, which the SDK imports, announces its configuration
@@ -27,51 +50,86 @@ def render_all() -> dict[str, str]:
         finally:
             logging.disable(logging.NOTSET)
     graphs = {"guard_report": guard_report, "notification_email": notification_email, "run_task": run_task}
-    return {f"{workflow}.asl.json": to_text(graph.definition()) for workflow, graph in graphs.items()}
+    return {workflow: graph.definition() for workflow, graph in graphs.items()}
 
 
-def to_text(definition: Mapping[str, Any]) -> str:
-    """Return the one text of a definition: two spaces of indent, a newline at the end."""
-    return json.dumps(definition, indent=2, ensure_ascii=False) + "\n"
+def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:
+    """Return the content of ``workflow_tasks.json``.
+
+    Raises ValueError for a contract that says what ``workflows.parameters`` has no word for.
+    """
+    return {
+        task.task: {
+            "workflow": task.workflow,
+            "by_reference": task.by_reference,
+            "parameters": parameters_of(task.payload),
+        }
+        for task in workflow_tasks
+    }
 
 
-def differences(rendered: Mapping[str, str], folder: Path) -> str:
-    """Return a unified diff from the files in ``folder`` to what was rendered, "" if there is none."""
-    names = sorted(rendered.keys() | {path.name for path in folder.glob("*.asl.json")})
-    return "".join(_difference(folder / name, rendered.get(name, "")) for name in names)
+def parameters_of(contract: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Return a contract's fields as parameters. Raises ValueError as ``tasks_of`` does."""
+    schema = contract.model_json_schema()
+    return {
+        name: _parameter(f"{contract.__name__}.{name}", field, required=name in schema.get("required", []))
+        for name, field in schema["properties"].items()
+    }
 
 
-def _difference(path: Path, wanted: str) -> str:
+def _parameter(where: str, field: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
+    free_object = {"additionalProperties"} if field.get("additionalProperties") is True else set()
+    unknown = field.keys() - _WORDS.keys() - _WITHOUT_EFFECT - free_object
+    if unknown:
+        raise ValueError(f"{where}: {', '.join(sorted(unknown))} has no word in workflows.parameters. Add it there.")
+    words = {word: field[keyword] for keyword, word in _WORDS.items() if keyword in field}
+    return Parameter(**{"type": ANY, "required": required, **words}).as_words()
+
+
+def to_text(content: Mapping[str, Any]) -> str:
+    """Return the one text of a rendered file: two spaces of indent, a newline at the end."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def differences(rendered: Mapping[str, str], root: Path) -> str:
+    """Return a unified diff from the files below ``root`` to what was rendered, "" if there is none."""
+    names = sorted(rendered.keys() | _stale(rendered, root))
+    return "".join(_difference(root, name, rendered.get(name, "")) for name in names)
+
+
+def _difference(root: Path, name: str, wanted: str) -> str:
+    path = root / name
     there = path.read_text(encoding="utf-8") if path.exists() else ""
-    return "".join(
-        difflib.unified_diff(
-            there.splitlines(keepends=True), wanted.splitlines(keepends=True), path.name, f"{path.name} (rendered)"
-        )
-    )
+    before, after = there.splitlines(keepends=True), wanted.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(before, after, name, f"{name} (rendered)"))
 
 
-def write(rendered: Mapping[str, str], folder: Path) -> None:
-    """Write the files, and remove those of workflows that are gone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in {path.name for path in folder.glob("*.asl.json")} - rendered.keys():
-        (folder / stale).unlink()
+def _stale(rendered: Mapping[str, str], root: Path) -> set[str]:
+    """Return the state machines that no workflow renders any more."""
+    return {path.relative_to(root).as_posix() for path in root.glob(STATE_MACHINES.format("*"))} - rendered.keys()
+
+
+def write(rendered: Mapping[str, str], root: Path) -> None:
+    """Write the files below ``root``, and remove the state machines of workflows that are gone."""
+    for stale in _stale(rendered, root):
+        (root / stale).unlink()
     for name, text in rendered.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or with --check return 1 when they differ from the graphs."""
-    parser = argparse.ArgumentParser(prog="workflows.render", description="Render the graphs as ASL files.")
+    """Write the files, or with --check return 1 when they differ from the code."""
+    parser = argparse.ArgumentParser(prog="workflows.render", description="Render the graphs and the contracts.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
-    parser.add_argument("--folder", type=Path, default=STATE_MACHINES, help="where the files lie")
     options = parser.parse_args(arguments)
     rendered = render_all()
     if not options.check:
-        write(rendered, options.folder)
+        write(rendered, ROOT)
         return 0
-    diff = differences(rendered, options.folder)
+    diff = differences(rendered, ROOT)
     if diff:
-        sys.stdout.write(f"{diff}\n{options.folder} is out of date. Run make states.\n")
+        sys.stdout.write(f"{diff}\nThese files are out of date. Run make states.\n")
     return 1 if diff else 0
 
 

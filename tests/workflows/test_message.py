@@ -179,9 +179,6 @@ def test_a_payload_in_s3_travels_as_its_key() -> None:
     assert json.loads(start.input_json) == {"task": "rename", "payload_key": f"payloads/{TASK_ID}.json"}
 
 
-DEEP = {"a": json.loads('{"a":' * 400 + "1" + "}" * 400)}
-
-
 @pytest.mark.parametrize(
     ("body", "error", "words"),
     [
@@ -200,13 +197,12 @@ DEEP = {"a": json.loads('{"a":' * 400 + "1" + "}" * 400)}
         ('{"task": "rename", "id": 0}', NoTask, "can not name an execution"),
         ('{"task": "rename", "id": "' + "a" * 81 + '"}', NoTask, "can not name an execution"),
         ('{"task": "rename", "payload": 7}', PayloadDoesNotFit, "is a number, not an object"),
-        ('{"task": "rename", "payload": {"old": 1}}', PayloadDoesNotFit, "old: Input should be a valid string"),
+        ('{"task": "rename", "payload": {"old": 1}}', PayloadDoesNotFit, "old: is a number, no string"),
         ('{"task": "rename", "payload": {"new": "b"}}', PayloadDoesNotFit, "rename.old, copy .optional"),
         (json.dumps({"task": "rename", "payload": {str(n): n for n in range(99)}}), PayloadDoesNotFit, "95 more"),
-        (json.dumps({"task": "rename", "payload": {"old": "a", "copy": DEEP}}), PayloadDoesNotFit, "less deeply"),
-        ('{"task": "process_guard_report", "payload": {"report_id": "1"}}', PayloadDoesNotFit, "valid integer"),
-        ('{"task": "process_guard_report", "payload": {"report_id": true}}', PayloadDoesNotFit, "valid integer"),
-        ('{"task": "process_guard_report", "payload": {"report_id": 0}}', PayloadDoesNotFit, "greater than"),
+        ('{"task": "process_guard_report", "payload": {"report_id": "1"}}', PayloadDoesNotFit, "no integer"),
+        ('{"task": "process_guard_report", "payload": {"report_id": true}}', PayloadDoesNotFit, "no integer"),
+        ('{"task": "process_guard_report", "payload": {"report_id": 0}}', PayloadDoesNotFit, "less than 1"),
         ('{"task": "process_guard_report", "payload_key": "payloads/a.json", "id": "a"}', PayloadDoesNotFit, "inline"),
         ('{"task": "rename", "payload_key": "payloads/b.json", "id": "a"}', PayloadDoesNotFit, "own key"),
         ('{"task": "rename", "payload_key": "media/secret.jpg", "id": "a"}', PayloadDoesNotFit, "own key"),

@@ -10,9 +10,6 @@ TaskId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,80}$")]
 
 
 class Contract(BaseModel):
-    """A strict, frozen model: what the contract does not name is refused, not dropped.
+    """A strict, frozen model: what the contract does not name is refused, not dropped."""
 
-    Its validator is built on first use: a cold start builds only the models that it needs.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)

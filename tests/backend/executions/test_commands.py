@@ -14,7 +14,7 @@ from executions.registry import registered_tasks
 from executions.resending import resend, resendable
 from tests.backend.executions.conftest import Queue
 from tests.backend.executions.test_running import side_by_side
-from workflows.catalog import DJANGO_TASKS_FILE, read_django_tasks
+from workflows.catalog import DJANGO_TASKS_FILE, read_tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -138,4 +138,4 @@ def test_a_catalog_that_differs_from_the_code_fails_the_check() -> None:
 def test_what_is_rendered_reads_back_as_the_registrys_entries() -> None:
     expected = {name: task.entry for name, task in registered_tasks().items() if task.runs_in_one_step}
 
-    assert read_django_tasks(render_tasks.rendered_tasks()) == expected
+    assert read_tasks(render_tasks.rendered_tasks()) == expected

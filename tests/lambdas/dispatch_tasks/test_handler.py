@@ -216,7 +216,7 @@ def test_without_its_setting_the_dispatcher_says_which_one(monkeypatch: pytest.M
 
 
 def test_the_dispatcher_imports_neither_what_it_does_not_need_nor_what_it_may_not() -> None:
-    heavy = ["boto3", "asyncio", "aws_xray_sdk", "django", "stepfunctions", "workflows.graphs", "PIL"]
+    heavy = ["boto3", "pydantic", "asyncio", "aws_xray_sdk", "django", "stepfunctions", "workflows.graphs", "PIL"]
     code = (
         "import json, sys, lambdas.dispatch_tasks.handler;"
         f"print(json.dumps([name for name in {heavy!r} if name in sys.modules]))"

@@ -1,7 +1,6 @@
 """Renders workflows/django_tasks.json from the signatures of the registered Django tasks."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,7 +12,7 @@ from workflows.catalog import DJANGO_TASKS_FILE
 def rendered_tasks() -> str:
     """Return the text of ``django_tasks.json``: the tasks of one step, by name."""
     tasks = {
-        name: {"parameters": {key: asdict(parameter) for key, parameter in (task.entry.parameters or {}).items()}}
+        name: {"parameters": {key: parameter.as_words() for key, parameter in task.entry.parameters.items()}}
         for name, task in registered_tasks().items()
         if task.runs_in_one_step
     }

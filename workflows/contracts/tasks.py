@@ -1,0 +1,30 @@
+"""The tasks with a workflow of their own: the first thing to write for a new one.
+
+``make states`` renders this into ``workflow_tasks.json``, by which payloads are checked.
+"""
+
+from dataclasses import dataclass
+
+from workflows.contracts.base import Contract
+from workflows.contracts.guard_report import GuardReportInput
+from workflows.contracts.notification_email import NotificationEmailInput
+
+
+@dataclass(frozen=True)
+class WorkflowTask:
+    """A task, its workflow and its payload's contract.
+
+    ``by_reference`` says whether the workflow reads a payload from S3 where it was too large to
+    travel inline.
+    """
+
+    task: str
+    workflow: str
+    payload: type[Contract]
+    by_reference: bool = True
+
+
+WORKFLOW_TASKS: tuple[WorkflowTask, ...] = (
+    WorkflowTask("process_guard_report", "guard_report", GuardReportInput, by_reference=False),
+    WorkflowTask("send_notification_email", "notification_email", NotificationEmailInput),
+)
