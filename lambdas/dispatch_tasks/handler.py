@@ -35,7 +35,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         count(METRICS[outcome.status])
         if outcome.error:
             failed.append({"itemIdentifier": outcome.message.message_id})
-    metrics.flush_metrics()
+    if metrics.metric_set:
+        metrics.flush_metrics()
     return {"batchItemFailures": failed}
 
 
