@@ -20,6 +20,7 @@ class TaskStatus(models.TextChoices):
     ABORTED = "ABORTED", _("Aborted")
 
 
+EMPTY_LIST = models.Value([], models.JSONField())
 WAITING = (TaskStatus.READY, TaskStatus.SENT)
 UNSUCCESSFUL = (TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.ABORTED)
 
@@ -53,24 +54,26 @@ class TaskRecord(models.Model):
     delay_seconds = models.PositiveSmallIntegerField(_("delay in seconds"), default=0)
 
     enqueued_at = models.DateTimeField(_("enqueued at"))
-    send_attempts = models.PositiveIntegerField(_("attempts to send"), default=0)
-    last_send_error = models.TextField(_("last error in sending"), blank=True)
+    send_attempts = models.PositiveIntegerField(_("attempts to send"), default=0, db_default=0)
+    last_send_error = models.TextField(_("last error in sending"), blank=True, default="", db_default="")
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     last_attempted_at = models.DateTimeField(_("last attempted at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    execution_arn = models.CharField(_("execution ARN"), max_length=300, blank=True)
-    state_machine_version_arn = models.CharField(_("state machine version ARN"), max_length=300, blank=True)
-    redrive_count = models.PositiveIntegerField(_("redrives"), default=0)
+    execution_arn = models.CharField(_("execution ARN"), max_length=300, blank=True, default="", db_default="")
+    state_machine_version_arn = models.CharField(
+        _("state machine version ARN"), max_length=300, blank=True, default="", db_default=""
+    )
+    redrive_count = models.PositiveIntegerField(_("redrives"), default=0, db_default=0)
 
-    ran_inline = models.BooleanField(_("run in the web process"), default=False)
-    worker_ids = models.JSONField(_("workers, one per attempt"), default=list, blank=True)
+    ran_inline = models.BooleanField(_("run in the web process"), default=False, db_default=False)
+    worker_ids = models.JSONField(_("workers, one per attempt"), default=list, db_default=EMPTY_LIST, blank=True)
     returned_at = models.DateTimeField(_("function returned at"), null=True, blank=True)
     result = models.JSONField(_("result"), null=True, blank=True)
-    error = models.CharField(_("error"), max_length=256, blank=True)
-    cause = models.TextField(_("cause"), blank=True)
-    errors = models.JSONField(_("errors, one per failed attempt"), default=list, blank=True)
+    error = models.CharField(_("error"), max_length=256, blank=True, default="", db_default="")
+    cause = models.TextField(_("cause"), blank=True, default="", db_default="")
+    errors = models.JSONField(_("errors, one per failed attempt"), default=list, db_default=EMPTY_LIST, blank=True)
 
     class Meta:
         verbose_name = _("task")

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import F
 from django.utils import timezone
 
-from executions.models import TaskRecord, TaskStatus
+from executions.models import TaskRecord
 from executions.registry import registered_tasks
 from executions.running import run_inline
 from executions.sending import Sending, send
+from executions.statements import mark_sent
 
 OUTBOX, SYNC = "outbox", "sync"
 
@@ -63,36 +64,13 @@ def send_or_fall_back(records: Sequence[TaskRecord]) -> Sending:
 
 
 def send_recorded(records: Sequence[TaskRecord]) -> Sending:
-    """Send records and record what became of it, in two statements however many they are.
-
-    A record whose execution has already begun keeps its status.
-    """
+    """Send records and record what became of it."""
     outcome = send(records)
-    now = timezone.now()
-    if outcome.sent:
-        _update(
-            TaskRecord.objects.filter(pk__in=[record.pk for record in outcome.sent]),
-            status=Case(When(status=TaskStatus.READY, then=Value(TaskStatus.SENT)), default=F("status")),
-            sent_at=now,
-            last_send_error="",
-        )
-    for record in outcome.sent:
-        record.status, record.sent_at = TaskStatus.SENT, now
+    mark_sent(outcome.sent, timezone.now())
     for said in {said for _, said in outcome.failed}:
         failed = [record.pk for record, why in outcome.failed if why == said]
-        _update(TaskRecord.objects.filter(pk__in=failed), last_send_error=said)
+        TaskRecord.objects.filter(pk__in=failed).update(send_attempts=F("send_attempts") + 1, last_send_error=said)
     return outcome
-
-
-def _update(records: QuerySet[TaskRecord], **changes: object) -> None:
-    """Record an attempt to send, without waiting for the disk: what is lost is at worst sent again."""
-    if connection.vendor != "postgresql" or connection.in_atomic_block:
-        records.update(send_attempts=F("send_attempts") + 1, **changes)
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO OFF")
-        records.update(send_attempts=F("send_attempts") + 1, **changes)
 
 
 def _run_instead(record: TaskRecord) -> None:

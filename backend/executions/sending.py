@@ -3,8 +3,11 @@
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,9 +24,14 @@ from workflows.message import canonical_json, fit_payload, write_message
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+type Entry = "SendMessageBatchRequestEntryTypeDef"
+type Batch = list[tuple[TaskRecord, Entry]]
+
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH_MESSAGES = 10
 MAX_BATCH_BYTES = 1_048_576
+SENDERS = 4  # batches on their way side by side
+NOT_TRIED = "SQS was not reached a moment ago."
 # EventBridge Scheduler: its own maxima, so that a queue which is down for a day still gets its task.
 SCHEDULE_RETRY_POLICY = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
 
@@ -37,6 +45,12 @@ class Sending:
     sent: list[TaskRecord] = field(default_factory=list)
     failed: list[tuple[TaskRecord, str]] = field(default_factory=list)
     waiting: list[TaskRecord] = field(default_factory=list)
+
+    def add(self, other: "Sending") -> None:
+        """Take in what became of others."""
+        self.sent += other.sent
+        self.failed += other.failed
+        self.waiting += other.waiting
 
 
 def send(records: Sequence[TaskRecord]) -> Sending:
@@ -82,30 +96,49 @@ def queue_arn(url: str) -> str:
 
 
 def _send_to_queue(records: Sequence[TaskRecord], now: datetime, outcome: Sending) -> None:
-    for batch in _batches(_bodies(records, outcome), now):
-        try:
-            _send_batch(batch, outcome)
-        except ClientError as error:
-            outcome.failed += [(record, _said(error)) for record, _ in batch]
-
-
-def _send_batch(batch: "list[tuple[TaskRecord, SendMessageBatchRequestEntryTypeDef]]", outcome: Sending) -> None:
-    if len(batch) == 1:
-        record, entry = batch[0]
-        aws.sqs().send_message(QueueUrl=settings.AWS_SQS_QUEUE_URL, **_without_id(entry))
-        outcome.sent.append(record)
+    batches = _batches(_bodies(records, outcome), now)
+    unreachable = Event()
+    if is_fifo() or len(records) <= MAX_BATCH_MESSAGES:  # side by side, a group would lose its order
+        for batch in batches:
+            outcome.add(_send_batch(batch, unreachable))
         return
+    aws.sqs()  # made here, once, and not by each thread
+    with ThreadPoolExecutor(SENDERS) as senders:
+        for sending in senders.map(partial(_send_batch, unreachable=unreachable), batches):
+            outcome.add(sending)
+
+
+def _send_batch(batch: Batch, unreachable: Event) -> Sending:
+    """Send one batch; once SQS was not reached, no further one waits for that again."""
+    if unreachable.is_set():
+        return Sending(failed=[(record, NOT_TRIED) for record, _ in batch])
+    try:
+        return _send_one(*batch[0]) if len(batch) == 1 else _send_several(batch)
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, BotoCoreError):
+            unreachable.set()
+        return Sending(failed=[(record, _said(error)) for record, _ in batch])
+
+
+def _send_one(record: TaskRecord, entry: Entry) -> Sending:
+    aws.sqs().send_message(QueueUrl=settings.AWS_SQS_QUEUE_URL, **_without_id(entry))
+    return Sending(sent=[record])
+
+
+def _send_several(batch: Batch) -> Sending:
     answer = aws.sqs().send_message_batch(QueueUrl=settings.AWS_SQS_QUEUE_URL, Entries=[entry for _, entry in batch])
     refused = {failed["Id"]: failed for failed in answer.get("Failed", [])}
+    sending = Sending()
     for record, entry in batch:
         failed = refused.get(entry["Id"])
         if failed is None:
-            outcome.sent.append(record)
+            sending.sent.append(record)
         else:
-            outcome.failed.append((record, f"{failed['Code']}: {failed.get('Message', '')}"))
+            sending.failed.append((record, f"{failed['Code']}: {failed.get('Message', '')}"))
+    return sending
 
 
-def _without_id(entry: "SendMessageBatchRequestEntryTypeDef") -> dict[str, Any]:
+def _without_id(entry: Entry) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key != "Id"}
 
 
@@ -136,10 +169,8 @@ def _named_payload(record: TaskRecord) -> dict[str, Any]:
     return record.payload if entry is None else fit_payload(entry, record.payload)
 
 
-def _batches(
-    bodies: Iterable[tuple[TaskRecord, str]], now: datetime
-) -> "Iterator[list[tuple[TaskRecord, SendMessageBatchRequestEntryTypeDef]]]":
-    batch: list[tuple[TaskRecord, SendMessageBatchRequestEntryTypeDef]] = []
+def _batches(bodies: Iterable[tuple[TaskRecord, str]], now: datetime) -> Iterator[Batch]:
+    batch: Batch = []
     size_bytes = 0
     for record, body in bodies:
         body_bytes = len(body.encode())
@@ -152,8 +183,8 @@ def _batches(
         yield batch
 
 
-def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime) -> "SendMessageBatchRequestEntryTypeDef":
-    entry: SendMessageBatchRequestEntryTypeDef = {"Id": entry_id, "MessageBody": body}
+def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime) -> Entry:
+    entry: Entry = {"Id": entry_id, "MessageBody": body}
     delay_seconds = math.ceil((record.due_at - now).total_seconds())
     if delay_seconds > 0:
         entry["DelaySeconds"] = delay_seconds

@@ -15,6 +15,7 @@ from executions.requests import TaskRequest, new_record
 from executions.results import AnyResult, result_of
 from executions.running import Attempt, run_attempt, run_inline
 from executions.sending import Sending
+from executions.statements import insert_records
 from executions.status import apply_status_change
 
 __all__ = [
@@ -83,10 +84,7 @@ def send_records(records: Sequence[TaskRecord]) -> Sending:
 
 
 def _insert(records: list[TaskRecord]) -> list[TaskRecord]:
-    if len(records) == 1:
-        records[0].save(force_insert=True)
-    else:
-        TaskRecord.objects.bulk_create(records)
+    insert_records(records)
     return records
 
 

@@ -37,7 +37,7 @@ _RANKS: Mapping[str, int] = {
 }
 
 
-class ForeignExecution(Exception):  # noqa: N818  errors are named as facts here
+class ForeignExecution(Exception):
     """The event is of a state machine that is none of ours."""
 
     def __init__(self, state_machine_arn: str) -> None:

@@ -65,11 +65,11 @@ def test_many_tasks_take_one_insert_and_one_update(
 ) -> None:
     calls: list[tuple[list[Any], dict[str, Any]]] = [([], {"name": f"team {n}"}) for n in range(25)]
 
-    with django_assert_num_queries(5) as queries:  # the two, and what makes the second one not wait for the disk
+    with django_assert_num_queries(2) as queries:
         results = backend().enqueue_many(name_group, calls)
 
-    assert sum(query["sql"].startswith("INSERT") for query in queries) == 1
-    assert sum(query["sql"].startswith("UPDATE") for query in queries) == 1
+    assert queries[0]["sql"].startswith("INSERT")
+    assert "UPDATE" in queries[1]["sql"]
     assert [body["payload"]["name"] for body in sorted(queue.bodies(), key=lambda body: body["id"])] == [
         f"team {n}" for n in range(25)
     ]
