@@ -1,7 +1,7 @@
 """One parameter of a task, and what a value in a payload must be to fit it.
 
-The standard library alone: the dispatcher holds every message against this, and pydantic would take
-a third of its cold start. What the contracts say in pydantic is rendered into these few words.
+The standard library alone: the dispatcher holds every message against this, and pydantic would add
+a third to its cold start. What the contracts say in pydantic is rendered into these few words.
 """
 
 import re
