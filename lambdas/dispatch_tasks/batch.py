@@ -1,20 +1,30 @@
-"""Dispatches the messages of one batch side by side, and tells which of them failed.
+"""Dispatches the messages of one batch side by side, and tells what became of each.
 
-Not Powertools' batch processors: those take a FIFO batch one message after the other, where groups
-could go side by side, and their import would add a seventh to this function's cold start.
+Powertools' asynchronous batch processor calls for each record and reports those that raised; a start
+itself blocks, so it runs in a thread. Messages of one FIFO group take turns, in the order they came.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME, NoTimeLeft, Start, StartFailed
 from workflows.message import ExecutionStart, MessageRejected, read_message, task_id_of
 
 type StartExecution = Callable[[ExecutionStart, str | None], Start]
-type Lane = Sequence[Message]
+type Report = Callable[["Outcome"], None]
+
+# By default a batch that failed as a whole raises, which hides from Lambda which messages it was.
+_processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+_threads = ThreadPoolExecutor(STARTS_AT_A_TIME)
 
 
 class Status(StrEnum):
@@ -58,12 +68,41 @@ class Outcome:
     error: Exception | None = None
 
 
-def dispatch(records: Iterable[dict[str, Any]], start: StartExecution) -> Iterator[Outcome]:
-    """Yield the outcome of each SQS record. Raises nothing that a single record could cause."""
-    messages = [_read(record) for record in records]
-    with ThreadPoolExecutor(STARTS_AT_A_TIME) as pool:
-        for outcomes in pool.map(lambda lane: _dispatch_lane(lane, start), _lanes(messages)):
-            yield from outcomes
+def dispatch(event: dict[str, Any], start: StartExecution, report: Report) -> PartialItemFailureResponse:
+    """Start what each SQS record asks for, report every outcome, and answer which messages failed."""
+    batch = _Batch(start, report)
+    return async_process_partial_response(event=event, record_handler=batch.dispatch, processor=_processor)
+
+
+@dataclass
+class _Lane:
+    """What has to go in order: the messages of one FIFO group; any other message has a lane to itself."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failed: Message | None = None
+
+
+class _Batch:
+    def __init__(self, start: StartExecution, report: Report) -> None:
+        self._start, self._report = start, report
+        self._lanes: defaultdict[tuple[str, str], _Lane] = defaultdict(_Lane)
+
+    async def dispatch(self, record: SQSRecord) -> None:
+        """Start what one record asks for. Raises its error, by which the processor reports the message."""
+        message = _read(record.raw_event)
+        lane = self._lanes[("group", message.group) if message.group else ("message", message.message_id)]
+        async with lane.turn:
+            if lane.failed:
+                outcome = _hold_back(message, lane.failed)
+            else:
+                outcome = await asyncio.get_running_loop().run_in_executor(
+                    _threads, _dispatch_one, message, self._start
+                )
+            if outcome.error:
+                lane.failed = lane.failed or message
+        self._report(outcome)
+        if outcome.error:
+            raise outcome.error
 
 
 def _read(record: dict[str, Any]) -> Message:
@@ -82,25 +121,6 @@ def _read(record: dict[str, Any]) -> Message:
         attributes.get("AWSTraceHeader"),
         asks_for,
     )
-
-
-def _lanes(messages: Iterable[Message]) -> list[Lane]:
-    """Return what has to go in order: the messages of one group; any other message has a lane to itself."""
-    lanes: dict[tuple[str, str], list[Message]] = {}
-    for message in messages:
-        lane = ("group", message.group) if message.group is not None else ("message", message.message_id)
-        lanes.setdefault(lane, []).append(message)
-    return list(lanes.values())
-
-
-def _dispatch_lane(lane: Lane, start: StartExecution) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    failed: Message | None = None
-    for message in lane:
-        outcome = _hold_back(message, failed) if failed else _dispatch_one(message, start)
-        failed = failed or (message if outcome.error else None)
-        outcomes.append(outcome)
-    return outcomes
 
 
 def _hold_back(message: Message, failed: Message) -> Outcome:

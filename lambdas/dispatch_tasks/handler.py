@@ -29,15 +29,16 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     starter = ExecutionStarter(step_functions(), state_machine_arns(), deadline)
-    failed = []
-    for outcome in dispatch(event["Records"], starter.start):
-        _log(outcome)
-        count(METRICS[outcome.status])
-        if outcome.error:
-            failed.append({"itemIdentifier": outcome.message.message_id})
-    if metrics.metric_set:
-        metrics.flush_metrics()
-    return {"batchItemFailures": failed}
+    try:
+        return dict(dispatch(event, starter.start, _report))
+    finally:
+        if metrics.metric_set:
+            metrics.flush_metrics()
+
+
+def _report(outcome: Outcome) -> None:
+    _log(outcome)
+    count(METRICS[outcome.status])
 
 
 def _log(outcome: Outcome) -> None:

@@ -111,7 +111,7 @@ def test_a_second_delivery_starts_nothing_and_fails_nothing(machines: "SFNClient
 def test_a_batch_that_failed_as_a_whole_is_reported_and_does_not_raise(machines: "SFNClient") -> None:
     records = [sqs_record("not json"), sqs_record("{}"), sqs_record(task_body(report_id=-1))]
 
-    assert dispatch(*records) == [record["messageId"] for record in records]
+    assert sorted(dispatch(*records)) == [record["messageId"] for record in records]
     assert executions(machines, "guard_report") == {}
 
 
@@ -172,8 +172,9 @@ def test_a_bug_is_logged_with_its_traceback_and_fails_one_message(log: list[dict
     good = sqs_record(task_body())
 
     assert dispatch(odd, good) == [odd["messageId"]]
-    assert "Traceback" in log[0]["exception"]
-    assert log[0]["error"] == "ParamValidationError"
+    [line] = [line for line in log if "error" in line]
+    assert "Traceback" in line["exception"]
+    assert line["error"] == "ParamValidationError"
 
 
 @pytest.mark.usefixtures("machines")
@@ -216,7 +217,7 @@ def test_without_its_setting_the_dispatcher_says_which_one(monkeypatch: pytest.M
 
 
 def test_the_dispatcher_imports_neither_what_it_does_not_need_nor_what_it_may_not() -> None:
-    heavy = ["boto3", "pydantic", "asyncio", "aws_xray_sdk", "django", "stepfunctions", "workflows.graphs", "PIL"]
+    heavy = ["boto3", "pydantic", "aws_xray_sdk", "django", "stepfunctions", "workflows.graphs", "PIL"]
     code = (
         "import json, sys, lambdas.dispatch_tasks.handler;"
         f"print(json.dumps([name for name in {heavy!r} if name in sys.modules]))"
