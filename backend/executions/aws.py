@@ -29,6 +29,7 @@ def _client(service: str, region: str) -> Any:
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             tcp_keepalive=True,
+            parameter_validation=False,  # what is sent is made here, and was checked when the task was recorded
             user_agent="qu-workflows",  # else botocore composes one at each call, a tenth of its time
         ),
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -63,21 +64,29 @@ def new_record(request: TaskRequest) -> TaskRecord:
     named = fit_payload(request.entry, payload)
     report_id = named.get("report_id")
     task_id = new_task_id()
-    return TaskRecord(
-        id=task_id,
-        task=request.entry.task,
-        workflow=request.entry.workflow,
-        payload=payload,
-        payload_key=_payload_key(request.entry, task_id, size_bytes),
-        positional_count=request.positional_count,
-        report_id=report_id if isinstance(report_id, int) else None,
-        backend=request.backend,
-        queue_name=request.queue_name,
-        message_group_id=request.message_group_id,
-        run_after=request.run_after,
-        delay_seconds=request.delay_seconds,
-        enqueued_at=timezone.now(),
-    )
+    given = {
+        "id": task_id,
+        "task": request.entry.task,
+        "workflow": request.entry.workflow,
+        "payload": payload,
+        "payload_key": _payload_key(request.entry, task_id, size_bytes),
+        "positional_count": request.positional_count,
+        "report_id": report_id if isinstance(report_id, int) else None,
+        "backend": request.backend,
+        "queue_name": request.queue_name,
+        "message_group_id": request.message_group_id,
+        "run_after": request.run_after,
+        "delay_seconds": request.delay_seconds,
+        "enqueued_at": timezone.now(),
+    }
+    values = (_blank() | given).values()  # by position: a model takes names in twice the time
+    return TaskRecord(*values)  # type: ignore[misc]  # the stubs would know each value's field
+
+
+@cache
+def _blank() -> dict[str, Any]:
+    """Return what a record has before anything is known, in the order of its fields."""
+    return {field.attname: field.get_default() for field in TaskRecord._meta.concrete_fields}
 
 
 def _checked(request: TaskRequest) -> tuple[dict[str, Any], int]:

@@ -1,0 +1,193 @@
+"""How many tasks a second can be enqueued, beside bare calls to SQS with the same messages at the same endpoint.
+
+Ours checks each task against its contract, records it in PostgreSQL, sends it and records that it was sent.
+Target: at least 0.7 of the bare rate.
+
+Many tasks at once are on the disk before the first is sent. The stand-in for SQS keeps its messages in
+memory alone, so one by one the two are compared twice: with a database that does not wait for the disk
+either, which has the target, and with one that does, which shows what a disk costs.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.report import Row, medians, report
+
+MANY = 500
+ONE_BY_ONE = 150
+ROUNDS = 9
+TARGET = 0.7
+REGION = "us-east-2"
+QUEUE = "bench"
+
+
+@contextmanager
+def stack() -> Iterator[None]:
+    """Run the queue and the database, and let the environment name them."""
+    from deploy.local.postgres import start_postgres
+
+    with tempfile.TemporaryDirectory(prefix="qu-bench-") as folder:
+        postgres = start_postgres(Path(folder) / "postgres")
+        endpoint, process = _ministack(Path(folder) / "ministack.log")
+        os.environ.update(
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",
+            AWS_ENDPOINT_URL=endpoint,
+            AWS_SQS_REGION=REGION,
+            AWS_SQS_QUEUE_URL=f"{endpoint}/000000000000/{QUEUE}",
+            DATABASE_URL=postgres.url,
+            DJANGO_SETTINGS_MODULE="config.settings",
+            TASK_LOG_LEVEL="WARNING",
+            USE_ASYNC_TASKS="True",
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+            postgres.stop()
+
+
+def _ministack(log: Path) -> tuple[str, "subprocess.Popen[bytes]"]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env={**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)},
+            stdout=out,
+            stderr=out,
+        )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return f"http://127.0.0.1:{port}", process
+        time.sleep(0.1)
+    process.terminate()
+    raise TimeoutError(f"ministack did not listen: {log.read_text()[-2000:]}")
+
+
+class Bench:
+    """The ways of sending that are compared, each with the same messages."""
+
+    def __init__(self) -> None:
+        import boto3
+
+        self.url = os.environ["AWS_SQS_QUEUE_URL"]
+        self.bare = boto3.client("sqs", region_name=REGION)  # as who calls SQS without more ado has it
+        self.bare.create_queue(QueueName=QUEUE)
+        self.bodies = _bodies(MANY)
+
+    def rate(self, count: int, work: Callable[[], Any]) -> Callable[[], float]:
+        """Return a measure of how many a second the work does, the queue and the table being empty."""
+        from django.db import connection
+
+        def run() -> float:
+            self.bare.purge_queue(QueueUrl=self.url)
+            with connection.cursor() as cursor:
+                cursor.execute("TRUNCATE executions_taskrecord")
+            started = time.perf_counter()
+            work()
+            return count / (time.perf_counter() - started)
+
+        return run
+
+    def raw_batches(self) -> None:
+        """Call SendMessageBatch with ten messages at a time."""
+        for first in range(0, MANY, 10):
+            chunk = self.bodies[first : first + 10]
+            entries = [{"Id": str(position), "MessageBody": body} for position, body in enumerate(chunk)]
+            self.bare.send_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]  # plain dicts
+
+    def raw_one_by_one(self) -> None:
+        """Call SendMessage with each message."""
+        for body in self.bodies[:ONE_BY_ONE]:
+            self.bare.send_message(QueueUrl=self.url, MessageBody=body)
+
+    def many(self) -> None:
+        """Enqueue all tasks with one call."""
+        from common.tasks import custom_processing
+        from executions.backends import StepFunctionsBackend
+
+        backend = StepFunctionsBackend("default", {})
+        backend.enqueue_many(custom_processing, [((), {"data": _data(n)}) for n in range(MANY)])
+
+    def one_by_one(self) -> None:
+        """Enqueue each task with a call of its own."""
+        from common.tasks import custom_processing
+
+        for n in range(ONE_BY_ONE):
+            custom_processing.enqueue(data=_data(n))
+
+    def one_by_one_in_memory(self) -> None:
+        """The same while PostgreSQL answers before the disk has it, as the queue does."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit TO OFF")
+        self.one_by_one()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET synchronous_commit")
+
+
+def measure() -> list[Row]:
+    """Measure against the queue and the database that the environment names."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from executions.models import TaskRecord
+
+    call_command("migrate", verbosity=0)
+    bench = Bench()
+    raw_many, our_many, raw_one, on_disk, in_memory = medians(
+        ROUNDS,
+        bench.rate(MANY, bench.raw_batches),
+        bench.rate(MANY, bench.many),
+        bench.rate(ONE_BY_ONE, bench.raw_one_by_one),
+        bench.rate(ONE_BY_ONE, bench.one_by_one),
+        bench.rate(ONE_BY_ONE, bench.one_by_one_in_memory),
+    )
+    if TaskRecord.objects.filter(status="SENT").count() != ONE_BY_ONE:
+        raise RuntimeError("Not every task was sent, so the rates mean nothing.")
+    return [
+        Row(f"enqueue_many, {MANY} tasks", our_many, "tasks/s", raw_many, TARGET, more_is_better=True),
+        Row("enqueue one by one, nothing waits for a disk", in_memory, "tasks/s", raw_one, TARGET, more_is_better=True),
+        Row("enqueue one by one, each on the disk first", on_disk, "tasks/s", raw_one),
+    ]
+
+
+def _data(number: int) -> str:
+    return f"example {number} " + "x" * 100
+
+
+def _bodies(count: int) -> list[str]:
+    """Return the messages that ours sends, written before the clock starts."""
+    from django.utils import timezone
+
+    from executions.models import new_task_id
+    from workflows.message import write_message
+
+    now = timezone.now().isoformat()
+    return [write_message(new_task_id(), "custom_processing", now, {"data": _data(n)}) for n in range(count)]
+
+
+def main() -> int:
+    """Measure, report, and return the exit code."""
+    with stack():
+        return report("enqueue", measure())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
