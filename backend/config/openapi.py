@@ -29,12 +29,17 @@ _DESCRIPTIONS = {
 
 
 def document_errors(result: Json, generator: Any, request: Any, public: bool) -> Json:  # noqa: ARG001  the signature of a drf-spectacular hook
-    """Add to each operation the errors that follow from what it takes. A hook of drf-spectacular."""
+    """Add to each operation what follows from what it takes. A hook of drf-spectacular."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"] = _ERROR_SCHEMA
     schemas["ValidationError"] = _VALIDATION_ERROR_SCHEMA
     for path in result["paths"].values():
         for operation in path.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "query":
+                    parameter["allowEmptyValue"] = True  # ?search= asks for nothing, as a form left empty does
+            if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
+                operation["requestBody"]["required"] = True
             for code in sorted(_errors_of(operation)):
                 operation["responses"].setdefault(code, _response(code))
     return result

@@ -11,20 +11,29 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
-from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift
+from config.strict import StrictTypesMixin
+from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift, language_of
 
 # Spaces alone are trimmed and then missing: said in the schema, so that a client knows it beforehand.
 NOT_ONLY_SPACES = RegexValidator(r"\S", gettext_lazy("This must not be empty."))
 
 
-class PersonSerializer[PersonT: Client | Guard](serializers.ModelSerializer[PersonT]):
+class LanguageField(serializers.ChoiceField):
+    """The language of a person's mails, whether the person has a profile or not."""
+
+    def get_attribute(self, instance: Client | Guard) -> str:
+        """Return the language."""
+        return language_of(instance.user)
+
+
+class PersonSerializer[PersonT: Client | Guard](StrictTypesMixin, serializers.ModelSerializer[PersonT]):
     """A client or a guard, with the fields of the user that stands behind."""
 
     username = serializers.CharField(source="user.username", max_length=150, validators=[UnicodeUsernameValidator()])
     first_name = serializers.CharField(source="user.first_name", max_length=150, required=False, allow_blank=True)
     last_name = serializers.CharField(source="user.last_name", max_length=150, required=False, allow_blank=True)
     email = serializers.EmailField(source="user.email", max_length=254, required=False, allow_blank=True)
-    language = serializers.ChoiceField(
+    language = LanguageField(
         source="user.profile.language",
         choices=settings.LANGUAGES,
         default=settings.LANGUAGE_CODE,
@@ -93,7 +102,7 @@ class SupervisorsField(serializers.ManyRelatedField):
         return [link.user for link in instance.supervisor_links.all()]
 
 
-class PropertySerializer(serializers.ModelSerializer[Property]):
+class PropertySerializer(StrictTypesMixin, serializers.ModelSerializer[Property]):
     """A property with its supervisors."""
 
     name = serializers.CharField(max_length=120, validators=[NOT_ONLY_SPACES])
@@ -136,7 +145,7 @@ def _set_supervisors(place: Property, users: list[User]) -> None:
     getattr(place, "_prefetched_objects_cache", {}).clear()
 
 
-class ShiftSerializer(serializers.ModelSerializer[Shift]):
+class ShiftSerializer(StrictTypesMixin, serializers.ModelSerializer[Shift]):
     """A shift, as planned and as it went."""
 
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)

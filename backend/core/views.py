@@ -3,15 +3,60 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.viewsets import ModelViewSet
 
+from config.strict import IntegerFilter, StrictBooleanFilter
 from core.models import Client, Guard, Property, Shift, SoftDeleteModel
 from core.serializers import ClientSerializer, GuardSerializer, PropertySerializer, ShiftSerializer
 
 PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user__email", "phone"]
+
+
+class ClientFilter(FilterSet):
+    """How lists of clients are narrowed down."""
+
+    is_active = StrictBooleanFilter()
+
+    class Meta:
+        model = Client
+        fields = ["is_active"]
+
+
+class GuardFilter(FilterSet):
+    """How lists of guards are narrowed down."""
+
+    is_active = StrictBooleanFilter()
+    is_armed = StrictBooleanFilter()
+
+    class Meta:
+        model = Guard
+        fields = ["is_active", "is_armed"]
+
+
+class PropertyFilter(FilterSet):
+    """How lists of properties are narrowed down."""
+
+    is_active = StrictBooleanFilter()
+    owner = IntegerFilter(field_name="owner_id", help_text="The id of a client.")
+
+    class Meta:
+        model = Property
+        fields = ["is_active", "owner"]
+
+
+class ShiftFilter(FilterSet):
+    """How lists of shifts are narrowed down."""
+
+    is_active = StrictBooleanFilter()
+    guard = IntegerFilter(field_name="guard_id", help_text="The id of a guard.")
+    property = IntegerFilter(field_name="property_id", help_text="The id of a property.")
+
+    class Meta:
+        model = Shift
+        fields = ["is_active", "guard", "property", "status"]
 
 
 class SoftDeleteMixin:
@@ -54,7 +99,7 @@ class ClientViewSet(BackOfficeViewSet[Client]):
 
     queryset = Client.objects.select_related("user__profile")
     serializer_class = ClientSerializer
-    filterset_fields = ["is_active"]
+    filterset_class = ClientFilter
     search_fields = PERSON_SEARCH
     ordering_fields = ["id", "user__last_name"]
 
@@ -65,7 +110,7 @@ class GuardViewSet(BackOfficeViewSet[Guard]):
 
     queryset = Guard.objects.select_related("user__profile")
     serializer_class = GuardSerializer
-    filterset_fields = ["is_active", "is_armed"]
+    filterset_class = GuardFilter
     search_fields = PERSON_SEARCH
     ordering_fields = ["id", "user__last_name"]
 
@@ -76,7 +121,7 @@ class PropertyViewSet(BackOfficeViewSet[Property]):
 
     queryset = Property.objects.select_related("owner__user").prefetch_related("supervisor_links__user")
     serializer_class = PropertySerializer
-    filterset_fields = ["is_active", "owner"]
+    filterset_class = PropertyFilter
     search_fields = ["name", "alias", "address"]
     ordering_fields = ["id", "name"]
 
@@ -87,6 +132,6 @@ class ShiftViewSet(BackOfficeViewSet[Shift]):
 
     queryset = Shift.objects.select_related("guard__user", "property")
     serializer_class = ShiftSerializer
-    filterset_fields = ["is_active", "guard", "property", "status"]
+    filterset_class = ShiftFilter
     search_fields = ["property__name", "property__alias", "guard__user__last_name"]
     ordering_fields = ["id", "planned_start"]

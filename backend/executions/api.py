@@ -1,12 +1,23 @@
 """Task records over HTTP, for the back office: read only."""
 
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.filters import OrderingFilter
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from config.strict import IntegerFilter
 from executions.models import TaskRecord
+
+
+class TaskRecordFilter(FilterSet):
+    """How lists of tasks are narrowed down."""
+
+    report_id = IntegerFilter(help_text="The id of a guard report.")
+
+    class Meta:
+        model = TaskRecord
+        fields = ["task", "workflow", "status", "report_id"]
 
 
 class TaskRecordSerializer(serializers.ModelSerializer[TaskRecord]):
@@ -44,7 +55,7 @@ class TaskRecordViewSet(ReadOnlyModelViewSet[TaskRecord]):
     queryset = TaskRecord.objects.all()
     serializer_class = TaskRecordSerializer
     filter_backends = [DjangoFilterBackend, OrderingFilter]
-    filterset_fields = ["task", "workflow", "status", "report_id"]
+    filterset_class = TaskRecordFilter
     ordering_fields = ["enqueued_at", "finished_at"]
     ordering = ["-enqueued_at", "-id"]
     lookup_value_converter = "slug"

@@ -5,15 +5,20 @@ from datetime import date, datetime, time, timedelta
 import django_filters
 from django.utils import timezone
 
+from config.strict import IntegerFilter
 from reports.models import GuardReport, GuardReportQuerySet
+
+_ISO = "%Y-%m-%d"  # and not 11/24/2026, which means another day elsewhere
 
 
 class GuardReportFilter(django_filters.FilterSet):
     """``date_from`` and ``date_to`` are days of the installation's time zone, both included."""
 
-    guard = django_filters.NumberFilter(field_name="guard_id", help_text="The id of a guard.", min_value=1)
-    date_from = django_filters.DateFilter(method="since", help_text="The first day, as 2026-11-24.")
-    date_to = django_filters.DateFilter(method="until", help_text="The last day, as 2026-11-24.")
+    guard = IntegerFilter(field_name="guard_id", help_text="The id of a guard.")
+    date_from = django_filters.DateFilter(
+        method="since", input_formats=[_ISO], help_text="The first day, as 2026-11-24."
+    )
+    date_to = django_filters.DateFilter(method="until", input_formats=[_ISO], help_text="The last day, as 2026-11-24.")
 
     class Meta:
         model = GuardReport

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
+from config.strict import StrictTypesMixin
 from core.authentication import guard_of
 from reports.models import GuardReport, ReportFile, Thumbnail
 from reports.storage import objects
@@ -158,7 +159,7 @@ def _absolute(request: Request, url: str) -> str:
     return request.build_absolute_uri(url)
 
 
-class BackOfficeReportSerializer(GuardReportSerializer):
+class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
     """A report as the back office sees it: all to read, the note to change."""
 
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)

@@ -27,7 +27,7 @@ from reports.serializers import (
 )
 from reports.services import create_report
 
-_FILE = {"type": "string", "format": "binary", "minLength": 1}
+_FILE = {"type": "string", "format": "binary"}
 # Written by hand: "one of file and files" is beyond what a serializer can say.
 NEW_REPORT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -105,7 +105,11 @@ class MobileGuardReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin,
         processing = {"initiated": created.task_id is not None, "task_id": created.task_id}
         return Response(data | {"async_processing": processing}, status=status.HTTP_201_CREATED)
 
-    @extend_schema(summary="The reports of a guard, who must be the one of X-Guard-ID")
+    @extend_schema(
+        summary="The reports of a guard, who must be the one of X-Guard-ID",
+        responses=GuardReportSerializer(many=True),
+        filters=True,
+    )
     @action(detail=False, url_path="by-guard/<int:guard_id>")
     def by_guard(self, request: Request, guard_id: int) -> Response:
         """List a guard's reports."""

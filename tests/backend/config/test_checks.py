@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 from django.core.checks.messages import ERROR
 from django.db import connection
+from pytest_django import Settings
 
 from config.checks import check_settings
 
@@ -15,12 +17,12 @@ PRODUCTION = {
 }
 
 
-def test_a_first_look_needs_no_settings():
+def test_a_first_look_needs_no_settings() -> None:
     assert check_settings() == []
     assert [message for message in run_checks() if message.level >= ERROR] == []
 
 
-def test_a_complete_production_is_well(settings):
+def test_a_complete_production_is_well(settings: Settings) -> None:
     apply(settings, PRODUCTION)
 
     assert check_settings() == []
@@ -52,7 +54,9 @@ def test_a_complete_production_is_well(settings):
         ({"USE_ASYNC_TASKS": True}, "W001", "AWS_STORAGE_BUCKET_NAME"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_to_set(settings, changed, number, named):
+def test_what_is_wrong_is_named_with_what_to_set(
+    settings: Settings, changed: dict[str, Any], number: int, named: str
+) -> None:
     apply(settings, changed)
 
     found = {message.id: message for message in check_settings()}
@@ -64,7 +68,7 @@ def test_what_is_wrong_is_named_with_what_to_set(settings, changed, number, name
     assert message in run_checks()
 
 
-def test_production_does_not_run_on_sqlite(settings, monkeypatch):
+def test_production_does_not_run_on_sqlite(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     apply(settings, PRODUCTION)
     monkeypatch.setattr(connection, "vendor", "sqlite")
 
@@ -73,6 +77,6 @@ def test_production_does_not_run_on_sqlite(settings, monkeypatch):
     assert (message.id, "DATABASE_URL" in message.msg) == ("config.E004", True)
 
 
-def apply(settings, values: dict) -> None:
+def apply(settings: Settings, values: dict[str, Any]) -> None:
     for name, value in values.items():
         setattr(settings, name, value)

@@ -21,25 +21,25 @@ def load() -> ModuleType:
 catalog = load()
 
 
-def test_every_text_is_in_the_catalog_and_none_is_left_over():
+def test_every_text_is_in_the_catalog_and_none_is_left_over() -> None:
     texts = {(message.id, message.context) for message in catalog.source_catalog() if message.id}
 
     assert texts == {(message.id, message.context) for message in catalog.read_catalog() if message.id}
     assert len(texts) > 100
 
 
-def test_every_text_has_a_spanish_one_that_is_confirmed():
+def test_every_text_has_a_spanish_one_that_is_confirmed() -> None:
     committed = catalog.read_catalog()
 
     assert list(catalog.untranslated(committed)) == []
     assert not committed.obsolete
 
 
-def test_the_compiled_catalog_is_the_committed_one():
+def test_the_compiled_catalog_is_the_committed_one() -> None:
     assert catalog.MO_FILE.read_bytes() == catalog.compiled(catalog.read_catalog()), "Run make locale."
 
 
-def test_a_translation_keeps_the_places_for_values():
+def test_a_translation_keeps_the_places_for_values() -> None:
     for message in catalog.read_catalog():
         sources = message.id if isinstance(message.id, tuple) else [message.id]
         strings = message.string if isinstance(message.string, tuple) else [message.string]
@@ -49,7 +49,7 @@ def test_a_translation_keeps_the_places_for_values():
 
 
 @pytest.mark.parametrize("flags", [["fuzzy"], []])
-def test_a_text_that_is_not_confirmed_is_named(flags):
+def test_a_text_that_is_not_confirmed_is_named(flags: list[str]) -> None:
     unfinished = catalog.Catalog(locale="es")
     unfinished.add("Guard", "Guardia" if flags else "", flags=flags)
     unfinished.add("Time", "Hora")

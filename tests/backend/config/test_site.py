@@ -1,22 +1,25 @@
+from pathlib import Path
+
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from config import errors
 
 pytestmark = pytest.mark.django_db
 
 
-def test_the_front_door_leads_to_the_back_office():
+def test_the_front_door_leads_to_the_back_office() -> None:
     response = Client().get("/")
 
     assert (response.status_code, response["Location"]) == (302, "/admin/")
 
 
-def test_health_is_that_of_the_database(monkeypatch):
+def test_health_is_that_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Client().get("/healthz/").json() == {"status": "ok"}
 
-    def refuse():
+    def refuse() -> None:
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "cursor", refuse)
@@ -25,7 +28,7 @@ def test_health_is_that_of_the_database(monkeypatch):
     assert (response.status_code, response.json()["database"]) == (503, "OperationalError")
 
 
-def test_errors_are_json_for_programs_and_pages_for_people(rf):
+def test_errors_are_json_for_programs_and_pages_for_people(rf: RequestFactory) -> None:
     for answer in (errors.page_not_found, errors.bad_request):
         assert answer(rf.get("/api/x/"), Exception())["Content-Type"] == "application/json"
         assert answer(rf.get("/x/"), Exception())["Content-Type"].startswith("text/html")
@@ -33,15 +36,23 @@ def test_errors_are_json_for_programs_and_pages_for_people(rf):
     assert errors.server_error(rf.get("/x/"))["Content-Type"].startswith("text/html")
 
 
-def test_a_host_that_is_not_ours_is_refused_in_json():
+def test_a_host_that_is_not_ours_is_refused_in_json() -> None:
     response = Client(headers={"Host": "evil.example.com"}).get("/api/guards/")
 
     assert (response.status_code, response["Content-Type"]) == (400, "application/json")
 
 
-def test_the_docs_need_nothing_from_elsewhere():
+def test_the_docs_need_nothing_from_elsewhere() -> None:
     page = Client().get("/api/docs/").content.decode()
 
     assert "/static/drf_spectacular_sidecar/" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
+
+
+def test_the_openapi_document_is_valid_and_complete(tmp_path: Path) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
+
+
+def test_the_migrations_are_those_of_the_models() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)

@@ -7,7 +7,7 @@ from tests.backend.people import make_user
 
 
 @pytest.fixture
-def staff(db) -> APIClient:
+def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True))
     return client

@@ -1,9 +1,11 @@
 import re
+from typing import Any
 
 import pytest
 from django.contrib.admin.sites import site
 from django.test import Client as Browser
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from core.api_keys import find_api_key
 from core.models import ApiKey, Guard
@@ -21,11 +23,11 @@ def browser() -> Browser:
     return browser
 
 
-def list_of(model: type) -> str:
+def list_of(model: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def page_of(row) -> str:
+def page_of(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
@@ -42,7 +44,8 @@ def everything() -> GuardReport:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("model", site._registry, ids=lambda model: model.__name__)
-def test_every_list_and_page_opens_in_both_languages(browser, everything, model, language):
+@pytest.mark.usefixtures("everything")
+def test_every_list_and_page_opens_in_both_languages(browser: Browser, model: Any, language: str) -> None:
     browser.cookies["django_language"] = language
 
     listed = browser.get(list_of(model), {"q": "1"})
@@ -54,7 +57,9 @@ def test_every_list_and_page_opens_in_both_languages(browser, everything, model,
 
 
 @pytest.mark.parametrize("path", ["core_guard", "core_client", "core_property", "core_shift", "reports_guardreport"])
-def test_a_list_takes_the_same_queries_whatever_its_length(browser, path, django_assert_max_num_queries):
+def test_a_list_takes_the_same_queries_whatever_its_length(
+    browser: Browser, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     for _row in range(8):
         guard = make_guard()
         report = make_report(guard, property=make_shift(guard).property)
@@ -64,7 +69,7 @@ def test_a_list_takes_the_same_queries_whatever_its_length(browser, path, django
         assert browser.get(reverse(f"admin:{path}_changelist")).status_code == 200
 
 
-def test_a_new_key_is_shown_once(browser):
+def test_a_new_key_is_shown_once(browser: Browser) -> None:
     response = browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app"}, follow=True)
 
     (text,) = re.findall(r"<code>([^<]+)</code>", response.content.decode())
@@ -75,7 +80,7 @@ def test_a_new_key_is_shown_once(browser):
     assert text not in browser.get(page_of(key)).content.decode()
 
 
-def test_a_key_can_be_renamed_and_stays_the_same(browser):
+def test_a_key_can_be_renamed_and_stays_the_same(browser: Browser) -> None:
     browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app"})
     key = ApiKey.objects.get()
 
@@ -86,7 +91,7 @@ def test_a_key_can_be_renamed_and_stays_the_same(browser):
 
 
 @pytest.mark.parametrize("path", ["core_guard", "reports_guardreport"])
-def test_rows_are_taken_out_of_use_and_never_deleted(browser, path):
+def test_rows_are_taken_out_of_use_and_never_deleted(browser: Browser, path: str) -> None:
     row = make_report() if path == "reports_guardreport" else make_guard()
     other = make_report() if path == "reports_guardreport" else make_guard()
 
@@ -97,7 +102,7 @@ def test_rows_are_taken_out_of_use_and_never_deleted(browser, path):
     assert browser.post(reverse(f"admin:{path}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
 
 
-def test_reports_are_processed_again_by_an_action(browser):
+def test_reports_are_processed_again_by_an_action(browser: Browser) -> None:
     reports = [make_report(), make_report()]
     chosen = {"action": "process_again", "_selected_action": [report.pk for report in reports]}
 
@@ -107,7 +112,7 @@ def test_reports_are_processed_again_by_an_action(browser):
     assert set(TaskRecord.objects.values_list("report_id", flat=True)) == {report.pk for report in reports}
 
 
-def test_a_report_shows_its_files_by_signed_urls(browser):
+def test_a_report_shows_its_files_by_signed_urls(browser: Browser) -> None:
     report = make_report()
     make_picture(report, "gate<1>.jpg")
 
@@ -118,7 +123,7 @@ def test_a_report_shows_its_files_by_signed_urls(browser):
     assert "image/jpeg" in page
 
 
-def test_the_language_is_chosen_on_every_page(browser):
+def test_the_language_is_chosen_on_every_page(browser: Browser) -> None:
     page = browser.get(list_of(Guard)).content.decode()
     assert 'name="language" value="es"' in page
 

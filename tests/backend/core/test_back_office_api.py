@@ -1,10 +1,13 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from core.models import Client, Guard, Profile, Property, Shift
+from core.models import Guard, Profile, Shift
 from executions.models import TaskRecord, TaskStatus
 from tests.backend.people import make_client, make_guard, make_property, make_shift, make_user
 
@@ -12,11 +15,11 @@ pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 24, 20, tzinfo=UTC)
 
 
-def sign_in(username: str, password: str):
+def sign_in(username: str, password: str) -> Any:
     return APIClient().post("/api/token/", {"username": username, "password": password}, format="json")
 
 
-def test_staff_signs_in_with_a_password_and_stays_signed_in():
+def test_staff_signs_in_with_a_password_and_stays_signed_in() -> None:
     user = make_user(is_staff=True, password="correct horse")
 
     tokens = sign_in(user.username, "correct horse").json()
@@ -27,7 +30,7 @@ def test_staff_signs_in_with_a_password_and_stays_signed_in():
         assert client.get("/api/guards/").status_code == 200
 
 
-def test_a_wrong_password_or_token_is_not_let_in():
+def test_a_wrong_password_or_token_is_not_let_in() -> None:
     user = make_user(is_staff=True, password="correct horse")
 
     assert sign_in(user.username, "wrong").status_code == 401
@@ -36,14 +39,14 @@ def test_a_wrong_password_or_token_is_not_let_in():
 
 
 @pytest.mark.parametrize("path", ["clients", "guards", "properties", "shifts", "guard-reports", "tasks"])
-def test_only_staff_is_let_in(path):
+def test_only_staff_is_let_in(path: str) -> None:
     visitor = APIClient()
     visitor.force_authenticate(make_user())
 
     assert visitor.get(f"/api/{path}/").status_code == 403
 
 
-def test_the_mobile_apps_key_opens_no_back_office():
+def test_the_mobile_apps_key_opens_no_back_office() -> None:
     from core.api_keys import issue_api_key
 
     _key, text = issue_api_key("Mobile app")
@@ -52,7 +55,7 @@ def test_the_mobile_apps_key_opens_no_back_office():
     assert app.get("/api/guards/").status_code == 401
 
 
-def test_a_guard_is_added_with_a_user_of_his_own(staff):
+def test_a_guard_is_added_with_a_user_of_his_own(staff: APIClient) -> None:
     new = {"username": "guard-a", "first_name": "Guard", "email": "guard-a@example.com", "language": "es"}
 
     response = staff.post("/api/guards/", new | {"is_armed": True, "phone": "555"}, format="json")
@@ -67,7 +70,7 @@ def test_a_guard_is_added_with_a_user_of_his_own(staff):
     assert not guard.user.has_usable_password()
 
 
-def test_a_person_is_changed_with_the_user_behind(staff):
+def test_a_person_is_changed_with_the_user_behind(staff: APIClient) -> None:
     client = make_client()
 
     response = staff.patch(f"/api/clients/{client.pk}/", {"email": "new@example.com", "language": "es"}, format="json")
@@ -78,7 +81,7 @@ def test_a_person_is_changed_with_the_user_behind(staff):
     assert (response.json()["email"], response.json()["language"]) == ("new@example.com", "es")
 
 
-def test_two_people_can_not_share_a_name(staff):
+def test_two_people_can_not_share_a_name(staff: APIClient) -> None:
     first, second = make_guard(), make_guard()
 
     taken = staff.patch(f"/api/guards/{second.pk}/", {"username": first.user.username}, format="json")
@@ -88,7 +91,7 @@ def test_two_people_can_not_share_a_name(staff):
     assert kept.status_code == 200
 
 
-def test_a_property_has_its_supervisors_in_order(staff):
+def test_a_property_has_its_supervisors_in_order(staff: APIClient) -> None:
     owner, first, second = make_client(), make_user("supervisor"), make_user("supervisor")
     new = {"owner": owner.pk, "name": "Property 1", "address": "1 Example Street", "supervisors": [second.pk, first.pk]}
 
@@ -101,14 +104,14 @@ def test_a_property_has_its_supervisors_in_order(staff):
     assert (renamed.json()["name"], renamed.json()["supervisors"]) == ("Property 2", [first.pk])
 
 
-def test_a_time_zone_has_to_exist(staff):
+def test_a_time_zone_has_to_exist(staff: APIClient) -> None:
     response = staff.patch(f"/api/properties/{make_property().pk}/", {"time_zone": "Nowhere"}, format="json")
 
     assert response.status_code == 400
     assert "Nowhere is not a time zone" in str(response.json()["time_zone"])
 
 
-def test_a_shift_ends_after_it_starts(staff):
+def test_a_shift_ends_after_it_starts(staff: APIClient) -> None:
     times = {"planned_start": START.isoformat(), "planned_end": (START + timedelta(hours=8)).isoformat()}
     new = {"guard": make_guard().pk, "property": make_property().pk} | times
 
@@ -124,15 +127,15 @@ def test_a_shift_ends_after_it_starts(staff):
 
 
 @pytest.mark.parametrize(
-    ("path", "model", "make"),
+    ("path", "make"),
     [
-        ("clients", Client, make_client),
-        ("guards", Guard, make_guard),
-        ("properties", Property, make_property),
-        ("shifts", Shift, lambda: make_shift(make_guard())),
+        ("clients", make_client),
+        ("guards", make_guard),
+        ("properties", make_property),
+        ("shifts", lambda: make_shift(make_guard())),
     ],
 )
-def test_what_is_deleted_is_only_out_of_use(staff, path, model, make):
+def test_what_is_deleted_is_only_out_of_use(staff: APIClient, path: str, make: Callable[[], Any]) -> None:
     kept, gone = make(), make()
 
     assert staff.delete(f"/api/{path}/{gone.pk}/").status_code == 204
@@ -159,8 +162,13 @@ def test_what_is_deleted_is_only_out_of_use(staff, path, model, make):
 )
 @pytest.mark.parametrize("number", [1, 6])
 def test_a_list_takes_the_same_queries_whatever_its_length(
-    staff, path, make, queries, number, django_assert_num_queries
-):
+    staff: APIClient,
+    path: str,
+    make: Callable[[], Any],
+    queries: int,
+    number: int,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     for _row in range(number):
         make()
 
@@ -168,7 +176,7 @@ def test_a_list_takes_the_same_queries_whatever_its_length(
         assert staff.get(f"/api/{path}/").json()["count"] == number
 
 
-def test_people_are_found_by_name(staff):
+def test_people_are_found_by_name(staff: APIClient) -> None:
     guard = make_guard(user=make_user(last_name="Findable"))
     make_guard()
 
@@ -177,7 +185,7 @@ def test_people_are_found_by_name(staff):
     assert [row["id"] for row in found] == [guard.pk]
 
 
-def test_tasks_are_read_only_and_narrowed_down(staff):
+def test_tasks_are_read_only_and_narrowed_down(staff: APIClient) -> None:
     record = TaskRecord.objects.create(
         task="process_guard_report",
         workflow="guard_report",

@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from core.api_keys import find_api_key
 from core.models import ApiKey, Guard, Property, Shift
@@ -20,7 +21,7 @@ def run(*arguments: str) -> str:
     return out.getvalue().strip()
 
 
-def test_a_key_is_printed_once():
+def test_a_key_is_printed_once() -> None:
     text = run("create_api_key", "Mobile app 2.0")
 
     key = find_api_key(text)
@@ -28,7 +29,7 @@ def test_a_key_is_printed_once():
     assert key.name == "Mobile app 2.0"
 
 
-def test_the_demo_has_guards_on_shift_and_people_to_tell():
+def test_the_demo_has_guards_on_shift_and_people_to_tell() -> None:
     demo = json.loads(run("seed_demo", "--password", "correct horse"))
 
     guards = Guard.objects.filter(pk__in=demo["guard_ids"])
@@ -48,7 +49,7 @@ def test_the_demo_has_guards_on_shift_and_people_to_tell():
     assert staff.is_staff
 
 
-def test_the_demo_can_be_repeated(monkeypatch):
+def test_the_demo_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     first = json.loads(run("seed_demo", "--password", "correct horse"))
     monkeypatch.setenv("DEMO_PASSWORD", "battery staple")
 
@@ -62,14 +63,14 @@ def test_the_demo_can_be_repeated(monkeypatch):
     assert authenticate(username="admin", password="battery staple") is not None
 
 
-def test_the_demo_asks_for_a_password(monkeypatch):
+def test_the_demo_asks_for_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEMO_PASSWORD", raising=False)
 
     with pytest.raises(CommandError, match="Give --password or set DEMO_PASSWORD"):
         call_command("seed_demo")
 
 
-def test_the_demo_stays_out_of_production(settings):
+def test_the_demo_stays_out_of_production(settings: Settings) -> None:
     settings.STAGE = "production"
 
     with pytest.raises(CommandError, match="production"):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from core.api_keys import issue_api_key
@@ -11,18 +12,19 @@ from tests.backend.people import make_guard, make_user
 
 
 @pytest.fixture(autouse=True)
-def media_root(settings, tmp_path: Path) -> Path:
-    settings.MEDIA_ROOT = tmp_path / "files" / "media"
-    return settings.MEDIA_ROOT
+def media_root(settings: Settings, tmp_path: Path) -> Path:
+    folder = tmp_path / "files" / "media"
+    settings.MEDIA_ROOT = folder
+    return folder
 
 
 @pytest.fixture
-def guard(db) -> Guard:
+def guard(db: None) -> Guard:  # noqa: ARG001  it has the database ready
     return make_guard()
 
 
 @pytest.fixture
-def api_key(db) -> str:
+def api_key(db: None) -> str:  # noqa: ARG001  it has the database ready
     _key, text = issue_api_key("Mobile app")
     return text
 
@@ -34,7 +36,7 @@ def app(guard: Guard, api_key: str) -> APIClient:
 
 
 @pytest.fixture
-def staff(db) -> APIClient:
+def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
     """Somebody of the back office."""
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True))

@@ -1,14 +1,16 @@
 from datetime import UTC, datetime, timedelta
 from io import RawIOBase
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from core.models import ApiKey
+from core.models import ApiKey, Guard
 from executions.models import TaskRecord
 from reports.models import GuardReport
 from reports.storage import SignedFileSystemStorage
@@ -19,15 +21,15 @@ pytestmark = pytest.mark.django_db
 URL = "/api/mobile/guard-reports/"
 
 
-def send(app: APIClient, **fields):
+def send(app: APIClient, **fields: Any) -> Any:
     return app.post(URL, fields, format="multipart")
 
 
-def ids(response) -> list[int]:
+def ids(response: Any) -> list[int]:
     return [row["id"] for row in response.json()["results"]]
 
 
-def test_a_guard_sends_a_report_with_one_file(app, guard):
+def test_a_guard_sends_a_report_with_one_file(app: APIClient, guard: Guard) -> None:
     shift = make_shift(guard)
 
     response = send(app, guard=guard.pk, file=photo(), note="Gate open", latitude="40.7127531234", longitude="-74.006")
@@ -42,23 +44,23 @@ def test_a_guard_sends_a_report_with_one_file(app, guard):
     assert body["file_url"].startswith("http://testserver/files/")
 
 
-def test_a_guard_sends_many_files_in_their_order(app):
+def test_a_guard_sends_many_files_in_their_order(app: APIClient) -> None:
     response = send(app, file=photo("1.jpg"), files=[photo("2.jpg"), photo("3.jpg")])
 
     assert [file["name"] for file in response.json()["files"]] == ["1.jpg", "2.jpg", "3.jpg"]
 
 
-def test_the_first_file_can_be_fetched_by_its_signed_url(app):
+def test_the_first_file_can_be_fetched_by_its_signed_url(app: APIClient) -> None:
     upload = photo()
     body = send(app, file=upload).json()
 
     response = Client().get(body["file_url"])
 
     assert response.status_code == 200
-    assert b"".join(response.streaming_content) == upload.open().read()
+    assert response.getvalue() == upload.open().read()
 
 
-def test_the_time_is_now_unless_given(app):
+def test_the_time_is_now_unless_given(app: APIClient) -> None:
     given = (timezone.now() - timedelta(hours=3)).replace(microsecond=0)
 
     now, earlier = send(app, file=photo()).json(), send(app, file=photo(), report_datetime=given.isoformat()).json()
@@ -86,7 +88,9 @@ def test_the_time_is_now_unless_given(app):
         ({"file": photo(), "report_datetime": "0001-01-01T00:00:00Z"}, "report_datetime", "out of range"),
     ],
 )
-def test_what_is_not_a_report_is_refused_by_its_field(app, fields, name, said):
+def test_what_is_not_a_report_is_refused_by_its_field(
+    app: APIClient, fields: dict[str, Any], name: str, said: str
+) -> None:
     response = send(app, **fields)
 
     assert response.status_code == 400, response.content
@@ -94,14 +98,14 @@ def test_what_is_not_a_report_is_refused_by_its_field(app, fields, name, said):
     assert not GuardReport.objects.exists()
 
 
-def test_a_guard_reports_only_as_himself(app):
+def test_a_guard_reports_only_as_himself(app: APIClient) -> None:
     response = send(app, guard=make_guard().pk, file=photo())
 
     assert response.status_code == 403
     assert not GuardReport.objects.exists()
 
 
-def test_more_files_than_the_limit_are_refused_by_its_name(app, settings):
+def test_more_files_than_the_limit_are_refused_by_its_name(app: APIClient, settings: Settings) -> None:
     settings.UPLOAD_MAX_FILES, settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2, 3
 
     for number in (3, 4):  # counted here, and by Django before
@@ -111,7 +115,7 @@ def test_more_files_than_the_limit_are_refused_by_its_name(app, settings):
         assert response.json() == {"files": ["At most 2 files fit in one report (UPLOAD_MAX_FILES)."]}
 
 
-def test_a_file_over_the_limit_is_refused_by_its_name(app, settings):
+def test_a_file_over_the_limit_is_refused_by_its_name(app: APIClient, settings: Settings) -> None:
     settings.UPLOAD_MAX_FILE_BYTES = 1000
 
     response = send(app, file=SimpleUploadedFile("../big.bin", b"x" * 1001))
@@ -124,7 +128,7 @@ def test_a_file_over_the_limit_is_refused_by_its_name(app, settings):
 
 
 @pytest.mark.parametrize("size", [600, 2_000_000], ids=["counted as it comes", "announced"])
-def test_an_upload_over_the_limit_is_refused_by_its_name(app, settings, size):
+def test_an_upload_over_the_limit_is_refused_by_its_name(app: APIClient, settings: Settings, size: int) -> None:
     settings.UPLOAD_MAX_TOTAL_BYTES = 1000
 
     response = send(app, files=[SimpleUploadedFile(f"{index}.bin", b"x" * size) for index in range(2)])
@@ -133,16 +137,16 @@ def test_an_upload_over_the_limit_is_refused_by_its_name(app, settings, size):
     assert "UPLOAD_MAX_TOTAL_BYTES" in response.json()["detail"]
 
 
-def test_a_file_over_the_limit_is_not_read_to_its_end(app, settings, tmp_path):
+def test_a_file_over_the_limit_is_not_read_to_its_end(app: APIClient, settings: Settings, tmp_path: Path) -> None:
     settings.UPLOAD_MAX_FILE_BYTES = 3_000_000
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path
     boundary = b"--b"
     head = boundary + b'\r\nContent-Disposition: form-data; name="file"; filename="big.bin"\r\n\r\n'
     stream = EndlessBody(head, length=50_000_000)
 
-    response = app.generic(
-        "POST", URL, b"", "multipart/form-data; boundary=b", **{"wsgi.input": stream, "CONTENT_LENGTH": stream.length}
-    )
+    environment: Any = {"wsgi.input": stream, "CONTENT_LENGTH": stream.length}
+
+    response = app.generic("POST", URL, "", "multipart/form-data; boundary=b", **environment)
 
     assert response.status_code == 413
     assert stream.position < 4_000_000
@@ -163,11 +167,11 @@ class EndlessBody(RawIOBase):
         return piece + b"x" * (self.position - start - len(piece))
 
 
-def test_a_large_file_goes_to_the_disk_and_not_to_memory(app, media_root: Path, monkeypatch):
+def test_a_large_file_goes_to_the_disk_and_not_to_memory(app: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = []
     store = SignedFileSystemStorage.save
 
-    def remember_kind(storage, name, content, max_length=None):
+    def remember_kind(storage: SignedFileSystemStorage, name: str, content: Any, max_length: int | None = None) -> Any:
         kinds.append(hasattr(content, "temporary_file_path"))
         return store(storage, name, content, max_length)
 
@@ -180,8 +184,8 @@ def test_a_large_file_goes_to_the_disk_and_not_to_memory(app, media_root: Path, 
     assert GuardReport.objects.get().files.get().size_bytes == 6_000_000
 
 
-def test_a_storage_that_does_not_answer_asks_to_try_again(app, monkeypatch):
-    def fail(storage, name, content, max_length=None):
+def test_a_storage_that_does_not_answer_asks_to_try_again(app: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_storage: SignedFileSystemStorage, name: str, *_rest: object) -> None:
         raise StorageUnavailable(name, "could not be stored.", "Send the report again.")
 
     monkeypatch.setattr(SignedFileSystemStorage, "save", fail)
@@ -193,7 +197,7 @@ def test_a_storage_that_does_not_answer_asks_to_try_again(app, monkeypatch):
     assert not GuardReport.objects.exists()
 
 
-def test_json_is_not_how_reports_are_sent(app):
+def test_json_is_not_how_reports_are_sent(app: APIClient) -> None:
     assert app.post(URL, {"note": "x"}, format="json").status_code == 415
 
 
@@ -211,7 +215,7 @@ def test_json_is_not_how_reports_are_sent(app):
         {"X-Api-Key": "{key}", "X-Guard-ID": "²"},
     ],
 )
-def test_who_is_not_known_is_not_let_in(guard, api_key, headers):
+def test_who_is_not_known_is_not_let_in(guard: Guard, api_key: str, headers: dict[str, str]) -> None:
     filled = {name: text.format(key=api_key, guard=guard.pk) for name, text in headers.items()}
 
     response = APIClient(headers=filled).get(URL)
@@ -219,7 +223,7 @@ def test_who_is_not_known_is_not_let_in(guard, api_key, headers):
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "ApiKey")
 
 
-def test_a_key_or_guard_out_of_use_is_not_let_in(app, guard):
+def test_a_key_or_guard_out_of_use_is_not_let_in(app: APIClient, guard: Guard) -> None:
     assert app.get(URL).status_code == 200
 
     ApiKey.objects.update(is_active=False)
@@ -230,14 +234,14 @@ def test_a_key_or_guard_out_of_use_is_not_let_in(app, guard):
     assert app.get(URL).status_code == 401
 
 
-def test_a_guard_whose_user_may_not_sign_in_is_not_let_in(app, guard):
+def test_a_guard_whose_user_may_not_sign_in_is_not_let_in(app: APIClient, guard: Guard) -> None:
     guard.user.is_active = False
     guard.user.save()
 
     assert app.get(URL).status_code == 401
 
 
-def test_a_guard_sees_his_own_reports_only(app, guard):
+def test_a_guard_sees_his_own_reports_only(app: APIClient, guard: Guard) -> None:
     own, other, gone = make_report(guard), make_report(), make_report(guard, is_active=False)
 
     assert ids(app.get(URL)) == [own.pk]
@@ -262,7 +266,7 @@ def test_a_guard_sees_his_own_reports_only(app, guard):
         ({"search": "nothing"}, []),
     ],
 )
-def test_a_list_is_narrowed_down(app, guard, query, expected):
+def test_a_list_is_narrowed_down(app: APIClient, guard: Guard, query: dict[str, Any], expected: list[str]) -> None:
     for day, note in enumerate(("first", "second", "third"), start=1):
         report = make_report(guard, note=note, report_datetime=datetime(2026, 3, day, 23, 59, tzinfo=UTC))
     make_picture(report)
@@ -272,7 +276,7 @@ def test_a_list_is_narrowed_down(app, guard, query, expected):
     assert [row["note"] for row in response.json()["results"]] == expected
 
 
-def test_a_list_is_ordered_as_asked_the_newest_first_unless_told(app, guard):
+def test_a_list_is_ordered_as_asked_the_newest_first_unless_told(app: APIClient, guard: Guard) -> None:
     early = make_report(guard, report_datetime=datetime(2026, 1, 1, tzinfo=UTC))
     late = make_report(guard, report_datetime=datetime(2026, 1, 2, tzinfo=UTC))
 
@@ -282,11 +286,11 @@ def test_a_list_is_ordered_as_asked_the_newest_first_unless_told(app, guard):
 
 
 @pytest.mark.parametrize("query", [{"date_from": "tomorrow"}, {"guard": "x"}, {"search": "a\x00b"}])
-def test_a_filter_that_makes_no_sense_is_refused(app, query):
+def test_a_filter_that_makes_no_sense_is_refused(app: APIClient, query: dict[str, Any]) -> None:
     assert app.get(URL, query).status_code == 400
 
 
-def test_what_became_of_the_files_is_shown(app, guard):
+def test_what_became_of_the_files_is_shown(app: APIClient, guard: Guard) -> None:
     file = make_picture(make_report(guard))
 
     (shown,) = app.get(URL).json()["results"][0]["files"]
@@ -302,7 +306,9 @@ def test_what_became_of_the_files_is_shown(app, guard):
 
 
 @pytest.mark.parametrize("number", [1, 7])
-def test_a_list_takes_the_same_queries_whatever_its_length(app, guard, number, django_assert_num_queries):
+def test_a_list_takes_the_same_queries_whatever_its_length(
+    app: APIClient, guard: Guard, number: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     app.get(URL)  # the key's first use is noted
     for _report in range(number):
         report = make_report(guard)
@@ -312,7 +318,7 @@ def test_a_list_takes_the_same_queries_whatever_its_length(app, guard, number, d
         assert len(app.get(URL).json()["results"]) == number
 
 
-def test_a_page_has_as_many_rows_as_asked_for(app, guard):
+def test_a_page_has_as_many_rows_as_asked_for(app: APIClient, guard: Guard) -> None:
     for _report in range(3):
         make_report(guard)
 
@@ -322,7 +328,7 @@ def test_a_page_has_as_many_rows_as_asked_for(app, guard):
     assert app.get(URL, {"page": 9}).status_code == 404
 
 
-def test_no_address_of_the_api_answers_in_html(app):
+def test_no_address_of_the_api_answers_in_html(app: APIClient) -> None:
     for path in ("/api/mobile/guard-reports/x/", "/api/nothing/", f"{URL}999999999999999999999/"):
         response = app.get(path)
 
@@ -330,19 +336,19 @@ def test_no_address_of_the_api_answers_in_html(app):
         assert response["Content-Type"] == "application/json"
 
 
-def test_errors_are_told_in_the_callers_language(app):
+def test_errors_are_told_in_the_callers_language(app: APIClient) -> None:
     response = app.post(URL, {}, format="multipart", headers={"Accept-Language": "es"})
 
     assert "al menos un archivo" in str(response.json()["file"])
 
 
-def test_an_upload_with_too_many_fields_is_refused(app):
+def test_an_upload_with_too_many_fields_is_refused(app: APIClient) -> None:
     response = send(app, **{f"field{index}": "x" for index in range(1100)})
 
     assert (response.status_code, response.json()["detail"]) == (400, "The request has too many fields.")
 
 
-def test_fields_larger_than_memory_should_hold_are_refused(app):
+def test_fields_larger_than_memory_should_hold_are_refused(app: APIClient) -> None:
     response = send(app, file=photo(), note="n" * 3_000_000)
 
     assert response.status_code == 413

@@ -11,13 +11,13 @@ STORED = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]{1,10})?")
 
 
 @given(st.text(max_size=400))
-def test_any_name_is_safe_to_store(name):
+def test_any_name_is_safe_to_store(name: str) -> None:
     assert STORED.fullmatch(safe_name(name))
     assert len(safe_name(name)) <= 71
 
 
 @given(st.text(max_size=400))
-def test_any_name_can_be_shown(name):
+def test_any_name_can_be_shown(name: str) -> None:
     shown = display_name(name)
 
     assert 1 <= len(shown) <= NAME_MAX_LENGTH
@@ -42,5 +42,5 @@ def test_any_name_can_be_shown(name):
         ("n" * 300 + ".jpg", "n" * 146 + ".jpg", "n" * 60 + ".jpg"),
     ],
 )
-def test_a_name_loses_its_folders_and_what_nobody_sees(name, shown, stored):
+def test_a_name_loses_its_folders_and_what_nobody_sees(name: str, shown: str, stored: str) -> None:
     assert (display_name(name), safe_name(name)) == (shown, stored)

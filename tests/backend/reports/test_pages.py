@@ -1,29 +1,32 @@
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from reports.links import REPORT_PAGE_PATH, ReportLink, report_url
-from reports.models import FileState
+from reports.models import FileState, GuardReport
 from tests.backend.people import make_file, make_picture, make_property, make_report, make_user
 from tests.backend.reports.clock import at
 
 pytestmark = pytest.mark.django_db
 
 
-def path_to(report, reader) -> str:
+def path_to(report: GuardReport, reader: User) -> str:
     return report_url(ReportLink(report.pk, reader.pk)).removeprefix("http://127.0.0.1:8000")
 
 
-def open_page(report, reader):
+def open_page(report: GuardReport, reader: User) -> Any:
     return Client().get(path_to(report, reader))
 
 
-def test_the_link_of_a_mail_opens_the_report():
+def test_the_link_of_a_mail_opens_the_report() -> None:
     report = make_report(property=make_property(), note="Gate <b>open</b>", latitude="40.7", longitude="-74.1")
     make_picture(report, "gate.jpg")
     make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")
@@ -39,7 +42,7 @@ def test_the_link_of_a_mail_opens_the_report():
     assert (response["Referrer-Policy"], response["X-Robots-Tag"]) == ("no-referrer", "noindex")
 
 
-def test_the_page_needs_nothing_from_elsewhere():
+def test_the_page_needs_nothing_from_elsewhere() -> None:
     report = make_report(property=make_property())
     make_picture(report)
 
@@ -52,14 +55,14 @@ def test_the_page_needs_nothing_from_elsewhere():
     assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
 
 
-def test_the_page_is_in_the_language_of_its_reader():
+def test_the_page_is_in_the_language_of_its_reader() -> None:
     page = open_page(make_report(), make_user(language="es")).content.decode()
 
     assert '<html lang="es">' in page
     assert "Los archivos aún se están procesando." in page
 
 
-def test_a_page_costs_a_fixed_number_of_queries(django_assert_num_queries):
+def test_a_page_costs_a_fixed_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     report, reader = make_report(), make_user()
     for number in range(6):
         make_picture(report, f"{number}.jpg")
@@ -68,7 +71,7 @@ def test_a_page_costs_a_fixed_number_of_queries(django_assert_num_queries):
         open_page(report, reader)
 
 
-def test_a_link_ends_after_its_days(settings):
+def test_a_link_ends_after_its_days(settings: Settings) -> None:
     report, reader = make_report(), make_user()
     path = path_to(report, reader)
     days = timedelta(days=settings.REPORT_LINK_DAYS)
@@ -82,7 +85,7 @@ def test_a_link_ends_after_its_days(settings):
     assert "This link has expired" in expired.content.decode()
 
 
-def test_a_changed_link_opens_nothing():
+def test_a_changed_link_opens_nothing() -> None:
     path = path_to(make_report(), make_user())
     changed = [path[:-2] + ("x" if path[-2] != "x" else "y") + "/", REPORT_PAGE_PATH.format(token="nothing")]
 
@@ -93,7 +96,7 @@ def test_a_changed_link_opens_nothing():
         assert "There is no such report" in response.content.decode()
 
 
-def test_a_link_is_good_only_while_report_and_reader_are():
+def test_a_link_is_good_only_while_report_and_reader_are() -> None:
     report, gone, reader = make_report(), make_report(is_active=False), make_user()
 
     assert open_page(gone, reader).status_code == 404
@@ -101,15 +104,15 @@ def test_a_link_is_good_only_while_report_and_reader_are():
     assert open_page(report, reader).status_code == 200
 
 
-def test_the_link_in_mails_is_an_address_of_the_site():
+def test_the_link_in_mails_is_an_address_of_the_site() -> None:
     assert reverse("report-page", args=["a:b"]) == REPORT_PAGE_PATH.format(token="a:b")
 
 
-def test_only_reading_is_allowed():
+def test_only_reading_is_allowed() -> None:
     assert Client().post(path_to(make_report(), make_user())).status_code == 405
 
 
-def test_the_name_of_a_place_can_not_break_the_page():
+def test_the_name_of_a_place_can_not_break_the_page() -> None:
     report = make_report(property=make_property(name='"><script>alert(1)</script>'))
 
     assert "<script>" not in unquote(open_page(report, make_user()).content.decode())

@@ -16,13 +16,13 @@ def caught_of_files() -> set[str]:
     return {error for catcher in catchers for error in catcher["ErrorEquals"]}
 
 
-def test_every_error_that_refuses_a_file_has_its_sentence():
+def test_every_error_that_refuses_a_file_has_its_sentence() -> None:
     assert {error.__name__ for error in FILE_ERRORS} <= SENTENCES.keys()
     assert caught_of_files() <= SENTENCES.keys()
 
 
 @pytest.mark.parametrize("error", [*SENTENCES, "Whatever"])
-def test_a_sentence_is_in_the_readers_language(error):
+def test_a_sentence_is_in_the_readers_language(error: str) -> None:
     with override("en"):
         english = sentence_of(error)
     with override("es"):

@@ -1,16 +1,19 @@
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
-from core.models import ShiftStatus
+from core.models import Guard, ShiftStatus
 from executions.models import TaskRecord
 from reports import services
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
-from reports.services import create_report, load_report, record_results, recipients_of, shift_at
+from reports.services import create_report, load_report, recipients_of, record_results, shift_at
 from reports.storage import SignedFileSystemStorage
 from tests.backend.people import (
     make_client,
@@ -36,7 +39,7 @@ SMALL = contract.Thumbnail(
 )
 
 
-def accepted(file: ReportFile, **fields) -> contract.FileResult:
+def accepted(file: ReportFile, **fields: Any) -> contract.FileResult:
     given = {"facts": FACTS, "thumbnails": [SMALL]} | fields
     return contract.FileResult(file_id=file.pk, status=contract.FileStatus.ACCEPTED, **given)
 
@@ -49,7 +52,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_a_report_is_saved_with_its_files_and_its_task(guard, media_root):
+def test_a_report_is_saved_with_its_files_and_its_task(guard: Guard, media_root: Path) -> None:
     shift = make_shift(guard)
 
     created = create_report(guard, [photo("a.jpg"), photo("b.jpg")], note="Gate open")
@@ -69,10 +72,12 @@ def test_a_report_is_saved_with_its_files_and_its_task(guard, media_root):
     )
 
 
-def test_a_file_that_can_not_be_stored_leaves_nothing_behind(guard, media_root, monkeypatch):
+def test_a_file_that_can_not_be_stored_leaves_nothing_behind(
+    guard: Guard, media_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = SignedFileSystemStorage.save
 
-    def fail_on_second(storage, name, content, max_length=None):
+    def fail_on_second(storage: SignedFileSystemStorage, name: str, content: Any, max_length: int | None = None) -> Any:
         if content.name == "b.jpg":
             raise StorageUnavailable(name, "could not be stored.", "Send the report again.")
         return store(storage, name, content, max_length)
@@ -87,9 +92,11 @@ def test_a_file_that_can_not_be_stored_leaves_nothing_behind(guard, media_root, 
     assert files_below(media_root) == []
 
 
-def test_a_queue_that_breaks_keeps_the_report(guard, monkeypatch, caplog):
+def test_a_queue_that_breaks_keeps_the_report(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken:
-        def enqueue(self, **_arguments):
+        def enqueue(self, **_arguments: Any) -> None:
             raise RuntimeError("no queue")
 
     monkeypatch.setattr("common.tasks.process_guard_report", Broken())
@@ -109,26 +116,22 @@ def test_a_queue_that_breaks_keeps_the_report(guard, monkeypatch, caplog):
         pytest.param({"actual_start": 0}, 50, id="not ended yet"),
     ],
 )
-def test_a_shift_holds_its_planned_and_its_actual_times(guard, times, offset_hours):
+def test_a_shift_holds_its_planned_and_its_actual_times(guard: Guard, times: dict[str, int], offset_hours: int) -> None:
     start = timezone.now()
-    shift = make_shift(
-        guard,
-        planned_start=start,
-        planned_end=start + timedelta(hours=8),
-        **{name: start + timedelta(hours=hours) for name, hours in times.items()},
-    )
+    fields: dict[str, Any] = {name: start + timedelta(hours=hours) for name, hours in times.items()}
+    shift = make_shift(guard, planned_start=start, planned_end=start + timedelta(hours=8), **fields)
 
     assert shift_at(guard, start + timedelta(hours=offset_hours)) == shift
 
 
 @pytest.mark.parametrize("fields", [{"status": ShiftStatus.VOIDED}, {"is_active": False}], ids=["voided", "out of use"])
-def test_a_shift_that_does_not_count_is_not_found(guard, fields):
+def test_a_shift_that_does_not_count_is_not_found(guard: Guard, fields: dict[str, Any]) -> None:
     make_shift(guard, **fields)
 
     assert shift_at(guard, timezone.now()) is None
 
 
-def test_a_shift_of_another_guard_or_time_is_not_found(guard):
+def test_a_shift_of_another_guard_or_time_is_not_found(guard: Guard) -> None:
     shift = make_shift(guard)
 
     assert shift_at(make_guard(), timezone.now()) is None
@@ -136,7 +139,7 @@ def test_a_shift_of_another_guard_or_time_is_not_found(guard):
     assert shift_at(guard, shift.planned_end + timedelta(seconds=1)) is None
 
 
-def test_of_two_shifts_the_later_one_counts(guard):
+def test_of_two_shifts_the_later_one_counts(guard: Guard) -> None:
     start = timezone.now() - timedelta(hours=3)
     make_shift(guard, planned_start=start, planned_end=start + timedelta(hours=9))
     later = make_shift(guard, planned_start=start + timedelta(hours=1), planned_end=start + timedelta(hours=9))
@@ -144,7 +147,7 @@ def test_of_two_shifts_the_later_one_counts(guard):
     assert shift_at(guard, timezone.now()) == later
 
 
-def test_client_and_supervisors_hear_of_a_report_in_their_order():
+def test_client_and_supervisors_hear_of_a_report_in_their_order() -> None:
     first, second = make_user("supervisor"), make_user("supervisor")
     place = make_property(second, first)
 
@@ -157,7 +160,7 @@ def test_client_and_supervisors_hear_of_a_report_in_their_order():
     ]
 
 
-def test_without_supervisors_the_group_hears_of_a_report():
+def test_without_supervisors_the_group_hears_of_a_report() -> None:
     user = make_user("supervisor")
     user.groups.add(Group.objects.create(name="Supervisors"))
     place = make_property(make_user("supervisor", is_active=False))
@@ -166,7 +169,7 @@ def test_without_supervisors_the_group_hears_of_a_report():
     assert [person.user_id for person in recipients_of(make_report())] == [user.pk]
 
 
-def test_people_without_an_address_or_out_of_use_hear_of_nothing():
+def test_people_without_an_address_or_out_of_use_hear_of_nothing() -> None:
     silent = make_client(user=make_user("client", email=""))
     place = make_property(make_user("supervisor", email=""), make_user("supervisor", is_active=False), owner=silent)
 
@@ -174,14 +177,14 @@ def test_people_without_an_address_or_out_of_use_hear_of_nothing():
     assert recipients_of(make_report(property=make_property(owner=make_client(is_active=False)))) == []
 
 
-def test_a_client_who_supervises_as_well_gets_one_mail():
+def test_a_client_who_supervises_as_well_gets_one_mail() -> None:
     owner = make_client()
     place = make_property(owner.user, owner=owner)
 
     assert [(p.user_id, p.role) for p in recipients_of(make_report(property=place))] == [(owner.user_id, "client")]
 
 
-def test_a_report_is_loaded_with_whole_keys():
+def test_a_report_is_loaded_with_whole_keys() -> None:
     report = make_report(property=make_property())
     file = make_file(report, "gate.pdf")
 
@@ -193,19 +196,19 @@ def test_a_report_is_loaded_with_whole_keys():
     assert [person.role for person in loaded.recipients] == ["client"]
 
 
-def test_nobody_hears_of_a_report_out_of_use():
+def test_nobody_hears_of_a_report_out_of_use() -> None:
     report = make_report(property=make_property(), is_active=False)
 
     assert load_report(report.pk).recipients == []
 
 
 @pytest.mark.parametrize("call", [load_report, lambda report_id: record_results(report_id, [])])
-def test_a_report_that_does_not_exist_is_an_error(call):
-    with pytest.raises(ReportNotFound, match="report 404: does not exist"):
-        call(404)
+def test_a_report_that_does_not_exist_is_an_error(call: Callable[[int], object]) -> None:
+    with pytest.raises(ReportNotFound, match="report 1000000000: does not exist"):
+        call(10**9)
 
 
-def test_results_are_recorded_and_recorded_again_the_same():
+def test_results_are_recorded_and_recorded_again_the_same() -> None:
     report = make_report()
     good, bad = make_file(report, "good.jpg"), make_file(report, "bad.jpg")
     cause = '{"errorType": "UnreadableImage", "errorMessage": "media/x: ends early. Send it again."}'
@@ -214,7 +217,8 @@ def test_results_are_recorded_and_recorded_again_the_same():
     answers = [record_results(report.pk, results) for _attempt in range(2)]
 
     assert answers == [contract.RecordedReport(accepted=1, rejected=1, thumbnails=1)] * 2
-    good.refresh_from_db(), bad.refresh_from_db(), report.refresh_from_db()
+    for row in (good, bad, report):
+        row.refresh_from_db()
     assert (good.status, good.kind, good.media_type, good.width, good.sha256) == (
         "accepted", "image", "image/jpeg", 8, "a" * 64,
     )  # fmt: skip
@@ -223,7 +227,7 @@ def test_results_are_recorded_and_recorded_again_the_same():
     assert report.processed_at is not None
 
 
-def test_a_later_result_replaces_the_earlier_one():
+def test_a_later_result_replaces_the_earlier_one() -> None:
     report = make_report()
     file = make_picture(report)
 
@@ -238,7 +242,7 @@ def test_a_later_result_replaces_the_earlier_one():
     assert (file.status, file.error, file.reason, file.thumbnails.count()) == ("accepted", "", "", 1)
 
 
-def test_results_of_other_reports_files_are_left_out():
+def test_results_of_other_reports_files_are_left_out() -> None:
     report, other = make_report(), make_file(make_report())
 
     recorded = record_results(report.pk, [accepted(other)])
@@ -248,7 +252,7 @@ def test_results_of_other_reports_files_are_left_out():
     assert other.status == FileState.PENDING
 
 
-def test_results_are_recorded_in_a_fixed_number_of_queries(django_assert_num_queries):
+def test_results_are_recorded_in_a_fixed_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     report = make_report()
     results = [accepted(make_file(report, f"{number}.jpg")) for number in range(8)]
 
@@ -256,15 +260,16 @@ def test_results_are_recorded_in_a_fixed_number_of_queries(django_assert_num_que
         record_results(report.pk, results)
 
 
-def test_a_name_is_stored_safely_and_shown_as_it_was(guard):
+def test_a_name_is_stored_safely_and_shown_as_it_was(guard: Guard) -> None:
     upload = SimpleUploadedFile("Vordertür №1.JPEG", b"content")
 
     file = create_report(guard, [upload]).report.files.get()
 
     assert file.name == "Vordertür №1.JPEG"
-    assert file.file.name.startswith("guard_reports/")
-    assert file.file.name.endswith("-vordertur-no1.jpeg")
+    stored = str(file.file.name)
+    assert stored.startswith("guard_reports/")
+    assert stored.endswith("-vordertur-no1.jpeg")
 
 
-def test_the_processing_is_enqueued_by_the_task_that_callers_know():
+def test_the_processing_is_enqueued_by_the_task_that_callers_know() -> None:
     assert services.enqueue_processing(make_report()) == TaskRecord.objects.get(task="process_guard_report").pk

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -8,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.utils import timezone
 from moto import mock_aws
+from mypy_boto3_s3 import S3Client
 
 from lambdas.shared.objects import DiskObjects
 from reports.s3_storage import SignedS3Storage
@@ -23,10 +25,10 @@ def store(name: str, content: bytes) -> str:
     return uploads().url(uploads().save(name, ContentFile(content)))
 
 
-def test_a_signed_url_serves_the_file():
+def test_a_signed_url_serves_the_file() -> None:
     response = Client().get(store("guard_reports/door.jpg", JPEG))
 
-    assert b"".join(response.streaming_content) == JPEG
+    assert response.getvalue() == JPEG
     assert response["Content-Type"] == "image/jpeg"
     assert response["Content-Disposition"] == 'inline; filename="door.jpg"'
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -35,7 +37,7 @@ def test_a_signed_url_serves_the_file():
 
 
 @pytest.mark.parametrize("name", ["page.html", "picture.svg", "script.js", "unknown", "page.xhtml", "video.mp4"])
-def test_what_could_act_as_a_page_is_a_download(name):
+def test_what_could_act_as_a_page_is_a_download(name: str) -> None:
     response = Client().get(store(name, PAGE))
     response.close()
 
@@ -44,7 +46,7 @@ def test_what_could_act_as_a_page_is_a_download(name):
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_pdf_opens_in_the_browser_without_a_sandbox():
+def test_a_pdf_opens_in_the_browser_without_a_sandbox() -> None:
     response = Client().get(store("plan.pdf", b"%PDF-1.7"))
     response.close()
 
@@ -53,7 +55,7 @@ def test_a_pdf_opens_in_the_browser_without_a_sandbox():
     assert "sandbox" not in response["Content-Security-Policy"]
 
 
-def test_a_signature_ends_after_an_hour():
+def test_a_signature_ends_after_an_hour() -> None:
     url = store("door.jpg", JPEG)
 
     with at(timezone.now() + timedelta(minutes=59)):
@@ -64,28 +66,28 @@ def test_a_signature_ends_after_an_hour():
         assert Client().get(url).status_code == 410
 
 
-def test_a_changed_signature_serves_nothing():
+def test_a_changed_signature_serves_nothing() -> None:
     _root, files, token, name = store("door.jpg", JPEG).split("/")
 
     assert Client().get(f"/{files}/{token}x/{name}").status_code == 404
     assert Client().get(f"/{files}/x/{name}").status_code == 404
 
 
-def test_a_file_that_is_gone_is_not_found():
+def test_a_file_that_is_gone_is_not_found() -> None:
     assert Client().get(uploads().url("gone.jpg")).status_code == 404
 
 
-def test_whole_keys_are_those_of_the_functions(media_root: Path):
+def test_whole_keys_are_those_of_the_functions(media_root: Path) -> None:
     name = uploads().save("guard_reports/door.jpg", ContentFile(JPEG))
     functions = DiskObjects(media_root.parent)
     functions.write("thumbnails/a/small.webp", b"webp", "image/webp")
 
     assert functions.read(f"media/{name}") == JPEG
     response = Client().get(objects().url("thumbnails/a/small.webp"))
-    assert b"".join(response.streaming_content) == b"webp"
+    assert response.getvalue() == b"webp"
 
 
-def test_a_disk_that_is_full_asks_to_try_again(media_root: Path):
+def test_a_disk_that_is_full_asks_to_try_again(media_root: Path) -> None:
     media_root.parent.mkdir(parents=True)
     media_root.write_bytes(b"a file where the folder should be")
 
@@ -93,12 +95,12 @@ def test_a_disk_that_is_full_asks_to_try_again(media_root: Path):
         uploads().save("door.jpg", ContentFile(JPEG))
 
 
-def test_a_file_without_a_name_has_no_url():
+def test_a_file_without_a_name_has_no_url() -> None:
     with pytest.raises(ValueError, match="Store the file first"):
         SignedFileSystemStorage().url("")
 
 
-def test_a_token_opens_one_key_only(media_root: Path):
+def test_a_token_opens_one_key_only(media_root: Path) -> None:
     url = store("door.jpg", JPEG)
 
     path, key = open_signed(url.split("/")[2])
@@ -107,7 +109,7 @@ def test_a_token_opens_one_key_only(media_root: Path):
 
 
 @pytest.fixture
-def bucket():
+def bucket() -> Iterator[S3Client]:
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-2")
         client.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
@@ -125,7 +127,7 @@ def s3_storage(bucket_name: str = "files") -> SignedS3Storage:
     )
 
 
-def test_on_s3_the_whole_key_has_the_prefix(bucket):
+def test_on_s3_the_whole_key_has_the_prefix(bucket: S3Client) -> None:
     name = s3_storage().save("guard_reports/door.jpg", ContentFile(JPEG))
 
     assert name == "guard_reports/door.jpg"
@@ -133,7 +135,8 @@ def test_on_s3_the_whole_key_has_the_prefix(bucket):
 
 
 @pytest.mark.parametrize(("name", "disposition"), [("door.jpg", "inline"), ("page.html", "attachment")])
-def test_on_s3_the_url_is_signed_for_an_hour_and_safe_to_open(bucket, name, disposition):
+@pytest.mark.usefixtures("bucket")
+def test_on_s3_the_url_is_signed_for_an_hour_and_safe_to_open(name: str, disposition: str) -> None:
     query = parse_qs(urlsplit(s3_storage().url(name)).query)
 
     assert query["response-content-disposition"] == [disposition]
@@ -141,6 +144,7 @@ def test_on_s3_the_url_is_signed_for_an_hour_and_safe_to_open(bucket, name, disp
     assert "X-Amz-Signature" in query
 
 
-def test_a_bucket_that_does_not_take_a_file_asks_to_try_again(bucket):
+@pytest.mark.usefixtures("bucket")
+def test_a_bucket_that_does_not_take_a_file_asks_to_try_again() -> None:
     with pytest.raises(StorageUnavailable, match=r"door\.jpg: could not be stored \(NoSuchBucket\)"):
         s3_storage("missing").save("door.jpg", ContentFile(JPEG))

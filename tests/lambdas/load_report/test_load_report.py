@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.db import OperationalError
 
@@ -8,8 +10,9 @@ from workflows.errors import DatabaseUnavailable, PayloadInvalid, ReportNotFound
 pytestmark = pytest.mark.django_db
 
 
-def test_a_report_is_answered_with_its_files_and_recipients():
-    report = make_report(property=make_property())
+def test_a_report_is_answered_with_its_files_and_recipients() -> None:
+    place = make_property()
+    report = make_report(property=place)
     file = make_file(report, "gate.pdf")
 
     answer = lambda_handler({"task_id": "t-1", "report_id": report.pk}, None)
@@ -17,22 +20,22 @@ def test_a_report_is_answered_with_its_files_and_recipients():
     assert answer == {
         "report_id": report.pk,
         "files": [{"file_id": file.pk, "key": "media/guard_reports/2026/11/24/gate.pdf", "name": "gate.pdf"}],
-        "recipients": [{"user_id": report.property.owner.user_id, "role": "client"}],
+        "recipients": [{"user_id": place.owner.user_id, "role": "client"}],
     }
 
 
-def test_a_report_that_is_not_there_is_an_error():
+def test_a_report_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ReportNotFound):
-        lambda_handler({"task_id": "t-1", "report_id": 404}, None)
+        lambda_handler({"task_id": "t-1", "report_id": 10**9}, None)
 
 
-def test_an_event_that_does_not_fit_is_an_error():
+def test_an_event_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(PayloadInvalid, match="report_id"):
         lambda_handler({"task_id": "t-1"}, None)
 
 
-def test_a_database_that_does_not_answer_is_worth_another_attempt(monkeypatch):
-    def refuse(_report_id):
+def test_a_database_that_does_not_answer_is_worth_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_report_id: Any) -> None:
         raise OperationalError("connection refused")
 
     monkeypatch.setattr("reports.services.load_report", refuse)

@@ -1,8 +1,10 @@
 import json
+from typing import Any
 
 import pytest
 
 from lambdas.record_report.handler import lambda_handler
+from reports.models import GuardReport, ReportFile
 from tests.backend.people import make_file, make_report
 from workflows.errors import ReportNotFound
 
@@ -12,16 +14,16 @@ FACTS = {"kind": "image", "media_type": "image/png", "size_bytes": 70, "sha256":
 SMALL = {"size": "small", "key": "thumbnails/b/small.webp", "media_type": "image/webp", "width": 8, "height": 6}
 
 
-def record(report, *results) -> dict:
+def record(report: GuardReport, *results: Any) -> dict[str, Any]:
     return lambda_handler({"task_id": "t-1", "report_id": report.pk, "results": list(results)}, None)
 
 
-def rejected(file, error: str, cause: object) -> dict:
+def rejected(file: ReportFile, error: str, cause: object) -> dict[str, Any]:
     text = cause if isinstance(cause, str) else json.dumps(cause)
     return {"file_id": file.pk, "status": "rejected", "error": error, "cause": text}
 
 
-def test_results_are_recorded_once_however_often_they_come():
+def test_results_are_recorded_once_however_often_they_come() -> None:
     report = make_report()
     file = make_file(report)
     accepted = {"file_id": file.pk, "status": "accepted", "facts": FACTS, "thumbnails": [SMALL | {"size_bytes": 5}]}
@@ -29,7 +31,8 @@ def test_results_are_recorded_once_however_often_they_come():
     for _attempt in range(2):
         assert record(report, accepted) == {"accepted": 1, "rejected": 0, "thumbnails": 1}
 
-    file.refresh_from_db(), report.refresh_from_db()
+    file.refresh_from_db()
+    report.refresh_from_db()
     assert (file.status, file.media_type, file.pages) == ("accepted", "image/png", None)
     assert [(made.size, made.key) for made in file.thumbnails.all()] == [("small", "thumbnails/b/small.webp")]
     assert report.processed_at is not None
@@ -60,7 +63,7 @@ def test_results_are_recorded_once_however_often_they_come():
         ("Whatever", {"errorMessage": "Traceback"}, "The file could not be processed."),
     ],
 )
-def test_a_reason_is_in_plain_words(error, cause, reason):
+def test_a_reason_is_in_plain_words(error: str, cause: object, reason: str) -> None:
     report = make_report()
     file = make_file(report)
     text = json.dumps(cause).replace("{key}", file.key) if not isinstance(cause, str) else cause
@@ -71,7 +74,7 @@ def test_a_reason_is_in_plain_words(error, cause, reason):
     assert (file.status, file.error, file.reason) == ("rejected", error, reason)
 
 
-def test_a_reason_fits_whatever_the_cause_says():
+def test_a_reason_fits_whatever_the_cause_says() -> None:
     report = make_report()
     file = make_file(report)
 
@@ -81,7 +84,7 @@ def test_a_reason_fits_whatever_the_cause_says():
     assert len(file.reason) <= 500
 
 
-def test_a_report_without_files_is_processed_as_well():
+def test_a_report_without_files_is_processed_as_well() -> None:
     report = make_report()
 
     assert record(report) == {"accepted": 0, "rejected": 0, "thumbnails": 0}
@@ -90,10 +93,10 @@ def test_a_report_without_files_is_processed_as_well():
     assert report.processed_at is not None
 
 
-def test_a_report_that_is_not_there_is_an_error():
+def test_a_report_that_is_not_there_is_an_error() -> None:
     report = make_report()
     report.delete()
-    report.pk = 404
+    report.pk = 10**9
 
     with pytest.raises(ReportNotFound):
         record(report)

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,15 +20,16 @@ def objects(tmp_path: Path) -> DiskObjects:
     return DiskObjects(tmp_path)
 
 
-def run(objects: DiskObjects, **event) -> tuple[dict, EmailDocument]:
+def run(objects: DiskObjects, **event: Any) -> tuple[dict[str, Any], EmailDocument]:
     rendered = render(RenderEmailInput.model_validate({"task_id": "t-1"} | event), objects)
     return rendered.model_dump(), EmailDocument.model_validate_json(objects.read(rendered.email_key))
 
 
-def test_a_reports_mail_is_named_by_report_and_reader(objects):
-    report = make_report(property=make_property())
+def test_a_reports_mail_is_named_by_report_and_reader(objects: DiskObjects) -> None:
+    place = make_property()
+    report = make_report(property=place)
     make_picture(report)
-    reader = report.property.owner.user
+    reader = place.owner.user
 
     rendered, mail = run(objects, report_id=report.pk, recipient={"user_id": reader.pk, "role": "client"})
 
@@ -37,7 +39,7 @@ def test_a_reports_mail_is_named_by_report_and_reader(objects):
     assert [image.media_type for image in mail.images] == ["image/jpeg"]
 
 
-def test_a_notification_is_named_by_its_task(objects):
+def test_a_notification_is_named_by_its_task(objects: DiskObjects) -> None:
     user = make_user()
 
     rendered, mail = run(objects, payload=WELCOME | {"user_id": user.pk})
@@ -50,7 +52,7 @@ def test_a_notification_is_named_by_its_task(objects):
     assert "Welcome, John!" in mail.html
 
 
-def test_a_payload_that_travelled_by_s3_is_read(objects):
+def test_a_payload_that_travelled_by_s3_is_read(objects: DiskObjects) -> None:
     payload = WELCOME | {"user_id": make_user().pk}
     objects.write("payloads/t-1.json", json.dumps(payload).encode(), "application/json")
 
@@ -71,27 +73,27 @@ def test_a_payload_that_travelled_by_s3_is_read(objects):
         {"report_id": 1},
     ],
 )
-def test_what_is_neither_a_report_nor_a_notification_is_an_error(objects, event):
+def test_what_is_neither_a_report_nor_a_notification_is_an_error(objects: DiskObjects, event: dict[str, Any]) -> None:
     with pytest.raises(PayloadInvalid):
         run(objects, **event)
 
 
-def test_the_errors_of_a_mail_go_through(objects):
+def test_the_errors_of_a_mail_go_through(objects: DiskObjects) -> None:
     user = make_user()
 
     with pytest.raises(RecipientNotFound):
-        run(objects, payload=WELCOME | {"user_id": 404})
+        run(objects, payload=WELCOME | {"user_id": 10**9})
     with pytest.raises(TemplateInvalid):
         run(objects, payload=WELCOME | {"user_id": user.pk, "template_name": "emails/missing.html"})
 
 
-def test_a_second_attempt_writes_the_same_mail(objects):
+def test_a_second_attempt_writes_the_same_mail(objects: DiskObjects) -> None:
     event = {"payload": WELCOME | {"user_id": make_user().pk}}
 
     assert run(objects, **event) == run(objects, **event)
 
 
-def test_the_handler_writes_where_the_environment_says(monkeypatch, tmp_path):
+def test_the_handler_writes_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(tmp_path / "media"))
     user = make_user()
 
