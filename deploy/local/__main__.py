@@ -42,8 +42,8 @@ def main() -> int:
     demo = commands.add_parser("demo", help="The main job from upload to mail, to its end.")
     demo.add_argument("files", nargs="*", type=Path, help="Files to upload instead of the samples.")
     arguments = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # SIGINT too: a shell starts background jobs that ignore it
     os.umask(0o077)  # passwords, keys and people's mails lie below .local
     progress = Progress()
     try:

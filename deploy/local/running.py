@@ -24,7 +24,9 @@ class AlreadyRunning(Exception):
 def run_until_stopped(folder: Path, progress: Progress) -> int:
     """Start the stack, say how to reach it, and end it when asked to, or when who started it is gone."""
     with only_one(folder) as lock:
-        stack = LocalStack(folder, Options(keeps_state=True, known_ports=True), progress)
+        # Not mails/: that is the demo's, which may run beside.
+        options = Options(keeps_state=True, known_ports=True, mail_folder=folder / "inbox")
+        stack = LocalStack(folder, options, progress)
         started = time.monotonic()
         progress.say("Starting the local stack")
         try:

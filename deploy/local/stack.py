@@ -18,6 +18,7 @@ from deploy.closure import ROOT
 from deploy.functions import FUNCTIONS
 from deploy.local.aws import LocalAws, endpoint_of, start_aws, wait_until_it_answers
 from deploy.local.deployment import Overlay, deploy
+from deploy.local.kept_files import put_back, set_aside
 from deploy.local.lambda_runtime import WARM_UP
 from deploy.local.mailbox import Mailbox
 from deploy.local.postgres import Postgres, start_postgres
@@ -78,6 +79,7 @@ class LocalStack:
             folder.mkdir(parents=True, exist_ok=True)
         for log in self.logs.glob("*.log"):
             log.unlink()
+        set_aside(self.folder / "ministack" / "s3", self._kept_files, BUCKET)
         (self.logs / "functions.log").touch()
         self._processes = Processes()
         with ThreadPoolExecutor(8) as pool:
@@ -162,6 +164,10 @@ class LocalStack:
         return output
 
     @property
+    def _kept_files(self) -> Path:
+        return self.folder / "kept-files"
+
+    @property
     def _running(self) -> Processes:
         if self._processes is None:
             raise StackNotRunning("The local stack is not running. Start it first.")
@@ -217,9 +223,13 @@ class LocalStack:
             deployment = deploy(self.aws, packages, parameters, self._options.overlays)
             self.outputs = deployment.outputs
             details.append("deploy/template.yaml deployed through CloudFormation")
+            if self._options.keeps_state:
+                details.append(f"{put_back(self.aws, self._kept_files, BUCKET)} files kept")
         (self.logs / "deployment.log").write_text("\n".join(deployment.changes) + "\n")
         short = "; ".join(change.partition(":")[0] for change in deployment.changes)
-        self._progress.say(textwrap.fill(f"adapted to ministack: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT))
+        self._progress.say(
+            textwrap.fill(f"adapted to ministack: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT)
+        )
 
     def _keep_secret(self, name: str, text: str) -> str:
         return self.aws.secrets.create_secret(Name=f"{PREFIX}/{STAGE}/{name}", SecretString=text)["Name"]
