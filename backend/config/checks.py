@@ -1,10 +1,9 @@
 """System checks of the settings: what is missing or contradictory is named, with what to set.
 
 Errors (``config.E…``) keep Django from starting. Outside production some are only warnings, so that a
-first look needs no settings at all.
+first look needs no settings at all. Those of the queue are checked by ``executions.checks``.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,15 +16,13 @@ from django.core.validators import validate_email
 from django.db import connection
 
 STAGES = ("dev", "production")
-TASK_FALLBACKS = ("outbox", "sync")
 MIN_SECRET_KEY_LENGTH = 32
-_REGION_OF_QUEUE_URL = re.compile(r"//sqs\.([a-z0-9-]+)\.amazonaws\.com")
 
 
 @register(Tags.security)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  Django's signature
     """Return what is wrong with the settings."""
-    return [*_stage(), *_secret_key(), *_database(), *_mail(), *_public_url(), *_files(), *_tasks(), *_uploads()]
+    return [*_stage(), *_secret_key(), *_database(), *_mail(), *_public_url(), *_files(), *_uploads()]
 
 
 def _in_production() -> bool:
@@ -103,28 +100,6 @@ def _files() -> Iterator[CheckMessage]:
             hint="Name the folder media, or set AWS_STORAGE_BUCKET_NAME.",
             id="config.E009",
         )
-
-
-def _tasks() -> Iterator[CheckMessage]:
-    if settings.TASK_FALLBACK not in TASK_FALLBACKS:
-        yield Error(
-            f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",
-            hint=f"Set TASK_FALLBACK to one of: {', '.join(TASK_FALLBACKS)}.",
-            id="config.E010",
-        )
-    if settings.USE_ASYNC_TASKS and not settings.AWS_SQS_QUEUE_URL:
-        yield Error(
-            "USE_ASYNC_TASKS is on, but AWS_SQS_QUEUE_URL names no queue.",
-            hint="Set AWS_SQS_QUEUE_URL to the queue's URL, or USE_ASYNC_TASKS=False.",
-            id="config.E011",
-        )
-    region = _REGION_OF_QUEUE_URL.search(settings.AWS_SQS_QUEUE_URL)
-    if region and region[1] != settings.AWS_REGION:
-        yield Error(
-            f"AWS_SQS_QUEUE_URL lies in {region[1]}, but the region is {settings.AWS_REGION}.",
-            hint=f"Set AWS_SQS_REGION={region[1]}.",
-            id="config.E014",
-        )
     if settings.USE_ASYNC_TASKS and not settings.AWS_STORAGE_BUCKET_NAME:
         yield checks.Warning(
             "USE_ASYNC_TASKS is on, but AWS_STORAGE_BUCKET_NAME is not set: functions elsewhere find no files.",
@@ -139,10 +114,10 @@ def _uploads() -> Iterator[CheckMessage]:
     values = {name: getattr(settings, name) for name in limits if hasattr(settings, name)}
     for name, value in values.items():
         if value < 1:
-            yield Error(f"{name} is {value}.", hint=f"Set {name} to 1 or more.", id="config.E012")
+            yield Error(f"{name} is {value}.", hint=f"Set {name} to 1 or more.", id="config.E010")
     if values.get("UPLOAD_MAX_FILE_BYTES", 0) > values.get("UPLOAD_MAX_TOTAL_BYTES", 0):
         yield Error(
             "UPLOAD_MAX_FILE_BYTES is more than UPLOAD_MAX_TOTAL_BYTES: no file of that size could come in.",
             hint="Set UPLOAD_MAX_TOTAL_BYTES to at least UPLOAD_MAX_FILE_BYTES.",
-            id="config.E013",
+            id="config.E011",
         )

@@ -23,6 +23,11 @@ class SoftDeleteAdmin(ModelAdmin):
 
     actions = ["deactivate"]
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask for what matters first, and last whether the row is in use."""
+        names = list(super().get_fields(request, obj))
+        return sorted(names, key=lambda name: name == "is_active")
+
     def has_delete_permission(self, request: HttpRequest, obj: SoftDeleteModel | None = None) -> bool:  # noqa: ARG002  Django's signature
         """Refuse to delete: reports refer to these rows."""
         return False

@@ -65,17 +65,15 @@ class ReportFileInline(StackedInline):
 class GuardReportAdmin(ModelAdmin):
     """Guard reports: read, note changed, taken out of use, processed again."""
 
-    list_display = [
-        "id",
+    list_display = ["report_datetime", "guard", "property", "short_note", "file_count", "is_processed", "is_active"]
+    fields = [
+        ("guard", "shift", "property"),
+        "note",
         "report_datetime",
-        "guard",
-        "property",
-        "short_note",
-        "file_count",
-        "processed_at",
+        ("latitude", "longitude"),
+        ("processed_at", "created_at", "updated_at"),
         "is_active",
     ]
-    list_display_links = ["id", "report_datetime"]
     list_filter = ["is_active", ("processed_at", admin.EmptyFieldListFilter), "property"]
     list_select_related = ["guard__user", "property"]
     date_hierarchy = "report_datetime"
@@ -101,7 +99,12 @@ class GuardReportAdmin(ModelAdmin):
     @admin.display(description=_("note"))
     def short_note(self, report: GuardReport) -> str:
         """Return the beginning of the note."""
-        return Truncator(report.note).chars(60)
+        return Truncator(report.note).chars(40)
+
+    @admin.display(description=_("processed"), boolean=True)
+    def is_processed(self, report: GuardReport) -> bool:
+        """Return whether it is known what became of the files."""
+        return report.processed_at is not None
 
     @admin.display(description=_("files"))
     def file_count(self, report: GuardReport) -> int:

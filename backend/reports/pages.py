@@ -18,6 +18,8 @@ from reports.storage import disposition_of, media_type_of, objects, open_signed
 
 # A browser's PDF reader does not work inside a sandbox, and gives a document's scripts nothing of this site.
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+# A note is hostile until shown otherwise: even if it got past the escaping, nothing would run. Pictures may be S3's.
+_PAGE_POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _NO_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'"
 
 
@@ -42,7 +44,9 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
             "pictures": [_picture(file) for file in shown.pictures],
             "files": [(file, file.file.file.url) for file in shown.files],
         }
-        return _private(render(request, "reports/report.html", context))
+        page = render(request, "reports/report.html", context)
+        page["Content-Security-Policy"] = _PAGE_POLICY
+        return _private(page)
 
 
 @require_safe

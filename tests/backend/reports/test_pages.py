@@ -46,10 +46,12 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     report = make_report(property=make_property())
     make_picture(report)
 
-    page = open_page(report, make_user()).content.decode()
+    response = open_page(report, make_user())
 
+    page, policy = response.content.decode(), response["Content-Security-Policy"]
     assert "<script" not in page
     assert "<link" not in page
+    assert policy.startswith("default-src 'none'")
     sources = re.findall(r'(?:src|srcset)="([^"]*)"', page)
     assert sources
     assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
