@@ -1,0 +1,277 @@
+"""What the template promises: the guide's values, least privilege, and one name for each thing."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.closure import ROOT
+from deploy.cloudformation import Template
+from deploy.functions import FUNCTIONS, Function
+from workflows.catalog import WORKFLOWS
+
+FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
+MACHINES = {"".join(map(str.capitalize, name.split("_"))) + "StateMachine": name for name in WORKFLOWS}
+
+
+def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    return {name: it["Properties"] for name, it in template["Resources"].items() if it["Type"] == kind}
+
+
+def functions(template: Template) -> dict[str, dict[str, Any]]:
+    """Every function's properties, with what it has of the Globals."""
+    shared = template["Globals"]["Function"]
+    return {name: shared | own for name, own in resources(template, "AWS::Serverless::Function").items()}
+
+
+def walk(value: Any) -> Iterator[Any]:
+    yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in inner:
+        yield from walk(item)
+
+
+def statements_of(translated: Template, function: Function) -> list[dict[str, Any]]:
+    role = translated["Resources"][f"{function.resource}Role"]["Properties"]
+    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def actions_of(translated: Template, function: Function) -> set[str]:
+    found: set[str] = set()
+    for statement in statements_of(translated, function):
+        action = statement["Action"]
+        found |= {action} if isinstance(action, str) else set(action)
+    return found
+
+
+def test_the_task_queue_has_the_values_of_the_guide(template: Template) -> None:
+    queue = template["Resources"]["TasksQueue"]["Properties"]
+
+    assert template["Parameters"]["VisibilityTimeoutSeconds"]["Default"] == 300
+    assert queue["VisibilityTimeout"] == {"Ref": "VisibilityTimeoutSeconds"}
+    assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS_SECONDS
+    assert queue["ReceiveMessageWaitTimeSeconds"] == 20
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
+    assert queue["QueueName"] == {"Fn::Sub": "${Prefix}-tasks-${Stage}"}
+
+
+def test_dead_letters_stay_as_long_as_sqs_allows_and_come_from_the_task_queue_alone(template: Template) -> None:
+    dead_letters = template["Resources"]["TasksDeadLetterQueue"]["Properties"]
+
+    assert dead_letters["MessageRetentionPeriod"] == FOURTEEN_DAYS_SECONDS
+    assert dead_letters["RedriveAllowPolicy"]["redrivePermission"] == "byQueue"
+    [source] = dead_letters["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert source["Fn::Sub"].endswith(":${Prefix}-tasks-${Stage}")
+
+
+def test_every_queue_is_encrypted(template: Template) -> None:
+    assert all(queue["SqsManagedSseEnabled"] for queue in resources(template, "AWS::SQS::Queue").values())
+
+
+def test_a_message_stays_invisible_for_six_tries_of_the_dispatcher(template: Template) -> None:
+    timeout = functions(template)["DispatchTasksFunction"]["Timeout"]
+    mapping = template["Resources"]["TasksEventSourceMapping"]["Properties"]
+
+    needed = 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
+
+    assert template["Parameters"]["VisibilityTimeoutSeconds"]["Default"] >= needed
+
+
+def test_the_event_source_mapping_reports_failures_and_is_never_throttled(template: Template) -> None:
+    mapping = template["Resources"]["TasksEventSourceMapping"]["Properties"]
+    reserved = functions(template)["DispatchTasksFunction"]["ReservedConcurrentExecutions"]["Fn::If"]
+
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 10
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}}
+    assert reserved[1] == {"Ref": "MaximumConcurrency"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+class TestEachFunction:
+    def test_its_folder_its_resource_and_its_package_go_by_one_name(
+        self, template: Template, function: Function
+    ) -> None:
+        properties = functions(template)[function.resource]
+
+        assert (ROOT / "lambdas" / function.name / "handler.py").is_file()
+        assert properties["FunctionName"] == {"Fn::Sub": f"${{Prefix}}-${{Stage}}-{function.name}"}
+        assert properties["Handler"] == f"{function.handler_module}.lambda_handler"
+        assert properties["CodeUri"] == f"../.build/linux-arm64/{function.name}.zip"
+
+    def test_it_has_a_role_of_its_own_and_a_log_group_that_forgets(
+        self, translated: Template, function: Function
+    ) -> None:
+        properties = translated["Resources"][function.resource]["Properties"]
+        group = translated["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
+
+        assert properties["Role"] == {"Fn::GetAtt": [f"{function.resource}Role", "Arn"]}
+        assert group["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{Prefix}}-${{Stage}}-{function.name}"}
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+    def test_it_runs_traced_and_logs_json_behind_an_alias(self, translated: Template, function: Function) -> None:
+        properties = translated["Resources"][function.resource]["Properties"]
+
+        assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+        assert f"{function.resource}Aliaslive" in translated["Resources"]
+
+    def test_only_with_a_database_does_it_get_secrets_and_a_bound(
+        self, translated: Template, function: Function
+    ) -> None:
+        properties = translated["Resources"][function.resource]["Properties"]
+        variables = properties["Environment"]["Variables"]
+        bound = properties.get("ReservedConcurrentExecutions", {}).get("Fn::If", [None, None])[1]
+
+        assert ("DATABASE_URL_SECRET" in variables) == function.needs_database
+        assert ("secretsmanager:GetSecretValue" in actions_of(translated, function)) == function.needs_database
+        assert (bound == {"Ref": "DatabaseConcurrency"}) == function.needs_database
+
+    def test_only_the_one_that_sends_mail_may_use_ses_and_the_table_of_mails(
+        self, translated: Template, function: Function
+    ) -> None:
+        sends = function.name == "send_email"
+        services = {action.partition(":")[0] for action in actions_of(translated, function)}
+
+        assert ("ses" in services) == sends
+        assert ("dynamodb" in services) == sends
+
+    def test_it_reaches_named_prefixes_of_the_bucket_and_never_the_whole(
+        self, translated: Template, function: Function
+    ) -> None:
+        for statement in statements_of(translated, function):
+            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            objects = list(statement["Resource"]) if isinstance(statement["Resource"], list) else []
+            if "s3:ListBucket" in actions:
+                assert all(prefix.endswith("/*") for prefix in statement["Condition"]["StringLike"]["s3:prefix"])
+            elif any(action.startswith("s3:") for action in actions):
+                assert all(re.fullmatch(r"\$\{Bucket\.Arn\}/[a-z]+/\*", resource["Fn::Sub"]) for resource in objects)
+                assert objects
+
+
+def test_no_policy_of_a_function_allows_everything(translated: Template) -> None:
+    for function in FUNCTIONS:
+        for statement in statements_of(translated, function):
+            assert statement["Resource"] != "*"
+            assert not any(action.endswith(":*") for action in actions_of(translated, function))
+
+
+def test_there_is_a_function_in_the_template_for_each_folder_of_lambdas(template: Template) -> None:
+    folders = {path.parent.name for path in (ROOT / "lambdas").glob("*/handler.py")}
+
+    assert folders == {function.name for function in FUNCTIONS}
+    assert set(functions(template)) == {function.resource for function in FUNCTIONS}
+
+
+def test_each_workflow_has_a_machine_of_its_name(template: Template) -> None:
+    machines = resources(template, "AWS::Serverless::StateMachine")
+
+    assert set(machines) == set(MACHINES)
+    for resource, workflow in MACHINES.items():
+        assert machines[resource]["Name"] == {"Fn::Sub": f"${{Prefix}}-${{Stage}}-{workflow}"}
+        assert machines[resource]["DefinitionUri"] == f"../state_machines/{workflow}.asl.json"
+
+
+@pytest.mark.parametrize(("resource", "workflow"), MACHINES.items())
+def test_a_machine_invokes_the_aliases_that_its_definition_names_and_no_others(
+    template: Template, definitions: dict[str, dict[str, Any]], resource: str, workflow: str
+) -> None:
+    properties = resources(template, "AWS::Serverless::StateMachine")[resource]
+    named = set(re.findall(r"\$\{(\w+)\}", json.dumps(definitions[workflow])))
+    allowed = properties["Policies"][0]["Statement"][0]
+
+    assert properties["DefinitionSubstitutions"] == {
+        name: {"Ref": f"{name.removesuffix('Arn')}.Alias"} for name in named
+    }
+    assert allowed["Action"] == "lambda:InvokeFunction"
+    assert allowed["Resource"] == list(properties["DefinitionSubstitutions"].values())
+
+
+@pytest.mark.parametrize("resource", MACHINES)
+def test_a_machine_is_traced_logged_where_logs_need_no_policy_and_started_by_its_alias(
+    template: Template, resource: str
+) -> None:
+    properties = resources(template, "AWS::Serverless::StateMachine")[resource]
+    [destination] = properties["Logging"]["Destinations"]
+    group = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
+
+    assert properties["Tracing"] == {"Enabled": True}
+    assert properties["AutoPublishAlias"] == "live"
+    assert resources(template, "AWS::Logs::LogGroup")[group]["LogGroupName"]["Fn::Sub"].startswith(
+        "/aws/vendedlogs/states/"
+    )
+
+
+def test_a_function_ends_before_its_state_gives_it_up(
+    template: Template, definitions: dict[str, dict[str, Any]]
+) -> None:
+    timeouts = functions(template)
+    steps = [
+        (state["Parameters"]["FunctionName"], state["TimeoutSeconds"])
+        for definition in definitions.values()
+        for state in walk(definition)
+        if isinstance(state, dict) and state.get("Type") == "Task"
+    ]
+
+    assert steps
+    for function_name, seconds in steps:
+        assert timeouts[function_name.removeprefix("${").removesuffix("Arn}")]["Timeout"] < seconds
+
+
+def test_the_dispatcher_starts_the_alias_of_every_workflow(template: Template) -> None:
+    text, machines = functions(template)["DispatchTasksFunction"]["Environment"]["Variables"]["STATE_MACHINE_ARNS"][
+        "Fn::Sub"
+    ]
+
+    named = json.loads(re.sub(r"\$\{(\w+)\}", r"\1", text))
+
+    assert set(named) == set(WORKFLOWS)
+    for workflow, name in named.items():
+        assert machines[name] == {"Ref": next(r for r, w in MACHINES.items() if w == workflow) + "Aliaslive"}
+
+
+def test_every_change_of_an_execution_s_status_is_recorded_or_kept(template: Template) -> None:
+    properties = functions(template)["RecordExecutionStatusFunction"]
+    rule = properties["Events"]["StatusChange"]["Properties"]
+
+    assert rule["Pattern"]["detail-type"] == ["Step Functions Execution Status Change"]
+    assert [ref["Ref"] for ref in rule["Pattern"]["detail"]["stateMachineArn"]] == list(MACHINES)
+    assert rule["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["StatusEventsDeadLetterQueue", "Arn"]}
+    assert properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+
+
+def test_the_bucket_is_private_encrypted_and_forgets_payloads_and_mails(template: Template) -> None:
+    bucket = template["Resources"]["Bucket"]["Properties"]
+    expiring = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
+
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    # A redrive, possible for 14 days, needs what the first try was given.
+    assert all(expiring[prefix] > 14 for prefix in ("payloads/", "emails/"))
+    assert "media/" not in expiring
+    assert "thumbnails/" not in expiring
+
+
+def test_the_table_of_sent_mails_forgets_by_the_attribute_that_is_written(template: Template) -> None:
+    table = template["Resources"]["SentEmailsTable"]["Properties"]
+
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "send_once_key", "KeyType": "HASH"}]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@pytest.mark.parametrize("stage", ["dev", "production"])
+def test_a_stage_gives_every_parameter_that_has_no_default(template: Template, stage: str) -> None:
+    settings = tomllib.loads((ROOT / "deploy" / "stages" / f"{stage}.toml").read_text())
+    parameters = settings["default"]["deploy"]["parameters"]
+    given = dict(override.split("=", 1) for override in parameters["parameter_overrides"])
+
+    needed = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
+
+    assert needed <= given.keys() <= template["Parameters"].keys()
+    assert given["Stage"] == stage
+    assert parameters["region"] == "us-east-2"
