@@ -23,7 +23,7 @@ $(SETUP): pyproject.toml uv.lock .python-version
 	done; \
 	if [ -z "$${python:-}" ]; then echo "Python 3.12 or newer is needed: none of python3, python3.13, python3.14, python3.12 is." >&2; exit 1; fi; \
 	[ -x $(PYTHON) ] || $$python -m venv .venv || { rm -rf .venv; echo "python3 can make no virtual environment: on Debian or Ubuntu, apt-get install python3-venv." >&2; exit 1; }; \
-	[ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+	[ -x .venv/bin/uv ] || .venv/bin/python -m pip install -qq --disable-pip-version-check uv; \
 	.venv/bin/uv sync --quiet --frozen --inexact --all-groups --python $(PYTHON)
 	@touch $@
 
@@ -53,6 +53,9 @@ format: $(SETUP) ## Mend style where a tool can.
 states: $(SETUP) ## Render the task catalog and state_machines/*.asl.json from the code.
 	$(PYTHON) backend/manage.py render_tasks
 	$(PYTHON) -W ignore -m workflows.render
+
+locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
+	$(PYTHON) backend/locale/catalog.py
 
 build: $(SETUP) ## One reproducible zip per function in .build/.
 	$(PYTHON) -m deploy.package

@@ -71,7 +71,7 @@ TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend", "QUE
 
 # Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.
 MEDIA_PREFIX = "media/"
-MEDIA_ROOT = Path(read_text("DJANGO_MEDIA_ROOT") or BASE_DIR / "media")
+MEDIA_ROOT = Path(read_text("DJANGO_MEDIA_ROOT") or LOCAL_DIR / "files" / "media")
 SIGNED_URL_SECONDS = 3600
 
 
