@@ -58,7 +58,9 @@ def object_store() -> ObjectStore:
     bucket = read_text("AWS_STORAGE_BUCKET_NAME")
     if bucket:
         return S3Objects(bucket)
-    media_root = Path(read_text("DJANGO_MEDIA_ROOT") or Path(__file__).parents[2] / ".local" / "files" / "media").absolute()
+    media_root = Path(
+        read_text("DJANGO_MEDIA_ROOT") or Path(__file__).parents[2] / ".local" / "files" / "media"
+    ).absolute()
     if media_root.name != "media":
         raise SettingError(
             "DJANGO_MEDIA_ROOT",
