@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ type Batch = list[tuple[TaskRecord, Entry]]
 MAX_BATCH_MESSAGES = 10
 MAX_BATCH_BYTES = 1_048_576
 SENDERS = 4  # batches on their way side by side
-NOT_TRIED = "SQS was not reached a moment ago."
+NOT_TRIED = "Not tried, since the one before it did not leave."
 # EventBridge Scheduler: its own maxima, so that a queue which is down for a day still gets its task.
 SCHEDULE_RETRY_POLICY = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
 
@@ -53,28 +54,30 @@ class Sending:
         self.waiting += other.waiting
 
 
-def send(records: Sequence[TaskRecord]) -> Sending:
-    """Send records and tell of each what became of it; nothing is stored, and no AWS error is raised.
+@dataclass
+class _Ways:
+    by_queue: list[TaskRecord] = field(default_factory=list)
+    by_schedule: list[TaskRecord] = field(default_factory=list)
+    waiting: list[TaskRecord] = field(default_factory=list)
+
+
+def send(records: Sequence[TaskRecord]) -> Iterator[Sending]:
+    """Send records and tell, part by part, what became of them; nothing is stored, and no AWS error is raised.
 
     Safe to repeat: a message sent twice starts one execution, since its id is the execution's name.
     After an error of the connection the rest are not tried: they would each wait for the same time-out.
     """
-    outcome, now = Sending(), timezone.now()
-    by_queue, by_schedule = [], []
-    for record in records:
-        if fits_queue(record, now):
-            by_queue.append(record)
-        elif settings.AWS_SCHEDULER_ROLE_ARN:
-            by_schedule.append(record)
-        else:
-            outcome.waiting.append(record)
+    now = timezone.now()
+    parts = _parts_by_way(records, now)
+    yield Sending(waiting=parts.waiting)
+    settled: set[str] = set()
     try:
-        _send_to_queue(by_queue, now, outcome)
-        _put_schedules(by_schedule, outcome)
+        for part in chain(_send_to_queue(parts.by_queue, now), _put_schedules(parts.by_schedule)):
+            settled.update(record.pk for record in (*part.sent, *(record for record, _ in part.failed)))
+            yield part
     except BotoCoreError as error:  # not reached, no credentials: the next message would fare no better
-        settled = {record.pk for record in (*outcome.sent, *(failed for failed, _ in outcome.failed))}
-        outcome.failed += [(r, _said(error)) for r in (*by_queue, *by_schedule) if r.pk not in settled]
-    return outcome
+        rest = (record for record in (*parts.by_queue, *parts.by_schedule) if record.pk not in settled)
+        yield Sending(failed=[(record, _said(error)) for record in rest])
 
 
 def is_fifo() -> bool:
@@ -95,29 +98,48 @@ def queue_arn(url: str) -> str:
     return f"arn:{partition}:sqs:{region}:{account}:{name}"
 
 
-def _send_to_queue(records: Sequence[TaskRecord], now: datetime, outcome: Sending) -> None:
-    batches = _batches(_bodies(records, outcome), now)
-    unreachable = Event()
+def _parts_by_way(records: Iterable[TaskRecord], now: datetime) -> _Ways:
+    ways = _Ways()
+    for record in records:
+        if fits_queue(record, now):
+            ways.by_queue.append(record)
+        elif settings.AWS_SCHEDULER_ROLE_ARN:
+            ways.by_schedule.append(record)
+        else:
+            ways.waiting.append(record)
+    return ways
+
+
+def _send_to_queue(records: Sequence[TaskRecord], now: datetime) -> Iterator[Sending]:
+    bodies = Sending()
+    batches = _batches(_bodies(records, bodies), now)
+    send_batch = partial(_send_batch, stopped=Event())
     if is_fifo() or len(records) <= MAX_BATCH_MESSAGES:  # side by side, a group would lose its order
-        for batch in batches:
-            outcome.add(_send_batch(batch, unreachable))
-        return
-    aws.sqs()  # made here, once, and not by each thread
-    with ThreadPoolExecutor(SENDERS) as senders:
-        for sending in senders.map(partial(_send_batch, unreachable=unreachable), batches):
-            outcome.add(sending)
+        yield from map(send_batch, batches)
+    else:
+        aws.sqs()  # made here, once, and not by each thread
+        with ThreadPoolExecutor(SENDERS) as senders:
+            yield from senders.map(send_batch, batches)
+    yield bodies
 
 
-def _send_batch(batch: Batch, unreachable: Event) -> Sending:
-    """Send one batch; once SQS was not reached, no further one waits for that again."""
-    if unreachable.is_set():
+def _send_batch(batch: Batch, stopped: Event) -> Sending:
+    """Send one batch.
+
+    Once SQS was not reached, no further one waits for that again; once a FIFO queue has refused one, what
+    comes after it does not overtake it.
+    """
+    if stopped.is_set():
         return Sending(failed=[(record, NOT_TRIED) for record, _ in batch])
     try:
-        return _send_one(*batch[0]) if len(batch) == 1 else _send_several(batch)
+        sending = _send_one(*batch[0]) if len(batch) == 1 else _send_several(batch)
     except (BotoCoreError, ClientError) as error:
+        sending = Sending(failed=[(record, _said(error)) for record, _ in batch])
         if isinstance(error, BotoCoreError):
-            unreachable.set()
-        return Sending(failed=[(record, _said(error)) for record, _ in batch])
+            stopped.set()
+    if sending.failed and is_fifo():
+        stopped.set()
+    return sending
 
 
 def _send_one(record: TaskRecord, entry: Entry) -> Sending:
@@ -142,12 +164,12 @@ def _without_id(entry: Entry) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key != "Id"}
 
 
-def _bodies(records: Iterable[TaskRecord], outcome: Sending) -> Iterator[tuple[TaskRecord, str]]:
+def _bodies(records: Iterable[TaskRecord], refused: Sending) -> Iterator[tuple[TaskRecord, str]]:
     for record in records:
         try:
             yield record, _body(record)
         except ClientError as error:
-            outcome.failed.append((record, _said(error)))
+            refused.failed.append((record, _said(error)))
 
 
 def _body(record: TaskRecord) -> str:
@@ -171,24 +193,25 @@ def _named_payload(record: TaskRecord) -> dict[str, Any]:
 
 def _batches(bodies: Iterable[tuple[TaskRecord, str]], now: datetime) -> Iterator[Batch]:
     batch: Batch = []
+    fifo = is_fifo()
     size_bytes = 0
     for record, body in bodies:
         body_bytes = len(body.encode())
         if batch and (len(batch) == MAX_BATCH_MESSAGES or size_bytes + body_bytes > MAX_BATCH_BYTES):
             yield batch
             batch, size_bytes = [], 0
-        batch.append((record, _entry(record, body, str(len(batch)), now)))
+        batch.append((record, _entry(record, body, str(len(batch)), now, fifo=fifo)))
         size_bytes += body_bytes
     if batch:
         yield batch
 
 
-def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime) -> Entry:
+def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo: bool) -> Entry:
     entry: Entry = {"Id": entry_id, "MessageBody": body}
     delay_seconds = math.ceil((record.due_at - now).total_seconds())
     if delay_seconds > 0:
         entry["DelaySeconds"] = delay_seconds
-    if is_fifo():
+    if fifo:
         # One group per ordered thing: a task without a group is ordered with nothing.
         entry["MessageGroupId"] = record.message_group_id or record.pk
         entry["MessageDeduplicationId"] = record.pk
@@ -197,13 +220,13 @@ def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime) -> Entry
     return entry
 
 
-def _put_schedules(records: Iterable[TaskRecord], outcome: Sending) -> None:
+def _put_schedules(records: Iterable[TaskRecord]) -> Iterator[Sending]:
     for record in records:
         try:
             _put_schedule(record)
-            outcome.sent.append(record)
+            yield Sending(sent=[record])
         except ClientError as error:
-            outcome.failed.append((record, _said(error)))
+            yield Sending(failed=[(record, _said(error))])
 
 
 def _put_schedule(record: TaskRecord) -> None:

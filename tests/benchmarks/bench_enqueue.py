@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.benchmarks.report import Row, medians, report
 
-MANY = 500
+MANY = 1000
 ONE_BY_ONE = 150
 ROUNDS = 9
 TARGET = 0.7

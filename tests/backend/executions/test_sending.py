@@ -10,10 +10,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common.tasks import process_guard_report
-from executions import aws
+from executions import aws, sending
 from executions.backends import StepFunctionsBackend
 from executions.models import TaskRecord, TaskStatus
-from executions.sending import SENDERS, queue_arn, send
+from executions.sending import SENDERS, Sending, queue_arn
 from tests.backend.executions.conftest import BUCKET, Queue
 from tests.backend.executions.sample.tasks import add, give_back
 from workflows.message import PayloadTooLarge
@@ -21,6 +21,13 @@ from workflows.message import PayloadTooLarge
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
+
+
+def send(records: list[TaskRecord]) -> Sending:
+    outcome = Sending()
+    for part in sending.send(records):
+        outcome.add(part)
+    return outcome
 
 
 def record(**changes: Any) -> TaskRecord:
@@ -123,6 +130,19 @@ def test_on_a_fifo_queue_each_task_is_its_own_group_unless_it_has_one(fifo_queue
     ]
 
 
+def test_on_a_fifo_queue_nothing_overtakes_what_was_refused(fifo_queue: Queue) -> None:
+    records = [record(pk=f"task-{n}", message_group_id="report-7") for n in range(11)]
+
+    def throttle(**_kwargs: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "SendMessageBatch")
+
+    aws.sqs().meta.events.register("before-call.sqs.SendMessageBatch", throttle)
+    outcome = send(records)
+
+    assert [failed.pk for failed, _ in outcome.failed] == [record.pk for record in records]
+    assert fifo_queue.messages() == []
+
+
 def test_on_a_fifo_queue_a_delayed_task_waits_as_a_record(fifo_queue: Queue) -> None:
     result = add.using(delay_seconds=5).enqueue(1)
 
@@ -192,7 +212,7 @@ def test_a_schedule_that_was_put_before_counts_as_sent(queue: Queue, settings: S
     settings.AWS_SCHEDULER_ROLE_ARN = ROLE
     later = record(run_after=timezone.now() + timedelta(days=1))
 
-    assert send([later]).sent == send([later]).sent == [later]
+    assert [send([later]).sent, send([later]).sent] == [[later], [later]]
     assert queue.size() == 0
 
 
