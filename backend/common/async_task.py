@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.tasks import TaskResult
 
 
-class RunsAsWorkflow(Exception):  # noqa: N818  errors are named as facts here
+class RunsAsWorkflow(Exception):
     """The function only names a workflow's task and its arguments; the work is the workflow's."""
 
     def __init__(self, workflow: str) -> None:

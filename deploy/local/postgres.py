@@ -32,7 +32,7 @@ _MAX_SOCKET_PATH_BYTES = 100
 _NOT_DURABLE = ("-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off")
 
 
-class PostgresUnavailable(Exception):  # noqa: N818  errors are named as facts here
+class PostgresUnavailable(Exception):
     """PostgreSQL ended before it took connections; the text holds what it said."""
 
 
