@@ -1,0 +1,72 @@
+"""What an execution wants done: the outputs of ``advance``, performed once what it saved is on disk."""
+
+from dataclasses import dataclass
+
+from workflows.engine.core.execution import Status
+from workflows.engine.jsontext import Json
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeTask:
+    """Perform a task and report TaskStarted, then TaskSucceeded or TaskFailed with this token.
+
+    Performed again after a crash. ``resource`` is the state's Resource; ``task_token`` is set for
+    ``.waitForTaskToken`` and activities.
+    """
+
+    branch_id: int
+    token: int
+    state: str
+    resource: str
+    parameters: Json
+    task_token: str | None = None
+    timeout_seconds: int | None = None
+    heartbeat_seconds: int | None = None
+    credentials: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Report TimerFired with this token at the given time; branch 0 is the execution itself."""
+
+    branch_id: int
+    token: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """The task's outcome is no longer wanted (stopped, timed out, a sibling failed)."""
+
+    branch_id: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartMapRun:
+    """Start the Map Run of a distributed Map and report MapRunEnded.
+
+    ``items`` is None when an ItemReader is to read them; ``settings`` holds what was evaluated:
+    concurrency, tolerated failures, reader, batcher, selector's environment, writer.
+    """
+
+    branch_id: int
+    token: int
+    map_run_arn: str
+    items: list[Json] | None
+    settings: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueLater:
+    """The step stopped for its length: report Continue soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The execution has closed."""
+
+    status: Status
+
+
+type Command = InvokeTask | SetTimer | CancelTask | StartMapRun | ContinueLater | Finished

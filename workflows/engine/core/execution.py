@@ -1,0 +1,105 @@
+"""An execution as it is saved: a header, and a tree of branches that each stand in one state.
+
+The root branch runs the definition itself. A Parallel state makes a branch per branch, an inline Map
+one per iteration; each knows its parent. A branch is all that is needed to go on after a crash.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from workflows.engine.jsontext import Json
+
+
+class Status(StrEnum):
+    """An execution's status, as the API spells it."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    ABORTED = "ABORTED"
+    PENDING_REDRIVE = "PENDING_REDRIVE"
+
+
+class Phase(StrEnum):
+    """What a branch is doing."""
+
+    READY = "ready"  # about to enter its state
+    TASK = "task"  # its task is out
+    WAIT = "wait"  # its Wait state's timer runs
+    BACKOFF = "backoff"  # its retrier's timer runs
+    CHILDREN = "children"  # its branches or iterations run
+    MAP_RUN = "map_run"  # its Map Run runs
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+@dataclass(slots=True)
+class Branch:
+    """One line of execution.
+
+    ``route`` leads from the whole program to the program it runs in: pairs of state name and branch
+    number (-1 for a Map's item processor). Times are milliseconds since the epoch. ``token`` names the
+    one timer or task the branch waits for: an event with another token is late, and changes nothing.
+    """
+
+    id: int
+    parent_id: int | None
+    route: tuple[tuple[str, int], ...]
+    index: int  # of the branch or iteration in its parent's state
+    state: str
+    phase: Phase = Phase.READY
+    input: Json = None
+    variables: dict[str, Json] = field(default_factory=dict)
+    last_event_id: int = 0
+    entered_event_id: int = 0
+    entered_ms: int = 0
+    token: int = 0
+    wake_ms: int | None = None  # the end of a Wait or a back-off
+    timeout_ms: int | None = None  # the task's own end
+    heartbeat_seconds: int | None = None
+    heartbeat_ms: int | None = None
+    task_token: str | None = None
+    started: bool = False  # the task's Started event is written
+    retries: dict[int, int] = field(default_factory=dict)  # retrier's index -> retries taken
+    item: Json = None  # a Map iteration's item
+    item_key: Json = None
+    map_items: list[Json] | None = None  # a Map state's items not yet begun, in order
+    map_next: int = 0
+    map_concurrency: int = 0
+    map_tolerated: float | None = None
+    map_run_arn: str | None = None
+    output: Json = None
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(slots=True)
+class Execution:
+    """One execution. ``branches`` are those alive and those whose output or failure is still needed."""
+
+    arn: str
+    name: str
+    state_machine_arn: str
+    input: Json
+    start_ms: int
+    express: bool = False
+    role_arn: str = ""
+    status: Status = Status.RUNNING
+    stop_ms: int | None = None
+    output: Json = None
+    error: str | None = None
+    cause: str | None = None
+    timeout_ms: int | None = None
+    next_event_id: int = 1
+    next_branch_id: int = 1
+    next_token: int = 1
+    redrive_count: int = 0
+    redrive_ms: int | None = None
+    parent_arn: str | None = None  # of a Map Run's child, or of a nested execution
+    map_run_arn: str | None = None
+    map_item: Json = None
+    branches: dict[int, Branch] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)  # ids of branches that a store has yet to write
+    removed: set[int] = field(default_factory=set)

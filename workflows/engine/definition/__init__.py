@@ -1,0 +1,1 @@
+"""A definition: what is wrong with it, all at once, and what it compiles to."""

@@ -1,0 +1,64 @@
+"""What can go wrong in the engine.
+
+::
+
+    EngineError
+    ├── DefinitionRefused      a definition breaks rules of the language; holds every one of them
+    └── StateFailed            a state failed by AWS's error name and cause; retriers and catchers see it
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workflows.engine.definition.diagnostics import Diagnostic
+
+RUNTIME = "States.Runtime"
+TIMEOUT = "States.Timeout"
+HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
+TASK_FAILED = "States.TaskFailed"
+DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"
+PARAMETER_PATH_FAILURE = "States.ParameterPathFailure"
+RESULT_PATH_MATCH_FAILURE = "States.ResultPathMatchFailure"
+INTRINSIC_FAILURE = "States.IntrinsicFailure"
+QUERY_EVALUATION_ERROR = "States.QueryEvaluationError"
+NO_CHOICE_MATCHED = "States.NoChoiceMatched"
+BRANCH_FAILED = "States.BranchFailed"
+EXCEED_TOLERATED_FAILURE_THRESHOLD = "States.ExceedToleratedFailureThreshold"
+ITEM_READER_FAILED = "States.ItemReaderFailed"
+RESULT_WRITER_FAILED = "States.ResultWriterFailed"
+HTTP_SOCKET = "States.Http.Socket"
+ALL = "States.ALL"
+
+
+class EngineError(Exception):
+    """The root of the engine's errors."""
+
+
+class DefinitionRefused(EngineError):
+    """A definition breaks rules of the language: every problem, each with a JSON Pointer and a remedy."""
+
+    def __init__(self, diagnostics: Sequence["Diagnostic"]) -> None:
+        super().__init__(diagnostics)
+        self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.diagnostics))
+
+
+class StateFailed(EngineError):
+    """A state failed. ``location`` is the field whose expression failed, for an EvaluationFailed event.
+
+    The head that AWS puts before a cause of States.Runtime and the like ("An error occurred while
+    executing the state …") is core's to add: a cause raised by an expression is the tail alone, and
+    ``headed`` says whether it wants the head.
+    """
+
+    def __init__(
+        self, error: str, cause: str | None = None, *, location: str | None = None, headed: bool = False
+    ) -> None:
+        super().__init__(error, cause, location, headed)
+        self.error, self.cause, self.location, self.headed = error, cause, location, headed
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.cause}" if self.cause else self.error
