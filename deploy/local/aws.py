@@ -125,7 +125,14 @@ def endpoint_of(port: int) -> str:
 
 
 def start_aws(
-    processes: Processes, folder: Path, port: int, ses_endpoint: str, packages_dir: Path, *, keeps_files: bool
+    processes: Processes,
+    folder: Path,
+    port: int,
+    ses_endpoint: str,
+    packages_dir: Path,
+    *,
+    keeps_files: bool,
+    wait_scale: float = 1.0,
 ) -> LocalAws:
     """Start ministack and return once it answers. Raises AwsNotReady, or ProcessEnded with what it said.
 
@@ -140,6 +147,7 @@ def start_aws(
         **aws.environment,
         **_settings(state, port, keeps_files=keeps_files),
         **_for_functions(logs, packages_dir),
+        "SFN_WAIT_SCALE": str(wait_scale),
     }
     processes.start(
         "ministack", [sys.executable, "-m", "deploy.local.ministack_server"], logs / "ministack.log", environment

@@ -43,13 +43,15 @@ class Options:
     """What differs between ``make up``, the demo and the tests.
 
     ``keeps_state``: the database and the files are there again at the next start. ``warm``: instances of each
-    function that are started before anything asks for them, by function name.
+    function that are started before anything asks for them, by function name. ``wait_scale`` shortens what
+    Step Functions waits between tries.
     """
 
     keeps_state: bool = False
     known_ports: bool = False
     mail_folder: Path | None = None
     visibility_timeout_seconds: int = 5
+    wait_scale: float = 1.0
     overlays: Mapping[str, Overlay] = field(default_factory=dict)
     warm: Mapping[str, int] = field(default_factory=lambda: {function.name: 1 for function in FUNCTIONS})
 
@@ -199,9 +201,14 @@ class LocalStack:
         with self._progress.step("aws") as details:
             port = self._port(AWS_PORT)
             self.mailbox = Mailbox(self._options.mail_folder or self.folder / "mails", endpoint_of(port))
-            keeps_files = self._options.keeps_state
             self.aws = start_aws(
-                self._running, self.folder, port, self.mailbox.endpoint, packages_dir, keeps_files=keeps_files
+                self._running,
+                self.folder,
+                port,
+                self.mailbox.endpoint,
+                packages_dir,
+                keeps_files=self._options.keeps_state,
+                wait_scale=self._options.wait_scale,
             )
             self.aws.ses.verify_email_identity(EmailAddress=SENDER)
             details.append(f"ministack at {self.aws.endpoint}")

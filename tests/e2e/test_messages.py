@@ -1,0 +1,27 @@
+"""What the dispatcher makes of messages: one execution each, however often they come."""
+
+import json
+from collections import Counter
+
+from tests.e2e.conftest import WholePath, eventually
+
+
+def test_a_good_message_among_bad_ones_runs_once(path: WholePath, batch: dict[str, str]) -> None:
+    execution = path.finished(batch["good"], "run_task")
+
+    assert execution.status == "SUCCEEDED"
+    assert json.loads(execution.output)["size_bytes"] == len("example")
+
+
+def test_a_task_with_its_own_id_runs_once_however_often_it_is_delivered(path: WholePath) -> None:
+    body = json.dumps({"id": "e2e-delivered-twice", "task": "custom_processing", "payload": {"data": "twice"}})
+
+    path.send_messages(body, body)
+    path.finished("e2e-delivered-twice", "run_task")
+    path.send_messages(body)
+
+    lines = eventually(
+        lambda: found if len(found := path.log("dispatch_tasks", "e2e-delivered-twice")) == 3 else [], "3 deliveries"
+    )
+    assert Counter(line["status"] for line in lines) == {"started": 1, "already_started": 2}
+    assert len(path.log("run_task", "e2e-delivered-twice", "step done")) == 1
