@@ -36,6 +36,7 @@ STATE_RESERVE_BYTES = 4096
 MAX_INLINE_PAYLOAD_BYTES = 200 * 1024
 MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _REGISTER = "Register the task and run make states."
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
 _DECORATED_KEYS = frozenset({"function_name", "module", "args", "kwargs"})
@@ -93,7 +94,7 @@ def canonical_json(value: Any) -> str:
 
     Raises ValueError for what no service takes: NaN, infinity, half of a surrogate pair.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = _CANONICAL.encode(value)
     text.encode()
     # SQS replaces these two by U+FFFD. In a JSON text they stand only inside strings, where an escape is as good.
     return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")

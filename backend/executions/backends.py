@@ -9,7 +9,7 @@ from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
 from executions.models import TaskRecord
 from executions.queue_task import AnyTask, QueueTask
-from executions.registry import parameters_of, registered_tasks, registration_of
+from executions.registry import RegisteredTask, parameters_of, registered_tasks, registration_of
 from executions.requests import TaskRequest, sending_problem
 from executions.results import AnyResult, result_of
 from executions.services import enqueue_requests
@@ -56,18 +56,15 @@ class StepFunctionsBackend(BaseTaskBackend):
         All or nothing is recorded; raises as ``enqueue`` does.
         """
         registered = registration_of(task)
-        requests = [self.request_of(task, args, kwargs) for args, kwargs in calls]
+        requests = [self._request_of(registered, task, args, kwargs) for args, kwargs in calls]
         return cast("list[TaskResult[P, R]]", enqueue_requests(registered, task, requests))
 
-    def request_of(self, task: AnyTask, args: Sequence[Any], kwargs: dict[str, Any]) -> TaskRequest:
-        """Return what a call of the task asks for. Raises TypeError as the call itself would."""
-        registered = registration_of(task)
-        names = registered.entry.parameter_names
-        if len(args) > len(names) or kwargs.keys() & set(names[: len(args)]):
-            raise TypeError(f"{registered.name}({', '.join(names)}) is given an argument too many or twice.")
+    def _request_of(
+        self, registered: RegisteredTask, task: AnyTask, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> TaskRequest:
         return TaskRequest(
             entry=registered.entry,
-            payload=dict(zip(names, args, strict=False)) | kwargs,
+            payload=_named(registered, args, kwargs) if args else kwargs,
             positional_count=len(args),
             run_after=task.run_after,
             delay_seconds=task.delay_seconds if isinstance(task, QueueTask) else 0,
@@ -89,3 +86,11 @@ class StepFunctionsBackend(BaseTaskBackend):
         from executions.checks import check_catalog, check_settings
 
         return [*check_settings(), *check_catalog()]
+
+
+def _named(registered: RegisteredTask, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return a call's arguments by name. Raises TypeError as the call itself would."""
+    names = registered.entry.parameter_names
+    if len(args) > len(names) or kwargs.keys() & set(names[: len(args)]):
+        raise TypeError(f"{registered.name}({', '.join(names)}) is given an argument too many or twice.")
+    return dict(zip(names, args, strict=False)) | kwargs

@@ -93,4 +93,6 @@ class TaskRecord(models.Model):
     @property
     def due_at(self) -> datetime:
         """The earliest time at which the task may run."""
-        return self.run_after or self.enqueued_at + timedelta(seconds=self.delay_seconds)
+        if self.delay_seconds:
+            return self.enqueued_at + timedelta(seconds=self.delay_seconds)
+        return self.run_after or self.enqueued_at

@@ -15,7 +15,6 @@ from executions.sending import Sending, send
 from executions.statements import mark_sent
 
 OUTBOX, SYNC = "outbox", "sync"
-MARK_EVERY = 200  # few statements, and few messages to send again when the process dies between two
 
 logger = logging.getLogger(__name__)
 
@@ -65,16 +64,9 @@ def send_or_fall_back(records: Sequence[TaskRecord]) -> Sending:
 
 
 def send_recorded(records: Sequence[TaskRecord]) -> Sending:
-    """Send records and record what became of it, the first ones while the next are on their way."""
-    outcome = Sending()
-    unmarked: list[TaskRecord] = []
-    for part in send(records):
-        outcome.add(part)
-        unmarked += part.sent
-        if len(unmarked) >= MARK_EVERY:
-            mark_sent(unmarked, timezone.now())
-            unmarked = []
-    mark_sent(unmarked, timezone.now())
+    """Send records and record what became of it."""
+    outcome = send(records)
+    mark_sent(outcome.sent, timezone.now())
     for said in {said for _, said in outcome.failed}:
         failed = [record.pk for record, why in outcome.failed if why == said]
         TaskRecord.objects.filter(pk__in=failed).update(send_attempts=F("send_attempts") + 1, last_send_error=said)

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import chain
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,7 +30,7 @@ type Batch = list[tuple[TaskRecord, Entry]]
 MAX_BATCH_MESSAGES = 10
 MAX_BATCH_BYTES = 1_048_576
 SENDERS = 4  # batches on their way side by side
-NOT_TRIED = "Not tried, since the one before it did not leave."
+NOT_TRIED = "Not tried, since the one before it could not leave."
 # EventBridge Scheduler: its own maxima, so that a queue which is down for a day still gets its task.
 SCHEDULE_RETRY_POLICY = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
 
@@ -54,30 +52,26 @@ class Sending:
         self.waiting += other.waiting
 
 
-@dataclass
-class _Ways:
-    by_queue: list[TaskRecord] = field(default_factory=list)
-    by_schedule: list[TaskRecord] = field(default_factory=list)
-    waiting: list[TaskRecord] = field(default_factory=list)
-
-
-def send(records: Sequence[TaskRecord]) -> Iterator[Sending]:
-    """Send records and tell, part by part, what became of them; nothing is stored, and no AWS error is raised.
+def send(records: Sequence[TaskRecord]) -> Sending:
+    """Send records and tell of each what became of it; nothing is stored, and no AWS error is raised.
 
     Safe to repeat: a message sent twice starts one execution, since its id is the execution's name.
-    After an error of the connection the rest are not tried: they would each wait for the same time-out.
+    Once AWS was not reached the rest are not tried: they would each wait for the same time-out.
     """
-    now = timezone.now()
-    parts = _parts_by_way(records, now)
-    yield Sending(waiting=parts.waiting)
-    settled: set[str] = set()
-    try:
-        for part in chain(_send_to_queue(parts.by_queue, now), _put_schedules(parts.by_schedule)):
-            settled.update(record.pk for record in (*part.sent, *(record for record, _ in part.failed)))
-            yield part
-    except BotoCoreError as error:  # not reached, no credentials: the next message would fare no better
-        rest = (record for record in (*parts.by_queue, *parts.by_schedule) if record.pk not in settled)
-        yield Sending(failed=[(record, _said(error)) for record in rest])
+    outcome, now = Sending(), timezone.now()
+    by_queue, by_schedule = [], []
+    reach = _reach(now)
+    for record in records:
+        if record.due_at <= reach:
+            by_queue.append(record)
+        elif settings.AWS_SCHEDULER_ROLE_ARN:
+            by_schedule.append(record)
+        else:
+            outcome.waiting.append(record)
+    stopped = Event()
+    for part in (*_send_to_queue(by_queue, now, stopped), *_put_schedules(by_schedule, stopped)):
+        outcome.add(part)
+    return outcome
 
 
 def is_fifo() -> bool:
@@ -85,9 +79,9 @@ def is_fifo() -> bool:
     return str(settings.AWS_SQS_QUEUE_URL).endswith(".fifo")
 
 
-def fits_queue(record: TaskRecord, now: datetime) -> bool:
-    """Return whether SQS can hold a task until it is due: 15 minutes, and not at all on a FIFO queue."""
-    return record.due_at <= now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
+def _reach(now: datetime) -> datetime:
+    """Return until when SQS can hold a task back: 15 minutes, and not at all on a FIFO queue."""
+    return now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
 
 
 def queue_arn(url: str) -> str:
@@ -98,29 +92,36 @@ def queue_arn(url: str) -> str:
     return f"arn:{partition}:sqs:{region}:{account}:{name}"
 
 
-def _parts_by_way(records: Iterable[TaskRecord], now: datetime) -> _Ways:
-    ways = _Ways()
-    for record in records:
-        if fits_queue(record, now):
-            ways.by_queue.append(record)
-        elif settings.AWS_SCHEDULER_ROLE_ARN:
-            ways.by_schedule.append(record)
-        else:
-            ways.waiting.append(record)
-    return ways
-
-
-def _send_to_queue(records: Sequence[TaskRecord], now: datetime) -> Iterator[Sending]:
-    bodies = Sending()
-    batches = _batches(_bodies(records, bodies), now)
-    send_batch = partial(_send_batch, stopped=Event())
+def _send_to_queue(records: Sequence[TaskRecord], now: datetime, stopped: Event) -> list[Sending]:
+    unwritten = Sending()
+    batches = _batches(_bodies(records, unwritten, stopped), now)
     if is_fifo() or len(records) <= MAX_BATCH_MESSAGES:  # side by side, a group would lose its order
-        yield from map(send_batch, batches)
+        sendings = [_send_batch(batch, stopped) for batch in batches]
     else:
-        aws.sqs()  # made here, once, and not by each thread
-        with ThreadPoolExecutor(SENDERS) as senders:
-            yield from senders.map(send_batch, batches)
-    yield bodies
+        sendings = _send_side_by_side(batches, stopped)
+    return [*sendings, unwritten]
+
+
+def _send_side_by_side(batches: Iterator[Batch], stopped: Event) -> list[Sending]:
+    """Send batches from several threads, this one among them; each takes the next when it is done with one."""
+    sendings: list[Sending] = []
+    turn = Lock()
+
+    def work() -> None:
+        while True:
+            with turn:
+                batch = next(batches, None)
+            if batch is None:
+                return
+            sendings.append(_send_batch(batch, stopped))
+
+    aws.sqs()  # made here, once, and not by each thread
+    with ThreadPoolExecutor(SENDERS - 1) as others:
+        helping = [others.submit(work) for _ in range(SENDERS - 1)]
+        work()
+    for helper in helping:
+        helper.result()
+    return sendings
 
 
 def _send_batch(batch: Batch, stopped: Event) -> Sending:
@@ -164,12 +165,17 @@ def _without_id(entry: Entry) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key != "Id"}
 
 
-def _bodies(records: Iterable[TaskRecord], refused: Sending) -> Iterator[tuple[TaskRecord, str]]:
+def _bodies(records: Iterable[TaskRecord], unwritten: Sending, stopped: Event) -> Iterator[tuple[TaskRecord, str]]:
     for record in records:
+        if record.payload_key and stopped.is_set():
+            unwritten.failed.append((record, NOT_TRIED))
+            continue
         try:
             yield record, _body(record)
-        except ClientError as error:
-            refused.failed.append((record, _said(error)))
+        except (BotoCoreError, ClientError) as error:
+            unwritten.failed.append((record, _said(error)))
+            if isinstance(error, BotoCoreError):
+                stopped.set()
 
 
 def _body(record: TaskRecord) -> str:
@@ -208,9 +214,8 @@ def _batches(bodies: Iterable[tuple[TaskRecord, str]], now: datetime) -> Iterato
 
 def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo: bool) -> Entry:
     entry: Entry = {"Id": entry_id, "MessageBody": body}
-    delay_seconds = math.ceil((record.due_at - now).total_seconds())
-    if delay_seconds > 0:
-        entry["DelaySeconds"] = delay_seconds
+    if record.due_at > now:
+        entry["DelaySeconds"] = math.ceil((record.due_at - now).total_seconds())
     if fifo:
         # One group per ordered thing: a task without a group is ordered with nothing.
         entry["MessageGroupId"] = record.message_group_id or record.pk
@@ -220,13 +225,18 @@ def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo:
     return entry
 
 
-def _put_schedules(records: Iterable[TaskRecord]) -> Iterator[Sending]:
+def _put_schedules(records: Iterable[TaskRecord], stopped: Event) -> Iterator[Sending]:
     for record in records:
+        if stopped.is_set():
+            yield Sending(failed=[(record, NOT_TRIED)])
+            continue
         try:
             _put_schedule(record)
             yield Sending(sent=[record])
-        except ClientError as error:
+        except (BotoCoreError, ClientError) as error:
             yield Sending(failed=[(record, _said(error))])
+            if isinstance(error, BotoCoreError):
+                stopped.set()
 
 
 def _put_schedule(record: TaskRecord) -> None:

@@ -10,10 +10,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common.tasks import process_guard_report
-from executions import aws, sending
+from executions import aws
 from executions.backends import StepFunctionsBackend
 from executions.models import TaskRecord, TaskStatus
-from executions.sending import SENDERS, Sending, queue_arn
+from executions.sending import SENDERS, queue_arn, send
 from tests.backend.executions.conftest import BUCKET, Queue
 from tests.backend.executions.sample.tasks import add, give_back
 from workflows.message import PayloadTooLarge
@@ -21,13 +21,6 @@ from workflows.message import PayloadTooLarge
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
-
-
-def send(records: list[TaskRecord]) -> Sending:
-    outcome = Sending()
-    for part in sending.send(records):
-        outcome.add(part)
-    return outcome
 
 
 def record(**changes: Any) -> TaskRecord:
@@ -40,7 +33,7 @@ def test_a_batch_stays_under_a_mebibyte(queue: Queue) -> None:
 
     outcome = send(records)
 
-    assert outcome.sent == records
+    assert {sent.pk for sent in outcome.sent} == {record.pk for record in records}
     assert queue.size() == 11
 
 
@@ -177,6 +170,31 @@ def test_a_large_payload_that_s3_does_not_take_leaves_the_others_alone(queue: Qu
     assert TaskRecord.objects.get(pk=large.id).status == TaskStatus.READY
     assert "NoSuchBucket" in TaskRecord.objects.get(pk=large.id).last_send_error
     assert [body["id"] for body in queue.bodies()] == [small.id]
+
+
+@pytest.mark.usefixtures("queue_down")
+def test_when_s3_is_not_reached_the_next_large_payload_does_not_wait_for_it_again(settings: Settings) -> None:
+    settings.AWS_STORAGE_BUCKET_NAME = BUCKET
+    calls: list[str] = []
+    aws.s3().meta.events.register("before-call.s3", lambda **_: calls.append("call"))
+    records = [record(payload_key=f"payloads/{n}.json") for n in range(3)]
+
+    outcome = send(records)
+
+    assert [failed for failed, _ in outcome.failed] == records
+    assert len(calls) == 1
+
+
+@pytest.mark.usefixtures("queue_down")
+def test_when_the_scheduler_is_not_reached_the_rest_wait_as_records(settings: Settings) -> None:
+    settings.AWS_SCHEDULER_ROLE_ARN = ROLE
+    records = [record(run_after=timezone.now() + timedelta(days=1)) for _ in range(3)]
+
+    outcome = send(records)
+
+    assert [failed for failed, _ in outcome.failed] == records
+    assert "EndpointConnectionError" in outcome.failed[0][1]
+    assert "Not tried" in outcome.failed[1][1]
 
 
 def test_a_workflow_that_takes_no_reference_refuses_a_large_payload(queue: Queue) -> None:
