@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  Django's own name
+from django.core.checks import CheckMessage, Error, Info
 from django.core.exceptions import ImproperlyConfigured
 from django.tasks.exceptions import InvalidTask
 
@@ -105,10 +105,4 @@ def _check_optional() -> Iterator[CheckMessage]:
             "There is no AWS_SCHEDULER_ROLE_ARN: a task for later than SQS can hold waits for manage.py resend_tasks.",
             hint="Set AWS_SCHEDULER_ROLE_ARN, or run manage.py resend_tasks every few minutes.",
             id="executions.I001",
-        )
-    if not settings.AWS_STORAGE_BUCKET_NAME:
-        yield Warning(
-            "There is no AWS_STORAGE_BUCKET_NAME: a payload that is too large to travel inline is refused.",
-            hint="Set AWS_STORAGE_BUCKET_NAME.",
-            id="executions.W001",
         )

@@ -14,7 +14,6 @@ GOOD = {
     "AWS_SQS_DLQ_URL": "https://sqs.us-east-2.amazonaws.com/123456789012/tasks-dlq",
     "AWS_SQS_REGION": "us-east-2",
     "AWS_SCHEDULER_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
-    "AWS_STORAGE_BUCKET_NAME": "files",
 }
 
 
@@ -42,7 +41,6 @@ def test_settings_that_fit_together_are_no_problem(settings: Settings) -> None:
         ({"AWS_SQS_QUEUE_URL": f"{GOOD['AWS_SQS_QUEUE_URL']}.fifo"}, "executions.E010", "FIFO"),
         ({"AWS_SCHEDULER_ROLE_ARN": "scheduler"}, "executions.E011", "AWS_SCHEDULER_ROLE_ARN=arn:"),
         ({"AWS_SCHEDULER_ROLE_ARN": ""}, "executions.I001", "resend_tasks"),
-        ({"AWS_STORAGE_BUCKET_NAME": ""}, "executions.W001", "AWS_STORAGE_BUCKET_NAME"),
     ],
 )
 def test_each_problem_names_the_setting_and_what_to_set(
