@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -53,6 +54,8 @@ class Postgres:
         with _locked(self.data_dir):
             if _is_serving(self.data_dir):
                 _run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data_dir), cwd=self.data_dir)
+            if self.socket_dir != self.data_dir:
+                shutil.rmtree(self.socket_dir, ignore_errors=True)
 
 
 def bin_dir() -> Path:

@@ -80,3 +80,4 @@ def test_a_data_folder_too_deep_for_a_socket_still_serves(tmp_path: Path) -> Non
             assert connection.execute("select 1").fetchone() == (1,)
     finally:
         server.stop()
+    assert not server.socket_dir.exists()
