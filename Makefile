@@ -45,6 +45,8 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/mypy $(SOURCES)
 	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
 	.venv/bin/cfn-lint deploy/template.yaml
+	$(PYTHON) backend/manage.py render_tasks --check
+	$(PYTHON) backend/manage.py makemigrations --check --dry-run
 
 format: $(SETUP) ## Mend style where a tool can.
 	.venv/bin/ruff check --fix .
