@@ -95,11 +95,12 @@ def _watch(stack: LocalStack, total: int, uploaded: Callable[[], int], progress:
             stack.check()
             counts = _count(stack, connection)
             seconds = time.monotonic() - started
+            waits = "; the poison message has to be received three times" if counts.done == total else ""
             line = f"  {uploaded()} of {total} uploaded, {counts}, {seconds:.0f} s"
             if (counts.done == total and counts.dead_letters) or seconds > DONE_WITHIN_SECONDS:
                 progress.settle(line)
                 return
-            progress.live(line)
+            progress.live(line + waits)
             time.sleep(POLL_SECONDS)
 
 

@@ -1,5 +1,6 @@
 """Says what is going on: a line that changes in place on a terminal, plain lines in a log."""
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ class Progress:
         with self._lock:
             if self._is_terminal:
                 self._clear()
-                self._live = text
+                # A line that wraps could not be cleared.
+                self._live = text[: shutil.get_terminal_size().columns - 1]
                 self._draw()
             elif text != self._logged and time.monotonic() - self._logged_at >= LOG_EVERY_SECONDS:
                 self._logged, self._logged_at = text, time.monotonic()
