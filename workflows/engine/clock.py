@@ -1,0 +1,63 @@
+"""Time as an argument: the one of this machine, or one that skips to the next thing due."""
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What tells a runner the time, and lets it wait for some."""
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since the epoch."""
+        ...
+
+    def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:
+        """Return when ``woken`` is set, or once it is ``until_ms`` (None: never).
+
+        ``busy`` says that work is under way that will set ``woken`` by itself: only then must time
+        that can be skipped not be.
+        """
+        ...
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:  # noqa: ARG002  only a skipping clock asks
+        """Sleep until woken, or until the time has come."""
+        if until_ms is None:
+            woken.wait()
+            return
+        seconds = (until_ms - self.now_ms()) / 1000
+        if seconds > 0:
+            woken.wait(min(seconds, threading.TIMEOUT_MAX))
+
+
+class SkippingClock:
+    """A time that stands still while there is work, and jumps to the next timer when there is none.
+
+    A year of Wait takes as long as the states around it. It begins at ``start_ms``, by default now.
+    """
+
+    def __init__(self, start_ms: int | None = None) -> None:
+        self._now_ms = SystemClock().now_ms() if start_ms is None else start_ms
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since the epoch that have been skipped to."""
+        return self._now_ms
+
+    def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:
+        """Jump to ``until_ms`` unless work is under way; with nothing to jump to, wait for what may come."""
+        if busy or until_ms is None:
+            woken.wait()
+        elif not woken.is_set():
+            self._now_ms = max(self._now_ms, until_ms)
+
+    def skip_to(self, at_ms: int) -> None:
+        """Move forward by hand; a time that has passed changes nothing."""
+        self._now_ms = max(self._now_ms, at_ms)
