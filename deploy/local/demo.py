@@ -10,13 +10,12 @@ from typing import Any
 
 import psycopg
 
-from deploy.closure import ROOT
 from deploy.functions import FUNCTIONS
 from deploy.local.demo_evidence import Evidence, gather
 from deploy.local.demo_table import dead_letter_lines, summary, table
 from deploy.local.demo_uploads import send_report, uploads
 from deploy.local.deployment import Overlay
-from deploy.local.progress import Progress
+from deploy.local.progress import Progress, short_path
 from deploy.local.running import only_one
 from deploy.local.stack import LocalStack, Options
 
@@ -136,7 +135,9 @@ def _tell(evidence: Evidence, seconds: float, stack: LocalStack, json_file: Path
         f"{counted['thumbnails']} thumbnails, {counted['emails']} mails, {counted['dead_lettered']} dead-lettered. "
         f"{seconds:.0f} s."
     )
-    progress.say(f"Mails {_short(stack.mailbox.folder)}/*.eml   logs {_short(stack.logs)}/   {_short(json_file)}")
+    progress.say(
+        f"Mails {short_path(stack.mailbox.folder)}/*.eml   logs {short_path(stack.logs)}/   {short_path(json_file)}"
+    )
     if evidence.problems:
         progress.say("\nNot as it should be:")
         for problem in evidence.problems:
@@ -144,7 +145,3 @@ def _tell(evidence: Evidence, seconds: float, stack: LocalStack, json_file: Path
         return 1
     progress.say("Everything is as it should be: rows, files, thumbnails, mails, retries. The stack has ended.")
     return 0
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -5,8 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import TextIO
+
+from deploy.closure import ROOT
 
 # In a log a line that only counts up is worth repeating this often.
 LOG_EVERY_SECONDS = 5.0
@@ -68,3 +71,8 @@ class Progress:
         if self._is_terminal and self._live:
             self._stream.write(self._live)
             self._stream.flush()
+
+
+def short_path(path: Path) -> str:
+    """Return a path as it is typed at the root of the repository."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

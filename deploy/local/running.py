@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.closure import ROOT
 from deploy.local.processes import ProcessEnded
-from deploy.local.progress import Progress
+from deploy.local.progress import Progress, short_path
 from deploy.local.stack import LocalStack, Options
 
 CHECK_SECONDS = 0.5
@@ -39,7 +38,7 @@ def run_until_stopped(folder: Path, progress: Progress) -> int:
             progress.say("\nStopping")
         finally:
             stack.stop()
-        progress.say(f"Stopped. The database and the files stay in {_short(folder)} for the next time.")
+        progress.say(f"Stopped. The database and the files stay in {short_path(folder)} for the next time.")
     return 0
 
 
@@ -77,22 +76,18 @@ def _resend(stack: LocalStack, progress: Progress) -> None:
 
 
 def _welcome(stack: LocalStack, seconds: float) -> str:
-    folder, sample = _short(stack.folder), "deploy/local/samples/coffee.jpg"
+    folder, sample = short_path(stack.folder), "deploy/local/samples/coffee.jpg"
     return f"""
 Ready in {seconds:.0f} s. Ctrl-C ends it.
 
   Back office   {stack.django_url}/admin/     user {stack.people["staff_username"]}, password in {folder}/stack.env
   API           {stack.django_url}/api/docs/
   AWS           {stack.aws.endpoint}     boto3, the AWS CLI and manage.py use it after: set -a; . {folder}/stack.env
-  Mails         {_short(stack.mailbox.folder)}/*.eml
-  Logs          {_short(stack.logs)}/functions.log (every function), django.log, ministack.log
+  Mails         {short_path(stack.mailbox.folder)}/*.eml
+  Logs          {short_path(stack.logs)}/functions.log (every function), django.log, ministack.log
 
   Send a report:
     . {folder}/stack.env
     curl -H "X-Api-Key: $API_KEY" -H "X-Guard-ID: {stack.people["guard_ids"][0]}" \\
       -F files=@{sample} -F note="All quiet" $DJANGO_URL/api/mobile/guard-reports/
 """
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
