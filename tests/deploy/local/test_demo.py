@@ -1,0 +1,159 @@
+"""The demo's own judgement: what it uploads, and what it would find wrong."""
+
+import hashlib
+from dataclasses import replace
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from deploy.local.demo_evidence import (
+    DeadLetter,
+    Evidence,
+    FileRow,
+    Report,
+    _problems_of_dead_letters,
+    _problems_of_file,
+    _problems_of_mail,
+    _problems_of_report,
+)
+from deploy.local.demo_table import summary, table
+from deploy.local.demo_uploads import MIN_REPORTS, SAMPLES, uploads
+from deploy.local.executions import Execution
+from deploy.local.flaky import MARK
+
+COFFEE = SAMPLES / "coffee.jpg"
+GOOD_FILE = FileRow(
+    report_id=1,
+    name="coffee.jpg",
+    status="accepted",
+    error="",
+    reason="",
+    kind="image",
+    sha256=hashlib.sha256(COFFEE.read_bytes()).hexdigest(),
+    size_bytes=COFFEE.stat().st_size,
+    thumbnails=4,
+)
+GOOD_EXECUTION = Execution("arn", "SUCCEEDED", "{}", "{}", {"Load Report": 0.1, "Summarize": 0.0}, [])
+
+
+def report_of(
+    files: list[str | tuple[str, str]], execution: Execution = GOOD_EXECUTION, status: str = "SUCCEEDED"
+) -> Report:
+    named = [(file, SAMPLES / file) if isinstance(file, str) else (file[0], SAMPLES / file[1]) for file in files]
+    upload = replace(uploads([], [1])[0], files=named)
+    return Report(upload, 1, "task", status, execution, [GOOD_FILE] * len(named))
+
+
+def mail_to(address: str, content_id: str = "one", picture: bytes = b"\x89PNG") -> EmailMessage:
+    mail = EmailMessage()
+    mail["To"], mail["Subject"] = address, "Guard report"
+    mail.set_content("Text")
+    mail.add_alternative("<img src='cid:one'>", subtype="html")
+    _, html = mail.iter_parts()
+    assert isinstance(html, EmailMessage)
+    html.add_related(picture, "image", "png", cid=f"<{content_id}>")
+    return mail
+
+
+def test_every_sample_is_sent_and_one_file_is_broken_and_one_fails_twice() -> None:
+    planned = uploads([], [1, 2, 3])
+    sent = [path.name for upload in planned for _, path in upload.files]
+    samples = {path.name for path in SAMPLES.iterdir() if path.name != "README.md"}
+
+    assert len(planned) >= MIN_REPORTS
+    assert set(sent) == samples
+    assert sent.count("truncated.jpg") == 1
+    assert len([name for upload in planned for name, _ in upload.files if MARK in name]) == 1
+    assert {upload.guard_id for upload in planned} == {1, 2, 3}
+
+
+def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path: Path) -> None:
+    own = tmp_path / "door.jpg"
+    own.write_bytes(b"x")
+
+    planned = uploads([own], [1])
+    names = [name for upload in planned for name, _ in upload.files]
+
+    assert names.count("door.jpg") == MIN_REPORTS
+    assert {name for name in names if name != "door.jpg"} == {"truncated.jpg", "brick-wall.jpg", f"{MARK}.jpg"}
+
+
+def test_a_report_with_everything_in_place_has_no_problem() -> None:
+    assert list(_problems_of_report(report_of(["coffee.jpg"]))) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "path", "problem"),
+    [
+        (replace(GOOD_FILE, status="pending"), COFFEE, "has no verdict"),
+        (GOOD_FILE, SAMPLES / "truncated.jpg", "should have been rejected"),
+        (replace(GOOD_FILE, status="rejected"), COFFEE, "without a reason"),
+        (replace(GOOD_FILE, sha256="0" * 64), COFFEE, "another digest"),
+        (replace(GOOD_FILE, thumbnails=0), COFFEE, "has 0 thumbnails"),
+        (replace(GOOD_FILE, kind="other"), COFFEE, "has 4 thumbnails"),
+    ],
+)
+def test_a_file_that_is_not_as_it_should_be_is_told(row: FileRow, path: Path, problem: str) -> None:
+    assert problem in " ".join(_problems_of_file(row, path))
+
+
+def test_an_execution_that_failed_or_was_not_recorded_is_told() -> None:
+    failed = report_of(["coffee.jpg"], replace(GOOD_EXECUTION, status="FAILED"), "FAILED")
+    unrecorded = report_of(["coffee.jpg"], status="RUNNING")
+
+    assert "the execution is FAILED" in " ".join(_problems_of_report(failed))
+    assert "its record RUNNING" in " ".join(_problems_of_report(unrecorded))
+
+
+def test_a_step_that_should_have_failed_twice_and_has_not_is_told() -> None:
+    report = report_of([(f"{MARK}.jpg", "coffee.jpg")])
+
+    assert "2 tries should have failed" in " ".join(_problems_of_report(report))
+
+
+@pytest.mark.parametrize(
+    ("mail", "problem"),
+    [
+        (mail_to("other@example.com"), "it is for other@example.com"),
+        (mail_to("one@example.com", content_id="two"), "a picture that it does not show"),
+        (mail_to("one@example.com", picture=b"no"), "one of its pictures is none"),
+    ],
+)
+def test_a_mail_that_is_not_as_it_should_be_is_told(mail: EmailMessage, problem: str) -> None:
+    report = report_of(["coffee.jpg"])
+
+    assert list(_problems_of_mail(mail_to("one@example.com"), "one@example.com", report)) == []
+    assert problem in " ".join(_problems_of_mail(mail, "one@example.com", report))
+
+
+def test_a_dead_letter_too_few_too_many_or_received_otherwise_is_told() -> None:
+    letter = DeadLetter("poison", "body", "reason", [1, 2, 3])
+
+    assert list(_problems_of_dead_letters([letter], "poison")) == []
+    assert "holds 0 messages" in " ".join(_problems_of_dead_letters([], "poison"))
+    assert "holds 2 messages" in " ".join(_problems_of_dead_letters([letter, letter], "poison"))
+    assert "received [1]" in " ".join(_problems_of_dead_letters([replace(letter, receives=[1])], "poison"))
+
+
+def test_the_summary_counts_what_was_found() -> None:
+    reports = [report_of(["coffee.jpg"]), report_of(["coffee.jpg"], status="FAILED")]
+    evidence = Evidence(reports, [DeadLetter("poison", "body", "reason", [1])], [])
+
+    assert summary(evidence, 12.34) == {
+        "reports": 2,
+        "succeeded": 1,
+        "failed": 1,
+        "thumbnails": 8,
+        "emails": 0,
+        "dead_lettered": 1,
+        "seconds": 12.3,
+    }
+
+
+def test_the_table_has_a_column_for_each_state_that_takes_time() -> None:
+    head, names, row = table([report_of(["coffee.jpg"])])
+
+    assert head.split() == ["Load", "thumb-"]
+    assert names.split() == ["report", "execution", "status", "Report", "nails", "mails", "files"]
+    assert row.split() == ["1", "task", "SUCCEEDED", "0.10", "4", "0", "coffee.jpg"]
