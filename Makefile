@@ -44,7 +44,7 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
 	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
-	.venv/bin/cfn-lint deploy/template.yaml
+	$(PYTHON) -m deploy.check_template
 	$(PYTHON) backend/manage.py render_tasks --check
 	$(PYTHON) backend/manage.py makemigrations --check --dry-run
 
