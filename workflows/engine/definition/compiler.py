@@ -26,9 +26,10 @@ from workflows.engine.language.choices import compile_rule
 
 
 def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Program:
-    """Compile a definition that check() passes; ``jsonata`` is the query language around it.
+    """Compile a definition that check() passes. ``jsonata`` is the machine's query language, for a part of one.
 
-    A branch and an item processor are definitions too: each inherits the language of the state they are in.
+    The states of a branch or an item processor have the machine's query language where they name none: that
+    of the state around them does not count. https://states-language.net/spec.html#query-language
     """
     jsonata = is_jsonata(definition, jsonata)
     return Program(
@@ -42,7 +43,7 @@ def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Pr
 
 def compile_state(name: str, node: dict[str, Json], *, jsonata: bool = False) -> State:
     """Compile one state; ``jsonata`` is the query language of the machine it is in."""
-    fields = Fields(node, is_jsonata(node, jsonata))
+    fields = Fields(node, is_jsonata(node, jsonata), machine_jsonata=jsonata)
     kind = StateType(node["Type"])
     return _COMPILERS[kind](fields, {"name": name, "type": kind, "raw": node, **_common(fields)})
 
@@ -111,7 +112,7 @@ def _fail(fields: Fields, common: dict[str, Any]) -> State:
 
 
 def _parallel(fields: Fields, common: dict[str, Any]) -> State:
-    branches = (compile_program(branch, jsonata=fields.jsonata) for branch in fields.node["Branches"])
+    branches = (compile_program(branch, jsonata=fields.machine_jsonata) for branch in fields.node["Branches"])
     return ParallelState(**common, branches=tuple(branches))
 
 
@@ -125,7 +126,7 @@ def _map(fields: Fields, common: dict[str, Any]) -> State:
         common = common | {"parameters": None}
     return MapState(
         **common,
-        processor=compile_program(processor, jsonata=fields.jsonata),
+        processor=compile_program(processor, jsonata=fields.machine_jsonata),
         distributed=config.get("Mode") == "DISTRIBUTED",
         express_children=config.get("ExecutionType") == "EXPRESS",
         legacy_iterator=legacy,

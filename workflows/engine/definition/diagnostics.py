@@ -1,13 +1,20 @@
-"""What is wrong with a definition."""
+"""What is wrong with a definition, and how AWS says it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+SCHEMA_VALIDATION_FAILED = "SCHEMA_VALIDATION_FAILED"
+INVALID_LABEL_NAME = "INVALID_LABEL_NAME"
+ERROR, WARNING = "ERROR", "WARNING"
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: where (a JSON Pointer), what, and how to mend it.
+    """One problem: where, what, and how to mend it.
 
-    ``code``, ``location`` and ``message`` are those of ValidateStateMachineDefinition; ``remedy`` is ours.
+    ``code``, ``location`` and ``message`` are those of ValidateStateMachineDefinition: a location is a JSON
+    Pointer but for its indices, which AWS writes in brackets (``/States/Pick/Choices[0]/Next``), and empty
+    for a problem of the whole. ``remedy`` is ours.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinitionDiagnostic.html
     """
 
@@ -15,7 +22,26 @@ class Diagnostic:
     message: str
     location: str
     remedy: str = ""
-    severity: str = "ERROR"
+    severity: str = ERROR
 
     def __str__(self) -> str:
-        return f"{self.location}: {self.message} {self.remedy}".rstrip()
+        return f"{self.location or '/'}: {self.message.rstrip().rstrip('.')}. {self.remedy}".rstrip()
+
+    def answer(self) -> dict[str, str]:
+        """Return the diagnostic as ValidateStateMachineDefinition answers it."""
+        answer = {"severity": self.severity, "code": self.code, "message": self.message}
+        return answer | {"location": self.location} if self.location else answer
+
+
+def errors_of(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return those that a machine can not be created with."""
+    return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR]
+
+
+def refusal_text(diagnostics: Sequence[Diagnostic], definition: str) -> str:
+    """Return the message of CreateStateMachine's InvalidDefinition for the errors of a definition."""
+    errors = errors_of(diagnostics)
+    if errors and errors[0].code == INVALID_LABEL_NAME:  # so recorded: a label's text stands outside the list
+        return f"Error=ValueError Args=[{errors[0].message!r}] in definition '{definition}'."
+    listed = (f"{error.code}: {error.message.rstrip()} at {error.location or 'null'}" for error in errors)
+    return f"Invalid State Machine Definition: '{', '.join(listed)}'"

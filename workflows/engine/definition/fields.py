@@ -1,7 +1,7 @@
 """Fields of a definition compiled: literals, paths, templates, retriers and catchers."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from workflows.engine.definition.program import Catcher, Retrier
 from workflows.engine.jsontext import Json
@@ -14,7 +14,7 @@ from workflows.engine.language.templates import compile_template
 JSONATA_OPEN, JSONATA_CLOSE = "{%", "%}"
 
 
-def is_jsonata_text(value: Json) -> bool:
+def is_jsonata_text(value: Json) -> TypeGuard[str]:
     """Return whether a value is a JSONata expression between its braces."""
     return isinstance(value, str) and value.startswith(JSONATA_OPEN) and value.endswith(JSONATA_CLOSE)
 
@@ -36,6 +36,7 @@ class Fields:
 
     node: dict[str, Json]
     jsonata: bool
+    machine_jsonata: bool = False
 
     def template(self, *names: str) -> Expression | None:
         """Return the first of the fields that is there, as a template."""
@@ -59,8 +60,8 @@ class Fields:
     def expression(self, name: str) -> Expression | None:
         """Return what gives the field's value while running: ``NamePath``, or JSONata in ``Name``."""
         if self.jsonata:
-            text = self.node.get(name)
-            return compile_jsonata(jsonata_of(text), name) if is_jsonata_text(text) else None
+            value = self.node.get(name)
+            return compile_jsonata(jsonata_of(value), name) if is_jsonata_text(value) else None
         text = self.node.get(f"{name}Path")
         if not isinstance(text, str):
             return None

@@ -1,0 +1,180 @@
+"""Rules for what is evaluated while running: paths, templates, JSONata, assignments."""
+
+import re
+
+from workflows.engine.definition.fields import is_jsonata_text, jsonata_of
+from workflows.engine.definition.place import Place
+from workflows.engine.definition.rules import Rule, is_object, text
+from workflows.engine.errors import ExpressionMalformed
+from workflows.engine.jsontext import Json
+from workflows.engine.language.intrinsics import compile_intrinsic
+from workflows.engine.language.jsonpath import CompiledPath, compile_path
+from workflows.engine.language.times import is_timestamp
+
+_VARIABLE_NAME = re.compile(r"[^\W\d_]\w*")
+_DYNAMIC_TEXT = re.compile(r"\$(\$?[.\[].*)?|States\.\w+\(.*\)", re.DOTALL)
+MAX_VARIABLE_NAME = 80
+
+
+def compiled_path(value: Json) -> CompiledPath | None:
+    """Return a path; None for what is none."""
+    try:
+        return compile_path(value) if isinstance(value, str) else None
+    except ExpressionMalformed:
+        return None
+
+
+def path(place: Place, value: Json) -> None:
+    """Refuse what is not a path, nor null."""
+    if isinstance(value, str) and compiled_path(value) is None:
+        place.refuse("Value must be a valid JSONPath.", 'Write a path such as "$.detail.id".')
+    elif value is not None:
+        text(place, value)
+
+
+def reference_path(place: Place, value: Json) -> None:
+    """Refuse what is not a path, or may lead to more than one value."""
+    compiled = compiled_path(value)
+    if compiled is None:
+        path(place, "" if value is None else value)
+    elif not compiled.is_definite:
+        place.refuse("Value is not a Reference Path", "Name one value: no wildcard, slice, filter or function.")
+
+
+def starting_reference_path(place: Place, value: Json) -> None:
+    """Refuse what a choice rule can not compare."""
+    if isinstance(value, str) and not value.startswith("$"):
+        place.refuse(
+            "Value is not a Reference Path: Reference path didn't start with '$'",
+            'Write a path such as "$.detail.id". An intrinsic function can not stand here.',
+        )
+    else:
+        reference_path(place, value)
+
+
+def result_path(place: Place, value: Json) -> None:
+    """Refuse what a result can not be written to."""
+    if value is None:
+        return
+    compiled = compiled_path(value)
+    if compiled is None or not compiled.is_definite:
+        reference_path(place, value)
+    elif not compiled.is_reference:
+        place.refuse("Value is not a Reference Path", 'A result is written into the input: begin with "$.".')
+
+
+def path_or_intrinsic(place: Place, value: Json) -> None:
+    """Refuse what is neither a path nor an intrinsic function."""
+    if isinstance(value, str) and value.startswith("States."):
+        if not is_intrinsic(value):
+            place.refuse("Value must be a valid intrinsic function call", "Mend the call of the function.")
+    else:
+        reference_path(place, value)
+
+
+def is_intrinsic(value: str) -> bool:
+    """Return whether a text is a call of an intrinsic function."""
+    try:
+        compile_intrinsic(value)
+    except ExpressionMalformed:
+        return False
+    return True
+
+
+def timestamp(place: Place, value: Json) -> None:
+    """Refuse what is no timestamp."""
+    if not is_timestamp(value):
+        place.refuse("String does not match RFC3339 timestamp", "Write it as 2024-01-31T12:00:00Z.")
+
+
+def expression(place: Place, value: Json) -> None:
+    """Refuse a text that is not JSONata between its braces, or that AWS does not evaluate."""
+    if not is_jsonata_text(value):
+        place.refuse("JSONata string must start with {% and end with %}", 'Write "{% … %}".')
+        return
+    check_jsonata(place, jsonata_of(value))
+
+
+def check_jsonata(place: Place, source: str) -> None:
+    """Refuse an expression that does not parse, or that names what is not there."""
+
+
+def expressible(rule: Rule) -> Rule:
+    """Return a rule for a literal, in whose place a JSONata state may have an expression."""
+
+    def either(place: Place, value: Json) -> None:
+        if place.jsonata and isinstance(value, str) and value.startswith("{%"):
+            expression(place, value)
+        else:
+            rule(place, value)
+
+    return either
+
+
+def template(place: Place, value: Json) -> None:
+    """Refuse a template with a field that can not be evaluated."""
+    if place.jsonata:
+        _jsonata_template(place, value)
+    else:
+        _jsonpath_template(place, value)
+
+
+def _jsonata_template(place: Place, value: Json) -> None:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            _jsonata_template(place.at(name), member)
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            _jsonata_template(place.item(index), element)
+    elif isinstance(value, str) and value.startswith("{%"):
+        expression(place, value)
+
+
+def _jsonpath_template(place: Place, value: Json) -> None:
+    if isinstance(value, list):
+        for index, element in enumerate(value):
+            _jsonpath_template(place.item(index), element)
+    if not isinstance(value, dict):
+        return
+    for name, member in value.items():
+        if name.endswith(".$"):
+            _dynamic_field(place, name, member)
+        elif isinstance(member, str) and _DYNAMIC_TEXT.fullmatch(member):
+            place.warn(
+                "NO_DOLLAR",
+                f"The value of the field '{name}' looks like a JSONPath or an intrinsic function call",
+                f"To have it evaluated, name the field {name + '.$'!r}.",
+            )
+        else:
+            _jsonpath_template(place.at(name), member)
+
+
+def _dynamic_field(place: Place, name: str, value: Json) -> None:
+    if isinstance(value, str) and (compiled_path(value) is not None or is_intrinsic(value)):
+        return
+    place.refuse(
+        f"The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call",
+        "Mend the path or the call, or take '.$' from the field's name to have the text as it is.",
+    )
+
+
+def assignments(place: Place, value: Json) -> None:
+    """Refuse variables that can not be, and values that can not be evaluated."""
+    if not is_object(place, value):
+        return
+    for name in value:
+        _variable_name(place.at(name), name if place.jsonata else name.removesuffix(".$"))
+    template(place, value)
+
+
+def _variable_name(place: Place, name: str) -> None:
+    remedy = f"Begin with a letter, go on with letters, digits and _, {MAX_VARIABLE_NAME} characters at most."
+    if name == "states":
+        code = "RESERVED_VARIABLE_NAME"
+        place.refuse("Cannot assign to reserved variable '$states'.", "Take another name.", code)
+    elif len(name) > MAX_VARIABLE_NAME:
+        message = f"Invalid variable name '{name}': the variable name is longer than {MAX_VARIABLE_NAME} characters."
+        place.refuse(message, remedy, "INVALID_VARIABLE_NAME")
+    elif not _VARIABLE_NAME.fullmatch(name):
+        message = f"Invalid variable name '{name}': the variable name contains invalid characters."
+        place.refuse(message, remedy, "INVALID_VARIABLE_NAME")
