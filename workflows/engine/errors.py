@@ -4,6 +4,7 @@
 
     EngineError
     ├── DefinitionRefused      a definition breaks rules of the language; holds every one of them
+    ├── ExpressionMalformed    a path, an intrinsic function or a JSONata expression can not be parsed
     └── StateFailed            a state failed by AWS's error name and cause; retriers and catchers see it
 """
 
@@ -46,6 +47,17 @@ class DefinitionRefused(EngineError):
         return "\n".join(map(str, self.diagnostics))
 
 
+class ExpressionMalformed(EngineError, ValueError):
+    """A path, an intrinsic function or a JSONata expression can not be parsed: what, where in it, and why."""
+
+    def __init__(self, expression: str, position: int, problem: str) -> None:
+        super().__init__(expression, position, problem)
+        self.expression, self.position, self.problem = expression, position, problem
+
+    def __str__(self) -> str:
+        return f"{self.expression!r} can not be read at character {self.position + 1}: {self.problem}"
+
+
 class StateFailed(EngineError):
     """A state failed. ``location`` is the field whose expression failed, for an EvaluationFailed event.
 
@@ -55,10 +67,10 @@ class StateFailed(EngineError):
     """
 
     def __init__(
-        self, error: str, cause: str | None = None, *, location: str | None = None, headed: bool = False
+        self, error: str | None, cause: str | None = None, *, location: str | None = None, headed: bool = False
     ) -> None:
         super().__init__(error, cause, location, headed)
         self.error, self.cause, self.location, self.headed = error, cause, location, headed
 
     def __str__(self) -> str:
-        return f"{self.error}: {self.cause}" if self.cause else self.error
+        return f"{self.error}: {self.cause}" if self.cause else str(self.error)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workflows.engine.core.execution import Status
+from workflows.engine.core.maprun import MapRunSettings
 from workflows.engine.jsontext import Json
 
 
@@ -10,8 +11,9 @@ from workflows.engine.jsontext import Json
 class InvokeTask:
     """Perform a task and report TaskStarted, then TaskSucceeded or TaskFailed with this token.
 
-    Performed again after a crash. ``resource`` is the state's Resource; ``task_token`` is set for
-    ``.waitForTaskToken`` and activities.
+    Performed again after a crash; then ``submission`` is what submitting the task has answered before, if
+    it was submitted, and only its end is to be waited for. ``resource`` is the state's Resource;
+    ``task_token`` is set for ``.waitForTaskToken`` and activities.
     """
 
     branch_id: int
@@ -23,6 +25,7 @@ class InvokeTask:
     timeout_seconds: int | None = None
     heartbeat_seconds: int | None = None
     credentials: Json = None
+    submission: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,24 @@ class CancelTask:
 class StartMapRun:
     """Start the Map Run of a distributed Map and report MapRunEnded.
 
-    ``items`` is None when an ItemReader is to read them; ``settings`` holds what was evaluated:
-    concurrency, tolerated failures, reader, batcher, selector's environment, writer.
+    ``items`` is None when the settings' reader is to read them. Performed again after a crash, when it
+    goes on with the run of that ARN.
     """
 
     branch_id: int
     token: int
     map_run_arn: str
     items: list[Json] | None
-    settings: Json
+    settings: MapRunSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveMapRun:
+    """Run again what has failed of a Map Run that has ended, under its ARN, and report MapRunEnded."""
+
+    branch_id: int
+    token: int
+    map_run_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +81,4 @@ class Finished:
     status: Status
 
 
-type Command = InvokeTask | SetTimer | CancelTask | StartMapRun | ContinueLater | Finished
+type Command = InvokeTask | SetTimer | CancelTask | StartMapRun | RedriveMapRun | ContinueLater | Finished

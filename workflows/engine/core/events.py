@@ -25,10 +25,11 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """The task is under way (its Started event is written if it is not yet)."""
+    """The task is under way (its Started event is written if it is not yet). Of an activity: who works on it."""
 
     branch_id: int
     token: int
+    worker_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,13 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The task failed. ``scheduling`` and ``starting`` tell failures before it was under way."""
+    """The task failed. ``phase`` tells failures before it was under way: schedule, start, submit; else run."""
 
     branch_id: int
     token: int
     error: str | None
     cause: str | None
-    phase: str = "run"  # schedule, start, submit, run
+    phase: str = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,5 @@ class Redrive:
     """Somebody redrives the closed execution."""
 
 
-type Event = (
-    Start
-    | Continue
-    | TimerFired
-    | TaskStarted
-    | TaskSubmitted
-    | TaskSucceeded
-    | TaskFailed
-    | TaskHeartbeat
-    | MapRunEnded
-    | Stop
-    | Redrive
-)
+type BranchEvent = TimerFired | TaskStarted | TaskSubmitted | TaskSucceeded | TaskFailed | TaskHeartbeat | MapRunEnded
+type Event = Start | Continue | BranchEvent | Stop | Redrive

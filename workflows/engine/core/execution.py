@@ -24,7 +24,9 @@ class Status(StrEnum):
 class Phase(StrEnum):
     """What a branch is doing."""
 
+    PENDING = "pending"  # an iteration that waits for its turn
     READY = "ready"  # about to enter its state
+    ENTERED = "entered"  # in its state, about to do its work (again)
     TASK = "task"  # its task is out
     WAIT = "wait"  # its Wait state's timer runs
     BACKOFF = "backoff"  # its retrier's timer runs
@@ -35,6 +37,12 @@ class Phase(StrEnum):
     ABORTED = "aborted"
 
 
+ROOT_ID = 1  # of the root branch; 0 stands for the execution itself
+
+GOING_ON = frozenset({Phase.READY, Phase.ENTERED})
+OPEN = GOING_ON | {Phase.TASK, Phase.WAIT, Phase.BACKOFF, Phase.CHILDREN, Phase.MAP_RUN}
+
+
 @dataclass(slots=True)
 class Branch:
     """One line of execution.
@@ -42,6 +50,10 @@ class Branch:
     ``route`` leads from the whole program to the program it runs in: pairs of state name and branch
     number (-1 for a Map's item processor). Times are milliseconds since the epoch. ``token`` names the
     one timer or task the branch waits for: an event with another token is late, and changes nothing.
+
+    The children of a branch (its Parallel's branches, its Map's iterations, begun or not) have
+    consecutive ids, so that none of them is ever looked for. A closed execution keeps those that a
+    redrive needs.
     """
 
     id: int
@@ -51,25 +63,36 @@ class Branch:
     state: str
     phase: Phase = Phase.READY
     input: Json = None
-    variables: dict[str, Json] = field(default_factory=dict)
+    input_text: str | None = None  # the input as JSON, where it has been written; never saved
+    variables: dict[str, Json] = field(
+        default_factory=dict
+    )  # those of the scopes around it too; replaced, never changed
     last_event_id: int = 0
-    entered_event_id: int = 0
+    entered_event_id: int = 0  # 0: not in a state yet
+    before_entered_id: int = 0  # the event before the state's Entered event
     entered_ms: int = 0
     token: int = 0
     wake_ms: int | None = None  # the end of a Wait or a back-off
+    parameters: Json = None  # of the task that is out
+    credentials: Json = None
+    timeout_seconds: int | None = None
     timeout_ms: int | None = None  # the task's own end
     heartbeat_seconds: int | None = None
     heartbeat_ms: int | None = None
     task_token: str | None = None
+    submission: Json = None  # what the call that submits the task has answered
     started: bool = False  # the task's Started event is written
     retries: dict[int, int] = field(default_factory=dict)  # retrier's index -> retries taken
     item: Json = None  # a Map iteration's item
-    item_key: Json = None
-    map_items: list[Json] | None = None  # a Map state's items not yet begun, in order
-    map_next: int = 0
-    map_concurrency: int = 0
-    map_tolerated: float | None = None
+    is_item: bool = False
+    first_child_id: int = 0
+    child_count: int = 0
+    child_limit: int = 0  # how many may run at once
+    child_running: int = 0
+    child_left: int = 0  # how many are not done
+    child_next: int = 0  # no child before this one is pending
     map_run_arn: str | None = None
+    map_run_redrives: int = 0
     output: Json = None
     error: str | None = None
     cause: str | None = None
@@ -89,6 +112,7 @@ class Execution:
     status: Status = Status.RUNNING
     stop_ms: int | None = None
     output: Json = None
+    output_text: str | None = None  # the output as JSON; never saved
     error: str | None = None
     cause: str | None = None
     timeout_ms: int | None = None
