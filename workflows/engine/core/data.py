@@ -6,6 +6,7 @@ were, and takes effect once the state is left.
 https://states-language.net/spec.html#input-and-output-processing
 """
 
+import re
 from typing import NamedTuple
 
 from workflows.engine.core.context import StateEnv
@@ -16,6 +17,7 @@ from workflows.engine.errors import DATA_LIMIT_EXCEEDED, QUERY_EVALUATION_ERROR,
 from workflows.engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
 from workflows.engine.language.protocols import Expression, Path
 
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NO_RESULT = object()  # a state without a result of its own (Choice, Wait, …): its input goes on
 
 
@@ -117,9 +119,11 @@ def check_size(name: str, text: str) -> None:
 
 
 def integer(run: Run, branch: Branch, state: State, field: str, expression: Expression) -> int:
-    """Return the whole number that a field's path or expression gives."""
+    """Return the whole number that a field's path or expression gives; a path may give one as a text."""
     value = expression.evaluate(StateEnv(run, branch, branch.input))
     if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        return int(value)
+    if isinstance(value, str) and not state.jsonata and _INTEGER.fullmatch(value):
         return int(value)
     if state.jsonata:
         raise unexpected_type(state, field, "number", value)
