@@ -1,6 +1,7 @@
 """JSON as text: one way to write a value, one way to read it."""
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -11,18 +12,38 @@ type Json = Any
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_DATA_BYTES = 262_144
 
+# orjson reads an integer beyond 64 bits as a float; 64 bits hold any integer of 18 digits.
+_LONG_NUMBER = re.compile(r"\d{19}")
+_LONG_NUMBER_BYTES = re.compile(rb"\d{19}")
+
 
 def dumps(value: Json) -> str:
-    """Return the text of a value: no spaces, keys in their own order. Integers of any size are written whole."""
+    """Return the text of a value: no spaces, keys in their own order. Integers of any size are written whole.
+
+    Raises ValueError for what is no JSON value: a NaN or an object of Python.
+    """
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # an integer beyond 64 bits, which orjson refuses
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except TypeError:  # orjson.JSONEncodeError: an integer beyond 64 bits, a lone surrogate, or no JSON at all
+        return _dumps_slowly(value)
+
+
+def _dumps_slowly(value: Json) -> str:
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair has no UTF-8, only an escape
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return text
 
 
 def loads(text: str | bytes) -> Json:
     """Return the value of a text. Raises ValueError (orjson.JSONDecodeError) for what is not JSON."""
-    return orjson.loads(text)
+    value = orjson.loads(text)
+    long_number = _LONG_NUMBER.search(text) if isinstance(text, str) else _LONG_NUMBER_BYTES.search(text)
+    return value if long_number is None else json.loads(text)
 
 
 def size_bytes(text: str) -> int:
