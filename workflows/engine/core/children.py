@@ -54,6 +54,8 @@ def abort(run: Run, branch: Branch) -> None:
         if child.phase in OPEN:
             abort(run, child)
     state = run.state_of(branch)
+    if branch.phase is Phase.MAP_RUN:
+        run.note(branch.last_event_id, "MapRunAborted")
     kind = _ABORTED.get(state.type)
     if kind is not None and branch.phase is not Phase.READY:
         run.note(branch.last_event_id, kind)

@@ -1,8 +1,9 @@
 """A Map Run: the child executions of one distributed Map, as a pure state machine.
 
 The runner starts and stops the children as it is told here, and tells how each has ended. Which child
-is in which state is not saved with the Map Run: the children are executions of their own, so that
-``resume`` can be told it after a restart.
+is in which state is not saved with the Map Run: the children are executions of their own, and after a
+restart a MapRun is made anew from their statuses. The Map's result is the outputs of those that
+succeeded, in the order of the items; a failure that is tolerated leaves nothing in it.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 """
 
@@ -97,16 +98,16 @@ class MapRunStep(NamedTuple):
 
 @dataclass(slots=True)
 class MapRun:
-    """The counts and the turn-taking of one Map Run."""
+    """The counts and the turn-taking of one Map Run. ``statuses`` is given after a restart: one per child."""
 
     max_concurrency: int
     tolerated_failure_count: int | None
     tolerated_failure_percentage: float | None
     item_counts: list[int]  # of each child: the items in its input
     statuses: list[str] = field(default_factory=list)
-    is_failing: bool = False
     is_aborted: bool = False
     redrive_count: int = 0
+    is_failing: bool = False
     _next: int = 0
     _items: dict[str, int] = field(default_factory=dict)  # status -> items
     _executions: dict[str, int] = field(default_factory=dict)  # status -> children
@@ -117,9 +118,12 @@ class MapRun:
         for status, count in zip(self.statuses, self.item_counts, strict=True):
             self._items[status] += count
             self._executions[status] += 1
+        self.is_failing = self._exceeds_tolerance()
 
     def begin(self) -> MapRunStep:
-        """Return the children to start first. A Map Run without any ends at once."""
+        """Return the children to start first, or next after a restart. A Map Run without any ends at once."""
+        if self.is_failing or self.is_aborted:
+            return MapRunStep([], self._running(), self._end())
         return MapRunStep(self._take_next(), [], self._end())
 
     def child_ended(self, number: int, status: str) -> MapRunStep:

@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from workflows.engine.core.execution import Branch, Execution, Phase, Status
+from workflows.engine.core.maprun import BatchSettings, MapRunSettings
 from workflows.engine.jsontext import Json
 
 VERSION = 1
@@ -75,6 +76,22 @@ def execution_from_row(row: Row, input: Json, branches: Iterable[Row]) -> Execut
         execution.branches[branch.id] = branch
     execution.branches = dict(sorted(execution.branches.items()))
     return execution
+
+
+def map_run_to_row(settings: MapRunSettings) -> Row:
+    """Return a Map Run's settings as JSON."""
+    row: Row = {one.name: getattr(settings, one.name) for one in fields(MapRunSettings)}
+    batcher = settings.batcher
+    row["batcher"] = batcher and {one.name: getattr(batcher, one.name) for one in fields(BatchSettings)}
+    return row | {"v": VERSION, "route": [[name, number] for name, number in settings.route]}
+
+
+def map_run_from_row(row: Row) -> MapRunSettings:
+    """Return the settings that a row holds."""
+    values = _migrated(row)
+    values["route"] = tuple((name, number) for name, number in values["route"])
+    values["batcher"] = values["batcher"] and BatchSettings(**values["batcher"])
+    return MapRunSettings(**values)
 
 
 def _migrated(row: Row) -> Row:
