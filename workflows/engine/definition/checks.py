@@ -18,11 +18,8 @@ def check(text: str, machine_type: str = "STANDARD") -> list[Diagnostic]:
     if definition is None:
         return found
     place = _place(definition, machine_type)
-    try:
-        MACHINE(place, definition)
-        return [*place.found, *check_flow(definition)]
-    except RecursionError:
-        return [_too_deep()]
+    MACHINE(place, definition)
+    return [*place.found, *check_flow(definition)]
 
 
 def check_state(text: str) -> list[Diagnostic]:
@@ -31,10 +28,7 @@ def check_state(text: str) -> list[Diagnostic]:
     if node is None:
         return found
     place = _place(node, "STANDARD")
-    try:
-        state(place, node)
-    except RecursionError:
-        return [_too_deep()]
+    state(place, node)
     return place.found
 
 
@@ -59,7 +53,3 @@ def _read(text: str) -> tuple[dict[str, Json] | None, list[Diagnostic]]:
     return None, [
         Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "A definition is an object with StartAt and States.")
     ]
-
-
-def _too_deep() -> Diagnostic:
-    return Diagnostic("TOO_DEEPLY_NESTED", "The definition is too deeply nested", "", "Flatten it.")

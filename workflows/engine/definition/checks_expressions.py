@@ -2,13 +2,14 @@
 
 import re
 
-from workflows.engine.definition.fields import is_jsonata_text, jsonata_of
+from workflows.engine.definition.jsonata_names import names_in
 from workflows.engine.definition.place import Place
 from workflows.engine.definition.rules import Rule, is_object, text
 from workflows.engine.errors import ExpressionMalformed
 from workflows.engine.jsontext import Json
 from workflows.engine.language.intrinsics import compile_intrinsic
 from workflows.engine.language.jsonpath import CompiledPath, compile_path
+from workflows.engine.language.templates import OPEN, is_jsonata, jsonata_of
 from workflows.engine.language.times import is_timestamp
 
 _VARIABLE_NAME = re.compile(r"[^\W\d_]\w*")
@@ -88,22 +89,28 @@ def timestamp(place: Place, value: Json) -> None:
 
 
 def expression(place: Place, value: Json) -> None:
-    """Refuse a text that is not JSONata between its braces, or that AWS does not evaluate."""
-    if not is_jsonata_text(value):
+    """Refuse a text that is not JSONata between its braces, does not parse, or names what is not there."""
+    if not is_jsonata(value):
         place.refuse("JSONata string must start with {% and end with %}", 'Write "{% … %}".')
         return
-    check_jsonata(place, jsonata_of(value))
-
-
-def check_jsonata(place: Place, source: str) -> None:
-    """Refuse an expression that does not parse, or that names what is not there."""
+    try:
+        names = names_in(jsonata_of(value))
+    except ExpressionMalformed as malformed:
+        place.refuse(malformed.problem, "Mend the expression.", "INVALID_JSONATA_EXPRESSION")
+        return
+    refused = list(names.refused)
+    if names.reads_error_output and not place.error_output:
+        refused.append("Field '$states.errorOutput' does not exist.")
+    for message in refused:
+        remedy = "Begin with $states.input, $states.context or a variable; only a catcher has $states.errorOutput."
+        place.refuse(message, remedy, "UNSUPPORTED_JSONATA_EXPRESSION")
 
 
 def expressible(rule: Rule) -> Rule:
     """Return a rule for a literal, in whose place a JSONata state may have an expression."""
 
     def either(place: Place, value: Json) -> None:
-        if place.jsonata and isinstance(value, str) and value.startswith("{%"):
+        if place.jsonata and isinstance(value, str) and value.startswith(OPEN):
             expression(place, value)
         else:
             rule(place, value)
@@ -126,7 +133,7 @@ def _jsonata_template(place: Place, value: Json) -> None:
     elif isinstance(value, list):
         for index, element in enumerate(value):
             _jsonata_template(place.item(index), element)
-    elif isinstance(value, str) and value.startswith("{%"):
+    elif isinstance(value, str) and value.startswith(OPEN):
         expression(place, value)
 
 

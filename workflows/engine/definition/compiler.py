@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from workflows.engine.definition.fields import Fields, compile_catchers, compile_retriers, is_jsonata
+from workflows.engine.definition.fields import Fields, compile_catchers, compile_retriers, speaks_jsonata
 from workflows.engine.definition.program import (
     ChoiceRule,
     ChoiceState,
@@ -31,7 +31,7 @@ def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Pr
     The states of a branch or an item processor have the machine's query language where they name none: that
     of the state around them does not count. https://states-language.net/spec.html#query-language
     """
-    jsonata = is_jsonata(definition, jsonata)
+    jsonata = speaks_jsonata(definition, jsonata)
     return Program(
         start_at=definition["StartAt"],
         states={name: compile_state(name, node, jsonata=jsonata) for name, node in definition["States"].items()},
@@ -43,7 +43,7 @@ def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Pr
 
 def compile_state(name: str, node: dict[str, Json], *, jsonata: bool = False) -> State:
     """Compile one state; ``jsonata`` is the query language of the machine it is in."""
-    fields = Fields(node, is_jsonata(node, jsonata), machine_jsonata=jsonata)
+    fields = Fields(node, speaks_jsonata(node, jsonata), machine_jsonata=jsonata)
     kind = StateType(node["Type"])
     return _COMPILERS[kind](fields, {"name": name, "type": kind, "raw": node, **_common(fields)})
 

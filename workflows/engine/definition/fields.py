@@ -1,7 +1,7 @@
 """Fields of a definition compiled: literals, paths, templates, retriers and catchers."""
 
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from workflows.engine.definition.program import Catcher, Retrier
 from workflows.engine.jsontext import Json
@@ -9,22 +9,10 @@ from workflows.engine.language.intrinsics import compile_intrinsic
 from workflows.engine.language.jsonata import compile_jsonata
 from workflows.engine.language.jsonpath import compile_path
 from workflows.engine.language.protocols import Expression, Path
-from workflows.engine.language.templates import compile_template
-
-JSONATA_OPEN, JSONATA_CLOSE = "{%", "%}"
+from workflows.engine.language.templates import compile_template, is_jsonata, jsonata_of
 
 
-def is_jsonata_text(value: Json) -> TypeGuard[str]:
-    """Return whether a value is a JSONata expression between its braces."""
-    return isinstance(value, str) and value.startswith(JSONATA_OPEN) and value.endswith(JSONATA_CLOSE)
-
-
-def jsonata_of(text: str) -> str:
-    """Return the expression between the braces."""
-    return text[len(JSONATA_OPEN) : -len(JSONATA_CLOSE)].strip()
-
-
-def is_jsonata(node: dict[str, Json], inherited: bool) -> bool:
+def speaks_jsonata(node: dict[str, Json], inherited: bool) -> bool:
     """Return whether a machine's or a state's query language is JSONata: its own, or else the one around it."""
     language = node.get("QueryLanguage")
     return inherited if language is None else bool(language == "JSONata")
@@ -37,11 +25,12 @@ class Fields:
     node: dict[str, Json]
     jsonata: bool
     machine_jsonata: bool = False
+    at: str = ""  # what comes before a field's name where AWS says which one failed
 
     def template(self, *names: str) -> Expression | None:
         """Return the first of the fields that is there, as a template."""
         name = next((name for name in names if name in self.node), None)
-        return None if name is None else compile_template(self.node[name], self.jsonata, name)
+        return None if name is None else compile_template(self.node[name], self.jsonata, f"{self.at}{name}")
 
     def path(self, name: str) -> Path | None:
         """Return a path. None where it is left out, null, or the whole document."""
@@ -55,13 +44,13 @@ class Fields:
     def value(self, name: str) -> Json:
         """Return a field's literal value. None where it is left out or an expression."""
         value = self.node.get(name)
-        return None if self.jsonata and is_jsonata_text(value) else value
+        return None if self.jsonata and is_jsonata(value) else value
 
     def expression(self, name: str) -> Expression | None:
         """Return what gives the field's value while running: ``NamePath``, or JSONata in ``Name``."""
         if self.jsonata:
-            value = self.node.get(name)
-            return compile_jsonata(jsonata_of(value), name) if is_jsonata_text(value) else None
+            value: Json = self.node.get(name)
+            return compile_jsonata(jsonata_of(value), name) if is_jsonata(value) else None
         text = self.node.get(f"{name}Path")
         if not isinstance(text, str):
             return None
@@ -90,7 +79,8 @@ def _retrier(entry: dict[str, Json]) -> Retrier:
 
 def compile_catchers(node: dict[str, Json], jsonata: bool) -> tuple[Catcher, ...]:
     """Return a state's Catch."""
-    return tuple(_catcher(Fields(entry, jsonata)) for entry in node.get("Catch") or ())
+    entries = enumerate(node.get("Catch") or ())
+    return tuple(_catcher(Fields(entry, jsonata, at=f"Catch[{index}]/")) for index, entry in entries)
 
 
 def _catcher(fields: Fields) -> Catcher:

@@ -49,10 +49,10 @@ def state(place: Place, node: Json) -> None:
         return
     if "Type" not in node:
         place.refuse("These fields are required: [Type]", f"Write one of {', '.join(STATES)}.")
-    elif node["Type"] not in STATES:
-        one_of(*STATES)(place.at("Type"), node["Type"])
-    else:
+    elif isinstance(node["Type"], str) and node["Type"] in STATES:
         STATES[node["Type"]](_speaking(place, node), node)
+    else:
+        one_of(*STATES)(place.at("Type"), node["Type"])
 
 
 def _speaking(place: Place, node: dict[str, Json]) -> Place:
@@ -80,13 +80,15 @@ def _branch(place: Place, node: Json) -> None:
 
 
 def _processor(place: Place, node: Json) -> None:
+    if isinstance(node, dict) and "ProcessorConfig" in node:
+        PROCESSOR_CONFIG(place.at("ProcessorConfig"), node["ProcessorConfig"])
     children_are_express = processor_config_of(node).get("ExecutionType") == "EXPRESS"
     _PROCESSOR(place.within_express() if children_are_express else place, node)
 
 
 _MACHINE_FIELDS: dict[str, Rule] = {"Comment": text, "StartAt": text, "States": _states}
 _BRANCH = Shape(_MACHINE_FIELDS, required=("States", "StartAt"))
-_PROCESSOR = Shape({**_MACHINE_FIELDS, "ProcessorConfig": PROCESSOR_CONFIG}, required=("States", "StartAt"))
+_PROCESSOR = Shape({**_MACHINE_FIELDS, "ProcessorConfig": anything}, required=("States", "StartAt"))
 MACHINE = Shape(
     {
         **_MACHINE_FIELDS,

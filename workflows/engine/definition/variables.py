@@ -3,35 +3,27 @@
 import re
 from collections.abc import Iterator
 
-from workflows.engine.definition.fields import is_jsonata, is_jsonata_text, jsonata_of
+from workflows.engine.definition.fields import speaks_jsonata
+from workflows.engine.definition.jsonata_names import names_in
 from workflows.engine.definition.scopes import Node, Scope, indexed_objects, scopes_of
 from workflows.engine.jsontext import Json
+from workflows.engine.language.templates import is_jsonata, jsonata_of
 
 _WITHIN = frozenset({"ItemProcessor", "Iterator", "Branches"})
 _NOT_EVALUATED = frozenset({"Comment", "Result", "Next", "Default", "Resource", "ErrorEquals", "Retry"})
 _TEMPLATES = frozenset({"Parameters", "ResultSelector", "ItemSelector", "Assign", "BatchInput", "Credentials"})
 
 _PATH_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
-_JSONATA_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|/\*.*?\*/""", re.DOTALL)
 _NAME = re.compile(r"(?<![\w$])\$([^\W\d]\w*)")
-_BOUND = re.compile(r"\$(\w+)\s*:=|(?:function|λ)\s*\(([^)]*)\)")
-_CALLED = re.compile(r"\$\w+\s*\(")
-_BUILT_IN = re.compile(
-    r"(abs|append|assert|average|base64(de|en)code|boolean|ceil|clone|contains|count|(de|en)codeUrl(Component)?|distinct"
-    r"|each|error|exists|filter|floor|format(Base|Integer|Number)|fromMillis|hash|join|keys|length|lookup|lowercase|map"
-    r"|match|max|merge|millis|min|not|now|number|pad|parse(Integer)?|partition|power|random|range|reduce|replace|reverse"
-    r"|round|shuffle|sift|single|sort|split|spread|sqrt|states|string|substring(After|Before)?|sum|toMillis|trim|type"
-    r"|uppercase|uuid|zip)"
-)
 
 
 def references(definition: Node) -> dict[str, list[str]]:
     """Return the names of the variables that each state refers to; states without any are left out."""
-    jsonata = is_jsonata(definition, inherited=False)
+    jsonata = speaks_jsonata(definition, inherited=False)
     found: dict[str, list[str]] = {}
     for scope in scopes_of(definition):
         for name, state in scope.states.items():
-            names = sorted(_of_state(state, is_jsonata(state, jsonata)))
+            names = sorted(_of_state(state, speaks_jsonata(state, jsonata)))
             if names:
                 found[name] = names
     return found
@@ -55,7 +47,7 @@ def assigned_in(scope: Scope) -> dict[str, str]:
 def _of_state(state: Node, jsonata: bool) -> set[str]:
     own = {name: value for name, value in state.items() if name not in _WITHIN | _NOT_EVALUATED}
     if jsonata:
-        return {name for text in _strings(own) if is_jsonata_text(text) for name in _jsonata_names(jsonata_of(text))}
+        return {name for text in _strings(own) if is_jsonata(text) for name in names_in(jsonata_of(text)).variables}
     return {name for text in _paths(own, in_template=False) for name in _NAME.findall(_PATH_QUOTED.sub("''", text))}
 
 
@@ -77,11 +69,3 @@ def _paths(value: Json, *, in_template: bool) -> Iterator[str]:
                 yield from _paths(member, in_template=in_template or name in _TEMPLATES)
             elif name.endswith(".$") if in_template else name.endswith("Path") or name == "Variable":
                 yield member
-
-
-def _jsonata_names(source: str) -> set[str]:
-    """Return the variables of an expression that are neither bound in it nor functions."""
-    text = _JSONATA_QUOTED.sub("''", source)
-    bound = {name for one, several in _BOUND.findall(text) for name in (one, *_NAME.findall(several))}
-    names = set(_NAME.findall(_CALLED.sub("(", text))) - bound
-    return {name for name in names if not _BUILT_IN.fullmatch(name)}

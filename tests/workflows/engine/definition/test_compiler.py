@@ -1,0 +1,257 @@
+"""What a definition compiles to, and that whatever passes the checks compiles."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.workflows.engine.definition.machines import EVERYTHING, INVOKE, branch, mapping, one_state, passing, task
+from workflows.engine.definition import load
+from workflows.engine.definition.checks import check
+from workflows.engine.definition.compiler import compile_program, compile_state
+from workflows.engine.definition.diagnostics import errors_of, refusal_text
+from workflows.engine.definition.program import (
+    ChoiceState,
+    FailState,
+    MapState,
+    ParallelState,
+    PassState,
+    TaskState,
+    WaitState,
+)
+from workflows.engine.errors import DefinitionRefused
+from workflows.engine.language.env import Env
+
+STATE_MACHINES = sorted((Path(__file__).parents[4] / "state_machines").glob("*.asl.json"))
+PROGRAM = compile_program(EVERYTHING)
+ENV = Env(input={"id": 7, "timeout": 30, "most": 4, "bucket": "b"}, variables={"prefix": "p", "asked": "yes"})
+
+
+def test_a_machine_keeps_its_entrance_and_its_timeout() -> None:
+    assert (PROGRAM.start_at, PROGRAM.timeout_seconds, PROGRAM.comment) == ("Call", 3600, "Everything")
+    assert list(PROGRAM.states) == list(EVERYTHING["States"])
+
+
+def test_a_task_is_compiled() -> None:
+    state = PROGRAM.states["Call"]
+    assert isinstance(state, TaskState)
+
+    assert state.resource == f"{INVOKE}.waitForTaskToken"
+    assert (state.timeout_seconds, state.heartbeat_seconds) == (None, 5)
+    assert state.timeout_expression is not None
+    assert state.timeout_expression.evaluate(ENV) == 30
+    assert state.result_selector is not None
+    assert state.result_selector.evaluate(ENV) == {"id": "7-p"}
+    assert state.result_path is not None
+    assert state.result_path.write({"a": 1}, 2) == {"a": 1, "call": 2}
+    assert (state.next, state.jsonata) == ("Pick", False)
+
+
+def test_retriers_and_catchers_have_their_defaults() -> None:
+    first, last = PROGRAM.states["Call"].retry
+
+    assert (first.interval_seconds, first.max_attempts, first.backoff_rate, first.jitter) == (1, 3, 1.5, True)
+    assert (last.error_equals, last.max_attempts, last.max_delay_seconds) == (("States.ALL",), 0, 60)
+    (catcher,) = PROGRAM.states["Call"].catch
+    assert (catcher.next, catcher.discard, catcher.result_path) == ("Failed", True, None)
+
+
+def test_a_null_path_discards_and_the_whole_is_no_path() -> None:
+    def compiled(**fields: Any) -> PassState:
+        state = load(one_state(passing(**fields))).states["Here"]
+        assert isinstance(state, PassState)
+        return state
+
+    nothing = compiled(InputPath=None, OutputPath=None, ResultPath=None)
+    assert (nothing.discard_input, nothing.discard_output, nothing.discard_result) == (True, True, True)
+    whole = compiled(InputPath="$", OutputPath="$", ResultPath="$", Result=None)
+    assert (whole.input_path, whole.output_path, whole.result_path, whole.discard_input) == (None, None, None, False)
+    assert (whole.has_result, compiled().has_result) == (True, False)
+
+
+def test_choices_waits_and_failures_are_compiled() -> None:
+    choice, judge = PROGRAM.states["Pick"], PROGRAM.states["Judge"]
+    wait, until, fail = PROGRAM.states["Wait"], PROGRAM.states["Until"], PROGRAM.states["Failed"]
+    assert isinstance(choice, ChoiceState)
+    assert isinstance(judge, ChoiceState)
+    assert isinstance(wait, WaitState)
+    assert isinstance(until, WaitState)
+    assert isinstance(fail, FailState)
+
+    assert [rule.next for rule in choice.choices] == ["Wait", "Each"]
+    assert choice.choices[0].condition.holds(Env(input={"kind": "a", "other": "a"}))
+    assert choice.default == "Both"
+    assert judge.choices[0].condition.holds(ENV)
+    assert wait.seconds_expression is not None
+    assert wait.seconds_expression.evaluate(Env(input={"seconds": 9})) == 9
+    assert until.timestamp == "2024-01-01T00:00:00Z"
+    assert fail.cause_expression is not None
+    assert fail.cause_expression.evaluate(Env(input={"cause": {"a": 1}})) == '{"a":1}'
+
+
+def test_a_distributed_map_is_compiled() -> None:
+    state = PROGRAM.states["Each"]
+    assert isinstance(state, MapState)
+
+    assert (state.distributed, state.express_children, state.label) == (True, True, "each-item")
+    assert (state.max_concurrency, state.tolerated_failure_percentage) == (0, 10)
+    assert state.max_concurrency_expression is not None
+    assert state.max_concurrency_expression.evaluate(ENV) == 4
+    assert state.item_reader is not None
+    assert state.item_reader.parameters is not None
+    assert state.item_reader.parameters.evaluate(ENV) == {"Bucket": "b", "Key": "items.csv"}
+    assert state.item_reader.max_items_expression is not None
+    assert state.item_batcher is not None
+    assert (state.item_batcher.max_items, state.item_batcher.max_bytes) == (10, None)
+    assert state.result_writer is not None
+    assert state.result_writer.resource == "arn:aws:states:::s3:putObject"
+    assert list(state.processor.states) == ["Item"]
+
+
+def test_the_older_form_of_a_map_is_a_map() -> None:
+    node = {**mapping(), "Iterator": branch(), "Parameters": {"x.$": "$$.Map.Item.Value"}}
+    del node["ItemProcessor"]
+    state = load(one_state(node)).states["Here"]
+    assert isinstance(state, MapState)
+
+    assert (state.legacy_iterator, state.legacy_parameters, state.parameters) == (True, True, None)
+    assert state.item_selector is not None
+    assert state.item_selector.evaluate(Env(input={}, context={"Map": {"Item": {"Value": 3}}})) == {"x": 3}
+
+
+def test_a_jsonata_state_has_arguments_output_and_expressions() -> None:
+    state, each = PROGRAM.states["Ask"], PROGRAM.states["Every"]
+    assert isinstance(state, TaskState)
+    assert isinstance(each, MapState)
+    env = Env(input={}, variables={"asked": "yes"}, states={"input": {"timeout": 5}, "context": {}})
+
+    assert state.jsonata
+    assert state.timeout_expression is not None
+    assert state.timeout_expression.evaluate(env) == 5
+    assert state.output is not None
+    assert state.output.evaluate(env) == {"asked": "yes"}
+    assert state.catch[0].output is not None
+    assert each.items is not None
+    assert each.items.evaluate(env) == ["yes", 2]
+    assert each.max_concurrency_expression is not None
+    assert each.max_concurrency_expression.evaluate(env) == 3
+
+
+def test_nested_states_have_the_machines_language() -> None:
+    def inner(text: str) -> bool:
+        state = load(text).states["Here"]
+        assert isinstance(state, MapState)
+        return state.processor.states["Inner"].jsonata
+
+    assert inner(one_state(mapping(), QueryLanguage="JSONata"))
+    assert not inner(one_state(mapping(QueryLanguage="JSONata")))
+    assert inner(one_state(mapping(branch(QueryLanguage="JSONata"))))
+
+
+def test_branches_are_programs() -> None:
+    state = PROGRAM.states["Both"]
+    assert isinstance(state, ParallelState)
+
+    assert [branch.start_at for branch in state.branches] == ["Left", "Right"]
+
+
+def test_a_single_state_compiles() -> None:
+    state = compile_state("Here", passing(Result={"a": 1}))
+    assert isinstance(state, PassState)
+
+    assert (state.name, state.result) == ("Here", {"a": 1})
+
+
+def test_loading_a_broken_definition_says_everything_that_is_wrong_and_how_to_mend_it() -> None:
+    text = one_state(task(Retry=[{"ErrorEquals": []}], Next="There"))
+
+    with pytest.raises(DefinitionRefused) as refused:
+        load(text)
+
+    assert str(refused.value).splitlines() == [
+        "/States/Here/Retry[0]/ErrorEquals: Value cannot be empty. Write at least one entry, or leave the field out.",
+        "/States/Here: There should only be one of the following fields: [Next, End]. Keep one of them.",
+    ]
+
+
+def test_a_warning_keeps_no_definition_from_running() -> None:
+    assert load(one_state(task(Parameters={"a": "$.b"}))).start_at == "Here"
+
+
+def test_a_refusal_lists_the_errors_as_aws_does() -> None:
+    text = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}})
+
+    assert refusal_text(check(text), text) == (
+        "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next, "
+        "MISSING_END_STATE: Workflow has no terminal state at null'"
+    )
+
+
+def test_an_answer_has_no_location_where_there_is_none() -> None:
+    text = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "A"}}})
+
+    assert [found.answer() for found in check(text)] == [
+        {"severity": "ERROR", "code": "MISSING_END_STATE", "message": "Workflow has no terminal state"}
+    ]
+
+
+@pytest.mark.parametrize("file", STATE_MACHINES, ids=lambda file: file.stem)
+def test_our_own_state_machines_have_nothing_wrong(file: Path) -> None:
+    text = re.sub(r"\$\{\w+\}", "arn:aws:lambda:us-east-1:123456789012:function:f", file.read_text())
+
+    assert check(text) == []
+    assert load(text).states
+
+
+def nodes_of(value: Any) -> list[Any]:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [value, *(node for member in members for node in nodes_of(member))]
+
+
+BROKEN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 10**9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "$", "$.a", "$$", "$x", "{% $x %}", "{% ( %}", "States.UUID()", "Call", "Pass", "EXPRESS"]),
+    st.text(max_size=4),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["Type", "a", "b.$", "StartAt", "States"]), st.text(max_size=3), max_size=2),
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """Draw the definition with every feature, up to three of its fields changed, taken out or moved."""
+    definition = copy.deepcopy(EVERYTHING)
+    for _ in range(draw(st.integers(1, 3))):
+        holders = [node for node in nodes_of(definition) if isinstance(node, (dict, list)) and node]
+        holder = draw(st.sampled_from(holders))
+        key = draw(st.sampled_from(range(len(holder)) if isinstance(holder, list) else sorted(holder)))
+        change = draw(st.sampled_from(["set", "remove", "rename", "borrow"]))
+        if change == "remove":
+            del holder[key]
+        elif change == "rename" and isinstance(holder, dict):
+            others = sorted({name for node in nodes_of(EVERYTHING) if isinstance(node, dict) for name in node})
+            holder[draw(st.sampled_from(others))] = holder.pop(key)
+        elif change == "borrow":
+            holder[key] = copy.deepcopy(draw(st.sampled_from(nodes_of(EVERYTHING))))
+        else:
+            holder[key] = draw(BROKEN)
+    return definition
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated())
+def test_whatever_is_broken_is_reported_and_whatever_passes_compiles(definition: dict[str, Any]) -> None:
+    for machine_type in ("STANDARD", "EXPRESS"):
+        errors = errors_of(check(json.dumps(definition), machine_type))
+        if errors:
+            assert all(error.code and error.message and error.remedy for error in errors)
+        else:
+            compile_program(definition)

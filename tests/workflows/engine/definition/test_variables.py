@@ -1,0 +1,60 @@
+"""Which variables the states refer to."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.workflows.engine.definition.machines import EVERYTHING, branch, choosing, mapping, one_state, passing, task
+from workflows.engine.definition.variables import references
+
+
+def of_here(state: dict[str, Any], **machine: Any) -> list[str]:
+    return references(json.loads(one_state(state, **machine))).get("Here", [])
+
+
+@pytest.mark.parametrize(
+    ("state", "names"),
+    [
+        ({"Type": "Wait", "SecondsPath": "$seconds", "End": True}, ["seconds"]),
+        ({"Type": "Fail", "ErrorPath": "$e", "CausePath": "States.Format('{} $no', $c)"}, ["c", "e"]),
+        (passing(Parameters={"a": "$no", "b.$": "$yes.x[0]", "c": {"d.$": "States.Array($one, $two)"}}),
+         ["one", "two", "yes"]),
+        (passing(Parameters={"SomePath": "$no"}), []),
+        (passing(Result={"a.$": "$no"}), []),
+        (passing(Assign={"x.$": "$y"}), ["y"]),
+        (passing(Parameters={"a.$": "$$.Execution.Name", "b.$": "$.c", "c.$": "$['$no']"}), []),
+        (choosing({"Variable": "$a", "StringEqualsPath": "$b", "Next": "There"}), ["a", "b"]),
+        (mapping(ItemsPath="$items", ItemSelector={"x.$": "$x"}), ["items", "x"]),
+    ],
+)  # fmt: skip
+def test_paths_and_functions_refer_to_variables(state: dict[str, Any], names: list[str]) -> None:
+    assert of_here(state) == names
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("$a + $b.c", ["a", "b"]),
+        ("$states.input.a", []),
+        ("$map($list, function($v, $i) { $v + $more })", ["list", "more"]),
+        ("($x := $y; $x)", ["y"]),
+        ("'$no' & \"$no\" & $yes /* $no */", ["yes"]),
+        ("$list ~> $sum", ["list"]),
+        ("$$.a", []),
+    ],
+)
+def test_an_expression_refers_to_what_it_does_not_bind(expression: str, names: list[str]) -> None:
+    state = task(Arguments={"deep": ["{% " + expression + " %}"]}, Comment="{% $no %}")
+
+    assert of_here(state, QueryLanguage="JSONata") == names
+
+
+def test_a_nested_state_has_its_own_entry() -> None:
+    text = one_state(mapping(branch(Parameters={"a.$": "$x"}), ItemsPath="$y"))
+
+    assert references(json.loads(text)) == {"Here": ["y"], "Inner": ["x"]}
+
+
+def test_states_without_references_are_left_out() -> None:
+    assert references(EVERYTHING) == {"Call": ["prefix"], "Ask": ["asked"], "Judge": ["asked"], "Every": ["asked"]}
