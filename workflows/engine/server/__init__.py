@@ -1,1 +1,1 @@
-"""The Step Functions API over HTTP, as boto3, the AWS CLI and the AWS console's SDK speak it."""
+"""The engine served as the Step Functions API: boto3 and the AWS CLI take it for AWS."""

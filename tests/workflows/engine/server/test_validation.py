@@ -1,0 +1,155 @@
+"""Requests held against the limits of their fields."""
+
+import re
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.model import ListShape, Shape, StructureShape
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.engine.server import validation
+from workflows.engine.server.faults import ApiError
+from workflows.engine.server.operations import OPERATIONS
+from workflows.engine.server.shapes import FIELDS
+from workflows.engine.server.validation import check_request
+
+MODEL = botocore.session.Session().get_service_model("stepfunctions")
+
+
+def refusal(operation: str, arguments: dict[str, Any]) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        check_request(FIELDS[operation], arguments)
+    return raised.value
+
+
+def message(operation: str, arguments: dict[str, Any]) -> str:
+    error = refusal(operation, arguments)
+    assert error.code == "ValidationException"
+    return error.message
+
+
+def route(number: int, weight: int) -> dict[str, Any]:
+    return {"stateMachineVersionArn": f"arn:{number}", "weight": weight}
+
+
+def test_every_operation_of_the_api_has_its_fields_and_is_carried_out() -> None:
+    assert set(OPERATIONS) == set(FIELDS) == set(MODEL.operation_names)
+
+
+def limits(shape: validation.Shape) -> tuple[str, dict[str, Any]]:
+    """Return what kind of value a shape is, and its limits, as botocore's model names them."""
+    if isinstance(shape, validation.Text):
+        found = {"min": shape.min or None, "max": shape.max, "enum": sorted(shape.values) or None}
+        return "text", found
+    if isinstance(shape, validation.Number):
+        return "number", {"min": shape.min, "max": shape.max}
+    if isinstance(shape, validation.Items):
+        return "list", {"min": shape.min or None, "max": shape.max}
+    return ("flag" if isinstance(shape, validation.Flag) else "structure"), {}
+
+
+KINDS = {"string": "text", "boolean": "flag", "list": "list", "structure": "structure"}
+
+
+def modelled(shape: Shape) -> tuple[str, dict[str, Any]]:
+    kind = KINDS.get(shape.type_name, "number")
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if kind == "number":
+        return kind, {"min": least, "max": most}
+    found = {"min": least or None, "max": most}
+    if kind == "text":
+        return kind, {**found, "enum": sorted(shape.metadata.get("enum", ())) or None}
+    return kind, found if kind == "list" else {}
+
+
+def compare(ours: validation.Shape, theirs: Shape, at: str) -> None:
+    assert limits(ours) == modelled(theirs), at
+    if isinstance(ours, validation.Structure) and isinstance(theirs, StructureShape):
+        compare_fields(ours.fields, theirs, at)
+    if isinstance(ours, validation.Items) and isinstance(theirs, ListShape):
+        compare(ours.member, theirs.member, f"{at}[]")
+
+
+def compare_fields(fields: Any, theirs: StructureShape, at: str) -> None:
+    assert set(fields) == set(theirs.members), at
+    for name, shape in fields.items():
+        assert not shape.required or name in theirs.required_members or name == "key", f"{at}.{name}"
+        compare(shape, theirs.members[name], f"{at}.{name}")
+
+
+@pytest.mark.parametrize("operation", sorted(FIELDS))
+def test_the_limits_are_those_of_aws_own_model(operation: str) -> None:
+    modelled_input = MODEL.operation_model(operation).input_shape
+    assert modelled_input is not None
+    compare_fields(FIELDS[operation], modelled_input, operation)
+
+
+def test_a_missing_field_is_told_as_null() -> None:
+    assert message("DescribeExecution", {}) == (
+        "1 validation error detected: Value null at 'executionArn' failed to satisfy constraint: "
+        "Member must not be null"
+    )
+
+
+def test_all_violations_are_told_at_once() -> None:
+    assert message("ListExecutions", {"maxResults": 1001, "nextToken": "", "statusFilter": "done"}) == (
+        "3 validation errors detected: Value 'done' at 'statusFilter' failed to satisfy constraint: Member must "
+        "satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]; "
+        "Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000; "
+        "Value '' at 'nextToken' failed to satisfy constraint: Member must have length greater than or equal to 1"
+    )
+
+
+def test_members_of_lists_are_named_by_their_place() -> None:
+    told = message("CreateStateMachineAlias", {"name": "live", "routingConfiguration": [route(1, 101)]})
+
+    assert "Value '101' at 'routingConfiguration.1.member.weight' failed to satisfy constraint" in told
+
+
+def test_a_list_is_shown_as_java_prints_it() -> None:
+    routes = [route(1, 50), route(2, 30), route(3, 20)]
+
+    told = message("CreateStateMachineAlias", {"name": "live", "routingConfiguration": routes})
+
+    shown = ", ".join(
+        f"RoutingConfigurationListItem(stateMachineVersionArn=arn:{n}, weight={w})"
+        for n, w in ((1, 50), (2, 30), (3, 20))
+    )
+    assert told.startswith(f"1 validation error detected: Value '[{shown}]' at 'routingConfiguration'")
+    assert told.endswith("Member must have length less than or equal to 2")
+
+
+@pytest.mark.parametrize("name", ["1", "12", "a b", "é", ""])
+def test_an_alias_needs_a_name_with_a_letter(name: str) -> None:
+    assert " at 'name' failed" in message(
+        "CreateStateMachineAlias", {"name": name, "routingConfiguration": [route(1, 100)]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"executionArn": 1}, "INT_VALUE can not be converted to a String"),
+        ({"executionArn": "arn", "maxResults": "ten"}, "STR_VALUE can not be converted to a Number"),
+        ({"executionArn": "arn", "maxResults": True}, "BOOL_VALUE can not be converted to a Number"),
+        ({"executionArn": "arn", "maxResults": 1.5}, "FLOAT_VALUE can not be converted to a Number"),
+        ({"executionArn": "arn", "reverseOrder": "yes"}, "STR_VALUE can not be converted to a Boolean"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_no_request(arguments: dict[str, Any], told: str) -> None:
+    error = refusal("GetExecutionHistory", arguments)
+
+    assert (error.code, error.message) == ("SerializationException", told)
+
+
+@given(st.integers(0, 1000), st.booleans(), st.text(min_size=1, max_size=256))
+def test_what_keeps_the_limits_passes(size: int, reverse: bool, arn: str) -> None:
+    asked = {"executionArn": arn, "maxResults": size, "reverseOrder": reverse, "unknown": object()}
+
+    check_request(FIELDS["GetExecutionHistory"], asked)
+
+
+def test_patterns_are_whole() -> None:
+    assert re.search("pattern", message("RedriveExecution", {"executionArn": "arn", "clientToken": "a b"}))

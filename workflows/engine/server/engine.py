@@ -1,0 +1,72 @@
+"""What the operations ask of the engine: its runner, by the few methods they use.
+
+Tokens of tasks are opaque texts. Texts in and out (input, output) are JSON as the client wrote it.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from workflows.engine.adapters.performer import TaskCall
+from workflows.engine.clock import Clock
+from workflows.engine.jsontext import Json
+from workflows.engine.store.contract import ExecutionRecord, Store
+
+
+class Engine(Protocol):
+    """Starts, stops and redrives executions, and takes what the owners of task tokens report.
+
+    Each method returns once what it did is on disk. Any thread may call.
+    """
+
+    @property
+    def store(self) -> Store:
+        """Where machines and executions are kept."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The engine's time."""
+        ...
+
+    def start(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> ExecutionRecord:
+        """Start an execution of a definition (its text); the record of the one that runs.
+
+        That is another one's where name and input are the same. Raises ExecutionAlreadyExists.
+        """
+        ...
+
+    def when_closed(self, arn: str, tell: Callable[[ExecutionRecord], None]) -> None:
+        """Call ``tell`` once, from any thread, when the execution has closed; at once if it has."""
+        ...
+
+    def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> int:
+        """Stop an execution; when it stopped, in milliseconds. Raises ExecutionDoesNotExist."""
+        ...
+
+    def redrive(self, arn: str) -> int:
+        """Redrive a closed execution; when, in milliseconds. Raises ExecutionNotRedrivable."""
+        ...
+
+    def redrive_status(self, record: ExecutionRecord) -> tuple[str, str | None]:
+        """Return whether the execution may be redriven: DescribeExecution's redriveStatus and its reason."""
+        ...
+
+    def succeed_task(self, token: str, output: Json) -> None:
+        """End a task well. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        ...
+
+    def fail_task(self, token: str, error: str | None = None, cause: str | None = None) -> None:
+        """Fail a task. Raises the same."""
+        ...
+
+    def beat(self, token: str) -> None:
+        """Take a sign of life of a task's owner. Raises the same."""
+        ...
+
+    def take_activity_task(self, activity_arn: str, worker: str | None = None) -> tuple[str, str] | None:
+        """Hand out the activity's next task: its token and its input. None when there is none now."""
+        ...
+
+    def perform(self, call: TaskCall) -> Json:
+        """Perform a task outside of any execution. Raises TaskError."""
+        ...

@@ -1,0 +1,69 @@
+"""One operation of the API, and what it is called with."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from workflows.engine.jsontext import Json, dumps, loads
+from workflows.engine.server import faults
+from workflows.engine.server.engine import Engine
+from workflows.engine.server.names import Place
+from workflows.engine.store.contract import Store
+
+DEFAULT_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the engine, whose resources, the checked arguments, and numbers drawn from 0 to 1."""
+
+    engine: Engine
+    place: Place
+    arguments: dict[str, Json]
+    draw: Callable[[], float]
+
+    @property
+    def store(self) -> Store:
+        """Where everything is kept."""
+        return self.engine.store
+
+    def now_ms(self) -> int:
+        """Return the engine's time."""
+        return self.engine.clock.now_ms()
+
+    @property
+    def page_size(self) -> int:
+        """How many entries a page has at most: maxResults, where 0 is the default."""
+        return self.arguments.get("maxResults") or DEFAULT_PAGE
+
+    def page_start(self, size: int) -> list[Json] | None:
+        """Return where the page begins: what ``next_token`` was given, a list of ``size``. Raises InvalidToken."""
+        text = self.arguments.get("nextToken")
+        if text is None:
+            return None
+        try:
+            start = loads(base64.urlsafe_b64decode(text.encode()))
+        except (ValueError, binascii.Error):
+            raise faults.invalid_token() from None
+        if not isinstance(start, list) or len(start) != size:
+            raise faults.invalid_token()
+        return start
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How an operation is carried out: ``run`` in a thread, or ``waits`` in the event loop (long polls)."""
+
+    run: Callable[[Call], Json] | None = None
+    waits: Callable[[Call], Awaitable[Json]] | None = None
+
+
+def next_token(*start: Json) -> str:
+    """Return the token of the page that begins behind ``start``. Opaque to clients."""
+    return base64.urlsafe_b64encode(dumps(list(start)).encode()).decode()
+
+
+def seconds(at_ms: int) -> float:
+    """Return a time as the API writes it: seconds since the epoch, to the millisecond."""
+    return at_ms / 1000

@@ -1,0 +1,1 @@
+"""Describe, list and update Map Runs."""

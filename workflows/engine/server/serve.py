@@ -1,0 +1,46 @@
+"""The API on a port, until told to stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import random
+
+from workflows.engine.server.engine import Engine
+from workflows.engine.server.http import HttpServer
+from workflows.engine.server.names import Place
+from workflows.engine.server.operations import OPERATIONS
+from workflows.engine.server.protocol import Api
+
+# Calls that wait for the store's disk, not for the processor: more threads than processors.
+_THREADS = 16
+
+
+async def serve(
+    engine: Engine,
+    host: str = "127.0.0.1",
+    port: int = 8083,
+    *,
+    place: Place | None = None,
+    stop: asyncio.Event | None = None,
+    ready: Callable[[str, int], None] = lambda _host, _port: None,
+) -> None:
+    """Answer the Step Functions API until ``stop`` is set. ``ready`` is told the address listened on.
+
+    Port 0 takes any free one. Raises OSError when the address can not be taken.
+    """
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
+    server = HttpServer(Api(engine, OPERATIONS, place or Place(), draw=random).handle)
+    ready(*await server.start(host, port))
+    try:
+        await stop.wait()
+    finally:
+        await server.stop()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` at SIGTERM or SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,0 +1,84 @@
+"""Everything that is served together: a store, a runner on it, what performs its tasks, and the API."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from random import random
+
+from workflows.engine.adapters.performer import TaskCall
+from workflows.engine.adapters.registry import Registry
+from workflows.engine.adapters.services import ServiceClients
+from workflows.engine.adapters.status_events import EventBridgeStatusEvents, StatusChange
+from workflows.engine.jsontext import Json
+from workflows.engine.runner.api import Runner
+from workflows.engine.server.names import Place
+from workflows.engine.server.nested import start_nested
+from workflows.engine.server.serve import serve, stop_on_signals
+from workflows.engine.store.contract import ExecutionRecord, Store
+from workflows.engine.store.memory import MemoryStore
+from workflows.engine.store.sqlite import SqliteStore
+
+_REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
+
+
+def change_of(record: ExecutionRecord) -> StatusChange:
+    """Return what the status event of an execution says."""
+    redrivable = record.status in _REDRIVABLE and not record.express
+    return StatusChange(
+        execution_arn=record.arn,
+        state_machine_arn=record.state_machine_arn,
+        name=record.name,
+        status=record.status,
+        start_ms=record.start_ms,
+        input=record.input,
+        stop_ms=record.stop_ms,
+        output=record.output,
+        error=record.error,
+        cause=record.cause,
+        redrive_count=record.redrive_count,
+        redrive_ms=record.redrive_ms,
+        redrive_status="REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
+        redrive_status_reason=None if redrivable else f"Execution is {record.status} and cannot be redriven",
+        version_arn=record.version_arn,
+        alias_arn=record.alias_arn,
+    )
+
+
+def serve_until_stopped(
+    *,
+    host: str,
+    port: int,
+    database: Path | None,
+    place: Place,
+    events_source: str | None,
+    ready: Callable[[str, int], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError where the address or the database can not be had.
+
+    ``database`` None keeps everything in memory. ``events_source`` is the source of status events, put
+    on the default event bus of AWS_ENDPOINT_URL_EVENTS; None puts none.
+    """
+    store: Store = MemoryStore() if database is None else SqliteStore(database)
+    events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
+    listeners = [lambda record: events.publish(change_of(record))] if events else []
+
+    def start(call: TaskCall) -> Json:
+        return start_nested(runner, call, random)
+
+    runner = Runner(store, Registry(start_execution=start), listeners=listeners)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        await serve(runner, host, port, place=place, stop=stop, ready=ready)
+
+    try:
+        runner.start_up()
+        with suppress(KeyboardInterrupt):
+            asyncio.run(run())
+    finally:
+        runner.close()
+        if events:
+            events.close()
+        store.close()
