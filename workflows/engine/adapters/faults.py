@@ -84,7 +84,8 @@ def read_refusal(response: dict[str, Any], model: "ServiceModel") -> Refusal:
         status=int(metadata.get("HTTPStatusCode", 400)),
         request_id=str(metadata.get("RequestId") or uuid4()),
         extended_request_id=str(metadata.get("HostId", "")),
-        shape=shape_of(code, model),
+        # SQS has a code of its older protocol too; its model knows the newer one.
+        shape=shape_of(code, model) or shape_of(str(error.get("QueryErrorCode")), model),
     )
 
 

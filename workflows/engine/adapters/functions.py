@@ -47,7 +47,8 @@ class FunctionPerformer:
         target = str(call.parameters.get("FunctionName", "")) if _is_invoke(call) else call.resource
         resource = parse_resource(target)
         if resource.kind is Kind.FUNCTION:
-            names += [target, resource.name, resource.name.split(":")[0]]
+            names += [target, target.removesuffix(":" + resource.name.partition(":")[2])]
+            names += [resource.name, resource.name.split(":")[0]]
         elif _is_invoke(call):
             names += [target, target.split(":")[0]]
         return next((self._functions[name] for name in names if name in self._functions), None)
@@ -60,23 +61,21 @@ def _is_invoke(call: TaskCall) -> bool:
 
 
 def _call(function: Function, payload: Json) -> Json:
+    # Through text both ways, so that neither side can change the other's value.
     try:
-        # Through text both ways: neither side can change the other's value, nor pass what is no JSON.
-        return loads(dumps(function(loads(dumps(payload)))))
+        result = function(loads(dumps(payload)))
     except TaskError:
         raise
     except Exception as error:
-        raise TaskError(type(error).__name__, _cause_of(error)) from error
+        # The first frame is ours, not the function's.
+        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
+        raise _failed(type(error).__name__, str(error), frames) from error
+    try:
+        return loads(dumps(result))
+    except (TypeError, ValueError) as error:
+        raise _failed("Runtime.MarshalError", f"Unable to marshal response: {error}", []) from error
 
 
-def _cause_of(error: Exception) -> str:
-    # The first frame is ours, not the function's.
-    frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
-    return dumps(
-        {
-            "errorMessage": str(error),
-            "errorType": type(error).__name__,
-            "requestId": str(uuid4()),
-            "stackTrace": frames,
-        }
-    )
+def _failed(error: str, message: str, frames: list[str]) -> TaskError:
+    cause = {"errorMessage": message, "errorType": error, "requestId": str(uuid4()), "stackTrace": frames}
+    return TaskError(error, dumps(cause))

@@ -35,6 +35,10 @@ class LambdaPerformer:
             raise _function_failed(answer)
         return _value_of(answer) if by_arn else _envelope(answer)
 
+    def close(self) -> None:
+        """Close connections that are kept open."""
+        self._endpoint.close()
+
 
 def _by_arn(call: TaskCall) -> Invocation:
     return Invocation(call.resource, dumps(call.parameters).encode(), {"X-Amz-Invocation-Type": "RequestResponse"})

@@ -8,6 +8,7 @@ import http.client
 import select
 import ssl
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,42 +55,53 @@ class Answer:
 
 
 class LambdaEndpoint:
-    """Lambda's endpoint: where it is, how requests are signed, and connections kept open, one per thread."""
+    """Lambda's endpoint: where it is, how requests are signed, and the connections kept open between them."""
 
     def __init__(self, url: str | None) -> None:
-        self._given_url, self._local = url, threading.local()
+        self._given_url = url
+        self._idle: deque[http.client.HTTPConnection] = deque()
         self._lock = threading.Lock()
 
     def send(self, invocation: Invocation, read_seconds: float) -> Answer:
         """Send one request, never twice. Raises TaskError Lambda.SdkClientException when no answer comes."""
+        connection = self._take() or self._connect(read_seconds)
         try:
-            return self._exchange(self._connection(read_seconds), invocation, read_seconds)
-        except TimeoutError:
-            raise TaskError(*unreachable_fault("Lambda", "Read timed out")) from None
-        except (OSError, http.client.HTTPException) as error:
-            reason = f"Connect to {self._url} failed: {error}"
-            raise TaskError(*unreachable_fault("Lambda", reason)) from error
+            answer = self._exchange(connection, invocation, read_seconds)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, TimeoutError):
+                raise TaskError(*unreachable_fault("Lambda", "Read timed out")) from None
+            if isinstance(error, OSError | http.client.HTTPException):
+                reason = f"Connect to {self._url} failed: {error}"
+                raise TaskError(*unreachable_fault("Lambda", reason)) from error
+            raise
+        self._idle.append(connection)
+        return answer
 
-    def _connection(self, read_seconds: float) -> http.client.HTTPConnection:
-        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if kept is None or _is_closed(kept):
-            kept = self._local.connection = self._connect(read_seconds)
-        return kept
+    def close(self) -> None:
+        """Close the connections that nobody uses now."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> http.client.HTTPConnection | None:
+        """Return a connection that lay idle and is still open; the last one used first."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if not _is_closed(connection):
+                return connection
+            connection.close()
 
     def _exchange(self, connection: http.client.HTTPConnection, invocation: Invocation, read_seconds: float) -> Answer:
-        try:
-            connection.timeout = read_seconds
-            if connection.sock is not None:
-                connection.sock.settimeout(read_seconds)
-            connection.request(
-                "POST", self._base_path + invocation.path, invocation.body or b"", self._signed(invocation)
-            )
-            response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
-        except BaseException:
-            connection.close()
-            self._local.connection = None
-            raise
+        connection.timeout = read_seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(read_seconds)
+        headers = self._signed(invocation)
+        connection.request("POST", self._base_path + invocation.path, invocation.body or b"", headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.getheaders(), response.read())
 
     def _connect(self, read_seconds: float) -> http.client.HTTPConnection:
         parts = urlsplit(self._url)

@@ -14,7 +14,8 @@ class TaskCall:
     """One attempt of a Task: its Resource as the definition has it, and the evaluated parameters.
 
     ``timeout_seconds`` is the state's own limit, so that an adapter does not wait longer for an
-    answer that nobody wants any more. ``credentials`` is the state's evaluated Credentials.
+    answer that nobody wants any more. ``credentials`` is the state's evaluated Credentials. ``state`` names
+    the state, and ``task_token`` is the token that ends a .waitForTaskToken task.
     """
 
     resource: str
@@ -24,6 +25,8 @@ class TaskCall:
     region: str = DEFAULT_REGION
     timeout_seconds: float | None = None
     credentials: Json = None
+    state: str = ""
+    task_token: str | None = None
 
 
 class TaskError(EngineError):

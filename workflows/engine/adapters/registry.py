@@ -42,6 +42,10 @@ class Registry:
             return self._start(call)
         return self._performer_of(resource).perform(call)
 
+    def close(self) -> None:
+        """Close connections that are kept open."""
+        self._lambda.close()
+
     def _performer_of(self, resource: Resource) -> Performer:
         if self._local_only or resource.kind in (Kind.LOCAL, Kind.ACTIVITY):
             return self._functions  # which says that it has none of this name

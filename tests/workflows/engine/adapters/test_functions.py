@@ -1,0 +1,101 @@
+"""Functions of this process as tasks, and which adapter a Resource leads to."""
+
+import json
+from typing import Any
+
+import pytest
+
+from workflows.engine.adapters.performer import TaskCall, TaskError
+from workflows.engine.adapters.registry import Registry
+
+ARN = "arn:aws:lambda:us-east-1:111111111111:function:resize"
+INVOKE = "arn:aws:states:::lambda:invoke"
+
+
+def double(given: Any) -> Any:
+    return {"doubled": given["n"] * 2}
+
+
+@pytest.mark.parametrize("name", ["resize", ARN, f"{ARN}:live"])
+def test_a_function_is_found_by_its_arn_or_name(name: str) -> None:
+    assert Registry({name: double}).perform(TaskCall(f"{ARN}:live", {"n": 2})) == {"doubled": 4}
+
+
+@pytest.mark.parametrize("function", ["resize", "resize:live", ARN, f"{ARN}:live"])
+def test_lambda_invoke_finds_it_too_and_answers_in_the_envelope(function: str) -> None:
+    result = Registry({"resize": double}).perform(TaskCall(INVOKE, {"FunctionName": function, "Payload": {"n": 2}}))
+
+    assert (result["Payload"], result["StatusCode"]) == ({"doubled": 4}, 200)
+    assert result["SdkHttpMetadata"]["HttpStatusCode"] == 200
+
+
+def test_any_text_may_name_a_function() -> None:
+    assert Registry({"Resize it": double}).perform(TaskCall("Resize it", {"n": 1})) == {"doubled": 2}
+
+
+def test_a_function_can_not_change_what_it_was_given_nor_what_it_gave() -> None:
+    kept: dict[str, Any] = {"list": []}
+
+    def change(given: dict[str, Any]) -> dict[str, Any]:
+        given["list"].append(1)
+        return kept
+
+    given: dict[str, Any] = {"list": []}
+    result = Registry({"f": change}).perform(TaskCall("f", given))
+    kept["list"].append(2)
+
+    assert (given, result) == ({"list": []}, {"list": []})
+
+
+def test_an_exception_is_told_as_a_python_function_on_lambda_tells_it() -> None:
+    def fail(_: Any) -> None:
+        raise KeyError("missing")
+
+    with pytest.raises(TaskError) as raised:
+        Registry({"f": fail}).perform(TaskCall("f", {}))
+
+    cause = json.loads(raised.value.cause or "")
+    assert (raised.value.error, raised.value.phase) == ("KeyError", "run")
+    assert (cause["errorType"], cause["errorMessage"]) == ("KeyError", "'missing'")
+    assert "in fail" in cause["stackTrace"][0]
+
+
+def test_a_result_that_is_no_json_fails_the_task() -> None:
+    with pytest.raises(TaskError) as raised:
+        Registry({"f": lambda _: object()}).perform(TaskCall("f", {}))
+
+    assert raised.value.error == "Runtime.MarshalError"
+
+
+def test_a_task_error_of_a_function_goes_through() -> None:
+    def fail(_: Any) -> None:
+        raise TaskError("Custom.Error", "because")
+
+    with pytest.raises(TaskError, match=r"Custom\.Error: because"):
+        Registry({"f": fail}).perform(TaskCall("f", {}))
+
+
+def test_what_no_function_performs_says_so() -> None:
+    with pytest.raises(TaskError, match="There is no function for the resource 'nothing'"):
+        Registry({"f": double}).perform(TaskCall("nothing", {}))
+
+
+@pytest.mark.parametrize("resource", [INVOKE, ARN, "arn:aws:states:::sqs:sendMessage"])
+def test_nothing_leaves_a_process_that_is_to_stay_local(resource: str) -> None:
+    registry = Registry({"f": double}, local_only=True)
+
+    with pytest.raises(TaskError, match="There is no function for the resource"):
+        registry.perform(TaskCall(resource, {"FunctionName": "g"}))
+
+
+def test_another_execution_is_started_by_the_callable_given() -> None:
+    call = TaskCall("arn:aws:states:::states:startExecution.sync:2", {"StateMachineArn": "m"})
+
+    assert Registry(start_execution=lambda asked: {"ExecutionArn": asked.parameters}).perform(call) == {
+        "ExecutionArn": {"StateMachineArn": "m"}
+    }
+
+
+def test_without_that_callable_no_execution_can_be_started() -> None:
+    with pytest.raises(TaskError, match="No other state machine can be started"):
+        Registry().perform(TaskCall("arn:aws:states:::states:startExecution", {"StateMachineArn": "m"}))
