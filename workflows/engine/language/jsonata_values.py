@@ -25,6 +25,10 @@ class FunctionRefused(Exception):
         self.code, self.problem = code, problem
 
 
+class BoundPassed(Exception):
+    """An evaluation went beyond one of the bounds that AWS sets it."""
+
+
 def partition(array: list[Json] | None, size: float | None) -> Json:
     """``$partition``: chunks of an array. None (undefined) for no array, an empty one, or chunks of nothing."""
     if not array:
@@ -110,10 +114,11 @@ def remainder(left: float, right: float) -> float:
 
 def number_text(value: float) -> str:
     """Return the text that ``$string`` gives a number: fractions with 15 digits at most."""
-    if isinstance(value, int) and abs(value) < _PLAIN_BELOW:
+    if isinstance(value, int) and -_LONG <= value < _LONG:
         return str(value)
+    value = float(value)
     if value == math.trunc(value):
-        return str(number_of(value)) if abs(value) < _PLAIN_BELOW else _with_exponent(Decimal(repr(float(value))))
+        return str(number_of(value)) if abs(value) < _PLAIN_BELOW else _with_exponent(Decimal(repr(value)))
     rounded = Decimal(f"{value:.15g}").normalize()
     return format(rounded, "f") if abs(rounded) >= Decimal("1e-6") else _with_exponent(rounded)
 
