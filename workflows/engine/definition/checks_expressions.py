@@ -42,6 +42,14 @@ def reference_path(place: Place, value: Json) -> None:
         place.refuse("Value is not a Reference Path", "Name one value: no wildcard, slice, filter or function.")
 
 
+def number_path(place: Place, value: Json) -> None:
+    """Refuse what a Map can not read a number from: the context object, among others."""
+    if isinstance(value, str) and value.startswith("$$"):
+        place.refuse("Value is not a Reference Path", 'Read the number from the input ("$.") or from a variable.')
+    else:
+        reference_path(place, value)
+
+
 def starting_reference_path(place: Place, value: Json) -> None:
     """Refuse what a choice rule can not compare."""
     if isinstance(value, str) and not value.startswith("$"):
@@ -80,6 +88,15 @@ def is_intrinsic(value: str) -> bool:
     except ExpressionMalformed:
         return False
     return True
+
+
+def static_text(place: Place, value: Json) -> None:
+    """Refuse what is not a string, and warn of one that looks as if it was to be evaluated."""
+    text(place, value)
+    if isinstance(value, str) and not place.jsonata and _DYNAMIC_TEXT.fullmatch(value):
+        field = place.location.rpartition("/")[2]
+        message = f"The value of the field '{field}' looks like a path, but its name does not end with 'Path'"
+        place.warn("NO_PATH", message, f"To have it evaluated, name the field '{field}Path'.")
 
 
 def timestamp(place: Place, value: Json) -> None:

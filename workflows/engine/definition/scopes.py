@@ -11,16 +11,12 @@ type Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One set of states with one entrance. ``location`` is empty for the machine itself."""
+    """One set of states with one entrance: those of them that are objects. ``location`` is empty for the machine."""
 
     location: str
     node: Node
+    states: dict[str, Node]
     parent: "Scope | None" = None
-
-    @property
-    def states(self) -> dict[str, Node]:
-        """Return those of the states that are objects."""
-        return dict(_objects(self.node.get("States")))
 
     def location_of(self, name: str) -> str:
         """Return where a state is."""
@@ -37,18 +33,19 @@ class Transition:
 
 def scopes_of(definition: Node) -> Iterator[Scope]:
     """Return the machine and all that is within it, outer ones first."""
-    yield from _within(Scope("", definition))
+    yield from _within("", definition, None)
 
 
-def _within(scope: Scope) -> Iterator[Scope]:
+def _within(location: str, node: Node, parent: Scope | None) -> Iterator[Scope]:
+    scope = Scope(location, node, dict(_objects(node.get("States"))), parent)
     yield scope
     for name, state in scope.states.items():
         at = scope.location_of(name)
         for field in ("ItemProcessor", "Iterator"):
             if isinstance(state.get(field), dict):
-                yield from _within(Scope(f"{at}/{field}", state[field], scope))
+                yield from _within(f"{at}/{field}", state[field], scope)
         for index, branch in indexed_objects(state.get("Branches")):
-            yield from _within(Scope(f"{at}/Branches[{index}]", branch, scope))
+            yield from _within(f"{at}/Branches[{index}]", branch, scope)
 
 
 def transitions_of(scope: Scope, name: str) -> list[Transition]:

@@ -6,10 +6,12 @@ https://states-language.net/spec.html; ranges and texts as ValidateStateMachineD
 from workflows.engine.definition.checks_expressions import (
     assignments,
     expressible,
+    number_path,
     path,
     path_or_intrinsic,
     reference_path,
     result_path,
+    static_text,
     template,
     timestamp,
 )
@@ -184,9 +186,9 @@ _WAIT = Shape(
 _FAIL = Shape(
     {
         **_NAMED,
-        "Error": expressible(text),
+        "Error": expressible(static_text),
         "ErrorPath": path_or_intrinsic,
-        "Cause": expressible(text),
+        "Cause": expressible(static_text),
         "CausePath": path_or_intrinsic,
     },
     exclusive=(("Error", "ErrorPath"), ("Cause", "CausePath")),
@@ -211,11 +213,11 @@ _MAP = Shape(
         "ItemBatcher": ITEM_BATCHER,
         "ResultWriter": RESULT_WRITER,
         "MaxConcurrency": expressible(integer(0)),
-        "MaxConcurrencyPath": reference_path,
+        "MaxConcurrencyPath": number_path,
         "ToleratedFailurePercentage": expressible(number(0.0, 100.0)),
-        "ToleratedFailurePercentagePath": reference_path,
+        "ToleratedFailurePercentagePath": number_path,
         "ToleratedFailureCount": expressible(integer(0)),
-        "ToleratedFailureCountPath": reference_path,
+        "ToleratedFailureCountPath": number_path,
         "Label": text,
     },
     exclusive=(

@@ -6,6 +6,7 @@ from workflows.engine.definition.checks_expressions import (
     assignments,
     expression,
     starting_reference_path,
+    static_text,
     template,
     timestamp,
 )
@@ -15,7 +16,7 @@ from workflows.engine.jsontext import Json
 
 _SELECTORS = ("And", "Or", "Not", "Variable", "Condition")
 _ORDERS = ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals")
-_ORDERED: dict[str, Rule] = {"String": text, "Numeric": number(), "Timestamp": timestamp}
+_ORDERED: dict[str, Rule] = {"String": static_text, "Numeric": number(), "Timestamp": timestamp}
 _COMPARISONS: dict[str, Rule] = {
     **{f"{kind}{order}": _ORDERED[kind] for kind, order in product(_ORDERED, _ORDERS)},
     "BooleanEquals": boolean,

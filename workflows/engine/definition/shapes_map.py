@@ -1,6 +1,6 @@
 """The shapes of what a Map reads, batches and writes, and of how it processes."""
 
-from workflows.engine.definition.checks_expressions import expressible, reference_path, template
+from workflows.engine.definition.checks_expressions import expressible, number_path, template
 from workflows.engine.definition.place import Place
 from workflows.engine.definition.resources import is_item_reader, is_result_writer
 from workflows.engine.definition.rules import Shape, integer, list_of, one_of, text
@@ -81,7 +81,7 @@ _READER_CONFIG = Shape(
         "CSVDelimiter": one_of("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"),
         "ItemsPointer": text,
         "MaxItems": expressible(integer(0, MAX_ITEMS)),
-        "MaxItemsPath": reference_path,
+        "MaxItemsPath": number_path,
     },
     exclusive=(("MaxItems", "MaxItemsPath"),),
     further=(_csv,),
@@ -94,9 +94,9 @@ ITEM_BATCHER = Shape(
     {
         "BatchInput": template,
         "MaxItemsPerBatch": expressible(integer(0)),
-        "MaxItemsPerBatchPath": reference_path,
+        "MaxItemsPerBatchPath": number_path,
         "MaxInputBytesPerBatch": expressible(integer(0)),
-        "MaxInputBytesPerBatchPath": reference_path,
+        "MaxInputBytesPerBatchPath": number_path,
     },
     exclusive=(
         ("MaxItemsPerBatch", "MaxItemsPerBatchPath"),

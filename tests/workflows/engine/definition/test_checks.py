@@ -242,6 +242,7 @@ def test_a_choice_rule_compares_by_one_operator() -> None:
         (passing(InputPath=1), "/InputPath", "Expected value of type [STRING]"),
         (passing(ResultPath="$.a[*]"), "/ResultPath", "Value is not a Reference Path"),
         (passing(ResultPath="$$.a"), "/ResultPath", "Value is not a Reference Path"),
+        (mapping(MaxConcurrencyPath="$$.Execution.Input.n"), "/MaxConcurrencyPath", "Value is not a Reference Path"),
         (task(TimeoutSecondsPath="$..a"), "/TimeoutSecondsPath", "Value is not a Reference Path"),
         (waiting(SecondsPath=None), "/SecondsPath", "Value must be a valid JSONPath."),
         (task(Parameters={"a.$": "b"}), "/Parameters",
@@ -434,6 +435,8 @@ def test_an_express_machine_has_no_distributed_map() -> None:
         (task(Parameters={"a": "$.b"}), "NO_DOLLAR", "/Parameters"),
         (task(Parameters={"a": "States.UUID()"}), "NO_DOLLAR", "/Parameters"),
         (passing(Result="$.a"), "PASS_RESULT_IS_STATIC", "/Result"),
+        ({"Type": "Fail", "Cause": "$.a"}, "NO_PATH", "/Cause"),
+        (choosing({"Variable": "$.a", "StringEquals": "$.b", "Next": "There"}), "NO_PATH", "/Choices[0]/StringEquals"),
     ],
 )
 def test_what_looks_like_a_path_but_is_none_is_warned_of(state: dict[str, Any], code: str, location: str) -> None:
