@@ -50,7 +50,7 @@ def parse(text: str) -> "Engine":
         return Engine(f"{text} ")  # the library can not read a comment at the very end
     except JException as error:
         raise ExpressionMalformed(text, min(error.location, len(text)), _message(error)) from None
-    except (AttributeError, LookupError, TypeError, ValueError) as error:  # it stumbles over some malformed texts
+    except (AttributeError, LookupError, TypeError, ValueError, re.error) as error:  # it stumbles over some malformed texts
         raise ExpressionMalformed(text, 0, str(error)) from None
 
 

@@ -312,6 +312,7 @@ def test_a_nested_state_has_the_language_of_the_machine_and_not_of_the_map_aroun
     [
         (passing(Output="{% 1 + %}"), "INVALID_JSONATA_EXPRESSION", "/Output"),
         (passing(Output={"a": ["{% ) %}"]}), "INVALID_JSONATA_EXPRESSION", "/Output/a[0]"),
+        (passing(Output="{% $match('a', /?/) %}"), "INVALID_JSONATA_EXPRESSION", "/Output"),
         (passing(Output="{% 1"), "SCHEMA_VALIDATION_FAILED", "/Output"),
         (choosing({"Condition": "true", "Next": "There"}), "SCHEMA_VALIDATION_FAILED", "/Choices[0]/Condition"),
         (waiting(Seconds="{% ( %}"), "INVALID_JSONATA_EXPRESSION", "/Seconds"),
