@@ -67,7 +67,8 @@ class Save:
     """What one step of one execution changed.
 
     ``state`` is the execution's header as JSON, ``branches`` the changed ones by id, ``documents`` what
-    must be written together with the step. ``is_new``: the execution must not be there yet.
+    must be written together with the step. ``is_new``: the execution must not be there yet; with
+    ``replaces`` it takes the place of one that has closed.
     """
 
     record: ExecutionRecord
@@ -77,6 +78,13 @@ class Save:
     history: Sequence[HistoryEvent] = ()
     documents: Sequence[Document] = ()
     is_new: bool = False
+    replaces: bool = False
+
+    def may_replace(self, taken: ExecutionRecord) -> bool:
+        """Return whether this new execution may have the name of that one, which has it now."""
+        if taken.stop_ms is None or taken.status == "RUNNING":
+            return False
+        return self.replaces or self.record.start_ms - taken.stop_ms >= NAME_KEPT_MS
 
 
 @dataclass(slots=True)

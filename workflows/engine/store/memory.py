@@ -8,7 +8,6 @@ from heapq import nsmallest
 from workflows.engine.core.history import HistoryEvent
 from workflows.engine.jsontext import Json
 from workflows.engine.store.contract import (
-    NAME_KEPT_MS,
     Document,
     ExecutionFilter,
     ExecutionRecord,
@@ -79,7 +78,7 @@ class MemoryStore:
         arn = save.record.arn
         if save.is_new:
             taken = self._executions.get(arn)
-            if taken is not None and not name_is_free(taken.record, save.record.start_ms):
+            if taken is not None and not save.may_replace(taken.record):
                 return taken.record
             self._executions[arn] = _Kept(save.record, save.state)
         kept = self._executions[arn]
@@ -151,8 +150,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing: memory needs no closing."""
-
-
-def name_is_free(taken: ExecutionRecord, at_ms: int) -> bool:
-    """Return whether a closed execution's name may be used again."""
-    return taken.stop_ms is not None and taken.status != "RUNNING" and at_ms - taken.stop_ms >= NAME_KEPT_MS

@@ -17,7 +17,6 @@ from workflows.engine.core.history import HistoryEvent
 from workflows.engine.errors import EngineError
 from workflows.engine.jsontext import dumps, loads
 from workflows.engine.store.contract import Document, ExecutionFilter, ExecutionRecord, Save, SavedExecution
-from workflows.engine.store.memory import name_is_free
 from workflows.engine.store.rows import (
     INSERT_EXECUTION,
     SELECT_HISTORY,
@@ -143,7 +142,7 @@ class SqliteStore:
         if not cursor.rowcount:
             row = connection.execute(f"{SELECT_RECORD} WHERE arn = ?", (record.arn,)).fetchone()
             taken = record_of(row)
-            if not name_is_free(taken, record.start_ms):
+            if not save.may_replace(taken):
                 return taken
             self._delete_execution(connection, record.arn)
             cursor = connection.execute(INSERT_EXECUTION, new_row(record, save.state))

@@ -112,6 +112,19 @@ def test_a_name_is_free_ninety_days_after_its_execution_closed(store: Store) -> 
     assert (loaded.record, loaded.branches, store.history(late.record.arn)) == (late.record, {}, [])
 
 
+def test_a_closed_execution_gives_way_to_one_that_replaces_it(store: Store) -> None:
+    closed = new(status="FAILED", stop_ms=2000)
+    closed.history = events(1, 3)
+    store.save([closed])
+    again = new(start_ms=2001)
+    again.replaces = True
+
+    assert store.save([again]) == [None]
+
+    assert (store.execution(again.record.arn), store.history(again.record.arn)) == (again.record, [])
+    assert store.save([again]) == [again.record]  # it runs now
+
+
 def test_an_open_execution_keeps_its_name_for_ever(store: Store) -> None:
     store.save([new()])
 

@@ -1,0 +1,370 @@
+"""The runner: what a server or a program asks to start, end and watch executions."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from random import random
+from typing import Any
+
+from workflows.engine.adapters.performer import Performer, TaskCall
+from workflows.engine.adapters.resources import Kind, parse_resource
+from workflows.engine.adapters.services import ServiceClients
+from workflows.engine.clock import Clock, SystemClock
+from workflows.engine.core.commands import (
+    CancelTask,
+    Command,
+    ContinueLater,
+    Finished,
+    InvokeTask,
+    RedriveMapRun,
+    SetTimer,
+    StartMapRun,
+)
+from workflows.engine.core.events import (
+    Continue,
+    Event,
+    Redrive,
+    Start,
+    Stop,
+    TaskFailed,
+    TaskHeartbeat,
+    TaskStarted,
+    TaskSucceeded,
+)
+from workflows.engine.core.execution import Execution, Phase, Status
+from workflows.engine.core.maprun import Child
+from workflows.engine.core.redrive import redrive_status
+from workflows.engine.core.restart import commands_to_resume
+from workflows.engine.jsontext import Json, loads
+from workflows.engine.runner.activities import Activities
+from workflows.engine.runner.closing import Closings, Listener
+from workflows.engine.runner.engine import Engine, Work
+from workflows.engine.runner.errors import (
+    ExecutionDoesNotExist,
+    ExecutionNotRedrivable,
+    ExecutionStalled,
+    RunnerStopped,
+    TaskDoesNotExist,
+    TaskTimedOut,
+)
+from workflows.engine.runner.letters import Letter
+from workflows.engine.runner.map_runs import MapRuns
+from workflows.engine.runner.nested import NestedExecutions
+from workflows.engine.runner.opened import Opened, OpenExecutions, Programs
+from workflows.engine.runner.performing import Performing
+from workflows.engine.runner.pool import WorkerPool
+from workflows.engine.runner.tokens import MakeEvent, letter_for_token, letter_for_worker
+from workflows.engine.store.contract import Document, ExecutionRecord, Store
+
+logger = logging.getLogger(__name__)
+
+WORKERS = 32  # tasks performed at once; they mostly wait for answers
+
+
+class Runner:
+    """Runs the executions of one store. One process has one runner on a store.
+
+    ``performer`` does the tasks, up to ``workers`` at once. With ``workers=0`` there is no thread at all:
+    tasks are performed, and executions run, within the calls below (and ``run_until_closed``), by one
+    calling thread. ``listeners`` are told of each change of status, in the engine's thread.
+
+    Every method may be called from any thread, and returns once what it did is saved; but called within
+    a turn (by a listener, or without threads by a task function) it returns first, as its turn comes later.
+    After a crash ``start_up`` goes on: states that have ended are not run again, tasks under way are
+    performed again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        performer: Performer,
+        *,
+        clock: Clock | None = None,
+        draw: Callable[[], float] = random,
+        workers: int = WORKERS,
+        listeners: Sequence[Listener] = (),
+        clients: ServiceClients | None = None,
+    ) -> None:
+        self.store, self.clock = store, clock or SystemClock()
+        self._performer = performer
+        self._programs = Programs(store)
+        self._executions = OpenExecutions(store, self._programs)
+        self._engine = Engine(
+            store, self._executions, self.clock, draw, documents=self._documents, act=self._act, done=self._done
+        )
+        self._closings = Closings(self._record, listeners)
+        self._pool = WorkerPool(workers)
+        nested = NestedExecutions(self._closings, self._engine.inbox)
+        self._performing = Performing(performer, self._pool, self._engine.inbox, self.clock, nested)
+        self._activities = Activities()
+        self._map_runs = MapRuns(
+            store,
+            self.clock,
+            draw,
+            pool=self._pool,
+            inbox=self._engine.inbox,
+            closings=self._closings,
+            new_child=self._new_child,
+            clients=clients or ServiceClients(),
+        )
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True) if workers else None
+        self._stopped: RunnerStopped | None = None
+        self._unanswered: set[Future[Any]] = set()
+        self._turning: threading.Thread | None = None
+
+    # --- life ---
+
+    def start_up(self) -> None:
+        """Take up the open executions of the store, and begin to run."""
+        for arn in self.store.load_open():
+            opened = self._executions.get(arn)
+            if opened is not None:
+                self._resume(opened)
+        if self._thread is not None:
+            self._thread.start()
+
+    def _resume(self, opened: Opened) -> None:
+        for command in commands_to_resume(opened.program, opened.execution):
+            self._act(opened, command)
+        for branch in opened.execution.branches.values():
+            if branch.phase is Phase.MAP_RUN and branch.map_run_arn is not None:
+                self._map_runs.begin(opened, branch.map_run_arn)
+
+    def close(self) -> None:
+        """Stop running. Executions stay as they are saved; the store is the caller's to close."""
+        self._stop(RunnerStopped("it was closed"))
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
+        self._pool.close()
+
+    def _stop(self, reason: RunnerStopped) -> None:
+        self._stopped = self._stopped or reason
+        self._engine.inbox.woken.set()
+
+    def _run(self) -> None:
+        """Take turns until the runner is closed or its store fails."""
+        try:
+            while self._stopped is None:
+                self._turn()
+        except Exception as error:
+            logger.exception("The engine stops: it can not go on after this.")
+            self._stop(RunnerStopped(repr(error)))
+        for future in list(self._unanswered):
+            if not future.done():
+                future.set_exception(self._stopped or RunnerStopped("it was closed"))
+
+    def _turn(self) -> None:
+        engine = self._engine
+        if not engine.inbox:
+            engine.rest(until_ms=self._performing.next_report_ms(), busy=self._pool.busy)
+        self._performing.report_started()
+        self._turning = threading.current_thread()
+        try:
+            engine.turn()
+        finally:
+            self._turning = None
+
+    def _ask(self, letter: Letter) -> Any:
+        """Put a letter before the engine and return the answer to it; None within a turn, which can not wait."""
+        if threading.current_thread() is self._turning:
+            self._engine.inbox.put(letter)
+            return None
+        answer = letter.answer = Future()
+        self._unanswered.add(answer)
+        try:
+            if self._stopped is not None:
+                raise self._stopped
+            self._engine.inbox.put(letter)
+            if self._thread is None:
+                while not answer.done():
+                    self._turn()
+            return answer.result()
+        finally:
+            self._unanswered.discard(answer)
+
+    # --- executions ---
+
+    def start(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> ExecutionRecord:
+        """Start an execution of a definition (its text); the record's own ``definition`` is filled in.
+
+        Returns the record, or that of the execution that runs already, by the same name with the same
+        input. Raises ExecutionAlreadyExists.
+        """
+        opened, letter = self._new(record, definition, role_arn)
+        letter.reply = lambda _: opened.record
+        answered: ExecutionRecord | None = self._ask(letter)
+        return answered or opened.record
+
+    def _new(self, record: ExecutionRecord, definition: str, role_arn: str) -> tuple[Opened, Letter]:
+        digest, program = self._programs.of_text(definition)
+        execution = Execution(
+            arn=record.arn,
+            name=record.name,
+            state_machine_arn=record.state_machine_arn,
+            input=loads(record.input),
+            start_ms=record.start_ms,
+            express=record.express,
+            role_arn=role_arn,
+            map_run_arn=record.map_run_arn,
+        )
+        opened = Opened(replace(record, definition=digest), execution, program)
+        return opened, Letter(record.arn, Start(), new=opened)
+
+    def _new_child(self, record: ExecutionRecord, definition: str, parent: Opened, child: Child) -> Letter:
+        opened, letter = self._new(record, definition, parent.execution.role_arn)
+        opened.execution.parent_arn, opened.execution.map_item = parent.record.arn, child.item
+        return letter
+
+    def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> int:
+        """Stop an execution; return when it stopped, in milliseconds. One that is closed stays as it is.
+
+        Raises ExecutionDoesNotExist.
+        """
+        letter = Letter(arn, Stop(error, cause), reply=lambda opened: opened.execution.stop_ms)
+        return self._ask(letter) or self.clock.now_ms()
+
+    def redrive(self, arn: str) -> int:
+        """Redrive a closed execution; return when, in milliseconds.
+
+        Raises ExecutionDoesNotExist, ExecutionNotRedrivable.
+        """
+        letter = Letter(arn, self._redrive_event, reply=lambda opened: opened.execution.redrive_ms)
+        return self._ask(letter) or self.clock.now_ms()
+
+    def _redrive_event(self, opened: Opened) -> Event:
+        status, reason = self._redrive_status(opened)
+        if status != "REDRIVABLE":
+            raise ExecutionNotRedrivable(reason or "")
+        return Redrive()
+
+    def _redrive_status(self, opened: Opened) -> tuple[str, str | None]:
+        execution = opened.execution
+        return redrive_status(execution, self.clock.now_ms(), execution.next_event_id - 1)
+
+    def redrive_status(self, record: ExecutionRecord) -> tuple[str, str | None]:
+        """Return whether the execution may be redriven: DescribeExecution's redriveStatus and its reason."""
+        saved = self.store.load(record.arn)
+        if saved is None:
+            raise LookupError(record.arn)
+        return self._redrive_status(self._executions.open(saved))
+
+    def when_closed(self, arn: str, tell: Listener) -> None:
+        """Call ``tell`` once, from any thread, when the execution has closed; at once if it has."""
+        self._closings.when_closed(arn, tell)
+
+    def closed(self, arn: str, timeout_seconds: float | None = None) -> ExecutionRecord:
+        """Wait until an execution has closed and return its record. Raises TimeoutError.
+
+        Without threads (``workers=0``) this runs the executions. Raises ExecutionStalled where nothing
+        can move them on.
+        """
+        future: Future[ExecutionRecord] = Future()
+        self.when_closed(arn, future.set_result)
+        while self._thread is None and not future.done():
+            if not self._engine.inbox and self._engine.timers.next_ms() is None:
+                raise self._stalled(arn)
+            self._turn()
+        return future.result(timeout_seconds)
+
+    def _stalled(self, arn: str) -> ExecutionStalled:
+        opened = self._executions.get(arn)
+        branches = opened.execution.branches.values() if opened is not None else ()
+        return ExecutionStalled(arn, [branch.state for branch in branches if branch.phase is Phase.TASK])
+
+    def _record(self, arn: str) -> ExecutionRecord | None:
+        return self.store.execution(arn)
+
+    # --- tasks ---
+
+    def succeed_task(self, token: str, output: Json) -> None:
+        """End a task well. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        self._tell_task(token, lambda branch_id, number: TaskSucceeded(branch_id, number, output))
+
+    def fail_task(self, token: str, error: str | None = None, cause: str | None = None) -> None:
+        """Fail a task. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        self._tell_task(token, lambda branch_id, number: TaskFailed(branch_id, number, error, cause))
+
+    def beat(self, token: str) -> None:
+        """Take a sign of life of a task's owner. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        self._tell_task(token, TaskHeartbeat)
+
+    def _tell_task(self, token: str, make_event: MakeEvent) -> None:
+        letter = letter_for_token(token, make_event)
+        try:
+            self._ask(letter)
+        except ExecutionDoesNotExist:
+            raise TaskDoesNotExist from None
+
+    def take_activity_task(self, activity_arn: str, worker: str | None = None) -> tuple[str, str] | None:
+        """Hand out the activity's next task: its token and its input as text. None when there is none now."""
+        while (task := self._activities.take(activity_arn)) is not None:
+            try:
+                self._ask(letter_for_worker(task, TaskStarted(task.branch_id, task.token, worker)))
+            except (TaskTimedOut, ExecutionDoesNotExist):
+                continue
+            return task.task_token, task.input
+        return None
+
+    def perform(self, call: TaskCall) -> Json:
+        """Perform a task outside of any execution. Raises TaskError."""
+        return self._performer.perform(call)
+
+    # --- Map Runs ---
+
+    def describe_map_run(self, arn: str) -> dict[str, Json] | None:
+        """Return a Map Run as DescribeMapRun answers, times in milliseconds; None if there is none."""
+        return self._map_runs.describe(arn)
+
+    def update_map_run(
+        self,
+        arn: str,
+        *,
+        max_concurrency: int | None = None,
+        tolerated_failure_count: int | None = None,
+        tolerated_failure_percentage: float | None = None,
+    ) -> bool:
+        """Change what is given of a running Map Run; return False where none of that ARN runs."""
+        given = {
+            "max_concurrency": max_concurrency,
+            "tolerated_failure_count": tolerated_failure_count,
+            "tolerated_failure_percentage": tolerated_failure_percentage,
+        }
+        return self._map_runs.update(arn, **{name: value for name, value in given.items() if value is not None})
+
+    # --- what the engine's turns call ---
+
+    def _documents(self, opened: Opened, command: Command) -> list[Document]:
+        if isinstance(command, StartMapRun | RedriveMapRun):
+            return self._map_runs.documents(opened, command)
+        return []
+
+    def _act(self, opened: Opened, command: Command) -> None:
+        arn = opened.record.arn
+        match command:
+            case InvokeTask() if parse_resource(command.resource).kind is Kind.ACTIVITY:
+                self._activities.offer(arn, command)
+            case InvokeTask():
+                self._performing.perform(opened, command)
+            case SetTimer(branch_id, token, at_ms):
+                self._engine.timers.set(at_ms, arn, branch_id, token)
+            case CancelTask():
+                self._performing.cancel(opened, command)
+                self._map_runs.cancel(arn, command.token)
+            case StartMapRun() | RedriveMapRun():
+                self._map_runs.begin(opened, command.map_run_arn)
+            case ContinueLater():
+                self._engine.inbox.put(Letter(arn, Continue()))
+            case Finished():
+                self._engine.timers.drop(arn)
+
+    def _done(self, work: Work) -> None:
+        record, was = work.opened.record, work.was
+        if was is record:
+            return
+        if was is None or was.redrive_count != record.redrive_count:
+            self._closings.tell_status(replace(record, status="RUNNING", stop_ms=None, output=None))
+        if record.status != Status.RUNNING:
+            self._closings.tell_status(record)
+            self._closings.tell_closed(record)
