@@ -1,0 +1,42 @@
+"""The 25,000 events that a history holds."""
+
+from tests.workflows.engine.core.drive import Drive, Failure, machine, task
+from workflows.engine.core.execution import Status
+
+FULL = {
+    "error": "States.Runtime",
+    "cause": "The execution reached the maximum number of history events (25000).",
+}
+
+
+def steps(before: int, *, express: bool = False) -> Drive:
+    """Return an execution with that many Pass states before its last state: 2 events each."""
+    states = [(f"P{number}", {"Type": "Pass"}) for number in range(before)]
+    return Drive(machine(*states, ("Last", {"Type": "Pass"})), {}, express=express).start()
+
+
+def test_an_execution_that_never_ends_fails_by_its_25000th_event() -> None:
+    loop = {"StartAt": "Loop", "States": {"Loop": {"Type": "Pass", "Next": "Loop"}}}
+    drive = Drive(loop).start()
+
+    assert (drive.last.id, drive.last.previous_id, drive.last.type) == (25_000, 24_999, "ExecutionFailed")
+    assert drive.last.details == FULL
+    assert (drive.execution.error, drive.execution.cause) == (FULL["error"], FULL["cause"])
+
+
+def test_the_25000th_event_may_be_a_success() -> None:
+    drive = steps(12_498)  # 1 + 2 * 12,499 events before the one that closes it
+
+    assert (drive.last.id, drive.last.type) == (25_000, "ExecutionSucceeded")
+
+
+def test_another_failure_as_the_25000th_event_is_told_as_the_history_s() -> None:
+    states = [(f"P{number}", {"Type": "Pass"}) for number in range(12_497)]
+    drive = Drive(machine(*states, ("Do", task())), tasks={"Do": [Failure("Bad")]}).start()
+
+    assert [event.type for event in drive.history[-2:]] == ["LambdaFunctionFailed", "ExecutionFailed"]
+    assert (drive.last.id, drive.last.details) == (25_000, FULL)
+
+
+def test_an_express_history_has_no_such_limit() -> None:
+    assert steps(12_600, express=True).status is Status.SUCCEEDED

@@ -1,0 +1,273 @@
+"""Distributed Map: what its parent does, and the Map Run as a state machine of its own."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workflows.engine.core.drive import START_MS, Drive, machine
+from workflows.engine.core.commands import CancelTask, StartMapRun
+from workflows.engine.core.events import MapRunEnded, Start, Stop
+from workflows.engine.core.execution import Status
+from workflows.engine.core.maprun import MapRun, children_of
+from workflows.engine.core.saved import map_run_from_row, map_run_to_row
+from workflows.engine.definition.program import MapState
+from workflows.engine.errors import StateFailed
+from workflows.engine.jsontext import Json, dumps, loads
+
+PASS = {"Type": "Pass"}
+CONFIG = {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}
+
+
+def of(data: Json = None, **fields: Json) -> Drive:
+    state = {"Type": "Map", "ItemProcessor": machine(("One", PASS), ProcessorConfig=CONFIG), **fields}
+    drive = Drive(machine(("Each", state)), [1, 2] if data is None else data)
+    drive.send(Start())
+    return drive
+
+
+def started(drive: Drive) -> StartMapRun:
+    command = drive.commands[-1]
+    assert isinstance(command, StartMapRun), drive.last
+    return command
+
+
+def test_a_distributed_map_starts_a_map_run_and_leaves_with_its_results() -> None:
+    drive = of(Label="Work")
+    command = started(drive)
+    assert command.items == [1, 2]
+    assert command.map_run_arn.startswith("arn:aws:states:us-east-1:111111111111:mapRun:machine/Work:")
+    drive.send(MapRunEnded(command.branch_id, command.token, ["a", "b"]))
+
+    assert drive.types(since=2) == [
+        "MapStateStarted",
+        "MapRunStarted",
+        "MapRunSucceeded",
+        "MapStateSucceeded",
+        "MapStateExited",
+        "ExecutionSucceeded",
+    ]
+    assert drive.links() == [0, 0, 2, 3, 4, 5, 4, 7]
+    assert drive.output == ["a", "b"]
+
+
+def test_a_failed_map_run_fails_the_state() -> None:
+    drive = of()
+    command = started(drive)
+    drive.send(MapRunEnded(command.branch_id, command.token, error="States.ItemReaderFailed", cause="because"))
+
+    assert drive.types(since=4) == ["MapRunFailed", "MapStateFailed", "ExecutionFailed"]
+    assert drive.last.details == {"error": "States.ItemReaderFailed", "cause": "because"}
+
+
+def test_a_retried_map_starts_a_map_run_of_its_own() -> None:
+    drive = of(Retry=[{"ErrorEquals": ["Bad"]}])
+    first = started(drive)
+    drive.send(MapRunEnded(first.branch_id, first.token, error="Bad"))
+    drive.run()
+
+    assert started(drive).map_run_arn != first.map_run_arn
+    assert drive.send(MapRunEnded(first.branch_id, first.token, [1])) == []
+
+
+def test_stopping_the_parent_gives_its_map_run_up() -> None:
+    drive = of()
+    command = started(drive)
+    drive.send(Stop())
+
+    assert CancelTask(command.branch_id, command.token) in drive.commands
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "cause"),
+    [
+        ({"ToleratedFailureCountPath": "$.n"}, -1, "ToleratedFailureCount cannot be negative."),
+        ({"ToleratedFailurePercentagePath": "$.n"}, 100.1, "ToleratedFailurePercentage must be between 0 and 100."),
+        ({"ToleratedFailurePercentagePath": "$.n"}, -1, "ToleratedFailurePercentage must be between 0 and 100."),
+    ],
+)
+def test_a_tolerance_that_is_none_fails_the_execution_after_the_map_has_started(
+    fields: dict[str, Json], given: Json, cause: str
+) -> None:
+    drive = of({"items": [1], "n": given}, ItemsPath="$.items", **fields)
+
+    assert drive.types(since=2) == ["MapStateStarted", "ExecutionFailed"]
+    assert drive.last.details["cause"].endswith(cause)
+
+
+def test_the_settings_are_evaluated_once_and_survive_being_saved() -> None:
+    drive = of(
+        {"bucket": "b", "n": 2, "items": [1]},
+        ItemReader={
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "CSV", "MaxItemsPath": "$.n"},
+            "Parameters": {"Bucket.$": "$.bucket"},
+        },
+        ItemBatcher={"MaxItemsPerBatchPath": "$.n", "BatchInput": {"b.$": "$.bucket"}},
+        ResultWriter={"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket.$": "$.bucket"}},
+        ToleratedFailureCount=3,
+        MaxConcurrency=7,
+    )
+    command = started(drive)
+    settings = command.settings
+
+    assert command.items is None
+    assert drive.of("MapStateStarted")[0].details == {"length": 0}
+    assert settings.reader == {
+        "resource": "arn:aws:states:::s3:getObject",
+        "parameters": {"Bucket": "b"},
+        "config": {"InputType": "CSV", "MaxItems": 2},
+    }
+    assert settings.batcher is not None
+    assert (settings.batcher.max_items, settings.batcher.batch_input) == (2, {"b": "b"})
+    assert settings.writer is not None
+    assert settings.writer["parameters"] == {"Bucket": "b"}
+    assert (settings.tolerated_failure_count, settings.max_concurrency, settings.express) == (3, 7, True)
+    assert map_run_from_row(loads(dumps(map_run_to_row(settings)))) == settings
+
+
+# --- children's inputs ---
+
+
+def children(drive: Drive, items: list[Json]) -> list[Json]:
+    state = drive.program.states["Each"]
+    assert isinstance(state, MapState)
+    return [child.input for child in children_of(state, started(drive).settings, items, lambda: 0.5, START_MS)]
+
+
+def test_a_child_gets_its_item_or_what_the_selector_makes_of_it() -> None:
+    assert children(of(), ["a", "b"]) == ["a", "b"]
+    selector = {"v.$": "$$.Map.Item.Value", "i.$": "$$.Map.Item.Index", "in.$": "$[0]"}
+    assert children(of(ItemSelector=selector), ["a"]) == [{"v": "a", "i": 0, "in": 1}]
+
+
+def test_items_are_put_together_into_batches() -> None:
+    batcher = {"MaxItemsPerBatch": 2, "BatchInput": {"c": 1}}
+
+    assert children(of(ItemBatcher=batcher), [1, 2, 3]) == [
+        {"BatchInput": {"c": 1}, "Items": [1, 2]},
+        {"BatchInput": {"c": 1}, "Items": [3]},
+    ]
+
+
+@given(st.lists(st.text(max_size=30), max_size=30), st.integers(200, 400))
+def test_no_batch_is_larger_than_it_may_be_and_no_item_is_lost(items: list[str], limit: int) -> None:
+    batches = children(of(ItemBatcher={"MaxInputBytesPerBatch": limit}), items)
+
+    assert [item for batch in batches for item in batch["Items"]] == items
+    assert all(len(dumps(batch).encode()) <= limit for batch in batches)
+
+
+def test_an_item_that_fits_no_batch_is_refused() -> None:
+    with pytest.raises(StateFailed, match="larger than a batch"):
+        children(of(ItemBatcher={"MaxInputBytesPerBatch": 20}), ["x" * 30])
+
+
+# --- the Map Run itself ---
+
+
+def run_of(children: int, *, limit: int = 0, count: int | None = None, percentage: float | None = None) -> MapRun:
+    return MapRun(limit, count, percentage, [1] * children)
+
+
+def test_as_many_children_run_at_once_as_may_and_the_next_follows_each_end() -> None:
+    run = run_of(4, limit=2)
+
+    assert run.begin() == ([0, 1], [], None)
+    assert run.child_ended(1, "SUCCEEDED") == ([2], [], None)
+    assert run.child_ended(1, "SUCCEEDED") == ([], [], None)
+    assert run.child_ended(0, "SUCCEEDED") == ([3], [], None)
+    assert run.child_ended(2, "SUCCEEDED") == ([], [], None)
+    assert run.child_ended(3, "SUCCEEDED").ended == ("SUCCEEDED", None, None)
+    assert run.item_count() == {
+        "pending": 0, "running": 0, "succeeded": 4, "failed": 0, "timedOut": 0, "aborted": 0, "total": 4,
+    }  # fmt: skip
+
+
+def test_a_map_run_without_children_succeeds_at_once() -> None:
+    assert run_of(0).begin().ended == ("SUCCEEDED", None, None)
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "failures", "status"),
+    [
+        ({}, 1, "FAILED"),
+        ({"count": 1}, 1, "SUCCEEDED"),
+        ({"count": 1}, 2, "FAILED"),
+        ({"percentage": 50}, 2, "SUCCEEDED"),
+        ({"percentage": 49.9}, 2, "FAILED"),
+        ({"count": 3, "percentage": 10}, 1, "FAILED"),
+        ({"percentage": 100}, 4, "SUCCEEDED"),
+    ],
+)
+def test_failures_are_tolerated_up_to_their_number_and_share(
+    tolerance: dict[str, float], failures: int, status: str
+) -> None:
+    run = run_of(4, limit=1, **tolerance)  # type: ignore[arg-type]  # a percentage is a float, a count an int
+    step = run.begin()
+    number = 0
+    while step.ended is None:
+        step = run.child_ended(number, "FAILED" if number < failures else "SUCCEEDED")
+        number += 1
+
+    assert step.ended.status == status
+    if status == "FAILED":
+        assert step.ended.error == "States.ExceedToleratedFailureThreshold"
+        assert step.ended.cause == "The specified tolerated failure threshold was exceeded"
+
+
+def test_too_many_failures_stop_the_children_that_run_and_start_no_more() -> None:
+    run = run_of(5, limit=3)
+    run.begin()
+
+    assert run.child_ended(1, "FAILED") == ([], [0, 2], None)
+    assert run.child_ended(0, "ABORTED").ended is None
+    ended = run.child_ended(2, "SUCCEEDED").ended
+    assert ended is not None
+    assert ended.status == "FAILED"
+    assert run.execution_count()["pending"] == 2
+
+
+def test_an_aborted_map_run_stops_its_children() -> None:
+    run = run_of(2)
+    run.begin()
+
+    assert run.abort() == ([], [0, 1], None)
+    run.child_ended(0, "ABORTED")
+    assert run.child_ended(1, "ABORTED").ended == ("ABORTED", None, None)
+
+
+def test_a_redrive_runs_what_did_not_succeed_again() -> None:
+    run = run_of(4, limit=2)
+    run.begin()
+    run.child_ended(0, "SUCCEEDED")
+    run.child_ended(1, "FAILED")
+    run.child_ended(2, "TIMED_OUT")
+
+    assert run.redrive() == ([1, 2], [], None)
+    assert run.redrive_count == 1
+    assert run.child_ended(1, "SUCCEEDED").start == [3]
+
+
+@given(st.lists(st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]), max_size=20), st.integers(0, 5))
+def test_a_map_run_goes_on_after_a_restart_from_the_statuses_of_its_children(statuses: list[str], limit: int) -> None:
+    run = MapRun(limit, 100, None, [1] * len(statuses), statuses=list(statuses))
+    step = run.begin()
+    done = {number for number, status in enumerate(statuses) if status in ("SUCCEEDED", "FAILED")}
+    running = [number for number, status in enumerate(statuses) if status == "RUNNING"] + step.start
+    while running:
+        assert step.ended is None
+        number = running.pop()
+        assert number not in done
+        done.add(number)
+        step = run.child_ended(number, "SUCCEEDED")
+        running += step.start
+
+    assert step.ended == ("SUCCEEDED", None, None)
+    assert done == set(range(len(statuses)))
+
+
+def test_a_status_of_an_execution_is_one_of_a_child() -> None:
+    run = run_of(1)
+    run.begin()
+
+    assert run.child_ended(0, Status.SUCCEEDED.value).ended is not None
