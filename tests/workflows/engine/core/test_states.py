@@ -201,5 +201,6 @@ def test_too_large_an_output_fails_the_state() -> None:
 
     assert drive.last.details == {
         "error": "States.DataLimitExceeded",
-        "cause": "The state/task 'Grow' returned a result with a size exceeding the maximum number of bytes service limit.",
+        "cause": "The state/task 'Grow' returned a result with a size exceeding "
+        "the maximum number of bytes service limit.",
     }
