@@ -70,3 +70,18 @@ class Engine(Protocol):
     def perform(self, call: TaskCall) -> Json:
         """Perform a task outside of any execution. Raises TaskError."""
         ...
+
+    def describe_map_run(self, arn: str) -> dict[str, Json] | None:
+        """Return a Map Run as DescribeMapRun answers, times in milliseconds; None if there is none."""
+        ...
+
+    def update_map_run(
+        self,
+        arn: str,
+        *,
+        max_concurrency: int | None = None,
+        tolerated_failure_count: int | None = None,
+        tolerated_failure_percentage: float | None = None,
+    ) -> bool:
+        """Change what is given of a running Map Run; False where none of that ARN runs."""
+        ...

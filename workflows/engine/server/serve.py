@@ -24,15 +24,17 @@ async def serve(
     place: Place | None = None,
     stop: asyncio.Event | None = None,
     ready: Callable[[str, int], None] = lambda _host, _port: None,
+    draw: Callable[[], float] = random,
 ) -> None:
-    """Answer the Step Functions API until ``stop`` is set. ``ready`` is told the address listened on.
+    """Answer the Step Functions API until ``stop`` is set.
 
-    Port 0 takes any free one. Raises OSError when the address can not be taken.
+    ``ready`` is told the address listened on; port 0 takes any free one. ``draw`` picks among an
+    alias's versions. Raises OSError when the address can not be taken.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
-    server = HttpServer(Api(engine, OPERATIONS, place or Place(), draw=random).handle)
+    server = HttpServer(Api(engine, OPERATIONS, place or Place(), draw=draw).handle)
     ready(*await server.start(host, port))
     try:
         await stop.wait()

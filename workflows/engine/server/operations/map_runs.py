@@ -1,1 +1,68 @@
 """Describe, list and update Map Runs."""
+
+from collections.abc import Mapping
+
+from workflows.engine.jsontext import Json
+from workflows.engine.server import faults
+from workflows.engine.server.names import parse_arn
+from workflows.engine.server.operation import Call, next_token, seconds
+
+MAP_RUN = "map_run"
+_TIMES = ("startDate", "stopDate", "redriveDate")
+
+
+def _known(call: Call) -> dict[str, Json]:
+    arn = parse_arn(call.arguments["mapRunArn"], "mapRun").text
+    found = call.engine.describe_map_run(arn)
+    if found is None:
+        raise faults.resource_missing(arn)
+    return found
+
+
+def _shown(described: Mapping[str, Json]) -> dict[str, Json]:
+    shown = {name: value for name, value in described.items() if value is not None}
+    return shown | {name: seconds(shown[name]) for name in _TIMES if name in shown}
+
+
+def describe_map_run(call: Call) -> Json:
+    """DescribeMapRun."""
+    return _shown(_known(call))
+
+
+def list_map_runs(call: Call) -> Json:
+    """ListMapRuns of an execution, the latest first."""
+    arn = parse_arn(call.arguments["executionArn"], "execution").text
+    record = call.store.execution(arn)
+    if record is None:
+        raise faults.execution_missing(arn)
+    start = call.page_start(2)
+    after = (start[0], start[1]) if start else None
+    page = call.store.documents(MAP_RUN, arn, after=after, limit=call.page_size + 1, descending=True)
+    listed = ("executionArn", "mapRunArn", "startDate", "stopDate")
+    shown = [
+        {"stateMachineArn": record.state_machine_arn}
+        | {name: value for name, value in _shown(one.body).items() if name in listed}
+        for one in page[: call.page_size]
+    ]
+    answer: dict[str, Json] = {"mapRuns": shown}
+    if len(page) > call.page_size:
+        answer["nextToken"] = next_token(page[call.page_size - 1].sort, page[call.page_size - 1].key)
+    return answer
+
+
+def update_map_run(call: Call) -> Json:
+    """UpdateMapRun: how many children run at once, and how many may fail. Only while it runs."""
+    asked = call.arguments
+    changes = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
+    if all(asked.get(name) is None for name in changes):
+        raise faults.validation(f"At least one of [{', '.join(changes)}] must be specified")
+    described = _known(call)
+    if described["status"] != "RUNNING":
+        raise faults.validation(f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'")
+    call.engine.update_map_run(
+        asked["mapRunArn"],
+        max_concurrency=asked.get("maxConcurrency"),
+        tolerated_failure_count=asked.get("toleratedFailureCount"),
+        tolerated_failure_percentage=asked.get("toleratedFailurePercentage"),
+    )
+    return {}

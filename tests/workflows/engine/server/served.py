@@ -1,0 +1,82 @@
+"""The API served in a thread of the test, and definitions to ask it about."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from workflows.engine.adapters.performer import TaskCall
+from workflows.engine.adapters.registry import Registry
+from workflows.engine.jsontext import Json
+from workflows.engine.runner.api import Runner
+from workflows.engine.server.names import Place
+from workflows.engine.server.nested import start_nested
+from workflows.engine.server.serve import serve
+from workflows.engine.store.memory import MemoryStore
+
+ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/engine"
+
+
+class Server:
+    """A server on a free port. ``functions`` perform the tasks and may be added to at any time."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Callable[[Json], Json]] = {"echo": lambda event: event}
+        self.runner = Runner(
+            MemoryStore(), Registry(self.functions, start_execution=self._start, local_only=True), draw=lambda: 0.5
+        )
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self.url = ""
+
+    def _start(self, call: TaskCall) -> Json:
+        return start_nested(self.runner, call, lambda: 0.5)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        await serve(self.runner, port=0, place=Place("eu-west-1"), stop=self._stop, ready=self._ready, draw=lambda: 0.5)
+
+    def _ready(self, host: str, port: int) -> None:
+        self.url = f"http://{host}:{port}"
+        self._listening.set()
+
+    def start(self) -> None:
+        """Begin to run and to listen."""
+        self.runner.start_up()
+        self._thread.start()
+        assert self._listening.wait(10)
+
+    def stop(self) -> None:
+        """End."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        self.runner.close()
+
+
+def machine_of(**states: dict[str, Any]) -> str:
+    """Return the definition of states in a row, each leading to the next."""
+    names = list(states)
+    for name, following in pairwise(names):
+        if states[name]["Type"] not in ("Succeed", "Fail", "Choice"):
+            states[name].setdefault("Next", following)
+    if states[names[-1]]["Type"] not in ("Succeed", "Fail", "Choice"):
+        states[names[-1]].setdefault("End", True)
+    return json.dumps({"StartAt": names[0], "States": states})
+
+
+PASS = machine_of(Done={"Type": "Pass"})
+WAIT = machine_of(Later={"Type": "Wait", "Seconds": 3600})
+
+
+def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
+    """Return the code and message by which a call is refused."""
+    with pytest.raises(ClientError) as raised:
+        call(**arguments)
+    error = raised.value.response["Error"]
+    return error["Code"], error["Message"]
