@@ -46,7 +46,7 @@ def test_a_distributed_map_starts_a_map_run_and_leaves_with_its_results() -> Non
         "MapStateExited",
         "ExecutionSucceeded",
     ]
-    assert drive.links() == [0, 0, 2, 3, 4, 5, 4, 7]
+    assert drive.links() == [0, 0, 2, 3, 4, 5, 5, 7]
     assert drive.output == ["a", "b"]
 
 

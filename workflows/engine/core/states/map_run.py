@@ -41,10 +41,9 @@ def redrive_map_run(run: Run, branch: Branch) -> None:
 
 def ended(run: Run, branch: Branch, state: State, event: MapRunEnded) -> None:
     """Leave the state with the Map Run's results, or fail it."""
-    started_id = branch.last_event_id
     if event.error is None:
         run.emit(branch, "MapRunSucceeded")
-        conclude(run, branch, state, event.output, started_id)
+        conclude(run, branch, state, event.output, branch.last_event_id)
         return
     details = {"error": event.error} if event.cause is None else {"error": event.error, "cause": event.cause}
     run.emit(branch, "MapRunFailed", details)
