@@ -170,7 +170,7 @@ class MapRuns:
         if record.status in ("RUNNING", "SUCCEEDED"):
             return record.status
         redriven_ms = live.order.redriven_ms
-        if redriven_ms is not None and record.stop_ms is not None and record.stop_ms < redriven_ms:
+        if redriven_ms is not None and record.stop_ms is not None and record.stop_ms <= redriven_ms:
             return "PENDING"
         closed[number] = record.status
         return "RUNNING"

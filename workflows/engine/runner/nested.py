@@ -47,8 +47,16 @@ def _end(command: InvokeTask, record: ExecutionRecord) -> Event:
     return TaskFailed(command.branch_id, command.token, failure.error, failure.cause)
 
 
+def redrive_status_at_end(record: ExecutionRecord) -> tuple[str, str | None]:
+    """Return whether an execution may be redriven as its status changes, when no limit but that can be met."""
+    if record.status in ("RUNNING", "SUCCEEDED"):
+        return "NOT_REDRIVABLE", f"Execution is {record.status} and cannot be redriven"
+    return ("REDRIVABLE_BY_MAP_RUN" if record.map_run_arn else "REDRIVABLE"), None
+
+
 def description(record: ExecutionRecord) -> dict[str, Json]:
     """Return a record as DescribeExecution answers, moments as milliseconds."""
+    redrive_status, reason = redrive_status_at_end(record)
     return {
         "executionArn": record.arn,
         "stateMachineArn": record.state_machine_arn,
@@ -60,4 +68,7 @@ def description(record: ExecutionRecord) -> dict[str, Json]:
         "output": record.output,
         "error": record.error,
         "cause": record.cause,
+        "redriveCount": record.redrive_count,
+        "redriveStatus": redrive_status,
+        "redriveStatusReason": reason,
     }

@@ -45,6 +45,7 @@ def test_an_execution_runs_to_its_end(bench: Any, machine: Machine, task: Machin
         "LambdaFunctionStarted",
         "LambdaFunctionSucceeded",
     ]
+    bench.runner.close()
     assert bench.told == [("one", "RUNNING"), ("one", "SUCCEEDED")]
 
 
@@ -187,9 +188,10 @@ def test_a_redriven_execution_goes_on_at_the_state_that_failed(bench: Any, machi
 
     assert (again.status, again.output, again.redrive_count, again.error) == ("SUCCEEDED", '"done"', 1, None)
     assert calls == ["flaky", "flaky"]
-    assert bench.told == [("one", "RUNNING"), ("one", "FAILED"), ("one", "RUNNING"), ("one", "SUCCEEDED")]
     with pytest.raises(ExecutionNotRedrivable, match="Execution is SUCCEEDED and cannot be redriven"):
         runner.redrive(record.arn)
+    runner.close()
+    assert bench.told == [("one", "RUNNING"), ("one", "FAILED"), ("one", "RUNNING"), ("one", "SUCCEEDED")]
 
 
 def token_of(tokens: list[str]) -> str:
@@ -471,6 +473,7 @@ def test_a_fault_of_the_engine_stops_the_one_execution(
 
     assert runner.closed(good.arn, 10).status == "SUCCEEDED"
     closed = runner.closed(bad.arn, 10)
+    runner.close()
     assert (closed.status, closed.error) == ("ABORTED", "States.Runtime")
     assert "could not be taken in" in caplog.text
 
@@ -489,6 +492,7 @@ def test_a_store_that_fails_stops_the_runner_and_every_caller_is_told(
         bench.start(machine(("A", PASS)))
     with pytest.raises(RunnerStopped, match="Start another on the same store"):
         runner.stop("anything")
+    runner.close()
     assert "The engine stops" in caplog.text
     monkeypatch.undo()
     assert bench.store.execution(f"{bench.place}:execution:orders:one") is None
@@ -506,6 +510,7 @@ def test_a_listener_that_fails_harms_nothing(bench: Any, machine: Machine, caplo
     runner._closings._listeners = [lambda record: record.no_such_field]
 
     assert bench.run(machine(("A", PASS))).status == "SUCCEEDED"
+    runner.close()
     assert "could not tell" in caplog.text
 
 
