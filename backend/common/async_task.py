@@ -38,8 +38,8 @@ class AsyncTask[**P, R](QueueTask):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "R | TaskResult[P, R]":
         """Send the call and return its result so far; with USE_ASYNC_TASKS off, run it and return its value.
 
-        A task whose work is a workflow of its own always needs the queue: with USE_ASYNC_TASKS off it stays
-        recorded. Raises what the function raises when it runs here, and what ``enqueue`` raises.
+        A task whose work is a workflow of its own returns its result so far either way. Raises what the
+        function raises when it runs here, and what ``enqueue`` raises.
         """
         registered = registration_of(self)
         request = self._request(args, kwargs)

@@ -17,6 +17,8 @@ if not SECRET_KEY and STAGE == "dev":
     SECRET_KEY = "dev-only-not-a-secret-" + "0" * 32
 ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
 
+# A transaction of SQLite asks for its lock at the start: one that asks in the middle is refused, not queued.
+SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
 DATABASES = {
     "default": dj_database_url.config(
         env="DATABASE_URL",
@@ -25,6 +27,8 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -67,6 +71,11 @@ AWS_STORAGE_BUCKET_NAME = read_text("AWS_STORAGE_BUCKET_NAME")
 AWS_SCHEDULER_ROLE_ARN = read_text("AWS_SCHEDULER_ROLE_ARN")
 AWS_SCHEDULER_GROUP_NAME = read_text("AWS_SCHEDULER_GROUP_NAME", "default")
 TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
+TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=True)  # a task enqueued alone
+# Workflows without a queue: run beside the request (thread), or before the call returns (inline).
+IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
+STEP_FUNCTIONS_PACKAGE = "lambdas"  # where the steps' handlers are, each in the folder of its function
+STATE_MACHINES_DIR = BASE_DIR.parent / "state_machines"
 TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend", "QUEUES": []}}
 
 # Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.
@@ -101,6 +110,27 @@ STORAGES = {
 DEFAULT_FROM_EMAIL = read_text("DEFAULT_FROM_EMAIL", "noreply@qusecurity.com")
 PUBLIC_URL = read_text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")  # where links in mails point
 REPORT_LINK_DAYS = read_int("REPORT_LINK_DAYS", 30)
+
+
+def _mailer() -> dict[str, object]:
+    """Return the mail backend of workflows that Django runs by itself; the functions use SES."""
+    backend = read_text("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+    options: dict[str, object] = {}
+    if backend.endswith("filebased.EmailBackend"):
+        options = {"file_path": read_text("EMAIL_FILE_PATH") or str(LOCAL_DIR / "mails")}
+    elif backend.endswith("smtp.EmailBackend"):
+        options = {
+            "host": read_text("EMAIL_HOST", "127.0.0.1"),
+            "port": read_int("EMAIL_PORT", 25),
+            "username": read_text("EMAIL_HOST_USER"),
+            "password": read_text("EMAIL_HOST_PASSWORD"),
+            "use_tls": read_bool("EMAIL_USE_TLS"),
+            "timeout": 15,
+        }
+    return {"BACKEND": backend, "OPTIONS": options}
+
+
+MAILERS = {"default": _mailer()}
 
 LOGGING = {
     "version": 1,

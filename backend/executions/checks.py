@@ -10,6 +10,7 @@ from django.tasks.exceptions import InvalidTask
 
 from executions.outbox import OUTBOX, SYNC
 from executions.registry import registered_tasks
+from executions.without_queue import INLINE, THREAD
 from workflows.catalog import catalog
 
 
@@ -20,6 +21,12 @@ def check_settings() -> Iterator[CheckMessage]:
             f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",
             hint=f"Set TASK_FALLBACK={OUTBOX} (stays recorded, sent later) or {SYNC} (run here and now).",
             id="executions.E002",
+        )
+    if settings.IN_PROCESS_WORKFLOWS not in (THREAD, INLINE):
+        yield Error(
+            f"IN_PROCESS_WORKFLOWS is {settings.IN_PROCESS_WORKFLOWS!r}.",
+            hint=f"Set IN_PROCESS_WORKFLOWS={THREAD} (beside the request) or {INLINE} (before the call returns).",
+            id="executions.E012",
         )
     if not settings.USE_ASYNC_TASKS:
         return

@@ -11,8 +11,10 @@ from django.utils import timezone
 from executions.models import TaskRecord
 from executions.registry import registered_tasks
 from executions.running import run_inline
-from executions.sending import Sending, send
+from executions.sender import Sender
+from executions.sending import Sending, is_fifo, send
 from executions.statements import mark_sent
+from executions.without_queue import run_after_commit
 
 OUTBOX, SYNC = "outbox", "sync"
 
@@ -34,11 +36,12 @@ class SendAfterCommit:
 
 
 def send_after_commit(records: Sequence[TaskRecord]) -> None:
-    """Send records once the transaction commits, or at once outside of one."""
+    """Send records once the transaction commits; outside of one at once, a lone one from the sender's thread."""
     if not records:
         return
     if not connection.in_atomic_block:
-        send_or_fall_back(records)
+        if not _hand_over(records):
+            send_or_fall_back(records)
         return
     level = set(connection.savepoint_ids)
     for savepoint_ids, hook, *_ in reversed(connection.run_on_commit):
@@ -73,13 +76,34 @@ def send_recorded(records: Sequence[TaskRecord]) -> Sending:
     return outcome
 
 
+def _hand_over(records: Sequence[TaskRecord]) -> bool:
+    """Give a lone record to the sender, if it takes it.
+
+    Several are a batch already. The order of a FIFO queue and the sync fallback need the caller to wait,
+    and a payload for S3 is too large to be kept in memory until its turn.
+    """
+    return (
+        settings.TASK_SEND_IN_BACKGROUND
+        and settings.TASK_FALLBACK == OUTBOX
+        and len(records) == 1
+        and not records[0].payload_key
+        and not is_fifo()
+        and sender.take(records[0])
+    )
+
+
 def _run_instead(record: TaskRecord) -> None:
     registered = registered_tasks().get(record.task)
-    if registered is None or not registered.runs_in_one_step:
-        logger.warning("task %s %s needs the queue: it stays recorded", record.task, record.pk)
-    elif record.due_at > timezone.now():
+    if record.due_at > timezone.now():
         logger.warning("task %s %s is not due yet: it stays recorded", record.task, record.pk)
+    elif registered is None:
+        logger.warning("task %s %s is not registered here: it stays recorded", record.task, record.pk)
+    elif not registered.runs_in_one_step:
+        run_after_commit([record])
     else:
         attempt = run_inline(record, registered)
         if attempt is not None and attempt.exception is not None:
             logger.error("task %s %s failed here", record.task, record.pk, exc_info=attempt.exception)
+
+
+sender = Sender(send_or_fall_back)

@@ -1,6 +1,5 @@
 """What the rest of the backend may do with tasks: record them, send them, and record what became of them."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from executions.running import Attempt, run_attempt, run_inline
 from executions.sending import Sending
 from executions.statements import insert_records
 from executions.status import apply_status_change
+from executions.without_queue import refresh_if_run, run_after_commit
 
 __all__ = [
     "apply_status_change",
@@ -28,8 +28,6 @@ __all__ = [
     "send_records",
 ]
 
-logger = logging.getLogger(__name__)
-
 
 def record_task(request: TaskRequest) -> TaskRecord:
     """Record a task in the caller's transaction, to be sent after it commits."""
@@ -39,8 +37,8 @@ def record_task(request: TaskRequest) -> TaskRecord:
 def record_tasks(requests: Sequence[TaskRequest]) -> list[TaskRecord]:
     """Record tasks with one statement in the caller's transaction, to be sent after it commits.
 
-    With USE_ASYNC_TASKS off they stay recorded. Raises for arguments that no execution could be given
-    before anything is stored.
+    With USE_ASYNC_TASKS off they run in this process then. Raises for arguments that no execution could be
+    given before anything is stored.
     """
     records = _insert([new_record(request) for request in requests])
     _send_later(records)
@@ -50,7 +48,8 @@ def record_tasks(requests: Sequence[TaskRequest]) -> list[TaskRecord]:
 def enqueue_requests(registered: RegisteredTask, task: AnyTask, requests: Sequence[TaskRequest]) -> list[AnyResult]:
     """Record requests of one task, announce and send them, and return their results so far.
 
-    With USE_ASYNC_TASKS off, a task of one step runs here and now instead, and the result has its end.
+    With USE_ASYNC_TASKS off, a task of one step runs here and now instead, and the result has its end;
+    a workflow runs in this process after the commit, and the result has its end if it has one by then.
     """
     records = _insert([new_record(request) for request in requests])
     results = [result_of(record, task) for record in records]
@@ -59,6 +58,7 @@ def enqueue_requests(registered: RegisteredTask, task: AnyTask, requests: Sequen
         task_enqueued.send(sender=sender, task_result=result)
     if settings.USE_ASYNC_TASKS or not registered.runs_in_one_step:
         _send_later(records)
+        refresh_if_run(records)
     else:
         for record in records:
             run_inline(record, registered)
@@ -91,5 +91,5 @@ def _insert(records: list[TaskRecord]) -> list[TaskRecord]:
 def _send_later(records: Sequence[TaskRecord]) -> None:
     if settings.USE_ASYNC_TASKS:
         send_after_commit(records)
-    elif records:
-        logger.info("%s needs the queue, and USE_ASYNC_TASKS is off: it stays recorded", records[0].task)
+    else:
+        run_after_commit(records)

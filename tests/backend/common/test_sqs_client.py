@@ -42,10 +42,17 @@ def test_delay_and_group_are_given_to_sqs() -> None:
         stubber.assert_no_pending_responses()
 
 
-def test_without_the_queue_the_task_stays_recorded() -> None:
-    task_id = sqs_client.send_task("process_guard_report", {"report_id": 7})
+def test_without_the_queue_the_task_runs_in_this_process() -> None:
+    done = sqs_client.send_task("custom_processing", {"data": "x"})
+    failed = sqs_client.send_task("custom_processing", {"data": ""})
+    workflow = sqs_client.send_task("process_guard_report", {"report_id": 7})
 
-    assert TaskRecord.objects.get(pk=task_id).status == TaskStatus.READY
+    ended = {record.pk: (record.status, record.error) for record in TaskRecord.objects.all()}
+    assert ended == {
+        done: (TaskStatus.SUCCEEDED, ""),
+        failed: (TaskStatus.FAILED, "ValueError"),
+        workflow: (TaskStatus.FAILED, "ReportNotFound"),
+    }
 
 
 def test_a_name_that_is_no_task_is_refused_and_imports_nothing() -> None:

@@ -80,12 +80,12 @@ def test_without_the_queue_a_called_functions_exception_is_the_callers() -> None
     assert TaskRecord.objects.get().status == TaskStatus.FAILED
 
 
-def test_without_the_queue_a_called_workflow_stays_recorded() -> None:
+def test_without_the_queue_a_called_workflow_runs_in_this_process() -> None:
     result = tasks.process_guard_report(report_id=7)
 
     assert isinstance(result, TaskResult)
-    assert result.status == TaskResultStatus.READY
-    assert TaskRecord.objects.get(pk=result.id).status == TaskStatus.READY
+    assert result.status == TaskResultStatus.FAILED
+    assert result.errors[0].exception_class_path == "workflows.errors.ReportNotFound"
 
 
 def test_the_functions_of_workflows_say_where_the_work_is_done() -> None:

@@ -215,13 +215,12 @@ def test_the_context_and_coroutines_work_without_the_queue() -> None:
     assert awaited == "waited for tea"
 
 
-def test_without_the_queue_a_workflows_task_stays_recorded(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "executions"):
-        result = process_guard_report.enqueue(report_id=7)
+def test_without_the_queue_a_workflow_runs_in_this_process() -> None:
+    result = process_guard_report.enqueue(report_id=7)
 
     record = TaskRecord.objects.get(pk=result.id)
-    assert (record.status, record.report_id, record.send_attempts) == (TaskStatus.READY, 7, 0)
-    assert "USE_ASYNC_TASKS is off" in caplog.text
+    assert (record.status, record.error, record.send_attempts) == (TaskStatus.FAILED, "ReportNotFound", 0)
+    assert result.status == TaskResultStatus.FAILED
 
 
 def test_djangos_signals_tell_of_every_task_in_order() -> None:

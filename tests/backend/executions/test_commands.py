@@ -75,9 +75,12 @@ def test_when_the_queue_is_down_the_command_fails_and_says_why() -> None:
     assert TaskRecord.objects.filter(status=TaskStatus.READY, send_attempts=1).count() == 3
 
 
-def test_without_the_queue_the_command_says_what_to_set() -> None:
-    with pytest.raises(CommandError, match="USE_ASYNC_TASKS=True"):
-        run()
+def test_without_the_queue_the_command_runs_what_was_left(settings: Settings) -> None:
+    settings.USE_ASYNC_TASKS = False
+    leave()
+
+    assert "1 tasks run here" in run()
+    assert TaskRecord.objects.get().status == TaskStatus.SUCCEEDED
 
 
 def test_a_task_for_later_is_sent_once_sqs_can_hold_it(queue: Queue, settings: Settings) -> None:

@@ -120,12 +120,12 @@ def test_with_the_sync_fallback_a_task_runs_here_and_now(settings: Settings, cap
     assert statuses == {
         done.id: TaskStatus.SUCCEEDED,
         failed.id: TaskStatus.FAILED,
-        workflow.id: TaskStatus.READY,
+        workflow.id: TaskStatus.FAILED,
         later.id: TaskStatus.READY,
     }
     done.refresh()
     assert done.return_value == 5
-    assert "needs the queue" in caplog.text
+    assert TaskRecord.objects.get(pk=workflow.id).error == "ReportNotFound"
     assert "is not due yet" in caplog.text
     assert "failed here" in caplog.text
 

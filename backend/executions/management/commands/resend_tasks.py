@@ -1,10 +1,12 @@
-"""Sends the tasks that were recorded and never left."""
+"""Sends the tasks that were recorded and never left; without a queue, runs them."""
 
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from executions.in_process import run_recorded, take_up_abandoned, waiting_tasks
+from executions.models import TaskStatus
 from executions.resending import resend, resendable
 
 OLDER_THAN_SECONDS = 60  # younger ones may be on their way at this very moment
@@ -25,8 +27,18 @@ class Command(BaseCommand):
             self.stdout.write(f"{resendable(older_than_seconds)[:limit].count()} tasks to send.")
             return
         if not settings.USE_ASYNC_TASKS:
-            raise CommandError("USE_ASYNC_TASKS is off. Set USE_ASYNC_TASKS=True and AWS_SQS_QUEUE_URL.")
+            self._run_here(older_than_seconds, limit)
+            return
         done = resend(older_than_seconds, limit)
         self.stdout.write(f"{done.sent} tasks sent.")
         if done.failed:
             raise CommandError(f"{done.failed} tasks could not be sent and stay recorded: {done.first_error}")
+
+    def _run_here(self, older_than_seconds: float, limit: int | None) -> None:
+        """Without a queue: run the tasks that nobody has taken on, and workflows that died with their process."""
+        take_up_abandoned()
+        ran = [record for pk in waiting_tasks(older_than_seconds)[:limit] if (record := run_recorded(pk))]
+        self.stdout.write(f"{len(ran)} tasks run here, USE_ASYNC_TASKS being off.")
+        failed = [record for record in ran if record.status != TaskStatus.SUCCEEDED]
+        if failed:
+            raise CommandError(f"{len(failed)} tasks failed, the first by {failed[0].error}: {failed[0].cause}")

@@ -1,0 +1,63 @@
+"""A few threads beside the requests, for work that no request waits for.
+
+They are daemons, so that a process can end; what they do at that moment has a short while to finish.
+"""
+
+import atexit
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from django.db import connections
+
+THREADS = 2
+WAIT_AT_EXIT_SECONDS = 10
+
+logger = logging.getLogger(__name__)
+
+
+class Background:
+    """Does jobs in the order in which they come; the threads start with the first one."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Callable[[], object]] = queue.Queue()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether this process has had a job yet."""
+        return bool(self._threads)
+
+    def do(self, job: Callable[[], object]) -> None:
+        """Have a job done soon. What it raises is logged."""
+        self._jobs.put(job)
+        with self._lock:
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._run, name=f"background-{number}", daemon=True)
+                    for number in range(THREADS)
+                ]
+                for thread in self._threads:
+                    thread.start()
+                atexit.register(self.wait, WAIT_AT_EXIT_SECONDS)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until nothing is left to do, and return whether that is so."""
+        with self._jobs.all_tasks_done:
+            return self._jobs.all_tasks_done.wait_for(lambda: not self._jobs.unfinished_tasks, timeout_seconds)
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job()
+            except Exception:
+                logger.exception("a job of the background failed")
+            finally:
+                connections.close_all()
+                self._jobs.task_done()
+
+
+background = Background()
