@@ -2,7 +2,8 @@
 
 The runner starts and stops the children as it is told here, and tells how each has ended. Which child
 is in which state is not saved with the Map Run: the children are executions of their own, and after a
-restart a MapRun is made anew from their statuses. The Map's result is the outputs of those that
+restart a MapRun is made anew from their statuses; for a redrive too, those that did not succeed being
+PENDING again. The Map's result is the outputs of those that
 succeeded, in the order of the items; a failure that is tolerated leaves nothing in it.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 """
@@ -29,7 +30,6 @@ PENDING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED = (
     "TIMED_OUT",
     "ABORTED",
 )
-_UNSUCCESSFUL = frozenset({FAILED, TIMED_OUT, ABORTED})
 _COUNTED = {
     PENDING: "pending",
     RUNNING: "running",
@@ -98,7 +98,7 @@ class MapRunStep(NamedTuple):
 
 @dataclass(slots=True)
 class MapRun:
-    """The counts and the turn-taking of one Map Run. ``statuses`` is given after a restart: one per child."""
+    """The counts and the turn-taking of one Map Run. After a restart or a redrive it is given the children's ``statuses``."""
 
     max_concurrency: int
     tolerated_failure_count: int | None
@@ -142,16 +142,6 @@ class MapRun:
         """Stop: the parent does not want the Map Run any more."""
         self.is_aborted = True
         return MapRunStep([], self._running(), self._end())
-
-    def redrive(self) -> MapRunStep:
-        """Run again the children that did not succeed, and those that have not had their turn."""
-        self.redrive_count += 1
-        self.is_failing = self.is_aborted = False
-        for number, status in enumerate(self.statuses):
-            if status in _UNSUCCESSFUL:
-                self._set(number, PENDING)
-        self._next = 0
-        return self.begin()
 
     def item_count(self) -> dict[str, int]:
         """Return DescribeMapRun's itemCounts, but for what only the writer of results knows."""

@@ -29,7 +29,9 @@ def _default_of(one: Field[Any]) -> Any:
 
 
 _BRANCH = _defaults(Branch, frozenset({"input_text", "phase", "route", "retries"}))
-_EXECUTION = _defaults(Execution, frozenset({"input", "output_text", "branches", "changed", "removed", "status"}))
+_EXECUTION = _defaults(
+    Execution, frozenset({"input", "output", "output_text", "branches", "changed", "removed", "status"})
+)
 
 
 def branch_to_row(branch: Branch) -> Row:
@@ -58,7 +60,7 @@ def branch_from_row(row: Row) -> Branch:
 
 
 def execution_to_row(execution: Execution) -> Row:
-    """Return an execution's header as JSON: all but its input, which never changes, and its branches."""
+    """Return an execution's header as JSON: all but its branches, and its input and output, which are kept apart."""
     row: Row = {"v": VERSION, "status": execution.status.value}
     for name, default in _EXECUTION:
         value = getattr(execution, name)

@@ -109,6 +109,13 @@ def test_a_concurrency_that_is_no_whole_number_fails_the_execution(given: Json) 
     assert "which is not a valid integer: $.n" in drive.start().last.details["cause"]
 
 
+def test_a_negative_concurrency_fails_the_execution_before_the_map_starts() -> None:
+    drive = Drive(machine(("Each", each(("One", PASS), ItemsPath="$.i", MaxConcurrencyPath="$.n"))), {"i": [], "n": -1})
+
+    assert drive.start().types(since=2) == ["ExecutionFailed"]
+    assert "Expected non-negative integer for MaxConcurrency, got '-1' instead." in drive.last.details["cause"]
+
+
 def test_an_item_that_can_not_be_selected_fails_the_execution_even_in_the_middle() -> None:
     state = each(("Do", task()), MaxConcurrency=1, ItemSelector={"v.$": "$$.Map.Item.Value.v"})
     drive = Drive(machine(("Each", state)), [{"v": 1}, {}], tasks={"Do": [1]}).start()

@@ -236,18 +236,6 @@ def test_an_aborted_map_run_stops_its_children() -> None:
     assert run.child_ended(1, "ABORTED").ended == ("ABORTED", None, None)
 
 
-def test_a_redrive_runs_what_did_not_succeed_again() -> None:
-    run = run_of(4, limit=2)
-    run.begin()
-    run.child_ended(0, "SUCCEEDED")
-    run.child_ended(1, "FAILED")
-    run.child_ended(2, "TIMED_OUT")
-
-    assert run.redrive() == ([1, 2], [], None)
-    assert run.redrive_count == 1
-    assert run.child_ended(1, "SUCCEEDED").start == [3]
-
-
 @given(st.lists(st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]), max_size=20), st.integers(0, 5))
 def test_a_map_run_goes_on_after_a_restart_from_the_statuses_of_its_children(statuses: list[str], limit: int) -> None:
     run = MapRun(limit, 100, None, [1] * len(statuses), statuses=list(statuses))

@@ -124,6 +124,7 @@ def test_a_wait_until_a_time_that_is_past_goes_on_at_once() -> None:
     [
         ({"SecondsPath": "$.s"}, {}, "The SecondsPath parameter does not reference an input value: $.s"),
         ({"SecondsPath": "$.s"}, {"s": 1.5}, "The SecondsPath parameter cannot be parsed as a long value: $.s == 1.5"),
+        ({"SecondsPath": "$.s"}, {"s": -1}, "The SecondsPath parameter references a negative value: $.s == -1"),
         (
             {"TimestampPath": "$.s"},
             {"s": "tomorrow"},

@@ -25,6 +25,9 @@ def execute(run: Run, branch: Branch, state: MapState) -> None:
     concurrency = state.max_concurrency
     if state.max_concurrency_expression is not None:
         concurrency = integer(run, branch, state, "MaxConcurrency", state.max_concurrency_expression)
+    if concurrency < 0:
+        cause = f"Expected non-negative integer for MaxConcurrency, got '{concurrency}' instead."
+        raise StateFailed(RUNTIME, cause, headed=True)
     started_id = run.emit(branch, "MapStateStarted", {"length": 0 if items is None else len(items)})
     if state.distributed:
         start_map_run(run, branch, state, items, concurrency)

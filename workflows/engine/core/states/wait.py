@@ -58,16 +58,14 @@ def _referred(run: Run, branch: Branch, state: WaitState, field: str, expression
 
 
 def _seconds(state: WaitState, value: Json) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(value, 0)
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if is_integer and value >= 0:
+        return int(value)
     if state.jsonata:
         raise unexpected_type(state, "Seconds", "number", value)
-    path = state.raw.get("SecondsPath")
-    raise StateFailed(
-        RUNTIME,
-        f"The SecondsPath parameter cannot be parsed as a long value: {path} == {value_text(value)}",
-        headed=True,
-    )
+    problem = "references a negative value" if is_integer else "cannot be parsed as a long value"
+    given = f"{state.raw.get('SecondsPath')} == {value_text(value)}"
+    raise StateFailed(RUNTIME, f"The SecondsPath parameter {problem}: {given}", headed=True)
 
 
 def _timestamp_ms(state: WaitState, value: Json) -> int:
