@@ -12,6 +12,7 @@ from workflows.engine.adapters.services import ServiceClients
 from workflows.engine.adapters.status_events import EventBridgeStatusEvents, StatusChange
 from workflows.engine.jsontext import Json
 from workflows.engine.runner.api import Runner
+from workflows.engine.runner.nested import redrive_status_at_end
 from workflows.engine.server.names import Place
 from workflows.engine.server.nested import start_nested
 from workflows.engine.server.serve import serve, stop_on_signals
@@ -19,12 +20,10 @@ from workflows.engine.store.contract import ExecutionRecord, Store
 from workflows.engine.store.memory import MemoryStore
 from workflows.engine.store.sqlite import SqliteStore
 
-_REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
-
 
 def change_of(record: ExecutionRecord) -> StatusChange:
     """Return what the status event of an execution says."""
-    redrivable = record.status in _REDRIVABLE and not record.express
+    redrive_status, reason = redrive_status_at_end(record)
     return StatusChange(
         execution_arn=record.arn,
         state_machine_arn=record.state_machine_arn,
@@ -38,8 +37,8 @@ def change_of(record: ExecutionRecord) -> StatusChange:
         cause=record.cause,
         redrive_count=record.redrive_count,
         redrive_ms=record.redrive_ms,
-        redrive_status="REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
-        redrive_status_reason=None if redrivable else f"Execution is {record.status} and cannot be redriven",
+        redrive_status=redrive_status,
+        redrive_status_reason=reason,
         version_arn=record.version_arn,
         alias_arn=record.alias_arn,
     )
