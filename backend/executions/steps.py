@@ -6,6 +6,7 @@ ever imported. A module of the package's ``in_process`` goes before the function
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -67,6 +68,8 @@ def _folder_of(resource: str) -> str:
 
 def _step(name: str) -> Step:
     package = settings.STEP_FUNCTIONS_PACKAGE
+    # Metrics go to CloudWatch by standard output, which here nobody reads; and threads would share one set.
+    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     here = f"{package}.in_process.{name}"
     handler = import_module(here if find_spec(here) else f"{package}.{name}.handler").lambda_handler
 
