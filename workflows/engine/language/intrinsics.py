@@ -21,7 +21,7 @@ MAX_DEPTH = 10
 
 _CALL = re.compile(r"States\.([A-Za-z0-9]+)\s*\(")
 _TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_LITERAL = re.compile(r"(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])")
+_LITERAL = re.compile(r"(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])")
 _ESCAPE = re.compile(r"\\(['{}\\])")
 
 

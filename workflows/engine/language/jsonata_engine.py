@@ -50,7 +50,13 @@ def parse(text: str) -> "Engine":
         return Engine(f"{text} ")  # the library can not read a comment at the very end
     except JException as error:
         raise ExpressionMalformed(text, min(error.location, len(text)), _message(error)) from None
-    except (AttributeError, LookupError, TypeError, ValueError, re.error) as error:  # it stumbles over some malformed texts
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        re.error,
+    ) as error:  # it stumbles over some malformed texts
         raise ExpressionMalformed(text, 0, str(error)) from None
 
 
@@ -134,7 +140,7 @@ class Engine(Jsonata):  # type: ignore[misc]  # the library has no types
         try:
             return engine.eval(engine.ast, None, frame)
         except JException as error:
-            raise Thrown(f". {error.error}: {_message(error)}") from None
+            raise Thrown(f". {_code(error)}: {_message(error)}") from None
         except values.FunctionRefused as error:
             raise Thrown(f". {error.code}: {error.problem}") from None
         except RecursionError:
@@ -277,8 +283,8 @@ class _Guarded(Jsonata.JNativeFunction):  # type: ignore[misc]  # the library ha
 
 def _message(error: JException) -> str:
     """Return the text of an error as the reference engine has it; the library's port garbled it."""
-    arguments = iter((error.current, error.expected, _TYPES.get(error.extra, error.extra)))
-    template = JException.error_codes.get(error.error, str(error)).replace("Object", "function")
+    arguments = iter(_MISPLACED.get(error.error, _in_order)(error))
+    template = JException.error_codes.get(error.error, error.error).replace("Object", "function")
 
     def fill(place: re.Match[str]) -> str:
         value = next(arguments, None)
@@ -287,11 +293,62 @@ def _message(error: JException) -> str:
     return _PLACE.sub(fill, template)
 
 
+def _in_order(error: JException) -> tuple[Any, ...]:
+    return error.current, error.expected, _TYPES.get(error.extra, error.extra)
+
+
+_MISPLACED: dict[str, Callable[[JException], tuple[Any, ...]]] = {
+    "D1002": lambda error: (error.expected,),
+    "D3100": lambda error: (error.location,),
+}
+
+
+def _code(error: JException) -> str:
+    """Return the code of an error; in some the library has its text for it."""
+    if error.error in JException.error_codes:
+        return str(error.error)
+    texts = {text.replace("Object", "function"): code for code, text in JException.error_codes.items()}
+    return texts.get(error.error, "D3137")
+
+
 def _quoted(value: Any) -> str:
     try:
         return "undefined" if value is None else dumps(plain(value))
     except (NotJson, ValueError):
         return '""'
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, str):
+        return Functions.number(value)
+    number = values.number_in(value)
+    if number is None:
+        raise JException("D3030", -1, value)
+    return number
+
+
+def _distinct(array: Any) -> Any:
+    if not isinstance(array, list) or len(array) < 2:
+        return array
+    found = Utils.create_sequence() if Utils.is_sequence(array) else []
+    for item in array:
+        if not any(Utils.is_deep_equal(item, earlier) for earlier in found):
+            found.append(item)
+    return found
+
+
+def _replace(text: Any, pattern: Any, replacement: Any, limit: Any) -> Any:
+    if isinstance(replacement, str) or not isinstance(text, str) or not isinstance(pattern, re.Pattern):
+        return Functions.replace(text, pattern, replacement, limit)
+
+    def replaced(match: re.Match[str]) -> str:
+        about = {"match": match[0], "start": match.start(), "end": match.end(), "groups": list(match.groups(""))}
+        value = Functions.func_apply(replacement, [about])
+        if not isinstance(value, str):
+            raise JException("D3012", -1, value)
+        return str(value)
+
+    return text if limit == 0 else pattern.sub(replaced, text, count=int(limit or 0))
 
 
 def _parse(text: Any) -> Any:
@@ -330,7 +387,9 @@ for _function in (
     Function("hash", "<ss?:s>", values.hash_of),
     Function("string", "<x-b?:s>", _string),
     Function("parseInteger", "<s-s:n>", _parse_integer),
-    _Guarded("number", "<(nsb)-:n>", "number", "D3030"),
+    Function("number", "<(nsb)-:n>", _number),
+    Function("distinct", "<x:x>", _distinct),
+    Function("replace", "<s-(sf)(sf)n?:s>", _replace),
     _Guarded("toMillis", "<s-s?:n>", "datetime_to_millis", "D3110"),
     _Guarded("sort", "<af?:a>", "sort", "D3070"),
 ):

@@ -6,11 +6,15 @@ https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html#json
 import hashlib
 import json
 import math
+import re
 from decimal import Decimal
 
 from workflows.engine.jsontext import Json
 
 ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?")
+_WITH_PREFIX = re.compile(r"0[xX][0-9A-Fa-f]+|0[oO][0-7]+|0[bB][01]+")
 
 _EXACT = 2**53  # above it not every integer is a JavaScript number
 _PLAIN_BELOW = 1e21  # JavaScript prints whole numbers below it without an exponent
@@ -83,6 +87,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+def number_in(text: str) -> Json:
+    """Return the number that a text is, as ``$number`` reads it. None where it is none."""
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        return number_of(number) if math.isfinite(number) else None
+    return int(text, 0) if _WITH_PREFIX.fullmatch(text) else None
 
 
 def number_of(value: float) -> Json:

@@ -12,7 +12,8 @@ from workflows.engine.language.reader import Reader
 type Operand = Callable[[Json, Json], list[Json]]  # gives one value, or nothing where a path leads nowhere
 
 _LITERAL = re.compile(
-    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<json>true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)""",
+    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+    r"""|(?P<json>true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)""",
     re.DOTALL,
 )
 _REGEX = re.compile(r"/((?:[^/\\]|\\.)+)/([imsx]*)", re.DOTALL)
