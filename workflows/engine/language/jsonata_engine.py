@@ -308,7 +308,7 @@ def _code(error: JException) -> str:
     if error.error in JException.error_codes:
         return str(error.error)
     texts = {text.replace("Object", "function"): code for code, text in JException.error_codes.items()}
-    return texts.get(error.error, "D3137")
+    return str(texts.get(error.error, "D3137"))
 
 
 def _quoted(value: Any) -> str:
