@@ -160,7 +160,8 @@ def _run_ready(run: Run) -> None:
     ready = run.ready
     while ready:
         branch = ready.popleft()
-        run.touch(branch)
+        if branch.phase in GOING_ON:  # else it was aborted, or has been run, since it became ready
+            run.touch(branch)
         while branch.phase in GOING_ON:
             if left == 0:
                 run.commands.append(ContinueLater())

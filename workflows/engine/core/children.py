@@ -47,12 +47,17 @@ def note_iteration(run: Run, state: State, child: Branch, what: str) -> int | No
     return run.note(child.last_event_id, f"MapIteration{what}", {"name": state.name, "index": child.index})
 
 
-def abort(run: Run, branch: Branch) -> None:
-    """Abort a branch that is under way, and those below it."""
-    run.cancel(branch)
-    for child in run.children_of(branch):
+def abort_running(run: Run, parent: Branch) -> None:
+    """Abort the children that are under way, and those below them."""
+    for child in run.children_of(parent):
         if child.phase in OPEN:
-            abort(run, child)
+            _abort(run, child)
+    parent.child_running = 0
+
+
+def _abort(run: Run, branch: Branch) -> None:
+    run.cancel(branch)
+    abort_running(run, branch)
     state = run.state_of(branch)
     if branch.phase is Phase.MAP_RUN:
         run.note(branch.last_event_id, "MapRunAborted")

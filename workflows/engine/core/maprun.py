@@ -98,7 +98,7 @@ class MapRunStep(NamedTuple):
 
 @dataclass(slots=True)
 class MapRun:
-    """The counts and the turn-taking of one Map Run. After a restart or a redrive it is given the children's ``statuses``."""
+    """The counts and the turn-taking of one Map Run; after a restart or a redrive, from its children's ``statuses``."""
 
     max_concurrency: int
     tolerated_failure_count: int | None

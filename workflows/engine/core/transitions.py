@@ -7,7 +7,7 @@ uncaught failure is too.
 from workflows.engine.core import children
 from workflows.engine.core.closing import fail_execution, succeed_execution
 from workflows.engine.core.data import Outcome, check_size, outcome_of, outcome_of_catching
-from workflows.engine.core.execution import OPEN, Branch, Phase
+from workflows.engine.core.execution import Branch, Phase
 from workflows.engine.core.retry import delay_before, matches, take_retry
 from workflows.engine.core.run import Run
 from workflows.engine.definition.program import Catcher, Retrier, State, StateType
@@ -144,6 +144,7 @@ def _recover(
     if error == RUNTIME:
         fail_execution(run, branch, error, cause)
         return
+    children.abort_running(run, branch)
     retry = take_retry(state, branch, error, is_heartbeat=is_heartbeat)
     if retry is not None:
         _back_off(run, branch, *retry)
@@ -217,8 +218,4 @@ def _give_up(run: Run, branch: Branch, error: str | None, cause: str | None) -> 
     state_above = run.state_of(parent)
     children.note_iteration(run, state_above, branch, "Failed")
     parent.last_event_id = branch.last_event_id
-    for sibling in run.children_of(parent):
-        if sibling.phase in OPEN:
-            children.abort(run, sibling)
-    parent.child_running = 0
     _recover(run, parent, state_above, error, cause)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workflows.engine.core.drive import Drive, Failure, machine, task
-from workflows.engine.core.events import Redrive, Start
+from workflows.engine.core.events import Redrive, Start, Stop
 from workflows.engine.core.execution import Status
 from workflows.engine.jsontext import Json, dumps
 
@@ -140,6 +140,27 @@ def test_a_redrive_after_a_failure_anywhere_runs_nothing_again_that_was_done(sha
     while drive.status is Status.FAILED:
         drive.send(Redrive())
         drive.run()
+
+    assert drive.output == straight.output
+    assert _finished(drive) == _finished(straight)
+
+
+@settings(max_examples=100, deadline=None)
+@given(shapes, st.lists(st.integers(0, 20), max_size=4))
+def test_a_redrive_after_a_stop_anywhere_runs_nothing_again_that_was_done(shape: Any, stops: list[int]) -> None:
+    definition = _machine(shape, "s")
+    straight = Drive(definition, ITEMS, tasks=answers(definition, failing=False)).start()
+
+    drive = Drive(definition, ITEMS, tasks=answers(definition, failing=False))
+    drive.send(Start())
+    for steps in stops:
+        for _ in range(min(steps, len(drive.due))):
+            drive.deliver(0)
+            if not drive.due:
+                break
+        drive.send(Stop())
+        drive.send(Redrive())  # what was due for the time before is late now
+    drive.run()
 
     assert drive.output == straight.output
     assert _finished(drive) == _finished(straight)
