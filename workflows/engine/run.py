@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from random import random
 
 from workflows.engine.adapters.functions import Function, FunctionPerformer
 from workflows.engine.adapters.performer import Performer
@@ -49,7 +48,8 @@ def run(
     """Run an execution of a definition (its text, or the JSON value), and return how it has ended.
 
     Everything happens in the calling thread, one task after the other, and nothing is kept. ``tasks`` are
-    functions by Lambda function name, ARN or Resource; an exception fails its task, by the class's name.
+    functions by Lambda function name, ARN or Resource (an activity's too); an exception fails its task, by
+    the class's name.
     ``performer`` takes all tasks instead. ``clock`` is by default the machine's: a Wait takes its time
     (SkippingClock() skips it). ``input`` None is {}.
 
@@ -58,7 +58,8 @@ def run(
     text = definition if isinstance(definition, str) else dumps(dict(definition))
     load(text)
     store, clock = MemoryStore(), clock or SystemClock()
-    runner = Runner(store, performer or FunctionPerformer(tasks or {}), clock=clock, draw=random, workers=0)
+    performer = performer or FunctionPerformer(tasks or {})
+    runner = Runner(store, performer, clock=clock, workers=0, performs_activities=True)
     record = ExecutionRecord(
         arn=f"{_PLACE}:execution:{state_machine}:{name}",
         state_machine_arn=f"{_PLACE}:stateMachine:{state_machine}",

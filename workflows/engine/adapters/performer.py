@@ -44,6 +44,13 @@ class TaskError(EngineError):
         return f"{self.error}: {self.cause}" if self.cause else self.error
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ends a .sync or .waitForTaskToken task at once, in place of the answer to submitting it: for tests."""
+
+    output: Json
+
+
 class Performer(Protocol):
     """Performs tasks. Called from many threads at once; blocks until there is an answer."""
 

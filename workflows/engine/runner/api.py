@@ -68,7 +68,8 @@ class Runner:
 
     ``performer`` does the tasks, up to ``workers`` at once. With ``workers=0`` there is no thread at all:
     tasks are performed, and executions run, within the calls below (and ``run_until_closed``), by one
-    calling thread. ``listeners`` are told of each change of status, in the engine's thread.
+    calling thread. ``listeners`` are told of each change of status, in the engine's thread. The tasks of
+    activities wait for workers that ask, unless the performer ``performs_activities``.
 
     Every method may be called from any thread, and returns once what it did is saved; but called within
     a turn (by a listener, or without threads by a task function) it returns first, as its turn comes later.
@@ -86,9 +87,10 @@ class Runner:
         workers: int = WORKERS,
         listeners: Sequence[Listener] = (),
         clients: ServiceClients | None = None,
+        performs_activities: bool = False,
     ) -> None:
         self.store, self.clock = store, clock or SystemClock()
-        self._performer = performer
+        self._performer, self._performs_activities = performer, performs_activities
         self._programs = Programs(store)
         self._executions = OpenExecutions(store, self._programs)
         self._engine = Engine(
@@ -343,7 +345,7 @@ class Runner:
     def _act(self, opened: Opened, command: Command) -> None:
         arn = opened.record.arn
         match command:
-            case InvokeTask() if parse_resource(command.resource).kind is Kind.ACTIVITY:
+            case InvokeTask() if self._is_for_worker(command):
                 self._activities.offer(arn, command)
             case InvokeTask():
                 self._performing.perform(opened, command)
@@ -358,6 +360,9 @@ class Runner:
                 self._engine.inbox.put(Letter(arn, Continue()))
             case Finished():
                 self._engine.timers.drop(arn)
+
+    def _is_for_worker(self, command: InvokeTask) -> bool:
+        return not self._performs_activities and parse_resource(command.resource).kind is Kind.ACTIVITY
 
     def _done(self, work: Work) -> None:
         record, was = work.opened.record, work.was

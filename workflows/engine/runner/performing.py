@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 
-from workflows.engine.adapters.performer import Performer, TaskCall, TaskError
+from workflows.engine.adapters.performer import Ended, Performer, TaskCall, TaskError
 from workflows.engine.adapters.resources import Resource, parse_resource
 from workflows.engine.clock import Clock
 from workflows.engine.core.commands import CancelTask, InvokeTask
@@ -66,6 +66,8 @@ class Performing:
         except Exception as error:
             logger.exception("%s: performing %s failed by a fault of its adapter.", opened.record.arn, command.resource)
             return TaskFailed(branch_id, token, "States.Runtime", repr(error), _phase(resource))
+        if isinstance(output, Ended):
+            return TaskSucceeded(branch_id, token, output.output)
         if resource.submits:
             return TaskSubmitted(branch_id, token, output)
         return TaskSucceeded(branch_id, token, output)

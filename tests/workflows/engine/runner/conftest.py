@@ -15,6 +15,9 @@ from workflows.engine.runner import Runner
 from workflows.engine.store.contract import ExecutionRecord, Store
 from workflows.engine.store.memory import MemoryStore
 from workflows.engine.store.sqlite import SqliteStore
+from workflows.engine.testing import state_machine
+
+__all__ = ["state_machine"]
 
 PLACE = "arn:aws:states:us-east-1:000000000000"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
