@@ -86,13 +86,14 @@ def _task(fields: Fields, common: dict[str, Any]) -> State:
 
 
 def _choice(fields: Fields, common: dict[str, Any]) -> State:
-    rules = (_choice_rule(Fields(rule, fields.jsonata)) for rule in fields.node["Choices"])
+    entries = enumerate(fields.node["Choices"])
+    rules = (_choice_rule(Fields(rule, fields.jsonata, at=f"Choices[{index}]/")) for index, rule in entries)
     return ChoiceState(**common, choices=tuple(rules), default=fields.node.get("Default"))
 
 
 def _choice_rule(fields: Fields) -> ChoiceRule:
     return ChoiceRule(
-        condition=compile_rule(fields.node, fields.jsonata),
+        condition=compile_rule(fields.node, fields.jsonata, f"{fields.at}Condition"),
         next=fields.node["Next"],
         assign=fields.template("Assign"),
         output=fields.template("Output") if fields.jsonata else None,
@@ -153,7 +154,7 @@ def _map_numbers(fields: Fields) -> dict[str, Any]:
 
 def _within(fields: Fields, name: str) -> Fields | None:
     node = fields.node.get(name)
-    return None if node is None else Fields(node, fields.jsonata)
+    return None if node is None else Fields(node, fields.jsonata, at=f"{fields.at}{name}/")
 
 
 def _item_reader(fields: Fields) -> ItemReader | None:

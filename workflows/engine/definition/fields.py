@@ -50,7 +50,7 @@ class Fields:
         """Return what gives the field's value while running: ``NamePath``, or JSONata in ``Name``."""
         if self.jsonata:
             value: Json = self.node.get(name)
-            return compile_jsonata(jsonata_of(value), name) if is_jsonata(value) else None
+            return compile_jsonata(jsonata_of(value), f"{self.at}{name}") if is_jsonata(value) else None
         text = self.node.get(f"{name}Path")
         if not isinstance(text, str):
             return None

@@ -24,7 +24,7 @@ from workflows.engine.definition.program import (
     TaskState,
     WaitState,
 )
-from workflows.engine.errors import DefinitionRefused
+from workflows.engine.errors import DefinitionRefused, StateFailed
 from workflows.engine.language.env import Env
 
 STATE_MACHINES = sorted((Path(__file__).parents[4] / "state_machines").glob("*.asl.json"))
@@ -255,3 +255,32 @@ def test_whatever_is_broken_is_reported_and_whatever_passes_compiles(definition:
             assert all(error.code and error.message and error.remedy for error in errors)
         else:
             compile_program(definition)
+
+
+def test_a_nested_field_is_named_by_where_it_stands() -> None:
+    rule = {"Condition": "{% $no %}", "Output": {"v": ["{% $no %}"]}, "Next": "End"}
+    choice = {"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [{**rule, "Condition": "{% true %}"}, rule]}
+    reader = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {"Bucket": "{% $no %}"}}
+    compiled = compile_program(
+        {
+            "StartAt": "Choose",
+            "States": {
+                "Choose": choice,
+                "Each": {**mapping(QueryLanguage="JSONata", ItemReader=reader), "End": True},
+                "End": {"Type": "Succeed"},
+            },
+        }
+    ).states
+    choose, each = compiled["Choose"], compiled["Each"]
+    assert isinstance(choose, ChoiceState)
+    assert isinstance(each, MapState)
+    assert each.item_reader is not None
+
+    for evaluate, location in (
+        (choose.choices[1].condition.holds, "Choices[1]/Condition"),
+        (choose.choices[0].output.evaluate, "Choices[0]/Output/v[0]"),  # type: ignore[union-attr]  # it is there
+        (each.item_reader.parameters.evaluate, "ItemReader/Arguments/Bucket"),  # type: ignore[union-attr]  # it too
+    ):
+        with pytest.raises(StateFailed) as failure:
+            evaluate(ENV)
+        assert failure.value.location == location
