@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class StepFunctionsBackend(BaseTaskBackend):
     """Sends tasks to the queue, where the dispatcher starts one execution each.
 
-    A task is recorded in the caller's transaction and sent after it commits. A record still READY
-    after a minute was lost between the two; ``manage.py resend_tasks`` sends it again. With
+    A task is recorded in the caller's transaction and sent after it commits. Outside of one it is committed
+    at once, and when it is enqueued alone a thread sends it some milliseconds later
+    (TASK_SEND_IN_BACKGROUND). A record still READY after a minute was lost between the two, or by a process
+    that was killed; ``manage.py resend_tasks`` sends it again. With
     ``USE_ASYNC_TASKS`` off, tasks of one step run here and now, as in Django's ImmediateBackend.
     """
 
@@ -41,7 +43,7 @@ class StepFunctionsBackend(BaseTaskBackend):
                 raise InvalidTask(problem)
 
     def enqueue[**P, R](self, task: "Task[P, R]", args: Sequence[Any], kwargs: dict[str, Any]) -> "TaskResult[P, R]":
-        """Record the task now, and send it once the transaction commits.
+        """Record the task now, and have it sent once that is committed.
 
         Raises InvalidTask for a task that is not registered, TypeError or a MessageRejected for
         arguments that no execution could be given. A queue that is down raises nothing.

@@ -58,12 +58,17 @@ class Sender:
 
     def _work(self) -> None:
         close_old_connections()
-        while records := self._next():
-            try:
-                self._send(records)
-            except Exception:
-                logger.exception("%d tasks may not be sent: those still READY are sent later", len(records))
-        close_old_connections()
+        try:
+            while records := self._next():
+                self._send_or_log(records)
+        finally:
+            close_old_connections()
+
+    def _send_or_log(self, records: Sequence[TaskRecord]) -> None:
+        try:
+            self._send(records)
+        except Exception:
+            logger.exception("%d tasks may not be sent: those still READY are sent later", len(records))
 
     def _next(self) -> list[TaskRecord]:
         with self._gathering:
