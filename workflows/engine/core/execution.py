@@ -69,7 +69,7 @@ class Branch:
     )  # those of the scopes around it too; replaced, never changed
     last_event_id: int = 0
     entered_event_id: int = 0  # 0: not in a state yet
-    before_entered_id: int = 0  # the event before the state's Entered event
+    before_entered_id: int = 0  # the event before the state's Entered event; never saved, as work follows at once
     entered_ms: int = 0
     token: int = 0
     wake_ms: int | None = None  # the end of a Wait or a back-off

@@ -213,7 +213,7 @@ def children_of(
 def _child(
     state: MapState, settings: MapRunSettings, index: int, item: Json, draw: Callable[[], float], now_ms: int
 ) -> Child:
-    about = {"Index": index, "Value": item}
+    about = {"Index": index, "Value": item, "Source": _source(settings.reader)}
     if state.item_selector is None:
         return Child(item, 1, about)
     context = {**settings.context, "Map": {"Item": about}}
@@ -227,6 +227,15 @@ def _child(
         now_ms=now_ms,
     )
     return Child(state.item_selector.evaluate(env), 1, about)
+
+
+def _source(reader: dict[str, Json] | None) -> str:
+    """Return where the items come from, as the context object's Map.Item.Source has it."""
+    if reader is None:
+        return "STATE_DATA"
+    parameters = reader.get("parameters") or {}
+    parts = [parameters[name] for name in ("Bucket", "Key") if name in parameters]
+    return "s3://" + "/".join(map(str, parts))
 
 
 def _uuid(draw: Callable[[], float]) -> str:

@@ -28,7 +28,7 @@ def _default_of(one: Field[Any]) -> Any:
     return one.default_factory() if one.default_factory is not MISSING else MISSING
 
 
-_BRANCH = _defaults(Branch, frozenset({"input_text", "phase", "route", "retries"}))
+_BRANCH = _defaults(Branch, frozenset({"input_text", "before_entered_id", "phase", "route", "retries"}))
 _EXECUTION = _defaults(
     Execution, frozenset({"input", "output", "output_text", "branches", "changed", "removed", "status"})
 )

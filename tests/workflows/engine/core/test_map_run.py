@@ -140,6 +140,21 @@ def test_a_child_gets_its_item_or_what_the_selector_makes_of_it() -> None:
     assert children(of(ItemSelector=selector), ["a"]) == [{"v": "a", "i": 0, "in": 1}]
 
 
+@pytest.mark.parametrize(
+    ("reader", "source"),
+    [
+        ({}, "STATE_DATA"),
+        ({"Resource": "arn:aws:states:::s3:getObject", "Parameters": {"Bucket": "b", "Key": "k.csv"}}, "s3://b/k.csv"),
+        ({"Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": {"Bucket": "b", "Prefix": "p"}}, "s3://b"),
+    ],
+)
+def test_an_item_tells_where_it_comes_from(reader: dict[str, Json], source: str) -> None:
+    fields = {"ItemReader": reader} if reader else {}
+    selector = {"from.$": "$$.Map.Item.Source"}
+
+    assert children(of(ItemSelector=selector, **fields), ["a"]) == [{"from": source}]
+
+
 def test_items_are_put_together_into_batches() -> None:
     batcher = {"MaxItemsPerBatch": 2, "BatchInput": {"c": 1}}
 

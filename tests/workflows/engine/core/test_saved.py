@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflows.engine.core.drive import START_MS, Drive, machine, task
 from workflows.engine.core.commands import ContinueLater, InvokeTask, SetTimer
-from workflows.engine.core.events import Start, TaskStarted, TaskSubmitted
+from workflows.engine.core.events import Redrive, Start, TaskStarted, TaskSubmitted
 from workflows.engine.core.execution import Branch, Phase, Status
 from workflows.engine.core.restart import commands_to_resume
 from workflows.engine.core.saved import VERSION, branch_from_row, branch_to_row, execution_from_row
@@ -111,7 +111,11 @@ def test_executions_saved_by_every_version_resume(path: Path) -> None:
     drive = Drive(saved["definition"], saved["input"], tasks=saved["tasks"])
     drive.execution = execution_from_row(saved["execution"], saved["input"], saved["branches"])
     drive.now_ms = saved["now_ms"]
-    drive.resume().run()
+    if drive.status is Status.RUNNING:
+        drive.resume()
+    else:
+        drive.send(Redrive())
+    drive.run()
 
     assert drive.status is Status.SUCCEEDED
     assert drive.output == saved["output"]
