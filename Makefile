@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.synced
 SOURCES := workflows lambdas backend deploy tests
 
-.PHONY: help setup demo up test test-fast check format states locale build bench clean
+.PHONY: help setup demo up test test-fast test-slow check format states locale build bench clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -33,11 +33,14 @@ demo: $(SETUP) ## The main job from upload to mail, to its end. FILES="a.jpg b.p
 up: $(SETUP) ## The local stack, until Ctrl-C.
 	@$(PYTHON) -m deploy.local up
 
-test: $(SETUP) ## Every test.
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+test: $(SETUP) ## Every test but the slow ones.
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-fast: $(SETUP) ## Every test but those that need the local stack.
-	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not e2e"
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not e2e and not slow"
+
+test-slow: $(SETUP) ## The tests that take minutes, or Node.js.
+	$(PYTHON) -m pytest -m slow
 
 check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff check .

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from workflows.engine.adapters.functions import Function
-from workflows.engine.errors import DefinitionRefused
+from workflows.engine.definition.diagnostics import DefinitionRefused
 from workflows.engine.jsontext import Json, loads
 
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "TIMED_OUT": 3, "ABORTED": 4}

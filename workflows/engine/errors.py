@@ -3,48 +3,28 @@
 ::
 
     EngineError
-    ├── DefinitionRefused      a definition breaks rules of the language; holds every one of them
+    ├── DefinitionRefused      a definition breaks rules of the language (definition/diagnostics.py)
     ├── ExpressionMalformed    a path, an intrinsic function or a JSONata expression can not be parsed
     └── StateFailed            a state failed by AWS's error name and cause; retriers and catchers see it
 """
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from workflows.engine.definition.diagnostics import Diagnostic
 
 RUNTIME = "States.Runtime"
 TIMEOUT = "States.Timeout"
 HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
 TASK_FAILED = "States.TaskFailed"
 DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"
-PARAMETER_PATH_FAILURE = "States.ParameterPathFailure"
 RESULT_PATH_MATCH_FAILURE = "States.ResultPathMatchFailure"
 INTRINSIC_FAILURE = "States.IntrinsicFailure"
 QUERY_EVALUATION_ERROR = "States.QueryEvaluationError"
 NO_CHOICE_MATCHED = "States.NoChoiceMatched"
-BRANCH_FAILED = "States.BranchFailed"
 EXCEED_TOLERATED_FAILURE_THRESHOLD = "States.ExceedToleratedFailureThreshold"
 ITEM_READER_FAILED = "States.ItemReaderFailed"
 RESULT_WRITER_FAILED = "States.ResultWriterFailed"
-HTTP_SOCKET = "States.Http.Socket"
 ALL = "States.ALL"
 
 
 class EngineError(Exception):
     """The root of the engine's errors."""
-
-
-class DefinitionRefused(EngineError):
-    """A definition breaks rules of the language: every problem, each with a JSON Pointer and a remedy."""
-
-    def __init__(self, diagnostics: Sequence["Diagnostic"]) -> None:
-        super().__init__(diagnostics)
-        self.diagnostics = diagnostics
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.diagnostics))
 
 
 class ExpressionMalformed(EngineError, ValueError):

@@ -2,9 +2,8 @@
 
 from workflows.engine.definition.checks import check
 from workflows.engine.definition.compiler import compile_program
-from workflows.engine.definition.diagnostics import errors_of
+from workflows.engine.definition.diagnostics import DefinitionRefused, errors_of
 from workflows.engine.definition.program import Program
-from workflows.engine.errors import DefinitionRefused
 from workflows.engine.jsontext import loads
 
 __all__ = ["check", "compile_program", "load"]

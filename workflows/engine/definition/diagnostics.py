@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from workflows.engine.errors import EngineError
+
 SCHEMA_VALIDATION_FAILED = "SCHEMA_VALIDATION_FAILED"
 INVALID_LABEL_NAME = "INVALID_LABEL_NAME"
 ERROR, WARNING = "ERROR", "WARNING"
@@ -45,3 +47,14 @@ def refusal_text(diagnostics: Sequence[Diagnostic], definition: str) -> str:
         return f"Error=ValueError Args=[{errors[0].message!r}] in definition '{definition}'."
     listed = (f"{error.code}: {error.message.rstrip()} at {error.location or 'null'}" for error in errors)
     return f"Invalid State Machine Definition: '{', '.join(listed)}'"
+
+
+class DefinitionRefused(EngineError):
+    """A definition breaks rules of the language: every problem, each with a JSON Pointer and a remedy."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__(diagnostics)
+        self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.diagnostics))

@@ -14,7 +14,7 @@ from tests.workflows.engine.definition.machines import EVERYTHING, INVOKE, branc
 from workflows.engine.definition import load
 from workflows.engine.definition.checks import check
 from workflows.engine.definition.compiler import compile_program, compile_state
-from workflows.engine.definition.diagnostics import errors_of, refusal_text
+from workflows.engine.definition.diagnostics import DefinitionRefused, errors_of, refusal_text
 from workflows.engine.definition.program import (
     ChoiceState,
     FailState,
@@ -24,7 +24,7 @@ from workflows.engine.definition.program import (
     TaskState,
     WaitState,
 )
-from workflows.engine.errors import DefinitionRefused, StateFailed
+from workflows.engine.errors import StateFailed
 from workflows.engine.language.env import Env
 
 STATE_MACHINES = sorted((Path(__file__).parents[4] / "state_machines").glob("*.asl.json"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from workflows.engine.clock import SkippingClock
-from workflows.engine.errors import DefinitionRefused
+from workflows.engine.definition.diagnostics import DefinitionRefused
 from workflows.engine.run import run
 
 type Machine = Callable[..., dict[str, Any]]
