@@ -6,11 +6,12 @@ while it runs. "map_run_children": the children's inputs, once they are known.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from uuid import NAMESPACE_URL, uuid5
 
 from workflows.engine.core.commands import RedriveMapRun, StartMapRun
-from workflows.engine.core.maprun import BatchSettings, Child, MapRun, MapRunSettings
+from workflows.engine.core.maprun import Child, MapRun, MapRunSettings
+from workflows.engine.core.saved import map_run_from_row, map_run_to_row
 from workflows.engine.jsontext import Json
 from workflows.engine.store.contract import Document, Store
 
@@ -34,9 +35,8 @@ class Order:
 
     def document(self, parent: str = OPEN) -> Document:
         """Return the order as it is saved."""
-        settings = {**asdict(replace(self.settings, context={})), "context": dict(self.settings.context)}
         body = {name: getattr(self, name) for name in self.__slots__}
-        return Document(ORDER, self.arn, {**body, "settings": settings}, parent)
+        return Document(ORDER, self.arn, {**body, "settings": map_run_to_row(self.settings)}, parent)
 
     def description(self, status: str, run: MapRun | None, stop_ms: int | None = None) -> Document:
         """Return the Map Run as it is described."""
@@ -66,11 +66,7 @@ def counts(known: Mapping[str, int]) -> dict[str, int]:
 
 def order_of(body: Mapping[str, Json]) -> Order:
     """Return the order that a document holds."""
-    settings = dict(body["settings"])
-    settings["route"] = tuple((name, number) for name, number in settings["route"])
-    if settings["batcher"] is not None:
-        settings["batcher"] = BatchSettings(**settings["batcher"])
-    return Order(**{**body, "settings": MapRunSettings(**settings)})
+    return Order(**{**body, "settings": map_run_from_row(body["settings"])})
 
 
 def new_order(execution_arn: str, command: StartMapRun, now_ms: int) -> Order:
