@@ -41,8 +41,6 @@ def branch_to_row(branch: Branch) -> Row:
         value = getattr(branch, name)
         if default is MISSING or (value is not default and value != default):
             row[name] = value
-        elif value is not default and type(value) is not type(default):
-            row[name] = value  # false, 0 and 0.0 are equal, and different JSON
     if branch.route:
         row["route"] = [[name, number] for name, number in branch.route]
     if branch.retries:
