@@ -17,6 +17,7 @@ from deploy.local.processes import ProcessEnded
 from deploy.local.progress import Progress
 from deploy.local.running import AlreadyRunning, run_until_stopped
 from deploy.local.stack import StackNotRunning
+from deploy.local.step_functions import UnknownStepFunctions
 from deploy.package import PackageNotBuilt
 
 LOCAL_DIR = ROOT / ".local"
@@ -30,6 +31,7 @@ EXPECTED = (
     ProcessEnded,
     StackNotDeployed,
     StackNotRunning,
+    UnknownStepFunctions,
     UploadRefused,
 )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 REGION: Final = "us-east-2"
+ACCOUNT: Final = "000000000000"  # of the credentials below
 START_TIMEOUT_SECONDS = 60
 INSTANCES_PER_FUNCTION = max(2, os.cpu_count() or 2)
 # Not secret: nothing but 127.0.0.1 can be reached with them. The id becomes account 000000000000.
@@ -109,6 +110,11 @@ class LocalAws:
         return self._session.client("stepfunctions", endpoint_url=self.sfn_endpoint)
 
     @cached_property
+    def deployed_step_functions(self) -> "SFNClient":
+        """A client of the Step Functions that CloudFormation deploys to: the stand-in's own."""
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint)
+
+    @cached_property
     def _session(self) -> "boto3.Session":
         import boto3
 
@@ -131,16 +137,18 @@ def start_aws(
     ses_endpoint: str,
     packages_dir: Path,
     *,
+    sfn_endpoint: str | None = None,
     keeps_files: bool,
     wait_scale: float = 1.0,
 ) -> LocalAws:
     """Start ministack and return once it answers. Raises AwsNotReady, or ProcessEnded with what it said.
 
-    ``folder`` is the local stack's. ``packages_dir`` holds what Lambda's runtime brings. ``keeps_files``: what is
-    put into S3 is there again after the next start.
+    ``folder`` is the local stack's. ``packages_dir`` holds what Lambda's runtime brings. ``sfn_endpoint`` is
+    where another Step Functions will take the place of ministack's. ``keeps_files``: what is put into S3 is
+    there again after the next start.
     """
     endpoint = endpoint_of(port)
-    aws = LocalAws(endpoint, os.environ.get("QU_LOCAL_SFN_ENDPOINT") or endpoint, ses_endpoint)
+    aws = LocalAws(endpoint, sfn_endpoint or endpoint, ses_endpoint)
     state, logs = folder / "ministack", folder / "logs"
     (state / "scratch").mkdir(parents=True, exist_ok=True)
     environment = {

@@ -24,6 +24,13 @@ from deploy.local.mailbox import Mailbox
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.processes import Processes, free_port, is_free
 from deploy.local.progress import INDENT, Progress
+from deploy.local.step_functions import (
+    ENGINE,
+    EVENTS_SOURCE,
+    chosen_step_functions,
+    copy_state_machines,
+    start_engine,
+)
 from deploy.package import Package, build_packages, runtime_packages, unpack
 
 PREFIX, STAGE = "qu-security", "dev"
@@ -62,6 +69,7 @@ class LocalStack:
     def __init__(self, folder: Path, options: Options, progress: Progress) -> None:
         self.folder, self._options, self._progress = folder.resolve(), options, progress
         self.logs = self.folder / "logs"
+        self._has_engine = chosen_step_functions() == ENGINE
         self._processes: Processes | None = None
         self._postgres: Postgres | None = None
         self.aws: LocalAws
@@ -99,6 +107,8 @@ class LocalStack:
         self._start_aws(runtime.result())
         database.result()
         self._deploy(packages.result())
+        if self._has_engine:
+            self._start_engine()
         prepared = pool.submit(self._prepare_database)
         warmed = pool.submit(self._warm_up, pool)
         prepared.result()
@@ -207,6 +217,7 @@ class LocalStack:
                 port,
                 self.mailbox.endpoint,
                 packages_dir,
+                sfn_endpoint=endpoint_of(free_port()) if self._has_engine else None,
                 keeps_files=self._options.keeps_state,
                 wait_scale=self._options.wait_scale,
             )
@@ -227,6 +238,8 @@ class LocalStack:
                 "VisibilityTimeoutSeconds": str(self._options.visibility_timeout_seconds),
                 "MaximumConcurrency": "2",
             }
+            if self._has_engine:
+                parameters["StatusEventsSource"] = EVENTS_SOURCE
             deployment = deploy(self.aws, packages, parameters, self._options.overlays)
             self.outputs = deployment.outputs
             details.append("deploy/template.yaml deployed through CloudFormation")
@@ -237,6 +250,14 @@ class LocalStack:
         self._progress.say(
             textwrap.fill(f"adapted to ministack: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT)
         )
+
+    def _start_engine(self) -> None:
+        with self._progress.step("engine") as details:
+            start_engine(self._running, self.folder, self.aws)
+            machines = copy_state_machines(
+                self.aws.deployed_step_functions, self.aws.step_functions, self._options.wait_scale
+            )
+            details.append(f"Step Functions at {self.aws.sfn_endpoint}, {len(machines)} state machines")
 
     def _keep_secret(self, name: str, text: str) -> str:
         return self.aws.secrets.create_secret(Name=f"{PREFIX}/{STAGE}/{name}", SecretString=text)["Name"]

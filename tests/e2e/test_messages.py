@@ -23,5 +23,8 @@ def test_a_task_with_its_own_id_runs_once_however_often_it_is_delivered(path: Wh
     lines = eventually(
         lambda: found if len(found := path.log("dispatch_tasks", "e2e-delivered-twice")) == 3 else [], "3 deliveries"
     )
-    assert Counter(line["status"] for line in lines) == {"started": 1, "already_started": 2}
+    # While it runs, AWS answers a second start by the same name and input as it answered the first.
+    statuses = Counter(line["status"] for line in lines)
+    assert statuses.keys() == {"started", "already_started"}
+    assert statuses.total() == 3
     assert len(path.log("run_task", "e2e-delivered-twice", "step done")) == 1
