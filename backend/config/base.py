@@ -74,6 +74,7 @@ TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
 TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=True)  # a task enqueued alone
 # Workflows without a queue: run beside the request (thread), or before the call returns (inline).
 IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
+IN_PROCESS_RUNNER = ""  # the module that does: the web process has one, a function none
 STEP_FUNCTIONS_PACKAGE = "lambdas"  # where the steps' handlers are, each in the folder of its function
 STATE_MACHINES_DIR = BASE_DIR.parent / "state_machines"
 TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend", "QUEUES": []}}

@@ -43,6 +43,8 @@ if STAGE == "production":
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
+IN_PROCESS_RUNNER = "executions.in_process"
+
 # Uploads: refused before anything is stored.
 UPLOAD_MAX_FILES = read_int("UPLOAD_MAX_FILES", 10)
 UPLOAD_MAX_FILE_BYTES = read_int("UPLOAD_MAX_FILE_BYTES", 100 * 1024 * 1024)

@@ -1,9 +1,12 @@
 """When a recorded task runs in this process: after the commit, beside the request or before the call returns.
 
 IN_PROCESS_WORKFLOWS says which: ``thread``, so that no request waits; or ``inline``, so that
-a test or a script sees the end. How it runs is in ``executions.in_process``.
+a test or a script sees the end. How it runs is in the module that
+IN_PROCESS_RUNNER names: only the web process and the commands have one, so that the packages of the
+functions are without the engine.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
@@ -16,6 +19,8 @@ from executions.background import background
 from executions.models import TaskRecord
 
 THREAD, INLINE = "thread", "inline"
+
+logger = logging.getLogger(__name__)
 
 
 def run_after_commit(records: Sequence[TaskRecord]) -> None:
@@ -32,6 +37,9 @@ def refresh_if_run(records: Sequence[TaskRecord]) -> None:
 
 
 def _start(task_ids: Sequence[str]) -> None:
+    if not settings.IN_PROCESS_RUNNER:
+        logger.warning("%d tasks stay recorded: this process runs none itself", len(task_ids))
+        return
     for task_id in task_ids:
         if settings.IN_PROCESS_WORKFLOWS == INLINE:
             _run(task_id)
@@ -46,5 +54,4 @@ def _run(task_id: str) -> None:
 
 
 def _in_process() -> ModuleType:
-    # By its name, so that the packages of the functions are without the engine: they never come here.
-    return import_module("executions.in_process")
+    return import_module(settings.IN_PROCESS_RUNNER)

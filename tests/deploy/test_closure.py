@@ -80,3 +80,11 @@ def test_a_function_carries_no_other_function(function: Function) -> None:
     }
 
     assert folders <= {function.name, "shared"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_no_function_carries_the_engine_nor_what_django_runs_itself(function: Function) -> None:
+    names = [str(name) for name in source_files(function)]
+
+    assert not [name for name in names if name.startswith(("workflows/engine", "lambdas/in_process"))]
+    assert "executions/in_process.py" not in names

@@ -264,3 +264,14 @@ def test_beside_the_request_a_workflow_runs_to_its_end(
     assert background.wait(30)
     record.refresh_from_db()
     assert (record.status, record.error) == (TaskStatus.SUCCEEDED, "")
+
+
+def test_a_process_that_runs_none_itself_leaves_a_task_recorded(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.IN_PROCESS_RUNNER = ""
+
+    task_id = process_guard_report.enqueue(make_report().pk).id
+
+    assert TaskRecord.objects.get(pk=task_id).status == TaskStatus.READY
+    assert "1 tasks stay recorded" in caplog.text
