@@ -244,6 +244,30 @@ def test_every_change_of_an_execution_s_status_is_recorded_or_kept(template: Tem
     assert properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
 
 
+def test_the_scheduler_may_send_to_the_queue_and_keep_what_it_could_not_send(template: Template) -> None:
+    (policy,) = resources(template, "AWS::IAM::Role")["SchedulerRole"]["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert statement["Action"] == "sqs:SendMessage"
+    # What executions.sending names as the schedule's target and as its DeadLetterConfig.
+    assert statement["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in ("TasksQueue", "TasksDeadLetterQueue")]
+
+
+def test_django_reads_no_payload_and_no_mail_and_never_the_queue(template: Template) -> None:
+    statements = resources(template, "AWS::IAM::ManagedPolicy")["BackendPolicy"]["PolicyDocument"]["Statement"]
+    allowed: dict[str, list[str]] = {}
+    for statement in statements:
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        for action in actions:
+            allowed.setdefault(action, []).append(json.dumps(statement["Resource"]))
+
+    reads, writes = "".join(allowed["s3:GetObject"]), "".join(allowed["s3:PutObject"])
+    assert ("payloads" in reads, "emails" in reads) == (False, False)
+    assert ("payloads" in writes, "media" in writes, "thumbnails" in writes) == (True, True, False)
+    assert [action for action in allowed if action.startswith("sqs:")] == ["sqs:SendMessage"]
+    assert "*" not in [statement["Resource"] for statement in statements]
+
+
 def test_the_bucket_is_private_encrypted_and_forgets_payloads_and_mails(template: Template) -> None:
     bucket = template["Resources"]["Bucket"]["Properties"]
     expiring = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
