@@ -10,16 +10,21 @@ ABORTED; 2 says that it could not begin, and why. ``serve`` ends at SIGTERM or S
 """
 
 import argparse
+import os
 import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from workflows.engine.adapters.functions import Function
 from workflows.engine.definition.diagnostics import DefinitionRefused
+from workflows.engine.errors import EngineError
 from workflows.engine.jsontext import Json, loads
+
+if TYPE_CHECKING:
+    from workflows.engine.store.contract import Store
 
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "TIMED_OUT": 3, "ABORTED": 4}
 CAN_NOT_BEGIN = 2
@@ -88,19 +93,30 @@ def _serve(options: argparse.Namespace) -> int:
 
     try:
         serve_until_stopped(
+            _store_of(options.db),
             host=options.host,
             port=options.port,
-            database=options.db,
             place=Place(options.region, options.account),
             events_source=options.status_events,
             ready=ready,
         )
-    except sqlite3.Error as error:
-        raise CanNotBegin(f"{options.db} can not be used: {error}. Name a file this user may write.") from None
     except OSError as error:
+        reason = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
         address = f"{options.host}:{options.port}"
-        raise CanNotBegin(f"Can not listen on {address}: {error.strerror}. Choose another --port or --host.") from None
+        raise CanNotBegin(f"Can not listen on {address}: {reason}. Choose another --port or --host.") from None
     return 0
+
+
+def _store_of(database: Path | None) -> "Store":
+    from workflows.engine.server.serving import open_store
+
+    try:
+        return open_store(database)
+    except EngineError as error:
+        raise CanNotBegin(str(error)) from None
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CanNotBegin(f"{database} can not be used: {reason}. Name a file this user may write.") from None
 
 
 def _parser() -> argparse.ArgumentParser:

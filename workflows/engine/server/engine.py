@@ -43,8 +43,8 @@ class Engine(Protocol):
         """Stop an execution; when it stopped, in milliseconds. Raises ExecutionDoesNotExist."""
         ...
 
-    def redrive(self, arn: str) -> int:
-        """Redrive a closed execution; when, in milliseconds. Raises ExecutionNotRedrivable."""
+    def redrive(self, arn: str, client_token: str | None = None) -> int:
+        """Redrive a closed execution, once per token; when, in milliseconds. Raises ExecutionNotRedrivable."""
         ...
 
     def redrive_status(self, record: ExecutionRecord) -> tuple[str, str | None]:

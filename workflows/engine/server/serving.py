@@ -44,21 +44,25 @@ def change_of(record: ExecutionRecord) -> StatusChange:
     )
 
 
+def open_store(database: Path | None) -> Store:
+    """Return the store in a file, or one in memory. Raises OSError, sqlite3.Error, or an EngineError that says why."""
+    return MemoryStore() if database is None else SqliteStore(database)
+
+
 def serve_until_stopped(
+    store: Store,
     *,
     host: str,
     port: int,
-    database: Path | None,
     place: Place,
     events_source: str | None,
     ready: Callable[[str, int], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OSError where the address or the database can not be had.
+    """Serve until SIGTERM or SIGINT, then close the store. Raises OSError where the address can not be had.
 
-    ``database`` None keeps everything in memory. ``events_source`` is the source of status events, put
-    on the default event bus of AWS_ENDPOINT_URL_EVENTS; None puts none.
+    ``events_source`` is the source of status events, put on the default event bus of
+    AWS_ENDPOINT_URL_EVENTS; None puts none.
     """
-    store: Store = MemoryStore() if database is None else SqliteStore(database)
     events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
     listeners = [lambda record: events.publish(change_of(record))] if events else []
 

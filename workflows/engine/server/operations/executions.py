@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from workflows.engine.jsontext import Json, loads
 from workflows.engine.server import faults
 from workflows.engine.server.catalog import Alias, Catalog, Machine
+from workflows.engine.server.faults import ApiError
 from workflows.engine.server.names import StatesArn, check_name, parse_arn, parse_execution_arn, parse_state_machine_arn
 from workflows.engine.server.operation import Call, next_token, seconds
-from workflows.engine.store.contract import Document, ExecutionFilter, ExecutionRecord
+from workflows.engine.store.contract import ExecutionFilter, ExecutionRecord
 
 INCLUDED = {"included": True}
-REDRIVE_TOKENS = "redrive_tokens"
-# The last ten successful redrives' tokens hold, each for a quarter of an hour.
-# https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
-TOKENS_KEPT, TOKEN_MS = 10, 900_000
+DELETING = "State machine is in DELETING status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +148,8 @@ def describe_execution(call: Call) -> Json:
     """DescribeExecution."""
     record = _existing(call)
     status, reason = call.engine.redrive_status(record)
+    if reason is None and _is_deleting(call, record):
+        status, reason = "NOT_REDRIVABLE", DELETING
     shown = {**_shown(record), **_data(call, record), "redriveCount": record.redrive_count, "redriveStatus": status}
     optional = {
         "redriveStatusReason": reason,
@@ -239,14 +239,12 @@ def _listed(record: ExecutionRecord) -> dict[str, Json]:
 def redrive_execution(call: Call) -> Json:
     """RedriveExecution. With the token of a redrive of late it answers that redrive again."""
     record = _existing(call)
-    token, now = call.arguments.get("clientToken"), call.now_ms()
-    document = call.store.document(REDRIVE_TOKENS, record.arn)
-    kept = [] if document is None else [one for one in document.body if one[1] + TOKEN_MS > now]
-    for known, redrive_ms in kept:
-        if known == token:
-            return {"redriveDate": seconds(redrive_ms)}
-    redrive_ms = call.engine.redrive(record.arn)
-    if token is not None:
-        kept = [*kept, [token, redrive_ms]][-TOKENS_KEPT:]
-        call.store.put_document(Document(REDRIVE_TOKENS, record.arn, kept))
-    return {"redriveDate": seconds(redrive_ms)}
+    if _is_deleting(call, record):
+        raise ApiError("ExecutionNotRedrivable", DELETING)
+    return {"redriveDate": seconds(call.engine.redrive(record.arn, call.arguments.get("clientToken")))}
+
+
+def _is_deleting(call: Call, record: ExecutionRecord) -> bool:
+    """Return whether the execution's machine is being deleted, or is gone already."""
+    machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
+    return machine is None or machine.deleting

@@ -1,0 +1,178 @@
+"""``python -m workflows.engine``: run and serve."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflows.engine.server.served import PASS, machine_of
+from workflows.engine.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[4]
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:double"
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Any:
+    """Write a definition to a file; its name."""
+
+    def write(definition: str) -> str:
+        path = tmp_path / "machine.asl.json"
+        path.write_text(definition)
+        return str(path)
+
+    return write
+
+
+def test_a_definition_is_run_and_its_history_printed(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["run", written(PASS), "--input", '{"a": 1}'])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert [line.split()[1] for line in lines[:-1]] == [
+        "ExecutionStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "ExecutionSucceeded",
+    ]
+    assert lines[-1] == 'SUCCEEDED  {"a":1}'
+
+
+def test_the_input_may_be_in_a_file_and_tasks_in_a_module(
+    written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "engine_tasks.py").write_text('tasks = {"double": lambda event: {"a": event["a"] * 2}}\n')
+    (tmp_path / "input.json").write_text('{"a": 21}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    machine = written(machine_of(Double={"Type": "Task", "Resource": FUNCTION}))
+
+    code = main(["run", machine, "--input", "@input.json", "--tasks", "engine_tasks:tasks"])
+
+    assert code == 0
+    assert capsys.readouterr().out.endswith('SUCCEEDED  {"a":42}\n')
+
+
+def test_the_exit_code_tells_how_it_ended(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    late = json.loads(machine_of(Later={"Type": "Wait", "Seconds": 60})) | {"TimeoutSeconds": 1}
+
+    assert main(["run", written(machine_of(Broken={"Type": "Fail", "Error": "Broken", "Cause": "It is."}))]) == 1
+    assert capsys.readouterr().out.endswith("FAILED  Broken: It is.\n")
+    assert main(["run", written(json.dumps(late))]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "missing.asl.json"], "missing.asl.json can not be read: No such file or directory."),
+        (["run", "FILE", "--input", "nonsense"], "--input is not JSON"),
+        (["run", "FILE", "--input", "@missing.json"], "missing.json can not be read"),
+        (["run", "FILE", "--tasks", "no_such_module:tasks"], "Name a mapping as package.module:mapping."),
+        (["run", "FILE", "--tasks", "os:sep"], "os:sep is no mapping"),
+        (["serve", "--db", "FILE/engine.sqlite"], "engine.sqlite can not be used: "),
+    ],
+)
+def test_what_keeps_a_command_from_beginning_is_told_with_a_remedy(
+    written: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    machine = written(PASS)
+
+    code = main([argument.replace("FILE", machine) for argument in arguments])
+
+    assert code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_refused_definition_tells_every_problem(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["run", written('{"StartAt": "A", "States": {"B": {"Type": "Nap"}, "C": {"Type": "Pass"}}}')])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert lines[0].endswith("is refused:")
+    assert any(line.startswith("  /States/B/Type: ") for line in lines)
+    assert any(line.startswith("  /StartAt: ") for line in lines)
+
+
+def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        code = main(["serve", "--port", str(port)])
+
+    assert code == 2
+    assert f"Can not listen on 127.0.0.1:{port}: Address already in use." in capsys.readouterr().err
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Any]:
+    """Start servers on one database; they are stopped at the end."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start() -> tuple["subprocess.Popen[str]", str]:
+        command = [
+            sys.executable,
+            "-m",
+            "workflows.engine",
+            "serve",
+            "--port",
+            "0",
+            "--db",
+            str(tmp_path / "db.sqlite"),
+        ]
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ, text=True, stdout=-1, stderr=-1)
+        running.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        return process, next((word for word in line.split() if word.startswith("http")), "")
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def ask(url: str, method: str, path: str, body: str = "", operation: str = "") -> dict[str, Any]:
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.request(method, path, body, {"X-Amz-Target": f"AWSStepFunctions.{operation}"})
+    with closing(connection):
+        return dict(json.loads(connection.getresponse().read()))
+
+
+def post(url: str, operation: str, **body: Any) -> dict[str, Any]:
+    return ask(url, "POST", "/", json.dumps(body), operation)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_ends_cleanly_and_goes_on_where_it_was(serving: Any, ending: signal.Signals) -> None:
+    process, url = serving()
+    machine = post(url, "CreateStateMachine", name="m", definition=PASS, roleArn="arn:aws:iam::1:role/engine")
+    arn = post(url, "StartExecution", stateMachineArn=machine["stateMachineArn"], name="kept")["executionArn"]
+    process.send_signal(ending)
+    _, problems = process.communicate(timeout=20)
+
+    _, url = serving()
+
+    assert (process.returncode, problems) == (0, "")
+    assert machine["stateMachineArn"] == "arn:aws:states:us-east-1:000000000000:stateMachine:m"
+    assert post(url, "DescribeExecution", executionArn=arn)["status"] == "SUCCEEDED"
+    assert ask(url, "GET", "/health") == {"status": "ok"}
+
+
+def test_two_servers_do_not_share_a_database(serving: Any) -> None:
+    serving()
+
+    second, url = serving()
+
+    assert (url, second.wait(20)) == ("", 2)
+    assert "another process uses this file" in second.stderr.read()
