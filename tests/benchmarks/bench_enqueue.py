@@ -17,9 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import Row, median_pair, report
 
 MANY = 1000
 ONE_BY_ONE = 150
@@ -27,6 +26,8 @@ ROUNDS = 15
 TARGET = 0.7
 REGION = "us-east-2"
 QUEUE = "bench"
+
+type Work = Callable[[], None]
 
 
 @contextmanager
@@ -88,7 +89,7 @@ class Bench:
         self.bare.create_queue(QueueName=QUEUE)
         self.bodies = _bodies(MANY)
 
-    def rate(self, count: int, work: Callable[[], Any]) -> Callable[[], float]:
+    def rate(self, count: int, work: Work) -> Callable[[], float]:
         """Return a measure of how many a second the work does, the queue and the table being empty."""
 
         def run() -> float:
@@ -171,21 +172,18 @@ def measure() -> list[Row]:
 
     call_command("migrate", verbosity=0)
     bench = Bench()
-    raw_many, our_many, raw_one, alone, together, waiting = medians(
-        ROUNDS,
-        bench.rate(MANY, bench.raw_batches),
-        bench.rate(MANY, bench.many),
-        bench.rate(ONE_BY_ONE, bench.raw_one_by_one),
-        bench.rate(ONE_BY_ONE, bench.one_by_one),
-        bench.rate(ONE_BY_ONE, bench.one_by_one_in_a_transaction),
-        bench.rate(ONE_BY_ONE, bench.one_by_one_waiting),
-    )
+    raw = bench.raw_one_by_one
     return [
-        Row(f"enqueue_many, {MANY} tasks", our_many, "tasks/s", raw_many, TARGET, more_is_better=True),
-        Row("enqueue one by one, each committed alone", alone, "tasks/s", raw_one, TARGET, more_is_better=True),
-        Row("enqueue one by one, one transaction", together, "tasks/s", raw_one),
-        Row("enqueue one by one, each waiting for SQS", waiting, "tasks/s", raw_one),
+        _row(f"enqueue_many, {MANY} tasks", bench, MANY, bench.many, bench.raw_batches, TARGET),
+        _row("enqueue one by one, each committed alone", bench, ONE_BY_ONE, bench.one_by_one, raw, TARGET),
+        _row("enqueue one by one, one transaction", bench, ONE_BY_ONE, bench.one_by_one_in_a_transaction, raw),
+        _row("enqueue one by one, each waiting for SQS", bench, ONE_BY_ONE, bench.one_by_one_waiting, raw),
     ]
+
+
+def _row(name: str, bench: Bench, count: int, ours: Work, reference: Work, target: float | None = None) -> Row:
+    rates = median_pair(ROUNDS, bench.rate(count, ours), bench.rate(count, reference))
+    return Row(name, rates[0], "tasks/s", rates[1], target, more_is_better=True)
 
 
 def _data(number: int) -> str:

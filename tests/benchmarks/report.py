@@ -82,3 +82,12 @@ def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
     """
     turns = [[measure() for measure in measures] for _ in range(rounds + 1)][1:]
     return [statistics.median(taken) for taken in zip(*turns, strict=True)]
+
+
+def median_pair(rounds: int, ours: Callable[[], float], reference: Callable[[], float]) -> tuple[float, float]:
+    """Return ours and the reference of the turn whose ratio is the median.
+
+    Each turn takes one after the other, so that a busy moment meets both. The first warms up.
+    """
+    turns = [(ours(), reference()) for _ in range(rounds + 1)][1:]
+    return sorted(turns, key=lambda turn: turn[0] / turn[1])[rounds // 2]

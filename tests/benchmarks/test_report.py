@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.report import Row, medians, report, table
+from tests.benchmarks.report import Row, median_pair, medians, report, table
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_a_median_leaves_out_the_turn_that_warms_up() -> None:
     slow_at_first = iter([100.0, 1.0, 2.0, 3.0])
 
     assert medians(3, lambda: next(slow_at_first), lambda: 5.0) == [2.0, 5.0]
+
+
+def test_the_median_pair_is_of_one_turn_however_busy_the_others_were() -> None:
+    ours = iter([1.0, 40.0, 5.0, 90.0])
+    reference = iter([100.0, 50.0, 10.0, 100.0])
+
+    assert median_pair(3, lambda: next(ours), lambda: next(reference)) == (40.0, 50.0)
