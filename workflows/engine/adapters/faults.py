@@ -83,7 +83,7 @@ def read_refusal(response: dict[str, Any], model: "ServiceModel") -> Refusal:
         message=str(error.get("Message", "")),
         status=int(metadata.get("HTTPStatusCode", 400)),
         request_id=str(metadata.get("RequestId") or uuid4()),
-        extended_request_id=str(metadata.get("HostId", "")),
+        extended_request_id=str(metadata.get("HostId") or (uuid4() if model.service_name == "s3" else "")),
         # SQS has a code of its older protocol too; its model knows the newer one.
         shape=shape_of(code, model) or shape_of(str(error.get("QueryErrorCode")), model),
     )

@@ -155,8 +155,8 @@ def test_what_an_aws_sdk_service_refuses(registry: Registry) -> None:
 
     assert error.error == "S3.NoSuchBucketException"
     assert re.fullmatch(
-        r"The specified bucket does not exist \(Service: S3, Status Code: 404, Request ID: \S+"
-        r"(, Extended Request ID: \S+)?\) \(SDK Attempt Count: 1\)",
+        r"The specified bucket does not exist \(Service: S3, Status Code: 404, Request ID: \S+, "
+        r"Extended Request ID: \S+\) \(SDK Attempt Count: 1\)",
         error.cause or "",
     )
 
