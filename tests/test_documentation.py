@@ -1,0 +1,138 @@
+"""What a newcomer is told and what there is: settings, make targets, files that are linked."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.closure import ROOT
+
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
+SOURCES = ("backend", "lambdas", "deploy", "workflows")
+READERS = {"read_bool", "read_int", "read_list", "read_text", "require_text", "get", "getenv"}
+# Set for a process by who starts it, never by a person.
+OF_LAMBDA = {
+    "AWS_DEFAULT_REGION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "LAMBDA_TASK_ROOT",
+    "_HANDLER",
+}
+OF_POWERTOOLS = {
+    "POWERTOOLS_LOG_LEVEL",
+    "POWERTOOLS_METRICS_DISABLED",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_TRACE_DISABLED",
+}
+OF_THE_LOCAL_STACK = {
+    "DEMO_PASSWORD",
+    "QU_FUNCTIONS_LOG",
+    "QU_INSTANCES_PER_FUNCTION",
+    "QU_OVERLAY",
+    "QU_RUNTIME_PACKAGES",
+}
+NOT_FOR_PEOPLE = OF_LAMBDA | OF_POWERTOOLS | OF_THE_LOCAL_STACK | {"DJANGO_SETTINGS_MODULE", "PATH"}
+# Read by a library from its name alone, or put together from another name.
+READ_ELSEWHERE = {
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SFN",
+    "DATABASE_URL",
+    "DATABASE_URL_SECRET",
+    "DJANGO_SECRET_KEY_SECRET",
+    "STATE_MACHINE_ARNS",
+}
+_NAME = re.compile(r"_?[A-Z][A-Z0-9_]{2,}")
+
+
+def settings_read_in(source: str) -> Iterator[str]:
+    """Yield the names of environment variables that a module reads, given literally or by a constant."""
+    tree = ast.parse(source)
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and _is_reader(node.func):
+            name = node.args[0]
+        elif isinstance(node, ast.Subscript) and _is_environ(node.value):
+            name = node.slice
+        else:
+            continue
+        value = name.value if isinstance(name, ast.Constant) else constants.get(getattr(name, "id", ""))
+        if isinstance(value, str) and _NAME.fullmatch(value):
+            yield value
+
+
+def _is_reader(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in READERS - {"get"}
+    return isinstance(function, ast.Attribute) and (function.attr == "getenv" or _is_environ(function.value))
+
+
+def _is_environ(value: ast.expr) -> bool:
+    return getattr(value, "attr", getattr(value, "id", "")) == "environ"
+
+
+def settings_read() -> set[str]:
+    files = (file for folder in SOURCES for file in (ROOT / folder).rglob("*.py"))
+    return {name for file in files for name in settings_read_in(file.read_text(encoding="utf-8"))}
+
+
+def settings_listed() -> set[str]:
+    """The names in the first column of the README's table of settings."""
+    table = README.read_text(encoding="utf-8").split("## Settings", 1)[1].split("\n## ", 1)[0]
+    rows = (line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+
+
+def make_targets() -> list[str]:
+    return re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_names_of_settings_are_found_however_they_are_read() -> None:
+    source = (
+        'import os\nNAME = "ONE_SETTING"\nread_text(NAME)\nos.environ["TWO"]\nos.environ.get("THREE")\nenviron["FOUR"]'
+    )
+
+    assert set(settings_read_in(source)) == {"ONE_SETTING", "TWO", "THREE", "FOUR"}
+
+
+def test_every_setting_that_is_read_is_documented() -> None:
+    documents = README.read_text(encoding="utf-8") + RUNBOOK.read_text(encoding="utf-8")
+    read = settings_read() - NOT_FOR_PEOPLE
+
+    assert len(read) > 30
+    assert [name for name in sorted(read) if f"`{name}" not in documents] == []
+
+
+def test_every_setting_that_is_documented_is_read() -> None:
+    assert sorted(settings_listed() - settings_read() - READ_ELSEWHERE) == []
+
+
+def test_every_make_target_is_documented() -> None:
+    documents = README.read_text(encoding="utf-8") + CONTRIBUTING.read_text(encoding="utf-8")
+
+    assert {"setup", "demo", "up", "test", "check"} <= set(make_targets())
+    assert [target for target in make_targets() if f"`make {target}" not in documents] == []
+
+
+@pytest.mark.parametrize("document", [README, CONTRIBUTING, RUNBOOK], ids=lambda path: path.name)
+def test_what_a_document_links_or_runs_is_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", text)
+    modules = re.findall(r"python -m ((?:lambdas|deploy|workflows)[\w.]*)", text)
+    targets = re.findall(r"`make ([a-z-]+)", text)
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    assert [name for name in modules if not list(ROOT.glob(f"{name.replace('.', '/')}*"))] == []
+    assert set(targets) <= set(make_targets())
