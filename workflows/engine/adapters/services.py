@@ -127,6 +127,9 @@ class _Call:
         except documents.UnknownField as error:
             problem = f"The field '{error.name}' is not supported by Step Functions"
             raise TaskError(RUNTIME, problem, "schedule") from None
+        shape = operation.input_shape
+        if shape is not None and operation.has_streaming_input and "ContentType" in shape.members:
+            request.setdefault("ContentType", "text/plain; charset=UTF-8")  # as Java sends a text
         missing = documents.missing_members(operation.input_shape, request)
         if missing:
             raise self._refused(_missing_text(missing))

@@ -195,7 +195,8 @@ def test_a_body_of_bytes_takes_any_json(
 ) -> None:
     result = perform(registry, "aws-sdk:s3:putObject", {"Bucket": bucket, "Key": "k", "Body": body})
 
-    assert clients.client("s3").get_object(Bucket=bucket, Key="k")["Body"].read() == stored
+    kept = clients.client("s3").get_object(Bucket=bucket, Key="k")
+    assert (kept["Body"].read(), kept["ContentType"]) == (stored, "text/plain; charset=UTF-8")
     assert result["ETag"].startswith('"')
 
 
