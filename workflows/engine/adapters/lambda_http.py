@@ -1,6 +1,6 @@
 """Lambda's Invoke over HTTP, lean: connections kept open by ``http.client``, signed by botocore.
 
-A quarter of the processor time of boto3's ``invoke``.
+Less than half of the processor time of boto3's ``invoke``.
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
