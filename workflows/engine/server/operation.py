@@ -53,10 +53,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How an operation is carried out: ``run`` in a thread, or ``waits`` in the event loop (long polls)."""
+    """How an operation is carried out: ``run`` in a thread, or ``waits`` in the event loop (long polls).
+
+    A ``quick`` one only reads a little of the store: the loop runs it itself, as a thread would cost more.
+    """
 
     run: Callable[[Call], Json] | None = None
     waits: Callable[[Call], Awaitable[Json]] | None = None
+    quick: bool = False
 
 
 def next_token(*start: Json) -> str:

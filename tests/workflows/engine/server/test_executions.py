@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -253,6 +254,21 @@ def test_a_failed_execution_is_redriven_once_per_token(
     assert refusal(sfn.redrive_execution, executionArn=arn, clientToken="other")[0] == "ExecutionNotRedrivable"
 
 
+def test_an_execution_whose_machine_is_deleted_is_not_redriven(
+    sfn: "SFNClient", create: Create, closed: Closed
+) -> None:
+    machine = create(FAIL)["stateMachineArn"]
+    arn = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+    closed(arn)
+    sfn.delete_state_machine(stateMachineArn=machine)
+
+    found = sfn.describe_execution(executionArn=arn)
+
+    reason = "State machine is in DELETING status"
+    assert (found["redriveStatus"], found["redriveStatusReason"]) == ("NOT_REDRIVABLE", reason)
+    assert refusal(sfn.redrive_execution, executionArn=arn) == ("ExecutionNotRedrivable", reason)
+
+
 def test_an_express_execution_is_waited_for(sfn: "SFNClient", create: Create) -> None:
     good, bad = (create(one, type="EXPRESS")["stateMachineArn"] for one in (PASS, FAIL))
 
@@ -368,3 +384,65 @@ def test_a_machine_starts_another_and_waits_for_it(sfn: "SFNClient", create: Cre
 
     assert json.loads(found["output"])["Output"] == {"a": 1}
     assert missing["error"] == "StepFunctions.ExecutionAlreadyExistsException"
+
+
+MAP = json.dumps(
+    {
+        "StartAt": "Each",
+        "States": {
+            "Each": {
+                "Type": "Map",
+                "Label": "Gates",
+                "MaxConcurrency": 1,
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                    "StartAt": "Later",
+                    "States": {"Later": {"Type": "Wait", "SecondsPath": "$", "End": True}},
+                },
+                "End": True,
+            }
+        },
+    }
+)
+
+
+def test_a_map_run_is_listed_described_and_updated(sfn: "SFNClient", create: Create, closed: Closed) -> None:
+    machine = create(MAP)["stateMachineArn"]
+    arn = sfn.start_execution(stateMachineArn=machine, input="[0, 3600]")["executionArn"]
+    [run] = runs_of(sfn, arn)
+    children = wait_for(lambda: sfn.list_executions(mapRunArn=run["mapRunArn"])["executions"], 2)
+    sfn.update_map_run(mapRunArn=run["mapRunArn"], maxConcurrency=7, toleratedFailurePercentage=50.5)
+
+    found = sfn.describe_map_run(mapRunArn=run["mapRunArn"])
+    child = sfn.describe_execution(executionArn=children[0]["executionArn"])
+    owner = sfn.describe_state_machine_for_execution(executionArn=children[0]["executionArn"])
+
+    assert (run["executionArn"], run["stateMachineArn"]) == (arn, machine)
+    assert (found["status"], found["maxConcurrency"], found["toleratedFailurePercentage"]) == ("RUNNING", 7, 50.5)
+    assert (found["itemCounts"]["total"], found["executionCounts"]["running"]) == (2, 1)
+    assert (child["mapRunArn"], child["stateMachineArn"]) == (run["mapRunArn"], f"{machine}/Gates")
+    assert (owner["mapRunArn"], owner["label"]) == (run["mapRunArn"], "Gates")
+    sfn.stop_execution(executionArn=arn)
+    closed(arn)
+    wait_for(lambda: [1] * (sfn.describe_map_run(mapRunArn=run["mapRunArn"])["status"] != "RUNNING"), 1)
+    assert refusal(sfn.update_map_run, mapRunArn=run["mapRunArn"], maxConcurrency=1)[0] == "ValidationException"
+    assert refusal(sfn.update_map_run, mapRunArn=run["mapRunArn"])[0] == "ValidationException"
+
+
+def runs_of(sfn: "SFNClient", arn: str) -> list[Any]:
+    return wait_for(lambda: sfn.list_map_runs(executionArn=arn)["mapRuns"], 1)
+
+
+def wait_for(look: Callable[[], Any], count: int) -> list[Any]:
+    """Look until there are so many; them."""
+    for _ in range(200):
+        if len(found := look()) >= count:
+            return list(found)
+        time.sleep(0.02)
+    raise AssertionError(found)
+
+
+def test_a_map_run_that_is_not_there_is_told_so(sfn: "SFNClient") -> None:
+    arn = "arn:aws:states:eu-west-1:123456789012:mapRun:none/map:1"
+
+    assert refusal(sfn.describe_map_run, mapRunArn=arn) == ("ResourceNotFound", f"Resource not found: '{arn}'")

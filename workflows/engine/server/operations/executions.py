@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from workflows.engine.jsontext import Json, loads
+from workflows.engine.runner.nested import redrive_status_at_end
 from workflows.engine.server import faults
 from workflows.engine.server.catalog import Alias, Catalog, Machine
 from workflows.engine.server.faults import ApiError
@@ -147,7 +148,7 @@ def _existing(call: Call) -> ExecutionRecord:
 def describe_execution(call: Call) -> Json:
     """DescribeExecution."""
     record = _existing(call)
-    status, reason = call.engine.redrive_status(record)
+    status, reason = _redrive_status(call, record)
     if reason is None and _is_deleting(call, record):
         status, reason = "NOT_REDRIVABLE", DELETING
     shown = {**_shown(record), **_data(call, record), "redriveCount": record.redrive_count, "redriveStatus": status}
@@ -157,6 +158,19 @@ def describe_execution(call: Call) -> Json:
         "redriveDate": seconds(record.redrive_ms) if record.redrive_ms else None,
     }
     return shown | {name: value for name, value in optional.items() if value is not None}
+
+
+def _redrive_status(call: Call, record: ExecutionRecord) -> tuple[str, str | None]:
+    if record.status in ("RUNNING", "SUCCEEDED"):  # what is asked most needs no look at the execution's state
+        return redrive_status_at_end(record)
+    if _is_deleted(call, record):
+        return "NOT_REDRIVABLE", DELETING
+    return call.engine.redrive_status(record)
+
+
+def _is_deleted(call: Call, record: ExecutionRecord) -> bool:
+    machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
+    return machine is None or machine.deleting
 
 
 def _shown(record: ExecutionRecord) -> dict[str, Json]:
