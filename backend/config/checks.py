@@ -11,12 +11,17 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import connection
 
+from config.environment import read_text
+
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
+_MAILS_FOR_NOBODY = {
+    f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
+}
 
 
 @register(Tags.security)
@@ -39,13 +44,9 @@ def _stage() -> Iterator[CheckMessage]:
 
 
 def _secret_key() -> Iterator[CheckMessage]:
-    try:
-        secret_key = settings.SECRET_KEY
-    except ImproperlyConfigured:  # what Django raises for an empty one names its setting, not ours
-        secret_key = ""
-    if settings.STAGE != "dev" and len(secret_key) < MIN_SECRET_KEY_LENGTH:
+    if settings.STAGE != "dev" and len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
         yield Error(
-            "DJANGO_SECRET_KEY is missing or too short: links and tokens could be forged.",
+            "DJANGO_SECRET_KEY is too short: links and tokens could be forged.",
             hint=f"Set DJANGO_SECRET_KEY to at least {MIN_SECRET_KEY_LENGTH} random characters, the same everywhere.",
             id="config.E003",
         )
@@ -68,6 +69,20 @@ def _mail() -> Iterator[CheckMessage]:
             f"DEFAULT_FROM_EMAIL is {settings.DEFAULT_FROM_EMAIL!r}, not an email address.",
             hint="Set DEFAULT_FROM_EMAIL to the address that SES may send from, such as noreply@qusecurity.com.",
             id="config.E005",
+        )
+    runs_workflows = not settings.USE_ASYNC_TASKS or settings.TASK_FALLBACK == "sync"
+    by_django = not read_text("SENT_EMAILS_TABLE")  # with it the workflows here send by SES, as the functions do
+    if (
+        _in_production()
+        and runs_workflows
+        and by_django
+        and settings.MAILERS["default"]["BACKEND"] in _MAILS_FOR_NOBODY
+    ):
+        yield Error(
+            "EMAIL_BACKEND hands mails to nobody, and workflows that run in this process would send them by it.",
+            hint="Set EMAIL_BACKEND=django.core.mail.backends.smtp.EmailBackend and EMAIL_HOST, "
+            "or SENT_EMAILS_TABLE to send by SES, or USE_ASYNC_TASKS=True and TASK_FALLBACK=outbox.",
+            id="config.E012",
         )
 
 

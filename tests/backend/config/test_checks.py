@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +11,18 @@ from django.db import connection
 from pytest_django import Settings
 
 from config.checks import check_settings
+from deploy.closure import ROOT
 
-PRODUCTION = {
+SMTP, FILES = (f"django.core.mail.backends.{name}.EmailBackend" for name in ("smtp", "filebased"))
+PRODUCTION: dict[str, Any] = {
     "STAGE": "production",
     "SECRET_KEY": "s" * 50,
     "PUBLIC_URL": "https://reports.example.com",
     "AWS_STORAGE_BUCKET_NAME": "files",
+    "USE_ASYNC_TASKS": True,
+    "AWS_SQS_QUEUE_URL": "https://sqs.us-east-2.amazonaws.com/000000000000/tasks",
+    "AWS_SQS_DLQ_URL": "https://sqs.us-east-2.amazonaws.com/000000000000/tasks-dlq",
+    "MAILERS": {"default": {"BACKEND": FILES}},
 }
 
 
@@ -33,7 +42,6 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
     [
         ({"STAGE": "staging"}, "E001", "STAGE"),
         (PRODUCTION | {"DEBUG": True}, "E002", "DJANGO_DEBUG"),
-        (PRODUCTION | {"SECRET_KEY": ""}, "E003", "DJANGO_SECRET_KEY"),
         (PRODUCTION | {"SECRET_KEY": "short"}, "E003", "DJANGO_SECRET_KEY"),
         ({"DEFAULT_FROM_EMAIL": "nobody"}, "E005", "DEFAULT_FROM_EMAIL"),
         ({"PUBLIC_URL": "reports.example.com"}, "E006", "PUBLIC_URL"),
@@ -44,6 +52,8 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
         ({"UPLOAD_MAX_FILES": 0}, "E010", "UPLOAD_MAX_FILES"),
         ({"REPORT_LINK_DAYS": -1}, "E010", "REPORT_LINK_DAYS"),
         ({"UPLOAD_MAX_FILE_BYTES": 10, "UPLOAD_MAX_TOTAL_BYTES": 9}, "E011", "UPLOAD_MAX_TOTAL_BYTES"),
+        (PRODUCTION | {"USE_ASYNC_TASKS": False}, "E012", "EMAIL_BACKEND"),
+        (PRODUCTION | {"TASK_FALLBACK": "sync"}, "E012", "EMAIL_BACKEND"),
         ({"USE_ASYNC_TASKS": True}, "W001", "AWS_STORAGE_BUCKET_NAME"),
     ],
 )
@@ -59,6 +69,27 @@ def test_what_is_wrong_is_named_with_what_to_set(
     assert named in f"{message.msg} {message.hint}"
     assert message.hint
     assert message in run_checks()
+
+
+def test_workflows_may_run_in_a_production_process_that_sends_mail(settings: Settings) -> None:
+    apply(settings, PRODUCTION | {"TASK_FALLBACK": "sync", "MAILERS": {"default": {"BACKEND": SMTP}}})
+
+    assert check_settings() == []
+
+
+@pytest.mark.parametrize(
+    "environment", [{"STAGE": "production"}, {"DJANGO_ALLOWED_HOSTS": "127.0.0.1,api.example.com"}]
+)
+def test_a_site_that_others_reach_does_not_start_without_a_key_of_its_own(environment: dict[str, str]) -> None:
+    program = "import config.base"
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "backend"), "DJANGO_SECRET_KEY": ""}
+
+    started = subprocess.run(
+        [sys.executable, "-c", program], env=given | environment, capture_output=True, text=True, check=False
+    )
+
+    assert started.returncode == 1
+    assert "DJANGO_SECRET_KEY is not set. Set it to" in started.stderr
 
 
 def test_production_does_not_run_on_sqlite(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
