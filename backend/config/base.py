@@ -77,7 +77,8 @@ AWS_STORAGE_BUCKET_NAME = read_text("AWS_STORAGE_BUCKET_NAME")
 AWS_SCHEDULER_ROLE_ARN = read_text("AWS_SCHEDULER_ROLE_ARN")
 AWS_SCHEDULER_GROUP_NAME = read_text("AWS_SCHEDULER_GROUP_NAME", "default")
 TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
-TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=True)  # a task enqueued alone
+# A task enqueued alone. On Lambda (Zappa) a thread stands still once the response is out: off there.
+TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_text("AWS_LAMBDA_FUNCTION_NAME"))
 # Workflows without a queue: run beside the request (thread), or before the call returns (inline).
 IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
 IN_PROCESS_RUNNER = ""  # the module that does: the web process has one, a function none
