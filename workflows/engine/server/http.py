@@ -105,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline_is_idle = True
         self._closing = False
+        self._unread = False  # the client does not read its answers: it gets no more until it does
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,10 +126,20 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes as they come; begin with a request once it is whole."""
         self._buffer += data
-        if self._answering is None:
+        if self._answering is None and not self._unread:
             self._advance()
         elif len(self._buffer) > MAX_BODY_BYTES + MAX_HEAD_BYTES:
             self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Begin with no other request while answers pile up."""
+        self._unread = True
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads again."""
+        self._unread = False
+        if self._answering is None:
+            self._go_on()
 
     def close_when_answered(self) -> None:
         """Close now, or after the answer under way."""
@@ -177,8 +188,12 @@ class Connection(asyncio.Protocol):
         if close:
             self._transport.close()
             return
-        self._transport.resume_reading()
         self._wait(IDLE_SECONDS)
+        if not self._unread:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._transport.resume_reading()
         if self._buffer:
             self._advance()
 
@@ -204,7 +219,7 @@ class Connection(asyncio.Protocol):
 
     def _timed_out(self) -> None:
         if self._deadline_is_idle:
-            self._transport.close()
+            self._transport.abort()  # what the client has not read by now, it never will
         else:
             self._refuse(RequestRefused(HTTPStatus.REQUEST_TIMEOUT, f"Send a request within {REQUEST_SECONDS:g} s."))
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,11 +12,14 @@ from botocore.exceptions import ClientError
 
 from workflows.engine.adapters.performer import TaskCall
 from workflows.engine.adapters.registry import Registry
+from workflows.engine.clock import Clock
 from workflows.engine.jsontext import Json
 from workflows.engine.runner.api import Runner
+from workflows.engine.runner.closing import Listener
 from workflows.engine.server.names import Place
 from workflows.engine.server.nested import start_nested
 from workflows.engine.server.serve import serve
+from workflows.engine.store.contract import Store
 from workflows.engine.store.memory import MemoryStore
 
 ACCOUNT = "123456789012"
@@ -26,10 +29,21 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/engine"
 class Server:
     """A server on a free port. ``functions`` perform the tasks and may be added to at any time."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        clock: Clock | None = None,
+        draw: Callable[[], float] = lambda: 0.5,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         self.functions: dict[str, Callable[[Json], Json]] = {"echo": lambda event: event}
         self.runner = Runner(
-            MemoryStore(), Registry(self.functions, start_execution=self._start, local_only=True), draw=lambda: 0.5
+            store or MemoryStore(),
+            Registry(self.functions, start_execution=self._start, local_only=True),
+            clock=clock,
+            draw=draw,
+            listeners=listeners,
         )
         self._listening = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)

@@ -154,6 +154,23 @@ def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     talk(conversation)
 
 
+def test_a_client_that_does_not_read_gets_no_more_answers_until_it_does() -> None:
+    begun: list[int] = []
+
+    async def large(_request: Request) -> Response:
+        begun.append(1)
+        return Response(200, bytes(4_000_000))
+
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(post(b"") * 50)
+        await asyncio.sleep(0.2)
+        assert len(begun) < 10
+        for _ in range(50):
+            assert len((await answer_of(reader))[2]) == 4_000_000
+
+    talk(conversation, large)
+
+
 def test_a_server_that_stops_lets_the_answer_under_way_out() -> None:
     async def run() -> bytes:
         begun = asyncio.Event()

@@ -1,0 +1,96 @@
+"""AWS's JSON protocol, spoken by hand."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.workflows.engine.server.served import PASS, ROLE, Server
+from workflows.engine.runner.errors import TaskTimedOut
+from workflows.engine.server.http import Request, Response
+from workflows.engine.server.names import Place
+from workflows.engine.server.operation import Call, Operation
+from workflows.engine.server.operations import OPERATIONS
+from workflows.engine.server.protocol import Api
+
+
+def ask(
+    server: Server, operation: str, body: Any = None, *, more: dict[str, Operation] | None = None, **headers: str
+) -> Response:
+    api = Api(server.runner, {**OPERATIONS, **(more or {})}, Place("eu-west-1", "000000000000"), draw=lambda: 0.5)
+    content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+    request = Request("POST", "/", {"x-amz-target": operation, **headers}, content)
+    return asyncio.run(api.handle(request))
+
+
+def told(response: Response) -> tuple[int, dict[str, Any]]:
+    return response.status, json.loads(response.body)
+
+
+def test_an_answer_names_its_request_and_its_protocol(server: Server) -> None:
+    response = ask(server, "AWSStepFunctions.ListStateMachines")
+
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/x-amz-json-1.0"
+    assert len(response.headers["x-amzn-RequestId"]) == 36
+
+
+def test_the_place_is_that_of_the_credentials(server: Server) -> None:
+    def arn(authorization: str, name: str) -> str:
+        body = {"name": name, "definition": PASS, "roleArn": ROLE}
+        response = ask(server, "AWSStepFunctions.CreateStateMachine", body, authorization=authorization)
+        return str(json.loads(response.body)["stateMachineArn"])
+
+    scope = "AWS4-HMAC-SHA256 Credential={}/20261124/us-west-2/states/aws4_request, SignedHeaders=host, Signature=0"
+    assert arn(scope.format("222222222222"), "a").startswith("arn:aws:states:us-west-2:222222222222:")
+    assert arn(scope.format("AKIAEXAMPLE"), "b").startswith("arn:aws:states:us-west-2:000000000000:")
+    assert arn("", "c").startswith("arn:aws:states:eu-west-1:000000000000:")
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "code"),
+    [
+        ("AWSStepFunctions.Nothing", {}, "UnknownOperationException"),
+        ("ListStateMachines", {}, "UnknownOperationException"),
+        ("", {}, "UnknownOperationException"),
+        ("AWSStepFunctions.ListStateMachines", b"{", "SerializationException"),
+        ("AWSStepFunctions.ListStateMachines", b"[]", "SerializationException"),
+    ],
+)
+def test_what_is_no_request_is_refused_by_code(server: Server, operation: str, body: Any, code: str) -> None:
+    status, answer = told(ask(server, operation, body))
+
+    assert (status, answer["__type"]) == (400, code)
+    assert answer["message"]
+
+
+def test_what_the_runner_refuses_keeps_its_code(server: Server) -> None:
+    def refuse(_call: Call) -> None:
+        raise TaskTimedOut
+
+    status, answer = told(ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(refuse)}))
+
+    assert (status, answer["__type"]) == (400, "TaskTimedOut")
+
+
+def test_a_fault_of_the_engine_is_logged_under_the_requests_id(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(_call: Call) -> None:
+        raise ZeroDivisionError
+
+    response = ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(break_down)})
+
+    status, answer = told(response)
+    assert (status, answer["__type"]) == (500, "InternalServerError")
+    assert response.headers["x-amzn-RequestId"] in answer["message"]
+    assert response.headers["x-amzn-RequestId"] in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/health", 200), ("GET", "/", 405), ("PUT", "/", 405)])
+def test_only_the_health_path_is_read(server: Server, method: str, path: str, status: int) -> None:
+    api = Api(server.runner, OPERATIONS, Place(), draw=lambda: 0.5)
+
+    assert asyncio.run(api.handle(Request(method, path, {}, b""))).status == status
