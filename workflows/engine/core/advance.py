@@ -16,7 +16,7 @@ from workflows.engine.core.redrive import redrive
 from workflows.engine.core.run import HistoryFull, Run
 from workflows.engine.core.states import choice, fail, map_, map_run, parallel, pass_, succeed, task, wait
 from workflows.engine.core.step import Step
-from workflows.engine.core.timeouts import begin_execution_timeout, heard_from, next_end_ms
+from workflows.engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout, heard_from, next_end_ms
 from workflows.engine.core.transitions import enter
 from workflows.engine.core.transitions import fail as fail_state
 from workflows.engine.definition.program import Program, StateType, TaskState
@@ -57,12 +57,19 @@ def advance(
 
 
 def _take_in(run: Run, event: events.Event) -> None:
-    running = run.execution.status is Status.RUNNING
+    execution = run.execution
+    if isinstance(event, events.Redrive):
+        redrive(run, event.client_token)
+    elif execution.status is not Status.RUNNING:
+        pass  # too late
+    elif run.now_ms - execution.start_ms > MAX_OPEN_MS:
+        time_execution_out(run)
+    else:
+        _take_in_running(run, event)
+
+
+def _take_in_running(run: Run, event: events.Start | events.Continue | events.BranchEvent | events.Stop) -> None:
     match event:
-        case events.Redrive():
-            redrive(run)
-        case _ if not running:
-            pass  # too late
         case events.Start():
             _start(run)
         case events.Continue():

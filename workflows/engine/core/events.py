@@ -90,7 +90,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Somebody redrives the closed execution."""
+    """Somebody redrives the closed execution. ``client_token`` names the request, for who sends it twice."""
+
+    client_token: str | None = None
 
 
 type BranchEvent = TimerFired | TaskStarted | TaskSubmitted | TaskSucceeded | TaskFailed | TaskHeartbeat | MapRunEnded

@@ -4,6 +4,7 @@ The root branch runs the definition itself. A Parallel state makes a branch per 
 one per iteration; each knows its parent. A branch is all that is needed to go on after a crash.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -121,6 +122,7 @@ class Execution:
     next_token: int = 1
     redrive_count: int = 0
     redrive_ms: int | None = None
+    redrive_tokens: Sequence[tuple[str, int]] = ()  # of the latest redrives: client token and time
     parent_arn: str | None = None  # of a Map Run's child, or of a nested execution
     map_run_arn: str | None = None
     map_item: Json = None

@@ -3,7 +3,7 @@
 The runner starts and stops the children as it is told here, and tells how each has ended. Which child
 is in which state is not saved with the Map Run: the children are executions of their own, and after a
 restart a MapRun is made anew from their statuses; for a redrive too, those that did not succeed being
-PENDING again. The Map's result is the outputs of those that
+PENDING_REDRIVE. The Map's result is the outputs of those that
 succeeded, in the order of the items; a failure that is tolerated leaves nothing in it.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 """
@@ -22,8 +22,9 @@ from workflows.engine.language.env import Env
 MAX_CONCURRENCY = 10_000
 MAX_REDRIVES = 1_000
 
-PENDING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED = (
+PENDING, PENDING_REDRIVE, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED = (
     "PENDING",
+    "PENDING_REDRIVE",
     "RUNNING",
     "SUCCEEDED",
     "FAILED",
@@ -32,6 +33,7 @@ PENDING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED = (
 )
 _COUNTED = {
     PENDING: "pending",
+    PENDING_REDRIVE: "pendingRedrive",
     RUNNING: "running",
     SUCCEEDED: "succeeded",
     FAILED: "failed",
@@ -169,7 +171,7 @@ class MapRun:
         start = []
         limit = min(self.max_concurrency or MAX_CONCURRENCY, MAX_CONCURRENCY)
         while self._executions[RUNNING] < limit and self._next < len(self.statuses):
-            if self.statuses[self._next] == PENDING:
+            if self.statuses[self._next] in (PENDING, PENDING_REDRIVE):
                 self._set(self._next, RUNNING)
                 start.append(self._next)
             self._next += 1
@@ -193,7 +195,7 @@ class MapRun:
             return Ended(
                 FAILED, EXCEED_TOLERATED_FAILURE_THRESHOLD, "The specified tolerated failure threshold was exceeded"
             )
-        return None if self._executions[PENDING] else Ended(SUCCEEDED)
+        return None if self._executions[PENDING] or self._executions[PENDING_REDRIVE] else Ended(SUCCEEDED)
 
 
 # --- what the children get ---

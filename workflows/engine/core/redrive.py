@@ -11,14 +11,16 @@ from workflows.engine.core.children import begin_pending
 from workflows.engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
 from workflows.engine.core.run import MAX_EVENTS, Run
 from workflows.engine.core.states.map_run import redrive_map_run
-from workflows.engine.core.timeouts import begin_execution_timeout
+from workflows.engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout
 from workflows.engine.core.transitions import fail, join
 from workflows.engine.definition.program import State, StateType
 from workflows.engine.errors import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailed
 
 _DAY_MS = 86_400_000
 _REDRIVABLE_MS = 14 * _DAY_MS  # since the execution closed
-_OPEN_MS = 365 * _DAY_MS  # since it started
+# AWS: the last ten successful redrives' tokens hold, each for a quarter of an hour.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
+_TOKENS_KEPT, _TOKEN_MS = 10, 900_000
 _LAUNCHED_MS = 1_700_006_400_000  # 2023-11-15, when AWS began to keep what a redrive needs
 
 
@@ -50,14 +52,22 @@ def _reason_against(execution: Execution, now_ms: int, history_length: int) -> s
         return "Execution was started before the launch of RedriveExecution"
     if history_length >= MAX_EVENTS - 1:
         return "Execution history event limit exceeded"
-    if now_ms - execution.start_ms > _OPEN_MS:
+    if now_ms - execution.start_ms > MAX_OPEN_MS:
         return "Execution has exceeded the max execution time"
     if execution.stop_ms is not None and now_ms - execution.stop_ms > _REDRIVABLE_MS:
         return "Execution redrivable period exceeded"
     return None
 
 
-def redrive(run: Run) -> None:
+def redriven_ms(execution: Execution, client_token: str | None, now_ms: int) -> int | None:
+    """Return when a request with this token has redriven the execution, or None if it is to redrive it now."""
+    for token, at_ms in execution.redrive_tokens:
+        if token == client_token and now_ms - at_ms < _TOKEN_MS:
+            return at_ms
+    return None
+
+
+def redrive(run: Run, client_token: str | None) -> None:
     """Let a closed execution go on. Nothing changes where redrive_status says that it may not."""
     execution = run.execution
     root = execution.branches.get(ROOT_ID)
@@ -67,6 +77,8 @@ def redrive(run: Run) -> None:
     execution.error = execution.cause = None
     execution.redrive_count += 1
     execution.redrive_ms = run.now_ms
+    if client_token is not None:
+        execution.redrive_tokens = [*execution.redrive_tokens, (client_token, run.now_ms)][-_TOKENS_KEPT:]
     details = {"redriveCount": execution.redrive_count}
     redriven_id = run.note(execution.next_event_id - 1, "ExecutionRedriven", details)
     begin_execution_timeout(run)

@@ -10,6 +10,11 @@ from workflows.engine.core.execution import Branch
 from workflows.engine.core.run import Run
 from workflows.engine.definition.program import TaskState
 
+# AWS: how long an execution may be open, hard.
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAX_OPEN_MS = 365 * 86_400_000
+MAX_EXPRESS_SECONDS = 300
+
 
 def begin_timeouts(run: Run, branch: Branch, state: TaskState) -> None:
     """Set the ends of a task that is scheduled now. An activity owes heartbeats from its start on."""
@@ -45,7 +50,13 @@ def heard_from(run: Run, branch: Branch) -> None:
 
 
 def begin_execution_timeout(run: Run) -> None:
-    """Set the end of the whole execution, if the definition has one. A redrive sets it anew."""
-    if run.program.timeout_seconds is not None:
-        run.execution.timeout_ms = run.now_ms + run.program.timeout_seconds * 1000
+    """Set the end of the whole execution, if it has one. A redrive sets it anew.
+
+    The year of a Standard execution has no timer: the first event after it is the one that ends it.
+    """
+    seconds = run.program.timeout_seconds
+    if run.execution.express:
+        seconds = min(seconds or MAX_EXPRESS_SECONDS, MAX_EXPRESS_SECONDS)
+    if seconds is not None:
+        run.execution.timeout_ms = run.now_ms + seconds * 1000
         run.commands.append(SetTimer(0, run.execution.redrive_count, run.execution.timeout_ms))

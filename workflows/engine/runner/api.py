@@ -35,7 +35,7 @@ from workflows.engine.core.events import (
 )
 from workflows.engine.core.execution import Execution, Phase, Status
 from workflows.engine.core.maprun import Child
-from workflows.engine.core.redrive import redrive_status
+from workflows.engine.core.redrive import redrive_status, redriven_ms
 from workflows.engine.core.restart import commands_to_resume
 from workflows.engine.jsontext import Json, loads
 from workflows.engine.runner.activities import Activities
@@ -227,19 +227,28 @@ class Runner:
         letter = Letter(arn, Stop(error, cause), reply=lambda opened: opened.execution.stop_ms)
         return self._ask(letter) or self.clock.now_ms()
 
-    def redrive(self, arn: str) -> int:
-        """Redrive a closed execution; return when, in milliseconds.
+    def redrive(self, arn: str, client_token: str | None = None) -> int:
+        """Redrive a closed execution; return when, in milliseconds. Safe to repeat with the same token.
 
         Raises ExecutionDoesNotExist, ExecutionNotRedrivable.
         """
-        letter = Letter(arn, self._redrive_event, reply=lambda opened: opened.execution.redrive_ms)
+
+        def redriven(opened: Opened) -> int | None:
+            return redriven_ms(opened.execution, client_token, self.clock.now_ms())
+
+        def event(opened: Opened) -> Event | None:
+            return None if redriven(opened) is not None else self._redrive_event(opened, client_token)
+
+        letter = Letter(arn, event, reply=lambda opened: redriven(opened) or opened.execution.redrive_ms)
         return self._ask(letter) or self.clock.now_ms()
 
-    def _redrive_event(self, opened: Opened) -> Event:
+    def _redrive_event(self, opened: Opened, client_token: str | None) -> Event:
         status, reason = self._redrive_status(opened)
+        if status == "REDRIVABLE_BY_MAP_RUN":
+            raise ExecutionNotRedrivable("Execution is a child of a Map Run: redrive the execution that has started it")
         if status != "REDRIVABLE":
             raise ExecutionNotRedrivable(reason or "")
-        return Redrive()
+        return Redrive(client_token)
 
     def _redrive_status(self, opened: Opened) -> tuple[str, str | None]:
         execution = opened.execution

@@ -60,8 +60,8 @@ class Order:
 
 def counts(known: Mapping[str, int]) -> dict[str, int]:
     """Return the API's counts, those that are not known as 0."""
-    names = ("pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten")
-    return {name: known.get(name, 0) for name in (*names, "failuresNotRedrivable", "pendingRedrive")}
+    names = ("pending", "pendingRedrive", "running", "succeeded", "failed", "timedOut", "aborted", "total")
+    return {name: known.get(name, 0) for name in (*names, "resultsWritten", "failuresNotRedrivable")}
 
 
 def order_of(body: Mapping[str, Json]) -> Order:

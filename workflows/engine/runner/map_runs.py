@@ -18,7 +18,18 @@ from workflows.engine.adapters.services import ServiceClients
 from workflows.engine.clock import Clock
 from workflows.engine.core.commands import RedriveMapRun, StartMapRun
 from workflows.engine.core.events import MapRunEnded, Redrive, Stop
-from workflows.engine.core.maprun import MAX_REDRIVES, Child, Ended, MapRun, MapRunStep, children_of
+from workflows.engine.core.execution import Status
+from workflows.engine.core.maprun import (
+    MAX_REDRIVES,
+    PENDING,
+    PENDING_REDRIVE,
+    Child,
+    Ended,
+    MapRun,
+    MapRunStep,
+    children_of,
+)
+from workflows.engine.core.redrive import RedriveStatus, redrive_status
 from workflows.engine.core.run import Run
 from workflows.engine.definition.program import MapState
 from workflows.engine.errors import RUNTIME, StateFailed
@@ -165,13 +176,13 @@ class MapRuns:
         """Return how a child is to be counted; one that has failed counts as running until it is told that it has."""
         record = self._store.execution(live.names(number)[0])
         if record is None:
-            return "PENDING"
+            return PENDING
         live.known.add(number)
         if record.status in ("RUNNING", "SUCCEEDED"):
             return record.status
         redriven_ms = live.order.redriven_ms
         if redriven_ms is not None and record.stop_ms is not None and record.stop_ms <= redriven_ms:
-            return "PENDING"
+            return PENDING_REDRIVE
         closed[number] = record.status
         return "RUNNING"
 
@@ -190,7 +201,7 @@ class MapRuns:
         child, express = live.children[number], live.order.settings.express
         self._closings.when_next_closed(arn, partial(self._child_closed, live, number))
         if number in live.known and not express:
-            self._inbox.put(Letter(arn, Redrive()))
+            self._inbox.put(Letter(arn, self._redrive_of_child))
             return
         record = ExecutionRecord(
             arn=arn,
@@ -205,6 +216,16 @@ class MapRuns:
         letter = self._new_child(record, live.definition, live.parent, child)
         letter.replaces = number in live.known
         self._inbox.put(letter)
+
+    def _redrive_of_child(self, opened: Opened) -> Redrive | None:
+        """Return the child's redrive; one that AWS does not allow leaves the child as it has ended before."""
+        execution = opened.execution
+        status, _ = redrive_status(execution, self._clock.now_ms(), execution.next_event_id - 1)
+        if status is RedriveStatus.REDRIVABLE_BY_MAP_RUN:
+            return Redrive()
+        if execution.status is not Status.RUNNING:
+            self._closings.tell_closed(opened.record)
+        return None
 
     def _child_closed(self, live: _Live, number: int, record: ExecutionRecord) -> None:
         with self._lock:

@@ -1,6 +1,6 @@
-"""The 25,000 events that a history holds."""
+"""The 25,000 events that a history holds, and how long an execution may be open."""
 
-from tests.workflows.engine.core.drive import Drive, Failure, machine, task
+from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
 from workflows.engine.core.execution import Status
 
 FULL = {
@@ -40,3 +40,23 @@ def test_another_failure_as_the_25000th_event_is_told_as_the_history_s() -> None
 
 def test_an_express_history_has_no_such_limit() -> None:
     assert steps(12_600, express=True).status is Status.SUCCEEDED
+
+
+def test_an_express_execution_times_out_after_five_minutes() -> None:
+    drive = Drive(machine(("Later", {"Type": "Wait", "Seconds": 301})), express=True).start()
+
+    assert (drive.status, drive.execution.stop_ms) == (Status.TIMED_OUT, START_MS + 300_000)
+
+
+def test_a_longer_timeout_of_an_express_machine_changes_nothing() -> None:
+    later = machine(("Later", {"Type": "Wait", "Seconds": 500}), TimeoutSeconds=400)
+
+    assert Drive(later, express=True).start().execution.stop_ms == START_MS + 300_000
+
+
+def test_what_comes_after_a_year_ends_the_execution() -> None:
+    year = 365 * 86_400
+    within = Drive(machine(("Later", {"Type": "Wait", "Seconds": year}))).start()
+    beyond = Drive(machine(("Later", {"Type": "Wait", "Seconds": year + 1}))).start()
+
+    assert (within.status, beyond.status) == (Status.SUCCEEDED, Status.TIMED_OUT)

@@ -194,7 +194,8 @@ def test_as_many_children_run_at_once_as_may_and_the_next_follows_each_end() -> 
     assert run.child_ended(2, "SUCCEEDED") == ([], [], None)
     assert run.child_ended(3, "SUCCEEDED").ended == ("SUCCEEDED", None, None)
     assert run.item_count() == {
-        "pending": 0, "running": 0, "succeeded": 4, "failed": 0, "timedOut": 0, "aborted": 0, "total": 4,
+        "pending": 0, "pendingRedrive": 0, "running": 0,
+        "succeeded": 4, "failed": 0, "timedOut": 0, "aborted": 0, "total": 4,
     }  # fmt: skip
 
 
