@@ -9,7 +9,7 @@ from workflows.engine.jsontext import Json, dumps, loads
 from workflows.engine.server import faults
 from workflows.engine.server.engine import Engine
 from workflows.engine.server.names import Place
-from workflows.engine.store.contract import Store
+from workflows.engine.store.contract import Document, Store
 
 DEFAULT_PAGE = 100
 
@@ -49,6 +49,14 @@ class Call:
         if not isinstance(start, list) or len(start) != size:
             raise faults.invalid_token()
         return start
+
+    def documents(self, kind: str, parent: str, *, descending: bool = False) -> tuple[list[Document], dict[str, Json]]:
+        """Return the page of documents that is asked for, and the ``nextToken`` of its answer if there are more."""
+        start = self.page_start(2)
+        after = (start[0], start[1]) if start else None
+        found = self.store.documents(kind, parent, after=after, limit=self.page_size + 1, descending=descending)
+        page = found[: self.page_size]
+        return page, {"nextToken": next_token(page[-1].sort, page[-1].key)} if len(found) > len(page) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from workflows.engine.jsontext import Json
 from workflows.engine.server import faults
 from workflows.engine.server.catalog import ALIAS, Alias, Catalog, changing
 from workflows.engine.server.names import StatesArn, parse_state_machine_arn
-from workflows.engine.server.operation import Call, next_token, seconds
+from workflows.engine.server.operation import Call, seconds
 
 
 def _check_routes(call: Call, routes: list[dict[str, Json]]) -> str:
@@ -116,17 +116,10 @@ def list_state_machine_aliases(call: Call) -> Json:
     text = call.arguments["stateMachineArn"]
     arn = parse_state_machine_arn(text)
     Catalog(call.store).machine(arn.state_machine, text)
-    start = call.page_start(2)
-    after = (start[0], start[1]) if start else None
-    page = call.store.documents(ALIAS, arn.state_machine, after=after, limit=call.page_size + 1)
-    shown = [Alias(**one.body) for one in page[: call.page_size]]
-    answer: dict[str, Json] = {
-        "stateMachineAliases": [
-            {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
-            for alias in shown
-            if arn.qualifier is None or any(route["stateMachineVersionArn"] == text for route in alias.routes)
-        ]
-    }
-    if len(page) > call.page_size:
-        answer["nextToken"] = next_token(page[call.page_size - 1].sort, page[call.page_size - 1].key)
-    return answer
+    page, more = call.documents(ALIAS, arn.state_machine)
+    aliases = [
+        {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
+        for alias in (Alias(**one.body) for one in page)
+        if arn.qualifier is None or any(route["stateMachineVersionArn"] == text for route in alias.routes)
+    ]
+    return {"stateMachineAliases": aliases, **more}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from workflows.engine.jsontext import Json
 from workflows.engine.server import faults
 from workflows.engine.server.names import parse_arn
-from workflows.engine.server.operation import Call, next_token, seconds
+from workflows.engine.server.operation import Call, seconds
 
 MAP_RUN = "map_run"
 _TIMES = ("startDate", "stopDate", "redriveDate")
@@ -35,19 +35,14 @@ def list_map_runs(call: Call) -> Json:
     record = call.store.execution(arn)
     if record is None:
         raise faults.execution_missing(arn)
-    start = call.page_start(2)
-    after = (start[0], start[1]) if start else None
-    page = call.store.documents(MAP_RUN, arn, after=after, limit=call.page_size + 1, descending=True)
+    page, more = call.documents(MAP_RUN, arn, descending=True)
     listed = ("executionArn", "mapRunArn", "startDate", "stopDate")
-    shown = [
+    runs = [
         {"stateMachineArn": record.state_machine_arn}
         | {name: value for name, value in _shown(one.body).items() if name in listed}
-        for one in page[: call.page_size]
+        for one in page
     ]
-    answer: dict[str, Json] = {"mapRuns": shown}
-    if len(page) > call.page_size:
-        answer["nextToken"] = next_token(page[call.page_size - 1].sort, page[call.page_size - 1].key)
-    return answer
+    return {"mapRuns": runs, **more}
 
 
 def update_map_run(call: Call) -> Json:

@@ -21,7 +21,7 @@ from workflows.engine.server.configuration import check_encryption, check_loggin
 from workflows.engine.server.definitions import accept
 from workflows.engine.server.faults import ApiError
 from workflows.engine.server.names import check_name, parse_execution_arn, parse_state_machine_arn
-from workflows.engine.server.operation import Call, next_token, seconds
+from workflows.engine.server.operation import Call, seconds
 from workflows.engine.server.operations.tags import keep_tags
 from workflows.engine.store.contract import ExecutionFilter
 
@@ -222,15 +222,8 @@ def _stop_executions(call: Call, machine_arn: str) -> None:
 
 def list_state_machines(call: Call) -> Json:
     """ListStateMachines, the oldest first."""
-    start = call.page_start(2)
-    page = call.store.documents(
-        MACHINE, place_key(call.place), after=(start[0], start[1]) if start else None, limit=call.page_size + 1
-    )
-    shown = [_listed(Machine(**one.body)) for one in page[: call.page_size]]
-    answer: dict[str, Json] = {"stateMachines": shown}
-    if len(page) > call.page_size:
-        answer["nextToken"] = next_token(page[call.page_size - 1].sort, page[call.page_size - 1].key)
-    return answer
+    page, more = call.documents(MACHINE, place_key(call.place))
+    return {"stateMachines": [_listed(Machine(**one.body)) for one in page], **more}
 
 
 def _listed(machine: Machine) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from workflows.engine.server.catalog import TAGS, changing, place_key, sortable
 from workflows.engine.server.configuration import check_encryption, with_default
 from workflows.engine.server.faults import ApiError
 from workflows.engine.server.names import check_name, parse_arn
-from workflows.engine.server.operation import Call, next_token, seconds
+from workflows.engine.server.operation import Call, seconds
 from workflows.engine.server.operations.tags import keep_tags
 from workflows.engine.store.contract import Document
 
@@ -91,13 +91,8 @@ def delete_activity(call: Call) -> Json:
 
 def list_activities(call: Call) -> Json:
     """ListActivities, the oldest first."""
-    start = call.page_start(2)
-    after = (start[0], start[1]) if start else None
-    page = call.store.documents(ACTIVITY, place_key(call.place), after=after, limit=call.page_size + 1)
-    answer: dict[str, Json] = {"activities": [_listed(one) for one in page[: call.page_size]]}
-    if len(page) > call.page_size:
-        answer["nextToken"] = next_token(page[call.page_size - 1].sort, page[call.page_size - 1].key)
-    return answer
+    page, more = call.documents(ACTIVITY, place_key(call.place))
+    return {"activities": [_listed(one) for one in page], **more}
 
 
 async def get_activity_task(call: Call) -> Json:

@@ -4,7 +4,7 @@ from workflows.engine.jsontext import Json
 from workflows.engine.server import faults
 from workflows.engine.server.catalog import VERSION, Catalog, changing
 from workflows.engine.server.names import parse_state_machine_arn
-from workflows.engine.server.operation import Call, next_token, seconds
+from workflows.engine.server.operation import Call, seconds
 
 
 def publish_state_machine_version(call: Call) -> Json:
@@ -29,17 +29,9 @@ def list_state_machine_versions(call: Call) -> Json:
     text = call.arguments["stateMachineArn"]
     parse_state_machine_arn(text)
     Catalog(call.store).machine(text)
-    start = call.page_start(2)
-    after = (start[0], start[1]) if start else None
-    page = call.store.documents(VERSION, text, after=after, limit=call.page_size + 1, descending=True)
-    shown = [
-        {"stateMachineVersionArn": one.key, "creationDate": seconds(one.body["created_ms"])}
-        for one in page[: call.page_size]
-    ]
-    answer: dict[str, Json] = {"stateMachineVersions": shown}
-    if len(page) > call.page_size:
-        answer["nextToken"] = next_token(page[call.page_size - 1].sort, page[call.page_size - 1].key)
-    return answer
+    page, more = call.documents(VERSION, text, descending=True)
+    versions = [{"stateMachineVersionArn": one.key, "creationDate": seconds(one.body["created_ms"])} for one in page]
+    return {"stateMachineVersions": versions, **more}
 
 
 def delete_state_machine_version(call: Call) -> Json:
