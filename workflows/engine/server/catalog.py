@@ -147,7 +147,7 @@ class Catalog:
         """Return the version of the machine's current revision; a new one is written if there is none."""
         for version in self.versions(machine.arn):
             if version.revision == machine.revision:
-                return machine, version
+                return replace(machine, last_version=max(machine.last_version, version.number)), version
         number = machine.last_version + 1
         version = Version(
             arn=f"{machine.arn}:{number}",
@@ -183,11 +183,11 @@ class Catalog:
         sort = sortable(alias.created_ms)
         self._store.put_document(Document(ALIAS, alias.arn, asdict(alias), alias.machine_arn, sort))
 
-    def delete_machine(self, machine: Machine) -> None:
+    def delete_machine(self, arn: str) -> None:
         """Delete a machine with its versions, aliases and tags. Revisions stay for its executions."""
-        for version in self.versions(machine.arn):
+        for version in self.versions(arn):
             self._store.delete_document(VERSION, version.arn)
-        for alias in self.aliases(machine.arn):
+        for alias in self.aliases(arn):
             self._store.delete_document(ALIAS, alias.arn)
-        self._store.delete_document(TAGS, machine.arn)
-        self._store.delete_document(MACHINE, machine.arn)
+        self._store.delete_document(TAGS, arn)
+        self._store.delete_document(MACHINE, arn)

@@ -10,6 +10,7 @@ from workflows.engine.server.engine import Engine
 from workflows.engine.server.http import HttpServer
 from workflows.engine.server.names import Place
 from workflows.engine.server.operations import OPERATIONS
+from workflows.engine.server.operations.state_machines import resume_deletions
 from workflows.engine.server.protocol import Api
 
 # Calls that wait for the store's disk, not for the processor: more threads than processors.
@@ -34,6 +35,7 @@ async def serve(
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
+    await loop.run_in_executor(None, resume_deletions, engine)
     server = HttpServer(Api(engine, OPERATIONS, place or Place(), draw=draw).handle)
     ready(*await server.start(host, port))
     try:

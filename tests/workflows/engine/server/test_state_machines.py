@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.workflows.engine.server.served import ACCOUNT, PASS, ROLE, WAIT, Server, machine_of, refusal
+from workflows.engine.server.operations.state_machines import DELETION, resume_deletions
+from workflows.engine.store.contract import Document
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -269,6 +271,34 @@ def test_deleting_a_machine_ends_its_executions(sfn: "SFNClient", create: Create
 
     assert server.runner.closed(execution, 10).status == "ABORTED"
     assert refusal(sfn.start_execution, stateMachineArn=arn)[0] == "StateMachineDoesNotExist"
+
+
+def test_a_deletion_that_a_crash_cut_short_is_finished(sfn: "SFNClient", create: Create, server: Server) -> None:
+    arn = create(WAIT)["stateMachineArn"]
+    execution = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+    server.runner.store.put_document(Document(DELETION, arn, {}))
+
+    resume_deletions(server.runner)
+
+    assert server.runner.closed(execution, 10).status == "ABORTED"
+    assert refusal(sfn.describe_state_machine, stateMachineArn=arn)[0] == "StateMachineDoesNotExist"
+    assert server.runner.store.documents(DELETION) == []
+
+
+def test_a_version_whose_machine_was_not_saved_keeps_its_number(
+    sfn: "SFNClient", create: Create, server: Server
+) -> None:
+    arn = create(publish=True)["stateMachineArn"]
+    before = server.runner.store.document("state_machine", arn)
+    sfn.update_state_machine(stateMachineArn=arn, definition=OTHER, publish=True)
+    assert before is not None
+    server.runner.store.put_document(before)
+
+    changed = sfn.update_state_machine(stateMachineArn=arn, definition=WAIT, publish=True)
+
+    assert changed["stateMachineVersionArn"] == f"{arn}:2"
+    sfn.delete_state_machine_version(stateMachineVersionArn=f"{arn}:2")
+    assert sfn.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"] == f"{arn}:3"
 
 
 def test_tags_are_kept_by_key(sfn: "SFNClient", create: Create) -> None:

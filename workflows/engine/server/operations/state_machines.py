@@ -19,12 +19,14 @@ from workflows.engine.server.catalog import (
 )
 from workflows.engine.server.configuration import check_encryption, check_logging, check_role, with_default
 from workflows.engine.server.definitions import accept
+from workflows.engine.server.engine import Engine
 from workflows.engine.server.faults import ApiError
 from workflows.engine.server.names import check_name, parse_execution_arn, parse_state_machine_arn
 from workflows.engine.server.operation import Call, seconds
 from workflows.engine.server.operations.tags import keep_tags
-from workflows.engine.store.contract import ExecutionFilter
+from workflows.engine.store.contract import Document, ExecutionFilter
 
+DELETION = "deletion"  # the kind of document that says which machines are being deleted
 _UPDATABLE = ("definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
 
 
@@ -207,17 +209,26 @@ def delete_state_machine(call: Call) -> Json:
             return {}
         if call.store.count_open(text):
             catalog.put_machine(replace(machine, deleting=True), call.place)
-    _stop_executions(call, text)
-    with changing:
-        catalog.delete_machine(machine)
+            call.store.put_document(Document(DELETION, text, {}))
+    _finish_deletion(call.engine, text)
     return {}
 
 
-def _stop_executions(call: Call, machine_arn: str) -> None:
+def resume_deletions(engine: Engine) -> None:
+    """Finish the deletions that a crash has cut short."""
+    for document in engine.store.documents(DELETION):
+        _finish_deletion(engine, document.key)
+
+
+def _finish_deletion(engine: Engine, machine_arn: str) -> None:
+    """Stop a machine's executions, and forget it."""
     where = ExecutionFilter(state_machine_arn=machine_arn, status="RUNNING")
-    while running := call.store.executions(where, limit=PAGE):
+    while running := engine.store.executions(where, limit=PAGE):
         for record in running:
-            call.engine.stop(record.arn, None, None)
+            engine.stop(record.arn)
+    with changing:
+        Catalog(engine.store).delete_machine(machine_arn)
+        engine.store.delete_document(DELETION, machine_arn)
 
 
 def list_state_machines(call: Call) -> Json:
