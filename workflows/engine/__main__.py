@@ -72,6 +72,7 @@ def _tasks_of(option: str | None) -> Mapping[str, Function]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from workflows.engine.runner.errors import ExecutionStalled
     from workflows.engine.told_run import told_run
 
     definition = _text_of(options.file)
@@ -80,6 +81,9 @@ def _run(options: argparse.Namespace) -> int:
     except DefinitionRefused as refused:
         problems = "\n".join(f"  {problem}" for problem in refused.diagnostics)
         raise CanNotBegin(f"{options.file} is refused:\n{problems}") from None
+    except ExecutionStalled as stalled:
+        print(stalled, file=sys.stderr)  # noqa: T201  the command's output
+        return EXIT_CODES["FAILED"]
     return EXIT_CODES[status]
 
 

@@ -46,10 +46,13 @@ def _shown(value: object) -> str:
 
 
 def told_run(definition: str, text: str, tasks: Mapping[str, Function], tell: Tell) -> str:
-    """Run a definition on an input (JSON text) and return its final status. Raises DefinitionRefused."""
+    """Run a definition on an input (JSON text) and return its final status, one task after the other.
+
+    Raises DefinitionRefused, and ExecutionStalled where a task token is waited for that nobody has.
+    """
     load(definition)
     place, store = Place(), _TellingStore(tell)
-    runner = Runner(store, Registry(tasks))
+    runner = Runner(store, Registry(tasks), workers=0)
     runner.start_up()
     try:
         name = str(uuid.uuid4())

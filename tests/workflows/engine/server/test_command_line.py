@@ -18,6 +18,7 @@ from tests.workflows.engine.server.served import PASS, machine_of
 from workflows.engine.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[4]
+ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:watch"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:double"
 
 
@@ -68,6 +69,13 @@ def test_the_exit_code_tells_how_it_ended(written: Any, capsys: pytest.CaptureFi
     assert main(["run", written(machine_of(Broken={"Type": "Fail", "Error": "Broken", "Cause": "It is."}))]) == 1
     assert capsys.readouterr().out.endswith("FAILED  Broken: It is.\n")
     assert main(["run", written(json.dumps(late))]) == 3
+
+
+def test_a_run_that_nothing_can_move_on_is_told(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["run", written(machine_of(Watch={"Type": "Task", "Resource": ACTIVITY}))])
+
+    assert code == 1
+    assert "the execution waits in Watch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

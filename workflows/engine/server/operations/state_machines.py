@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from functools import lru_cache
 
 from workflows.engine.definition.checks import check
 from workflows.engine.definition.diagnostics import errors_of
@@ -192,9 +193,14 @@ def _shown_revision(call: Call, revision: Revision) -> dict[str, Json]:
     }
     if call.arguments.get("includedData") != "METADATA_ONLY":
         shown["definition"] = revision.definition
-        variables = references(loads(revision.definition))
+        variables = _references(revision.definition)
         shown |= {"variableReferences": variables} if variables else {}
     return shown | {"revisionId": revision.revision_id} if revision.revision_id else shown
+
+
+@lru_cache(64)
+def _references(definition: str) -> dict[str, list[str]]:
+    return references(loads(definition))
 
 
 def delete_state_machine(call: Call) -> Json:
