@@ -61,7 +61,7 @@ def serve_until_stopped(
     """Serve until SIGTERM or SIGINT, then close the store. Raises OSError where the address can not be had.
 
     ``events_source`` is the source of status events, put on the default event bus of
-    AWS_ENDPOINT_URL_EVENTS; None puts none.
+    AWS_ENDPOINT_URL_EVENTBRIDGE, or else of AWS_ENDPOINT_URL; None puts none.
     """
     events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
     listeners = [lambda record: events.publish(change_of(record))] if events else []

@@ -6,10 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -127,18 +130,10 @@ def serving(tmp_path: Path) -> Iterator[Any]:
     """Start servers on one database; they are stopped at the end."""
     running: list[subprocess.Popen[str]] = []
 
-    def start() -> tuple["subprocess.Popen[str]", str]:
-        command = [
-            sys.executable,
-            "-m",
-            "workflows.engine",
-            "serve",
-            "--port",
-            "0",
-            "--db",
-            str(tmp_path / "db.sqlite"),
-        ]
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ, text=True, stdout=-1, stderr=-1)
+    def start(*options: str, **variables: str) -> tuple["subprocess.Popen[str]", str]:
+        words = ["serve", "--port", "0", "--db", str(tmp_path / "db.sqlite"), *options]
+        command = [sys.executable, "-m", "workflows.engine", *words]
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, text=True, stdout=-1, stderr=-1)
         running.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -184,3 +179,39 @@ def test_two_servers_do_not_share_a_database(serving: Any) -> None:
 
     assert (url, second.wait(20)) == ("", 2)
     assert "another process uses this file" in second.stderr.read()
+
+
+class EventBus(BaseHTTPRequestHandler):
+    """Takes what is put on it."""
+
+    taken: SimpleQueue[dict[str, Any]] = SimpleQueue()
+
+    def do_POST(self) -> None:
+        entries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["Entries"]
+        for entry in entries:
+            self.taken.put(entry)
+        answer = json.dumps({"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in entries]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_changes_of_status_are_put_on_the_event_bus(serving: Any) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), EventBus) as bus:
+        threading.Thread(target=bus.serve_forever, daemon=True).start()
+        keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        place = f"http://127.0.0.1:{bus.server_port}"
+        _, url = serving("--status-events", "local.states", AWS_ENDPOINT_URL_EVENTBRIDGE=place, **keys)
+        machine = post(url, "CreateStateMachine", name="m", definition=PASS, roleArn="arn:aws:iam::1:role/engine")
+
+        arn = post(url, "StartExecution", stateMachineArn=machine["stateMachineArn"])["executionArn"]
+
+        entries = [EventBus.taken.get(timeout=20) for _ in range(2)]
+        bus.shutdown()
+    assert [json.loads(entry["Detail"])["status"] for entry in entries] == ["RUNNING", "SUCCEEDED"]
+    assert {entry["Source"] for entry in entries} == {"local.states"}
+    assert [entry["Resources"] for entry in entries] == [[arn], [arn]]
