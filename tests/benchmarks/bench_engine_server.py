@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 TRANSITIONS = 1000
-EXECUTIONS = 60
+EXECUTIONS = 100
 ROLE = "arn:aws:iam::000000000000:role/bench"
 _names = count()
 

@@ -256,10 +256,19 @@ class Runner:
 
     def redrive_status(self, record: ExecutionRecord) -> tuple[str, str | None]:
         """Return whether the execution may be redriven: DescribeExecution's redriveStatus and its reason."""
-        saved = self.store.load(record.arn)
-        if saved is None:
-            raise LookupError(record.arn)
-        return self._redrive_status(self._executions.open(saved))
+        execution = Execution(
+            arn=record.arn,
+            name=record.name,
+            state_machine_arn=record.state_machine_arn,
+            input=None,
+            start_ms=record.start_ms,
+            status=Status(record.status),
+            stop_ms=record.stop_ms,
+            map_run_arn=record.map_run_arn,
+        )
+        settled = record.status in (Status.RUNNING, Status.SUCCEEDED)  # then its length does not matter
+        length = 0 if settled else self.store.history_length(record.arn)
+        return redrive_status(execution, self.clock.now_ms(), length)
 
     def when_closed(self, arn: str, tell: Listener) -> None:
         """Call ``tell`` once, from any thread, when the execution has closed; at once if it has."""
