@@ -9,5 +9,5 @@ from tests.backend.people import make_user
 @pytest.fixture
 def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
     client = APIClient()
-    client.force_authenticate(make_user("staff", is_staff=True))
+    client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
     return client

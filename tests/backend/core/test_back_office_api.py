@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
@@ -20,7 +20,7 @@ def sign_in(username: str, password: str) -> Any:
 
 
 def test_staff_signs_in_with_a_password_and_stays_signed_in() -> None:
-    user = make_user(is_staff=True, password="correct horse")
+    user = make_user(is_staff=True, is_superuser=True, password="correct horse")
 
     tokens = sign_in(user.username, "correct horse").json()
 
@@ -44,6 +44,36 @@ def test_only_staff_is_let_in(path: str) -> None:
     visitor.force_authenticate(make_user())
 
     assert visitor.get(f"/api/{path}/").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["clients", "guards", "properties", "shifts", "guard-reports", "tasks"])
+def test_staff_without_the_right_to_view_sees_nothing(path: str) -> None:
+    newcomer = APIClient()
+    newcomer.force_authenticate(make_user(is_staff=True))
+
+    assert newcomer.get(f"/api/{path}/").status_code == 403
+
+
+def test_staff_may_do_over_the_api_what_it_may_do_in_the_admin() -> None:
+    guard, clerk = make_guard(), make_user(is_staff=True)
+    api = APIClient()
+
+    def try_all() -> list[int]:
+        api.force_authenticate(User.objects.get(pk=clerk.pk))  # rights are kept with the object
+        return [
+            api.get(f"/api/guards/{guard.pk}/").status_code,
+            api.patch(f"/api/guards/{guard.pk}/", {"phone": "1"}, format="json").status_code,
+            api.post("/api/guards/", {"username": "new-guard"}, format="json").status_code,
+            api.delete(f"/api/guards/{guard.pk}/").status_code,
+        ]
+
+    found = [try_all()]
+    for right in ("view_guard", "change_guard", "add_guard"):
+        clerk.user_permissions.add(Permission.objects.get(codename=right))
+        found.append(try_all())
+        Guard.objects.update(is_active=True)
+
+    assert found == [[403, 403, 403, 403], [200, 403, 403, 403], [200, 200, 403, 204], [200, 200, 201, 204]]
 
 
 def test_the_mobile_apps_key_opens_no_back_office() -> None:

@@ -39,5 +39,5 @@ def app(guard: Guard, api_key: str) -> APIClient:
 def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
     """Somebody of the back office."""
     client = APIClient()
-    client.force_authenticate(make_user("staff", is_staff=True))
+    client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
     return client

@@ -1,0 +1,27 @@
+"""Who may do what in the back office: the same rights hold for the API and for the admin."""
+
+from typing import Any
+
+from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.request import Request
+
+
+class BackOfficePermissions(DjangoModelPermissions):
+    """Lets in staff with the right to view, add or change the view's model.
+
+    To take a row out of use is a change of it, as in the admin: no right to delete is asked for.
+    """
+
+    perms_map = {
+        "GET": ["%(app_label)s.view_%(model_name)s"],
+        "HEAD": ["%(app_label)s.view_%(model_name)s"],
+        "OPTIONS": ["%(app_label)s.view_%(model_name)s"],
+        "POST": ["%(app_label)s.add_%(model_name)s"],
+        "PUT": ["%(app_label)s.change_%(model_name)s"],
+        "PATCH": ["%(app_label)s.change_%(model_name)s"],
+        "DELETE": ["%(app_label)s.change_%(model_name)s"],
+    }
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether the request's user is staff and has the right."""
+        return bool(request.user and request.user.is_staff) and super().has_permission(request, view)
