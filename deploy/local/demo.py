@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
     started = time.monotonic()
     folder = local_dir / "demo"
     options = Options(overlays={"make_thumbnails": FLAKY}, warm=WARM, mail_folder=local_dir / "mails")
-    with only_one(local_dir / "demo-lock"):
+    with only_one(local_dir / "demo-lock", "A demo"):
         stack = LocalStack(folder, options, progress)
         progress.say("Starting the local stack")
         try:
@@ -81,9 +81,18 @@ def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> E
     planned = uploads(own_files, stack.people["guard_ids"])
     with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
         sending = [pool.submit(send_report, stack.django_url, stack.people["api_key"], upload) for upload in planned]
-        _watch(stack, len(planned), lambda: sum(future.done() for future in sending), progress)
+        try:
+            _watch(stack, len(planned), lambda: len(_answers(sending)), progress)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # else what was not sent yet is sent first
+            raise
         answers = [future.result() for future in sending]
     return gather(stack, list(zip(planned, answers, strict=True)), poison_id)
+
+
+def _answers(sending: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return what the API has answered so far. Raises UploadRefused as soon as one report was refused."""
+    return [future.result() for future in sending if future.done()]
 
 
 def _watch(stack: LocalStack, total: int, uploaded: Callable[[], int], progress: Progress) -> None:

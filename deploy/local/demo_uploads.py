@@ -75,7 +75,10 @@ def send_report(django_url: str, api_key: str, upload: Upload) -> dict[str, Any]
         "X-Api-Key": api_key,
         "X-Guard-ID": str(upload.guard_id),
     }
-    return _call(django_url, "POST", REPORTS_PATH, 201, headers, body)
+    try:
+        return _call(django_url, "POST", REPORTS_PATH, 201, headers, body)
+    except UploadRefused as error:
+        raise UploadRefused(f"{', '.join(name for name, _ in upload.files)}: {error}") from None
 
 
 def read_report(django_url: str, api_key: str, guard_id: int, report_id: int) -> dict[str, Any]:

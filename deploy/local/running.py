@@ -43,8 +43,8 @@ def run_until_stopped(folder: Path, progress: Progress) -> int:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[Path]:
-    """Hold a folder against a second stack, until this process ends. Raises AlreadyRunning."""
+def only_one(folder: Path, what: str = "The local stack") -> Iterator[Path]:
+    """Hold a folder against a second ``what``, until this process ends. Raises AlreadyRunning."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stack.lock"
     with path.open("a") as file:
@@ -53,7 +53,9 @@ def only_one(folder: Path) -> Iterator[Path]:
         except BlockingIOError:
             pid, _, url = path.read_text().strip().partition(" ")
             where = f" at {url} (process {pid})" if url else ""
-            raise AlreadyRunning(f"The local stack is already running{where}. Press Ctrl-C where it runs.") from None
+            raise AlreadyRunning(
+                f"{what} is already running{where}. Wait for its end, or press Ctrl-C where it runs."
+            ) from None
         path.write_text("")
         yield path
 

@@ -1,12 +1,15 @@
 """The demo's own judgement: what it uploads, and what it would find wrong."""
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from deploy.local.demo import _answers
 from deploy.local.demo_evidence import (
     DeadLetter,
     Evidence,
@@ -18,9 +21,10 @@ from deploy.local.demo_evidence import (
     _problems_of_report,
 )
 from deploy.local.demo_table import summary, table
-from deploy.local.demo_uploads import MIN_REPORTS, SAMPLES, uploads
+from deploy.local.demo_uploads import MIN_REPORTS, SAMPLES, UploadRefused, send_report, uploads
 from deploy.local.executions import Execution
 from deploy.local.flaky import MARK
+from deploy.local.running import AlreadyRunning, only_one
 
 COFFEE = SAMPLES / "coffee.jpg"
 GOOD_FILE = FileRow(
@@ -66,6 +70,38 @@ def test_every_sample_is_sent_and_one_file_is_broken_and_one_fails_twice() -> No
     assert sent.count("truncated.jpg") == 1
     assert len([name for upload in planned for name, _ in upload.files if MARK in name]) == 1
     assert {upload.guard_id for upload in planned} == {1, 2, 3}
+
+
+def test_a_refused_upload_is_told_at_once_and_by_its_files(tmp_path: Path) -> None:
+    own = tmp_path / "empty.jpg"
+    own.touch()
+    refusal = b'{"files": {"0": ["The submitted file is empty."]}}'
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(refusal)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refuse) as server, ThreadPoolExecutor(2) as pool:
+        pool.submit(server.handle_request)
+        sending = pool.submit(send_report, f"http://127.0.0.1:{server.server_port}", "key", uploads([own], [1])[0])
+        with pytest.raises(UploadRefused):
+            sending.result()
+
+    with pytest.raises(UploadRefused, match=r"^empty\.jpg: POST .* answered 400: .*The submitted file is empty"):
+        _answers([Future(), sending])
+
+
+def test_a_second_demo_is_told_that_there_is_one(tmp_path: Path) -> None:
+    second = only_one(tmp_path, "A demo")
+
+    with only_one(tmp_path, "A demo"), pytest.raises(AlreadyRunning, match=r"^A demo is already running\."):
+        second.__enter__()
 
 
 def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path: Path) -> None:
