@@ -13,7 +13,7 @@ from reports.models import GuardReport, Thumbnail
 from reports.presentation import PresentedFile, PresentedReport, present, title
 from workflows.contracts.guard_report import Recipient, RecipientRole
 from workflows.contracts.notification_email import EmailDocument, InlineImage
-from workflows.errors import ReportNotFound
+from workflows.errors import RecipientNotFound, ReportNotFound
 
 TEMPLATE_NAME = "emails/guard_report.html"
 PICTURE_SIZE = "email"  # a JPEG: not every mail program shows WebP
@@ -24,11 +24,14 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
     """Return the mail for one recipient of a report, in the recipient's language.
 
     Raises ReportNotFound, RecipientNotFound and TemplateInvalid. Safe to retry: nothing is saved.
+    A report that was taken out of use meanwhile is told to nobody: RecipientNotFound.
     """
     reader = reader_of(recipient.user_id)
     report = GuardReport.objects.for_reading().filter(pk=report_id).first()
     if report is None:
         raise ReportNotFound(f"report {report_id}", "does not exist.", "Enqueue the id of a saved report.")
+    if not report.is_active:
+        raise RecipientNotFound(f"report {report_id}", "is out of use: nobody is told of it.", "Put it in use again.")
     with translation.override(language_of(reader)):
         shown, subject = present(report), title(report)
         images = _images(shown)

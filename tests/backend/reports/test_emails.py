@@ -52,6 +52,14 @@ def test_the_mail_says_where_when_who_and_what() -> None:
         assert "openstreetmap.org/?mlat=40.7" in body
 
 
+def test_nobody_is_told_of_a_report_taken_out_of_use_while_it_was_processed() -> None:
+    report, reader = report_to(), make_user()
+    report.deactivate()
+
+    with pytest.raises(RecipientNotFound, match="is out of use: nobody is told of it"):
+        mail_of(report, reader)
+
+
 def test_the_link_opens_the_report_for_its_reader() -> None:
     report, reader = report_to(), make_user()
 
