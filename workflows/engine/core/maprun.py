@@ -209,7 +209,7 @@ def children_of(
     Raises StateFailed where an item can not be selected or is larger than a child's input may be.
     """
     singles = [_child(state, settings, index, item, draw, now_ms) for index, item in enumerate(items)]
-    return singles if settings.batcher is None else _batched(singles, settings.batcher)
+    return singles if settings.batcher is None else batched(singles, settings.batcher)
 
 
 def _child(
@@ -244,7 +244,7 @@ def _uuid(draw: Callable[[], float]) -> str:
     return str(UUID(int=int(draw() * (1 << 53)) << 75 | int(draw() * (1 << 53)) << 22, version=4))
 
 
-def _batched(singles: list[Child], batcher: BatchSettings) -> list[Child]:
+def batched(singles: list[Child], batcher: BatchSettings) -> list[Child]:
     """Return the items put together, each batch as large as both of the batcher's limits let it be."""
     frame: dict[str, Any] = {} if batcher.batch_input is None else {"BatchInput": batcher.batch_input}
     empty_size = size_bytes(dumps({**frame, "Items": []}))

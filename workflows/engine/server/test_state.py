@@ -8,10 +8,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from workflows.engine.core.data import unexpected_type
+from workflows.engine.core.maprun import BatchSettings, Child, batched
 from workflows.engine.core.retry import delay_before, matches
 from workflows.engine.definition.program import (
     ChoiceState,
     FailState,
+    ItemBatcher,
     MapState,
     ParallelState,
     PassState,
@@ -161,11 +164,11 @@ def _mocked(trial: Trial) -> Json:
 def _map_result(trial: Trial, state: MapState, value: Json) -> Json:
     items = _map_items(trial, state, value)
     concurrency = _number(trial, state.max_concurrency, state.max_concurrency_expression, value)
-    trial.numbers["maxConcurrency"] = int(concurrency or 0)
+    trial.numbers["maxConcurrency"] = _whole(concurrency) or 0
     count = _number(trial, state.tolerated_failure_count, state.tolerated_failure_count_expression, value)
     share = _number(trial, state.tolerated_failure_percentage, state.tolerated_failure_percentage_expression, value)
     if count is not None:
-        trial.numbers["toleratedFailureCount"] = int(count)
+        trial.numbers["toleratedFailureCount"] = _whole(count)
     if share is not None:
         trial.numbers["toleratedFailurePercentage"] = float(share)
     failures = trial.request.failure_count or 0
@@ -183,7 +186,7 @@ def _map_items(trial: Trial, state: MapState, value: Json) -> list[Json]:
     elif state.jsonata:
         items = value if state.items is None else state.items.evaluate(env)
         if not isinstance(items, list):
-            raise StateFailed(RUNTIME, "The JSONata expression in 'Items' must return an array.", location="Items")
+            raise unexpected_type(state, "Items", "array", items)
     else:
         path = "$" if state.items_path is None else state.items_path.text
         items = value if state.items_path is None else state.items_path.evaluate(env)
@@ -191,11 +194,26 @@ def _map_items(trial: Trial, state: MapState, value: Json) -> list[Json]:
             shown = path.removeprefix("$") if path.startswith("$$") else path
             raise StateFailed(RUNTIME, f'Reference path "{shown}" must point to array.')
         trial.note("afterItemsPath", items)
+    selected = list(items)
     if state.item_selector is not None:
-        trial.note(
-            "afterItemSelector", [_selected(trial, state.item_selector, value, *item) for item in enumerate(items)]
-        )
+        selected = [_selected(trial, state.item_selector, value, *item) for item in enumerate(items)]
+        trial.note("afterItemSelector", selected)
+    if state.item_batcher is not None:
+        trial.note("afterItemBatcher", _batches(trial, state.item_batcher, value, selected))
     return list(items)
+
+
+def _batches(trial: Trial, batcher: ItemBatcher, value: Json, items: list[Json]) -> list[Json]:
+    settings = BatchSettings(
+        _whole(_number(trial, batcher.max_items, batcher.max_items_expression, value)),
+        _whole(_number(trial, batcher.max_bytes, batcher.max_bytes_expression, value)),
+        batcher.batch_input.evaluate(trial.env(value)) if batcher.batch_input else None,
+    )
+    return [child.input for child in batched([Child(item, 1, None) for item in items], settings)]
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def _selected(trial: Trial, selector: Expression, value: Json, index: int, item: Json) -> Json:

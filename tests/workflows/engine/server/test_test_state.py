@@ -304,6 +304,7 @@ def test_a_map_tells_its_items_and_limits(attempt: Try) -> None:
         **MAP,
         "ItemsPath": "$.gates",
         "ItemSelector": {"gate.$": "$$.Map.Item.Value", "at.$": "$$.Map.Item.Index"},
+        "ItemBatcher": {"MaxItemsPerBatch": 1, "BatchInput": {"limit.$": "$.limit"}},
         "MaxConcurrencyPath": "$.limit",
         "ToleratedFailurePercentage": 50,
     }
@@ -314,6 +315,7 @@ def test_a_map_tells_its_items_and_limits(attempt: Try) -> None:
     told = found["inspectionData"]
     assert told["afterItemsPath"] == [3, 4]
     assert told["afterItemSelector"] == [{"gate": 3, "at": 0}, {"gate": 4, "at": 1}]
+    assert told["afterItemBatcher"][1] == {"BatchInput": {"limit": 2}, "Items": [{"gate": 4, "at": 1}]}
     assert (told["maxConcurrency"], told["toleratedFailurePercentage"]) == (2, 50.0)
 
 
@@ -340,7 +342,9 @@ def test_a_map_fails_beyond_its_tolerated_failures(
 
 def test_a_map_needs_a_list(attempt: Try) -> None:
     found = attempt({**MAP, "ItemsPath": "$.gates"}, {"gates": 1}, **mock([]))
+    spoken = attempt({**MAP, "QueryLanguage": "JSONata", "Items": "{% 1 %}"}, **mock([]))
 
+    assert spoken["error"] == "States.QueryEvaluationError"
     assert (found["status"], found["error"]) == ("FAILED", "States.Runtime")
     assert found["cause"] == 'Reference path "$.gates" must point to array.'
 
