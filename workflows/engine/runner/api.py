@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import replace
 from random import random
 from typing import Any
@@ -72,9 +73,8 @@ class Runner:
     activities wait for workers that ask, unless the performer ``performs_activities``.
 
     Every method may be called from any thread, and returns once what it did is saved; but called within
-    a turn (by a listener, or without threads by a task function) it returns first, as its turn comes later.
-    After a crash ``start_up`` goes on: states that have ended are not run again, tasks under way are
-    performed again.
+    a turn (by a listener, or without threads by a task function) it returns first, its turn coming later.
+    After a crash ``start_up`` goes on: what has ended is not run again, tasks under way are.
     """
 
     def __init__(
@@ -173,18 +173,24 @@ class Runner:
         if threading.current_thread() is self._turning:
             self._engine.inbox.put(letter)
             return None
-        answer = letter.answer = Future()
+        answer = self._send(letter)
+        while self._thread is None and not answer.done():
+            self._turn()
+        return answer.result()
+
+    def _send(self, letter: Letter) -> "Future[Any]":
+        """Put a letter before the engine and return its answer to be."""
+        answer: Future[Any] = Future()
+        letter.answer = answer
+        answer.set_running_or_notify_cancel()  # so that nobody can cancel what the engine is to answer
         self._unanswered.add(answer)
-        try:
-            if self._stopped is not None:
-                raise self._stopped
+        answer.add_done_callback(self._unanswered.discard)
+        if self._stopped is None:
             self._engine.inbox.put(letter)
-            if self._thread is None:
-                while not answer.done():
-                    self._turn()
-            return answer.result()
-        finally:
-            self._unanswered.discard(answer)
+        else:
+            with suppress(InvalidStateError):  # the engine, as it stopped, was first
+                answer.set_exception(self._stopped)
+        return answer
 
     # --- executions ---
 
@@ -195,9 +201,12 @@ class Runner:
         input. Raises ExecutionAlreadyExists.
         """
         opened, letter = self._new(record, definition, role_arn)
-        letter.reply = lambda _: opened.record
         answered: ExecutionRecord | None = self._ask(letter)
         return answered or opened.record
+
+    def start_soon(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> "Future[ExecutionRecord]":
+        """Start an execution as ``start`` does, and return at once: the future has what that returns or raises."""
+        return self._send(self._new(record, definition, role_arn)[1])
 
     def _new(self, record: ExecutionRecord, definition: str, role_arn: str) -> tuple[Opened, Letter]:
         digest, program = self._programs.of_text(definition)
@@ -212,7 +221,7 @@ class Runner:
             map_run_arn=record.map_run_arn,
         )
         opened = Opened(replace(record, definition=digest), execution, program)
-        return opened, Letter(record.arn, Start(), new=opened)
+        return opened, Letter(record.arn, Start(), new=opened, reply=lambda begun: begun.record)
 
     def _new_child(self, record: ExecutionRecord, definition: str, parent: Opened, child: Child) -> Letter:
         opened, letter = self._new(record, definition, parent.execution.role_arn)

@@ -4,6 +4,7 @@ Tokens of tasks are opaque texts. Texts in and out (input, output) are JSON as t
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Protocol
 
 from workflows.engine.adapters.performer import TaskCall
@@ -33,6 +34,10 @@ class Engine(Protocol):
 
         That is another one's where name and input are the same. Raises ExecutionAlreadyExists.
         """
+        ...
+
+    def start_soon(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> "Future[ExecutionRecord]":
+        """Start an execution as ``start`` does, and return at once: the future has what that returns or raises."""
         ...
 
     def when_closed(self, arn: str, tell: Callable[[ExecutionRecord], None]) -> None:

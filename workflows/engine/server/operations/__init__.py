@@ -31,7 +31,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "DescribeStateMachineAlias": Operation(aliases.describe_state_machine_alias, quick=True),
     "DeleteStateMachineAlias": Operation(aliases.delete_state_machine_alias),
     "ListStateMachineAliases": Operation(aliases.list_state_machine_aliases, quick=True),
-    "StartExecution": Operation(executions.start_execution),
+    "StartExecution": Operation(waits=executions.start_execution_soon),
     "StartSyncExecution": Operation(waits=executions.start_sync_execution),
     "StopExecution": Operation(executions.stop_execution),
     "DescribeExecution": Operation(executions.describe_execution, quick=True),
