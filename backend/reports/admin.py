@@ -1,5 +1,7 @@
 """The back office's pages for guard reports."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -19,7 +21,7 @@ class ReportFileInline(StackedInline):
     """The files of a report, with their thumbnails. What is stored is not changed here."""
 
     model = ReportFile
-    fields = ["download", "preview", "status", "reason", "facts"]
+    fields = [("preview", "download"), ("status", "reason"), "facts"]
     readonly_fields = ["download", "preview", "status", "reason", "facts"]
     extra = 0
     can_delete = False
@@ -95,6 +97,10 @@ class GuardReportAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
         """Refuse to delete; an action takes reports out of use."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: GuardReport, form: Any, change: bool) -> None:  # noqa: ARG002  Django's signature
+        """Save what was changed and nothing else: the workflow may be writing the rest just now."""
+        obj.save(update_fields=[*form.changed_data, "updated_at"])
 
     @admin.display(description=_("note"))
     def short_note(self, report: GuardReport) -> str:
