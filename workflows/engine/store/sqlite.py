@@ -173,10 +173,14 @@ class SqliteStore:
             removed += [(execution_id, branch_id) for branch_id in save.removed]
             if save.documents:
                 _put_documents(connection, save.documents)
-        connection.executemany(UPDATE_EXECUTION, updated)
-        connection.executemany("INSERT INTO history VALUES (?, ?)", history)
-        connection.executemany("INSERT OR REPLACE INTO branches VALUES (?, ?, ?)", branches)
-        connection.executemany("DELETE FROM branches WHERE execution_id = ? AND branch_id = ?", removed)
+        for sql, rows in (
+            (UPDATE_EXECUTION, updated),
+            ("INSERT INTO history VALUES (?, ?)", history),
+            ("INSERT OR REPLACE INTO branches VALUES (?, ?, ?)", branches),
+            ("DELETE FROM branches WHERE execution_id = ? AND branch_id = ?", removed),
+        ):
+            if rows:
+                connection.executemany(sql, rows)
 
     def _id_of(self, connection: sqlite3.Connection, arn: str) -> int:
         known = self._ids.get(arn)
