@@ -123,6 +123,13 @@ def _store_of(database: Path | None) -> "Store":
         raise CanNotBegin(f"{database} can not be used: {reason}. Name a file this user may write.") from None
 
 
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return port
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workflows.engine", description="AWS Step Functions, embedded.")
     commands = parser.add_subparsers(required=True, metavar="run | serve")
@@ -133,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     serve = commands.add_parser("serve", help="answer the Step Functions API until SIGTERM or SIGINT")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8083, help="the port (default 8083, 0 for any free one)")
+    serve.add_argument("--port", type=_port, default=8083, help="the port (default 8083, 0 for any free one)")
     serve.add_argument("--db", type=Path, metavar="FILE", help="the SQLite database (default: memory)")
     serve.add_argument("--region", default="us-east-1", help="of requests without credentials (default us-east-1)")
     serve.add_argument("--account", default="000000000000", help="of access keys that are no account's number")

@@ -351,6 +351,12 @@ def _replace(text: Any, pattern: Any, replacement: Any, limit: Any) -> Any:
     return text if limit == 0 else pattern.sub(replaced, text, count=int(limit or 0))
 
 
+def _pad(text: Any, width: Any, filler: Any) -> Any:
+    if width is not None and abs(width) > MAX_BYTES:
+        raise values.BoundPassed(_OUT_OF_MEMORY)
+    return Functions.pad(text, width, filler)
+
+
 def _parse(text: Any) -> Any:
     return None if text is None else given(values.parsed(text))
 
@@ -383,6 +389,7 @@ _FUNCTIONS = Jsonata.Frame(Jsonata.static_frame)
 for _function in (
     Function("parse", "<s?:x>", _parse),
     Function("partition", "<an?:a>", values.partition),
+    Function("pad", "<s-ns?:s>", _pad),
     Function("range", "<nnn?:a>", _range),
     Function("hash", "<ss?:s>", values.hash_of),
     Function("string", "<x-b?:s>", _string),

@@ -63,7 +63,9 @@ def parse_head(head: bytes) -> Request:
         name, colon, value = line.partition(":")
         if not colon or not name or name != name.strip():
             raise RequestRefused(HTTPStatus.BAD_REQUEST, "Send headers as 'Name: value'.")
-        headers[name.lower()] = value.strip()
+        if (name := name.lower()) == "content-length" and name in headers:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "Send one Content-Length.")
+        headers[name] = value.strip()
     if version == "HTTP/1.0":
         headers.setdefault("connection", "close")
     return Request(method, path, headers, b"")

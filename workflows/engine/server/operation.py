@@ -37,8 +37,8 @@ class Call:
         """How many entries a page has at most: maxResults, where 0 is the default."""
         return self.arguments.get("maxResults") or DEFAULT_PAGE
 
-    def page_start(self, size: int) -> list[Json] | None:
-        """Return where the page begins: what ``next_token`` was given, a list of ``size``. Raises InvalidToken."""
+    def page_start(self, *kinds: type) -> list[Json] | None:
+        """Return where the page begins: what ``next_token`` was given, values of these types. Raises InvalidToken."""
         text = self.arguments.get("nextToken")
         if text is None:
             return None
@@ -46,13 +46,13 @@ class Call:
             start = loads(base64.urlsafe_b64decode(text.encode()))
         except (ValueError, binascii.Error):
             raise faults.invalid_token() from None
-        if not isinstance(start, list) or len(start) != size:
+        if not isinstance(start, list) or [type(one) for one in start] != list(kinds):
             raise faults.invalid_token()
         return start
 
     def documents(self, kind: str, parent: str, *, descending: bool = False) -> tuple[list[Document], dict[str, Json]]:
         """Return the page of documents that is asked for, and the ``nextToken`` of its answer if there are more."""
-        start = self.page_start(2)
+        start = self.page_start(str, str)
         after = (start[0], start[1]) if start else None
         found = self.store.documents(kind, parent, after=after, limit=self.page_size + 1, descending=descending)
         page = found[: self.page_size]

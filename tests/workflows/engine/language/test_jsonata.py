@@ -163,9 +163,10 @@ RECURSE = "($f := function($x) {{ $x <= 0 ? 0 : 1 + $f($x - 1) }}; $f({}))"
         (RECURSE.format(31), RECURSE.format(32), "Stack overflow error"),
         (DOUBLE.format(22), DOUBLE.format(23), "Expression evaluation memory limit exceeded: Check for excessive"),
         ("$count([1..873782])", "$count([1..873783])", "Expression evaluation memory limit exceeded"),
+        ("$pad('', 6990256)", "$pad('', 6990257)", "Expression evaluation memory limit exceeded"),
         ("$count($range(1, 873782, 1))", "$count($range(1, 873783, 1))", "Expression evaluation memory limit"),
     ],
-    ids=["sum", "parentheses", "chain", "recursion", "text", "sequence", "range"],
+    ids=["sum", "parentheses", "chain", "recursion", "text", "sequence", "padding", "range"],
 )
 def test_an_evaluation_ends_where_aws_ends_it(most: str, more: str, end: str) -> None:
     evaluate(most)

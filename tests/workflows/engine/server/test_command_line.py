@@ -81,6 +81,15 @@ def test_a_run_that_nothing_can_move_on_is_told(written: Any, capsys: pytest.Cap
     assert "the execution waits in Watch" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_told(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", f"--port={port}"])
+
+    assert ended.value.code == 2
+    assert f"'{port}' is no port: give a number from 0 to 65535" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

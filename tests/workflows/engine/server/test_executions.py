@@ -204,6 +204,15 @@ def test_a_history_is_read_in_pages_from_either_end(sfn: "SFNClient", create: Cr
     assert ids(reverseOrder=True) == list(range(10, 0, -1))
 
 
+@pytest.mark.parametrize("token", ["WyJhIl0=", "WzEsMl0="])
+def test_a_token_of_another_list_is_refused(sfn: "SFNClient", create: Create, token: str) -> None:
+    machine = create()["stateMachineArn"]
+    arn = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+
+    assert refusal(sfn.get_execution_history, executionArn=arn, nextToken=token)[0] == "InvalidToken"
+    assert refusal(sfn.list_executions, stateMachineArn=machine, nextToken=token)[0] == "InvalidToken"
+
+
 def test_events_carry_their_details_and_may_leave_the_data_out(
     sfn: "SFNClient", create: Create, closed: Closed
 ) -> None:

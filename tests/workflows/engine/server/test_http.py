@@ -100,6 +100,7 @@ def test_the_connection_is_closed_when_the_client_says_so() -> None:
         (b"POST / HTTP/1.1\r\nContent-Length: ten\r\n\r\n", 400, b"number of bytes"),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400, b"number of bytes"),
         (b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), 413, b"at most"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 4\r\n\r\n{}", 400, b"one Content-Length"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 501, b"Content-Length"),
         (b"POST / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n", 431, b"at most"),
     ],

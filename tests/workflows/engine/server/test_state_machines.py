@@ -237,7 +237,7 @@ def test_pages_hold_what_is_asked_for_and_lead_to_the_next(sfn: "SFNClient", cre
     assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("token", ["nonsense", "bm9uc2Vuc2U=", "WzFd"])
+@pytest.mark.parametrize("token", ["nonsense", "bm9uc2Vuc2U=", "WzFd", "W1tdLHt9XQ=="])
 def test_a_token_that_was_never_given_is_refused(sfn: "SFNClient", token: str) -> None:
     assert refusal(sfn.list_state_machines, nextToken=token) == ("InvalidToken", "Invalid Token: 'Invalid token'")
 

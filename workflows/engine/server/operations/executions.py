@@ -211,7 +211,7 @@ def _data(call: Call, record: ExecutionRecord) -> dict[str, Json]:
 def list_executions(call: Call) -> Json:
     """ListExecutions of a machine, a version, an alias or a Map Run, the most recent first."""
     where = _filter(call)
-    start = call.page_start(2)
+    start = call.page_start(int, str)
     after = (start[0], start[1]) if start else None
     page = call.store.executions(where, after=after, limit=call.page_size + 1)
     answer: dict[str, Json] = {"executions": [_listed(record) for record in page[: call.page_size]]}

@@ -21,7 +21,7 @@ def get_execution_history(call: Call) -> Json:
     """GetExecutionHistory, from the first event or from the last."""
     asked = call.arguments
     arn = parse_arn(asked["executionArn"], "execution").text
-    start = call.page_start(1)
+    start = call.page_start(int)
     if call.store.execution(arn) is None:
         raise faults.execution_missing(arn)
     page = call.store.history(
