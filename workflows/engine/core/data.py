@@ -14,7 +14,8 @@ from workflows.engine.core.execution import Branch
 from workflows.engine.core.run import Run, value_text
 from workflows.engine.definition.program import Catcher, State
 from workflows.engine.errors import DATA_LIMIT_EXCEEDED, QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
-from workflows.engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
+from workflows.engine.jsontext import MAX_DATA_BYTES, Json, size_bytes
+from workflows.engine.language import jsonata_values
 from workflows.engine.language.protocols import Expression, Path
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -140,25 +141,8 @@ def unexpected_type(state: State, field: str, expected: str, value: Json) -> Sta
     text = str(state.raw.get(field, "")).removeprefix("{%").removesuffix("%}").strip()
     return StateFailed(
         QUERY_EVALUATION_ERROR,
-        f"The JSONata expression '{text}' specified for the field '{field}' returned an unexpected result type. "
-        f"Expected '{expected}', but was '{type_name(value)}' for value: {dumps(value)}",
+        f"The JSONata expression '{text}' specified for the field '{field}' "
+        f"{jsonata_values.unexpected_type(value, expected)}",
         location=field,
         headed=True,
     )
-
-
-def type_name(value: Json) -> str:
-    """Return the name of a JSON value's type."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case str():
-            return "string"
-        case int() | float():
-            return "number"
-        case list():
-            return "array"
-        case _:
-            return "object"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from workflows.engine.errors import QUERY_EVALUATION_ERROR, StateFailed
-from workflows.engine.jsontext import Json, dumps
+from workflows.engine.jsontext import Json
 from workflows.engine.language.env import Env
 from workflows.engine.language.java_random import random_of_seed
 from workflows.engine.language.jsonata_engine import (
@@ -22,7 +22,7 @@ from workflows.engine.language.jsonata_engine import (
     parse,
     plain,
 )
-from workflows.engine.language.jsonata_values import number_of
+from workflows.engine.language.jsonata_values import number_of, type_name, unexpected_type
 
 BUILT_IN = frozenset({"states", "uuid", *FUNCTION_NAMES})  # names that no variable has
 
@@ -101,20 +101,9 @@ class JsonataExpression:
 
 def expect(expression: JsonataExpression, value: Json, expected: str) -> Json:
     """Return a value that is of the type a field needs. Raises StateFailed for another."""
-    actual = type_name(value)
-    if actual == expected:
+    if type_name(value) == expected:
         return value
-    raise expression.failure(
-        f"returned an unexpected result type. Expected '{expected}', but was '{actual}' for value: {dumps(value)}"
-    )
-
-
-def type_name(value: Json) -> str:
-    """Return the name of a JSON value's type, as causes spell it."""
-    if value is None:
-        return "null"
-    names = ((bool, "boolean"), (str, "string"), ((int, float), "number"), (list, "array"))
-    return next((name for kind, name in names if isinstance(value, kind)), "object")
+    raise expression.failure(unexpected_type(value, expected))
 
 
 def _follow(name: str, members: tuple[str, ...], env: Env) -> Json:

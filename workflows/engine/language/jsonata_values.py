@@ -9,7 +9,7 @@ import math
 import re
 from decimal import Decimal
 
-from workflows.engine.jsontext import Json
+from workflows.engine.jsontext import Json, dumps
 
 ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
@@ -141,3 +141,17 @@ def _with_exponent(number: Decimal) -> str:
     exponent = number.adjusted()
     fraction = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
     return f"{'-' if sign else ''}{mantissa[0]}{fraction}e{'+' if exponent > 0 else '-'}{abs(exponent)}"
+
+
+def type_name(value: Json) -> str:
+    """Return the name of a JSON value's type, as causes spell it."""
+    if value is None:
+        return "null"
+    names = ((bool, "boolean"), (str, "string"), ((int, float), "number"), (list, "array"))
+    return next((name for kind, name in names if isinstance(value, kind)), "object")
+
+
+def unexpected_type(value: Json, expected: str) -> str:
+    """Return what a cause says of a value that is of another type than its field needs."""
+    actual = type_name(value)
+    return f"returned an unexpected result type. Expected '{expected}', but was '{actual}' for value: {dumps(value)}"
