@@ -13,10 +13,11 @@ LOCAL_DIR = BASE_DIR.parent / ".local"
 
 STAGE = read_text("STAGE", "dev")  # dev or production
 DEBUG = read_bool("DJANGO_DEBUG", default=False)
+THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
 SECRET_KEY = read_text("DJANGO_SECRET_KEY")
 # Everybody knows this one: it does for a first look on one machine, and for nothing that others can reach.
-if not SECRET_KEY and STAGE == "dev" and {"127.0.0.1", "localhost", "[::1]"}.issuperset(ALLOWED_HOSTS):
+if not SECRET_KEY and STAGE == "dev" and THIS_MACHINE.issuperset(ALLOWED_HOSTS):
     SECRET_KEY = "dev-only-not-a-secret-" + "0" * 32
 if not SECRET_KEY:  # said here: what Django itself says of an empty one names no variable
     raise ImproperlyConfigured(
@@ -122,7 +123,8 @@ REPORT_LINK_DAYS = read_int("REPORT_LINK_DAYS", 30)
 
 def _mailer() -> dict[str, object]:
     """Return the mail backend of workflows that Django runs by itself; the functions use SES."""
-    backend = read_text("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+    usual = "smtp" if STAGE == "production" else "filebased"
+    backend = read_text("EMAIL_BACKEND", f"django.core.mail.backends.{usual}.EmailBackend")
     options: dict[str, object] = {}
     if backend.endswith("filebased.EmailBackend"):
         options = {"file_path": read_text("EMAIL_FILE_PATH") or str(LOCAL_DIR / "mails")}

@@ -41,6 +41,12 @@ def _stage() -> Iterator[CheckMessage]:
         )
     if _in_production() and settings.DEBUG:
         yield Error("DJANGO_DEBUG is on in production.", hint="Unset DJANGO_DEBUG.", id="config.E002")
+    if _in_production() and settings.THIS_MACHINE.issuperset(settings.ALLOWED_HOSTS):
+        yield Error(
+            "DJANGO_ALLOWED_HOSTS names no host but this machine: every request from elsewhere would be refused.",
+            hint="Set DJANGO_ALLOWED_HOSTS to the names that people reach this site by, such as api.example.com.",
+            id="config.E013",
+        )
 
 
 def _secret_key() -> Iterator[CheckMessage]:

@@ -16,6 +16,7 @@ from deploy.closure import ROOT
 SMTP, FILES = (f"django.core.mail.backends.{name}.EmailBackend" for name in ("smtp", "filebased"))
 PRODUCTION: dict[str, Any] = {
     "STAGE": "production",
+    "ALLOWED_HOSTS": ["reports.example.com"],
     "SECRET_KEY": "s" * 50,
     "PUBLIC_URL": "https://reports.example.com",
     "AWS_STORAGE_BUCKET_NAME": "files",
@@ -52,6 +53,7 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
         ({"UPLOAD_MAX_FILES": 0}, "E010", "UPLOAD_MAX_FILES"),
         ({"REPORT_LINK_DAYS": -1}, "E010", "REPORT_LINK_DAYS"),
         ({"UPLOAD_MAX_FILE_BYTES": 10, "UPLOAD_MAX_TOTAL_BYTES": 9}, "E011", "UPLOAD_MAX_TOTAL_BYTES"),
+        (PRODUCTION | {"ALLOWED_HOSTS": ["127.0.0.1", "localhost"]}, "E013", "DJANGO_ALLOWED_HOSTS"),
         (PRODUCTION | {"USE_ASYNC_TASKS": False}, "E012", "EMAIL_BACKEND"),
         (PRODUCTION | {"TASK_FALLBACK": "sync"}, "E012", "EMAIL_BACKEND"),
         ({"USE_ASYNC_TASKS": True}, "W001", "AWS_STORAGE_BUCKET_NAME"),
