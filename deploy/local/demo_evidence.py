@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from deploy.local.demo_uploads import Upload, read_report
+from deploy.local.demo_uploads import SAMPLES, Upload, read_report
 from deploy.local.executions import Execution, read_execution
 from deploy.local.flaky import FAILURES, MARK
 from deploy.local.stack import LocalStack
@@ -20,6 +20,7 @@ from workflows.message import MessageRejected, read_message
 
 TRANSIENT_ERROR = "StorageUnavailable"
 MAX_RECEIVES = 3
+BROKEN_FILE = SAMPLES / "truncated.jpg"  # the sample, and no file of the reader's that has its name
 _IMAGE_STARTS = (b"RIFF", b"\xff\xd8\xff", b"\x89PNG")
 
 _FILES_SQL = """
@@ -148,7 +149,7 @@ def _problems_of_report(report: Report) -> Iterator[str]:
 def _problems_of_file(file: FileRow, path: Path) -> Iterator[str]:
     if file.status == "pending":
         yield "has no verdict."
-    if path.name == "truncated.jpg" and (file.status, file.error) != ("rejected", "UnreadableImage"):
+    if path == BROKEN_FILE and (file.status, file.error) != ("rejected", "UnreadableImage"):
         yield f"is broken and should have been rejected; it is {file.status} {file.error}."
     if file.status == "rejected" and not file.reason:
         yield "is rejected without a reason."

@@ -52,6 +52,7 @@ def summary(evidence: Evidence, seconds: float) -> dict[str, int | float]:
 def _states(reports: Sequence[Report]) -> list[str]:
     """Return the names of the states that took time, in the workflow's order."""
     executions: list[Execution] = [report.execution for report in reports if report.execution]
+    executions.sort(key=lambda execution: -len(execution.seconds))  # the one that went furthest has them in order
     names = dict.fromkeys(name for execution in executions for name in execution.seconds)
     return [name for name in names if any(execution.seconds.get(name, 0) >= 0.005 for execution in executions)]
 

@@ -134,6 +134,13 @@ def test_a_file_that_is_not_as_it_should_be_is_told(row: FileRow, path: Path, pr
     assert problem in " ".join(_problems_of_file(row, path))
 
 
+def test_a_file_of_the_readers_may_have_the_name_of_the_broken_one(tmp_path: Path) -> None:
+    own = tmp_path / "truncated.jpg"
+    own.write_bytes(COFFEE.read_bytes())
+
+    assert list(_problems_of_file(GOOD_FILE, own)) == []
+
+
 def test_an_execution_that_failed_or_was_not_recorded_is_told() -> None:
     failed = report_of(["coffee.jpg"], replace(GOOD_EXECUTION, status="FAILED"), "FAILED")
     unrecorded = report_of(["coffee.jpg"], status="RUNNING")
@@ -193,3 +200,14 @@ def test_the_table_has_a_column_for_each_state_that_takes_time() -> None:
     assert head.split() == ["Load", "thumb-"]
     assert names.split() == ["report", "execution", "status", "Report", "nails", "mails", "files"]
     assert row.split() == ["1", "task", "SUCCEEDED", "0.10", "4", "0", "coffee.jpg"]
+
+
+def test_the_columns_are_in_the_workflows_order_though_the_first_report_skipped_a_state() -> None:
+    seconds = {"Inspect File": 0.1, "Make Thumbnails": 0.2, "Record Report": 0.3}
+    whole = report_of(["coffee.jpg"], replace(GOOD_EXECUTION, seconds=seconds))
+    rejected = {name: took for name, took in seconds.items() if name != "Make Thumbnails"}
+    short = report_of(["truncated.jpg"], replace(GOOD_EXECUTION, seconds=rejected))
+
+    head, *_ = table([short, whole])
+
+    assert head.split() == ["Inspect", "Make", "Record", "thumb-"]
