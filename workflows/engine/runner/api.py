@@ -120,8 +120,9 @@ class Runner:
 
     def start_up(self) -> None:
         """Take up the open executions of the store, and begin to run."""
+        strays = self._map_runs.stop_strays()
         for arn in self.store.load_open():
-            opened = self._executions.get(arn)
+            opened = None if arn in strays else self._executions.get(arn)
             if opened is not None:
                 self._resume(opened)
         if self._thread is not None:

@@ -6,9 +6,10 @@ names follow from the Map Run's, so that a restart finds how far each has come.
 """
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from workflows.engine.adapters.items import read_items
@@ -18,7 +19,7 @@ from workflows.engine.adapters.services import ServiceClients
 from workflows.engine.clock import Clock
 from workflows.engine.core.commands import RedriveMapRun, StartMapRun
 from workflows.engine.core.events import MapRunEnded, Redrive, Stop
-from workflows.engine.core.execution import Status
+from workflows.engine.core.execution import Phase, Status
 from workflows.engine.core.maprun import (
     MAX_REDRIVES,
     PENDING,
@@ -51,7 +52,7 @@ from workflows.engine.runner.map_run_documents import (
 from workflows.engine.runner.nested import description
 from workflows.engine.runner.opened import Opened
 from workflows.engine.runner.pool import WorkerPool
-from workflows.engine.store.contract import Document, ExecutionRecord, Store
+from workflows.engine.store.contract import Document, ExecutionFilter, ExecutionRecord, Store
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,10 @@ type MapRunCommand = StartMapRun | RedriveMapRun
 
 @dataclass(slots=True)
 class _Live:
-    """A Map Run under way. ``run`` is None until its items are read."""
+    """A Map Run under way. ``run`` is None until its items are read.
+
+    ``following`` is its redrive, when that came while the children of a stopped one were still ending.
+    """
 
     order: Order
     parent: Opened
@@ -72,6 +76,10 @@ class _Live:
     known: set[int] = field(default_factory=set)  # children that the store has from before
     run: MapRun | None = None
     cancelled: bool = False
+    following: "_Live | None" = None
+
+    def is_of(self, execution_arn: str, token: int) -> bool:
+        return (self.order.execution_arn, self.order.token) == (execution_arn, token)
 
     def names(self, number: int) -> tuple[str, str, str]:
         return child_names(self.order, number, express=self.order.settings.express)
@@ -119,8 +127,33 @@ class MapRuns:
             return
         state = Run(opened.program, opened.execution, 0, self._draw).state_of(branch)
         assert isinstance(state, MapState)  # noqa: S101  no other state has a Map Run
-        live = self._live[map_run_arn] = _Live(order, opened, state, _definition(opened, state))
+        live = _Live(order, opened, state, _definition(opened, state))
+        with self._lock:
+            before = self._live.setdefault(map_run_arn, live)
+            if before is not live:
+                before.following = live
+                return
         self._pool.do(partial(self._prepare, live))
+
+    def stop_strays(self) -> set[str]:
+        """Stop the running children that a crash kept from being stopped with their parent; return their ARNs."""
+        strays: set[str] = set()
+        for document in self._store.documents(ORDER, OPEN, limit=sys.maxsize):
+            order = order_of(document.body)
+            if self._is_wanted(order):
+                continue
+            running = ExecutionFilter(map_run_arn=order.arn, status="RUNNING")
+            strays.update(record.arn for record in self._store.executions(running, limit=sys.maxsize))
+            self._store.put_document(order.description("ABORTED", None, self._clock.now_ms()))
+            self._store.put_document(order.document(ENDED))
+        for arn in strays:
+            self._inbox.put(Letter(arn, Stop()))
+        return strays
+
+    def _is_wanted(self, order: Order) -> bool:
+        saved = self._store.load(order.execution_arn)
+        row = None if saved is None else saved.branches.get(order.branch_id)
+        return row is not None and (row["phase"], row["token"]) == (Phase.MAP_RUN, order.token)
 
     def _prepare(self, live: _Live) -> None:
         """Read the items and start the first children; in a thread of the pool, as reading may take long."""
@@ -236,8 +269,10 @@ class MapRuns:
         """Stop the Map Run that a branch waits for no longer."""
         with self._lock:
             for live in list(self._live.values()):
-                if (live.order.execution_arn, live.order.token) == (execution_arn, token):
+                if live.is_of(execution_arn, token):
                     self._abort(live)
+                elif live.following is not None and live.following.is_of(execution_arn, token):
+                    live.following.cancelled = True
 
     def _abort(self, live: _Live) -> None:
         live.cancelled = True
@@ -281,8 +316,20 @@ class MapRuns:
         status = "FAILED" if event.error is not None else status
         documents = [order.document(ENDED), order.description(status, live.run, self._clock.now_ms())]
         with self._lock:
-            self._live.pop(order.arn, None)
+            if self._live.get(order.arn) is not live:
+                return  # reported before
+            del self._live[order.arn]
+            if live.following is not None:
+                self._follow(live.following)
+                return
         self._inbox.put(Letter(order.execution_arn, event, documents=documents))
+
+    def _follow(self, live: _Live) -> None:
+        """Begin a redrive that has waited for the children before it: they count as ended before."""
+        live.order = replace(live.order, redriven_ms=self._clock.now_ms())
+        self._store.put_document(live.order.document())
+        self._live[live.order.arn] = live
+        self._pool.do(partial(self._end, live, Ended("ABORTED")) if live.cancelled else partial(self._prepare, live))
 
     # --- what the API asks ---
 
@@ -296,16 +343,15 @@ class MapRuns:
         return None if document is None else dict(document.body)
 
     def update(self, arn: str, **settings: Json) -> bool:
-        """Change max_concurrency or tolerated failures of a running Map Run; return whether it runs.
-
-        Not saved: after a restart the definition's hold again.
-        """
+        """Change max_concurrency or tolerated failures of a running Map Run; return whether it runs."""
         with self._lock:
             live = self._live.get(arn)
             if live is None or live.run is None:
                 return False
             for name, value in settings.items():
                 setattr(live.run, name, value)
+            live.order = replace(live.order, settings=replace(live.order.settings, **settings))
+            self._store.put_document(live.order.document())
             if not live.run.is_failing:
                 self._do(live, live.run.begin())
             return True

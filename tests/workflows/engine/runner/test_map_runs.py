@@ -226,3 +226,72 @@ def test_a_running_map_run_can_be_given_more_room(bench: Any, machine: Machine, 
 
 def test_there_is_no_map_run_of_another_arn(bench: Any) -> None:
     assert bench.runner_with().describe_map_run("nothing") is None
+
+
+def test_the_room_given_to_a_map_run_stays_after_a_restart(bench: Any, machine: Machine, task: Machine) -> None:
+    release = threading.Event()
+    held = {"f": lambda _: release.wait(20)}
+    runner = bench.runner_with(held, clock=SystemClock())
+    record = bench.start(machine(("Map", distributed(machine(("F", task("f"))), MaxConcurrency=1))), given=[1, 2])
+    arn = map_run_arn(bench, record.arn)
+    while not runner.update_map_run(arn, max_concurrency=2, tolerated_failure_percentage=50):
+        time.sleep(0.01)
+
+    again = bench.restart(held, clock=SystemClock())
+    release.set()
+    again.closed(record.arn, 10)
+
+    described = again.describe_map_run(arn)
+    assert (described["maxConcurrency"], described["toleratedFailurePercentage"]) == (2, 50)
+
+
+def test_a_redrive_waits_for_the_children_that_are_still_being_stopped(
+    bench: Any, machine: Machine, task: Machine
+) -> None:
+    def slow(number: int) -> int:
+        time.sleep(0.01)
+        return number
+
+    runner = bench.runner_with({"f": slow}, clock=SystemClock(), workers=8)
+    items = list(range(800))  # more than are stopped in one turn
+    record = bench.start(machine(("Map", distributed(machine(("F", task("f")))))), given=items)
+    arn = map_run_arn(bench, record.arn)
+    while not bench.store.executions(ExecutionFilter(map_run_arn=arn, status="SUCCEEDED"), limit=1):
+        time.sleep(0.01)
+
+    runner.stop(record.arn)
+    runner.redrive(record.arn)
+
+    assert runner.closed(record.arn, 20).output == json.dumps(items, separators=(",", ":"))
+    described = runner.describe_map_run(arn)
+    assert (described["status"], described["executionCounts"]["succeeded"]) == ("SUCCEEDED", 800)
+
+
+def test_children_of_a_stopped_map_run_are_stopped_after_a_crash_between(
+    bench: Any, machine: Machine, task: Machine
+) -> None:
+    release = threading.Event()
+    runner = bench.runner_with({"f": lambda _: release.wait(20)}, clock=SystemClock())
+    record = bench.start(machine(("Map", distributed(machine(("F", task("f")))))), given=[1, 2])
+    arn = map_run_arn(bench, record.arn)
+    while len(bench.store.executions(ExecutionFilter(map_run_arn=arn))) < 2:
+        time.sleep(0.01)
+    save = bench.store.save
+
+    def save_no_child(saves: Any) -> Any:
+        if any(one.record.map_run_arn for one in saves):
+            raise OSError("The power is cut.")
+        return save(saves)
+
+    bench.store.save = save_no_child
+    runner.stop(record.arn)
+    runner._thread.join(10)
+    release.set()
+    bench.store.save = save
+    calls: list[int] = []
+    again = bench.restart({"f": calls.append}, clock=SystemClock())
+
+    children = bench.store.executions(ExecutionFilter(map_run_arn=arn))
+    assert {again.closed(child.arn, 10).status for child in children} == {"ABORTED"}
+    assert again.describe_map_run(arn)["status"] == "ABORTED"
+    assert calls == []
