@@ -22,7 +22,8 @@ $(SETUP): pyproject.toml uv.lock .python-version
 	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$${python:-}" ]; then echo "Python 3.12 or newer is needed: none of python3, python3.13, python3.14, python3.12 is." >&2; exit 1; fi; \
-	[ -x $(PYTHON) ] || $$python -m venv .venv || { rm -rf .venv; echo "python3 can make no virtual environment: on Debian or Ubuntu, apt-get install python3-venv." >&2; exit 1; }; \
+	echo "Bringing .venv up to date (the first time: some hundred megabytes)"; \
+	[ -x .venv/bin/pip ] || $$python -m venv --clear .venv || { rm -rf .venv; echo "python3 can make no virtual environment: on Debian or Ubuntu, apt-get install python3-venv." >&2; exit 1; }; \
 	[ -x .venv/bin/uv ] || .venv/bin/python -m pip install -qq --disable-pip-version-check uv; \
 	.venv/bin/uv sync --quiet --frozen --inexact --all-groups --python $(PYTHON)
 	@touch $@
@@ -48,8 +49,8 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/mypy $(SOURCES)
 	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
 	$(PYTHON) -m deploy.check_template
-	$(PYTHON) backend/manage.py render_tasks --check
-	$(PYTHON) backend/manage.py makemigrations --check --dry-run
+	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
+	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py makemigrations --check --dry-run
 
 format: $(SETUP) ## Mend style where a tool can.
 	.venv/bin/ruff check --fix .

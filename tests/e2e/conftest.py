@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -131,10 +132,18 @@ def eventually[Found](look: Callable[[], Found], what: str, within_seconds: floa
 
 
 @pytest.fixture(scope="session")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholePath]:
-    """The running stack. Its logs stay in pytest's own temporary folder."""
-    folder = tmp_path_factory.mktemp("stack")
-    with (folder / "progress.txt").open("w") as progress:
+def path() -> Iterator[WholePath]:
+    """The running stack. Its logs are printed when it does not start.
+
+    It has a folder of its own: pytest's temporary folders are closed to PostgreSQL's user each time
+    another run of pytest begins.
+    """
+    with tempfile.TemporaryDirectory(prefix="qu-test-stack-", ignore_cleanup_errors=True) as name:
+        yield from _running_stack(Path(name))
+
+
+def _running_stack(folder: Path) -> Iterator[WholePath]:
+    with (folder / "progress.txt").open("w+") as progress:
         stack = LocalStack(
             folder / "stack",
             Options(overlays={"make_thumbnails": FLAKY}, wait_scale=0.1),
@@ -142,6 +151,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholePath]:
         )
         try:
             stack.start()
+        except BaseException:
+            progress.seek(0)
+            sys.stderr.write(progress.read())
+            stack.stop()
+            raise
+        try:
             yield WholePath(stack)
         finally:
             stack.stop()
