@@ -17,6 +17,8 @@ from workflows.engine.language.protocols import Condition
 from workflows.engine.language.templates import is_jsonata, jsonata_of
 from workflows.engine.language.times import is_timestamp, parse_timestamp
 
+_PARTS = re.compile(r"\\[*\\]|\*|[^*\\]+|\\")  # of a pattern: an escaped letter, a star, plain text
+
 type Holds = Callable[[Env], bool]
 type Read = Callable[[Env], Json]
 type Test = Callable[[Json], bool]
@@ -136,14 +138,29 @@ def _matches(value: Json, pattern: Json) -> bool:
     r"""Match a text against a pattern: ``*`` is any number of characters, ``\*`` a star, ``\\`` a backslash."""
     if not isinstance(value, str) or not isinstance(pattern, str):
         return False
-    parts = re.findall(r"\\[*\\]|\*|[^*\\]+|\\", pattern)
-    return re.fullmatch("".join(map(_wildcard, parts)), value, re.DOTALL) is not None
+    first, *inner = _between_stars(pattern)
+    if not inner:
+        return value == first
+    last = inner.pop()
+    at, end = len(first), len(value) - len(last)
+    if at > end or not value.startswith(first) or not value.endswith(last):
+        return False
+    for text in inner:  # each as early as can be: no regular expression, which could try every place for each
+        found = value.find(text, at, end)
+        if found < 0:
+            return False
+        at = found + len(text)
+    return True
 
 
-def _wildcard(part: str) -> str:
-    if part == "*":
-        return ".*"
-    return re.escape(part[1:] if part in ("\\*", "\\\\") else part)
+def _between_stars(pattern: str) -> list[str]:
+    texts = [""]
+    for part in _PARTS.findall(pattern):
+        if part == "*":
+            texts.append("")
+        else:
+            texts[-1] += part[1:] if part in ("\\*", "\\\\") else part
+    return texts
 
 
 _ORDERS: dict[str, Compare] = {

@@ -1,5 +1,6 @@
 """The rules of a Choice state."""
 
+import re
 from typing import Any
 
 import pytest
@@ -90,6 +91,10 @@ def test_numbers_are_compared_whatever_their_form() -> None:
         (r"a\b", r"a\b", True),
         ("*\n*", "a\nb", True),
         ("*", 5, False),
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("*ab*ab*", "ab-a-b", False),
+        ("*a" * 25 + "*b", "a" * 2000, False),  # at once, not after trying every place for every star
     ],
 )
 def test_a_pattern_matches_whole_texts(pattern: str, text: Any, expected: bool) -> None:
@@ -102,6 +107,13 @@ def test_a_pattern_of_escaped_stars_matches_its_own_text(text: str) -> None:
 
     assert holds({"Variable": "$.v", "StringMatches": pattern}, {"v": text})
     assert not holds({"Variable": "$.v", "StringMatches": pattern}, {"v": f"{text}."})
+
+
+@given(st.text("ab*", max_size=6), st.text("ab", max_size=8))
+def test_a_pattern_matches_what_the_regular_expression_of_it_does(pattern: str, text: str) -> None:
+    expected = re.fullmatch(pattern.replace("*", ".*"), text) is not None
+
+    assert holds({"Variable": "$.v", "StringMatches": pattern}, {"v": text}) is expected
 
 
 TYPES: dict[str, tuple[Any, ...]] = {
