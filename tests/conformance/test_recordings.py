@@ -22,10 +22,14 @@ DIFFERENCES: dict[str, str] = json.loads(Path(__file__).with_name("differences.j
 LEVELS = ("outcome", "types", "full")
 EXECUTIONS, CALLS = ("pure", "lambda", "nested", "sync"), ("test-state", "api")
 
-pytestmark = pytest.mark.skipif(
-    not (RECORDINGS / "judge" / "run.py").exists(),
-    reason=f"There are no recordings at {RECORDINGS}; set CONFORMANCE_DIR to the folder that holds judge/ and cases/.",
-)
+pytestmark = [
+    pytest.mark.xdist_group("conformance"),  # the judge is asked once, by one worker
+    pytest.mark.skipif(
+        not (RECORDINGS / "judge" / "run.py").exists(),
+        reason=f"There are no recordings at {RECORDINGS}; "
+        "set CONFORMANCE_DIR to the folder that holds judge/ and cases/.",
+    ),
+]
 
 
 def free_port() -> int:

@@ -62,6 +62,7 @@ from workflows.engine.store.contract import Document, ExecutionRecord, Store
 logger = logging.getLogger(__name__)
 
 WORKERS = 32  # tasks performed at once; they mostly wait for answers
+TOLD_AGAIN_MS = 60_000  # longer than listeners take, and what they hear twice changes nothing
 
 
 class Runner:
@@ -119,7 +120,12 @@ class Runner:
     # --- life ---
 
     def start_up(self) -> None:
-        """Take up the open executions of the store, and begin to run."""
+        """Take up the open executions of the store, and begin to run.
+
+        Listeners are told again of what closed last: a crash may have come between the end and the telling.
+        """
+        for record in self.store.closed_of_late(TOLD_AGAIN_MS):
+            self._closings.tell_status(record)
         strays = self._map_runs.stop_strays()
         for arn in self.store.load_open():
             opened = None if arn in strays else self._executions.get(arn)

@@ -164,6 +164,10 @@ class Store(Protocol):
         """Iterate over the ARNs of the executions that run, the oldest first."""
         ...
 
+    def closed_of_late(self, within_ms: int) -> list[ExecutionRecord]:
+        """Return the executions that closed at most so long before the last start or end of any, the oldest first."""
+        ...
+
     def count_open(self, state_machine_arn: str) -> int:
         """Return how many executions of the machine run."""
         ...

@@ -107,6 +107,13 @@ class MemoryStore:
         with self._lock:
             return iter([arn for arn, kept in self._executions.items() if kept.record.status == "RUNNING"])
 
+    def closed_of_late(self, within_ms: int) -> list[ExecutionRecord]:
+        """Return the executions that closed at most so long before the last start or end of any, the oldest first."""
+        records = self._where(ExecutionFilter())
+        last = max((max(one.recent_ms, one.stop_ms or 0) for one in records), default=0)
+        closed = [(one.stop_ms, one.arn, one) for one in records if one.stop_ms is not None]
+        return [one for stop_ms, _, one in sorted(closed, key=lambda found: found[:2]) if stop_ms >= last - within_ms]
+
     def count_open(self, state_machine_arn: str) -> int:
         """Return how many executions of the machine run."""
         return len(self._where(ExecutionFilter(state_machine_arn=state_machine_arn, status="RUNNING")))

@@ -420,6 +420,18 @@ def test_a_task_fails_with_the_execution_that_it_has_started(bench: Any, machine
     assert json.loads(record.cause)["Error"] == "Broken"
 
 
+def test_listeners_are_told_again_of_what_closed_just_before_a_restart(bench: Any, machine: Machine) -> None:
+    bench.runner_with(clock=SkippingClock(1_000_000))
+    bench.run(machine(("Done", {"Type": "Pass"})), "long ago")
+    bench.restart(clock=SkippingClock(2_000_000))
+    bench.run(machine(("Done", {"Type": "Pass"})), "just now")
+    bench.told.clear()
+
+    bench.restart()
+
+    assert bench.told == [("just now", "SUCCEEDED")]
+
+
 def test_a_started_execution_is_waited_for_across_a_restart(bench: Any, machine: Machine) -> None:
     child = machine(("W", {"Type": "Wait", "Seconds": 100}))
     bench.runner_with(start_execution=start_nested(bench, child), clock=HeldClock())

@@ -217,6 +217,25 @@ def test_open_executions_are_counted_and_iterated_the_oldest_first(store: Store)
     assert store.count_open(MACHINE) == 2
 
 
+@pytest.mark.parametrize(
+    ("last", "found"),
+    [
+        (new("last", start_ms=9_000), ["b", "c"]),
+        (new("last", status="FAILED", stop_ms=9_100), ["c", "last"]),
+        (new("last", start_ms=20_000), []),
+    ],
+)
+def test_what_closed_of_late_is_told_by_the_last_start_or_end(store: Store, last: Save, found: list[str]) -> None:
+    ends = {"a": 1_500, "c": 8_200, "b": 8_050}
+    store.save([new("open"), *(new(name, status="FAILED", stop_ms=stop_ms) for name, stop_ms in ends.items()), last])
+
+    assert [one.name for one in store.closed_of_late(1_000)] == found
+
+
+def test_nothing_closed_of_late_in_an_empty_store(store: Store) -> None:
+    assert store.closed_of_late(1_000) == []
+
+
 def test_a_document_is_written_over_and_deleted(store: Store) -> None:
     store.put_document(Document("alias", "a", {"n": 1}, parent="m", sort="1"))
     store.put_document(Document("alias", "a", {"n": 2}, parent="m", sort="2"))
