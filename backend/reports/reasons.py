@@ -46,7 +46,7 @@ def reason_of(error: str | None, cause: str | None, where: str = "") -> str:
     message = _message(cause or "").removeprefix(f"{where}: ").strip()
     # Only our own errors are worded for people; a crash's text is about processes and memory.
     known = error in SENTENCES and "." not in (error or "")
-    text = f"{sentence} ({message})" if known and message else sentence
+    text = f"{sentence} It {message}" if known and message else sentence
     return Truncator(text).chars(REASON_MAX_LENGTH)
 
 

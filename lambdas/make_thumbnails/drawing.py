@@ -123,7 +123,7 @@ def _draw_first_page(file: IO[bytes], key: str, edge: int) -> Image.Image:
         page = document[0]
         width, height = page.get_size()
         if not (width > 0 and height > 0):
-            raise UnreadablePdf(key, "its first page has no size.", "Save the PDF again and upload it.")
+            raise UnreadablePdf(key, "has a first page without a size.", "Save the PDF again and upload it.")
         rendered: Image.Image = page.render(scale=edge / max(width, height), rev_byteorder=True).to_pil()
         # A copy: PDFium's own memory ends with the document.
         return shrink(rendered.convert("RGB").copy(), fit(*rendered.size, edge))

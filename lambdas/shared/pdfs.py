@@ -38,4 +38,4 @@ def open_pdf(file: IO[bytes], key: str) -> Generator[Any]:
 def _unreadable(key: str, error: Exception) -> UnreadablePdf:
     if "password" in str(error).lower():
         return UnreadablePdf(key, "is protected by a password.", "Upload it without a password.")
-    return UnreadablePdf(key, "PDFium can not read it.", "Save the PDF again and upload it.")
+    return UnreadablePdf(key, "can not be read by PDFium.", "Save the PDF again and upload it.")

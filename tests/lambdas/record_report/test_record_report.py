@@ -44,7 +44,7 @@ def test_results_are_recorded_once_however_often_they_come() -> None:
         (
             "FileTooLarge",
             {"errorType": "FileTooLarge", "errorMessage": "{key}: has 9 bytes too many. Send a smaller one."},
-            "The file is too large to be processed. (has 9 bytes too many. Send a smaller one.)",
+            "The file is too large to be processed. It has 9 bytes too many. Send a smaller one.",
         ),
         ("FileMissing", {"errorType": "FileMissing"}, "The file is no longer in the storage."),
         ("UnreadablePdf", "not json", "The PDF is damaged or protected by a password."),
