@@ -1,6 +1,8 @@
 """How fast the engine is as a server, beside ministack and moto, asked by the same boto3 script.
 
 Ours keeps its executions and whole histories in a durable store; the others keep theirs in memory.
+boto3 itself takes some 0.6 to 0.9 ms of a core for a call: one script asks for about 1,200 executions a
+second at most, and in "executions" it is the script that our server waits for.
 """
 
 import json
