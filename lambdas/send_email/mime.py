@@ -12,7 +12,7 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses
 
 from workflows.contracts.notification_email import EmailDocument, InlineImage
 from workflows.errors import EmailRefused, PayloadInvalid
@@ -91,7 +91,10 @@ def _add_pictures(message: EmailMessage, pictures: Sequence[tuple[InlineImage, b
 
 def _address(text: str) -> Address | None:
     """Return one address with its name, if the text is just that; an international domain in its ASCII form."""
-    name, plain = parseaddr(text)
+    found = getaddresses([text])
+    if len(found) != 1 or "\r" in text or "\n" in text:
+        return None
+    [(name, plain)] = found
     local_part, at, domain = plain.rpartition("@")
     try:
         domain = domain.encode("idna").decode()

@@ -18,8 +18,12 @@ def check(text: str, machine_type: str = "STANDARD") -> list[Diagnostic]:
     if definition is None:
         return found
     place = _place(definition, machine_type)
-    MACHINE(place, definition)
-    return [*place.found, *check_flow(definition)]
+    try:
+        MACHINE(place, definition)
+        return [*place.found, *check_flow(definition)]
+    except RecursionError:  # Python 3.12 gives up at about a hundred states within each other, later ones much later
+        message = "The states are nested too deeply"
+        return [Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "Move the inner ones to a machine of its own.")]
 
 
 def check_state(text: str) -> list[Diagnostic]:

@@ -204,6 +204,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(render(Response(refused.status, body, {"Content-Type": "text/plain"}), close=True))
         self._transport.close()
 
+    def abort(self) -> None:
+        """Close the connection at once, whatever is under way on it."""
+        self._transport.abort()
+
     def _expect_the_rest(self) -> None:
         if self._deadline_is_idle and (self._buffer or self._head is not None):
             self._wait(REQUEST_SECONDS)
@@ -253,5 +257,6 @@ class HttpServer:
         end = asyncio.get_running_loop().time() + grace_seconds
         while self._connections and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110  over many, not one
             await asyncio.sleep(0.01)
-        self._server.close_clients()
+        for connection in list(self._connections):
+            connection.abort()
         await self._server.wait_closed()
