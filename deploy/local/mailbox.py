@@ -9,9 +9,11 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,19 +26,11 @@ class Mailbox:
     """An SES endpoint on 127.0.0.1 that passes every call on, and a folder with the mails that were taken."""
 
     def __init__(self, folder: Path, upstream: str) -> None:
-        self.folder, self._upstream, self._lock, self._count = folder, upstream, threading.Lock(), 0
+        self.folder, self._lock, self._count = folder, threading.Lock(), 0
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.eml"):
             old.unlink()
-        mailbox = self
-
-        class Handler(_PassOn):
-            upstream = mailbox._upstream
-
-            def taken(self, request: dict[str, Any]) -> None:
-                mailbox._keep(request)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_PassOn, upstream, self._keep))
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="mailbox", daemon=True).start()
@@ -66,19 +60,18 @@ class Mailbox:
 class _PassOn(BaseHTTPRequestHandler):
     """Passes a call on to the AWS stand-in and gives its answer back."""
 
-    upstream: str
     protocol_version = "HTTP/1.1"
 
-    def taken(self, request: dict[str, Any]) -> None:
-        """Hear of a mail that SES has taken."""
-        raise NotImplementedError
+    def __init__(self, upstream: str, taken: Callable[[dict[str, Any]], None], *connection: Any) -> None:
+        self._upstream, self._taken = upstream, taken
+        super().__init__(*connection)  # which answers the whole connection
 
     def do_POST(self) -> None:
         """Pass a call on; tell of a mail once it is taken, and before its sender hears of it."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
         request = urllib.request.Request(  # noqa: S310  our own http://127.0.0.1
-            self.upstream + self.path, data=body, headers=headers, method="POST"
+            self._upstream + self.path, data=body, headers=headers, method="POST"
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  our own http://127.0.0.1
@@ -86,7 +79,7 @@ class _PassOn(BaseHTTPRequestHandler):
         except urllib.error.HTTPError as error:
             status, media_type, content = error.code, error.headers.get("Content-Type", ""), error.read()
         if status == 200 and self.path.rstrip("/") == SEND_EMAIL_PATH:
-            self.taken(json.loads(body))
+            self._taken(json.loads(body))
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(content)))
