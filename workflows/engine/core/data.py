@@ -126,11 +126,16 @@ def integer(run: Run, branch: Branch, state: State, field: str, expression: Expr
         return int(value)
     if isinstance(value, str) and not state.jsonata and _INTEGER.fullmatch(value):
         return int(value)
+    raise no_number(state, field, "integer", value)
+
+
+def no_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
+    """Return the error of a field whose value is not of the kind of number it wants: an integer, or a float."""
     if state.jsonata:
-        raise unexpected_type(state, field, "number", value)
-    raise StateFailed(
+        return unexpected_type(state, field, "number", value)
+    return StateFailed(
         RUNTIME,
-        f'The {field}Path field refers to value "{value_text(value)}" which is not a valid integer: '
+        f'The {field}Path field refers to value "{value_text(value)}" which is not a valid {kind}: '
         f"{state.raw.get(f'{field}Path')}",
         headed=True,
     )

@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 
 from workflows.engine.core.commands import RedriveMapRun, StartMapRun
 from workflows.engine.core.context import StateEnv, context_object
-from workflows.engine.core.data import integer, selected_input, unexpected_type
+from workflows.engine.core.data import integer, no_number, selected_input
 from workflows.engine.core.events import MapRunEnded
 from workflows.engine.core.execution import Branch, Phase
 from workflows.engine.core.maprun import BatchSettings, MapRunSettings
-from workflows.engine.core.run import Run, value_text
+from workflows.engine.core.run import Run
 from workflows.engine.core.transitions import conclude, fail
 from workflows.engine.definition.program import MapState, State
 from workflows.engine.errors import RUNTIME, StateFailed
@@ -97,14 +97,7 @@ def _number(run: Run, branch: Branch, state: MapState, field: str, expression: E
     value = expression.evaluate(StateEnv(run, branch, branch.input))
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if state.jsonata:
-        raise unexpected_type(state, field, "number", value)
-    raise StateFailed(
-        RUNTIME,
-        f'The {field}Path field refers to value "{value_text(value)}" which is not a valid float: '
-        f"{state.raw.get(f'{field}Path')}",
-        headed=True,
-    )
+    raise no_number(state, field, "float", value)
 
 
 def _reader(run: Run, branch: Branch, state: MapState) -> dict[str, Json] | None:
