@@ -21,9 +21,8 @@ def check(text: str, machine_type: str = "STANDARD") -> list[Diagnostic]:
     try:
         MACHINE(place, definition)
         return [*place.found, *check_flow(definition)]
-    except RecursionError:  # Python 3.12 gives up at about a hundred states within each other, later ones much later
-        message = "The states are nested too deeply"
-        return [Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "Move the inner ones to a machine of its own.")]
+    except RecursionError:
+        return [_too_deep()]
 
 
 def check_state(text: str) -> list[Diagnostic]:
@@ -32,8 +31,17 @@ def check_state(text: str) -> list[Diagnostic]:
     if node is None:
         return found
     place = _place(node, "STANDARD")
-    state(place, node)
+    try:
+        state(place, node)
+    except RecursionError:
+        return [_too_deep()]
     return place.found
+
+
+def _too_deep() -> Diagnostic:
+    """Return the problem of what Python can not walk: 3.12 may give up on what can still be read as JSON."""
+    message = "The states are nested too deeply"
+    return Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "Move the inner ones to a machine of their own.")
 
 
 def _place(node: dict[str, Any], machine_type: str) -> Place:
