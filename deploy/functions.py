@@ -28,10 +28,14 @@ class Function:
 
 
 FUNCTIONS: tuple[Function, ...] = (
+    Function("await_acknowledgement", "database-functions", needs_database=True),
+    Function("choose_person", "database-functions", needs_database=True),
     Function("dispatch_tasks", "lambdas"),
     Function("inspect_file", "inspect-file"),
+    Function("list_digests", "database-functions", needs_database=True),
     Function("load_report", "database-functions", needs_database=True),
     Function("make_thumbnails", "make-thumbnails"),
+    Function("record_acknowledgement", "database-functions", needs_database=True),
     Function("record_execution_status", "database-functions", needs_database=True),
     Function("record_report", "database-functions", needs_database=True),
     Function("render_email", "database-functions", needs_database=True),

@@ -19,11 +19,13 @@ A step's error reaches the state machine by its class name, so a name here is a 
         │   ├── UnreadableImage
         │   └── UnreadablePdf
         ├── EmailRefused             caught per recipient: becomes data on the report
+        ├── NobodyAcknowledged
         ├── PayloadInvalid
         ├── RecipientNotFound
         ├── ReportNotFound
         ├── TaskNotRegistered
-        └── TemplateInvalid
+        ├── TemplateInvalid
+        └── TooManyDigests
 """
 
 
@@ -93,6 +95,10 @@ class EmailRefused(PermanentError):
     """SES will not take this mail for this recipient."""
 
 
+class NobodyAcknowledged(PermanentError):
+    """Everybody there is to ask was asked, and nobody has acknowledged the incident."""
+
+
 class PayloadInvalid(PermanentError):
     """What the step was given does not fit its contract."""
 
@@ -111,3 +117,7 @@ class TaskNotRegistered(PermanentError):
 
 class TemplateInvalid(PermanentError):
     """The email template does not exist or does not render."""
+
+
+class TooManyDigests(PermanentError):
+    """More clients than one execution can write to."""

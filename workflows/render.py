@@ -46,11 +46,17 @@ def _definitions() -> dict[str, Mapping[str, Any]]:
         warnings.simplefilter("ignore")  # the SDK's own, of 2022
         logging.disable(logging.WARNING)  # sagemaker, which the SDK imports, announces its configuration
         try:
-            from workflows.graphs import guard_report, notification_email, run_task
+            from workflows.graphs import (
+                daily_report_digest,
+                guard_report,
+                incident_escalation,
+                notification_email,
+                run_task,
+            )
         finally:
             logging.disable(logging.NOTSET)
-    graphs = {"guard_report": guard_report, "notification_email": notification_email, "run_task": run_task}
-    return {workflow: graph.definition() for workflow, graph in graphs.items()}
+    graphs = (daily_report_digest, guard_report, incident_escalation, notification_email, run_task)
+    return {graph.__name__.rpartition(".")[2]: graph.definition() for graph in graphs}
 
 
 def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:

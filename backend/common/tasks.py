@@ -32,6 +32,51 @@ def send_notification_email(
     raise RunsAsWorkflow("notification_email")
 
 
+@async_task("daily_report_digest")
+def daily_report_digest(date: str = "") -> None:  # noqa: ARG001  the contract's parameter
+    """Mail each client what was reported on a day (as 2026-11-23; empty: yesterday): a workflow of that name."""
+    raise RunsAsWorkflow("daily_report_digest")
+
+
+@async_task("escalate_incident")
+def escalate_incident(report_id: int) -> None:  # noqa: ARG001  the contract's parameter
+    """Ask one supervisor after the other to acknowledge an incident: the incident_escalation workflow."""
+    raise RunsAsWorkflow("incident_escalation")
+
+
+@async_task("send_outbox")
+def send_outbox() -> dict[str, Any]:
+    """Send the tasks that were recorded and never left, and return how many: ``{"sent", "failed", "first_error"}``.
+
+    Safe to repeat: a message sent twice starts one execution.
+    """
+    from executions.resending import send_outbox as send
+
+    return send()
+
+
+@async_task("retention_sweep")
+def retention_sweep() -> dict[str, Any]:
+    """Remove what is past its date, and return what was found and removed: see ``reports.retention``.
+
+    Safe to repeat: what is gone is not found again.
+    """
+    from reports.retention import sweep
+
+    return sweep()
+
+
+@async_task("watch_stuck")
+def watch_stuck() -> dict[str, Any]:
+    """Tell operations of what is older than it should be, and return what was found: see ``executions.watch``.
+
+    Safe to repeat: an alert that is open is not told again.
+    """
+    from executions.watch import watch
+
+    return watch()
+
+
 @async_task("custom_processing")
 def custom_processing(data: str) -> dict[str, Any]:
     """Return the size and the digest of a text: an example to start your own from.

@@ -77,6 +77,7 @@ AWS_SQS_REGION = AWS_REGION
 AWS_STORAGE_BUCKET_NAME = read_text("AWS_STORAGE_BUCKET_NAME")
 AWS_SCHEDULER_ROLE_ARN = read_text("AWS_SCHEDULER_ROLE_ARN")
 AWS_SCHEDULER_GROUP_NAME = read_text("AWS_SCHEDULER_GROUP_NAME", "default")
+AWS_SCHEDULES_GROUP_NAME = read_text("AWS_SCHEDULES_GROUP_NAME", "default")  # of workflows.schedules
 TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
 # A task enqueued alone. On Lambda (Zappa) a thread stands still once the response is out: off there.
 TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_text("AWS_LAMBDA_FUNCTION_NAME"))
@@ -119,6 +120,21 @@ STORAGES = {
 DEFAULT_FROM_EMAIL = read_text("DEFAULT_FROM_EMAIL", "noreply@qusecurity.com")
 PUBLIC_URL = read_text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")  # where links in mails point
 REPORT_LINK_DAYS = read_int("REPORT_LINK_DAYS", 30)
+
+# Incidents: how long a supervisor has to acknowledge, and within what time the first sign of life is wanted.
+INCIDENT_ANSWER_SECONDS = read_int("INCIDENT_ANSWER_SECONDS", 900)
+INCIDENT_HEARTBEAT_SECONDS = read_int("INCIDENT_HEARTBEAT_SECONDS", 300)
+
+# Retention: 0 keeps for ever. Nothing is removed while RETENTION_DRY_RUN is on.
+RETENTION_REPORT_DAYS = read_int("RETENTION_REPORT_DAYS", 1095)
+RETENTION_TASK_DAYS = read_int("RETENTION_TASK_DAYS", 180)
+RETENTION_DRY_RUN = read_bool("RETENTION_DRY_RUN", default=True)
+
+# Stuck: what is older than this is told to the group "Operations" in one mail, and again after STUCK_REMIND_SECONDS.
+STUCK_UNSENT_SECONDS = read_int("STUCK_UNSENT_SECONDS", 300)
+STUCK_UNSTARTED_SECONDS = read_int("STUCK_UNSTARTED_SECONDS", 900)
+STUCK_RUNNING_SECONDS = read_int("STUCK_RUNNING_SECONDS", 5 * 3600)
+STUCK_REMIND_SECONDS = read_int("STUCK_REMIND_SECONDS", 86_400)
 
 
 def _mailer() -> dict[str, object]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
@@ -35,7 +36,8 @@ class TaskRecord(models.Model):
 
     ``payload`` is what the message carries: arguments by name, or the decorated form of ``@async_task``.
     ``payload_key`` is set when it is too large to travel inline. ``report_id`` is the guard report that
-    the task is about, if it is about one.
+    the task is about, if it is about one. ``schedule`` is the schedule whose run it is, "" if of none;
+    ``attempt_of`` is the first attempt's id, "" on the first attempt itself (see ``workflows.task_ids``).
     """
 
     id = models.CharField(_("id"), primary_key=True, max_length=80, default=new_task_id, editable=False)
@@ -45,6 +47,8 @@ class TaskRecord(models.Model):
     payload_key = models.CharField(_("payload key"), max_length=120, blank=True)
     positional_count = models.PositiveSmallIntegerField(_("arguments given by position"), default=0)
     report_id = models.BigIntegerField(_("report"), null=True, blank=True)
+    schedule = models.CharField(_("schedule"), max_length=40, blank=True, default="", db_default="")
+    attempt_of = models.CharField(_("attempt of"), max_length=80, blank=True, default="", db_default="")
 
     status = models.CharField(_("status"), max_length=16, choices=TaskStatus, default=TaskStatus.READY)
     backend = models.CharField(_("task backend"), max_length=64, default="default")
@@ -85,6 +89,8 @@ class TaskRecord(models.Model):
             models.Index(fields=["task", "enqueued_at", "id"], name="task_task_enqueued"),
             models.Index(fields=["report_id"], name="task_report", condition=Q(report_id__isnull=False)),
             models.Index(fields=["error", "enqueued_at"], name="task_error", condition=~Q(error="")),
+            models.Index(fields=["schedule", "enqueued_at"], name="task_schedule", condition=~Q(schedule="")),
+            models.Index(fields=["attempt_of"], name="task_attempt_of", condition=~Q(attempt_of="")),
         ]
 
     def __str__(self) -> str:
@@ -96,3 +102,74 @@ class TaskRecord(models.Model):
         if self.delay_seconds:
             return self.enqueued_at + timedelta(seconds=self.delay_seconds)
         return self.run_after or self.enqueued_at
+
+
+class AuditAction(models.TextChoices):
+    """What people do to executions, dead letters and schedules."""
+
+    REDRIVE_EXECUTION = "redrive_execution", _("Redrive execution")
+    STOP_EXECUTION = "stop_execution", _("Stop execution")
+    RESTART_EXECUTION = "restart_execution", _("Restart execution")
+    REDRIVE_DEAD_LETTERS = "redrive_dead_letters", _("Redrive dead letters")
+    PURGE_DEAD_LETTERS = "purge_dead_letters", _("Purge dead letters")
+
+
+class AuditOutcome(models.TextChoices):
+    """How far an action came. STARTED stays where the process died in the middle of it."""
+
+    STARTED = "started", _("Started")
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Refused")
+    FAILED = "failed", _("Failed")
+
+
+class AuditEntry(models.Model):
+    """Who did what, when, to what, and how it went. Written before the act, completed after it, never deleted.
+
+    ``actor`` is a user name of Django, or ``name@host`` of who ran a command. ``target`` is a task id, a message's
+    id, or a queue's name. ``batch`` is the same for everything that one call did. ``details`` is JSON.
+    """
+
+    at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
+    actor = models.CharField(_("actor"), max_length=150)
+    action = models.CharField(_("action"), max_length=32, choices=AuditAction)
+    target = models.CharField(_("target"), max_length=256)
+    batch = models.UUIDField(_("batch"), default=uuid7)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=AuditOutcome, default=AuditOutcome.STARTED)
+    message = models.TextField(_("message"), blank=True)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["at", "id"], name="audit_at"),
+            models.Index(fields=["target", "at"], name="audit_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.target}"
+
+
+class Alert(models.Model):
+    """What operations were told of: open while something is stuck, closed when nothing is any more.
+
+    At most one is open. ``findings`` is JSON: what is stuck, by kind.
+    """
+
+    opened_at = models.DateTimeField(_("opened at"), default=timezone.now)
+    told_at = models.DateTimeField(_("last told at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    findings = models.JSONField(_("findings"), default=dict)
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(models.Value(1), condition=Q(closed_at__isnull=True), name="one_open_alert")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.opened_at:%Y-%m-%d %H:%M}"

@@ -4,6 +4,7 @@ import secrets
 from typing import Self
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -50,6 +51,28 @@ class GuardReport(SoftDeleteModel):
         null=True,
         blank=True,
         validators=[MinValueValidator(-180), MaxValueValidator(180)],
+    )
+    is_incident = models.BooleanField(
+        _("incident"), default=False, db_default=False, help_text=_("Supervisors are asked in turn to acknowledge it.")
+    )
+    acknowledged_by = models.ForeignKey(
+        User,
+        models.SET_NULL,
+        verbose_name=_("acknowledged by"),
+        related_name="acknowledged_reports",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True, editable=False)
+    evidence_hold = models.BooleanField(
+        _("evidence hold"),
+        default=False,
+        db_default=False,
+        help_text=_("Kept whole, however old, until the hold is lifted."),
+    )
+    evidence_hold_reason = models.CharField(
+        _("reason of the hold"), max_length=200, blank=True, default="", db_default=""
     )
     processed_at = models.DateTimeField(_("processed at"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -144,3 +167,42 @@ class Thumbnail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.size}, {self.width} by {self.height}"
+
+
+class InquiryStatus(models.TextChoices):
+    """How far the question to one person is."""
+
+    ASKED = "asked", _("Asked")
+    ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+    UNANSWERED = "unanswered", _("Not answered in time")
+    UNREACHABLE = "unreachable", _("No mail reaches this person")
+
+
+class IncidentInquiry(models.Model):
+    """The question to one person to acknowledge an incident: one turn of an incident_escalation execution.
+
+    ``task_id`` is the execution's name. ``task_token`` is what ends the state that waits; it is a secret of the
+    database, never shown. ``seen_at`` is the last sign of life. ``answer_by`` and ``sign_by`` are when the turn, or
+    a silent person's turn, ends.
+    """
+
+    report = models.ForeignKey(GuardReport, models.CASCADE, verbose_name=_("report"), related_name="inquiries")
+    task_id = models.CharField(_("task"), max_length=80)
+    turn = models.PositiveSmallIntegerField(_("turn"))
+    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("person"), related_name="inquiries")
+    status = models.CharField(_("status"), max_length=12, choices=InquiryStatus, default=InquiryStatus.ASKED)
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    sign_by = models.DateTimeField(_("sign of life by"))
+    answer_by = models.DateTimeField(_("answer by"))
+    seen_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
+    task_token = models.TextField(_("task token"), blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("inquiry")
+        verbose_name_plural = _("inquiries")
+        ordering = ["report_id", "task_id", "turn"]
+        constraints = [models.UniqueConstraint(fields=["task_id", "turn"], name="one_inquiry_per_turn")]
+
+    def __str__(self) -> str:
+        return f"{self.report} {self.turn}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from workflows.contracts.base import Contract, TaskId
+from workflows.contracts.daily_report_digest import Digest
 from workflows.contracts.guard_report import DatabaseId, Recipient
 from workflows.errors import (
     DatabaseUnavailable,
@@ -39,15 +40,18 @@ class NotificationEmailInput(Contract):
 
 
 class RenderEmailInput(Contract):
-    """What "Render Email" is given: a report to tell a recipient of, or a notification's payload.
+    """What "Render Email" is given: a report or an incident to tell a recipient of, a digest, or a payload.
 
-    ``payload`` is the execution's input as it came: a ``NotificationEmailInput``, or
+    A report comes as ``report_id`` with ``recipient``; an incident as ``inquiry_id`` with ``recipient``; a client's
+    digest as ``digest``. ``payload`` is the execution's input as it came: a ``NotificationEmailInput``, or
     ``{"payload_key": …}`` where it was too large to travel inline.
     """
 
     task_id: TaskId
     report_id: DatabaseId | None = None
     recipient: Recipient | None = None
+    inquiry_id: DatabaseId | None = None
+    digest: Digest | None = None
     payload: dict[str, Any] | None = None
 
 

@@ -6,7 +6,9 @@
 from dataclasses import dataclass
 
 from workflows.contracts.base import Contract
+from workflows.contracts.daily_report_digest import DailyReportDigestInput
 from workflows.contracts.guard_report import GuardReportInput
+from workflows.contracts.incident_escalation import IncidentEscalationInput
 from workflows.contracts.notification_email import NotificationEmailInput
 
 
@@ -25,6 +27,8 @@ class WorkflowTask:
 
 
 WORKFLOW_TASKS: tuple[WorkflowTask, ...] = (
+    WorkflowTask("daily_report_digest", "daily_report_digest", DailyReportDigestInput, by_reference=False),
+    WorkflowTask("escalate_incident", "incident_escalation", IncidentEscalationInput, by_reference=False),
     WorkflowTask("process_guard_report", "guard_report", GuardReportInput, by_reference=False),
     WorkflowTask("send_notification_email", "notification_email", NotificationEmailInput),
 )

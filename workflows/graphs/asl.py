@@ -18,6 +18,8 @@ from workflows.graphs.names import function_arn
 
 # Spelled out, since the SDK's LambdaStep puts the partition of the author's own Region into it.
 INVOKE = "arn:aws:states:::lambda:invoke"
+INVOKE_AND_WAIT = f"{INVOKE}.waitForTaskToken"
+TASK_TOKEN = "$$.Task.Token"  # noqa: S105  a path to one
 EXECUTION_NAME = "$$.Execution.Name"
 RETRY_COUNT = "$$.State.RetryCount"
 MAP_ITEM = "$$.Map.Item.Value"
@@ -71,6 +73,25 @@ class LambdaTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
     def allowed_fields(self) -> list[Enum]:
         """Return the fields of a Task."""
         return [*super().allowed_fields(), NewField.ResultSelector]
+
+
+class CallbackTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
+    """A Task that hands a task token to the function of its name, and waits until the token comes back.
+
+    Its result is what SendTaskSuccess gives with the token. Give ``timeout_seconds_path`` and
+    ``heartbeat_seconds_path``, or the same without ``_path``.
+    https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
+    """
+
+    def __init__(self, name: str, *, payload: Mapping[str, str], retry: Sequence[Retrier], **fields: Any) -> None:
+        given = {"task_id.$": EXECUTION_NAME, "task_token.$": TASK_TOKEN, **payload}
+        super().__init__(
+            name,
+            resource=INVOKE_AND_WAIT,
+            parameters={"FunctionName": function_arn(name), "Payload": given},
+            retry=list(retry),
+            **fields,
+        )
 
 
 class InlineMap(steps.Map):  # type: ignore[misc]  # the SDK has no types

@@ -28,10 +28,13 @@ FUNCTION_CRASHES = (
     "Sandbox.Timedout",
 )
 TIMEOUT = "States.Timeout"
+HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
 
 
-def retriers(*, transient: Sequence[type[StepError]], permanent: Sequence[type[StepError]]) -> list[Retrier]:
-    """Return the retriers of a Task whose function raises these errors.
+def retriers(
+    *, transient: Sequence[type[StepError]], permanent: Sequence[type[Exception]], never: Sequence[str] = ()
+) -> list[Retrier]:
+    """Return the retriers of a Task whose function raises these errors; ``never`` are more names not to try again.
 
     A transient error is met again after at most 2, 4, 8, 16, 32 and 60 seconds, an unforeseen one
     after at most 5, 10 and 20.
@@ -39,7 +42,7 @@ def retriers(*, transient: Sequence[type[StepError]], permanent: Sequence[type[S
     return [
         _transient(list(LAMBDA_TRANSIENT)),
         _transient(names_of(transient)),
-        Retrier(error_equals=names_of(permanent), max_attempts=0),
+        Retrier(error_equals=[*names_of(permanent), *never], max_attempts=0),
         Retrier(
             error_equals=["States.ALL"],
             interval_seconds=5,

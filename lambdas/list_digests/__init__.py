@@ -1,0 +1,1 @@
+"""Lists the clients who get a digest, for the "List Digests" state."""

@@ -1,0 +1,1 @@
+"""Records who has acknowledged an incident, for the "Record Acknowledgement" state."""

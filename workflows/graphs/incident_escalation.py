@@ -1,0 +1,106 @@
+"""The incident_escalation workflow: one supervisor after the other is asked to acknowledge an incident.
+
+::
+
+    Begin
+    Choose Person            the next one; fails as NobodyAcknowledged when all were asked
+    Is Acknowledged          somebody has acknowledged meanwhile -> Acknowledged Already
+    Render Email             the mail with the link; a person whom no mail reaches -> Choose Person
+    Send Email               likewise
+    Await Acknowledgement    waits with a task token for the link's page; no answer in time -> Choose Person
+    Record Acknowledgement
+    Summarize
+
+An execution that failed since nobody has acknowledged can be redriven once there is another supervisor:
+it goes on with Choose Person, which asks whoever was not asked yet.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stepfunctions.steps import Catch, Chain, Choice, Pass  # type: ignore[import-untyped]  # the SDK has no types
+from stepfunctions.steps.choice_rule import ChoiceRule  # type: ignore[import-untyped]  # the SDK has no types
+
+from workflows.contracts import incident_escalation as contract
+from workflows.graphs.asl import CallbackTask, LambdaTask, Retrier, names_of, state_machine
+from workflows.graphs.email import render_email, send_email
+from workflows.graphs.retries import HEARTBEAT_TIMEOUT, TIMEOUT, retriers
+
+MACHINE_TIMEOUT_SECONDS = 7 * 24 * 3600
+DATABASE_TIMEOUT_SECONDS = 90
+
+
+def definition() -> dict[str, Any]:
+    """Return the state machine. The execution's output is an ``EscalatedIncident``."""
+    permanent = (*contract.FATAL_ERRORS, *contract.RECIPIENT_ERRORS)
+    retry = retriers(transient=contract.TRANSIENT_ERRORS, permanent=permanent)
+    begin = Pass("Begin", result={"number": 0}, result_path="$.turn")
+    choose = _choose_person(retry)
+    catch = Catch(choose, error_equals=names_of(contract.RECIPIENT_ERRORS), result_path="$.refusal")
+    render = render_email(
+        {"inquiry_id.$": "$.turn.inquiry_id", "recipient.$": "$.turn.recipient"},
+        retry,
+        result_path="$.email",
+        catch=catch,
+    )
+    ask = Chain(
+        [
+            render,
+            send_email("$.email", retry, result_path="$.sent", catch=catch),
+            _await_acknowledgement(choose, permanent),
+            _record_acknowledgement(retry),
+            _summary("Summarize", {f"{name}.$": f"$.recorded.{name}" for name in _ACKNOWLEDGED}),
+        ]
+    )
+    is_acknowledged = Choice("Is Acknowledged", comment="Who is at work already need not be asked.")
+    is_acknowledged.add_choice(
+        ChoiceRule.BooleanEquals(variable="$.turn.is_acknowledged", value=True),
+        _summary("Acknowledged Already", dict.fromkeys(_ACKNOWLEDGED)),
+    )
+    is_acknowledged.default_choice(ask.steps[0])
+    Chain([begin, choose, is_acknowledged])
+    return state_machine("Asks supervisors in turn to acknowledge an incident.", MACHINE_TIMEOUT_SECONDS, begin)
+
+
+_ACKNOWLEDGED = tuple(contract.AcknowledgedIncident.model_fields)
+
+
+def _choose_person(retry: Sequence[Retrier]) -> LambdaTask:
+    return LambdaTask(
+        "Choose Person",
+        payload={"report_id.$": "$.report_id", "previous_turn.$": "$.turn.number"},
+        answer=contract.Turn,
+        result_path="$.turn",
+        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
+        retry=retry,
+    )
+
+
+def _await_acknowledgement(choose: LambdaTask, permanent: Sequence[type[Exception]]) -> CallbackTask:
+    no_answer = [TIMEOUT, HEARTBEAT_TIMEOUT]
+    return CallbackTask(
+        "Await Acknowledgement",
+        comment="The person has the turn's time to acknowledge, and gives a sign of life within each heartbeat of it.",
+        payload={"inquiry_id.$": "$.turn.inquiry_id"},
+        timeout_seconds_path="$.turn.timeout_seconds",
+        heartbeat_seconds_path="$.turn.heartbeat_seconds",
+        result_path="$.acknowledgement",
+        # A person who does not answer is not asked again.
+        retry=retriers(transient=contract.TRANSIENT_ERRORS, permanent=permanent, never=no_answer),
+        catch=Catch(choose, error_equals=no_answer, result_path="$.refusal"),
+    )
+
+
+def _record_acknowledgement(retry: Sequence[Retrier]) -> LambdaTask:
+    return LambdaTask(
+        "Record Acknowledgement",
+        payload={"report_id.$": "$.report_id", "acknowledgement.$": "$.acknowledgement"},
+        answer=contract.AcknowledgedIncident,
+        result_path="$.recorded",
+        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
+        retry=retry,
+    )
+
+
+def _summary(name: str, fields: dict[str, Any]) -> Pass:
+    return Pass(name, parameters={"report_id.$": "$.report_id", "turns.$": "$.turn.number", **fields})
