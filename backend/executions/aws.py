@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 # A request waits for these: a queue that is down costs it seconds, not minutes.
 CONNECT_TIMEOUT_SECONDS = 2
@@ -22,7 +23,7 @@ def _client(service: str, region: str) -> Any:
     from botocore.config import Config
 
     return boto3.client(
-        service,  # type: ignore[call-overload]  # one of the three below
+        service,  # type: ignore[call-overload]  # one of those below
         region_name=region,
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -50,6 +51,12 @@ def s3() -> "S3Client":
 def scheduler() -> "EventBridgeSchedulerClient":
     """Return the EventBridge Scheduler client."""
     client: EventBridgeSchedulerClient = _client("scheduler", settings.AWS_SQS_REGION)
+    return client
+
+
+def step_functions() -> "SFNClient":
+    """Return the Step Functions client; its own endpoint, where there is one, is AWS_ENDPOINT_URL_SFN."""
+    client: SFNClient = _client("stepfunctions", settings.AWS_REGION)
     return client
 
 
