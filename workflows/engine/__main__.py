@@ -3,7 +3,7 @@
 ::
 
     python -m workflows.engine run FILE.asl.json --input '{"report_id": 1}' [--tasks package.module:mapping]
-    python -m workflows.engine serve --port 8083 --db FILE
+    python -m workflows.engine serve --port 8083 --db FILE [--skippable]
 
 ``run`` prints the history as it goes and exits 0 for SUCCEEDED, 1 for FAILED, 3 for TIMED_OUT, 4 for
 ABORTED; 2 says that it could not begin, and why. ``serve`` ends at SIGTERM or SIGINT with 0.
@@ -88,6 +88,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from workflows.engine.clock import SkippableClock
     from workflows.engine.server.names import Place
     from workflows.engine.server.serving import serve_until_stopped
 
@@ -103,6 +104,7 @@ def _serve(options: argparse.Namespace) -> int:
             place=Place(options.region, options.account),
             events_source=options.status_events,
             ready=ready,
+            clock=SkippableClock() if options.skippable else None,
         )
     except OSError as error:
         reason = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
@@ -149,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SOURCE",
         help="put status-change events of this source (AWS: aws.states) on the default event bus",
     )
+    serve.add_argument("--skippable", action="store_true", help="let the operation SkipTime move the time, for tests")
     serve.set_defaults(command=_serve)
     return parser
 

@@ -1,4 +1,4 @@
-"""Time as an argument: the one of this machine, or one that skips to the next thing due."""
+"""Time as an argument: the one of this machine, that time moved forward, or one that skips to the next thing due."""
 
 import threading
 import time
@@ -36,6 +36,39 @@ class SystemClock:
         seconds = (until_ms - self.now_ms()) / 1000
         if seconds > 0:
             woken.wait(min(seconds, threading.TIMEOUT_MAX))
+
+
+class SkippableClock(SystemClock):
+    """The time of this machine, which can be moved forward by hand, from any thread.
+
+    It goes on from there as fast as before. How far it was moved is not kept: another process begins with
+    the time of the machine.
+    """
+
+    def __init__(self) -> None:
+        self._ahead_ms = 0
+        self._lock = threading.Lock()
+        self._waiting: set[threading.Event] = set()
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since the epoch, moved forward."""
+        return super().now_ms() + self._ahead_ms
+
+    def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:
+        """Sleep until woken, until the time has come, or until it is moved."""
+        with self._lock:
+            self._waiting.add(woken)
+        super().wait(woken, until_ms, busy=busy)
+        with self._lock:
+            self._waiting.discard(woken)
+
+    def skip(self, ms: int) -> int:
+        """Move forward by so many milliseconds, 0 or more; the time it is then. Who waits looks at the time again."""
+        with self._lock:
+            self._ahead_ms += ms
+            for woken in self._waiting:
+                woken.set()
+        return self.now_ms()
 
 
 class SkippingClock:

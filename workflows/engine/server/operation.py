@@ -2,13 +2,14 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from workflows.engine.jsontext import Json, dumps, loads
 from workflows.engine.server import faults
 from workflows.engine.server.engine import Engine
 from workflows.engine.server.names import Place
+from workflows.engine.server.validation import Shape
 from workflows.engine.store.contract import Document, Store
 
 DEFAULT_PAGE = 100
@@ -64,11 +65,13 @@ class Operation:
     """How an operation is carried out: ``run`` in a thread, or ``waits`` in the event loop (long polls).
 
     A ``quick`` one only reads a little of the store: the loop runs it itself, as a thread would cost more.
+    ``fields`` are those of an operation that AWS has not; AWS's own are in ``shapes.FIELDS``.
     """
 
     run: Callable[[Call], Json] | None = None
     waits: Callable[[Call], Awaitable[Json]] | None = None
     quick: bool = False
+    fields: Mapping[str, Shape] | None = None
 
 
 def next_token(*start: Json) -> str:

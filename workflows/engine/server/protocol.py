@@ -72,7 +72,7 @@ class Api:
         if operation is None or not target.startswith(TARGET_PREFIX):
             raise ApiError("UnknownOperationException", f"No operation of AWS Step Functions: '{target}'")
         arguments = _arguments(request.body)
-        check_request(FIELDS[name], arguments)
+        check_request(FIELDS[name] if operation.fields is None else operation.fields, arguments)
         call = Call(self._engine, self.place_of(request.headers.get("authorization", "")), arguments, self._draw)
         if operation.waits is not None:
             return await operation.waits(call)

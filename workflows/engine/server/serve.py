@@ -10,6 +10,7 @@ from workflows.engine.server.engine import Engine
 from workflows.engine.server.http import HttpServer
 from workflows.engine.server.names import Place
 from workflows.engine.server.operations import OPERATIONS
+from workflows.engine.server.operations.skip_time import operations_on_time
 from workflows.engine.server.operations.state_machines import resume_deletions
 from workflows.engine.server.protocol import Api
 
@@ -36,7 +37,8 @@ async def serve(
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
     await loop.run_in_executor(None, resume_deletions, engine)
-    server = HttpServer(Api(engine, OPERATIONS, place or Place(), draw=draw).handle)
+    operations = {**OPERATIONS, **operations_on_time(engine.clock)}
+    server = HttpServer(Api(engine, operations, place or Place(), draw=draw).handle)
     ready(*await server.start(host, port))
     try:
         await stop.wait()

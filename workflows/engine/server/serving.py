@@ -10,6 +10,7 @@ from workflows.engine.adapters.performer import TaskCall
 from workflows.engine.adapters.registry import Registry
 from workflows.engine.adapters.services import ServiceClients
 from workflows.engine.adapters.status_events import EventBridgeStatusEvents, StatusChange
+from workflows.engine.clock import Clock
 from workflows.engine.jsontext import Json
 from workflows.engine.runner.api import Runner
 from workflows.engine.runner.nested import redrive_status_at_end
@@ -57,11 +58,13 @@ def serve_until_stopped(
     place: Place,
     events_source: str | None,
     ready: Callable[[str, int], None],
+    clock: Clock | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then close the store. Raises OSError where the address can not be had.
 
     ``events_source`` is the source of status events, put on the default event bus of
-    AWS_ENDPOINT_URL_EVENTBRIDGE, or else of AWS_ENDPOINT_URL; None puts none.
+    AWS_ENDPOINT_URL_EVENTBRIDGE, or else of AWS_ENDPOINT_URL; None puts none. ``clock`` is by default
+    the machine's; a ``SkippableClock`` can be moved by SkipTime.
     """
     events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
     listeners = [lambda record: events.publish(change_of(record))] if events else []
@@ -69,7 +72,7 @@ def serve_until_stopped(
     def start(call: TaskCall) -> Json:
         return start_nested(runner, call, random)
 
-    runner = Runner(store, Registry(start_execution=start), listeners=listeners)
+    runner = Runner(store, Registry(start_execution=start), clock=clock, listeners=listeners)
 
     async def run() -> None:
         stop = asyncio.Event()

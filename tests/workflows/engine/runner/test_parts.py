@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.engine.clock import Clock, SkippingClock, SystemClock
+from workflows.engine.clock import Clock, SkippableClock, SkippingClock, SystemClock
 from workflows.engine.runner.pool import WorkerPool
 from workflows.engine.runner.timers import Timers
 
@@ -108,3 +108,27 @@ def test_a_waiting_clock_returns_when_its_time_has_come() -> None:
     clock.wait(threading.Event(), end_ms - 100, busy=False)
 
     assert clock.now_ms() >= end_ms
+
+
+def test_a_clock_that_is_moved_wakes_who_waits_and_goes_on_from_there() -> None:
+    clock, woken = SkippableClock(), threading.Event()
+    end_ms = clock.now_ms() + 3_600_000
+    threading.Timer(0.02, clock.skip, [3_600_000]).start()
+    began = time.monotonic()
+
+    clock.wait(woken, end_ms, busy=False)
+
+    assert time.monotonic() - began < 5
+    assert end_ms <= clock.now_ms() < end_ms + 60_000
+    assert clock.skip(0) >= end_ms
+
+
+def test_a_clock_that_was_moved_before_anybody_waited_does_not_let_them_wait() -> None:
+    clock = SkippableClock()
+    end_ms = clock.now_ms() + 3_600_000
+    clock.skip(3_600_000)
+    began = time.monotonic()
+
+    clock.wait(threading.Event(), end_ms, busy=False)
+
+    assert time.monotonic() - began < 5

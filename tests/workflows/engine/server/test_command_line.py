@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -188,6 +189,14 @@ def test_two_servers_do_not_share_a_database(serving: Any) -> None:
 
     assert (url, second.wait(20)) == ("", 2)
     assert "another process uses this file" in second.stderr.read()
+
+
+def test_the_time_of_a_server_is_moved_only_where_it_was_allowed(serving: Any, tmp_path: Path) -> None:
+    _, skippable = serving("--skippable")
+    _, other = serving("--db", str(tmp_path / "other.sqlite"))
+
+    assert post(skippable, "SkipTime", seconds=86_400)["now"] > time.time() + 86_000
+    assert post(other, "SkipTime", seconds=86_400)["__type"] == "UnknownOperationException"
 
 
 class EventBus(BaseHTTPRequestHandler):
