@@ -21,6 +21,7 @@ from executions.json_values import checked_json, storable_text
 from executions.models import WAITING, TaskRecord, TaskStatus
 from executions.registry import RegisteredTask
 from executions.results import result_of
+from executions.scheduled_runs import SKIPPED, origin_of, reason_to_skip
 from workflows.errors import TaskStillRunning
 from workflows.message import fit_payload
 
@@ -80,7 +81,12 @@ def run_attempt(
     Safe to repeat: once the function has returned, here or inline, its value is returned again without
     running it. The function's exception goes through, recorded. The status is left to the execution's
     events, except that a waiting record is RUNNING now. Raises TaskStillRunning while it runs inline.
+    A schedule's run that is to be skipped answers ``{"skipped": why}``; the function is not run.
     """
+    skipped = reason_to_skip(task_id)
+    if skipped is not None:
+        logger.info("task %s is skipped: %s", task_id, skipped)
+        return {SKIPPED: skipped}
     record, has_returned = _begin_attempt(task_id, registered, payload, worker_id, payload_key)
     if has_returned:
         logger.info("task %s returned before: its stored value is the answer", task_id)
@@ -109,6 +115,7 @@ def _begin_attempt(
         "payload_key": payload_key,
         "status": TaskStatus.SENT,
         "enqueued_at": now,
+        **origin_of(task_id),
     }
     with transaction.atomic():
         record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=task_id, defaults=unrecorded)

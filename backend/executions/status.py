@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from executions.json_values import storable_json, storable_text
 from executions.models import TaskRecord, TaskStatus
+from executions.scheduled_runs import origin_of
 from workflows.catalog import RUN_TASK, WORKFLOW_TASKS, WORKFLOWS
 from workflows.contracts.base import TaskId
 
@@ -128,6 +129,7 @@ def _unrecorded(change: ExecutionStatusChange) -> dict[str, Any]:
         "report_id": report_id if isinstance(report_id, int) and 0 < report_id < 2**63 else None,
         "status": TaskStatus.SENT,
         "enqueued_at": _moment(change.started_ms) or timezone.now(),
+        **origin_of(change.name),
     }
 
 

@@ -1,0 +1,118 @@
+"""Whether a schedule's run goes on or is skipped: by the schedule's overlap rule and its rule on missed runs.
+
+Asked at the start of the run's execution, and answered once: the answer stays with the run's record, so that
+an attempt after the first, or a redrive, gets the same.
+
+Of two runs of one schedule that start at once, the one that asks first goes on, whichever was due first: it
+may have begun its work, and that can not be taken back.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from executions.models import WAITING, TaskRecord, TaskStatus
+from executions.registry import find_entry
+from workflows.schedules import SCHEDULES_BY_NAME, Overlap, Schedule
+from workflows.task_ids import ScheduledRun, scheduled_run_of, split_attempt
+from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
+
+SKIPPED = "skipped"  # the one key of a skipped run's result
+
+
+def reason_to_skip(task_id: str) -> str | None:
+    """Return why this run is not to do its work, or None for one that goes on.
+
+    Only the first attempt of a known schedule's run is ever skipped: a restart is a person's wish, and so is any
+    other id. Safe to repeat: the first answer is kept in the run's record, which is made if there is none.
+    A skipped run's record has ``{"skipped": why}`` as its result.
+    """
+    run = scheduled_run_of(task_id)
+    schedule = SCHEDULES_BY_NAME.get(run.schedule) if run else None
+    if run is None or schedule is None or run.attempt > 1:
+        return None
+    with transaction.atomic():
+        _lock(schedule)
+        record = _record_of(task_id, schedule)
+        if record.returned_at is not None or record.last_attempted_at is not None:
+            return _earlier_answer(record)
+        now = timezone.now()
+        reason = _missed(schedule, run, now) or _overlaps(schedule, record, now)
+        _keep(record, reason, now)
+    return reason
+
+
+def origin_of(task_id: str) -> dict[str, Any]:
+    """Return what an id says of where its record comes from: the fields ``schedule`` and ``attempt_of``."""
+    run = scheduled_run_of(task_id)
+    first, attempt = split_attempt(task_id)
+    return {"schedule": run.schedule if run else "", "attempt_of": first if attempt > 1 else ""}
+
+
+def _lock(schedule: Schedule) -> None:
+    """Have the runs of a schedule ask one after the other, to the end of the transaction."""
+    if connection.vendor != "postgresql":  # SQLite, for a first look, has one writer at a time anyway
+        return
+    digest = hashlib.sha256(f"runs of the schedule {schedule.name}".encode()).digest()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
+
+
+def _record_of(task_id: str, schedule: Schedule) -> TaskRecord:
+    entry = find_entry(schedule.task)
+    unrecorded = {
+        "task": schedule.task,
+        "workflow": entry.workflow if entry else "",
+        "payload": dict(schedule.payload),
+        "status": TaskStatus.SENT,
+        "enqueued_at": timezone.now(),
+        **origin_of(task_id),
+    }
+    record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=task_id, defaults=unrecorded)
+    return record
+
+
+def _earlier_answer(record: TaskRecord) -> str | None:
+    """Return what was answered before: a run that was skipped has a result, but nobody ever worked on it."""
+    result: Any = record.result
+    return None if record.last_attempted_at is not None else str(result[SKIPPED])
+
+
+def _missed(schedule: Schedule, run: ScheduledRun, now: datetime) -> str | None:
+    if schedule.start_deadline_seconds is None:
+        return None
+    deadline = run.scheduled_at + timedelta(seconds=schedule.start_deadline_seconds)
+    if now <= deadline:
+        return None
+    return f"Due at {_shown(run.scheduled_at)}, to begin by {_shown(deadline)}, it could begin at {_shown(now)}."
+
+
+def _overlaps(schedule: Schedule, record: TaskRecord, now: datetime) -> str | None:
+    if schedule.overlap is Overlap.ALLOW:
+        return None
+    can_run_since = now - timedelta(seconds=MACHINE_TIMEOUT_SECONDS.get(record.workflow, 0))
+    # Who has an attempt has been let go on; a restart is counted from its event on.
+    others = TaskRecord.objects.filter(schedule=schedule.name, status=TaskStatus.RUNNING, returned_at=None)
+    working = others.exclude(pk=record.pk).exclude(last_attempted_at=None, attempt_of="")
+    other = working.filter(started_at__gte=can_run_since).order_by("started_at").first()
+    if other is None or other.started_at is None:
+        return None
+    return f"{other.pk} of the same schedule has not ended; it runs since {_shown(other.started_at)}."
+
+
+def _keep(record: TaskRecord, reason: str | None, now: datetime) -> None:
+    record.started_at = record.started_at or now
+    if record.status in WAITING:
+        record.status = TaskStatus.RUNNING
+    if reason is None:
+        record.last_attempted_at = now
+    else:
+        record.result, record.returned_at = {SKIPPED: reason}, now
+    record.save()
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,17 @@
+"""How long an execution of each workflow may run: the ``TimeoutSeconds`` of its state machine.
+
+Known here as well as in the graphs, since a function has neither those nor the rendered files; a test ties them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+MACHINE_TIMEOUT_SECONDS: Mapping[str, int] = MappingProxyType(
+    {
+        "daily_report_digest": 4 * 3600,
+        "guard_report": 4 * 3600,
+        "incident_escalation": 7 * 24 * 3600,
+        "notification_email": 3600,
+        "run_task": 2 * 3600,
+    }
+)
