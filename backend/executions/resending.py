@@ -1,19 +1,26 @@
 """Sends what never left: recorded, but neither sent nor run."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from executions.models import TaskRecord, TaskStatus
+from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from executions.outbox import send_recorded
 from executions.requests import MAX_DELAY_SECONDS
 
 # Rows locked, and messages in the air, at a time.
 CHUNK_SIZE = 100
+OLDER_THAN_SECONDS = 60  # younger ones may be on their way at this very moment
+# One run of the send_outbox schedule: it ends before the next one begins.
+OUTBOX_SECONDS = 40
+OUTBOX_LIMIT = 10_000
 
 
 @dataclass
@@ -40,14 +47,27 @@ def resendable(older_than_seconds: float) -> QuerySet[TaskRecord]:
     return ready.order_by("enqueued_at", "id")
 
 
-def resend(older_than_seconds: float, limit: int | None = None) -> Resending:
+def send_outbox() -> dict[str, Any]:
+    """Send what never left, as much as one run of the schedule has time for: ``{"sent", "failed", "first_error"}``.
+
+    What could not be sent raises nothing: it stays recorded for the next run, and ``watch_stuck`` tells of it once
+    it is too old. Without a queue the tasks are run here, where the process can. Several runs may do so at once.
+    """
+    deadline = time.monotonic() + OUTBOX_SECONDS
+    if settings.USE_ASYNC_TASKS:
+        return asdict(resend(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))
+    return asdict(_run_here(deadline))
+
+
+def resend(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
     """Send those records and say how it went. Several may do so at once: a record is sent by one of them.
 
-    Stops at the first chunk of which nothing could be sent.
+    Stops at the first chunk of which nothing could be sent, and begins none after ``deadline`` (of
+    ``time.monotonic``).
     """
     done = Resending()
     after: tuple[datetime, str] | None = None
-    while limit is None or done.sent + done.failed < limit:
+    while (limit is None or done.sent + done.failed < limit) and time.monotonic() < deadline:
         size = CHUNK_SIZE if limit is None else min(CHUNK_SIZE, limit - done.sent - done.failed)
         with transaction.atomic():
             chunk = list(_locked(_after(resendable(older_than_seconds), after)[:size]))
@@ -61,6 +81,30 @@ def resend(older_than_seconds: float, limit: int | None = None) -> Resending:
             done.first_error = done.first_error or outcome.failed[0][1]
             if not outcome.sent:
                 return done
+    return done
+
+
+def _run_here(deadline: float) -> Resending:
+    """Run what nobody has taken on, and workflows that died with their process; ``sent`` counts those that did well.
+
+    The packages of the functions carry no engine, so there the tasks stay recorded.
+    """
+    done = Resending()
+    if not settings.IN_PROCESS_RUNNER:
+        return done
+    runner = import_module(settings.IN_PROCESS_RUNNER)
+    runner.take_up_abandoned()
+    for task_id in runner.waiting_tasks(OLDER_THAN_SECONDS)[:OUTBOX_LIMIT]:
+        if time.monotonic() >= deadline:
+            break
+        record: TaskRecord | None = runner.run_recorded(task_id)
+        if record is None:  # somebody else has taken it on
+            continue
+        if record.status in UNSUCCESSFUL:
+            done.failed += 1
+            done.first_error = done.first_error or f"{record.error}: {record.cause}"
+        else:
+            done.sent += 1
     return done
 
 

@@ -7,9 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from executions.in_process import run_recorded, take_up_abandoned, waiting_tasks
 from executions.models import TaskStatus
-from executions.resending import resend, resendable
-
-OLDER_THAN_SECONDS = 60  # younger ones may be on their way at this very moment
+from executions.resending import OLDER_THAN_SECONDS, resend, resendable
 
 
 class Command(BaseCommand):
