@@ -1,0 +1,67 @@
+"""The declared schedules, and what is said of one that can not be rendered."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from workflows.catalog import CatalogEntry, Parameter, catalog
+from workflows.schedule_problems import problems_of, problems_of_all
+from workflows.schedules import SCHEDULES, SCHEDULES_BY_NAME, RetryPolicy, Schedule
+
+TASKS = {"rename": CatalogEntry("rename", "run_task", parameters={"old": Parameter("string", required=True)})}
+GOOD = Schedule("rename_nightly", "rename", "cron(0 3 * * ? *)", "Renames.", {"old": "a"}, time_zone="Europe/Madrid")
+
+
+def test_the_declared_schedules_can_be_rendered() -> None:
+    assert problems_of_all(SCHEDULES, catalog()) == []
+    assert len(SCHEDULES_BY_NAME) == len(SCHEDULES)
+
+
+def test_a_schedule_as_it_should_be_has_no_problem() -> None:
+    assert problems_of(GOOD, TASKS) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "rename-nightly"}, "name: can not name a schedule"),
+        ({"name": "a__b"}, "name: can not name a schedule"),
+        ({"name": "a" * 41}, "at most 40"),
+        ({"task": "renamed"}, "task: 'renamed' is not in the catalog"),
+        ({"payload": {}}, "payload: old: is missing. Give rename(old)"),
+        ({"payload": {"old": {1, 2}}}, "payload: is no JSON"),
+        ({"payload": {"old": float("nan")}}, "payload: is no JSON"),
+        ({"payload": {"old": "a" * 20_000}}, "payload: 20,010 bytes"),
+        ({"expression": "cron(0 3 * * * *)"}, "expression: cron(0 3 * * * *), day-of-month and day-of-week"),
+        ({"expression": "at(2027-03-28T02:30:00)"}, "expression: the clocks of Europe/Madrid skip 2027-03-28T02:30"),
+        ({"time_zone": "Europe/Springfield"}, "time_zone: 'Europe/Springfield' is no time zone"),
+        ({"time_zone": "../etc/passwd"}, "is no time zone"),
+        ({"time_zone": "Europe"}, "is no time zone"),
+        ({"time_zone": ""}, "is no time zone"),
+        ({"description": ""}, "description: has 0 characters"),
+        ({"flexible_window_minutes": 1441}, "flexible_window_minutes: 1,441 is not 0 to 1,440"),
+        ({"flexible_window_minutes": -1}, "flexible_window_minutes: -1"),
+        ({"retry_policy": RetryPolicy(186)}, "retry_policy.maximum_retry_attempts: 186 is not 0 to 185"),
+        ({"retry_policy": RetryPolicy(1, 59)}, "maximum_event_age_seconds: 59 is not 60 to 86,400"),
+        ({"flexible_window_minutes": 15, "start_deadline_seconds": 900}, "is over before the flexible window of 15"),
+        ({"start_deadline_seconds": 0}, "start_deadline_seconds: 0"),
+    ],
+)
+def test_each_problem_names_the_schedule_and_its_field_and_says_what_to_give(
+    changes: dict[str, Any], words: str
+) -> None:
+    [problem] = problems_of(replace(GOOD, **changes), TASKS)
+
+    assert problem.startswith(f"Schedule {changes.get('name', GOOD.name)!r}, ")
+    assert words in problem
+
+
+def test_a_schedule_with_several_problems_tells_all_of_them() -> None:
+    assert len(problems_of(replace(GOOD, task="none", expression="often", time_zone="here"), TASKS)) == 3
+
+
+def test_two_schedules_of_one_name_are_a_problem() -> None:
+    [problem] = problems_of_all([GOOD, replace(GOOD, expression="rate(1 day)")], TASKS)
+
+    assert problem == "Schedule 'rename_nightly', name: more than one schedule has it. Rename one."
