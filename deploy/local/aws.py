@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ses import SESClient
     from mypy_boto3_sqs import SQSClient
@@ -88,6 +89,11 @@ class LocalAws:
     def s3(self) -> "S3Client":
         """A client of S3."""
         return self._session.client("s3", endpoint_url=self.endpoint)
+
+    @cached_property
+    def scheduler(self) -> "EventBridgeSchedulerClient":
+        """A client of EventBridge Scheduler."""
+        return self._session.client("scheduler", endpoint_url=self.endpoint)
 
     @cached_property
     def secrets(self) -> "SecretsManagerClient":

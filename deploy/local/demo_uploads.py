@@ -42,11 +42,12 @@ SAMPLE_REPORTS: Sequence[Spec] = (
 
 @dataclass(frozen=True)
 class Upload:
-    """A report to send: who sends it, its note, its files by the names they are sent under."""
+    """A report to send: who sends it, its note, its files by the names they are sent under, whether it is urgent."""
 
     guard_id: int
     note: str
     files: Sequence[tuple[str, Path]]
+    is_incident: bool = False
 
 
 class UploadRefused(Exception):
@@ -101,6 +102,8 @@ def _sent_as(file: str | tuple[str, str]) -> tuple[str, Path]:
 def _parts(upload: Upload, boundary: str) -> Iterator[bytes]:
     head = f"--{boundary}\r\nContent-Disposition: form-data; "
     yield f'{head}name="note"\r\n\r\n{upload.note}\r\n'.encode()
+    if upload.is_incident:
+        yield f'{head}name="is_incident"\r\n\r\ntrue\r\n'.encode()
     for name, path in upload.files:
         quoted = name.replace('"', "%22").replace("\r", " ").replace("\n", " ")
         yield f'{head}name="files"; filename="{quoted}"\r\nContent-Type: application/octet-stream\r\n\r\n'.encode()

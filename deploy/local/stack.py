@@ -51,7 +51,7 @@ class Options:
 
     ``keeps_state``: the database and the files are there again at the next start. ``warm``: instances of each
     function that are started before anything asks for them, by function name. ``wait_scale`` shortens what
-    Step Functions waits between tries.
+    Step Functions waits between tries. ``skippable``: the engine's time can be moved, by ``skip_time``.
     """
 
     keeps_state: bool = False
@@ -59,6 +59,7 @@ class Options:
     mail_folder: Path | None = None
     visibility_timeout_seconds: int = 5
     wait_scale: float = 1.0
+    skippable: bool = False
     overlays: Mapping[str, Overlay] = field(default_factory=dict)
     warm: Mapping[str, int] = field(default_factory=lambda: {function.name: 1 for function in FUNCTIONS})
 
@@ -253,7 +254,7 @@ class LocalStack:
 
     def _start_engine(self) -> None:
         with self._progress.step("engine") as details:
-            start_engine(self._running, self.folder, self.aws)
+            start_engine(self._running, self.folder, self.aws, skippable=self._options.skippable)
             machines = copy_state_machines(
                 self.aws.deployed_step_functions, self.aws.step_functions, self._options.wait_scale
             )

@@ -7,6 +7,7 @@ again in the engine, under the same ARNs, so that whoever was deployed with an A
 import json
 import os
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,11 @@ def chosen_step_functions() -> str:
     return name
 
 
-def start_engine(processes: Processes, folder: Path, aws: LocalAws) -> None:
+def start_engine(processes: Processes, folder: Path, aws: LocalAws, *, skippable: bool = False) -> None:
     """Start the engine at the stack's ``sfn_endpoint`` and return once it answers.
 
     Its executions of the last time, in ``engine.sqlite3``, go on at once: the functions have to be there.
+    ``skippable``: its time can be moved, by ``skip_time``.
     """
     port = aws.sfn_endpoint.rsplit(":", 1)[-1]
     command = [
@@ -58,9 +60,22 @@ def start_engine(processes: Processes, folder: Path, aws: LocalAws) -> None:
         str(folder / "engine.sqlite3"),
     ]
     command += ["--region", REGION, "--account", ACCOUNT, "--status-events", EVENTS_SOURCE]
+    command += ["--skippable"] if skippable else []
     environment = {**aws.environment, "PATH": os.environ.get("PATH", os.defpath), "PYTHONUNBUFFERED": "1"}
     processes.start("engine", command, folder / "logs" / "engine.log", environment)
     wait_until_it_answers(aws.sfn_endpoint, processes.check)
+
+
+def skip_time(aws: LocalAws, seconds: float) -> None:
+    """Move the time of a skippable engine forward. Raises urllib.error.HTTPError where it is not skippable."""
+    request = urllib.request.Request(  # noqa: S310  our own http://127.0.0.1
+        aws.sfn_endpoint,
+        data=json.dumps({"seconds": seconds}).encode(),
+        headers={"X-Amz-Target": "AWSStepFunctions.SkipTime"},
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=30):  # noqa: S310  our own http://127.0.0.1
+        return
 
 
 def copy_state_machines(deployed: "SFNClient", engine: "SFNClient", wait_scale: float = 1.0) -> list[str]:

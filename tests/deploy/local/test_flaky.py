@@ -1,16 +1,18 @@
-"""The step that fails twice for the demo, and then does its real work."""
+"""The step that fails on purpose, and then does its real work."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.local.flaky import lambda_handler
+from deploy.local import flaky
+from deploy.local.flaky import FAIL, WAITS_MARK, lambda_handler, word_key
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.shared.limits import Limits
 from lambdas.shared.objects import DiskObjects
 from tests.lambdas.pictures import corners, encoded
-from workflows.errors import StorageUnavailable
+from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
 
 @pytest.fixture
@@ -36,3 +38,26 @@ def test_any_other_file_works_at_once(event: dict[str, Any]) -> None:
     event["file"]["name"] = "door.jpg"
 
     assert len(lambda_handler(event, None)["thumbnails"]) == 4
+
+
+def test_a_file_that_waits_for_a_word_fails_by_one_word_and_works_by_another(
+    event: dict[str, Any], tmp_path: Path
+) -> None:
+    event["file"]["name"] = f"{WAITS_MARK}.jpg"
+    key = word_key(event["file"]["name"])
+    told = threading.Timer(0.2, lambda: DiskObjects(tmp_path).write(key, FAIL.encode(), "text/plain"))
+    told.start()
+
+    with pytest.raises(PayloadInvalid, match="on purpose"):
+        lambda_handler(event, None)
+    DiskObjects(tmp_path).write(key, b"work", "text/plain")
+
+    assert len(lambda_handler(event, None)["thumbnails"]) == 4
+
+
+def test_a_file_that_hears_no_word_is_given_up(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    event["file"]["name"] = f"{WAITS_MARK}.jpg"
+    monkeypatch.setattr(flaky, "PATIENCE_SECONDS", 0.0)
+
+    with pytest.raises(FileMissing):
+        lambda_handler(event, None)

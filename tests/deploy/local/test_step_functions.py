@@ -1,6 +1,7 @@
 """The engine as the local stack's Step Functions: which is chosen, and the machines copied into it."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from deploy.local.step_functions import (
     chosen_step_functions,
     copy_state_machines,
     hasten,
+    skip_time,
     start_engine,
 )
 
@@ -41,19 +43,25 @@ def deployed() -> Iterator["SFNClient"]:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SFNClient"]:
-    """The engine, as the stack starts it."""
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """The engine, as the stack of the tests starts it."""
     folder = tmp_path_factory.mktemp("engine")
     (folder / "logs").mkdir()
     aws = LocalAws("http://127.0.0.1:9", endpoint_of(free_port()), "http://127.0.0.1:9")
     processes = Processes()
     try:
-        start_engine(processes, folder, aws)
-        yield aws.step_functions
+        start_engine(processes, folder, aws, skippable=True)
+        yield aws
     finally:
         processes.stop()
         processes.dismiss_watchdog()
     assert (folder / "engine.sqlite3").stat().st_size > 0
+
+
+@pytest.fixture
+def engine(local: LocalAws) -> "SFNClient":
+    """Its client."""
+    return local.step_functions
 
 
 def test_the_engine_is_the_default_and_ministack_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +142,17 @@ def test_a_cap_stays_above_the_first_wait() -> None:
     [retrier] = hasten({"Retry": [{"IntervalSeconds": 1, "MaxDelaySeconds": 2}]}, 0.1)["Retry"]
 
     assert retrier == {"IntervalSeconds": 1, "MaxDelaySeconds": 2}
+
+
+def test_the_engine_s_time_is_moved_past_a_wait(local: LocalAws) -> None:
+    engine = local.step_functions
+    text = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 3600, "End": True}}})
+    machine = engine.create_state_machine(name="waits", definition=text, roleArn=ROLE)["stateMachineArn"]
+    arn = engine.start_execution(stateMachineArn=machine)["executionArn"]
+
+    skip_time(local, 3600)
+
+    deadline = time.monotonic() + 20
+    while engine.describe_execution(executionArn=arn)["status"] == "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert engine.describe_execution(executionArn=arn)["status"] == "SUCCEEDED"
