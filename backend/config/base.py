@@ -165,6 +165,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         name: {"handlers": ["console"], "level": read_text("TASK_LOG_LEVEL", "INFO")}
-        for name in ("common.tasks", "common.services.sqs_client", "executions")
+        for name in ("common.tasks", "common.services.sqs_client", "executions", "reports.retention")
     },
 }

@@ -19,6 +19,8 @@ from config.environment import read_text
 
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
+EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+OUTBOX_AGE_SECONDS = 60  # executions.resending.OLDER_THAN_SECONDS
 _MAILS_FOR_NOBODY = {
     f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
 }
@@ -27,7 +29,8 @@ _MAILS_FOR_NOBODY = {
 @register(Tags.security)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  Django's signature
     """Return what is wrong with the settings."""
-    return [*_stage(), *_secret_key(), *_database(), *_mail(), *_public_url(), *_files(), *_uploads()]
+    by_subject = (_stage, _secret_key, _database, _mail, _public_url, _files, _uploads, _retention, _stuck)
+    return [message for check in by_subject for message in check()]
 
 
 def _in_production() -> bool:
@@ -141,4 +144,38 @@ def _uploads() -> Iterator[CheckMessage]:
             "UPLOAD_MAX_FILE_BYTES is more than UPLOAD_MAX_TOTAL_BYTES: no file of that size could come in.",
             hint="Set UPLOAD_MAX_TOTAL_BYTES to at least UPLOAD_MAX_FILE_BYTES.",
             id="config.E011",
+        )
+
+
+def _retention() -> Iterator[CheckMessage]:
+    for name in ("RETENTION_REPORT_DAYS", "RETENTION_TASK_DAYS"):
+        if getattr(settings, name) < 0:
+            yield Error(
+                f"{name} is {getattr(settings, name)}.",
+                hint=f"Set {name} to a number of days, or to 0 to keep for ever.",
+                id="config.E014",
+            )
+    if 0 < settings.RETENTION_TASK_DAYS < EXECUTION_KEPT_DAYS:
+        yield checks.Warning(
+            f"RETENTION_TASK_DAYS is {settings.RETENTION_TASK_DAYS}: records would go before AWS forgets their "
+            "executions, and what can still be looked into would not be found.",
+            hint=f"Set RETENTION_TASK_DAYS to {EXECUTION_KEPT_DAYS} or more, or to 0 to keep for ever.",
+            id="config.W002",
+        )
+
+
+def _stuck() -> Iterator[CheckMessage]:
+    for name in ("STUCK_UNSENT_SECONDS", "STUCK_UNSTARTED_SECONDS", "STUCK_RUNNING_SECONDS", "STUCK_REMIND_SECONDS"):
+        if getattr(settings, name) < 1:
+            yield Error(
+                f"{name} is {getattr(settings, name)}: every task would be stuck.",
+                hint=f"Set {name} to a number of seconds, 1 or more.",
+                id="config.E015",
+            )
+    if 0 < settings.STUCK_UNSENT_SECONDS <= OUTBOX_AGE_SECONDS:
+        yield checks.Warning(
+            f"STUCK_UNSENT_SECONDS is {settings.STUCK_UNSENT_SECONDS}: send_outbox leaves tasks alone for "
+            f"{OUTBOX_AGE_SECONDS} seconds, and each would be told of before that.",
+            hint="Set STUCK_UNSENT_SECONDS to 300.",
+            id="config.W003",
         )

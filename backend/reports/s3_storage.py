@@ -1,12 +1,17 @@
 """Files in S3. Apart from ``reports.storage``, so that only a process with a bucket imports django-storages."""
 
+from collections.abc import Iterable
+from itertools import batched
 from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from storages.backends.s3 import S3Storage  # type: ignore[import-untyped]  # it has no types
 
-from reports.storage import disposition_of, media_type_of, unavailable
+from reports.storage import disposition_of, media_type_of, unavailable, undeletable
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+MAX_DELETED_AT_ONCE = 1000
 
 
 class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
@@ -29,3 +34,17 @@ class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has n
             return str(super().save(name, content, max_length))
         except (Boto3Error, BotoCoreError, ClientError) as error:
             raise unavailable(name, error) from error
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Delete objects, a thousand by each call; one that is not there is no error.
+
+        Raises StorageUnavailable naming the first that S3 refused to delete; safe to repeat.
+        """
+        for some in batched(names, MAX_DELETED_AT_ONCE, strict=False):
+            given = {"Objects": [{"Key": self._normalize_name(name)} for name in some], "Quiet": True}
+            try:
+                answer = self.bucket.delete_objects(Delete=given)
+            except (Boto3Error, BotoCoreError, ClientError) as error:
+                raise undeletable(some[0], type(error).__name__) from error
+            for refused in answer.get("Errors", []):
+                raise undeletable(refused["Key"], refused["Code"])

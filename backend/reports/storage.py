@@ -5,6 +5,7 @@ On disk whole keys lie in MEDIA_ROOT's parent, so that the functions find them b
 """
 
 import mimetypes
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import quote
@@ -59,6 +60,14 @@ class SignedFileSystemStorage(FileSystemStorage):
         except OSError as error:
             raise unavailable(name, error) from error
 
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Delete files; one that is not there is no error. Raises StorageUnavailable; safe to repeat."""
+        for name in names:
+            try:
+                self.delete(name)
+            except OSError as error:
+                raise undeletable(name, type(error).__name__) from error
+
 
 def disk_root() -> Path:
     """Return the folder in which whole keys lie."""
@@ -82,6 +91,12 @@ def unavailable(name: str | None, error: Exception) -> StorageUnavailable:
     return StorageUnavailable(str(name), f"could not be stored ({type(error).__name__}).", "Send the report again.")
 
 
+def undeletable(name: str, why: str) -> StorageUnavailable:
+    """Return the error of an object that could not be deleted."""
+    remedy = "Let the role delete objects (s3:DeleteObject), or wait until the storage answers; then try again."
+    return StorageUnavailable(name, f"could not be deleted ({why}).", remedy)
+
+
 def uploads() -> Storage:
     """Return the storage of uploaded files: their names lack MEDIA_PREFIX."""
     return storages["default"]
@@ -90,3 +105,11 @@ def uploads() -> Storage:
 def objects() -> Storage:
     """Return the storage in which a name is a whole key: thumbnails."""
     return storages["objects"]
+
+
+def delete_objects(keys: Iterable[str]) -> None:
+    """Delete what lies at whole keys, uploads and thumbnails alike; what is not there is no error.
+
+    Raises StorageUnavailable when one could not be deleted; others may be gone by then. Safe to repeat.
+    """
+    objects().delete_all(keys)  # type: ignore[attr-defined]  # both of our storages have it

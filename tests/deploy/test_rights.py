@@ -62,6 +62,9 @@ class ObjectsUnderRole:
         self._ask("s3:PutObject", key)
         self._objects.write(key, data, media_type)
 
+    def delete(self, key: str) -> None:
+        self._ask("s3:DeleteObject", key)
+
     def _ask(self, action: str, key: str) -> None:
         patterns = [
             resource["Fn::Sub"].removeprefix("${Bucket.Arn}/")
@@ -146,6 +149,30 @@ def test_a_payload_that_travelled_by_s3_is_read(
         resolve_payload(None, PAYLOAD_KEY, "t-1", objects)
     put.write(PAYLOAD_KEY, json.dumps({"data": "x"}).encode(), "application/json")
     assert resolve_payload(None, PAYLOAD_KEY, "t-1", objects) == {"data": "x"}
+
+
+def test_the_sweep_may_delete_files_and_thumbnails_and_nothing_else(tmp_path: Path, translated: Template) -> None:
+    sweeping = ObjectsUnderRole(tmp_path, translated, "run_task")
+
+    for key in (MEDIA_KEY, "thumbnails/a/small.webp"):
+        sweeping.delete(key)
+    for key in (PAYLOAD_KEY, "emails/1.json"):
+        with pytest.raises(AccessDenied):
+            sweeping.delete(key)
+
+
+@pytest.mark.parametrize("function", [name for name in FUNCTIONS_BY_NAME if name != "run_task"])
+def test_no_other_function_deletes_anything(tmp_path: Path, translated: Template, function: str) -> None:
+    with pytest.raises(AccessDenied):
+        ObjectsUnderRole(tmp_path, translated, function).delete(MEDIA_KEY)
+
+
+def test_the_watch_may_ask_both_queues_how_many_they_hold(translated: Template) -> None:
+    role = translated["Resources"]["RunTaskFunctionRole"]["Properties"]
+    statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+
+    [asked] = [one["Resource"] for one in statements if "sqs:GetQueueAttributes" in one["Action"]]
+    assert [queue["Fn::GetAtt"][0] for queue in asked] == ["TasksQueue", "TasksDeadLetterQueue"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from config.checks import check_settings
 from deploy.closure import ROOT
+from executions.resending import OLDER_THAN_SECONDS
 
 SMTP, FILES = (f"django.core.mail.backends.{name}.EmailBackend" for name in ("smtp", "filebased"))
 PRODUCTION: dict[str, Any] = {
@@ -57,6 +58,14 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
         (PRODUCTION | {"USE_ASYNC_TASKS": False}, "E012", "EMAIL_BACKEND"),
         (PRODUCTION | {"TASK_FALLBACK": "sync"}, "E012", "EMAIL_BACKEND"),
         ({"USE_ASYNC_TASKS": True}, "W001", "AWS_STORAGE_BUCKET_NAME"),
+        ({"RETENTION_REPORT_DAYS": -1}, "E014", "RETENTION_REPORT_DAYS"),
+        ({"RETENTION_TASK_DAYS": -1}, "E014", "RETENTION_TASK_DAYS"),
+        ({"RETENTION_TASK_DAYS": 89}, "W002", "RETENTION_TASK_DAYS"),
+        ({"STUCK_UNSENT_SECONDS": 0}, "E015", "STUCK_UNSENT_SECONDS"),
+        ({"STUCK_UNSTARTED_SECONDS": 0}, "E015", "STUCK_UNSTARTED_SECONDS"),
+        ({"STUCK_RUNNING_SECONDS": -1}, "E015", "STUCK_RUNNING_SECONDS"),
+        ({"STUCK_REMIND_SECONDS": 0}, "E015", "STUCK_REMIND_SECONDS"),
+        ({"STUCK_UNSENT_SECONDS": OLDER_THAN_SECONDS}, "W003", "STUCK_UNSENT_SECONDS"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_to_set(
@@ -71,6 +80,13 @@ def test_what_is_wrong_is_named_with_what_to_set(
     assert named in f"{message.msg} {message.hint}"
     assert message.hint
     assert message in run_checks()
+
+
+@pytest.mark.parametrize("name", ["RETENTION_REPORT_DAYS", "RETENTION_TASK_DAYS"])
+def test_zero_days_are_well_since_they_keep_for_ever(settings: Settings, name: str) -> None:
+    apply(settings, {name: 0})
+
+    assert check_settings() == []
 
 
 def test_workflows_may_run_in_a_production_process_that_sends_mail(settings: Settings) -> None:
