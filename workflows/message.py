@@ -7,12 +7,19 @@
 payload fit: the function's arguments by name, and the decorated form of earlier producers,
 ``{"function_name", "module", "args", "kwargs"}``, of which only the arguments are used.
 
+A schedule's message comes from EventBridge Scheduler, which fills in the time:
+``{"schedule": name, "scheduled_at": ISO 8601, "task": name, "payload": {…}, "source": "scheduler"}``. Its id is made
+of the schedule and the time to the second (``workflows.task_ids``), so that what fires twice starts once; an ``id``
+beside a schedule would be a second name for the same run, and is refused.
+
 ::
 
     MessageRejected             ends in the dead-letter queue; nothing was started
     ├── NotJson
     ├── NoTask
     ├── UnknownTask
+    ├── UnknownSchedule
+    ├── ScheduledTimeMissing
     ├── PayloadDoesNotFit
     └── PayloadTooLarge
 """
@@ -21,12 +28,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from workflows.catalog import CatalogEntry, catalog
 from workflows.parameters import json_type
+from workflows.schedules import SCHEDULES_BY_NAME, Schedule
+from workflows.task_ids import scheduled_id
 
 SOURCE = "django-backend"
+SCHEDULER_SOURCE = "scheduler"
+# EventBridge Scheduler puts the time in this place, as 2026-11-24T12:00:00Z.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 # AWS: input of an execution, 256 KiB as UTF-8, hard.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EXECUTION_INPUT_BYTES = 262_144
@@ -39,6 +53,9 @@ MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _REGISTER = "Register the task and run make states."
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
+_SCHEDULED_AT = re.compile(
+    r"(19[7-9][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _DECORATED_KEYS = frozenset({"function_name", "module", "args", "kwargs"})
 _PROBLEMS_NAMED = 5  # of a payload that fits nowhere; the log line has to stay one line
 
@@ -64,6 +81,14 @@ class NoTask(MessageRejected):
 
 class UnknownTask(MessageRejected):
     """The catalog has no task of this name."""
+
+
+class UnknownSchedule(MessageRejected):
+    """No schedule of this name is declared."""
+
+
+class ScheduledTimeMissing(MessageRejected):
+    """A schedule's message does not say for which time it was sent."""
 
 
 class PayloadDoesNotFit(MessageRejected):
@@ -109,6 +134,22 @@ def write_message(
     """
     carried = {"payload_key": payload_key} if payload_key is not None else {"payload": payload}
     return canonical_json({"id": task_id, "task": task, "timestamp": timestamp, "source": SOURCE, **carried})
+
+
+def write_scheduled_message(schedule: Schedule) -> str:
+    """Return the SQS body of a schedule, its time to be filled in by EventBridge Scheduler.
+
+    Raises ValueError or TypeError for a payload that is no JSON.
+    """
+    return canonical_json(
+        {
+            "schedule": schedule.name,
+            "scheduled_at": SCHEDULED_TIME,
+            "task": schedule.task,
+            "payload": dict(schedule.payload),
+            "source": SCHEDULER_SOURCE,
+        }
+    )
 
 
 def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] | None = None) -> ExecutionStart:
@@ -186,19 +227,51 @@ def _nearest(name: str, tasks: Mapping[str, CatalogEntry]) -> str:
 def task_id_of(body: str) -> str | None:
     """Return the id that a body carries, if it carries one at all; for a log line about a message that was refused."""
     try:
-        task_id = _object(body).get("id")
-    except NotJson:
+        message = _object(body)
+        task_id = message.get("id") if message.get("schedule") is None else _scheduled_id(message)
+    except MessageRejected:
         return None
     return task_id if isinstance(task_id, str) and _TASK_ID.fullmatch(task_id) else None
 
 
 def _task_id(message: dict[str, Any], message_id: str) -> str:
+    if message.get("schedule") is not None:
+        return _scheduled_id(message)
     task_id = message.get("id")
     if task_id is None:
         task_id = message_id
     if not isinstance(task_id, str) or not _TASK_ID.fullmatch(task_id):
         raise NoTask("/id", "can not name an execution.", "Use a UUIDv7: at most 80 of the characters 0-9 A-Z a-z - _.")
     return task_id
+
+
+def _scheduled_id(message: dict[str, Any]) -> str:
+    name, time = message["schedule"], message.get("scheduled_at")
+    if not isinstance(name, str) or name not in SCHEDULES_BY_NAME:
+        shown = repr(name[:80]) if isinstance(name, str) else f"{json_type(name)}, and"
+        raise UnknownSchedule(
+            "/schedule",
+            f"{shown} is none of {', '.join(SCHEDULES_BY_NAME)}.",
+            "Declare it, or take it off the scheduler.",
+        )
+    if message.get("id") is not None:
+        raise NoTask("/id", "stands beside a schedule, which names the execution.", "Leave one of the two out.")
+    moment = _moment(time) if isinstance(time, str) else None
+    if moment is None:
+        shown = repr(time[:80]) if isinstance(time, str) else json_type(time)
+        raise ScheduledTimeMissing(
+            "/scheduled_at",
+            f"{shown} is no time with its zone, as 2026-11-24T12:00:00Z.",
+            f"Let the schedule's input have {SCHEDULED_TIME} there.",
+        )
+    return scheduled_id(name, moment)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if _SCHEDULED_AT.fullmatch(text) else None
+    except ValueError:  # such as a month 13
+        return None
 
 
 def _payload(message: dict[str, Any], entry: CatalogEntry, task_id: str) -> tuple[dict[str, Any] | None, str | None]:

@@ -1,6 +1,7 @@
 """Renders what the code says into the files that run: ``python -m workflows.render [--check]``.
 
-``state_machines/*.asl.json`` from the graphs, ``workflows/workflow_tasks.json`` from the contracts.
+``state_machines/*.asl.json`` from the graphs, ``workflows/workflow_tasks.json`` from the contracts, the schedules
+of ``deploy/template.yaml`` from ``workflows.schedules``. Exit code 2, and nothing written, while a schedule is wrong.
 The stepfunctions SDK is needed for this alone (``uv sync --group authoring``).
 """
 
@@ -16,8 +17,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from workflows.catalog import DJANGO_TASKS_FILE, CatalogEntry, read_tasks
 from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
 from workflows.parameters import ANY, Parameter
+from workflows.render_schedules import TEMPLATE_FILE, RegionMissing, with_schedules
+from workflows.schedule_problems import problems_of_all
+from workflows.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE_MACHINES = "state_machines/{}.asl.json"
@@ -38,7 +43,14 @@ _WITHOUT_EFFECT = frozenset({"title", "description", "default"})
 def render_all() -> dict[str, str]:
     """Return the text of each rendered file, by its path from the root."""
     machines = {STATE_MACHINES.format(workflow): to_text(machine) for workflow, machine in _definitions().items()}
-    return {**machines, WORKFLOW_TASKS_FILE: to_text(tasks_of(WORKFLOW_TASKS))}
+    template = with_schedules((ROOT / TEMPLATE_FILE).read_text(encoding="utf-8"), SCHEDULES)
+    return {**machines, WORKFLOW_TASKS_FILE: to_text(tasks_of(WORKFLOW_TASKS)), TEMPLATE_FILE: template}
+
+
+def tasks_to_schedule() -> dict[str, CatalogEntry]:
+    """Return the catalog that the schedules are held against: with the contracts as they are, not as last rendered."""
+    django_tasks = read_tasks(DJANGO_TASKS_FILE.read_text(encoding="utf-8"))
+    return django_tasks | read_tasks(to_text(tasks_of(WORKFLOW_TASKS)))
 
 
 def _definitions() -> dict[str, Mapping[str, Any]]:
@@ -125,11 +137,17 @@ def write(rendered: Mapping[str, str], root: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or with --check return 1 when they differ from the code."""
+    """Write the files, or with --check return 1 when they differ from the code; 2 when a schedule is wrong."""
     parser = argparse.ArgumentParser(prog="workflows.render", description="Render the graphs and the contracts.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
     options = parser.parse_args(arguments)
-    rendered = render_all()
+    problems = problems_of_all(SCHEDULES, tasks_to_schedule())
+    if problems:
+        return _refuse(problems)
+    try:
+        rendered = render_all()
+    except RegionMissing as error:
+        return _refuse([str(error)])
     if not options.check:
         write(rendered, ROOT)
         return 0
@@ -137,6 +155,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if diff:
         sys.stdout.write(f"{diff}\nThese files are out of date. Run make states.\n")
     return 1 if diff else 0
+
+
+def _refuse(problems: Iterable[str]) -> int:
+    sys.stderr.write("".join(f"{problem}\n" for problem in problems))
+    return 2
 
 
 if __name__ == "__main__":

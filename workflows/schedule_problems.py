@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.htm
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -22,6 +23,7 @@ MIN_EVENT_AGE_SECONDS = 60
 MAX_DESCRIPTION_LENGTH = 512
 # SQS takes 1 MiB, an execution 256 KiB; a schedule's payload is written by hand.
 MAX_PAYLOAD_BYTES = 16_384
+_LOGICAL_ID = re.compile(r"[A-Za-z0-9]+")
 
 
 def problems_of(schedule: Schedule, catalog: Mapping[str, CatalogEntry]) -> list[str]:
@@ -69,6 +71,8 @@ def _of_task(schedule: Schedule, catalog: Mapping[str, CatalogEntry]) -> Iterato
     if entry is None:
         yield f"task: {schedule.task!r} is not in the catalog. Register the task and run make states."
         return
+    if not _LOGICAL_ID.fullmatch(schedule.dead_letter_queue):
+        yield f"dead_letter_queue: {schedule.dead_letter_queue!r} is no queue of the template. Give its logical id."
     try:
         size_bytes = len(canonical_json(dict(schedule.payload)).encode())
         fit_payload(entry, json.loads(canonical_json(dict(schedule.payload))))

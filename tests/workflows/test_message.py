@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from workflows.catalog import CatalogEntry, Parameter, catalog
 from workflows.message import (
     MAX_EXECUTION_INPUT_BYTES,
+    SCHEDULED_TIME,
     STATE_RESERVE_BYTES,
     ExecutionStart,
     MessageRejected,
@@ -18,6 +20,8 @@ from workflows.message import (
     NotJson,
     PayloadDoesNotFit,
     PayloadTooLarge,
+    ScheduledTimeMissing,
+    UnknownSchedule,
     UnknownTask,
     canonical_json,
     fit_payload,
@@ -25,7 +29,10 @@ from workflows.message import (
     read_message,
     task_id_of,
     write_message,
+    write_scheduled_message,
 )
+from workflows.schedules import SCHEDULES, Schedule
+from workflows.task_ids import scheduled_run_of
 
 MESSAGE_ID = "6f7a3c1e-0000-4000-8000-000000000001"
 TASK_ID = "01936b2f-5a00-7000-8000-000000000001"
@@ -93,7 +100,13 @@ def test_any_text_is_an_execution_or_a_refusal_that_says_why(body: str) -> None:
 @given(
     st.fixed_dictionaries(
         {"task": st.sampled_from([*TASKS, "nothing_of_that_name"]) | values},
-        optional={"id": values, "payload": values, "payload_key": values},
+        optional={
+            "id": values,
+            "payload": values,
+            "payload_key": values,
+            "schedule": values | st.just("send_outbox"),
+            "scheduled_at": values | st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()),
+        },
     )
 )
 def test_any_message_is_an_execution_or_a_refusal_that_says_why(message: dict[str, Any]) -> None:
@@ -253,3 +266,81 @@ def test_a_payload_fills_an_execution_up_to_its_limit_and_no_further() -> None:
 )
 def test_a_log_line_gets_the_task_id_where_the_body_has_one(body: str, task_id: str | None) -> None:
     assert task_id_of(body) == task_id
+
+
+def scheduled(**changes: Any) -> dict[str, Any]:
+    """The message of a schedule whose time has been filled in; None takes a key away."""
+    message = {
+        "schedule": "send_outbox",
+        "scheduled_at": "2026-11-24T12:00:00Z",
+        "task": "send_outbox",
+        "payload": {},
+        "source": "scheduler",
+    } | changes
+    return {key: value for key, value in message.items() if value is not None}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.name)
+def test_a_schedule_s_message_is_dispatched_once_its_time_is_filled_in(schedule: Schedule) -> None:
+    body = write_scheduled_message(schedule)
+
+    with pytest.raises(ScheduledTimeMissing, match=f"'{SCHEDULED_TIME}' is no time"):
+        read_message(body, MESSAGE_ID)
+    start = read_message(body.replace(SCHEDULED_TIME, "2026-11-24T12:00:00Z"), MESSAGE_ID)
+
+    assert (start.name, start.task) == (f"{schedule.name}-20261124T120000Z", schedule.task)
+
+
+def test_a_schedule_that_fires_twice_asks_for_the_same_execution() -> None:
+    twice = [read_message(json.dumps(scheduled()), message_id, TASKS) for message_id in ("first", "second")]
+
+    assert twice[0] == twice[1]
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["2026-11-24T12:00:00Z", "2026-11-24T12:00:00.000Z", "2026-11-24T12:00:00+00:00", "2026-11-24T07:00:00-05:00"],
+)
+def test_a_moment_names_one_execution_however_it_is_written(time: str) -> None:
+    assert read(scheduled(scheduled_at=time)).name == "send_outbox-20261124T120000Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"schedule": "send_outboxes"}, UnknownSchedule, "'send_outboxes' is none of daily_report_digest"),
+        ({"schedule": "a b"}, UnknownSchedule, "Declare it"),
+        ({"schedule": 7}, UnknownSchedule, "a number, and is none of"),
+        ({"schedule": ""}, UnknownSchedule, "is none of"),
+        ({"id": "a-1"}, NoTask, "stands beside a schedule"),
+        ({"scheduled_at": None}, ScheduledTimeMissing, "null is no time"),
+        ({"scheduled_at": 7}, ScheduledTimeMissing, "a number is no time"),
+        ({"scheduled_at": "today"}, ScheduledTimeMissing, "'today' is no time"),
+        ({"scheduled_at": "2026-11-24T12:00:00"}, ScheduledTimeMissing, "with its zone"),
+        ({"scheduled_at": "2026-13-24T12:00:00Z"}, ScheduledTimeMissing, "is no time"),
+        ({"scheduled_at": "2026-11-24"}, ScheduledTimeMissing, "is no time"),
+        ({"scheduled_at": "0001-01-01T00:00:00+14:00"}, ScheduledTimeMissing, "is no time"),
+        ({"task": "send_inbox"}, UnknownTask, "Did you mean send_outbox"),
+        ({"payload": {"a": 1}}, PayloadDoesNotFit, "a: is no parameter"),
+    ],
+)
+def test_a_schedule_s_message_that_can_not_be_dispatched_is_refused_by_name(
+    changes: dict[str, Any], error: type[MessageRejected], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        read(scheduled(**changes))
+
+
+def test_a_log_line_names_the_run_of_a_schedule() -> None:
+    assert task_id_of(json.dumps(scheduled(task="gone"))) == "send_outbox-20261124T120000Z"
+    assert task_id_of(json.dumps(scheduled(scheduled_at="today"))) is None
+
+
+@given(st.integers(86_400, 7_000_000_000), st.integers(-14 * 60, 14 * 60))
+def test_an_execution_of_a_schedule_tells_its_time_back(seconds: int, offset_minutes: int) -> None:
+    time = datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset_minutes)))
+
+    run = scheduled_run_of(read(scheduled(scheduled_at=time.isoformat())).name)
+
+    assert run is not None
+    assert (run.schedule, run.scheduled_at) == ("send_outbox", time)

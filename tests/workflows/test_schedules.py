@@ -39,6 +39,7 @@ def test_a_schedule_as_it_should_be_has_no_problem() -> None:
         ({"time_zone": "../etc/passwd"}, "is no time zone"),
         ({"time_zone": "Europe"}, "is no time zone"),
         ({"time_zone": ""}, "is no time zone"),
+        ({"dead_letter_queue": "tasks-dlq"}, "dead_letter_queue: 'tasks-dlq' is no queue of the template"),
         ({"description": ""}, "description: has 0 characters"),
         ({"flexible_window_minutes": 1441}, "flexible_window_minutes: 1,441 is not 0 to 1,440"),
         ({"flexible_window_minutes": -1}, "flexible_window_minutes: -1"),

@@ -28,7 +28,7 @@ def test_an_alias_of_a_state_machine_is_one_too(monkeypatch: pytest.MonkeyPatch)
         ("", "is not set"),
         ("{", "is not JSON"),
         ("[]", "is not a JSON object"),
-        (json.dumps({"guard_report": ARNS["guard_report"]}), "lacks notification_email, run_task"),
+        (json.dumps({"guard_report": ARNS["guard_report"]}), "lacks daily_report_digest, incident_escalation,"),
         (json.dumps({**ARNS, "payroll": ARNS["run_task"]}), "names payroll"),
         (
             json.dumps({**ARNS, "run_task": "arn:aws:sqs:us-east-2:123456789012:tasks"}),
