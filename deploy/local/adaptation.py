@@ -73,4 +73,6 @@ def _replace_references(value: Any, instead: Mapping[str, Any]) -> Any:
         return value
     if value.keys() == {"Ref"} and value["Ref"] in instead:
         return instead[value["Ref"]]
+    if value.keys() == {"Variables"}:  # of a function's environment: texts, as a reference gives them
+        instead = {name: other for name, other in instead.items() if not isinstance(other, int)}
     return {key: _replace_references(item, instead) for key, item in value.items()}

@@ -192,7 +192,7 @@ def _match_mails(stack: LocalStack, reports: Sequence[Report], recipients: Seque
     by_message_id = {str(mail["Message-ID"]): (path, mail) for path, mail in mails.items()}
     for report in reports:
         for _, user_id, address in (row for row in recipients if row[0] == report.report_id):
-            found = by_message_id.pop(_message_id(report.report_id, user_id), None)
+            found = by_message_id.pop(message_id_of(f"guard_report/{report.report_id}/{user_id}"), None)
             if found is None:
                 problems.append(f"report {report.report_id}: no mail to {address}.")
                 continue
@@ -201,9 +201,9 @@ def _match_mails(stack: LocalStack, reports: Sequence[Report], recipients: Seque
     return problems + [f"{path.name}: nobody should have got it." for path, _ in by_message_id.values()]
 
 
-def _message_id(report_id: int, user_id: int) -> str:
-    key = f"guard_report/{report_id}/{user_id}"
-    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@example.com>"
+def message_id_of(send_once_key: str) -> str:
+    """Return the Message-ID of the mail that goes out once under a key."""
+    return f"<{hashlib.sha256(send_once_key.encode()).hexdigest()[:32]}@example.com>"
 
 
 def _problems_of_mail(mail: EmailMessage, address: str, report: Report) -> Iterator[str]:

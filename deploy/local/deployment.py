@@ -57,7 +57,7 @@ def deploy(
     """Deploy the stack and return what came of it. Raises StackNotDeployed. ``overlays`` are by function name."""
     aws.s3.create_bucket(Bucket=ARTIFACTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     for package in packages:
-        code = local_zip(package, overlays.get(package.function.name))
+        code = local_zip(unpack(package), overlays.get(package.function.name))
         aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=package.path.name, Body=code)
     packaged = point_at_objects(read_template(), lambda path: _upload(aws, path))
     template, changes = adapt(translate(packaged, parameters, REGION), parameters)
@@ -67,9 +67,9 @@ def deploy(
     return Deployment(outputs, changes)
 
 
-def local_zip(package: Package, overlay: Overlay | None) -> bytes:
+def local_zip(task_root: Path, overlay: Overlay | None = None) -> bytes:
     """Return the zip that stands for a package on this machine: a bootstrap that runs it where it lies unpacked."""
-    bootstrap = BOOTSTRAP.format(task_root=shlex.quote(str(unpack(package)))).encode()
+    bootstrap = BOOTSTRAP.format(task_root=shlex.quote(str(task_root))).encode()
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for name, content in {"bootstrap": bootstrap, **(overlay.files if overlay else {})}.items():

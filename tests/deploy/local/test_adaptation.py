@@ -14,7 +14,7 @@ def test_what_ministack_refuses_is_left_out_and_named(translated: Template) -> N
     gone = translated["Resources"].keys() - adapted["Resources"].keys()
 
     assert {translated["Resources"][name]["Type"] for name in gone} == set(UNKNOWN_TYPES)
-    assert len(gone) == 6
+    assert len(gone) == 10
     assert all(name in "\n".join(changes) for name in gone)
 
 
@@ -23,7 +23,9 @@ def test_who_referred_to_an_alias_now_refers_to_the_machine(translated: Template
     variables = adapted["Resources"]["DispatchTasksFunction"]["Properties"]["Environment"]["Variables"]
 
     assert variables["STATE_MACHINE_ARNS"]["Fn::Sub"][1] == {
+        "DailyReportDigest": {"Ref": "DailyReportDigestStateMachine"},
         "GuardReport": {"Ref": "GuardReportStateMachine"},
+        "IncidentEscalation": {"Ref": "IncidentEscalationStateMachine"},
         "NotificationEmail": {"Ref": "NotificationEmailStateMachine"},
         "RunTask": {"Ref": "RunTaskStateMachine"},
     }
@@ -39,14 +41,23 @@ def test_numbers_stand_where_a_reference_would_give_their_text(translated: Templ
     assert resources["SendEmailLogGroup"]["Properties"]["RetentionInDays"] == 30
 
 
+def test_a_function_s_environment_has_the_text_of_a_number(translated: Template) -> None:
+    adapted, _ = adapt(translated, PARAMETERS)
+    variables = adapted["Resources"]["RunTaskFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["RETENTION_REPORT_DAYS"] == {"Ref": "RetentionReportDays"}
+
+
 def test_everything_else_is_deployed_as_it_is_to_aws(translated: Template) -> None:
     adapted, _ = adapt(translated, {})
 
     def without_the_changes(resource: dict[str, Any]) -> str:
+        environment = resource.get("Properties", {}).get("Environment", {})
         text = json.dumps(resource, sort_keys=True)
         for name, parameter in translated["Parameters"].items():
             if parameter["Type"] == "Number":
                 text = text.replace(json.dumps({"Ref": name}), str(parameter["Default"]))
+        assert not any(isinstance(value, int) for value in environment.get("Variables", {}).values())
         return text.replace("StateMachineAliaslive", "StateMachine").replace("python3.13", LOCAL_RUNTIME)
 
     for name, resource in adapted["Resources"].items():
