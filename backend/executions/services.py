@@ -25,6 +25,7 @@ __all__ = [
     "record_task",
     "record_tasks",
     "run_attempt",
+    "send_later",
     "send_records",
 ]
 
@@ -41,7 +42,7 @@ def record_tasks(requests: Sequence[TaskRequest]) -> list[TaskRecord]:
     given before anything is stored.
     """
     records = _insert([new_record(request) for request in requests])
-    _send_later(records)
+    send_later(records)
     return records
 
 
@@ -57,7 +58,7 @@ def enqueue_requests(registered: RegisteredTask, task: AnyTask, requests: Sequen
     for result in results:
         task_enqueued.send(sender=sender, task_result=result)
     if settings.USE_ASYNC_TASKS or not registered.runs_in_one_step:
-        _send_later(records)
+        send_later(records)
         refresh_if_run(records)
     else:
         for record in records:
@@ -88,7 +89,8 @@ def _insert(records: list[TaskRecord]) -> list[TaskRecord]:
     return records
 
 
-def _send_later(records: Sequence[TaskRecord]) -> None:
+def send_later(records: Sequence[TaskRecord]) -> None:
+    """Send recorded tasks once the transaction commits; with USE_ASYNC_TASKS off, run them then."""
     if settings.USE_ASYNC_TASKS:
         send_after_commit(records)
     else:

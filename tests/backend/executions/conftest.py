@@ -12,6 +12,8 @@ from pytest_django import Settings
 
 from executions import aws
 from executions.registry import registered_tasks
+from tests.backend.executions.operated import Operated
+from tests.workflows.engine.server.served import Server
 
 SAMPLE_APP = "tests.backend.executions.sample"
 BUCKET = "files-of-the-tests"
@@ -97,3 +99,18 @@ def queue_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.USE_ASYNC_TASKS = True
     settings.AWS_SQS_QUEUE_URL = f"http://127.0.0.1:{port}/123456789012/tasks"
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="package")
+def _engine() -> Iterator[Server]:
+    server = Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def operated(_engine: Server, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """A Step Functions that can redrive, which moto's can not."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", _engine.url)
+    return Operated(_engine)

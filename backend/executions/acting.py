@@ -1,0 +1,86 @@
+"""Doing the same to many executions: one after the other, at a pace, until told to stop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from uuid import UUID
+
+from executions.audit import new_batch
+from executions.pacing import Pace
+from executions.refusals import OperationRefused
+from executions.step_functions import StepFunctionsUnavailable
+
+DEFAULT_PER_SECOND = 20.0
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A task to which something can not be done, and why: ``problem`` and ``remedy`` are sentences."""
+
+    task_id: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.task_id}: {self.problem} {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What was said of one task."""
+
+    task_id: str
+    said: str
+
+
+@dataclass
+class Deeds:
+    """What was done to which tasks. ``batch`` finds all of it in the audit table."""
+
+    batch: UUID = field(default_factory=new_batch)
+    done: list[Deed] = field(default_factory=list)
+    failed: list[Deed] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
+
+
+def refuse_all(left_out: Sequence[LeftOut], asked: int) -> None:
+    """Raise OperationRefused with every reason, if there is one: of tasks that were named, all or none."""
+    if len(left_out) == 1:
+        [one] = left_out
+        raise OperationRefused(one.task_id, one.problem, one.remedy)
+    if left_out:
+        reasons = "".join(f"\n  {one}" for one in left_out)
+        raise OperationRefused(
+            f"{len(left_out)} of {asked} can not be done", f"so nothing was done.{reasons}\n", "Leave these out."
+        )
+
+
+def act_on_each[T](
+    targets: Sequence[T],
+    id_of: Callable[[T], str],
+    act: Callable[[T, UUID], str],
+    *,
+    per_second: float = DEFAULT_PER_SECOND,
+    stop: Event | None = None,
+) -> Deeds:
+    """Do something to each target and return what became of it; ``act`` is given the batch and says what it did.
+
+    A refusal of one is told as its failure and the others go on; once Step Functions is not reached, or ``stop``
+    is set, the rest are not tried.
+    """
+    deeds, stop = Deeds(), stop or Event()
+    pace = Pace(per_second, stop)
+    for number, target in enumerate(targets):
+        pace.wait()
+        if stop.is_set():
+            deeds.not_tried = [id_of(one) for one in targets[number:]]
+            break
+        try:
+            deeds.done.append(Deed(id_of(target), act(target, deeds.batch)))
+        except StepFunctionsUnavailable as error:
+            deeds.failed.append(Deed(id_of(target), str(error)))
+            deeds.not_tried = [id_of(one) for one in targets[number + 1 :]]
+            break
+        except OperationRefused as error:
+            deeds.failed.append(Deed(id_of(target), str(error)))
+    return deeds

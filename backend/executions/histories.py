@@ -1,0 +1,391 @@
+"""A history as rows: which states an execution entered, how often each was tried, and how each ended.
+
+Pure functions over the events of GetExecutionHistory. Every event names the one before it, so the states of
+branches and iterations that ran side by side are told apart by following those names; the events that follow
+an ExecutionRedriven name only that, and are matched with the states that had not ended.
+
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+_ENTERED, _EXITED = "StateEntered", "StateExited"
+_CONTAINERS = ("Map", "Parallel")
+# The start of a try: of a task in each of its three spellings, or of all of a container's children.
+_TRY = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
+_TASK_FAILURE = re.compile(r"(Task|LambdaFunction|Activity|MapRun)\w*(Failed|TimedOut)|EvaluationFailed")
+_OF_CONTAINER = re.compile(r"(Map|Parallel)State(Started|Succeeded|Failed|Aborted)|Map(Iteration|Run)\w+")
+_CLOSING = re.compile(r"Execution(Succeeded|Failed|TimedOut|Aborted)")
+_CALLBACK = ".waitForTaskToken"
+_DATA_LIMIT = "States.DataLimitExceeded"  # a container that failed by it runs every child again
+
+
+class Outcome(StrEnum):
+    """How a state stands or ended."""
+
+    RUNNING = "running"
+    WAITING = "waiting for a callback"
+    SUCCEEDED = "succeeded"
+    CAUGHT = "caught"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event. ``details`` is the content of its ``…EventDetails``; JSON in it is text."""
+
+    id: int
+    previous_id: int
+    type: str
+    at: datetime
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StateVisit:
+    """One state as it was entered once. Redriven, it is the same visit with more tries.
+
+    ``place`` names the Map iterations (from 0) and Parallel branches (from 0, in the order in which they began)
+    around it, the outermost first. ``tries`` counts calls of a task, and runs of a container's children; 0 for
+    the other states. ``error`` and ``cause`` are those of the last try that failed, whatever came after it.
+    ``timeout_seconds`` and ``heartbeat_seconds`` are those of a task's last call. ``runs_again`` says whether a
+    redrive of the execution as it stands would run it.
+    """
+
+    name: str
+    kind: str
+    place: tuple[tuple[str, int], ...]
+    entered_at: datetime
+    ended_at: datetime | None
+    tries: int
+    redrives: int
+    outcome: Outcome
+    error: str
+    cause: str
+    runs_again: bool
+    waiting_since: datetime | None
+    timeout_seconds: int | None
+    heartbeat_seconds: int | None
+
+    @property
+    def label(self) -> str:
+        """The state's name with where it is: ``Make Thumbnails (Process Files 2)``."""
+        where = ", ".join(f"{name} {number}" for name, number in self.place)
+        return f"{self.name} ({where})" if where else self.name
+
+    def seconds(self, now: datetime) -> float:
+        """Return for how long it ran, or has run until now."""
+        return ((self.ended_at or now) - self.entered_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class History:
+    """What an execution did: its events, and the states it entered in the order in which it did.
+
+    ``status`` is that of its last event, RUNNING while it runs. ``redrives`` counts ExecutionRedriven events.
+    """
+
+    events: tuple[Event, ...]
+    visits: tuple[StateVisit, ...]
+    status: str
+    redrives: int
+
+    @property
+    def running_again(self) -> tuple[StateVisit, ...]:
+        """The states that a redrive would run: entered, not exited, and not merely around others that were."""
+        return tuple(visit for visit in self.visits if visit.runs_again)
+
+    @property
+    def waiting(self) -> tuple[StateVisit, ...]:
+        """The states that run now and are around no other."""
+        return self.running_again if self.status == "RUNNING" else ()
+
+
+def read_event(shown: Mapping[str, Any]) -> Event:
+    """Return an event as GetExecutionHistory shows it."""
+    details = next((value for key, value in shown.items() if key.endswith("EventDetails")), None)
+    return Event(shown["id"], shown.get("previousEventId", 0), shown["type"], shown["timestamp"], details or {})
+
+
+def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
+    """Return the history of an execution from all its events, as GetExecutionHistory shows them, oldest first."""
+    events = tuple(read_event(event) for event in shown)
+    reading = _Reading(events)
+    for event in events:
+        reading.take(event)
+    visits = reading.visits
+    again = _run_again(visits)
+    return History(
+        events=events,
+        visits=tuple(visit.shown(reading.status, reading.closed_at, runs_again=visit in again) for visit in visits),
+        status=reading.status,
+        redrives=reading.redrives,
+    )
+
+
+@dataclass(eq=False)
+class _Visit:
+    """A visit in the making. ``parent`` is the container's, ``number`` its iteration or branch."""
+
+    name: str
+    kind: str
+    parent: "_Visit | None"
+    number: int | None
+    entered_at: datetime
+    exited_at: datetime | None = None
+    failed_at: datetime | None = None
+    tries: int = 0
+    redriven: set[int] = field(default_factory=set)
+    failure: Outcome | None = None
+    error: str = ""
+    cause: str = ""
+    branches: int = 0
+    children: "list[_Visit]" = field(default_factory=list)
+    superseded: bool = False  # its container has begun anew, or has ended
+    last_call: Mapping[str, Any] = field(default_factory=dict)
+    submitted_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.exited_at is None and not self.superseded
+
+    @property
+    def place(self) -> tuple[tuple[str, int], ...]:
+        if self.parent is None:
+            return ()
+        return *self.parent.place, (self.parent.name, self.number or 0)
+
+    def shown(self, status: str, closed_at: datetime | None, *, runs_again: bool) -> StateVisit:
+        waits = self._waits and self.is_open and status == "RUNNING"
+        return StateVisit(
+            name=self.name,
+            kind=self.kind,
+            place=self.place,
+            entered_at=self.entered_at,
+            ended_at=self.exited_at or self.failed_at or closed_at,
+            tries=self.tries,
+            redrives=len(self.redriven),
+            outcome=self._outcome(status, waits=waits),
+            error=self.error,
+            cause=self.cause,
+            runs_again=runs_again,
+            waiting_since=self.submitted_at if waits else None,
+            timeout_seconds=self.last_call.get("timeoutInSeconds"),
+            heartbeat_seconds=self.last_call.get("heartbeatInSeconds"),
+        )
+
+    @property
+    def _waits(self) -> bool:
+        return self.submitted_at is not None and str(self.last_call.get("resource", "")).endswith(_CALLBACK)
+
+    def _outcome(self, status: str, *, waits: bool) -> Outcome:
+        if self.exited_at is not None:
+            return Outcome.CAUGHT if self.failure else Outcome.SUCCEEDED
+        if self.failure is not None:
+            return self.failure
+        if self.superseded or status != "RUNNING":
+            return Outcome.TIMED_OUT if status == "TIMED_OUT" and not self.superseded else Outcome.ABORTED
+        return Outcome.WAITING if waits else Outcome.RUNNING
+
+
+class _Reading:
+    """What is known after some of the events."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.visits: list[_Visit] = []
+        self.status, self.redrives = "RUNNING", 0
+        self.closed_at: datetime | None = None
+        self._redriven_id: int | None = None
+        self._visit_of: dict[int, _Visit | None] = {}
+        self._place_of: dict[int, tuple[_Visit | None, int | None]] = {}  # where a state entered next would be
+        self._next: dict[int, list[Event]] = {}
+        self._events = {event.id: event for event in events}
+        for event in events:
+            self._next.setdefault(event.previous_id, []).append(event)
+
+    def take(self, event: Event) -> None:
+        """Take the next event in."""
+        if event.type == "ExecutionRedriven":
+            self.redrives += 1
+            self.status, self.closed_at, self._redriven_id = "RUNNING", None, event.id
+        elif closing := _CLOSING.fullmatch(event.type):
+            self.status = {"TimedOut": "TIMED_OUT"}.get(closing[1], closing[1].upper())
+            self.closed_at = event.at
+            self._close(event)
+        elif event.type.endswith(_ENTERED):
+            self._enter(event)
+        elif event.type.endswith(_EXITED):
+            self._exit(event)
+        else:
+            self._note(event)
+
+    def _enter(self, event: Event) -> None:
+        name = event.details.get("name", "")
+        if event.previous_id == self._redriven_id and (again := self._unended(event, name)):
+            self._begin_again(again)  # a Wait or a Fail is entered anew
+            self._visit_of[event.id] = again
+            return
+        parent, number = self._place(event.previous_id)
+        visit = _Visit(name, event.type.removesuffix(_ENTERED), parent, number, event.at)
+        self.visits.append(visit)
+        if parent is not None:
+            parent.children.append(visit)
+        self._visit_of[event.id] = visit
+
+    def _place(self, previous_id: int) -> tuple[_Visit | None, int | None]:
+        """Return the container and the child's number in which a state is that comes after an event."""
+        if previous_id in self._place_of:
+            parent, number = self._place_of[previous_id]
+            if parent is not None and number is None:  # the first state of a further branch
+                number, parent.branches = parent.branches, parent.branches + 1
+            return parent, number
+        before = self._visit_of.get(previous_id)
+        return (before.parent, before.number) if before else (None, None)
+
+    def _exit(self, event: Event) -> None:
+        visit = self._above(event, lambda one: one.name == event.details.get("name"))
+        self._visit_of[event.id] = visit
+        if visit is not None:
+            visit.exited_at = event.at
+            self._supersede_children(visit)
+
+    def _note(self, event: Event) -> None:
+        visit = self._of_container(event) if _OF_CONTAINER.fullmatch(event.type) else self._of_task(event)
+        self._visit_of[event.id] = visit
+        if visit is None:
+            return
+        if _TRY.fullmatch(event.type):
+            self._try(visit, event)
+        elif event.type == "TaskSubmitted":
+            visit.submitted_at = event.at
+        elif event.type == "MapIterationStarted":
+            self._place_of[event.id] = (visit, event.details.get("index", 0))
+        elif _TASK_FAILURE.fullmatch(event.type):
+            self._fail(visit, event)
+        elif event.type.endswith("StateFailed"):
+            self._fail_by_child(visit, event)
+        elif event.type.endswith("Succeeded"):
+            visit.failure = visit.failed_at = None
+
+    def _of_task(self, event: Event) -> _Visit | None:
+        if event.type == "EvaluationFailed" and (name := event.details.get("state")):
+            # It names what came before the state, so the state is the one of its name that was entered last.
+            return next((one for one in reversed(self.visits) if one.name == name and one.is_open), None)
+        if event.previous_id != self._redriven_id:
+            return self._visit_of.get(event.previous_id)
+        again = self._unended(event)
+        if again is not None:
+            self._begin_again(again)
+        return again
+
+    def _of_container(self, event: Event) -> _Visit | None:
+        kind = "Parallel" if event.type.startswith("Parallel") else "Map"
+        name = event.details.get("name") if event.type.startswith("MapIteration") else None
+        if event.previous_id == self._redriven_id:
+            return self._unended(event, name, kind)
+        return self._above(event, lambda one: one.kind == kind and name in (None, one.name))
+
+    def _above(self, event: Event, is_it: Any) -> _Visit | None:
+        """Return the visit that an event is of: the nearest around what came before it."""
+        visit = self._visit_of.get(event.previous_id)
+        while visit is not None and not (is_it(visit) and visit.exited_at is None):
+            visit = visit.parent
+        return visit
+
+    def _try(self, visit: _Visit, event: Event) -> None:
+        visit.tries += 1
+        visit.failure = visit.failed_at = visit.submitted_at = None
+        if visit.kind in _CONTAINERS:
+            self._supersede_children(visit)
+            visit.branches = 0
+            self._place_of[event.id] = (visit, None)
+        else:
+            visit.last_call = event.details
+
+    def _fail(self, visit: _Visit, event: Event) -> None:
+        timed_out = event.type.endswith("TimedOut")
+        visit.failure, visit.failed_at = (Outcome.TIMED_OUT if timed_out else Outcome.FAILED), event.at
+        visit.error = str(event.details.get("error") or ("States.Timeout" if timed_out else ""))
+        visit.cause = str(event.details.get("cause") or "")
+
+    def _fail_by_child(self, container: _Visit, event: Event) -> None:
+        container.failure, container.failed_at = Outcome.FAILED, event.at
+        child = self._visit_of.get(event.previous_id)
+        if child is not None and child is not container:
+            container.error, container.cause = child.error, child.cause
+
+    def _close(self, event: Event) -> None:
+        """Give the error by which the execution ended to a state that no event has called failed."""
+        visit = self._visit_of.get(event.previous_id) or next(iter(_run_again(self.visits)), None)
+        while self.status == "FAILED" and visit is not None and visit.is_open:
+            if visit.failure is None:
+                self._fail(visit, event)
+            visit = visit.parent
+
+    def _supersede_children(self, container: _Visit) -> None:
+        for visit in container.children:
+            if visit.exited_at is None:
+                visit.superseded = True
+                self._supersede_children(visit)
+
+    def _begin_again(self, visit: _Visit) -> None:
+        visit.redriven.add(self.redrives)
+        around: _Visit | None = visit
+        while around is not None:
+            around.failure = around.failed_at = None
+            around = around.parent
+
+    def _unended(self, event: Event, name: str | None = None, kind: str | None = None) -> _Visit | None:
+        """Return the state that an event after a redrive is of.
+
+        By its name, if what follows tells it; else by the call, which a redrive repeats; else the earliest.
+        """
+        found = [visit for visit in _run_again(self.visits) if self.redrives not in visit.redriven]
+        if kind is not None:
+            found = [visit for visit in self.visits if visit.is_open and visit.kind == kind]
+        followed, iteration = self._followed(event)
+        wanted = name or followed
+        for fits in (
+            lambda one: wanted in (None, one.name),
+            lambda one: iteration in (None, one.number),
+            lambda one: one.last_call.get("parameters") == event.details.get("parameters"),
+        ):
+            found = [visit for visit in found if fits(visit)] or found
+        return next(iter(found), None)
+
+    def _followed(self, event: Event) -> tuple[str | None, int | None]:
+        """Return the name by which a state is exited and the iteration that ends, among what follows an event."""
+        name = None
+        following: Event | None = event
+        while following is not None:
+            if following.type.startswith("MapIteration"):
+                return name, following.details.get("index")
+            if following.type.endswith(_EXITED) and name is None:
+                name = following.details.get("name")
+            after = self._next.get(following.id, [])
+            following = after[0] if after else None
+        return name, None
+
+
+def _run_again(visits: Sequence[_Visit]) -> list[_Visit]:
+    """Return the states that are entered and not exited, without those that are only around others of them.
+
+    After States.DataLimitExceeded a container runs all its children again.
+    """
+    unended = [visit for visit in visits if visit.is_open]
+    whole = {id(visit) for visit in unended if visit.kind in _CONTAINERS and visit.error == _DATA_LIMIT}
+    around = {id(visit.parent) for visit in unended if visit.parent is not None} - whole
+    return [
+        visit for visit in unended if id(visit) not in around and not any(id(one) in whole for one in _parents(visit))
+    ]
+
+
+def _parents(visit: _Visit) -> list[_Visit]:
+    return [] if visit.parent is None else [visit.parent, *_parents(visit.parent)]

@@ -1,0 +1,185 @@
+"""Redriving executions: each goes on where it failed, with the definition of its start.
+
+First a plan, which changes nothing and can be shown; then the plan is carried out. Every redrive is written to
+the audit table.
+https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Event
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all
+from executions.audit import audited
+from executions.models import UNSUCCESSFUL, WAITING, AuditAction, TaskRecord, TaskStatus
+from executions.pacing import DESCRIBE, REDRIVE, Pace, check_per_second
+from executions.queries import TaskFilter, find_records, is_at_aws, matching, nothing_matches, redrivable_until
+from executions.refusals import OperationFailed, OperationRefused
+from executions.step_functions import (
+    REDRIVABLE_DAYS,
+    Description,
+    ExecutionGone,
+    describe,
+    history_of,
+    redrive,
+    redrive_token,
+)
+
+_RESTART = "Restart it: manage.py executions restart."
+
+
+@dataclass(frozen=True)
+class PlannedRedrive:
+    """An execution that would be redriven. ``token`` makes that it is redriven once, however often that is asked."""
+
+    task_id: str
+    workflow: str
+    arn: str
+    error: str
+    redrive_count: int
+    redrivable_until: datetime
+
+    @property
+    def token(self) -> str:
+        """The client token."""
+        return redrive_token(self.arn, self.redrive_count)
+
+
+@dataclass(frozen=True)
+class RedrivePlan:
+    """What would be redriven, in this order, and what would not although it was chosen."""
+
+    redrives: tuple[PlannedRedrive, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def why_not_redrivable(record: TaskRecord, now: datetime) -> LeftOut | None:
+    """Return why AWS would not redrive a task's execution, as far as the record knows, or None."""
+    left_out = partial(LeftOut, record.pk)
+    if record.status in WAITING:
+        return left_out(
+            f"it is {record.status}: its execution has not started.",
+            "Look for its message: manage.py dlq list.",
+        )
+    if record.status == TaskStatus.RUNNING:
+        return left_out("it is RUNNING.", "Wait for its end, or stop it first: manage.py executions stop.")
+    if record.status == TaskStatus.SUCCEEDED:
+        return left_out(
+            "it SUCCEEDED, and AWS redrives only what has not.",
+            "To run it all again: manage.py executions restart --even-succeeded.",
+        )
+    if not is_at_aws(record):
+        return left_out("it ran in this project's own process, where there is nothing to redrive.", _RESTART)
+    until = redrivable_until(record)
+    if until is None or until <= now:
+        closed = f"{record.finished_at:%Y-%m-%d}" if record.finished_at else "at a time that is not known"
+        return left_out(f"it closed {closed}, and AWS redrives for {REDRIVABLE_DAYS} days.", _RESTART)
+    return None
+
+
+def plan_redrives_of(references: Sequence[str], stop: Event | None = None) -> RedrivePlan:
+    """Return the plan for tasks that are named, by id or ARN; AWS is asked about each, a dozen a second.
+
+    All or none: raises OperationRefused with the reason of each that can not be redriven; raises
+    StepFunctionsUnavailable.
+    """
+    now = timezone.now()
+    records = find_records(references)
+    against = [why for record in records if (why := why_not_redrivable(record, now))]
+    refuse_all(against, len(records))
+    pace = Pace(DESCRIBE.of(settings.AWS_REGION) / 2, stop)
+    outcomes: list[PlannedRedrive | LeftOut] = []
+    for record in records:
+        pace.wait()
+        outcomes.append(_as_aws_has_it(record, stop))
+    refuse_all([one for one in outcomes if isinstance(one, LeftOut)], len(records))
+    return RedrivePlan(tuple(one for one in outcomes if isinstance(one, PlannedRedrive)))
+
+
+def plan_redrives(chosen: TaskFilter, limit: int | None = None) -> RedrivePlan:
+    """Return the plan for the tasks that fit a filter, the newest first, by what the records know.
+
+    Without a status in the filter: those that failed, timed out or were aborted. Raises OperationRefused when
+    none fits or none of them can be redriven.
+    """
+    chosen.check()
+    now = timezone.now()
+    found = matching(chosen) if chosen.statuses else matching(chosen).filter(status__in=UNSUCCESSFUL)
+    records = list(found.defer("payload", "result", "errors", "cause")[:limit])
+    if not records:
+        raise nothing_matches(chosen, "execution that could be redriven")
+    left_out = tuple(why for record in records if (why := why_not_redrivable(record, now)))
+    refused = {one.task_id for one in left_out}
+    planned = tuple(_planned(record) for record in records if record.pk not in refused)
+    if not planned:
+        refuse_all(left_out, len(records))
+    return RedrivePlan(planned, left_out)
+
+
+def states_that_run_again(planned: PlannedRedrive, stop: Event | None = None) -> list[str]:
+    """Return the states that a redrive would run: those entered and not exited. Asks AWS for the whole history."""
+    return [visit.label for visit in history_of(planned.arn, stop).running_again]
+
+
+def redrive_all(
+    plan: RedrivePlan, actor: str, per_second: float = DEFAULT_PER_SECOND, stop: Event | None = None
+) -> Deeds:
+    """Carry a plan out, and return what became of each. Safe to repeat within 15 minutes.
+
+    Raises OperationRefused for a pace above AWS's quota.
+    """
+    check_per_second(per_second, REDRIVE, settings.AWS_REGION)
+    return act_on_each(
+        plan.redrives,
+        lambda planned: planned.task_id,
+        lambda planned, batch: _redrive(planned, actor, batch, stop),
+        per_second=per_second,
+        stop=stop,
+    )
+
+
+def _redrive(planned: PlannedRedrive, actor: str, batch: UUID, stop: Event | None) -> str:
+    details = {
+        "execution_arn": planned.arn,
+        "error": planned.error,
+        "redrive_count": planned.redrive_count,
+        "client_token": planned.token,
+    }
+    with audited(actor, AuditAction.REDRIVE_EXECUTION, planned.task_id, batch, details) as entry:
+        redriven_at = redrive(planned.arn, planned.token, stop)
+        entry.details["redriven_at"] = redriven_at.isoformat()
+        entry.message = f"redriven at {redriven_at:%Y-%m-%d %H:%M:%S %Z}"
+    return entry.message
+
+
+def _planned(record: TaskRecord, description: Description | None = None) -> PlannedRedrive:
+    closed_at = (description and description.stopped_at) or record.finished_at or timezone.now()
+    return PlannedRedrive(
+        task_id=record.pk,
+        workflow=record.workflow,
+        arn=record.execution_arn,
+        error=record.error,
+        redrive_count=description.redrive_count if description else record.redrive_count,
+        redrivable_until=closed_at + timedelta(days=REDRIVABLE_DAYS),
+    )
+
+
+def _as_aws_has_it(record: TaskRecord, stop: Event | None) -> PlannedRedrive | LeftOut:
+    try:
+        description = describe(record.execution_arn, stop)
+    except ExecutionGone as gone:
+        return LeftOut(record.pk, gone.problem, gone.remedy)
+    except OperationFailed:
+        raise
+    except OperationRefused as refused:
+        return LeftOut(record.pk, refused.problem, refused.remedy)
+    if description.redrive_status != "REDRIVABLE":
+        reason = description.redrive_status_reason.rstrip(".") or f"it is {description.redrive_status}"
+        return LeftOut(record.pk, f"AWS does not redrive it: {reason}.", _RESTART)
+    return _planned(record, description)
