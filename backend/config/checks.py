@@ -19,6 +19,7 @@ from config.environment import read_text
 
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
+_DAY_SECONDS = 86_400
 EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 OUTBOX_AGE_SECONDS = 60  # executions.resending.OLDER_THAN_SECONDS
 _MAILS_FOR_NOBODY = {
@@ -29,7 +30,7 @@ _MAILS_FOR_NOBODY = {
 @register(Tags.security)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  Django's signature
     """Return what is wrong with the settings."""
-    by_subject = (_stage, _secret_key, _database, _mail, _public_url, _files, _uploads, _retention, _stuck)
+    by_subject = (_stage, _secret_key, _database, _mail, _public_url, _files, _uploads, _retention, _stuck, _incidents)
     return [message for check in by_subject for message in check()]
 
 
@@ -178,4 +179,16 @@ def _stuck() -> Iterator[CheckMessage]:
             f"{OUTBOX_AGE_SECONDS} seconds, and each would be told of before that.",
             hint="Set STUCK_UNSENT_SECONDS to 300.",
             id="config.W003",
+        )
+
+
+def _incidents() -> Iterator[CheckMessage]:
+    answer, heartbeat = settings.INCIDENT_ANSWER_SECONDS, settings.INCIDENT_HEARTBEAT_SECONDS
+    if not 0 < heartbeat < answer <= _DAY_SECONDS:
+        yield Error(
+            f"INCIDENT_HEARTBEAT_SECONDS is {heartbeat} and INCIDENT_ANSWER_SECONDS {answer}: a supervisor has at "
+            f"most {_DAY_SECONDS} seconds to answer, and gives a sign of life before that.",
+            hint="Set both above zero, and the heartbeat to less than the answer; "
+            "the same in the functions, by the template's parameters.",
+            id="config.E016",
         )

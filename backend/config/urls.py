@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 from config.views import RefreshView, SignInView, healthz, home
 from core.views import ClientViewSet, GuardViewSet, PropertyViewSet, ShiftViewSet
 from executions.api import TaskRecordViewSet
+from reports.incident_pages import incident_page
 from reports.pages import report_page, signed_file
 from reports.views import BackOfficeGuardReportViewSet, MobileGuardReportViewSet
 
@@ -45,5 +46,6 @@ urlpatterns = [
     path("api/", include(api)),
     *([path("api/", include(api_docs))] if settings.API_DOCS else []),
     path("reports/<str:token>/", report_page, name="report-page"),
+    path("incidents/<str:token>/", incident_page, name="incident-page"),
     path("files/<str:token>/<str:name>", signed_file, name="signed-file"),
 ]

@@ -43,6 +43,10 @@ class Background:
                     thread.start()
                 atexit.register(self.wait, WAIT_AT_EXIT_SECONDS)
 
+    def do_aside(self, job: Callable[[], object]) -> None:
+        """Have a job that may wait for hours done in a thread of its own; neither an exit nor ``wait`` waits for it."""
+        threading.Thread(target=_run, args=[job], name="background-aside", daemon=True).start()
+
     def wait(self, timeout_seconds: float) -> bool:
         """Wait until nothing is left to do, and return whether that is so."""
         with self._jobs.all_tasks_done:
@@ -52,12 +56,18 @@ class Background:
         while True:
             job = self._jobs.get()
             try:
-                job()
-            except Exception:
-                logger.exception("a job of the background failed")
+                _run(job)
             finally:
-                connections.close_all()
                 self._jobs.task_done()
+
+
+def _run(job: Callable[[], object]) -> None:
+    try:
+        job()
+    except Exception:
+        logger.exception("a job of the background failed")
+    finally:
+        connections.close_all()
 
 
 background = Background()

@@ -20,7 +20,7 @@ from executions.models import TaskRecord, TaskStatus
 from executions.registry import find_entry, registered_tasks
 from executions.running import run_inline, this_worker
 from executions.status import apply_status_change
-from executions.steps import definition_of, steps_of, write_payload
+from executions.steps import definition_of, may_wait, steps_of, write_payload
 from workflows.catalog import CatalogEntry
 from workflows.engine.adapters.status_events import StatusChange, detail_of
 from workflows.engine.clock import Clock, SystemClock
@@ -76,10 +76,9 @@ def run_workflow(task_id: str, clock: Clock | None = None) -> TaskRecord | None:
     return apply_status_change(detail_of(_ended(running, record.workflow, clock)))
 
 
-def run_abandoned() -> None:
-    """Run the workflows that a process of this machine left unfinished when it died."""
-    for task_id in take_up_abandoned():
-        run_workflow(task_id)
+def waits_for_somebody(task_id: str) -> bool:
+    """Return whether a recorded task's workflow has a state that waits for somebody's answer."""
+    return may_wait(TaskRecord.objects.values_list("workflow", flat=True).get(pk=task_id))
 
 
 def take_up_abandoned() -> list[str]:

@@ -55,6 +55,12 @@ def steps_of(workflow: str) -> Mapping[str, Step]:
     return {name: _step(name) for name in sorted(names)}
 
 
+def may_wait(workflow: str) -> bool:
+    """Return whether a workflow has a state that waits for somebody: it may run for days, doing nothing."""
+    path = settings.STATE_MACHINES_DIR / f"{workflow}.asl.json"
+    return path.is_file() and ".waitForTaskToken" in path.read_text(encoding="utf-8")
+
+
 def write_payload(key: str, data: bytes) -> None:
     """Put a payload that is too large for an execution's input where the steps read it."""
     objects = import_module(f"{settings.STEP_FUNCTIONS_PACKAGE}.shared.objects")

@@ -45,8 +45,22 @@ def _start(task_ids: Sequence[str]) -> None:
             _run(task_id)
         else:
             if not background.has_begun:
-                background.do(lambda: _in_process().run_abandoned())
-            background.do(partial(_run, task_id))
+                background.do(run_abandoned)
+            background.do(partial(_run_beside, task_id))
+
+
+def run_abandoned() -> None:
+    """Run the workflows that a process of this machine left unfinished when it died."""
+    for task_id in _in_process().take_up_abandoned():
+        _run_beside(task_id)
+
+
+def _run_beside(task_id: str) -> None:
+    """Run a task in this thread of the background; one that may wait for days in a thread of its own."""
+    if _in_process().waits_for_somebody(task_id):
+        background.do_aside(partial(_run, task_id))
+    else:
+        _run(task_id)
 
 
 def _run(task_id: str) -> None:

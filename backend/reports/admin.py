@@ -1,8 +1,10 @@
 """The back office's pages for guard reports."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -12,9 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.typed_admin import ModelAdmin, StackedInline
-from reports.models import GuardReport, ReportFile
+from executions.callbacks import StepFunctionsUnavailable
+from reports.incidents import acknowledge_for_staff, mark_incident
+from reports.models import GuardReport, IncidentInquiry, ReportFile
 from reports.services import enqueue_processing
 from reports.storage import objects
+
+if TYPE_CHECKING:
+    _ReportForm = forms.ModelForm[GuardReport]
+else:  # generic only in the stubs
+    _ReportForm = forms.ModelForm
 
 
 class ReportFileInline(StackedInline):
@@ -63,27 +72,79 @@ class ReportFileInline(StackedInline):
         return format_html_join(" · ", "{}", [(fact,) for fact in known if fact])
 
 
+class IncidentInquiryInline(StackedInline):
+    """Who was asked of an incident, until when, and what came of it."""
+
+    model = IncidentInquiry
+    fields = [("turn", "user", "status"), ("asked_at", "sign_by", "answer_by"), ("seen_at", "acknowledged_at")]
+    readonly_fields = [name for row in fields for name in row]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
+        """The workflow asks, nobody else."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentInquiry]:
+        """Return the inquiries with the people."""
+        return super().get_queryset(request).select_related("user", "report")
+
+
+class GuardReportForm(_ReportForm):
+    """A report's fields; an evidence hold comes with its reason."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a hold that nobody could explain later."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("evidence_hold") and not given.get("evidence_hold_reason", "").strip():
+            self.add_error(
+                "evidence_hold_reason",
+                _("Say why the report is held, such as the number of the case, or lift the hold."),
+            )
+        return given
+
+
 @admin.register(GuardReport)
 class GuardReportAdmin(ModelAdmin):
     """Guard reports: read, note changed, taken out of use, processed again."""
 
-    list_display = ["report_datetime", "guard", "property", "short_note", "file_count", "is_processed", "is_active"]
+    form = GuardReportForm
+    list_display = [
+        "report_datetime",
+        "guard",
+        "property",
+        "short_note",
+        "file_count",
+        "is_processed",
+        "is_incident",
+        "is_active",
+    ]
     fields = [
         ("guard", "shift", "property"),
         "note",
         "report_datetime",
         ("latitude", "longitude"),
+        ("is_incident", "acknowledged_by", "acknowledged_at"),
+        ("evidence_hold", "evidence_hold_reason"),
         ("processed_at", "created_at", "updated_at"),
         "is_active",
     ]
-    list_filter = ["is_active", ("processed_at", admin.EmptyFieldListFilter), "property"]
+    list_filter = [
+        "is_active",
+        "is_incident",
+        ("acknowledged_at", admin.EmptyFieldListFilter),
+        "evidence_hold",
+        ("processed_at", admin.EmptyFieldListFilter),
+        "property",
+    ]
     list_select_related = ["guard__user", "property"]
     date_hierarchy = "report_datetime"
     search_fields = ["note", "property__name", "property__alias", "guard__user__last_name", "files__name"]
     autocomplete_fields = ["guard", "property", "shift"]
-    readonly_fields = ["processed_at", "created_at", "updated_at"]
-    inlines = [ReportFileInline]
-    actions = ["deactivate", "process_again"]
+    readonly_fields = ["acknowledged_by", "acknowledged_at", "processed_at", "created_at", "updated_at"]
+    inlines = [IncidentInquiryInline, ReportFileInline]
+    actions = ["deactivate", "process_again", "acknowledge"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GuardReport]:
         """Return the reports with the number of their files."""
@@ -100,7 +161,14 @@ class GuardReportAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: GuardReport, form: Any, change: bool) -> None:  # noqa: ARG002  Django's signature
         """Save what was changed and nothing else: the workflow may be writing the rest just now."""
-        obj.save(update_fields=[*form.changed_data, "updated_at"])
+        changed = [name for name in form.changed_data if name != "is_incident"]
+        obj.save(update_fields=[*changed, "updated_at"])
+        if "is_incident" in form.changed_data:
+            mark_incident(obj.pk)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: GuardReport | None = None) -> list[str]:  # noqa: ARG002  Django's signature
+        """An incident stays one: people are being asked about it."""
+        return [*self.readonly_fields, *(["is_incident"] if obj is not None and obj.is_incident else [])]
 
     @admin.display(description=_("note"))
     def short_note(self, report: GuardReport) -> str:
@@ -132,3 +200,17 @@ class GuardReportAdmin(ModelAdmin):
         count = len([task_id for task_id in enqueued if task_id])
         said = ngettext("%(count)s report is enqueued.", "%(count)s reports are enqueued.", count) % {"count": count}
         self.message_user(request, said, messages.SUCCESS if count == len(enqueued) else messages.ERROR)
+
+    @admin.action(description=_("Acknowledge the selected incidents"), permissions=["change"])
+    def acknowledge(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
+        """Acknowledge incidents as the person who is signed in; nobody is asked of them any more."""
+        user = request.user
+        if not isinstance(user, User):
+            return
+        try:
+            count = len([report.pk for report in reports if acknowledge_for_staff(report.pk, user)])
+        except StepFunctionsUnavailable:
+            self.message_user(request, _("Step Functions was not reached. Please try again."), messages.ERROR)
+            return
+        said = ngettext("%(count)s incident is acknowledged.", "%(count)s incidents are acknowledged.", count)
+        self.message_user(request, said % {"count": count}, messages.SUCCESS)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from common.emails import compose, reader_of
 from core.models import language_of
+from reports.contradictions import sentences_beside_files
 from reports.links import ReportLink, report_url
 from reports.models import GuardReport, Thumbnail
 from reports.presentation import PresentedFile, PresentedReport, present, title
@@ -33,12 +34,12 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
     if not report.is_active:
         raise RecipientNotFound(f"report {report_id}", "is out of use: nobody is told of it.", "Put it in use again.")
     with translation.override(language_of(reader)):
-        shown, subject = present(report), title(report)
-        images = _images(shown)
+        shown, subject = present(report, sentences_beside_files(report)), title(report)
+        images = inline_images(shown)
         context = {
             "subject": subject,
             "shown": shown,
-            "pictures": [_picture(image, thumbnail) for image, thumbnail in images],
+            "pictures": [picture_of(image, thumbnail) for image, thumbnail in images],
             "url": report_url(ReportLink(report.pk, reader.pk)),
             "link_days": settings.REPORT_LINK_DAYS,
             "why": _why(recipient.role, shown.place),
@@ -46,21 +47,29 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
         return compose(reader, subject, TEMPLATE_NAME, context, [image for image, _thumbnail in images])
 
 
-def _images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]:
+def inline_images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]:
+    """Return a report's first pictures as a mail shows them, each with the thumbnail it is."""
     return [
-        (_inline(file, thumbnail), thumbnail)
+        (inline_image(file, thumbnail), thumbnail)
         for file in shown.pictures[:MAX_PICTURES]
-        if (thumbnail := file.thumbnails.get(PICTURE_SIZE) or next(iter(file.thumbnails.values())))
+        if (thumbnail := email_thumbnail(file))
     ]
 
 
-def _inline(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
+def email_thumbnail(file: PresentedFile) -> Thumbnail:
+    """Return the thumbnail of a picture that a mail shows."""
+    return file.thumbnails.get(PICTURE_SIZE) or next(iter(file.thumbnails.values()))
+
+
+def inline_image(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
+    """Return a picture as a mail carries it."""
     return InlineImage(
         content_id=f"file-{file.file.pk}", key=thumbnail.key, media_type=thumbnail.media_type, alt=file.name
     )
 
 
-def _picture(image: InlineImage, thumbnail: Thumbnail) -> dict[str, Any]:
+def picture_of(image: InlineImage, thumbnail: Thumbnail) -> dict[str, Any]:
+    """Return what a mail's template needs of a picture."""
     return {"content_id": image.content_id, "alt": image.alt, "width": min(thumbnail.width, 536)}
 
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 import django_filters
 from django.utils import timezone
 
-from config.strict import IntegerFilter
+from config.strict import IntegerFilter, StrictBooleanFilter
 from reports.models import GuardReport, GuardReportQuerySet
 
 _ISO = "%Y-%m-%d"  # and not 11/24/2026, which means another day elsewhere
@@ -15,6 +15,7 @@ class GuardReportFilter(django_filters.FilterSet):
     """``date_from`` and ``date_to`` are days of the installation's time zone, both included."""
 
     guard = IntegerFilter(field_name="guard_id", help_text="The id of a guard.")
+    is_incident = StrictBooleanFilter(help_text="Incidents, or all others.")
     date_from = django_filters.DateFilter(
         method="since", input_formats=[_ISO], help_text="The first day, as 2026-11-24."
     )
@@ -22,7 +23,7 @@ class GuardReportFilter(django_filters.FilterSet):
 
     class Meta:
         model = GuardReport
-        fields = ["guard", "date_from", "date_to"]
+        fields = ["guard", "is_incident", "date_from", "date_to"]
 
     def since(self, reports: GuardReportQuerySet, _name: str, day: date) -> GuardReportQuerySet:
         """Keep the reports of the day and after it."""

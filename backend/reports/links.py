@@ -1,4 +1,4 @@
-"""The link of a mail to its report: signed, and good for one reader and REPORT_LINK_DAYS."""
+"""The links of mails, signed: to a report, for one reader and REPORT_LINK_DAYS; to the question about an incident."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,11 @@ from django.core import signing
 
 # Written out, since the functions that render mails have no URLconf to ask; a test holds it against config.urls.
 REPORT_PAGE_PATH = "/reports/{token}/"
+INCIDENT_PAGE_PATH = "/incidents/{token}/"
+# As long as an execution of incident_escalation can be open at all; a turn's own time ends far sooner.
+INCIDENT_LINK_DAYS = 7
 _SALT = "reports.links"
+_INCIDENT_SALT = "reports.links.incident"
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,14 @@ def read_token(token: str) -> ReportLink:
     """Return what a token names. Raises django.core.signing.SignatureExpired or BadSignature."""
     report_id, user_id = signing.loads(token, salt=_SALT, max_age=timedelta(days=settings.REPORT_LINK_DAYS))
     return ReportLink(report_id, user_id)
+
+
+def incident_url(inquiry_id: int) -> str:
+    """Return the address where the person who is asked of an incident answers, at PUBLIC_URL."""
+    return settings.PUBLIC_URL + INCIDENT_PAGE_PATH.format(token=signing.dumps(inquiry_id, salt=_INCIDENT_SALT))
+
+
+def read_incident_token(token: str) -> int:
+    """Return the inquiry that a token names. Raises django.core.signing.SignatureExpired or BadSignature."""
+    inquiry_id: int = signing.loads(token, salt=_INCIDENT_SALT, max_age=timedelta(days=INCIDENT_LINK_DAYS))
+    return inquiry_id

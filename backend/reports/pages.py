@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from core.models import language_of
+from reports.contradictions import sentences_beside_files
 from reports.emails import PICTURE_SIZE
 from reports.links import read_token
 from reports.models import GuardReport
@@ -29,7 +30,7 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
     try:
         link = read_token(token)
     except SignatureExpired:
-        return _refusal(request, 410, _("This link has expired"), _("Ask the security office for the report."))
+        return refusal(request, 410, _("This link has expired"), _("Ask the security office for the report."))
     except BadSignature:
         return _no_report(request)
     report = GuardReport.objects.active().for_reading().filter(pk=link.report_id).first()
@@ -37,16 +38,16 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
     if report is None or reader is None:
         return _no_report(request)
     with translation.override(language_of(reader)):
-        shown = present(report)
+        shown = present(report, sentences_beside_files(report))
         context = {
             "shown": shown,
             "title": title(report),
-            "pictures": [_picture(file) for file in shown.pictures],
+            "pictures": [page_picture(file) for file in shown.pictures],
             "files": [(file, file.file.file.url) for file in shown.files],
         }
         page = render(request, "reports/report.html", context)
         page["Content-Security-Policy"] = _PAGE_POLICY
-        return _private(page)
+        return private(page)
 
 
 @require_safe
@@ -63,10 +64,11 @@ def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | F
     response["Content-Disposition"] = f'{disposition_of(key)}; filename="{path.name}"'
     response["Content-Security-Policy"] = _NO_SANDBOX if media_type == "application/pdf" else _SANDBOX
     response["X-Content-Type-Options"] = "nosniff"
-    return _private(response)
+    return private(response)
 
 
-def _picture(shown: PresentedFile) -> dict[str, object]:
+def page_picture(shown: PresentedFile) -> dict[str, object]:
+    """Return what a page's template needs of a file's picture."""
     thumbnails = [made for made in shown.thumbnails.values() if made.size != PICTURE_SIZE] or [
         *shown.thumbnails.values()
     ]
@@ -83,15 +85,17 @@ def _picture(shown: PresentedFile) -> dict[str, object]:
 
 def _no_report(request: HttpRequest) -> HttpResponse:
     problem = _("There is no such report")
-    return _refusal(request, 404, problem, _("Open the link as it stands in the mail, without a change."))
+    return refusal(request, 404, problem, _("Open the link as it stands in the mail, without a change."))
 
 
-def _refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> HttpResponse:
+def refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> HttpResponse:
+    """Return the page that says what a link can not show, and what to do."""
     page = render(request, "reports/refusal.html", {"title": problem, "remedy": remedy}, status=status)
-    return _private(page)
+    return private(page)
 
 
-def _private[ResponseT: (HttpResponse, FileResponse)](response: ResponseT) -> ResponseT:
+def private[ResponseT: (HttpResponse, FileResponse)](response: ResponseT) -> ResponseT:
+    """Keep a response out of shared caches and search engines, and its address from other sites."""
     patch_cache_control(response, private=True, max_age=0 if isinstance(response, HttpResponse) else 3600)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"

@@ -1,5 +1,6 @@
 """A report in words and pictures, for its page and its mail alike, in the active language."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlencode
@@ -44,10 +45,14 @@ class PresentedReport:
     files: list[PresentedFile]
     refused: list[PresentedFile]
     is_processed: bool
+    contradictions: Sequence[str]
 
 
-def present(report: GuardReport) -> PresentedReport:
-    """Return a report for its readers. Load it by ``for_reading()``, which keeps this free of queries."""
+def present(report: GuardReport, contradictions: Sequence[str] = ()) -> PresentedReport:
+    """Return a report for its readers. Load it by ``for_reading()``, which keeps this free of queries.
+
+    ``contradictions`` is what does not add up, in sentences: see ``reports.contradictions``.
+    """
     files = [present_file(file) for file in report.files.all()]
     moment = local_time(report)
     return PresentedReport(
@@ -64,6 +69,7 @@ def present(report: GuardReport) -> PresentedReport:
         files=[shown for shown in files if shown.file.status != FileState.REJECTED],
         refused=[shown for shown in files if shown.file.status == FileState.REJECTED],
         is_processed=report.processed_at is not None,
+        contradictions=contradictions,
     )
 
 
@@ -83,6 +89,21 @@ def tell_time(moment: datetime) -> str:
     """Return a date and time as text, such as 24 Nov 2026 14:05."""
     # Translators: a date format of Django, for date and time.
     return date_format(moment, _("j M Y H:i"), use_l10n=False)
+
+
+def tell_clock(moment: datetime, report: GuardReport, now: datetime) -> str:
+    """Return a time at the report's place as its clocks show it, such as 14:05; with the date on another day."""
+    zone = (report.property or Property()).tzinfo()
+    local = moment.astimezone(zone)
+    # Translators: a date format of Django, for the time of day.
+    same_day = local.date() == now.astimezone(zone).date()
+    return date_format(local, _("H:i"), use_l10n=False) if same_day else tell_time(local)
+
+
+def incident_title(report: GuardReport) -> str:
+    """Return what an incident's mail and page are headed: one line, at most 200."""
+    words = {"place": report.property or report.guard, "time": tell_time(local_time(report))}
+    return " ".join((_("Incident at %(place)s, %(time)s: please acknowledge") % words).split())[:200]
 
 
 def title(report: GuardReport) -> str:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +16,9 @@ from rest_framework.request import Request
 
 from config.strict import StrictTypesMixin
 from core.authentication import guard_of
-from reports.models import GuardReport, ReportFile, Thumbnail
+from core.models import name_of
+from reports.incidents import mark_incident
+from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
 from reports.storage import objects
 from reports.uploads import check_number_of
 
@@ -89,6 +93,8 @@ class GuardReportSerializer(serializers.ModelSerializer[GuardReport]):
             "report_datetime",
             "latitude",
             "longitude",
+            "is_incident",
+            "acknowledged_at",
             "processed_at",
             "created_at",
             "updated_at",
@@ -129,6 +135,7 @@ class NewGuardReportSerializer(serializers.Serializer[GuardReport]):
     report_datetime = serializers.DateTimeField(required=False, help_text="Now, when left out.")
     latitude = serializers.FloatField(required=False, allow_null=True, min_value=-90, max_value=90)
     longitude = serializers.FloatField(required=False, allow_null=True, min_value=-180, max_value=180)
+    is_incident = serializers.BooleanField(required=False, help_text="True asks the supervisors to acknowledge it.")
 
     def validate_guard(self, guard_id: int) -> int:
         """Refuse to report for somebody else."""
@@ -159,18 +166,54 @@ def _absolute(request: Request, url: str) -> str:
     return request.build_absolute_uri(url)
 
 
-class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
-    """A report as the back office sees it: all to read, the note to change."""
+class IncidentInquirySerializer(serializers.ModelSerializer[IncidentInquiry]):
+    """Who was asked of an incident, until when, and what came of it. The times are those of the person's turn."""
 
+    user_name = serializers.SerializerMethodField()
+
+    class Meta:
+        model = IncidentInquiry
+        fields = [
+            "task_id",
+            "turn",
+            "user",
+            "user_name",
+            "status",
+            "asked_at",
+            "sign_by",
+            "answer_by",
+            "seen_at",
+            "acknowledged_at",
+        ]
+        read_only_fields = fields
+
+    def get_user_name(self, inquiry: IncidentInquiry) -> str:
+        """Return the person's name."""
+        return name_of(inquiry.user)
+
+
+class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
+    """A report as the back office sees it: all to read, the note to change, and to be made an incident."""
+
+    is_incident = serializers.BooleanField(
+        required=False,
+        help_text="True asks the supervisors to acknowledge. An incident stays one: false leaves it as it is.",
+    )
+    acknowledged_by = serializers.PrimaryKeyRelatedField[User](read_only=True, allow_null=True)
+    inquiries = IncidentInquirySerializer(many=True, read_only=True)
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)
     property_name = serializers.CharField(source="property.__str__", read_only=True, allow_null=True)
 
     class Meta(GuardReportSerializer.Meta):
-        fields = [*GuardReportSerializer.Meta.fields, "guard_name", "property_name"]
-        read_only_fields = [name for name in fields if name != "note"]
+        fields = [*GuardReportSerializer.Meta.fields, "acknowledged_by", "inquiries", "guard_name", "property_name"]
+        read_only_fields = [name for name in fields if name not in {"note", "is_incident"}]
 
+    @transaction.atomic
     def update(self, instance: GuardReport, validated_data: dict[str, Any]) -> GuardReport:
         """Save what was given and nothing else: the workflow may be writing the rest just now."""
+        if validated_data.pop("is_incident", False) and not instance.is_incident:
+            mark_incident(instance.pk)
+            instance.is_incident = True
         for name, value in validated_data.items():
             setattr(instance, name, value)
         instance.save(update_fields=[*validated_data, "updated_at"])

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.models import Guard, Property, PropertySupervisor, Shift
+from reports.incidents import enqueue_escalation
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail, stored_name
 from reports.names import display_name, safe_name
 from reports.reasons import reason_of
@@ -49,8 +50,9 @@ def create_report(
     report_datetime: datetime | None = None,
     latitude: Decimal | None = None,
     longitude: Decimal | None = None,
+    is_incident: bool = False,
 ) -> CreatedReport:
-    """Save a report with its files and enqueue its processing, all or nothing.
+    """Save a report with its files and enqueue its processing, and an incident's escalation: all or nothing.
 
     Shift and property are those of the guard at the report's time. The task is saved with the report and
     sent after the commit, so the queue can not make this fail. Raises StorageUnavailable when a file can
@@ -69,8 +71,11 @@ def create_report(
                 report_datetime=moment,
                 latitude=latitude,
                 longitude=longitude,
+                is_incident=is_incident,
             )
             _store_files(report, files, stored)
+            if is_incident:
+                enqueue_escalation(report)
             return CreatedReport(report, enqueue_processing(report))
     except BaseException:
         _delete_files(stored)

@@ -49,6 +49,11 @@ NEW_REPORT_SCHEMA: dict[str, Any] = {
         },
         "latitude": {"type": "number", "format": "double", "minimum": -90, "maximum": 90},
         "longitude": {"type": "number", "format": "double", "minimum": -180, "maximum": 180},
+        "is_incident": {
+            "type": "boolean",
+            "default": False,
+            "description": "True asks the property's supervisors by mail, one after the other, to acknowledge it.",
+        },
     },
     "anyOf": [{"required": ["file"]}, {"required": ["files"]}],
 }
@@ -122,8 +127,8 @@ class MobileGuardReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin,
 @extend_schema_view(
     list=extend_schema(summary="Reports"),
     retrieve=extend_schema(summary="One report"),
-    update=extend_schema(summary="Change a report's note"),
-    partial_update=extend_schema(summary="Change a report's note"),
+    update=extend_schema(summary="Change a report's note, or make it an incident"),
+    partial_update=extend_schema(summary="Change a report's note, or make it an incident"),
     destroy=extend_schema(summary="Take a report out of use"),
 )
 class BackOfficeGuardReportViewSet(
@@ -134,6 +139,10 @@ class BackOfficeGuardReportViewSet(
     mixins.DestroyModelMixin,
     GuardReportViewSet,
 ):
-    """Reports of all guards: read, note changed, taken out of use."""
+    """Reports of all guards: read, note changed, made an incident, taken out of use."""
 
     serializer_class = BackOfficeReportSerializer
+
+    def get_queryset(self) -> GuardReportQuerySet:
+        """Return the reports in use, with whom was asked of an incident."""
+        return super().get_queryset().prefetch_related("inquiries__user")

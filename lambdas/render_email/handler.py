@@ -1,4 +1,4 @@
-"""Renders a mail and puts it in the bucket, for the "Render Email" state of both workflows with mail."""
+"""Renders a mail and puts it in the bucket, for the "Render Email" state of the workflows with mail."""
 
 from pydantic import ValidationError
 
@@ -6,6 +6,7 @@ from lambdas.shared.database import database_errors, setup_django
 from lambdas.shared.objects import ObjectStore, object_store
 from lambdas.shared.payloads import resolve_payload
 from lambdas.shared.step import step
+from workflows.contracts.daily_report_digest import Digest
 from workflows.contracts.guard_report import Recipient
 from workflows.contracts.notification_email import (
     EmailDocument,
@@ -30,8 +31,14 @@ def lambda_handler(event: RenderEmailInput) -> RenderedEmail:
 
 
 def render(event: RenderEmailInput, objects: ObjectStore) -> RenderedEmail:
-    """Render the mail of a report or of a notification into an object store."""
-    if event.report_id is not None and event.recipient is not None:
+    """Render the mail of a report, an incident, a digest or a notification into an object store."""
+    if event.inquiry_id is not None:
+        send_once_key = f"incident/{event.inquiry_id}"
+        document = _incident_email(event.inquiry_id)
+    elif event.digest is not None:
+        send_once_key = f"digest/{event.digest.client_id}/{event.digest.date}"
+        document = _digest_email(event.digest)
+    elif event.report_id is not None and event.recipient is not None:
         send_once_key = f"guard_report/{event.report_id}/{event.recipient.user_id}"
         document = _report_email(event.report_id, event.recipient)
     else:
@@ -47,6 +54,20 @@ def _report_email(report_id: int, recipient: Recipient) -> EmailDocument:
 
     with database_errors():
         return report_email(report_id, recipient)
+
+
+def _incident_email(inquiry_id: int) -> EmailDocument:
+    from reports.incident_emails import incident_email
+
+    with database_errors():
+        return incident_email(inquiry_id)
+
+
+def _digest_email(digest: Digest) -> EmailDocument:
+    from reports.digests import digest_email
+
+    with database_errors():
+        return digest_email(digest)
 
 
 def _notification_email(notification: NotificationEmailInput) -> EmailDocument:

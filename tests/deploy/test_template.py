@@ -214,7 +214,7 @@ def test_a_function_ends_before_its_state_gives_it_up(
         (state["Parameters"]["FunctionName"], state["TimeoutSeconds"])
         for definition in definitions.values()
         for state in walk(definition)
-        if isinstance(state, dict) and state.get("Type") == "Task"
+        if isinstance(state, dict) and state.get("Type") == "Task" and "TimeoutSecondsPath" not in state
     ]
 
     assert steps
@@ -239,7 +239,7 @@ def test_every_change_of_an_execution_s_status_is_recorded_or_kept(template: Tem
     rule = properties["Events"]["StatusChange"]["Properties"]
 
     assert rule["Pattern"]["detail-type"] == ["Step Functions Execution Status Change"]
-    assert [ref["Ref"] for ref in rule["Pattern"]["detail"]["stateMachineArn"]] == list(MACHINES)
+    assert {ref["Ref"] for ref in rule["Pattern"]["detail"]["stateMachineArn"]} == set(MACHINES)
     assert rule["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["StatusEventsDeadLetterQueue", "Arn"]}
     assert properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
 
@@ -266,6 +266,30 @@ def test_django_reads_no_payload_and_no_mail_and_never_the_queue(template: Templ
     assert ("payloads" in writes, "media" in writes, "thumbnails" in writes) == (True, True, False)
     assert [action for action in allowed if action.startswith("sqs:")] == ["sqs:SendMessage"]
     assert "*" not in [statement["Resource"] for statement in statements]
+
+
+def test_a_task_token_of_the_one_workflow_that_waits_may_be_sent_back_and_no_other(
+    template: Template, translated: Template
+) -> None:
+    account = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
+    machine = f"{account}:stateMachine:${{Prefix}}-${{Stage}}-incident_escalation"
+    arns = [{"Fn::Sub": machine}, {"Fn::Sub": f"{machine}:*"}]  # the machine itself, and its version or alias
+    function = next(function for function in FUNCTIONS if function.name == "await_acknowledgement")
+    backend = resources(template, "AWS::IAM::ManagedPolicy")["BackendPolicy"]["PolicyDocument"]["Statement"]
+    [by_django] = [it for it in backend if "states:SendTaskSuccess" in it["Action"]]
+    [by_function] = [it for it in statements_of(translated, function) if it["Action"] == "states:SendTaskSuccess"]
+
+    assert by_django["Action"] == ["states:SendTaskSuccess", "states:SendTaskHeartbeat"]
+    assert by_django["Resource"] == by_function["Resource"] == arns
+
+
+def test_the_time_for_an_incident_is_longer_than_its_heartbeat(template: Template) -> None:
+    answer, heartbeat = (template["Parameters"][f"Incident{name}Seconds"] for name in ("Answer", "Heartbeat"))
+    variables = functions(template)["ChoosePersonFunction"]["Environment"]["Variables"]
+
+    assert heartbeat["Default"] < answer["Default"]
+    assert variables["INCIDENT_ANSWER_SECONDS"] == {"Ref": "IncidentAnswerSeconds"}
+    assert variables["INCIDENT_HEARTBEAT_SECONDS"] == {"Ref": "IncidentHeartbeatSeconds"}
 
 
 def test_the_bucket_is_private_encrypted_and_forgets_payloads_and_mails(template: Template) -> None:

@@ -16,7 +16,13 @@ from pydantic import BaseModel
 from deploy.cloudformation import read_template
 from workflows import errors
 from workflows.catalog import WORKFLOWS
-from workflows.contracts import guard_report, notification_email, run_task
+from workflows.contracts import (
+    daily_report_digest,
+    guard_report,
+    incident_escalation,
+    notification_email,
+    run_task,
+)
 from workflows.graphs.names import folder_name, function_arn, resource_name
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +31,13 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     path.name.removesuffix(".asl.json"): json.loads(path.read_text(encoding="utf-8"))
     for path in STATE_MACHINES.glob("*.asl.json")
 }
-CONTRACTS = {"guard_report": guard_report, "notification_email": notification_email, "run_task": run_task}
+CONTRACTS = {
+    "daily_report_digest": daily_report_digest,
+    "guard_report": guard_report,
+    "incident_escalation": incident_escalation,
+    "notification_email": notification_email,
+    "run_task": run_task,
+}
 
 # What each Task's function is given and what it answers.
 STEPS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
@@ -35,6 +47,13 @@ STEPS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "Record Report": (guard_report.RecordReportInput, guard_report.RecordedReport),
     "Render Email": (notification_email.RenderEmailInput, notification_email.RenderedEmail),
     "Send Email": (notification_email.SendEmailInput, notification_email.SentEmail),
+    "List Digests": (daily_report_digest.ListDigestsInput, daily_report_digest.DigestList),
+    "Choose Person": (incident_escalation.ChoosePersonInput, incident_escalation.Turn),
+    "Await Acknowledgement": (incident_escalation.AwaitAcknowledgementInput, incident_escalation.KeptToken),
+    "Record Acknowledgement": (
+        incident_escalation.RecordAcknowledgementInput,
+        incident_escalation.AcknowledgedIncident,
+    ),
     "Run Task": (run_task.RunTaskStepInput, run_task.TaskReturn),
 }
 # https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
@@ -46,6 +65,9 @@ LAMBDA_TRANSIENT = [
     "Lambda.TooManyRequestsException",
 ]
 CRASHES = {"Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout", "States.Timeout"}
+NO_ANSWER = ["States.Timeout", "States.HeartbeatTimeout"]
+# The longest that "Choose Person" may say: the settings' own limit.
+ANSWER_SECONDS_AT_MOST = 86_400
 STEP_ERRORS = {
     name: error
     for name, error in inspect.getmembers(errors, inspect.isclass)
@@ -94,6 +116,10 @@ every_task = pytest.mark.parametrize(
 )
 
 
+def waits(task: State) -> bool:
+    return str(task.fields.get("Resource", "")).endswith(".waitForTaskToken")
+
+
 def names(found: tuple[type[errors.StepError], ...]) -> list[str]:
     return [error.__name__ for error in found]
 
@@ -125,7 +151,9 @@ def test_a_machine_ends_some_day_and_says_what_it_is_for(workflow: str) -> None:
     definition = DEFINITIONS[workflow]
 
     assert definition["TimeoutSeconds"] > max(
-        state.fields["TimeoutSeconds"] for state in STATES if state.workflow == workflow and "Retry" in state.fields
+        state.fields.get("TimeoutSeconds", ANSWER_SECONDS_AT_MOST)
+        for state in STATES
+        if state.workflow == workflow and "Retry" in state.fields
     )
     assert definition["Comment"]
     assert definition["QueryLanguage"] == "JSONPath"
@@ -165,10 +193,12 @@ def test_no_failure_ends_in_a_fail_state_which_a_redrive_could_only_enter_again(
 def test_a_task_has_a_timeout_and_four_retriers_in_order(task: State) -> None:
     lambda_transient, transient, permanent, unforeseen = task.fields["Retry"]
 
-    assert task.fields["TimeoutSeconds"] > 0
+    assert waits(task) or task.fields["TimeoutSeconds"] > 0
     assert lambda_transient["ErrorEquals"] == LAMBDA_TRANSIENT
     assert transient["ErrorEquals"] == names(CONTRACTS[task.workflow].TRANSIENT_ERRORS)
-    assert permanent == {"ErrorEquals": permanent_errors(task.workflow), "MaxAttempts": 0}
+    never = NO_ANSWER if waits(task) else []
+    assert sorted(permanent["ErrorEquals"]) == sorted([*permanent_errors(task.workflow), *never])
+    assert permanent["MaxAttempts"] == 0
     assert unforeseen["ErrorEquals"] == ["States.ALL"]
 
 
@@ -187,14 +217,22 @@ def test_what_is_tried_again_is_tried_later_and_later_and_not_by_all_at_once(tas
 @every_state
 def test_only_facts_about_one_file_or_one_person_are_caught(state: State) -> None:
     caught = {error for catcher in state.fields.get("Catch", []) for error in catcher["ErrorEquals"]}
+    recipient = set(names(guard_report.RECIPIENT_ERRORS))
     expected = {
         "Inspect File": {*names(guard_report.FILE_ERRORS), *CRASHES},
         "Make Thumbnails": {*names(guard_report.FILE_ERRORS), *CRASHES},
-        "Render Email": set(names(guard_report.RECIPIENT_ERRORS)),
-        "Send Email": set(names(guard_report.RECIPIENT_ERRORS)),
+        "Render Email": recipient,
+        "Send Email": recipient,
+        "Await Acknowledgement": set(NO_ANSWER),
+    }
+    of_workflow = {
+        "guard_report": expected,
+        "incident_escalation": expected,
+        # One client's trouble, of whatever kind, keeps no other client's mail back.
+        "daily_report_digest": {"Render Email": {"States.ALL"}, "Send Email": {"States.ALL"}},
     }
 
-    assert caught == (expected.get(state.name, set()) if state.workflow == "guard_report" else set())
+    assert caught == of_workflow.get(state.workflow, {}).get(state.name, set())
 
 
 @every_task
@@ -202,7 +240,7 @@ def test_an_error_name_is_a_class_of_ours_or_a_name_of_aws(task: State) -> None:
     handlers = task.fields["Retry"] + task.fields.get("Catch", [])
     found = {error for handler in handlers for error in handler["ErrorEquals"]}
 
-    assert found - STEP_ERRORS.keys() - CRASHES - set(LAMBDA_TRANSIENT) == {"States.ALL"}
+    assert found - STEP_ERRORS.keys() - CRASHES - set(LAMBDA_TRANSIENT) - set(NO_ANSWER) == {"States.ALL"}
 
 
 def test_every_error_that_a_step_may_raise_is_in_a_contract_as_what_it_is() -> None:
@@ -220,8 +258,20 @@ def test_a_task_gives_its_function_what_the_contract_asks_and_keeps_what_it_answ
     required = {name for name, field in given.model_fields.items() if field.is_required()}
 
     assert required <= payload <= set(given.model_fields)
+    if waits(task):  # its result is what comes with the token
+        assert "ResultSelector" not in task.fields
+        return
     assert task.fields["ResultSelector"] == {f"{name}.$": f"$.Payload.{name}" for name in answered.model_fields}
     assert task.fields["Resource"] == "arn:aws:states:::lambda:invoke"
+
+
+def test_a_state_that_waits_has_a_timeout_and_a_shorter_heartbeat_from_the_step_before() -> None:
+    [task] = [state for state in STATES if waits(state)]
+
+    assert task.fields["Resource"] == "arn:aws:states:::lambda:invoke.waitForTaskToken"
+    assert task.fields["TimeoutSecondsPath"] == "$.turn.timeout_seconds"
+    assert task.fields["HeartbeatSecondsPath"] == "$.turn.heartbeat_seconds"
+    assert task.fields["Parameters"]["Payload"]["task_token.$"] == "$$.Task.Token"
 
 
 @every_task
@@ -241,6 +291,8 @@ def resources() -> dict[str, Any]:
 
 @every_task
 def test_a_function_runs_out_of_time_before_its_state_does(task: State, resources: dict[str, Any]) -> None:
+    if waits(task):
+        pytest.skip("It waits for a person, for as long as the person has.")
     function_seconds = resources[resource_name(task.name)]["Properties"]["Timeout"]
 
     # Else the state would give up while the function still works, and a retry would run beside it.

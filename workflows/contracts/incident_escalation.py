@@ -6,7 +6,7 @@ No answer in time, or a person whom no mail reaches: Choose Person again, with t
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from workflows.contracts.base import Contract, TaskId
 from workflows.contracts.guard_report import DatabaseId, Recipient
@@ -60,6 +60,12 @@ class Turn(Contract):
     heartbeat_seconds: Annotated[int, Field(ge=1)]
 
 
+class KeptToken(Contract):
+    """What "Await Acknowledgement" answers; the state's result is what comes with the token instead."""
+
+    is_acknowledged: bool
+
+
 class AwaitAcknowledgementInput(Contract):
     """What "Await Acknowledgement" is given: the token that ends the state goes with the inquiry."""
 
@@ -69,11 +75,11 @@ class AwaitAcknowledgementInput(Contract):
 
 
 class Acknowledgement(Contract):
-    """What ends "Await Acknowledgement": the output of SendTaskSuccess. Times are ISO 8601 in UTC."""
+    """What ends "Await Acknowledgement": the output of SendTaskSuccess. ``user_id`` may be another than was asked."""
 
     inquiry_id: DatabaseId
     user_id: DatabaseId
-    acknowledged_at: str
+    acknowledged_at: AwareDatetime
 
 
 class RecordAcknowledgementInput(Contract):
@@ -88,13 +94,16 @@ class AcknowledgedIncident(Contract):
     """What "Record Acknowledgement" answers: who had acknowledged first, whoever did since."""
 
     user_id: DatabaseId
-    acknowledged_at: str
+    acknowledged_at: AwareDatetime
 
 
 class EscalatedIncident(Contract):
-    """The execution's output. ``turns`` is how many people were asked; the rest is null if staff acknowledged."""
+    """The execution's output. ``turns`` is how many people were asked.
+
+    The rest is null where "Choose Person" found the incident acknowledged, and had nobody to ask any more.
+    """
 
     report_id: DatabaseId
     turns: int
     user_id: DatabaseId | None = None
-    acknowledged_at: str | None = None
+    acknowledged_at: AwareDatetime | None = None

@@ -24,6 +24,7 @@ from executions.background import Background
 from executions.in_process import run_workflow
 from executions.models import TaskRecord, TaskStatus
 from executions.running import this_worker
+from executions.without_queue import run_abandoned
 from reports.models import GuardReport, ReportFile
 from tests.backend.people import make_client, make_guard, make_property, make_report, make_shift, make_user, photo
 from workflows.engine.clock import SkippingClock
@@ -214,7 +215,7 @@ def test_what_a_dead_process_left_is_run_by_the_next(left: TaskStatus) -> None:
     task_id = process_guard_report.enqueue(make_report().pk).id
     TaskRecord.objects.update(status=left, worker_ids=[DEAD_WORKER])
 
-    in_process.run_abandoned()
+    run_abandoned()
 
     record = TaskRecord.objects.get(pk=task_id)
     assert (record.status, record.worker_ids) == (TaskStatus.SUCCEEDED, [DEAD_WORKER, this_worker()])

@@ -35,6 +35,8 @@ def by_the_admin(report: GuardReport, note: str) -> int:
         "is_active": "on",
         "files-TOTAL_FORMS": 0,
         "files-INITIAL_FORMS": 0,
+        "inquiries-TOTAL_FORMS": 0,
+        "inquiries-INITIAL_FORMS": 0,
     }
     return browser.post(reverse("admin:reports_guardreport_change", args=[report.pk]), form).status_code
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from workflows.engine.adapters.documents import sdk_metadata
-from workflows.engine.adapters.performer import TaskCall, TaskError
+from workflows.engine.adapters.performer import Ended, TaskCall, TaskError
 from workflows.engine.adapters.resources import Kind, parse_resource
 from workflows.engine.errors import RUNTIME
 from workflows.engine.jsontext import Json, dumps, loads
@@ -18,7 +18,7 @@ class FunctionPerformer:
 
     A function gets the payload and returns the result, both as JSON values of its own. What it raises
     fails the task as a Python function on Lambda does: the class's name, and a JSON cause. A TaskError
-    goes through.
+    goes through, and so does what has Ended a .waitForTaskToken task at once.
     """
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
@@ -33,11 +33,13 @@ class FunctionPerformer:
         function = self._find(call)
         if function is None:
             raise TaskError(RUNTIME, f"There is no function for the resource '{call.resource}'.", "schedule")
-        if not _is_invoke(call):
-            return _call(function, call.parameters)
+        invokes = _is_invoke(call)
+        result = _call(function, call.parameters.get("Payload", {}) if invokes else call.parameters)
+        if not invokes or isinstance(result, Ended):
+            return result
         return {
             "ExecutedVersion": "$LATEST",
-            "Payload": _call(function, call.parameters.get("Payload", {})),
+            "Payload": result,
             **sdk_metadata([], 200, str(uuid4())),
             "StatusCode": 200,
         }
@@ -61,6 +63,7 @@ def _is_invoke(call: TaskCall) -> bool:
 
 
 def _call(function: Function, payload: Json) -> Json:
+    """Return a function's JSON value, or Ended with one."""
     # Through text both ways, so that neither side can change the other's value.
     try:
         result = function(loads(dumps(payload)))
@@ -71,7 +74,7 @@ def _call(function: Function, payload: Json) -> Json:
         frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
         raise _failed(type(error).__name__, str(error), frames) from error
     try:
-        return loads(dumps(result))
+        return Ended(loads(dumps(result.output))) if isinstance(result, Ended) else loads(dumps(result))
     except (TypeError, ValueError) as error:
         raise _failed("Runtime.MarshalError", f"Unable to marshal response: {error}", []) from error
 

@@ -1,0 +1,20 @@
+"""Chooses whom to ask of an incident next, for the "Choose Person" state of incident_escalation."""
+
+from lambdas.shared.database import database_errors, setup_django
+from lambdas.shared.step import step
+from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
+
+setup_django()
+
+
+@step(ChoosePersonInput)
+def lambda_handler(event: ChoosePersonInput) -> Turn:
+    """Return the next turn: whom to ask, and how long to wait.
+
+    Safe to retry: a turn that was begun is answered again, so nobody is passed over. Raises NobodyAcknowledged,
+    ReportNotFound, and DatabaseUnavailable when trying again helps.
+    """
+    from reports.escalation import choose_person
+
+    with database_errors():
+        return choose_person(event)

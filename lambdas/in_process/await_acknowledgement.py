@@ -1,0 +1,60 @@
+"""Waits for a supervisor where Django runs workflows by itself: in place of ``await_acknowledgement``.
+
+No Step Functions holds a token there, so this waits in the thread that runs the workflow, and looks into the
+database for the answer. With IN_PROCESS_WORKFLOWS=inline nobody waits: everybody is asked at once.
+"""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from executions.callbacks import new_local_token
+from lambdas.shared.database import database_errors
+from lambdas.shared.step import step
+from reports.escalation import answer_of, keep_token
+from reports.incidents import is_over, locked_inquiry
+from reports.models import IncidentInquiry, InquiryStatus
+from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
+from workflows.engine.adapters.performer import Ended, TaskError
+
+POLL_SECONDS = 2.0
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> Ended:
+    """Return the acknowledgement as what ends the state, or fail it as Step Functions would end a silent one.
+
+    Safe to repeat after the process died: the person gets the whole time once more.
+    """
+    _keep({**event, "task_token": new_local_token()}, context)
+    inquiry_id = int(event["inquiry_id"])
+    while True:
+        answer = _answer_or_timeout(inquiry_id)
+        if answer is not None:
+            return Ended(answer.model_dump(mode="json"))
+        if not connection.in_atomic_block:  # a caller's transaction is the caller's to end
+            connection.close()
+        time.sleep(POLL_SECONDS)
+
+
+@step(AwaitAcknowledgementInput)
+def _keep(event: AwaitAcknowledgementInput) -> KeptToken:
+    with database_errors():
+        return KeptToken(is_acknowledged=keep_token(event) is not None)
+
+
+def _answer_or_timeout(inquiry_id: int) -> Acknowledgement | None:
+    with database_errors(), transaction.atomic():
+        inquiry = locked_inquiry(inquiry_id)
+        answer = answer_of(inquiry)
+        waits = settings.IN_PROCESS_WORKFLOWS != "inline"
+        if answer is not None or (waits and not is_over(inquiry, timezone.now())):
+            return answer
+        # Closed under the lock, so that nobody acknowledges between this and the next person's turn.
+        IncidentInquiry.objects.filter(pk=inquiry_id, status=InquiryStatus.ASKED).update(
+            status=InquiryStatus.UNANSWERED
+        )
+    name = "States.Timeout" if inquiry.answer_by <= inquiry.sign_by else "States.HeartbeatTimeout"
+    raise TaskError(name, f"Nobody has acknowledged by {min(inquiry.sign_by, inquiry.answer_by).isoformat()}.")

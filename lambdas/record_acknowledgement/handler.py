@@ -1,0 +1,19 @@
+"""Records who has acknowledged an incident, for the "Record Acknowledgement" state of incident_escalation."""
+
+from lambdas.shared.database import database_errors, setup_django
+from lambdas.shared.step import step
+from workflows.contracts.incident_escalation import AcknowledgedIncident, RecordAcknowledgementInput
+
+setup_django()
+
+
+@step(RecordAcknowledgementInput)
+def lambda_handler(event: RecordAcknowledgementInput) -> AcknowledgedIncident:
+    """Record the acknowledgement where the link's page has not, and return who was first.
+
+    Safe to retry: the first one stays. Raises ReportNotFound, and DatabaseUnavailable when trying again helps.
+    """
+    from reports.escalation import record_acknowledgement
+
+    with database_errors():
+        return record_acknowledgement(event)
