@@ -56,7 +56,7 @@ format: $(SETUP) ## Mend style where a tool can.
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-states: $(SETUP) ## Render the task catalog and state_machines/*.asl.json from the code.
+states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog and the schedules from the code.
 	$(PYTHON) backend/manage.py render_tasks
 	$(PYTHON) -W ignore -m workflows.render
 

@@ -84,10 +84,10 @@ class StepFunctionsBackend(BaseTaskBackend):
         return result_of(record, registered.task)
 
     def check(self, **_kwargs: Any) -> list[CheckMessage]:
-        """Return what is wrong with the settings and the catalog, and what to set."""
-        from executions.checks import check_catalog, check_settings
+        """Return what is wrong with the settings, the catalog and the schedules, and what to set."""
+        from executions.checks import check_catalog, check_schedules, check_settings
 
-        return [*check_settings(), *check_catalog()]
+        return [*check_settings(), *check_catalog(), *check_schedules()]
 
 
 def _named(registered: RegisteredTask, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from django.tasks.exceptions import InvalidTask
 
 from executions.outbox import OUTBOX, SYNC
 from executions.registry import registered_tasks
+from executions.schedule_list import scheduled_tasks
 from executions.without_queue import INLINE, THREAD
 from workflows.catalog import catalog
+from workflows.schedule_problems import problems_of_all
+from workflows.schedules import SCHEDULES
 
 
 def check_settings() -> Iterator[CheckMessage]:
@@ -63,6 +66,16 @@ def check_catalog() -> Iterator[CheckMessage]:
             hint="Add its function, or run make states.",
             id="executions.E009",
         )
+
+
+def check_schedules() -> Iterator[CheckMessage]:
+    """Yield what is wrong with each schedule, such as a task that does not exist."""
+    try:
+        tasks = scheduled_tasks()
+    except (ImproperlyConfigured, InvalidTask):  # told by check_catalog
+        return
+    for problem in problems_of_all(SCHEDULES, tasks):
+        yield Error(problem, hint="Correct it in workflows/schedules.py and run make states.", id="executions.E013")
 
 
 def _check_queue_url(name: str, url: str) -> Iterator[CheckMessage]:

@@ -1,0 +1,133 @@
+"""manage.py schedules: the declared schedules, and when an expression runs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from executions.models import TaskRecord
+from executions.schedule_list import NEXT_RUNS, ScheduleStanding, schedule_standings
+from workflows.schedule_expressions import ExpressionRefused, next_runs
+from workflows.schedule_problems import time_zone_problem
+
+MAX_COUNT = 1000
+_BAD_INPUT = 2
+
+
+class Command(BaseCommand):
+    help = (
+        "The schedules of workflows/schedules.py: when they run and what became of their last run; "
+        "and the check of any expression. Exit code 2 for one that EventBridge Scheduler refuses."
+    )
+    requires_system_checks: list[str] = []  # a schedule with a problem is listed with it
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands = parser.add_subparsers(dest="action", required=True, metavar="list|next")
+        listed = commands.add_parser("list", help="Every schedule, its next three runs and its last.")
+        listed.add_argument("--json", action="store_true", help="As JSON, times in the schedule's zone.")
+        coming = commands.add_parser("next", help="When an expression runs next.")
+        coming.add_argument("expression", help='"cron(0 7 * * ? *)", "rate(5 minutes)" or "at(2026-11-24T12:00:00)".')
+        coming.add_argument("--time-zone", default="UTC", help="A name as America/New_York (UTC).")
+        coming.add_argument("--count", type=int, default=NEXT_RUNS, help=f"How many, 1 to {MAX_COUNT:,} ({NEXT_RUNS}).")
+        coming.add_argument("--json", action="store_true", help="As JSON.")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        if action == "list":
+            self._list(as_json=options["json"])
+        else:
+            self._next(options["expression"], options["time_zone"], options["count"], as_json=options["json"])
+
+    def _list(self, *, as_json: bool) -> None:
+        standings = schedule_standings()
+        if as_json:
+            self.stdout.write(json.dumps([_as_json(standing) for standing in standings], indent=2))
+            return
+        self.stdout.write("\n\n".join("\n".join(_lines(standing)) for standing in standings))
+
+    def _next(self, expression: str, time_zone: str, count: int, *, as_json: bool) -> None:
+        problem = time_zone_problem(time_zone)
+        if problem:
+            raise CommandError(f"--time-zone: {problem}", returncode=_BAD_INPUT)
+        if not 1 <= count <= MAX_COUNT:
+            raise CommandError(
+                f"--count: {count:,} is not 1 to {MAX_COUNT:,}. Give one of these.", returncode=_BAD_INPUT
+            )
+        try:
+            runs = next_runs(expression, time_zone, timezone.now(), count)
+        except ExpressionRefused as error:
+            raise CommandError(str(error), returncode=_BAD_INPUT) from None
+        zone = ZoneInfo(time_zone)
+        if as_json:
+            given = {"expression": expression, "time_zone": time_zone}
+            self.stdout.write(json.dumps(given | {"next_runs": _in_zone(runs, zone)}, indent=2))
+            return
+        self.stdout.write("\n".join(_shown(run, zone) for run in runs) or f"{expression} does not run any more.")
+
+
+def _lines(standing: ScheduleStanding) -> Iterator[str]:
+    schedule = standing.schedule
+    zone = None if standing.problems else ZoneInfo(schedule.time_zone)
+    yield f"{schedule.name}  {schedule.description}"
+    yield f"  task      {schedule.task}"
+    yield f"  runs      {schedule.expression} in {schedule.time_zone}{_window(schedule.flexible_window_minutes)}"
+    yield from (f"  problem   {problem}" for problem in standing.problems)
+    if zone:
+        yield f"  next      {', '.join(_shown(run, zone) for run in standing.next_runs) or 'never'}"
+    deadline = schedule.start_deadline_seconds
+    yield f"  overlap   {schedule.overlap.value}"
+    yield f"  deadline  {'none' if deadline is None else f'{deadline:,} s after its time'}"
+    yield f"  last      {_last(standing, zone)}"
+
+
+def _window(minutes: int) -> str:
+    return f", within {minutes:,} minutes" if minutes else ""
+
+
+def _last(standing: ScheduleStanding, zone: ZoneInfo | None) -> str:
+    record = standing.last_run
+    if record is None:
+        return "not recorded yet"
+    began = f" at {_shown(_begun_at(record), zone)}" if zone else ""
+    return f"{record.pk} {record.status}{began}{f', skipped: {standing.skipped}' if standing.skipped else ''}"
+
+
+def _begun_at(record: TaskRecord) -> datetime:
+    return record.started_at or record.enqueued_at
+
+
+def _shown(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _in_zone(moments: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+    return [moment.astimezone(zone).isoformat() for moment in moments]
+
+
+def _as_json(standing: ScheduleStanding) -> dict[str, Any]:
+    schedule, record = standing.schedule, standing.last_run
+    zone = ZoneInfo("UTC" if standing.problems else schedule.time_zone)
+    last_run = record and {
+        "task_id": record.pk,
+        "status": record.status,
+        "began_at": _begun_at(record).astimezone(zone).isoformat(),
+        "finished_at": record.finished_at and record.finished_at.astimezone(zone).isoformat(),
+        "skipped": standing.skipped,
+    }
+    return {
+        "name": schedule.name,
+        "description": schedule.description,
+        "task": schedule.task,
+        "payload": dict(schedule.payload),
+        "expression": schedule.expression,
+        "time_zone": schedule.time_zone,
+        "flexible_window_minutes": schedule.flexible_window_minutes,
+        "overlap": schedule.overlap.value,
+        "start_deadline_seconds": schedule.start_deadline_seconds,
+        "problems": list(standing.problems),
+        "next_runs": _in_zone(standing.next_runs, zone),
+        "last_run": last_run,
+    }
