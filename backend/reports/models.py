@@ -135,6 +135,8 @@ class ReportFile(models.Model):
         verbose_name = _("report file")
         verbose_name_plural = _("report files")
         ordering = ["report_id", "position"]
+        # By it a file is found that an earlier report had.
+        indexes = [models.Index(fields=["sha256"], name="file_sha256", condition=~Q(sha256=""))]
         constraints = [models.UniqueConstraint(fields=["report", "position"], name="one_file_per_position")]
 
     def __str__(self) -> str:

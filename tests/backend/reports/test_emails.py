@@ -160,7 +160,7 @@ def test_a_mail_costs_a_fixed_number_of_queries(django_assert_num_queries: Djang
     for number in range(8):
         make_picture(report, f"{number}.jpg")
 
-    with django_assert_num_queries(4):  # reader, report, files, thumbnails
+    with django_assert_num_queries(5):  # reader, report, files, thumbnails, shifts
         mail_of(report, reader)
 
 

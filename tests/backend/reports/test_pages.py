@@ -69,7 +69,7 @@ def test_a_page_costs_a_fixed_number_of_queries(django_assert_num_queries: Djang
     for number in range(6):
         make_picture(report, f"{number}.jpg")
 
-    with django_assert_num_queries(4):  # report, files, thumbnails, reader
+    with django_assert_num_queries(5):  # report, files, thumbnails, reader, shifts
         open_page(report, reader)
 
 

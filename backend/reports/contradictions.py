@@ -1,0 +1,190 @@
+"""What does not add up about a report, told from the rows alone, in the active language.
+
+To add a rule: write a function from reports to (report's id, ``Contradiction``), and name it in ``RULES``. It asks
+the database once for all of the reports.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from django.db.models import Min, Q
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from core.models import Shift, ShiftStatus
+from reports.models import FileState, GuardReport, ReportFile
+from reports.presentation import local_time, tell_time
+from reports.reasons import sentence_of
+
+# A phone's clock may be some minutes fast, and a phone may have been without a network for a whole shift.
+CLOCK_TOLERANCE = timedelta(minutes=15)
+LATE_AFTER = timedelta(hours=24)
+
+
+class Kind(StrEnum):
+    """What a contradiction is about."""
+
+    SAME_FILE = "same_file"
+    OTHER_TYPE = "other_type"
+    NO_SHIFT = "no_shift"
+    REFUSED_FILE = "refused_file"
+    TIME = "time"
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """One thing that does not add up, in one sentence."""
+
+    kind: Kind
+    sentence: str
+
+
+type Reports = Sequence[GuardReport]
+type Found = Iterator[tuple[int, Contradiction]]
+type Rule = Callable[[Reports], Found]
+
+
+def contradictions_of(reports: Reports) -> dict[int, list[Contradiction]]:
+    """Return what does not add up, by the report's id; every report has an entry.
+
+    Load the reports by ``for_reading()``: then this costs at most two queries, however many there are.
+    """
+    found: dict[int, list[Contradiction]] = {report.pk: [] for report in reports}
+    for rule in RULES:
+        for report_id, contradiction in rule(reports):
+            found[report_id].append(contradiction)
+    return found
+
+
+def sentences_beside_files(report: GuardReport) -> list[str]:
+    """Return what does not add up about one report, for where its refused files are told by themselves."""
+    return [found.sentence for found in contradictions_of([report])[report.pk] if found.kind != Kind.REFUSED_FILE]
+
+
+def _refused_files(reports: Reports) -> Found:
+    for report, file in _files(reports):
+        if file.status == FileState.REJECTED:
+            words = {"file": file.name, "reason": sentence_of(file.error)}
+            yield report.pk, Contradiction(Kind.REFUSED_FILE, _("%(file)s was refused. %(reason)s") % words)
+
+
+def _same_files(reports: Reports) -> Found:
+    """Yield files that a report filed earlier had. Which of two came first is told by when they arrived."""
+    digests = {file.sha256 for _report, file in _files(reports) if file.sha256}
+    filed = _first_filed(digests) if digests else {}
+    for report, file in _files(reports):
+        earlier = {place: moment for place, moment in filed.get(file.sha256, {}).items() if moment < report.created_at}
+        if earlier:
+            yield report.pk, Contradiction(Kind.SAME_FILE, _same_file(report, file, earlier))
+
+
+def _same_file(report: GuardReport, file: ReportFile, earlier: Mapping[int | None, datetime]) -> str:
+    # Of another property not even the name is told: it may be another client's.
+    here = earlier.get(report.property_id) if report.property else None
+    if report.property is None or here is None:
+        return _("%(file)s is a file that an earlier report had, one from elsewhere.") % {"file": file.name}
+    words = {"file": file.name, "time": tell_time(here.astimezone(local_time(report).tzinfo))}
+    return _("%(file)s is a file that an earlier report of this property had, filed on %(time)s.") % words
+
+
+def _first_filed(digests: set[str]) -> dict[str, dict[int | None, datetime]]:
+    """Return when a file of each digest was first filed, by property."""
+    files = ReportFile.objects.filter(sha256__in=digests, report__is_active=True).order_by()
+    rows = files.values_list("sha256", "report__property_id").annotate(first=Min("report__created_at"))
+    filed: dict[str, dict[int | None, datetime]] = defaultdict(dict)
+    for digest, property_id, first in rows:
+        filed[digest][property_id] = first
+    return filed
+
+
+_MOVIES = frozenset({"video/mp4", "video/quicktime", "video/x-m4v"})
+_HEIF = frozenset({"image/heic", "image/heif"})
+# What a name's ending promises; of other endings nothing is expected.
+_PROMISED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("jpg", "jpeg", "jpe"), frozenset({"image/jpeg"})),
+        **dict.fromkeys(("tif", "tiff"), frozenset({"image/tiff"})),
+        **dict.fromkeys(("heic", "heif"), _HEIF),
+        **dict.fromkeys(("mp4", "m4v", "mov"), _MOVIES),
+        "png": frozenset({"image/png"}),
+        "gif": frozenset({"image/gif"}),
+        "webp": frozenset({"image/webp"}),
+        "pdf": frozenset({"application/pdf"}),
+        "txt": frozenset({"text/plain"}),
+    }
+)
+
+
+def _other_types(reports: Reports) -> Found:
+    for report, file in _files(reports):
+        ending = PurePosixPath(file.name).suffix.removeprefix(".").lower()
+        promised = _PROMISED.get(ending)
+        if promised and file.media_type and file.media_type not in promised:
+            words = {"file": file.name, "named": ending.upper(), "found": _type_in_words(file.media_type)}
+            sentence = _("%(file)s is named as %(named)s; its content is %(found)s.") % words
+            yield report.pk, Contradiction(Kind.OTHER_TYPE, sentence)
+
+
+def _type_in_words(media_type: str) -> str:
+    if media_type == "application/octet-stream":
+        return _("of no known type")
+    return media_type.rpartition("/")[2].removeprefix("x-").upper()
+
+
+def _outside_of_shifts(reports: Reports) -> Found:
+    doubtful = [report for report in reports if report.shift is None or not holds(report.shift, report)]
+    if not doubtful:
+        return
+    shifts = _shifts_around(doubtful)
+    for report in doubtful:
+        if not any(holds(shift, report) for shift in shifts[report.guard_id]):
+            yield report.pk, Contradiction(Kind.NO_SHIFT, _("The guard had no shift at that time."))
+
+
+def holds(shift: Shift, report: GuardReport) -> bool:
+    """Return whether a shift is its guard's and holds the report's time, as ``Shift.objects.covering`` has it."""
+    moment = report.report_datetime
+    if shift.guard_id != report.guard_id or not shift.is_active or shift.status == ShiftStatus.VOIDED:
+        return False
+    has_begun = shift.actual_start is not None and shift.actual_start <= moment
+    actual = has_begun and (shift.actual_end is None or shift.actual_end >= moment)
+    return actual or shift.planned_start <= moment <= shift.planned_end
+
+
+def _shifts_around(reports: Reports) -> dict[int, list[Shift]]:
+    moments = [report.report_datetime for report in reports]
+    first, last = min(moments), max(moments)
+    planned = Q(planned_start__lte=last, planned_end__gte=first)
+    actual = Q(actual_start__lte=last) & (Q(actual_end__gte=first) | Q(actual_end__isnull=True))
+    shifts: dict[int, list[Shift]] = defaultdict(list)
+    for shift in Shift.objects.active().filter(planned | actual, guard__in={report.guard_id for report in reports}):
+        shifts[shift.guard_id].append(shift)
+    return shifts
+
+
+def _odd_times(reports: Reports) -> Found:
+    for report in reports:
+        told, arrived = report.report_datetime, report.created_at
+        if told - arrived > CLOCK_TOLERANCE:
+            sentence = _("The report gives a time %(span)s after it arrived.") % {"span": _span(arrived, told)}
+            yield report.pk, Contradiction(Kind.TIME, sentence)
+        elif arrived - told > LATE_AFTER:
+            sentence = _("The report arrived %(span)s after the time it gives.") % {"span": _span(told, arrived)}
+            yield report.pk, Contradiction(Kind.TIME, sentence)
+
+
+def _span(start: datetime, end: datetime) -> str:
+    return timesince(start, end, depth=1).replace("\xa0", " ")
+
+
+def _files(reports: Reports) -> Iterator[tuple[GuardReport, ReportFile]]:
+    return ((report, file) for report in reports for file in report.files.all())
+
+
+# As they are told: what a reader misses first.
+RULES: tuple[Rule, ...] = (_refused_files, _same_files, _other_types, _outside_of_shifts, _odd_times)

@@ -1,0 +1,20 @@
+"""Lists the clients who get a digest, for the "List Digests" state of daily_report_digest."""
+
+from lambdas.shared.database import database_errors, setup_django
+from lambdas.shared.step import step
+from workflows.contracts.daily_report_digest import DigestList, ListDigestsInput
+
+setup_django()
+
+
+@step(ListDigestsInput)
+def lambda_handler(event: ListDigestsInput) -> DigestList:
+    """Return one digest for each client with a report on the day, or why the run is skipped.
+
+    Safe to retry: it reads, and keeps once whether a scheduled run is skipped. Raises PayloadInvalid and
+    TooManyDigests; DatabaseUnavailable when trying again helps.
+    """
+    from reports.digests import list_digests
+
+    with database_errors():
+        return list_digests(event.task_id, event.payload.date)

@@ -1,0 +1,191 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import translation
+from pytest_django import DjangoAssertNumQueries
+
+from core.models import Shift, ShiftStatus
+from reports.contradictions import Kind, contradictions_of, holds, sentences_beside_files
+from reports.models import FileState, GuardReport
+from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_shift
+
+pytestmark = pytest.mark.django_db
+MOMENT = datetime(2026, 11, 23, 19, 5, tzinfo=UTC)
+DIGEST = "a" * 64
+
+
+def report_on_duty(arrived: datetime = MOMENT, **fields: Any) -> GuardReport:
+    """A report at MOMENT, within its guard's shift."""
+    guard = fields.pop("guard", None) or make_guard()
+    place = fields.pop("property", None) or make_property()
+    shift = make_shift(guard, place, planned_start=MOMENT - timedelta(hours=2), planned_end=MOMENT + timedelta(hours=2))
+    return arriving(
+        make_report(guard, **{"property": place, "shift": shift, "report_datetime": MOMENT} | fields), arrived
+    )
+
+
+def arriving(report: GuardReport, arrived: datetime) -> GuardReport:
+    GuardReport.objects.filter(pk=report.pk).update(created_at=arrived)
+    return report
+
+
+def found_of(report: GuardReport) -> list[tuple[Kind, str]]:
+    loaded = GuardReport.objects.for_reading().get(pk=report.pk)
+    return [(found.kind, found.sentence) for found in contradictions_of([loaded])[report.pk]]
+
+
+def test_a_report_that_adds_up_has_no_contradictions() -> None:
+    report = report_on_duty()
+    make_picture(report, "gate.jpg", sha256=DIGEST)
+
+    assert found_of(report) == []
+
+
+def test_a_file_of_an_earlier_report_of_the_property_is_told_with_its_time() -> None:
+    place = make_property()
+    earlier = report_on_duty(MOMENT - timedelta(days=3), property=place)
+    make_picture(earlier, "old.jpg", sha256=DIGEST)
+    report = report_on_duty(property=place)
+    make_picture(report, "new.jpg", sha256=DIGEST)
+
+    sentence = "new.jpg is a file that an earlier report of this property had, filed on 20 Nov 2026 14:05."
+    assert found_of(report) == [(Kind.SAME_FILE, sentence)]
+    assert Kind.SAME_FILE not in dict(found_of(earlier))
+
+
+def test_of_another_property_nothing_is_told_but_that_it_is_another() -> None:
+    earlier = report_on_duty(MOMENT - timedelta(days=3), property=make_property(name="Secret Villa"))
+    make_picture(earlier, sha256=DIGEST)
+    report = report_on_duty()
+    make_picture(report, "new.jpg", sha256=DIGEST)
+
+    assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is a file that an earlier report had, one from elsewhere.")]
+
+
+def test_a_report_out_of_use_and_the_report_itself_are_no_earlier_reports() -> None:
+    gone = report_on_duty(MOMENT - timedelta(days=3), is_active=False)
+    make_picture(gone, sha256=DIGEST)
+    report = report_on_duty()
+    for name in ("one.jpg", "same.jpg"):
+        make_picture(report, name, sha256=DIGEST)
+
+    assert found_of(report) == []
+
+
+def test_files_whose_content_is_unknown_are_not_the_same() -> None:
+    make_file(report_on_duty(MOMENT - timedelta(days=3)), sha256="")
+    report = report_on_duty()
+    make_file(report, sha256="")
+
+    assert found_of(report) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "sentence"),
+    [
+        ("gate.PNG", "image/jpeg", "gate.PNG is named as PNG; its content is JPEG."),
+        ("gate.jpg", "application/pdf", "gate.jpg is named as JPG; its content is PDF."),
+        ("plan.pdf", "application/octet-stream", "plan.pdf is named as PDF; its content is of no known type."),
+        ("gate.jpeg", "image/jpeg", ""),
+        ("walk.mov", "video/mp4", ""),
+        ("table.xlsx", "application/zip", ""),
+        ("gate", "image/jpeg", ""),
+        ("gate.jpg", "", ""),
+    ],
+)
+def test_a_name_that_promises_another_type_than_the_content_is_told(name: str, media_type: str, sentence: str) -> None:
+    report = report_on_duty()
+    make_file(report, name, media_type=media_type)
+
+    assert found_of(report) == ([(Kind.OTHER_TYPE, sentence)] if sentence else [])
+
+
+def test_a_refused_file_is_told_with_its_reason_unless_files_are_told_by_themselves() -> None:
+    report = report_on_duty()
+    make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")
+
+    sentence = "broken.jpg was refused. The picture is damaged and can not be shown."
+    assert found_of(report) == [(Kind.REFUSED_FILE, sentence)]
+    assert sentences_beside_files(report) == []
+
+
+def test_a_report_outside_of_any_shift_is_told() -> None:
+    guard = make_guard()
+    make_shift(guard, planned_start=MOMENT - timedelta(days=1), planned_end=MOMENT - timedelta(hours=8))
+    make_shift(make_guard(), planned_start=MOMENT - timedelta(hours=1), planned_end=MOMENT + timedelta(hours=1))  # another guard's
+    report = arriving(make_report(guard, report_datetime=MOMENT), MOMENT)
+
+    assert found_of(report) == [(Kind.NO_SHIFT, "The guard had no shift at that time.")]
+
+
+def test_a_shift_that_was_entered_after_the_report_counts() -> None:
+    guard = make_guard()
+    report = arriving(make_report(guard, report_datetime=MOMENT), MOMENT)
+    make_shift(guard, planned_start=MOMENT - timedelta(hours=1), planned_end=MOMENT + timedelta(hours=1))
+
+    assert found_of(report) == []
+
+
+HOUR = timedelta(hours=1)
+LATER = {"planned_start": MOMENT + HOUR, "planned_end": MOMENT + 9 * HOUR}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"planned_start": MOMENT, "planned_end": MOMENT + HOUR},
+        {"planned_start": MOMENT - HOUR, "planned_end": MOMENT},
+        {"planned_start": MOMENT - 2 * HOUR, "planned_end": MOMENT - HOUR},
+        LATER,
+        LATER | {"actual_start": MOMENT - HOUR},
+        LATER | {"actual_start": MOMENT - HOUR, "actual_end": MOMENT},
+        LATER | {"actual_start": MOMENT - 2 * HOUR, "actual_end": MOMENT - HOUR},
+        {"planned_start": MOMENT, "planned_end": MOMENT + HOUR, "status": ShiftStatus.VOIDED},
+        {"planned_start": MOMENT, "planned_end": MOMENT + HOUR, "is_active": False},
+    ],
+)
+def test_a_shift_holds_a_moment_just_as_the_query_for_it_has_it(fields: dict[str, Any]) -> None:
+    guard = make_guard()
+    shift = make_shift(guard, **fields)
+    report = arriving(make_report(guard, report_datetime=MOMENT), MOMENT)
+    covers = Shift.objects.covering(MOMENT).filter(pk=shift.pk).exists()
+
+    assert holds(shift, report) == covers
+    assert (Kind.NO_SHIFT in dict(found_of(report))) == (not covers)
+
+
+@pytest.mark.parametrize(
+    ("late", "sentence"),
+    [
+        (timedelta(minutes=-15), ""),
+        (timedelta(hours=-3), "The report gives a time 3 hours after it arrived."),
+        (timedelta(hours=24), ""),
+        (timedelta(days=2, hours=1), "The report arrived 2 days after the time it gives."),
+    ],
+)
+def test_a_time_far_from_the_arrival_is_told(late: timedelta, sentence: str) -> None:
+    report = report_on_duty(MOMENT + late)
+
+    assert found_of(report) == ([(Kind.TIME, sentence)] if sentence else [])
+
+
+def test_any_number_of_reports_costs_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for number in range(12):
+        report = make_report(report_datetime=MOMENT)  # outside of any shift
+        make_picture(report, sha256=f"{number:064x}")
+    reports = list(GuardReport.objects.for_reading())
+
+    with django_assert_num_queries(2):  # digests, shifts
+        contradictions_of(reports)
+    with django_assert_num_queries(0):
+        assert contradictions_of([]) == {}
+
+
+def test_the_sentences_are_in_the_active_language() -> None:
+    report = report_on_duty(MOMENT + timedelta(days=3))
+
+    with translation.override("es"):
+        [(_kind, sentence)] = found_of(report)
+
+    assert "3 días" in sentence
