@@ -1,19 +1,31 @@
-"""Task records in the admin: to be read, never written."""
+"""Task records and alerts in the admin: to be read, never written."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from executions.models import TaskRecord
+from core.typed_admin import ModelAdmin
+from executions.models import Alert, TaskRecord
 from executions.registry import registered_tasks
 
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[TaskRecord]
-else:  # generic only in the stubs
-    _ModelAdmin = admin.ModelAdmin
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that say what happened: nobody adds, changes or deletes one here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        """Return False."""
+        return False
 
 
 class TaskFilter(admin.SimpleListFilter):
@@ -32,7 +44,7 @@ class TaskFilter(admin.SimpleListFilter):
 
 
 @admin.register(TaskRecord)
-class TaskRecordAdmin(_ModelAdmin):
+class TaskRecordAdmin(ReadOnlyAdmin):
     """Tasks by status, name and time; found by id, report or error."""
 
     list_display = ["id", "task", "status", "report_id", "enqueued_at", "started_at", "finished_at", "error"]
@@ -42,14 +54,16 @@ class TaskRecordAdmin(_ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
-        """Return False: a task is added by enqueueing it."""
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        """Return False: a record says what happened."""
-        return False
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """What operations were told of, and whether it is over."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        """Return False: a record says what happened."""
-        return False
+    list_display = ["opened_at", "closed_at", "told_at", "kinds"]
+    list_filter = [("closed_at", admin.EmptyFieldListFilter)]
+    fields = ["opened_at", "told_at", "closed_at", "kinds", "findings"]
+
+    @admin.display(description=_("stuck"))
+    def kinds(self, alert: Alert) -> str:
+        """Say how many of each kind are stuck now, or were when the alert was closed."""
+        return ", ".join(f"{kind} ({finding['count']})" for kind, finding in alert.findings.items())
