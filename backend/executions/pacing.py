@@ -60,13 +60,14 @@ class Pace:
         self._stop, self._clock = stop or Event(), clock
         self._next_at: float | None = None
 
-    def wait(self) -> None:
-        """Wait until the next call may be made."""
+    def wait(self, count: int = 1) -> bool:
+        """Wait until the next ``count`` may be done, together. Return False once ``stop`` is set."""
         now = self._clock()
         if self._next_at is not None and self._next_at > now:
             self._stop.wait(self._next_at - now)
             now = self._next_at
-        self._next_at = now + self._interval_seconds
+        self._next_at = now + count * self._interval_seconds
+        return not self._stop.is_set()
 
 
 def wait_out_throttling[T](

@@ -10,8 +10,9 @@ from django.test import modify_settings
 from moto import mock_aws
 from pytest_django import Settings
 
-from executions import aws
+from executions import aws, held_messages
 from executions.registry import registered_tasks
+from tests.backend.executions.dead_letter_queues import DeadLetterQueue, make_queues
 from tests.backend.executions.operated import Operated
 from tests.workflows.engine.server.served import Server
 
@@ -99,6 +100,13 @@ def queue_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.USE_ASYNC_TASKS = True
     settings.AWS_SQS_QUEUE_URL = f"http://127.0.0.1:{port}/123456789012/tasks"
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+def dlq(_moto: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> DeadLetterQueue:
+    """Both queues, at an endpoint that has no moves of its own."""
+    monkeypatch.setattr(held_messages, "WAIT_SECONDS", 0)  # moto is one server, and has no false empty answers
+    return make_queues(settings)
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,238 @@
+"""The messages that started nothing: what each asks for, and why it was not dispatched.
+
+Why is found by ``workflows.message.read_message``, the check that the dispatcher itself makes, with the catalog
+of this code: what can be dispatched now may not have been when it was received, because its task did not exist
+yet or Step Functions was throttled.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+from typing import Any
+
+from django.utils import timezone
+
+from executions.held_messages import Message, holding
+from executions.models import WAITING, TaskRecord
+from executions.queue_pair import approximate_count, dlq_url, name_of, sqs_refusals
+from executions.refusals import OperationFailed, OperationRefused
+from workflows.message import ExecutionStart, MessageRejected, read_message, task_id_of
+
+CAN_BE_DISPATCHED = "CanBeDispatched"
+ALREADY_STARTED = "AlreadyStarted"
+RAN_IN_PROCESS = "RanInProcess"
+# Moved by default: the dispatcher takes them. It starts nothing for a name that is taken, and deletes the message.
+TAKEN_BY_THE_DISPATCHER = (CAN_BE_DISPATCHED, ALREADY_STARTED)
+_LOCAL_ARN = "arn:aws:states:local:"
+
+
+def reasons() -> list[str]:
+    """Return every reason there is: the three above, and the errors by which the dispatcher's log names a refusal."""
+    rejections = sorted(leaf.__name__ for leaf in MessageRejected.__subclasses__())
+    return [*TAKEN_BY_THE_DISPATCHER, RAN_IN_PROCESS, *rejections]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """One message of the dead-letter queue.
+
+    ``task_id`` names its execution; None where the body has no id that could. ``why`` is None when it can be
+    dispatched now. ``sent_at`` is when it was first sent (on a FIFO queue: when it became a dead letter).
+    ``receive_count`` is SQS's ApproximateReceiveCount: over all queues, so that of the task queue and every
+    look at the dead letters since. ``record_status`` is the task record's, "" where there is none.
+    """
+
+    message_id: str
+    task_id: str | None
+    task: str | None
+    reason: str
+    why: str | None
+    remedy: str
+    record_status: str
+    sent_at: datetime
+    age_seconds: float
+    receive_count: int
+    body: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    message_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the dispatcher takes it, moved back now."""
+        return self.reason in TAKEN_BY_THE_DISPATCHER
+
+    @property
+    def lacks_id(self) -> bool:
+        """Whether its MessageId stands for the id, which a copy does not keep."""
+        return lacks_id(self.body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which messages are meant: all of these conditions, each empty for any. ``ids`` are message or task ids."""
+
+    task: str = ""
+    ids: Sequence[str] = ()
+    reason: str = ""
+
+    def has(self, letter: DeadLetter) -> bool:
+        """Tell whether a message is meant."""
+        return (
+            (not self.task or letter.task == self.task)
+            and (not self.ids or letter.message_id in self.ids or letter.task_id in self.ids)
+            and (not self.reason or letter.reason == self.reason)
+        )
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every message is meant."""
+        return not (self.task or self.ids or self.reason)
+
+    def missing_from(self, letters: Sequence[DeadLetter]) -> list[str]:
+        """Return the ids that none of these messages has."""
+        found = {letter.message_id for letter in letters} | {letter.task_id for letter in letters}
+        return [given for given in self.ids if given not in found]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, the oldest first. ``is_complete``: the queue had no more that nobody else held."""
+
+    letters: Sequence[DeadLetter]
+    is_complete: bool
+    approximate_total: int
+
+    def by_reason(self) -> Counter[str]:
+        """Return how many there are of each reason."""
+        return Counter(letter.reason for letter in self.letters)
+
+
+def read(limit: int | None = None, stop: Event | None = None) -> Reading:
+    """Read the dead-letter queue, at most ``limit`` messages of it, and leave every message there.
+
+    Nothing is lost or hidden: what is received is given back at the end, and within 20 s if this process dies.
+    Each message is there once. Reading raises receive counts, to no effect: a dead-letter queue has no
+    dead-letter queue. Raises OperationRefused, and OperationFailed also once ``stop`` is set.
+    """
+    url, letters, is_complete = dlq_url(), list[DeadLetter](), True
+    with holding(url) as held:
+        while limit is None or len(letters) < limit:
+            if stop is not None and stop.is_set():
+                raise OperationFailed(name_of(url), "was read no further: stopped.", "Nothing was changed.")
+            received = held.receive(10 if limit is None else limit - len(letters))
+            if not received:
+                break
+            letters += judged(received)
+        else:
+            is_complete = False
+        is_complete = is_complete and not held.is_cut_short
+    with sqs_refusals():
+        total = max(len(letters), approximate_count(url))
+    letters.sort(key=lambda letter: (letter.sent_at, letter.message_id))
+    return Reading(letters, is_complete or total == len(letters), total)
+
+
+def find(given: str, limit: int | None = None, stop: Event | None = None) -> DeadLetter:
+    """Return the message of a message id or task id. Raises OperationRefused when it is not there."""
+    reading = read(limit, stop)
+    for letter in reading.letters:
+        if given in (letter.message_id, letter.task_id):
+            return letter
+    raise not_there([given], reading)
+
+
+def not_there(ids: Sequence[str], reading: Reading) -> OperationRefused:
+    """Return what to say of ids that no message has."""
+    return OperationRefused(
+        ", ".join(ids),
+        f"is no message of the dead-letter queue, nor the task id of one ({len(reading.letters):,} read).",
+        "See manage.py dlq list. One that somebody else has just received comes back after its visibility timeout.",
+    )
+
+
+def judged(messages: Sequence[Message]) -> list[DeadLetter]:
+    """Return messages as dead letters, judged by the dispatcher's check and by their task records."""
+    read_as = [(message, _read(message["Body"], message["MessageId"])) for message in messages]
+    task_ids = {message["MessageId"]: _task_id(message, asks_for) for message, asks_for in read_as}
+    known = TaskRecord.objects.only("status", "ran_inline", "execution_arn")
+    records = known.in_bulk([task_id for task_id in task_ids.values() if task_id])
+    return [
+        _judge(message, asks_for, task_ids[message["MessageId"]], records.get(task_ids[message["MessageId"]] or ""))
+        for message, asks_for in read_as
+    ]
+
+
+def lacks_id(body: str) -> bool:
+    """Tell whether a body is read under its MessageId: it is an object, and neither an id nor a schedule names it."""
+    message = _object(body)
+    return message is not None and message.get("id") is None and message.get("schedule") is None
+
+
+def _read(body: str, message_id: str) -> ExecutionStart | Exception:
+    try:
+        return read_message(body, message_id)
+    except Exception as error:  # noqa: BLE001  the dispatcher would fail by it as well
+        return error
+
+
+def _judge(
+    message: Message, asks_for: ExecutionStart | Exception, task_id: str | None, record: TaskRecord | None
+) -> DeadLetter:
+    body, attributes = message["Body"], message.get("Attributes", {})
+    reason, why, remedy = _verdict(asks_for, record)
+    sent_at = datetime.fromtimestamp(int(attributes.get("SentTimestamp", 0)) / 1000, UTC)
+    return DeadLetter(
+        message_id=message["MessageId"],
+        task_id=task_id,
+        task=asks_for.task if isinstance(asks_for, ExecutionStart) else _task(body),
+        reason=reason,
+        why=why,
+        remedy=remedy,
+        record_status=record.status if record else "",
+        sent_at=sent_at,
+        age_seconds=max(0.0, (timezone.now() - sent_at).total_seconds()),
+        receive_count=int(attributes.get("ApproximateReceiveCount", 0)),
+        body=body,
+        attributes={str(name): value for name, value in attributes.items()},
+        message_attributes=dict(message.get("MessageAttributes", {})),
+    )
+
+
+def _verdict(asks_for: ExecutionStart | Exception, record: TaskRecord | None) -> tuple[str, str | None, str]:
+    if isinstance(asks_for, MessageRejected):
+        return type(asks_for).__name__, f"{asks_for.where}: {asks_for.problem}", asks_for.remedy
+    if isinstance(asks_for, Exception):
+        remedy = "Report it: the dispatcher fails by the same error."
+        return type(asks_for).__name__, f"could not be judged ({asks_for!r}).", remedy
+    if record is None or record.status in WAITING:
+        return CAN_BE_DISPATCHED, None, "Its execution was not started then. Redrive it, and it is."
+    if record.ran_inline or record.execution_arn.startswith(_LOCAL_ARN):
+        why = f"the task was run without the queue, in the web process, and is {record.status}."
+        return RAN_IN_PROCESS, why, "Moved back it would run a second time. Purge it."
+    return (
+        ALREADY_STARTED,
+        f"its execution was started and is {record.status}: moved back, the message starts nothing and is gone.",
+        "To run the task again: manage.py executions redrive or restart. Redrive or purge the message to be rid of it.",
+    )
+
+
+def _object(body: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _task(body: str) -> str | None:
+    task = (_object(body) or {}).get("task")
+    return task if isinstance(task, str) else None
+
+
+def _task_id(message: Message, asks_for: ExecutionStart | Exception) -> str | None:
+    if isinstance(asks_for, ExecutionStart):
+        return asks_for.name
+    return message["MessageId"] if lacks_id(message["Body"]) else task_id_of(message["Body"])

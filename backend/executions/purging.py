@@ -1,0 +1,158 @@
+"""Deletes dead letters for good: each is first saved to a file and entered in the audit table."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import IO, Any
+from uuid import UUID
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.utils import timezone
+
+from executions.audit import audited, new_batch
+from executions.dead_letters import DeadLetter, Reading, Selection, judged, not_there, read
+from executions.held_messages import HeldMessages, holding
+from executions.models import AuditAction, AuditEntry
+from executions.queue_pair import dlq_url, name_of
+from executions.refusals import OperationFailed, OperationRefused
+
+type Act = tuple[AbstractContextManager[AuditEntry], AuditEntry]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurgeOrder:
+    """What to delete, where to save it, and for whom. ``save_to`` must not exist yet; its folder is made."""
+
+    selection: Selection
+    actor: str
+    save_to: Path
+    batch: UUID = field(default_factory=new_batch)
+
+
+@dataclass
+class Purged:
+    """What was deleted so far; ``failed`` has what SQS said of each message that is still there."""
+
+    count: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    was_stopped: bool = False
+    error: str = ""
+
+
+def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[Reading, list[DeadLetter]]:
+    """Return what was read and what of it would be deleted. Raises OperationRefused when nothing would be."""
+    reading = read(stop=stop)
+    meant = [letter for letter in reading.letters if selection.has(letter)]
+    missing = selection.missing_from(reading.letters)
+    if missing:
+        raise not_there(missing, reading)
+    if not meant:
+        raise OperationRefused("purge", "matches no message of the dead-letter queue.", "See manage.py dlq list.")
+    return reading, meant
+
+
+def purge(order: PurgeOrder, stop: Event, tell: Callable[[Purged], None]) -> Purged:
+    """Delete the messages that are meant now, and return what was done; ``tell`` is given the same as it grows.
+
+    Each is on disk (flushed) and in the audit table, with the digest of its body, before it is deleted. Safe to
+    repeat and to kill: a message is saved twice rather than not at all. Raises OperationRefused when nothing
+    was changed.
+    """
+    _reading, meant = preview_purge(order.selection, stop)
+    ids, purged = {letter.message_id for letter in meant}, Purged()
+    try:
+        with _new_file(order.save_to) as file, holding(dlq_url()) as held:
+            while len(ids) > purged.count + len(purged.failed) and not purged.error:
+                if stop.is_set():
+                    purged.was_stopped = True
+                    break
+                received = held.receive()
+                if not received:
+                    break
+                letters = [letter for letter in judged(received) if letter.message_id in ids]
+                if letters:
+                    _purge_some(order, letters, held, file, purged)
+                    tell(purged)
+    except OperationFailed as error:
+        if not purged.count:
+            raise
+        purged.error = str(error)
+    return purged
+
+
+def as_json(letter: DeadLetter) -> dict[str, Any]:
+    """Return a message as JSON has it; binary attributes in base64."""
+    return {
+        **asdict(letter),
+        "sent_at": letter.sent_at.isoformat(),
+        "age_seconds": round(letter.age_seconds),
+        "message_attributes": {
+            name: {
+                key: base64.b64encode(part).decode() if isinstance(part, bytes) else part for key, part in value.items()
+            }
+            for name, value in letter.message_attributes.items()
+        },
+    }
+
+
+def _purge_some(
+    order: PurgeOrder, letters: Sequence[DeadLetter], held: HeldMessages, file: IO[str], purged: Purged
+) -> None:
+    file.writelines(f"{json.dumps(as_json(letter))}\n" for letter in letters)
+    file.flush()
+    os.fsync(file.fileno())
+    acts = {letter.message_id: _begin(order, letter) for letter in letters}
+    try:
+        refused = held.delete(list(acts))
+    except (ClientError, BotoCoreError) as error:
+        purged.error = f"SQS: {type(error).__name__}: {error}"
+        refused = dict.fromkeys(acts, purged.error)
+    for message_id, (context, _entry) in acts.items():
+        _end(context, refused.get(message_id))
+    purged.failed |= refused
+    purged.count += len(acts) - len(refused)
+
+
+def _begin(order: PurgeOrder, letter: DeadLetter) -> Act:
+    details = {
+        "queue": name_of(dlq_url()),
+        "task": letter.task,
+        "task_id": letter.task_id,
+        "reason": letter.reason,
+        "sha256": hashlib.sha256(letter.body.encode()).hexdigest(),
+        "saved_to": str(order.save_to),
+    }
+    context = audited(order.actor, AuditAction.PURGE_DEAD_LETTERS, letter.message_id, order.batch, details)
+    return context, context.__enter__()
+
+
+def _end(context: AbstractContextManager[AuditEntry], failure: str | None) -> None:
+    """Complete one entry of several whose acts were one call, and may have gone differently."""
+    error = None if failure is None else OperationFailed("SQS", f"did not delete it: {failure}", "Purge it again.")
+    context.__exit__(None if error is None else type(error), error, None)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[str]]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Payloads are personal data: for nobody else to read, as the files of the local stack.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise OperationRefused(
+            str(path), f"can not be made ({error.strerror}).", "Give --save a new file in a folder you may write to."
+        ) from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        yield file
+
+
+def default_file(folder: Path, now: datetime | None = None) -> Path:
+    """Return a new name for what is purged now."""
+    return folder / f"dead-letters-{now or timezone.now():%Y%m%dT%H%M%S%f}.jsonl"

@@ -1,0 +1,129 @@
+"""The task queue and its dead-letter queue, as the settings name them, and what SQS says when it refuses."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+from executions import aws
+from executions.refusals import OperationFailed, OperationRefused
+from executions.sending import queue_arn
+
+_NO_QUEUE = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+_NO_RIGHT = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass(frozen=True)
+class QueuePair:
+    """The URLs of the task queue and of its dead-letter queue, which are of one type."""
+
+    queue_url: str
+    dlq_url: str
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether both keep order."""
+        return self.dlq_url.endswith(".fifo")
+
+    @property
+    def queue_arn(self) -> str:
+        """The task queue's ARN."""
+        return queue_arn(self.queue_url)
+
+    @property
+    def dlq_arn(self) -> str:
+        """The dead-letter queue's ARN."""
+        return queue_arn(self.dlq_url)
+
+    @property
+    def queue_name(self) -> str:
+        """The task queue's name."""
+        return name_of(self.queue_url)
+
+    @property
+    def dlq_name(self) -> str:
+        """The dead-letter queue's name."""
+        return name_of(self.dlq_url)
+
+
+def name_of(queue_url: str) -> str:
+    """Return the name in a queue's URL."""
+    return queue_url.rpartition("/")[2]
+
+
+def dlq_url() -> str:
+    """Return the dead-letter queue's URL. Raises OperationRefused when the settings have none."""
+    return _setting("AWS_SQS_DLQ_URL", "the dead-letter queue's URL (the stack's output TasksDeadLetterQueueUrl)")
+
+
+def queue_pair() -> QueuePair:
+    """Return both queues, once SQS has said that the one is the other's dead-letter queue.
+
+    Raises OperationRefused when the settings lack one or name two that do not belong together: what is moved
+    between the wrong two is not found again easily.
+    """
+    pair = QueuePair(
+        _setting("AWS_SQS_QUEUE_URL", "the task queue's URL (the stack's output TasksQueueUrl)"), dlq_url()
+    )
+    with sqs_refusals("AWS_SQS_QUEUE_URL"):
+        given = aws.sqs().get_queue_attributes(QueueUrl=pair.queue_url, AttributeNames=["RedrivePolicy"])
+    policy = json.loads(given.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    target = str(policy.get("deadLetterTargetArn", ""))
+    if target != pair.dlq_arn:
+        raise OperationRefused(
+            "AWS_SQS_DLQ_URL",
+            f"is {pair.dlq_arn}, and {pair.queue_name} sends its dead letters to {target or 'no queue'}.",
+            "Set AWS_SQS_QUEUE_URL and AWS_SQS_DLQ_URL to two queues that belong together.",
+        )
+    return pair
+
+
+def approximate_count(
+    queue_url: str,
+    attribute: Literal[
+        "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+    ] = "ApproximateNumberOfMessages",
+) -> int:
+    """Return how many messages SQS believes there are: exact to within a minute. ``attribute`` is SQS's name."""
+    given = aws.sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=[attribute])
+    return int(given["Attributes"][attribute])
+
+
+@contextmanager
+def sqs_refusals(setting: str = "AWS_SQS_DLQ_URL") -> Iterator[None]:
+    """Turn what SQS refuses into OperationRefused or OperationFailed. ``setting`` names the queue that is asked."""
+    try:
+        yield
+    except ClientError as error:
+        raise said(error, setting) from error
+    except BotoCoreError as error:
+        raise OperationFailed(
+            "SQS",
+            f"was not reached ({error}).",
+            "Check the network, the credentials and AWS_SQS_REGION; try again.",
+        ) from error
+
+
+def said(error: ClientError, setting: str) -> OperationRefused:
+    """Return an error of SQS as a sentence."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    text = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
+    if code in _NO_QUEUE:
+        return OperationRefused(
+            setting, f"is {getattr(settings, setting)!r}, and there is no such queue.", f"Set {setting} to its URL."
+        )
+    remedy = "Attach OperatorPolicy to the role." if code in _NO_RIGHT else "Run this again; it is safe to."
+    return OperationFailed("SQS", f"answered {code}: {text}.", remedy)
+
+
+def _setting(name: str, what: str) -> str:
+    url = str(getattr(settings, name))
+    if not url:
+        raise OperationRefused(name, "is not set.", f"Set it to {what}.")
+    if url.count("/") < 4:
+        raise OperationRefused(name, f"is {url!r}, not the URL of a queue.", f"Set it to {what}.")
+    return url

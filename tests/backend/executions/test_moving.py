@@ -1,0 +1,502 @@
+import json
+from contextlib import suppress
+from threading import Event
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from django.conf import settings
+from django.utils import timezone
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from moto.sqs.models import sqs_backends
+from pytest_django import Settings
+
+from executions import aws, message_moves
+from executions.dead_letters import Selection
+from executions.models import AuditEntry, AuditOutcome, TaskRecord, TaskStatus
+from executions.moving import MAX_PER_SECOND, Moved, Order, body_to_send, preview, redrive
+from executions.refusals import OperationFailed, OperationRefused
+from tests.backend.executions.dead_letter_queues import (
+    NO_JSON,
+    UNFIT,
+    UNKNOWN,
+    DeadLetterQueue,
+    SqsMoves,
+    answer,
+    good,
+    make_queues,
+)
+from workflows.catalog import CatalogEntry, Parameter
+from workflows.message import read_message
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EVERYTHING = Selection()
+ENTRY = CatalogEntry("sample_give_back", "run_task", {"value": Parameter("any", required=True)})
+TRACE = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-2-3"}}
+
+
+def order(selection: Selection = EVERYTHING, **changes: Any) -> Order:
+    given: dict[str, Any] = {"selection": selection, "actor": "operator@host", "per_second": MAX_PER_SECOND}
+    return Order(**given | changes)
+
+
+def move(wanted: Order, stop: Event | None = None) -> Moved:
+    return redrive(wanted, stop or Event(), lambda _moved: None)
+
+
+def fail(action: str, on_call: int, error: Exception) -> None:
+    """Have an action's nth call fail before it has any effect."""
+    calls: list[int] = []
+
+    def before_call(**_call: Any) -> None:
+        calls.append(1)
+        if len(calls) == on_call:
+            raise error
+
+    aws.sqs().meta.events.register(f"before-call.sqs.{action}", before_call)
+
+
+def test_what_can_be_dispatched_is_moved_and_the_rest_is_left(dlq: DeadLetterQueue) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(12)))
+    left = dlq.put(UNKNOWN, UNFIT, NO_JSON)
+
+    moved = move(order())
+
+    assert (moved.count, moved.left) == (12, {"UnknownTask": 1, "PayloadDoesNotFit": 1, "NotJson": 1})
+    assert sorted(dlq.moved_ids()) == sorted(f"task-{n}" for n in range(12))
+    assert dlq.ids() == set(left)
+
+
+def test_a_body_without_an_id_is_sent_with_the_one_it_had(dlq: DeadLetterQueue) -> None:
+    [message_id] = dlq.put(good())
+
+    move(order())
+
+    [copy] = dlq.moved()
+    assert copy["MessageId"] != message_id
+    assert read_message(copy["Body"], copy["MessageId"]) == read_message(good(), message_id)
+
+
+names = st.text(max_size=10)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(names, values), values, st.sampled_from(["absent", None, "own-id"]))
+@example({}, "\uffff\ufffe", None)
+def test_a_copy_asks_for_the_same_execution_under_any_message_id(
+    others: dict[str, Any], data: Any, task_id: str | None
+) -> None:
+    message = others | {"task": ENTRY.task, "payload": {"value": data}}
+    for name in ("id", "payload_key", "schedule", "scheduled_at"):
+        message.pop(name, None)
+    body = json.dumps(message if task_id == "absent" else message | {"id": task_id})
+    catalog = {ENTRY.task: ENTRY}
+
+    copy = body_to_send("first-message-id", body)
+
+    assert read_message(copy, "another", catalog) == read_message(body, "first-message-id", catalog)
+
+
+@pytest.mark.parametrize("body", [NO_JSON, "[]", '{"task": NaN}', '{"task": "\\ud800"}', "[" * 100_000])
+def test_a_body_that_nothing_can_be_added_to_stays_as_it_is(body: str) -> None:
+    assert body_to_send("message-id", body) == body
+
+
+def test_even_what_is_rejected_is_moved_when_that_is_wanted(dlq: DeadLetterQueue) -> None:
+    ids = dlq.put(UNKNOWN, NO_JSON, json.dumps({"task": "os.system"}))
+
+    assert move(order(even_rejected=True)).count == 3
+
+    bodies = [message["Body"] for message in dlq.moved()]
+    assert bodies[:2] == [UNKNOWN, NO_JSON]
+    assert json.loads(bodies[2]) == {"id": ids[2], "task": "os.system"}
+
+
+def test_attributes_and_the_trace_go_with_a_message(dlq: DeadLetterQueue) -> None:
+    attributes = {
+        "ERROR_CODE": {"DataType": "String", "StringValue": "X"},
+        "blob": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
+    }
+    dlq.put(good("task-1"), MessageAttributes=attributes, MessageSystemAttributes=TRACE)
+
+    sent: list[Any] = []  # moto forgets what a batch says of a trace
+    aws.sqs().meta.events.register(
+        "before-call.sqs.SendMessageBatch", lambda params, **_: sent.extend(json.loads(params["body"])["Entries"])
+    )
+
+    move(order())
+
+    [copy] = dlq.moved()
+    assert copy["MessageAttributes"] == attributes
+    assert [entry["MessageSystemAttributes"] for entry in sent] == [TRACE]
+
+
+@pytest.mark.usefixtures("dlq")
+def test_on_a_fifo_queue_the_group_is_kept_and_a_second_copy_is_dropped(settings: Settings) -> None:
+    fifo = make_queues(settings, ".fifo")
+    [message_id] = fifo.put(good("task-1"), MessageGroupId="report-7", MessageDeduplicationId="task-1")
+    fail("DeleteMessageBatch", 1, EndpointConnectionError(endpoint_url="sqs"))
+
+    assert list(move(order()).in_both) == [message_id]
+    assert move(order()).count == 1
+
+    [copy] = fifo.moved()
+    assert copy["Attributes"]["MessageGroupId"] == "report-7"
+    assert copy["Attributes"]["MessageDeduplicationId"] == message_id
+    assert fifo.ids() == set()
+
+
+def test_only_the_task_that_is_meant_is_moved(dlq: DeadLetterQueue) -> None:
+    report = json.dumps({"id": "report", "task": "process_guard_report", "payload": {"report_id": 1}})
+    [other, _] = dlq.put(good("task-1"), report)
+
+    assert move(order(Selection(task="process_guard_report"))).count == 1
+
+    assert dlq.moved_ids() == ["report"]
+    assert dlq.ids() == {other}
+
+
+def test_messages_are_meant_by_their_own_id_or_by_their_tasks(dlq: DeadLetterQueue) -> None:
+    [first, _, third] = dlq.put(good("task-1"), good("task-2"), good("task-3"))
+
+    assert move(order(Selection(ids=[first, "task-2"]))).count == 2
+
+    assert sorted(dlq.moved_ids()) == ["task-1", "task-2"]
+    assert dlq.ids() == {third}
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (["task-1", "gone"], "gone: is no message of the dead-letter queue"),
+        (["task-1", "unknown-1"], "can not be dispatched: /task: 'os.system' is not in the catalog.*--even-rejected"),
+    ],
+)
+def test_one_id_that_can_not_be_moved_keeps_all_from_being(dlq: DeadLetterQueue, ids: list[str], said: str) -> None:
+    kept = dlq.put(good("task-1"), UNKNOWN)
+
+    with pytest.raises(OperationRefused, match=said):
+        move(order(Selection(ids=ids)))
+
+    assert dlq.is_untouched_with(kept)
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_task_that_no_message_names_is_refused(dlq: DeadLetterQueue) -> None:
+    kept = dlq.put(good("task-1"))
+
+    for act in (move, preview):
+        with pytest.raises(OperationRefused, match="process_report: matches no message"):
+            act(order(Selection(task="process_report")))
+
+    assert dlq.is_untouched_with(kept)
+
+
+@pytest.mark.usefixtures("dlq")
+def test_an_empty_queue_is_moved_at_once() -> None:
+    assert move(order()) == Moved()
+
+
+@pytest.mark.parametrize("per_second", [0, -1, 501])
+def test_a_pace_that_sqs_does_not_take_is_refused(per_second: int) -> None:
+    with pytest.raises(OperationRefused, match="Give 1 to 500"):
+        order(per_second=per_second)
+
+
+def test_a_preview_tells_what_would_be_moved_and_moves_nothing(dlq: DeadLetterQueue) -> None:
+    kept = dlq.put(good("task-1"), UNKNOWN)
+
+    seen = preview(order())
+
+    assert [letter.task_id for letter in seen.moved] == ["task-1"]
+    assert [letter.task_id for letter in seen.left] == ["unknown-1"]
+    assert not seen.by_sqs
+    assert dlq.is_untouched_with(kept)
+
+
+def test_what_was_started_before_is_moved_so_that_it_is_gone(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"))
+    TaskRecord.objects.create(
+        pk="task-1",
+        task="custom_processing",
+        workflow="run_task",
+        status=TaskStatus.RUNNING,
+        enqueued_at=timezone.now(),
+    )
+
+    assert move(order()).count == 1
+
+
+def test_each_batch_is_in_the_audit_table_with_its_ids(dlq: DeadLetterQueue) -> None:
+    ids = dlq.put(*(good(f"task-{n}") for n in range(12)))
+
+    wanted = order()
+    move(wanted)
+
+    entries = list(AuditEntry.objects.order_by("id"))
+    assert [len(entry.details["ids"]) for entry in entries] == [10, 2]
+    assert [id_ for entry in entries for id_ in entry.details["ids"]] == ids
+    assert [entry.details["moved_before"] for entry in entries] == [0, 10]
+    assert [set(entry.details["copies"]) for entry in entries] == [set(ids[:10]), set(ids[10:])]
+    for entry in entries:
+        assert (entry.actor, entry.action, entry.target) == ("operator@host", "redrive_dead_letters", "tasks-dlq")
+        assert (entry.outcome, entry.batch) == (AuditOutcome.DONE, wanted.batch)
+
+
+def test_what_sqs_does_not_take_stays_a_dead_letter_and_is_told(dlq: DeadLetterQueue) -> None:
+    [first, second] = dlq.put(good("task-1"), good("task-2"))
+    answer(
+        "SendMessageBatch",
+        {"Successful": [{"Id": "1", "MessageId": "copy"}], "Failed": [{"Id": "0", "Code": "InternalError"}]},
+    )
+
+    moved = move(order())
+
+    assert (moved.count, moved.failed) == (1, {first: "InternalError: "})
+    assert dlq.ids() == {first}
+    assert AuditEntry.objects.get().details["copies"] == {second: "copy"}
+
+
+def test_when_sqs_is_lost_in_the_middle_the_count_is_true(dlq: DeadLetterQueue) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(25)))
+    fail("SendMessageBatch", 2, EndpointConnectionError(endpoint_url="sqs"))
+
+    moved = move(order())
+
+    assert moved.count == 10
+    assert "EndpointConnectionError" in moved.error
+    assert len(dlq.ids()) == 15
+    assert list(AuditEntry.objects.order_by("id").values_list("outcome", flat=True)) == ["done", "failed"]
+
+
+@pytest.mark.parametrize(("on_call", "moved_before"), [(1, None), (2, 10)])
+def test_when_receiving_fails_the_count_is_true(dlq: DeadLetterQueue, on_call: int, moved_before: int | None) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(12)))
+    fail("ReceiveMessage", on_call, ClientError({"Error": {"Code": "Unavailable", "Message": "x"}}, "ReceiveMessage"))
+
+    if moved_before is None:
+        with pytest.raises(OperationFailed, match="answered Unavailable"):
+            move(order())
+    else:
+        moved = move(order())
+        assert moved.count == moved_before
+        assert "answered Unavailable" in moved.error
+
+
+def test_a_stop_ends_between_two_batches(dlq: DeadLetterQueue) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(25)))
+    stop = Event()
+
+    moved = redrive(order(), stop, lambda _moved: stop.set())
+
+    assert (moved.count, moved.was_stopped) == (10, True)
+    assert (len(dlq.ids()), len(dlq.moved())) == (15, 10)
+
+
+def test_a_copy_that_comes_back_meanwhile_is_not_moved_round_and_round(dlq: DeadLetterQueue) -> None:
+    [message_id] = dlq.put(NO_JSON)
+    rounds: list[int] = []
+
+    def come_back(moved: Moved) -> None:
+        rounds.append(moved.count)
+        assert len(rounds) < 5
+        client = aws.sqs()
+        for _ in range(4):  # three receives that fail, and the one by which it becomes a dead letter
+            client.receive_message(QueueUrl=dlq.queue_url, VisibilityTimeout=0)
+
+    redrive(order(even_rejected=True), Event(), come_back)
+
+    assert rounds == [1]
+    assert message_id not in dlq.ids()
+    assert len(dlq.ids()) == 1
+
+
+def test_a_batch_too_large_for_one_call_is_sent_in_parts(dlq: DeadLetterQueue) -> None:
+    dlq.put(*(good(f"task-{n}", filler="x" * 300_000) for n in range(5)))
+    calls: list[int] = []
+    aws.sqs().meta.events.register(
+        "before-call.sqs.SendMessageBatch", lambda params, **_: calls.append(len(json.loads(params["body"])["Entries"]))
+    )
+
+    assert move(order()).count == 5
+    assert calls == [3, 2]
+
+
+def test_the_pace_counts_messages_and_a_stop_ends_the_wait(dlq: DeadLetterQueue) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(30)))
+    waits: list[float] = []
+
+    class Stop(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0)
+            if len(waits) == 2:
+                self.set()
+            return self.is_set()
+
+    moved = move(order(per_second=1), Stop())
+
+    assert waits == [pytest.approx(10, abs=3), pytest.approx(20, abs=3)]
+    assert (moved.count, moved.was_stopped) == (20, True)
+
+
+def test_sqs_moves_a_whole_queue_by_itself_where_it_can(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    ids = dlq.put(good("task-1"), good("task-2"), good("task-3"))
+    moves = SqsMoves(dlq, 3)
+    counts: list[int] = []
+
+    assert preview(order()).by_sqs
+    moved = redrive(order(per_second=50), Event(), lambda moved: counts.append(moved.count))
+
+    assert (moved.count, moved.by_sqs, moved.was_stopped, moved.error) == (3, True, False, "")
+    assert counts == [1, 2, 3]
+    assert moves.started == [
+        {
+            "SourceArn": "arn:aws:sqs:us-east-2:123456789012:tasks-dlq",
+            "DestinationArn": "arn:aws:sqs:us-east-2:123456789012:tasks",
+            "MaxNumberOfMessagesPerSecond": 50,
+        }
+    ]
+    entry = AuditEntry.objects.get()
+    assert (entry.target, entry.outcome) == ("tasks-dlq", AuditOutcome.DONE)
+    assert (entry.details["moved"], entry.details["status"]) == (3, "COMPLETED")
+    assert sorted(entry.details["ids"]) == sorted(ids)
+
+
+@pytest.mark.parametrize("other", [good(), UNKNOWN])
+def test_sqs_does_not_move_what_it_would_change_or_what_comes_back(dlq: DeadLetterQueue, other: str) -> None:
+    dlq.put(good("task-1"), other)
+    moves = SqsMoves(dlq, 2)
+
+    moved = move(order())
+
+    assert not moved.by_sqs
+    assert moves.started == []
+    assert moved.count + moved.left.total() == 2
+
+
+def test_sqs_does_not_move_a_part_of_a_queue(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"))
+    moves = SqsMoves(dlq, 1)
+
+    assert move(order(Selection(task="custom_processing"))).count == 1
+    assert moves.started == []
+
+
+def test_a_stop_cancels_the_move_of_sqs_and_tells_what_was_moved(
+    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    dlq.put(good("task-1"), good("task-2"), good("task-3"))
+    moves, stop = SqsMoves(dlq, 3), Event()
+
+    moved = redrive(order(), stop, lambda _moved: stop.set())
+
+    assert moves.cancelled == ["handle-1"]
+    assert (moved.count, moved.was_stopped) == (1, True)
+    assert AuditEntry.objects.get().details["status"] == "CANCELLED"
+
+
+def test_a_move_of_sqs_that_fails_says_why(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    dlq.put(good("task-1"))
+    SqsMoves(dlq, 1).failure = "AccessDenied"
+
+    assert move(order()).error == "AccessDenied"
+
+
+def test_while_sqs_moves_a_queue_nothing_else_does(dlq: DeadLetterQueue) -> None:
+    kept = dlq.put(good("task-1"))
+    SqsMoves(dlq, 1).status = "RUNNING"
+
+    with pytest.raises(OperationRefused, match=r"is being moved by SQS already.*cancel-message-move-task.*handle-1"):
+        move(order())
+
+    assert dlq.is_untouched_with(kept)
+
+
+class Killed(BaseException):
+    """The process is gone: no handler of Exception sees it."""
+
+
+class KilledClient:
+    """The real client until its nth call, which fails before or after its effect; from then on there is no process."""
+
+    def __init__(self, client: Any, calls: int, *, takes_effect: bool) -> None:
+        self._client, self._calls_left, self._takes_effect = client, calls, takes_effect
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**request: Any) -> Any:
+            self._calls_left -= 1
+            if self._calls_left > 0:
+                return getattr(self._client, name)(**request)
+            if self._calls_left == 0 and self._takes_effect:
+                getattr(self._client, name)(**request)
+            raise Killed
+
+        return call
+
+
+BODIES = st.sampled_from(["with id", "without id", "null id"])
+
+
+@pytest.mark.usefixtures("dlq")
+@given(st.lists(BODIES, min_size=1, max_size=25), st.integers(1, 16), st.booleans())
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whenever_the_mover_is_killed_nothing_is_lost_and_each_starts_once(
+    kinds: list[str], calls: int, takes_effect: bool
+) -> None:
+    dlq = fresh_queues()
+    bodies = [body_of(kind, number) for number, kind in enumerate(kinds)]
+    expected = {
+        message_id: read_message(body, message_id) for message_id, body in zip(dlq.put(*bodies), bodies, strict=True)
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        client = KilledClient(aws.sqs(), calls, takes_effect=takes_effect)
+        patch.setattr(aws, "sqs", lambda: client)
+        with suppress(Killed):
+            move(order())
+    let_go(dlq)
+
+    copies = [read_message(copy["Body"], copy["MessageId"]) for copy in dlq.moved()]
+    assert {expected[message_id].name for message_id in dlq.ids()} | {copy.name for copy in copies} == {
+        start.name for start in expected.values()
+    }
+    move(order())
+
+    starts = {read_message(copy["Body"], copy["MessageId"]) for copy in dlq.moved()}
+    assert dlq.ids() == set()
+    assert starts == set(expected.values())
+
+
+def body_of(kind: str, number: int) -> str:
+    match kind:
+        case "with id":
+            return good(f"task-{number}")
+        case "null id":
+            return good(id=None)
+    return good()
+
+
+def fresh_queues() -> DeadLetterQueue:
+    dlq = DeadLetterQueue(settings.AWS_SQS_DLQ_URL, settings.AWS_SQS_QUEUE_URL)
+    for url in (dlq.url, dlq.queue_url):
+        in_moto(url)._messages = []  # SQS purges a queue once a minute
+    return dlq
+
+
+def let_go(dlq: DeadLetterQueue) -> None:
+    """Let the visibility timeout pass of what a killed process held."""
+    for message in in_moto(dlq.url)._messages:
+        message.change_visibility(0)
+
+
+def in_moto(url: str) -> Any:
+    return sqs_backends["123456789012"]["us-east-2"].get_queue(url.rpartition("/")[2])
