@@ -15,6 +15,7 @@ import psycopg
 from deploy.local.demo_uploads import SAMPLES, Upload, read_report
 from deploy.local.executions import Execution, read_execution
 from deploy.local.flaky import FAILURES, MARK
+from deploy.local.function_log import entries
 from deploy.local.stack import LocalStack
 from workflows.message import MessageRejected, read_message
 
@@ -229,13 +230,16 @@ def _dead_letters(stack: LocalStack) -> list[DeadLetter]:
     received = stack.aws.sqs.receive_message(
         QueueUrl=stack.outputs["TasksDeadLetterQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=1
     )
-    log = (stack.logs / "functions.log").read_text(errors="replace").splitlines()
     return [
         DeadLetter(
             message["MessageId"],
             message["Body"],
             _reason(message["Body"], message["MessageId"]),
-            _receives(log, message["MessageId"]),
+            [
+                int(entry["receive_count"])
+                for entry in entries(stack.logs, "dispatch_tasks", message["MessageId"])
+                if "receive_count" in entry
+            ],
         )
         for message in received.get("Messages", [])
     ]
@@ -247,13 +251,6 @@ def _reason(body: str, message_id: str) -> str:
     except MessageRejected as error:
         return f"{type(error).__name__}: {error}"
     return "It can be dispatched: it was not because of Step Functions, or of the dispatcher itself."
-
-
-def _receives(log: Sequence[str], message_id: str) -> list[int]:
-    """Return the receive counts under which the dispatcher logged a message."""
-    lines = (line.partition(" ")[2] for line in log if message_id in line and "dispatch_tasks" in line)
-    entries = (json.loads(line) for line in lines if line.startswith("{"))
-    return [int(entry["receive_count"]) for entry in entries if "receive_count" in entry]
 
 
 def _problems_of_dead_letters(dead_letters: Sequence[DeadLetter], poison_id: str) -> Iterator[str]:

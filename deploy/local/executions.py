@@ -1,5 +1,6 @@
-"""What Step Functions tells of executions: status, the time each state took, and which tries failed."""
+"""What Step Functions tells of executions: status, seconds in each state, failed tries, the mails they sent."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,12 @@ def read_execution(step_functions: "SFNClient", arn: str) -> Execution:
         seconds=_seconds(events),
         failed_tries=[_error(event) for event in events if event["type"] in _FAILURES],
     )
+
+
+def mails_of(step_functions: "SFNClient", arn: str) -> list[str]:
+    """Return the keys by which an execution's mails go out once, of those that were rendered."""
+    exits = (event.get("stateExitedEventDetails", {}) for event in _events(step_functions, arn))
+    return [json.loads(one["output"])["email"]["send_once_key"] for one in exits if one.get("name") == "Render Email"]
 
 
 def _events(step_functions: "SFNClient", arn: str) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 MARK = "refused-until-mended"
-ERROR = "InternalError"  # Django's name of what a trigger raises
+ERROR = "ProgrammingError"  # Django's name of what a trigger raises
 
 _REFUSE = f"""
 CREATE FUNCTION refuse_file() RETURNS trigger LANGUAGE plpgsql AS

@@ -148,6 +148,7 @@ class LocalStack:
             "AWS_STORAGE_BUCKET_NAME": self.outputs["BucketName"],
             "AWS_SCHEDULER_ROLE_ARN": self.outputs["SchedulerRoleArn"],
             "AWS_SCHEDULER_GROUP_NAME": self.outputs["SchedulerGroupName"],
+            "AWS_SCHEDULES_GROUP_NAME": self.outputs["SchedulesGroupName"],
             "DEFAULT_FROM_EMAIL": SENDER,
             "PUBLIC_URL": self.django_url,
         }

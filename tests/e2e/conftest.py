@@ -17,6 +17,7 @@ from deploy.closure import ROOT
 from deploy.local.demo import FLAKY
 from deploy.local.demo_uploads import SAMPLES, Upload, send_report
 from deploy.local.executions import Execution, read_execution
+from deploy.local.function_log import entries, steps_done
 from deploy.local.progress import Progress
 from deploy.local.stack import LocalStack, Options
 
@@ -31,7 +32,18 @@ POISON = {
     "UnknownTask": json.dumps({"task": "os.system", "payload": {"command": "true"}}),
     "PayloadDoesNotFit": json.dumps({"task": "process_guard_report", "payload": {"report_id": "one"}}),
 }
+# What somebody will write: see next_release.py.
+TASK_TO_COME = json.dumps({"task": "count_shifts", "payload": {"guard_id": 1}})
 FINISHED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a management command has answered."""
+
+    code: int
+    out: str
+    err: str
 
 
 @dataclass(frozen=True)
@@ -40,10 +52,10 @@ class WholePath:
 
     stack: LocalStack
 
-    def send_report(self, *files: str | tuple[str, str], guard: int = 0) -> dict[str, Any]:
+    def send_report(self, *files: str | tuple[str, str], guard: int = 0, is_incident: bool = False) -> dict[str, Any]:
         """Upload a report of samples; a pair is a name to send a sample under. Returns the API's answer."""
         named = [(file, SAMPLES / file) if isinstance(file, str) else (file[0], SAMPLES / file[1]) for file in files]
-        upload = Upload(self.stack.people["guard_ids"][guard], "A note of the guard", named)
+        upload = Upload(self.stack.people["guard_ids"][guard], "A note of the guard", named, is_incident)
         return send_report(self.stack.django_url, self.stack.people["api_key"], upload)
 
     def send_messages(self, *bodies: str) -> list[str]:
@@ -54,6 +66,17 @@ class WholePath:
         answer = self.stack.aws.sqs.send_message_batch(QueueUrl=self.stack.outputs["TasksQueueUrl"], Entries=entries)
         assert not answer.get("Failed")
         return [sent["MessageId"] for sent in answer["Successful"]]
+
+    def manage(self, *arguments: str, root: Path = ROOT) -> Ran:
+        """Run a management command as an operator does, of the project below ``root``."""
+        done = subprocess.run(
+            [sys.executable, str(root / "backend" / "manage.py"), *arguments],
+            env={"PATH": "/usr/bin:/bin", "USER": "operator", **self.stack.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     def in_django(self, code: str) -> Any:
         """Run code in the backend's own process and return what it printed last, as JSON."""
@@ -90,9 +113,23 @@ class WholePath:
 
     def arn(self, task_id: str, workflow: str) -> str:
         """Return the ARN of a task's execution."""
-        names = {"guard_report": "GuardReport", "notification_email": "NotificationEmail", "run_task": "RunTask"}
-        machine = self.stack.outputs[f"{names[workflow]}StateMachineArn"]
+        name = "".join(word.capitalize() for word in workflow.split("_"))
+        machine = self.stack.outputs[f"{name}StateMachineArn"]
         return f"{machine.replace(':stateMachine:', ':execution:')}:{task_id}"
+
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        """Return every event of an execution."""
+        pages = self.stack.aws.step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [dict(event) for page in pages for event in page["events"]]
+
+    def causes(self, arn: str) -> list[str]:
+        """Return why an execution, its states or their tries have failed."""
+        details = [value for event in self.history(arn) for name, value in event.items() if name.endswith("Details")]
+        return [f"{one.get('error')}: {one['cause']}" for one in details if isinstance(one, dict) and "cause" in one]
+
+    def steps_done(self, function: str, task_id: str) -> int:
+        """Return how often a function has done its work for a task."""
+        return steps_done(self.stack.logs, function, task_id)
 
     def has_started(self, task_id: str, workflow: str) -> bool:
         """Tell whether a task's execution is there."""
@@ -105,9 +142,7 @@ class WholePath:
 
     def log(self, function: str, *words: str) -> list[dict[str, Any]]:
         """Return a function's log lines that have all the words."""
-        lines = (self.stack.logs / "functions.log").read_text().splitlines()
-        found = [line.partition(" ")[2] for line in lines if line.partition(" ")[0].endswith(f"-{function}")]
-        return [json.loads(line) for line in found if line.startswith("{") and all(word in line for word in words)]
+        return entries(self.stack.logs, function, *words)
 
     def dead_letters(self) -> dict[str, str]:
         """Return the bodies in the dead-letter queue by MessageId."""
@@ -146,7 +181,7 @@ def _running_stack(folder: Path) -> Iterator[WholePath]:
     with (folder / "progress.txt").open("w+") as progress:
         stack = LocalStack(
             folder / "stack",
-            Options(overlays={"make_thumbnails": FLAKY}, wait_scale=0.1),
+            Options(overlays={"make_thumbnails": FLAKY}, wait_scale=0.1, skippable=True),
             Progress(progress),
         )
         try:
@@ -164,8 +199,9 @@ def _running_stack(folder: Path) -> Iterator[WholePath]:
 
 @pytest.fixture(scope="session")
 def batch(path: WholePath) -> dict[str, str]:
-    """One batch with a good message among the bad ones: MessageIds by what they are."""
-    return dict(zip(["good", *POISON], path.send_messages(GOOD, *POISON.values()), strict=True))
+    """One batch with a good message among the bad ones, and one too early: MessageIds by what they are."""
+    bodies = {"good": GOOD, "TaskToCome": TASK_TO_COME, **POISON}
+    return dict(zip(bodies, path.send_messages(*bodies.values()), strict=True))
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

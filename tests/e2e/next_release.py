@@ -1,0 +1,80 @@
+"""The next release of the project: the one in which somebody has added a task, and deployed it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.closure import ROOT
+from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.local.aws import LocalAws
+from deploy.local.deployment import local_zip
+from deploy.local.stack import PREFIX, STAGE
+from deploy.package import BUILD_DIR, build_packages, unpack
+
+# As README.md has it.
+TASK = '''
+
+@async_task("count_shifts")
+def count_shifts(guard_id: int) -> int:
+    """Runs again after a failure: leave nothing half done."""
+    from core.models import Shift
+
+    return Shift.objects.filter(guard_id=guard_id).count()
+'''
+TASKS, CATALOG = "common/tasks.py", "workflows/django_tasks.json"
+FUNCTIONS = ("dispatch_tasks", "run_task")
+
+
+def write_release(folder: Path) -> Path:
+    """Write the project with one more task into a folder and return it: manage.py works there."""
+    for name in ("backend", "workflows", "lambdas", "state_machines"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".local"))
+    with (folder / "backend" / TASKS).open("a") as tasks:
+        tasks.write(TASK)
+    command = [sys.executable, str(folder / "backend" / "manage.py"), "render_tasks"]
+    environment = {"PATH": os.defpath, "DATABASE_URL": "sqlite://:memory:"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    return folder
+
+
+@contextmanager
+def deployed(release: Path, aws: LocalAws) -> Iterator[None]:
+    """Deploy the two functions that have to know of tasks, as a release does, and take them back at the end."""
+    with tempfile.TemporaryDirectory(dir=BUILD_DIR, prefix="next-release-", ignore_cleanup_errors=True) as folder:
+        before = {name: _deploy(name, release, aws, Path(folder)) for name in FUNCTIONS}
+        try:
+            yield
+        finally:
+            for name, version in before.items():
+                aws.functions.update_alias(FunctionName=_name(name), Name="live", FunctionVersion=version)
+
+
+def _deploy(name: str, release: Path, aws: LocalAws, folder: Path) -> str:
+    """Deploy a function's package with the release's files in it; return the version that was live."""
+    [package] = build_packages([FUNCTIONS_BY_NAME[name]], "native", BUILD_DIR)
+    code = folder / name
+    shutil.copytree(unpack(package), code, copy_function=os.link)  # some thousand files, of which two change
+    _replace(code / CATALOG, release / CATALOG)
+    _replace(code / TASKS, release / "backend" / TASKS)
+    before = aws.functions.get_alias(FunctionName=_name(name), Name="live")["FunctionVersion"]
+    aws.functions.update_function_code(FunctionName=_name(name), ZipFile=local_zip(code))
+    version = aws.functions.publish_version(FunctionName=_name(name))["Version"]
+    aws.functions.update_alias(FunctionName=_name(name), Name="live", FunctionVersion=version)
+    return before
+
+
+def _replace(file: Path, new: Path) -> None:
+    if file.exists():  # the dispatcher has the catalog alone
+        file.unlink()
+        shutil.copyfile(new, file)
+        for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+            compiled.unlink()
+
+
+def _name(function: str) -> str:
+    return f"{PREFIX}-{STAGE}-{function}"

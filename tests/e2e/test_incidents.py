@@ -1,0 +1,115 @@
+"""An incident, from its upload to the link of the mail and to the execution's end."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from deploy.local.demo_evidence import message_id_of
+from deploy.local.step_functions import ENGINE, chosen_step_functions, skip_time
+from tests.e2e.browser import Browser
+from tests.e2e.conftest import WholePath, eventually
+
+FIRST, SECOND = "supervisor-1@example.com", "supervisor-2@example.com"
+_INQUIRIES = (
+    "SELECT i.turn, u.email, i.status FROM reports_incidentinquiry i JOIN auth_user u ON u.id = i.user_id"
+    " WHERE i.report_id = %s ORDER BY i.turn"
+)
+_REPORT = (
+    "SELECT u.email, r.acknowledged_at IS NOT NULL FROM reports_guardreport r"
+    " LEFT JOIN auth_user u ON u.id = r.acknowledged_by_id WHERE r.id = %s"
+)
+_ESCALATION = "SELECT id FROM executions_taskrecord WHERE task = 'escalate_incident' AND report_id = %s"
+
+
+def incident(path: WholePath) -> tuple[int, str]:
+    """Upload an incident; its report's id, and the id of its escalation."""
+    report_id = path.send_report("photographer.jpg", is_incident=True)["id"]
+    [(task_id,)] = eventually(lambda: path.rows(_ESCALATION, report_id), "the escalation to be recorded")
+    return int(report_id), str(task_id)
+
+
+def link_of(path: WholePath, report_id: int, address: str) -> str:
+    """Return the link of the mail that asks a person, once that person is waited for."""
+    inquiry = (
+        "SELECT i.id FROM reports_incidentinquiry i JOIN auth_user u ON u.id = i.user_id"
+        " WHERE i.report_id = %s AND u.email = %s AND i.task_token != ''"
+    )
+    [(inquiry_id,)] = eventually(lambda: path.rows(inquiry, report_id, address), f"{address} to be waited for")
+    message_id = message_id_of(f"incident/{inquiry_id}")
+    [mail] = [mail for mail in path.stack.mailbox.messages().values() if mail["Message-ID"] == message_id]
+    body = mail.get_body(("plain",))
+    assert mail["To"] == address
+    assert body is not None
+    [link] = re.findall(r"http://\S+/incidents/\S+/", body.get_content())
+    return str(link)
+
+
+def output_of(path: WholePath, task_id: str) -> dict[str, Any]:
+    execution = path.finished(task_id, "incident_escalation")
+    assert execution.status == "SUCCEEDED", execution
+    assert path.recorded(task_id) == "SUCCEEDED"
+    return dict(json.loads(execution.output))
+
+
+def test_an_incident_is_acknowledged_from_the_mail_and_its_execution_ends(path: WholePath) -> None:
+    report_id, task_id = incident(path)
+    link, browser = link_of(path, report_id, FIRST), Browser()
+
+    asked = browser.open(link)
+    path.stack.check()
+    assert asked.status == 200
+    assert path.rows(_REPORT, report_id) == [(None, False)], "opening the link changes nothing: mail scanners do it"
+    shown = path.manage("executions", "show", task_id)
+    assert shown.code == 0, shown
+    assert "Await Acknowledgement" in shown.out
+    assert "heartbeat" in shown.out.lower()
+    assert "timeout" in shown.out.lower()
+    answered = browser.press(asked, "acknowledge")
+
+    assert answered.status == 200
+    assert not answered.buttons
+    output = output_of(path, task_id)
+    assert (output["report_id"], output["turns"]) == (report_id, 1)
+    assert path.rows(_REPORT, report_id) == [(FIRST, True)]
+    assert path.rows(_INQUIRIES, report_id) == [(1, FIRST, "acknowledged")]
+    again = Browser().open(link)
+    assert not again.buttons, "the link is of one use"
+
+
+def test_a_form_that_was_not_opened_first_acknowledges_nothing(path: WholePath) -> None:
+    report_id, task_id = incident(path)
+    link = link_of(path, report_id, FIRST)
+
+    refused = Browser().open(link, {"answer": "acknowledge"})
+
+    assert refused.status == 403
+    assert path.rows(_REPORT, report_id) == [(None, False)]
+    browser = Browser()
+    browser.press(browser.open(link), "acknowledge")
+    output_of(path, task_id)
+
+
+@pytest.mark.skipif(chosen_step_functions() != ENGINE, reason="only the engine's time can be moved")
+def test_who_does_not_answer_in_time_is_followed_by_the_next_person(path: WholePath) -> None:
+    report_id, task_id = incident(path)
+    first = link_of(path, report_id, FIRST)
+
+    skip_time(path.stack.aws, 3600)
+    second, browser = link_of(path, report_id, SECOND), Browser()
+
+    assert path.rows(_INQUIRIES, report_id) == [(1, FIRST, "unanswered"), (2, SECOND, "asked")]
+    late = Browser().open(first)
+    assert (late.status, late.buttons) == (410, [])
+    browser.press(browser.open(second), "acknowledge")
+    output = output_of(path, task_id)
+    assert output["turns"] == 2
+    assert path.rows(_REPORT, report_id) == [(SECOND, True)]
+    errors = {
+        event["taskTimedOutEventDetails"]["error"]
+        for event in path.history(path.arn(task_id, "incident_escalation"))
+        if "taskTimedOutEventDetails" in event
+    }
+    assert errors <= {"States.HeartbeatTimeout", "States.Timeout"}
+    assert errors
