@@ -32,7 +32,9 @@ class Event(StrEnum):
 
 
 LOOK: Mapping[Kind, tuple[str, ...]] = {
-    Kind.UNACKNOWLEDGED: ("manage.py executions list --workflow incident_escalation --status FAILED",),
+    Kind.UNACKNOWLEDGED: (
+        "manage.py executions list --workflow incident_escalation --status FAILED TIMED_OUT ABORTED",
+    ),
     Kind.DEAD_LETTERS: ("manage.py dlq list",),
     Kind.UNSENT: ("manage.py executions list --status READY",),
     Kind.UNSTARTED: ("manage.py executions list --status SENT", "manage.py dlq list"),
@@ -153,6 +155,7 @@ def _item(kind: Kind, finding: Mapping[str, Any], now: datetime) -> dict[str, An
         "examples": examples,
         "more": max(0, finding["count"] - len(examples)) if examples else 0,
         "look": list(LOOK[kind]),
+        "has_preview": kind is not Kind.UNSENT,
         "mend": _mend(kind, examples[0]["id"] if examples else ""),
     }
 

@@ -1,3 +1,4 @@
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management import load_command_class
 from django.test import Client
 from django.urls import reverse
 from hypothesis import given
@@ -414,7 +416,7 @@ def test_the_mail_says_what_is_stuck_since_when_and_what_to_type(everything: lis
         "manage.py executions list --status READY",
         "manage.py executions list --status SENT",
         "manage.py executions list --status RUNNING",
-        "manage.py executions list --workflow incident_escalation --status FAILED",
+        "manage.py executions list --workflow incident_escalation --status FAILED TIMED_OUT ABORTED",
         "manage.py dlq list",
         "manage.py dlq redrive --all",
         "manage.py resend_tasks",
@@ -422,6 +424,18 @@ def test_the_mail_says_what_is_stuck_since_when_and_what_to_type(everything: lis
     ):
         assert text in email.text
         assert text in email.html
+
+
+@pytest.mark.usefixtures("operator", "everything")
+def test_what_the_mail_says_to_type_is_what_the_commands_take() -> None:
+    watch(NOW)
+    lines = {line for item in mails()[0]["context"]["stuck"] for line in (*item["look"], *item["mend"])}
+
+    assert len(lines) > 8
+    for line in lines:
+        manage, command, *arguments = shlex.split(line)
+        parser = load_command_class("executions", command).create_parser(manage, command)
+        assert parser.parse_args(arguments)  # else it raises CommandError
 
 
 @pytest.mark.usefixtures("operator", "everything")
