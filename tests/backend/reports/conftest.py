@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from core.api_keys import issue_api_key
 from core.models import Guard
 from tests.backend.people import make_guard, make_user
+from tests.backend.reports.incidents import FakeStepFunctions
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +42,11 @@ def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
     return client
+
+
+@pytest.fixture
+def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
+    """Step Functions as Django's client reaches it."""
+    fake = FakeStepFunctions()
+    monkeypatch.setattr("executions.callbacks.step_functions", lambda: fake)
+    return fake

@@ -1,0 +1,42 @@
+"""Incidents and inquiries for the tests, and a Step Functions that says what it is told to say."""
+
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from reports.models import GuardReport, IncidentInquiry
+from tests.backend.people import make_property, make_report, make_user
+
+
+def make_incident(*supervisors: User, **fields: Any) -> GuardReport:
+    return make_report(**{"property": make_property(*supervisors), "is_incident": True} | fields)
+
+
+def make_inquiry(report: GuardReport | None = None, user: User | None = None, **fields: Any) -> IncidentInquiry:
+    """An inquiry that somebody waits for, with a token of Step Functions."""
+    report, now = report or make_incident(), timezone.now()
+    times = {"asked_at": now, "sign_by": now + timedelta(minutes=5), "answer_by": now + timedelta(minutes=15)}
+    known = {"task_id": f"t-{report.pk}", "turn": report.inquiries.count() + 1, "task_token": f"token-{report.pk}"}
+    return IncidentInquiry.objects.create(report=report, user=user or make_user(), **known | times | fields)
+
+
+class FakeStepFunctions:
+    """boto3's client: keeps what it is sent, and answers with an error by the name in ``error``."""
+
+    def __init__(self) -> None:
+        self.error = ""
+        self.sent: list[tuple[str, dict[str, str]]] = []
+
+    def send_task_success(self, **given: str) -> None:
+        self._take("SendTaskSuccess", given)
+
+    def send_task_heartbeat(self, **given: str) -> None:
+        self._take("SendTaskHeartbeat", given)
+
+    def _take(self, operation: str, given: dict[str, str]) -> None:
+        if self.error:
+            raise ClientError({"Error": {"Code": self.error, "Message": ""}}, operation)
+        self.sent.append((operation, given))
