@@ -37,6 +37,7 @@ anything: st.SearchStrategy[Any] = (
 # For each field of the contracts, what fits and what just does not.
 FITTING: dict[str, st.SearchStrategy[Any]] = {
     "context": st.dictionaries(texts, anything, max_size=2),
+    "date": st.just("") | st.dates().map(str),
     "report_id": st.integers(1, 2**63 - 1),
     "subject": st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200),
     "template_name": st.from_regex(r"emails/[a-zA-Z0-9_-]{1,2}(/[a-z]{1,2})?\.html", fullmatch=True),
@@ -44,6 +45,7 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
 }
 NEARLY: dict[str, st.SearchStrategy[Any]] = {
     "context": anything,
+    "date": st.sampled_from([" ", "2026-11-23\n", "2026-1-23", "26-11-23", "2026-11-23T00:00"]),
     "report_id": st.sampled_from([0, -1, 2**63, 1.0, 1.5, True, "1"]),
     "subject": st.text(st.sampled_from("a\n\r"), max_size=3) | st.integers(199, 202).map(lambda n: "é" * n),
     "template_name": st.sampled_from(["emails/../a.html", "emails/a.html\n", "a.html", "emails/a.txt", "emails/.html"]),
