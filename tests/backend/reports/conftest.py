@@ -1,5 +1,6 @@
 """Every test of the reports has a folder of its own for files, and clients for both sides of the API."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
     return client
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Noon in New York, so that a quarter of an hour later is the same day."""
+    moment = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+    return moment
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""The three functions of an incident, as their states call them."""
+
+import json
+
+import pytest
+from django.utils import timezone
+
+from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
+from lambdas.choose_person.handler import lambda_handler as choose_person
+from lambdas.record_acknowledgement.handler import lambda_handler as record_acknowledgement
+from reports.incidents import acknowledge
+from tests.backend.people import make_user
+from tests.backend.reports.incidents import FakeStepFunctions, make_incident, make_inquiry
+from workflows.errors import PayloadInvalid, StorageUnavailable
+
+pytestmark = pytest.mark.django_db
+NEW_TOKEN = "the token of this attempt"
+
+
+@pytest.fixture(autouse=True)
+def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
+    fake = FakeStepFunctions()
+    monkeypatch.setattr("executions.callbacks.step_functions", lambda: fake)
+    return fake
+
+
+def wait_for(inquiry_id: int) -> dict[str, object]:
+    return await_acknowledgement({"task_id": "t-1", "inquiry_id": inquiry_id, "task_token": NEW_TOKEN}, None)
+
+
+def test_the_token_is_kept_and_the_state_waits(step_functions: FakeStepFunctions) -> None:
+    inquiry = make_inquiry(task_token="")
+
+    assert wait_for(inquiry.pk) == {"is_acknowledged": False}
+
+    inquiry.refresh_from_db()
+    assert (inquiry.task_token, step_functions.sent) == (NEW_TOKEN, [])
+
+
+def test_a_state_whose_answer_is_there_is_ended_at_once(step_functions: FakeStepFunctions) -> None:
+    inquiry = make_inquiry(task_token="")
+    acknowledge(inquiry.pk)
+
+    assert wait_for(inquiry.pk) == {"is_acknowledged": True}
+
+    [(operation, given)] = step_functions.sent
+    assert (operation, given["taskToken"]) == ("SendTaskSuccess", NEW_TOKEN)
+    assert json.loads(given["output"])["user_id"] == inquiry.user_id
+
+
+def test_a_state_that_was_ended_by_an_earlier_attempt_is_no_error(step_functions: FakeStepFunctions) -> None:
+    inquiry = make_inquiry(task_token="")
+    acknowledge(inquiry.pk)
+    step_functions.error = "TaskTimedOut"
+
+    assert wait_for(inquiry.pk) == {"is_acknowledged": True}
+
+
+def test_without_step_functions_the_attempt_is_tried_again(step_functions: FakeStepFunctions) -> None:
+    inquiry = make_inquiry(task_token="")
+    acknowledge(inquiry.pk)
+    step_functions.error = "ServiceUnavailable"
+
+    with pytest.raises(StorageUnavailable, match="Step Functions"):
+        wait_for(inquiry.pk)
+
+
+def test_a_person_is_chosen_and_an_answer_is_recorded() -> None:
+    first = make_user()
+    report = make_incident(first)
+
+    turn = choose_person({"task_id": "t-1", "report_id": report.pk, "previous_turn": 0}, None)
+
+    assert (turn["number"], turn["recipient"]) == (1, {"user_id": first.pk, "role": "supervisor"})
+    now = timezone.now().isoformat()
+    answer = {"inquiry_id": turn["inquiry_id"], "user_id": first.pk, "acknowledged_at": now}
+    recorded = record_acknowledgement({"task_id": "t-1", "report_id": report.pk, "acknowledgement": answer}, None)
+    assert recorded["user_id"] == first.pk
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(PayloadInvalid):
+        choose_person({"task_id": "t-1", "report_id": 1, "previous_turn": -1}, None)
+    with pytest.raises(PayloadInvalid):
+        wait_for(10**9)

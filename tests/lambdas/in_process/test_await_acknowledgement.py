@@ -1,0 +1,110 @@
+"""An escalation without any AWS: the wait in a thread of this process, the page beside it."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core import mail
+from django.db import connections
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from executions.background import Background
+from executions.models import TaskRecord, TaskStatus
+from lambdas.in_process.await_acknowledgement import lambda_handler
+from reports.incidents import acknowledge, mark_incident
+from tests.backend.people import make_user
+from tests.backend.reports.incidents import make_incident, make_inquiry
+from workflows.engine.adapters.performer import Ended, TaskError
+
+SECONDS_AT_MOST = 20
+
+
+@pytest.fixture(autouse=True)
+def files(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.MEDIA_ROOT = tmp_path / "files" / "media"
+    monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(settings.MEDIA_ROOT))
+    monkeypatch.setattr("lambdas.in_process.await_acknowledgement.POLL_SECONDS", 0.05)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS_AT_MOST
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.django_db
+def test_an_answer_ends_the_state_with_the_acknowledgement(settings: Settings) -> None:
+    settings.IN_PROCESS_WORKFLOWS = "thread"
+    inquiry = make_inquiry(task_token="")
+    acknowledge(inquiry.pk)
+
+    ended = lambda_handler({"task_id": "t-1", "inquiry_id": inquiry.pk, "task_token": "the engine's"}, None)
+
+    assert isinstance(ended, Ended)
+    assert ended.output["user_id"] == inquiry.user_id
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("heartbeat_seconds", "error"), [(1, "States.HeartbeatTimeout"), (5, "States.Timeout")])
+def test_silence_ends_the_turn_as_step_functions_would(settings: Settings, heartbeat_seconds: int, error: str) -> None:
+    settings.IN_PROCESS_WORKFLOWS = "thread"
+    settings.INCIDENT_HEARTBEAT_SECONDS = heartbeat_seconds
+    now = timezone.now()
+    inquiry = make_inquiry(task_token="", asked_at=now, answer_by=now + timedelta(seconds=1.5))
+
+    with pytest.raises(TaskError) as raised:
+        lambda_handler({"task_id": "t-1", "inquiry_id": inquiry.pk, "task_token": "the engine's"}, None)
+
+    inquiry.refresh_from_db()
+    assert (raised.value.error, inquiry.status) == (error, "unanswered")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inline_everybody_is_asked_at_once_and_nobody_waits(settings: Settings) -> None:
+    settings.IN_PROCESS_WORKFLOWS = "inline"
+    people = [make_user(), make_user()]
+    report = make_incident(*people, is_incident=False)
+
+    task_id = mark_incident(report.pk)
+
+    record = TaskRecord.objects.get(pk=task_id)
+    assert (record.status, record.error) == (TaskStatus.FAILED, "NobodyAcknowledged")
+    assert [message.to for message in mail.outbox] == [[person.email] for person in people]
+
+
+@pytest.fixture
+def background(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
+    made = Background()
+    monkeypatch.setattr("executions.without_queue.background", made)
+    settings.IN_PROCESS_WORKFLOWS = "thread"
+    yield made
+    TaskRecord.objects.exclude(status__in=[TaskStatus.SUCCEEDED, TaskStatus.FAILED]).update(status=TaskStatus.FAILED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beside_the_requests_an_escalation_waits_for_the_page_and_holds_up_nobody(background: Background) -> None:
+    first = make_user()
+    report = make_incident(first, is_incident=False)
+
+    task_id = mark_incident(report.pk)
+
+    until(lambda: report.inquiries.exclude(task_token="").exists())
+    assert background.wait(SECONDS_AT_MOST)  # the threads of the others are free
+    record = TaskRecord.objects.get(pk=task_id)
+    assert record.status == TaskStatus.RUNNING
+    link = re.search(r"http://127\.0\.0\.1:8000(/incidents/\S+/)", str(mail.outbox[0].body))
+    assert link is not None
+    browser = Client()
+    assert browser.post(link[1], {"answer": "sign"}).status_code == 302
+    assert browser.post(link[1], {"answer": "acknowledge"}).status_code == 302
+
+    until(lambda: TaskRecord.objects.filter(pk=task_id, status=TaskStatus.SUCCEEDED).exists())
+    record.refresh_from_db()
+    assert (record.result["user_id"], record.result["turns"]) == (first.pk, 1)
+    connections.close_all()
