@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core.typed_admin import ModelAdmin
-from executions.models import Alert, TaskRecord
+from executions.models import Alert, AuditEntry, TaskRecord
 from executions.registry import registered_tasks
 
 
@@ -67,3 +67,14 @@ class AlertAdmin(ReadOnlyAdmin):
     def kinds(self, alert: Alert) -> str:
         """Say how many of each kind are stuck now, or were when the alert was closed."""
         return ", ".join(f"{kind} ({finding['count']})" for kind, finding in alert.findings.items())
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who redrove, stopped, restarted or purged what; found by target or by the batch of one call."""
+
+    list_display = ["at", "actor", "action", "target", "outcome", "message"]
+    list_filter = ["action", "outcome", "at"]
+    search_fields = ["target__exact", "actor__istartswith", "batch__exact"]
+    show_full_result_count = False
+    list_per_page = 50

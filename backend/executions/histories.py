@@ -261,16 +261,23 @@ class _Reading:
         self._visit_of[event.id] = visit
         if visit is None:
             return
-        if _TRY.fullmatch(event.type):
+        if event.type == "MapIterationStarted":
+            self._place_of[event.id] = (visit, event.details.get("index", 0))
+        elif _TRY.fullmatch(event.type):
             self._try(visit, event)
         elif event.type == "TaskSubmitted":
             visit.submitted_at = event.at
-        elif event.type == "MapIterationStarted":
-            self._place_of[event.id] = (visit, event.details.get("index", 0))
-        elif _TASK_FAILURE.fullmatch(event.type):
+        else:
+            self._end_try(visit, event)
+
+    def _end_try(self, visit: _Visit, event: Event) -> None:
+        if _TASK_FAILURE.fullmatch(event.type):
             self._fail(visit, event)
         elif event.type.endswith("StateFailed"):
-            self._fail_by_child(visit, event)
+            visit.failure, visit.failed_at = Outcome.FAILED, event.at
+            self._take_error_of_child(visit, event)
+        elif event.type == "MapIterationFailed":
+            self._take_error_of_child(visit, event)
         elif event.type.endswith("Succeeded"):
             visit.failure = visit.failed_at = None
 
@@ -315,8 +322,7 @@ class _Reading:
         visit.error = str(event.details.get("error") or ("States.Timeout" if timed_out else ""))
         visit.cause = str(event.details.get("cause") or "")
 
-    def _fail_by_child(self, container: _Visit, event: Event) -> None:
-        container.failure, container.failed_at = Outcome.FAILED, event.at
+    def _take_error_of_child(self, container: _Visit, event: Event) -> None:
         child = self._visit_of.get(event.previous_id)
         if child is not None and child is not container:
             container.error, container.cause = child.error, child.cause
@@ -355,7 +361,7 @@ class _Reading:
         for fits in (
             lambda one: wanted in (None, one.name),
             lambda one: iteration in (None, one.number),
-            lambda one: one.last_call.get("parameters") == event.details.get("parameters"),
+            lambda one: one.last_call == event.details,
         ):
             found = [visit for visit in found if fits(visit)] or found
         return next(iter(found), None)

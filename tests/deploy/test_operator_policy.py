@@ -1,31 +1,41 @@
-"""Operators work under a policy of their own: what their commands call, it allows, on this stack's queues."""
+"""What operators may do: all that the commands ask of AWS, at this stack's executions and queues alone."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
+from botocore.session import get_session
+
+import executions.step_functions
 from deploy.cloudformation import Template
 
-DLQ, QUEUE = {"Fn::GetAtt": ["TasksDeadLetterQueue", "Arn"]}, {"Fn::GetAtt": ["TasksQueue", "Arn"]}
+
+def _statements(template: Template) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    return found
 
 
-def allowed(template: Template, resource: Any) -> set[str]:
-    """Return the actions that the policy allows on a resource."""
-    statements = template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    found = [one["Action"] for one in statements if one["Resource"] == resource]
-    return {action for actions in found for action in ([actions] if isinstance(actions, str) else actions)}
+def test_operators_may_do_what_the_commands_ask_of_step_functions_and_no_more(template: Template) -> None:
+    """The calls are those in the one module that makes them."""
+    source = Path(executions.step_functions.__file__).read_text(encoding="utf-8")
+    operations = get_session().get_service_model("stepfunctions").operation_names
+    called = {name.replace("_", "") for name in re.findall(r"client\.(\w+)\(", source)}
+    asked = {f"states:{operation}" for operation in operations if operation.lower() in called}
 
+    [statement] = [one for one in _statements(template) if any("states:" in action for action in one["Action"])]
 
-def test_operators_may_read_move_and_purge_dead_letters_and_only_send_to_the_task_queue(template: Template) -> None:
-    assert allowed(template, DLQ) == {
-        "sqs:CancelMessageMoveTask",
-        "sqs:ChangeMessageVisibility",
-        "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes",
-        "sqs:ListMessageMoveTasks",
-        "sqs:ReceiveMessage",
-        "sqs:StartMessageMoveTask",
+    assert len(asked) == len(called) == 4
+    assert set(statement["Action"]) == asked
+    assert statement["Resource"] == {
+        "Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Prefix}-${Stage}-*:*"
     }
-    assert allowed(template, QUEUE) == {"sqs:GetQueueAttributes", "sqs:SendMessage"}
 
 
-def test_the_policy_is_an_output_to_attach(template: Template) -> None:
-    assert template["Outputs"]["OperatorPolicyArn"]["Value"] == {"Ref": "OperatorPolicy"}
+def test_operators_may_send_what_they_restart_and_are_given_nothing_of_everything(template: Template) -> None:
+    statements = _statements(template)
+    payloads = [one for one in statements if one["Action"] == "s3:PutObject"]
+
+    assert [one["Resource"] for one in payloads] == [{"Fn::Sub": "${Bucket.Arn}/payloads/*"}]
+    assert any("sqs:SendMessage" in one["Action"] and "TasksQueue" in json.dumps(one["Resource"]) for one in statements)
+    assert all(one["Effect"] == "Allow" and one["Resource"] != "*" for one in statements)

@@ -9,13 +9,31 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut
-from executions.advice import DIFFERENCE, REPEATED
+from executions.acting import DEFAULT_PER_SECOND
 from executions.audit import command_actor
 from executions.execution_stops import DEFAULT_PER_SECOND as STOPS_PER_SECOND
-from executions.execution_stops import plan_stops, stop_all
-from executions.inspection import inspect_task, task_history
 from executions.models import TaskRecord, TaskStatus
+from executions.operations import (
+    DIFFERENCE,
+    REPEATED,
+    Deeds,
+    LeftOut,
+    OperationRefused,
+    PlannedRedrive,
+    RedrivePlan,
+    RestartPlan,
+    inspect_task,
+    plan_redrives,
+    plan_redrives_of,
+    plan_restarts,
+    plan_restarts_of,
+    plan_stops,
+    redrive_all,
+    restart_all,
+    states_that_run_again,
+    stop_all,
+    task_history,
+)
 from executions.queries import (
     DEFAULT_LIMIT,
     TaskFilter,
@@ -25,16 +43,6 @@ from executions.queries import (
     read_moment,
     records_of_report,
 )
-from executions.redriving import (
-    PlannedRedrive,
-    RedrivePlan,
-    plan_redrives,
-    plan_redrives_of,
-    redrive_all,
-    states_that_run_again,
-)
-from executions.refusals import OperationRefused
-from executions.restarting import RestartPlan, plan_restarts, plan_restarts_of, restart_all
 from executions.stopping import stop_event
 from executions.wording import as_json, events, inspected, row_as_json, states, table, time_left
 
