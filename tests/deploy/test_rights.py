@@ -116,19 +116,24 @@ def test_a_file_that_is_gone_is_seen_to_be_gone(tmp_path: Path, translated: Temp
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["report", "digest"])
 def test_a_mail_is_rendered_and_then_sent_with_its_pictures(
-    tmp_path: Path, translated: Template, put: DiskObjects
+    tmp_path: Path, translated: Template, put: DiskObjects, kind: str
 ) -> None:
     from lambdas.render_email.handler import render
 
     place = make_property()
-    report = make_report(property=place)
+    report = make_report(property=place, report_datetime=datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
     make_picture(report)
     sending = ObjectsUnderRole(tmp_path, translated, "send_email")
-    event = {"report_id": report.pk, "recipient": {"user_id": place.owner.user.pk, "role": "client"}}
+    user_id = place.owner.user.pk
+    events: dict[str, dict[str, Any]] = {
+        "report": {"report_id": report.pk, "recipient": {"user_id": user_id, "role": "client"}},
+        "digest": {"digest": {"client_id": place.owner.pk, "user_id": user_id, "date": "2026-03-02"}},
+    }
 
     rendered = render(
-        RenderEmailInput.model_validate({"task_id": "t-1"} | event),
+        RenderEmailInput.model_validate({"task_id": "t-1"} | events[kind]),
         ObjectsUnderRole(tmp_path, translated, "render_email"),
     )
     without_picture = _read_mail(rendered, sending, datetime.now(UTC))
@@ -184,6 +189,7 @@ def test_the_watch_may_ask_both_queues_how_many_they_hold(translated: Template) 
         ("run_task", "emails/1.json"),
         ("send_email", MEDIA_KEY),
         ("load_report", MEDIA_KEY),
+        ("list_digests", MEDIA_KEY),
     ],
 )
 def test_what_is_none_of_its_business_it_can_not_read(

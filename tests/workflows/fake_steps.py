@@ -6,6 +6,7 @@ A file's name, a recipient's or an argument says what shall go wrong. Each event
 
 import json
 import os
+import re
 import time
 import uuid
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 
 SHA256 = "0" * 64
 UNREACHABLE_USER = 404
+SILENT_USER = 408
+TURN_SECONDS = 3
+CRASHING_CLIENT = 500
+SKIPPED_DAY = "2026-11-01"
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -39,6 +44,18 @@ def fail(name: str, text: str) -> None:
 def LoadReportFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802  the function's own name
     report: dict[str, Any] = json.loads((Path(os.environ["SEEN"]) / f"report-{event['report_id']}.json").read_text())
     return report
+
+
+def ListDigestsFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
+    date = event["payload"].get("date", "")
+    if date == SKIPPED_DAY:
+        return {"date": date, "digests": [], "skipped": "The run before has not ended."}
+    clients = [7, UNREACHABLE_USER, CRASHING_CLIENT, 8]
+    return {
+        "date": date or "2026-11-23",
+        "digests": [{"client_id": client, "user_id": client, "date": date or "2026-11-23"} for client in clients],
+        "skipped": None,
+    }
 
 
 def InspectFileFunction(event: dict[str, Any], earlier: int) -> dict[str, Any]:  # noqa: N802
@@ -74,7 +91,9 @@ def RecordReportFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]
 
 
 def RenderEmailFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
-    if (event.get("recipient") or {}).get("user_id") == UNREACHABLE_USER:
+    if (event.get("digest") or {}).get("client_id") == CRASHING_CLIENT:
+        os._exit(1)
+    if (event.get("recipient") or event.get("digest") or {}).get("user_id") == UNREACHABLE_USER:
         fail("RecipientNotFound", "Nobody there.")
     return {"email_key": f"emails/{event['task_id']}.json", "send_once_key": event["task_id"]}
 
@@ -92,3 +111,23 @@ def RunTaskFunction(event: dict[str, Any], earlier: int) -> dict[str, Any]:  # n
     if task == "nothing":
         return {"return_value": None}
     return {"return_value": {"attempt": event["attempt"], "payload": event["input"].get("payload")}}
+
+
+def ChoosePersonFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
+    """Ask the people that the report's own number names, one digit group each: 408007 are 408 and then 7."""
+    people = [int(digits) for digits in re.findall("...", str(event["report_id"]))]
+    number = event["previous_turn"] + 1
+    if number > len(people):
+        fail("NobodyAcknowledged", "Nobody else is there.")
+    recipient = {"user_id": people[number - 1], "role": "supervisor"}
+    times = {"timeout_seconds": TURN_SECONDS, "heartbeat_seconds": TURN_SECONDS - 1}
+    return {"number": number, "is_acknowledged": False, "inquiry_id": number, "recipient": recipient, **times}
+
+
+def AwaitAcknowledgementFunction(_event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
+    return {"is_acknowledged": False}
+
+
+def RecordAcknowledgementFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
+    answer = event["acknowledgement"]
+    return {"user_id": answer["user_id"], "acknowledged_at": answer["acknowledged_at"]}

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,11 @@ import pytest
 
 from deploy.local.aws import CREDENTIALS, REGION, wait_until_it_answers
 from deploy.local.processes import Processes, free_port
-from tests.workflows.fake_steps import UNREACHABLE_USER
+from tests.workflows.fake_steps import CRASHING_CLIENT, SKIPPED_DAY, UNREACHABLE_USER
 from tests.workflows.test_state_machines import DEFINITIONS, STEPS
+from workflows.contracts.daily_report_digest import SentDigests
 from workflows.contracts.guard_report import ProcessedReport
+from workflows.contracts.incident_escalation import EscalatedIncident
 from workflows.contracts.notification_email import SentEmail
 from workflows.graphs.names import resource_name
 
@@ -57,14 +60,29 @@ class Machines:
         """Run an execution to its end."""
         name = str(uuid.uuid4())
         started = self.client.start_execution(stateMachineArn=self.arns[workflow], name=name, input=json.dumps(given))
+        return self.ended(name, started["executionArn"])
+
+    def ended(self, name: str, arn: str) -> Ended:
+        """Wait for an execution's end."""
         deadline = time.monotonic() + SECONDS_AT_MOST
         while time.monotonic() < deadline:
-            found = self.client.describe_execution(executionArn=started["executionArn"])
+            found = self.client.describe_execution(executionArn=arn)
             if found["status"] != "RUNNING":
                 output = json.loads(found["output"]) if found["status"] == "SUCCEEDED" else None
                 return Ended(name, found["status"], output, found.get("error"))
             time.sleep(0.1)
-        raise AssertionError(f"{workflow} still runs after {SECONDS_AT_MOST} s")
+        raise AssertionError(f"{arn} still runs after {SECONDS_AT_MOST} s")
+
+    def token(self, name: str, inquiry_id: int) -> str:
+        """Wait for the task token that "Await Acknowledgement" was given for an inquiry."""
+        deadline = time.monotonic() + SECONDS_AT_MOST
+        while time.monotonic() < deadline:
+            for path in (self.seen / "AwaitAcknowledgementFunction").glob("*.json"):
+                event = json.loads(path.read_text())
+                if (event["task_id"], event["inquiry_id"]) == (name, inquiry_id):
+                    return str(event["task_token"])
+            time.sleep(0.05)
+        raise AssertionError(f"No token came within {SECONDS_AT_MOST} s")
 
     def run_report(self, *files: str, recipients: tuple[int, ...] = ()) -> Ended:
         """Run guard_report for a report that has these files and concerns these people."""
@@ -243,6 +261,36 @@ def test_a_person_who_can_not_be_reached_keeps_no_one_else_from_the_news(machine
     ]
 
 
+def test_one_clients_trouble_keeps_no_other_clients_digest_back(machines: Machines) -> None:
+    ended = machines.run("daily_report_digest", {})
+
+    assert ended.status == "SUCCEEDED"
+    output = SentDigests.model_validate(ended.output)
+    assert (output.date, output.skipped) == ("2026-11-23", None)
+    assert [(digest.client_id, digest.status, digest.error) for digest in output.digests] == [
+        (7, "sent", None),
+        (UNREACHABLE_USER, "not_sent", "RecipientNotFound"),
+        (CRASHING_CLIENT, "not_sent", "Runtime.ExitError"),
+        (8, "sent", None),
+    ]
+    rendered = machines.events(ended, "RenderEmailFunction")
+    assert Counter(event["digest"]["client_id"] for event in rendered) == {
+        7: 1,
+        UNREACHABLE_USER: 1,
+        CRASHING_CLIENT: 4,  # what crashes is tried again
+        8: 1,
+    }
+    assert len(machines.events(ended, "SendEmailFunction")) == 2
+
+
+def test_a_run_of_the_digest_that_is_skipped_says_why_and_mails_nobody(machines: Machines) -> None:
+    ended = machines.run("daily_report_digest", {"date": SKIPPED_DAY})
+
+    assert ended.status == "SUCCEEDED"
+    assert ended.output == {"date": SKIPPED_DAY, "skipped": "The run before has not ended.", "digests": []}
+    assert machines.events(ended, "RenderEmailFunction") == []
+
+
 def test_a_notification_is_rendered_from_the_whole_input_and_sent(machines: Machines) -> None:
     given = {"user_id": 7, "subject": "Hello", "template_name": "emails/welcome.html", "context": {"a": [1]}}
 
@@ -283,3 +331,33 @@ def test_a_task_that_is_not_there_is_not_tried_again(machines: Machines) -> None
 
     assert (ended.status, ended.error) == ("FAILED", "TaskNotRegistered")
     assert len(machines.events(ended, "RunTaskFunction")) == 1
+
+
+def test_an_incident_passes_over_who_is_silent_and_ends_with_the_answer_that_comes_with_a_token(
+    machines: Machines,
+) -> None:
+    name = str(uuid.uuid4())
+    given = json.dumps({"report_id": int(f"{SILENT_USER}{UNREACHABLE_USER}777")})
+
+    started = machines.client.start_execution(
+        stateMachineArn=machines.arns["incident_escalation"], name=name, input=given
+    )
+    token = machines.token(name, inquiry_id=3)
+    answer = {"inquiry_id": 3, "user_id": 777, "acknowledged_at": "2026-11-24T08:00:00Z"}
+    machines.client.send_task_success(taskToken=token, output=json.dumps(answer))
+    ended = machines.ended(name, started["executionArn"])
+
+    assert ended.status == "SUCCEEDED"
+    output = EscalatedIncident.model_validate(ended.output)
+    assert (output.turns, output.user_id) == (3, 777)
+    asked = machines.events(ended, "AwaitAcknowledgementFunction")
+    assert sorted(event["inquiry_id"] for event in asked) == [1, 3]  # no mail reached the second
+    [recorded] = machines.events(ended, "RecordAcknowledgementFunction")
+    assert recorded["acknowledgement"] == answer
+
+
+def test_an_incident_that_nobody_answers_fails_by_that_name(machines: Machines) -> None:
+    ended = machines.run("incident_escalation", {"report_id": int(f"{SILENT_USER}")})
+
+    assert (ended.status, ended.error) == ("FAILED", "NobodyAcknowledged")
+    assert len(machines.events(ended, "ChoosePersonFunction")) == 2

@@ -113,7 +113,8 @@ def test_a_refused_file_is_told_with_its_reason_unless_files_are_told_by_themsel
 def test_a_report_outside_of_any_shift_is_told() -> None:
     guard = make_guard()
     make_shift(guard, planned_start=MOMENT - timedelta(days=1), planned_end=MOMENT - timedelta(hours=8))
-    make_shift(make_guard(), planned_start=MOMENT - timedelta(hours=1), planned_end=MOMENT + timedelta(hours=1))  # another guard's
+    # Another guard's.
+    make_shift(make_guard(), planned_start=MOMENT - timedelta(hours=1), planned_end=MOMENT + timedelta(hours=1))
     report = arriving(make_report(guard, report_datetime=MOMENT), MOMENT)
 
     assert found_of(report) == [(Kind.NO_SHIFT, "The guard had no shift at that time.")]

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,30 @@ def test_a_reports_mail_is_named_by_report_and_reader(objects: DiskObjects) -> N
     assert rendered == {"email_key": f"emails/{once}/t-1.json", "send_once_key": once}
     assert mail.to == reader.email
     assert [image.media_type for image in mail.images] == ["image/jpeg"]
+
+
+def test_a_digest_is_named_by_client_and_day(objects: DiskObjects) -> None:
+    place = make_property()
+    moment = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
+    make_picture(make_report(property=place, report_datetime=moment))
+    client = place.owner
+
+    digest = {"client_id": client.pk, "user_id": client.user_id, "date": "2026-03-02"}
+    rendered, mail = run(objects, digest=digest)
+
+    once = f"digest/{client.pk}/2026-03-02"
+    assert rendered == {"email_key": f"emails/{once}/t-1.json", "send_once_key": once}
+    assert (mail.to, mail.subject) == (client.user.email, "2 Mar 2026 at Property 1: 1 report")
+    assert [image.media_type for image in mail.images] == ["image/jpeg"]
+
+
+def test_a_digest_of_a_client_out_of_use_is_an_error(objects: DiskObjects) -> None:
+    place = make_property()
+    make_report(property=place, report_datetime=datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
+    place.owner.deactivate()
+
+    with pytest.raises(RecipientNotFound, match=f"client {place.owner_id}: is out of use"):
+        run(objects, digest={"client_id": place.owner_id, "user_id": place.owner.user_id, "date": "2026-03-02"})
 
 
 def test_a_notification_is_named_by_its_task(objects: DiskObjects) -> None:
