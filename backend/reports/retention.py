@@ -36,6 +36,7 @@ MAX_EXAMPLES = 10
 MAX_FAILED_BATCHES = 3
 # The function that runs this is stopped after 840 s; a batch under way has the rest.
 BUDGET_SECONDS = 600
+SHARE_OF_REPORTS = 0.75  # of that time: years of reports must not keep the records waiting for weeks
 # What began earlier has ended, or can not be redriven any more: a redrive is possible for 14 days.
 AT_WORK_DAYS = 15
 UNFINISHED = (*WAITING, TaskStatus.RUNNING)
@@ -75,13 +76,13 @@ def sweep(budget_seconds: float = BUDGET_SECONDS) -> dict[str, Any]:
     Begins no batch after ``budget_seconds``. Safe to repeat, and for several at once. Raises StorageUnavailable
     when objects could not be deleted: their reports are still there, and everything else went on.
     """
-    now, deadline = timezone.now(), time.monotonic() + budget_seconds
+    now, begun = timezone.now(), time.monotonic()
     swept = Swept(bool(settings.RETENTION_DRY_RUN), held=past_reports(now).filter(evidence_hold=True).count())
     if swept.dry_run:
         swept.add(_counted(now))
     else:
-        refusals = _remove_reports(now, deadline, swept)
-        _remove_records(now, deadline, swept)
+        refusals = _remove_reports(now, begun + SHARE_OF_REPORTS * budget_seconds, swept)
+        _remove_records(now, begun + budget_seconds, swept)
         _raise_for(refusals, swept)
     logger.info("retention sweep: %s", swept)
     return asdict(swept)

@@ -380,13 +380,14 @@ def test_when_the_time_is_over_the_rest_is_left_and_it_says_so(monkeypatch: pyte
     monkeypatch.setattr(retention, "REPORTS_AT_ONCE", 2)
     for _ in range(5):
         report_of(OLD)
+    record_of(OLD)
 
     assert (swept := sweep(budget_seconds=0))["more"] is True
-    assert swept["reports"] == 0
-    moments = iter([0, 0, 0, 99])  # its begin, two batches, and then it is late
+    assert (swept["reports"], swept["task_records"]) == (0, 0)
+    moments = iter([0, 0, 70, 80, 90])  # its begin, two batches of reports, too late for a third, and one of records
     monkeypatch.setattr("reports.retention.time", SimpleNamespace(monotonic=lambda: next(moments)))
-    assert (swept := sweep(budget_seconds=50))["more"] is True
-    assert (swept["reports"], GuardReport.objects.count()) == (4, 1)
+    assert (swept := sweep(budget_seconds=100))["more"] is True
+    assert (swept["reports"], swept["task_records"], GuardReport.objects.count()) == (4, 1, 1)
 
 
 @pytest.fixture
