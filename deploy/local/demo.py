@@ -1,10 +1,14 @@
-"""``make demo``: guard reports travel from an HTTP upload to thumbnails, rows and mails, and the stack ends again."""
+"""``make demo``: guard reports travel from an HTTP upload to thumbnails, rows and mails, and the stack ends again.
+
+One of them fails and is redriven; a schedule fires, and its digest is mailed.
+"""
 
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,12 @@ import psycopg
 
 from deploy.functions import FUNCTIONS
 from deploy.local.demo_evidence import Evidence, gather
+from deploy.local.demo_operations import fire, redrive
 from deploy.local.demo_table import dead_letter_lines, summary, table
 from deploy.local.demo_uploads import send_report, uploads
 from deploy.local.deployment import Overlay
 from deploy.local.progress import Progress, short_path
+from deploy.local.refusal import refuse_files
 from deploy.local.running import only_one
 from deploy.local.stack import LocalStack, Options
 
@@ -29,8 +35,12 @@ FLAKY = Overlay(
     "flaky_make_thumbnails.lambda_handler",
     {"flaky_make_thumbnails.py": Path(__file__).with_name("flaky.py").read_bytes()},
 )
-# The steps of many files or many people at a time start with two instances.
-WARM = {function.name: 2 if function.name != "run_task" else 1 for function in FUNCTIONS}
+# The steps of many files or many people at a time start with two instances; those of an incident are not needed.
+_ONE = ("list_digests", "run_task")
+_NONE = ("await_acknowledgement", "choose_person", "record_acknowledgement")
+WARM = {function.name: 1 if function.name in _ONE else 2 for function in FUNCTIONS if function.name not in _NONE}
+# A step that is refused is tried four times in vain, and nobody wants to watch that for half a minute.
+WAIT_SCALE = 0.2
 
 
 class FilesNotFound(Exception):
@@ -61,7 +71,9 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
         raise FilesNotFound(f'There is no file {", ".join(missing)}. Name files that exist: make demo FILES="a.jpg"')
     started = time.monotonic()
     folder = local_dir / "demo"
-    options = Options(overlays={"make_thumbnails": FLAKY}, warm=WARM, mail_folder=local_dir / "mails")
+    options = Options(
+        overlays={"make_thumbnails": FLAKY}, warm=WARM, mail_folder=local_dir / "mails", wait_scale=WAIT_SCALE
+    )
     with only_one(local_dir / "demo-lock", "A demo"):
         stack = LocalStack(folder, options, progress)
         progress.say("Starting the local stack")
@@ -78,16 +90,26 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
 
 def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> Evidence:
     poison_id = stack.aws.sqs.send_message(QueueUrl=stack.outputs["TasksQueueUrl"], MessageBody=POISON)["MessageId"]
-    planned = uploads(own_files, stack.people["guard_ids"])
+    planned = uploads(own_files, stack.people["guard_ids"], refused=stack.can_redrive)
+    if stack.can_redrive:
+        refuse_files(stack.database_url)
+    watch = partial(_watch, stack, progress, len(planned), time.monotonic())
     with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
         sending = [pool.submit(send_report, stack.django_url, stack.people["api_key"], upload) for upload in planned]
         try:
-            _watch(stack, len(planned), lambda: len(_answers(sending)), progress)
+            watch(lambda: len(_answers(sending)))
         except BaseException:
             pool.shutdown(cancel_futures=True)  # else what was not sent yet is sent first
             raise
         answers = [future.result() for future in sending]
-    return gather(stack, list(zip(planned, answers, strict=True)), poison_id)
+    redriven = None
+    if stack.can_redrive:
+        refused = answers[0]
+        redriven = redrive(stack, refused["id"], refused["async_processing"]["task_id"], progress)
+    fired = fire(stack, progress)
+    progress.say()
+    watch(lambda: len(planned), dead_letters=1)
+    return gather(stack, list(zip(planned, answers, strict=True)), poison_id, redriven, fired)
 
 
 def _answers(sending: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -95,17 +117,23 @@ def _answers(sending: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [future.result() for future in sending if future.done()]
 
 
-def _watch(stack: LocalStack, total: int, uploaded: Callable[[], int], progress: Progress) -> None:
-    """Show how far it is, until everything has ended or the time is over."""
-    started = time.monotonic()
+def _watch(
+    stack: LocalStack,
+    progress: Progress,
+    total: int,
+    since: float,
+    uploaded: Callable[[], int],
+    dead_letters: int = 0,
+) -> None:
+    """Show how far it is, until everything has ended and so many messages are dead, or the time is over."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         while True:
             stack.check()
             counts = _count(stack, connection)
-            seconds = time.monotonic() - started
+            seconds = time.monotonic() - since
             waits = "; the poison message has to be received three times" if counts.done == total else ""
             line = f"  {uploaded()} of {total} uploaded, {counts}, {seconds:.0f} s"
-            if (counts.done == total and counts.dead_letters) or seconds > DONE_WITHIN_SECONDS:
+            if (counts.done == total and counts.dead_letters >= dead_letters) or seconds > DONE_WITHIN_SECONDS:
                 progress.settle(line)
                 return
             progress.live(line + waits)
@@ -113,9 +141,8 @@ def _watch(stack: LocalStack, total: int, uploaded: Callable[[], int], progress:
 
 
 def _count(stack: LocalStack, connection: "psycopg.Connection[Any]") -> Counts:
-    by_status: Mapping[str, int] = dict(
-        connection.execute("SELECT status, count(*) FROM executions_taskrecord GROUP BY status").fetchall()
-    )
+    query = "SELECT status, count(*) FROM executions_taskrecord WHERE schedule = '' GROUP BY status"
+    by_status: Mapping[str, int] = dict(connection.execute(query).fetchall())
     thumbnails = connection.execute("SELECT count(*) FROM reports_thumbnail").fetchone()
     queue = stack.aws.sqs.get_queue_attributes(
         QueueUrl=stack.outputs["TasksDeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
@@ -140,7 +167,8 @@ def _tell(evidence: Evidence, seconds: float, stack: LocalStack, json_file: Path
     for line in dead_letter_lines(evidence.dead_letters):
         progress.say(line)
     progress.say(
-        f"\n{counted['reports']} reports: {counted['succeeded']} succeeded, {counted['failed']} failed. "
+        f"\n{counted['reports']} reports: {counted['succeeded']} succeeded, {counted['redriven']} of them redriven; "
+        f"{counted['failed']} failed. {counted['scheduled']} schedule fired. "
         f"{counted['thumbnails']} thumbnails, {counted['emails']} mails, {counted['dead_lettered']} dead-lettered. "
         f"{seconds:.0f} s."
     )
@@ -152,5 +180,8 @@ def _tell(evidence: Evidence, seconds: float, stack: LocalStack, json_file: Path
         for problem in evidence.problems:
             progress.say(f"  - {problem}")
         return 1
-    progress.say("Everything is as it should be: rows, files, thumbnails, mails, retries. The stack has ended.")
+    progress.say(
+        "Everything is as it should be: rows, files, thumbnails, mails, retries, redrive, schedule, digest. "
+        "The stack has ended."
+    )
     return 0

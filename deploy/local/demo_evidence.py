@@ -12,10 +12,12 @@ from typing import Any
 
 import psycopg
 
+from deploy.local.demo_operations import Fired, Redriven, arn_of
 from deploy.local.demo_uploads import SAMPLES, Upload, read_report
 from deploy.local.executions import Execution, read_execution
 from deploy.local.flaky import FAILURES, MARK
 from deploy.local.function_log import entries
+from deploy.local.mailbox import message_id_of
 from deploy.local.stack import LocalStack
 from workflows.message import MessageRejected, read_message
 
@@ -89,6 +91,8 @@ class Evidence:
     reports: list[Report]
     dead_letters: list[DeadLetter]
     problems: list[str]
+    fired: Fired
+    digests: list[Path] = field(default_factory=list)
 
     @property
     def thumbnails(self) -> int:
@@ -98,10 +102,16 @@ class Evidence:
     @property
     def mails(self) -> int:
         """Mails that SES took."""
-        return sum(len(report.mails) for report in self.reports)
+        return sum(len(report.mails) for report in self.reports) + len(self.digests)
 
 
-def gather(stack: LocalStack, sent: Sequence[tuple[Upload, Mapping[str, Any]]], poison_id: str) -> Evidence:
+def gather(
+    stack: LocalStack,
+    sent: Sequence[tuple[Upload, Mapping[str, Any]]],
+    poison_id: str,
+    redriven: Redriven | None,
+    fired: Fired,
+) -> Evidence:
     """Look everything up. ``sent`` are the uploads with the API's answers, ``poison_id`` the poison's MessageId."""
     reports = [Report(upload, answer["id"], answer["async_processing"]["task_id"]) for upload, answer in sent]
     problems: list[str] = []
@@ -109,18 +119,16 @@ def gather(stack: LocalStack, sent: Sequence[tuple[Upload, Mapping[str, Any]]], 
         _add_rows(connection, reports)
         recipients = connection.execute(_RECIPIENTS_SQL).fetchall()
     for report in reports:
-        report.execution = read_execution(stack.aws.step_functions, _execution_arn(stack, report.task_id))
+        report.execution = read_execution(stack.aws.step_functions, arn_of(stack, "GuardReport", report.task_id))
         problems += _problems_of_report(report)
     problems += _problems_of_objects(stack, reports)
-    problems += _match_mails(stack, reports, recipients)
+    problems += redriven.problems() if redriven else []
+    problems += fired.problems()
+    digests: list[Path] = []
+    problems += _match_mails(stack, reports, recipients, fired, digests)
     dead_letters = _dead_letters(stack)
     problems += _problems_of_dead_letters(dead_letters, poison_id)
-    return Evidence(reports, dead_letters, problems)
-
-
-def _execution_arn(stack: LocalStack, task_id: str) -> str:
-    machine = stack.outputs["GuardReportStateMachineArn"]
-    return f"{machine.replace(':stateMachine:', ':execution:')}:{task_id}"
+    return Evidence(reports, dead_letters, problems, fired, digests)
 
 
 def _add_rows(connection: "psycopg.Connection[Any]", reports: Sequence[Report]) -> None:
@@ -185,8 +193,14 @@ def _get(url: str) -> bytes:
         return content
 
 
-def _match_mails(stack: LocalStack, reports: Sequence[Report], recipients: Sequence[tuple[int, int, str]]) -> list[str]:
-    """Give each report its mails, and say which are missing, too many, or not as they should be."""
+def _match_mails(
+    stack: LocalStack,
+    reports: Sequence[Report],
+    recipients: Sequence[tuple[int, int, str]],
+    fired: Fired,
+    digests: list[Path],
+) -> list[str]:
+    """Give each report its mails and the schedule its digests; say which are missing, too many, or not right."""
     mails = stack.mailbox.messages()
     counted = len(json.loads(_get(f"{stack.aws.endpoint}/_ministack/ses/messages"))["messages"].get("000000000000", []))
     problems = [] if counted == len(mails) else [f"SES took {counted} mails, {len(mails)} were kept."]
@@ -199,12 +213,11 @@ def _match_mails(stack: LocalStack, reports: Sequence[Report], recipients: Seque
                 continue
             report.mails.append(found[0])
             problems += (f"{found[0].name}: {said}" for said in _problems_of_mail(found[1], address, report))
+    for key in fired.mail_keys:
+        found = by_message_id.pop(message_id_of(key), None)
+        problems += [] if found else [f"{fired.task_id}: its mail {key} has not come."]
+        digests += [found[0]] if found else []
     return problems + [f"{path.name}: nobody should have got it." for path, _ in by_message_id.values()]
-
-
-def message_id_of(send_once_key: str) -> str:
-    """Return the Message-ID of the mail that goes out once under a key."""
-    return f"<{hashlib.sha256(send_once_key.encode()).hexdigest()[:32]}@example.com>"
 
 
 def _problems_of_mail(mail: EmailMessage, address: str, report: Report) -> Iterator[str]:

@@ -45,6 +45,8 @@ def summary(evidence: Evidence, seconds: float) -> dict[str, int | float]:
         "thumbnails": evidence.thumbnails,
         "emails": evidence.mails,
         "dead_lettered": len(evidence.dead_letters),
+        "redriven": sum(report.execution.redrives for report in evidence.reports if report.execution),
+        "scheduled": 1 if evidence.fired.execution else 0,
         "seconds": round(seconds, 1),
     }
 
@@ -70,7 +72,8 @@ def _files(report: Report) -> list[str]:
         lines.append(f"{file.name}{verdict}")
     retried = [error for error in tries if error not in {file.error for file in report.files}]
     if retried:
-        lines.append(f"  a step failed {len(retried)} times ({', '.join(dict.fromkeys(retried))}), then worked")
+        then = "and worked once redriven" if report.execution and report.execution.redrives else "then worked"
+        lines.append(f"  a step failed {len(retried)} times ({', '.join(dict.fromkeys(retried))}), {then}")
     return lines
 
 

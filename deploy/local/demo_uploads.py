@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from deploy.local import refusal
 from deploy.local.flaky import MARK
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -24,6 +25,10 @@ BROKEN: Spec = (
     ["truncated.jpg", "brick-wall.jpg"],
 )
 FAILS_TWICE: Spec = ("Coffee machine left on, switched off.", [(f"{MARK}.jpg", "coffee.jpg")])
+REFUSED: Spec = (
+    "Back gate found open, closed.",
+    [(f"{refusal.MARK}.jpg", "brick-wall.jpg"), "patrol-log.pdf"],
+)
 SAMPLE_REPORTS: Sequence[Spec] = (
     ("All doors locked, lights off.", ["photographer.jpg"]),
     ("Perimeter wall and driveway, nothing to see.", ["brick-wall.jpg", "gravel.webp"]),
@@ -54,13 +59,15 @@ class UploadRefused(Exception):
     """The API did not take a report; the text holds its answer."""
 
 
-def uploads(own_files: Sequence[Path], guard_ids: Sequence[int]) -> list[Upload]:
+def uploads(own_files: Sequence[Path], guard_ids: Sequence[int], *, refused: bool = True) -> list[Upload]:
     """Return the reports to send: of the reader's own files, if any, else of the samples.
 
-    Either way one has a broken file, and one's file meets a step that fails twice.
+    Either way one has a broken file, and one's file meets a step that fails twice; ``refused``: the first one's
+    is refused by the database until that is mended.
     """
     reports = [*_own_reports(own_files)] if own_files else list(SAMPLE_REPORTS)
-    specs: list[Spec] = [*reports[: len(reports) // 2], BROKEN, FAILS_TWICE, *reports[len(reports) // 2 :]]
+    first = [REFUSED] if refused else []  # it takes longest
+    specs: list[Spec] = [*first, *reports[: len(reports) // 2], BROKEN, FAILS_TWICE, *reports[len(reports) // 2 :]]
     return [
         Upload(guard_ids[index % len(guard_ids)], note, [_sent_as(file) for file in files])
         for index, (note, files) in enumerate(specs)

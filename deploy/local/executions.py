@@ -22,6 +22,7 @@ class Execution:
     output: str
     seconds: dict[str, float]
     failed_tries: list[str]
+    redrives: int = 0
 
 
 def read_execution(step_functions: "SFNClient", arn: str) -> Execution:
@@ -35,6 +36,7 @@ def read_execution(step_functions: "SFNClient", arn: str) -> Execution:
         output=described.get("output", ""),
         seconds=_seconds(events),
         failed_tries=[_error(event) for event in events if event["type"] in _FAILURES],
+        redrives=described.get("redriveCount", 0),
     )
 
 

@@ -4,6 +4,7 @@ ministack's own mailbox keeps a mail's texts alone.
 """
 
 import base64
+import hashlib
 import json
 import re
 import threading
@@ -22,6 +23,11 @@ SEND_EMAIL_PATH = "/v2/email/outbound-emails"
 _PASSED_ON = ("Authorization", "Content-Type", "X-Amz-Date", "X-Amz-Security-Token", "User-Agent")
 
 
+def message_id_of(send_once_key: str) -> str:
+    """Return the Message-ID of the mail that goes out once under a key, from a sender at example.com."""
+    return f"<{hashlib.sha256(send_once_key.encode()).hexdigest()[:32]}@example.com>"
+
+
 class Mailbox:
     """An SES endpoint on 127.0.0.1 that passes every call on, and a folder with the mails that were taken."""
 
@@ -38,6 +44,11 @@ class Mailbox:
     def messages(self) -> dict[Path, EmailMessage]:
         """Return the mails taken so far, the oldest first, by their files."""
         return {path: _parse(path.read_bytes()) for path in sorted(self.folder.glob("*.eml"))}
+
+    def sent_under(self, send_once_key: str) -> EmailMessage | None:
+        """Return the mail that went out under a key, or None if none has."""
+        message_id = message_id_of(send_once_key)
+        return next((mail for mail in self.messages().values() if mail["Message-ID"] == message_id), None)
 
     def stop(self) -> None:
         """Take no more mails. Those that were taken stay in the folder."""

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.processes import ProcessEnded
 from deploy.local.progress import Progress, short_path
 from deploy.local.stack import LocalStack, Options
 
 CHECK_SECONDS = 0.5
-# As often as a schedule should run it on AWS.
-RESEND_SECONDS = 60.0
 
 
 class AlreadyRunning(Exception):
@@ -33,7 +30,7 @@ def run_until_stopped(folder: Path, progress: Progress) -> int:
             stack.write_environment()
             lock.write_text(f"{os.getpid()} {stack.django_url}\n")
             progress.say(_welcome(stack, time.monotonic() - started))
-            _watch(stack, progress)
+            _watch(stack)
         except KeyboardInterrupt:
             progress.say("\nStopping")
         finally:
@@ -60,21 +57,11 @@ def only_one(folder: Path, what: str = "The local stack") -> Iterator[Path]:
         yield path
 
 
-def _watch(stack: LocalStack, progress: Progress) -> None:
-    parent, resent_at = os.getppid(), time.monotonic()
+def _watch(stack: LocalStack) -> None:
+    parent = os.getppid()
     while os.getppid() == parent:
         stack.check()
-        if time.monotonic() - resent_at > RESEND_SECONDS:
-            resent_at = time.monotonic()
-            _resend(stack, progress)
         time.sleep(CHECK_SECONDS)
-
-
-def _resend(stack: LocalStack, progress: Progress) -> None:
-    try:
-        stack.manage("resend_tasks")
-    except ProcessEnded as error:
-        progress.say(str(error))
 
 
 def _welcome(stack: LocalStack, seconds: float) -> str:

@@ -116,6 +116,11 @@ class LocalStack:
         self._start_django()
         warmed.result()
 
+    @property
+    def can_redrive(self) -> bool:
+        """Whether executions can be redriven: ministack's Step Functions can not."""
+        return self._has_engine
+
     def stop(self) -> None:
         """End every process of the stack. Safe to call twice, and after a start that failed."""
         if self._processes is None:

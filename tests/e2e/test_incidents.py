@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from deploy.local.demo_evidence import message_id_of
 from deploy.local.step_functions import ENGINE, chosen_step_functions, skip_time
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import WholePath, eventually
@@ -37,10 +36,10 @@ def link_of(path: WholePath, report_id: int, address: str) -> str:
         " WHERE i.report_id = %s AND u.email = %s AND i.task_token != ''"
     )
     [(inquiry_id,)] = eventually(lambda: path.rows(inquiry, report_id, address), f"{address} to be waited for")
-    message_id = message_id_of(f"incident/{inquiry_id}")
-    [mail] = [mail for mail in path.stack.mailbox.messages().values() if mail["Message-ID"] == message_id]
-    body = mail.get_body(("plain",))
+    mail = path.stack.mailbox.sent_under(f"incident/{inquiry_id}")
+    assert mail is not None
     assert mail["To"] == address
+    body = mail.get_body(("plain",))
     assert body is not None
     [link] = re.findall(r"http://\S+/incidents/\S+/", body.get_content())
     return str(link)

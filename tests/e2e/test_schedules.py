@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 
-from deploy.local.demo_evidence import message_id_of
 from deploy.local.executions import mails_of
 from deploy.local.firing import SCHEDULED_TIME, fire_soon
 from tests.e2e.conftest import WholePath, eventually
@@ -52,8 +51,9 @@ def test_a_digest_that_its_schedule_starts_is_mailed_to_the_client(path: WholePa
     assert execution.status == "SUCCEEDED", path.causes(execution.arn)
     output = json.loads(execution.output)
     assert (output["skipped"], [digest["status"] for digest in output["digests"]]) == (None, ["sent"])
-    keys = {message_id_of(key) for key in mails_of(aws.step_functions, execution.arn)}
-    [mail] = [mail for mail in path.stack.mailbox.messages().values() if mail["Message-ID"] in keys]
+    [key] = mails_of(aws.step_functions, execution.arn)
+    mail = path.stack.mailbox.sent_under(key)
+    assert mail is not None
     assert mail["To"] == "client-1@example.com"
     assert path.recorded(task_id) == "SUCCEEDED"
     assert path.rows("SELECT schedule FROM executions_taskrecord WHERE id = %s", task_id) == [("daily_report_digest",)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import refusal
 from deploy.local.demo import _answers
 from deploy.local.demo_evidence import (
     DeadLetter,
@@ -20,6 +21,7 @@ from deploy.local.demo_evidence import (
     _problems_of_mail,
     _problems_of_report,
 )
+from deploy.local.demo_operations import Fired, Redriven
 from deploy.local.demo_table import summary, table
 from deploy.local.demo_uploads import MIN_REPORTS, SAMPLES, UploadRefused, send_report, uploads
 from deploy.local.executions import Execution
@@ -39,6 +41,15 @@ GOOD_FILE = FileRow(
     thumbnails=4,
 )
 GOOD_EXECUTION = Execution("arn", "SUCCEEDED", "{}", "{}", {"Load Report": 0.1, "Summarize": 0.0}, [])
+DONE = {"load_report": 1, "inspect_file": 2, "make_thumbnails": 2, "record_report": 0}
+REDRIVEN = Redriven(
+    1,
+    replace(GOOD_EXECUTION, status="FAILED", failed_tries=[refusal.ERROR] * 4),
+    replace(GOOD_EXECUTION, failed_tries=[refusal.ERROR] * 4, redrives=1),
+    DONE,
+    DONE | {"record_report": 1},
+)
+FIRED = Fired("daily_report_digest-20261124T120000Z", GOOD_EXECUTION, ["digest/1"])
 
 
 def report_of(
@@ -69,7 +80,15 @@ def test_every_sample_is_sent_and_one_file_is_broken_and_one_fails_twice() -> No
     assert set(sent) == samples
     assert sent.count("truncated.jpg") == 1
     assert len([name for upload in planned for name, _ in upload.files if MARK in name]) == 1
+    assert [upload.files[0][0].startswith(refusal.MARK) for upload in planned].index(True) == 0
     assert {upload.guard_id for upload in planned} == {1, 2, 3}
+
+
+def test_nothing_is_refused_where_no_execution_can_be_redriven() -> None:
+    planned = uploads([], [1], refused=False)
+
+    assert len(planned) == len(uploads([], [1])) - 1
+    assert not [name for upload in planned for name, _ in upload.files if name.startswith(refusal.MARK)]
 
 
 def test_a_refused_upload_is_told_at_once_and_by_its_files(tmp_path: Path) -> None:
@@ -89,7 +108,9 @@ def test_a_refused_upload_is_told_at_once_and_by_its_files(tmp_path: Path) -> No
 
     with HTTPServer(("127.0.0.1", 0), Refuse) as server, ThreadPoolExecutor(2) as pool:
         pool.submit(server.handle_request)
-        sending = pool.submit(send_report, f"http://127.0.0.1:{server.server_port}", "key", uploads([own], [1])[0])
+        sending = pool.submit(
+            send_report, f"http://127.0.0.1:{server.server_port}", "key", uploads([own], [1], refused=False)[0]
+        )
         with pytest.raises(UploadRefused):
             sending.result()
 
@@ -112,7 +133,13 @@ def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path
     names = [name for upload in planned for name, _ in upload.files]
 
     assert names.count("door.jpg") == MIN_REPORTS
-    assert {name for name in names if name != "door.jpg"} == {"truncated.jpg", "brick-wall.jpg", f"{MARK}.jpg"}
+    assert {name for name in names if name != "door.jpg"} == {
+        "truncated.jpg",
+        "brick-wall.jpg",
+        "patrol-log.pdf",
+        f"{MARK}.jpg",
+        f"{refusal.MARK}.jpg",
+    }
 
 
 def test_a_report_with_everything_in_place_has_no_problem() -> None:
@@ -181,15 +208,17 @@ def test_a_dead_letter_too_few_too_many_or_received_otherwise_is_told() -> None:
 
 def test_the_summary_counts_what_was_found() -> None:
     reports = [report_of(["coffee.jpg"]), report_of(["coffee.jpg"], status="FAILED")]
-    evidence = Evidence(reports, [DeadLetter("poison", "body", "reason", [1])], [])
+    evidence = Evidence(reports, [DeadLetter("poison", "body", "reason", [1])], [], FIRED, [COFFEE])
 
     assert summary(evidence, 12.34) == {
         "reports": 2,
         "succeeded": 1,
         "failed": 1,
         "thumbnails": 8,
-        "emails": 0,
+        "emails": 1,
         "dead_lettered": 1,
+        "redriven": 0,
+        "scheduled": 1,
         "seconds": 12.3,
     }
 
@@ -211,3 +240,38 @@ def test_the_columns_are_in_the_workflows_order_though_the_first_report_skipped_
     head, *_ = table([short, whole])
 
     assert head.split() == ["Inspect", "Make", "Record", "thumb-"]
+
+
+@pytest.mark.parametrize(
+    ("redriven", "problem"),
+    [
+        (replace(REDRIVEN, before=GOOD_EXECUTION), "should have FAILED"),
+        (replace(REDRIVEN, before=replace(REDRIVEN.before, failed_tries=["ValueError"])), "should have FAILED"),
+        (replace(REDRIVEN, after=replace(REDRIVEN.after, redrives=0)), "redriven 0 times"),
+        (replace(REDRIVEN, after=REDRIVEN.before), "it is FAILED"),
+        (replace(REDRIVEN, done_before=DONE | {"make_thumbnails": 0}), "its last step alone"),
+        (replace(REDRIVEN, done_after=DONE | {"load_report": 2, "record_report": 1}), "more than the last step"),
+    ],
+)
+def test_a_redrive_that_is_not_as_it_should_be_is_told(redriven: Redriven, problem: str) -> None:
+    assert list(REDRIVEN.problems()) == []
+    assert problem in " ".join(redriven.problems())
+
+
+@pytest.mark.parametrize(
+    ("fired", "problem"),
+    [
+        (replace(FIRED, execution=None), "there is no execution"),
+        (replace(FIRED, execution=replace(GOOD_EXECUTION, status="FAILED")), "the execution is FAILED"),
+        (replace(FIRED, mail_keys=[]), "it has written to nobody"),
+    ],
+)
+def test_a_schedule_that_did_not_do_its_work_is_told(fired: Fired, problem: str) -> None:
+    assert list(FIRED.problems()) == []
+    assert problem in " ".join(fired.problems())
+
+
+def test_the_table_tells_what_was_redriven() -> None:
+    report = report_of(["coffee.jpg"], REDRIVEN.after)
+
+    assert "a step failed 4 times (ProgrammingError), and worked once redriven" in "\n".join(table([report]))
