@@ -62,8 +62,9 @@ def are_known(pair: QueuePair) -> bool:
 def move_all(pair: QueuePair, per_second: int, stop: Event, tell: Callable[[int], None]) -> MoveEnd:
     """Have SQS move every message, follow it to its end, and return that; ``stop`` cancels it.
 
-    The destination is named: a dead letter that EventBridge Scheduler put there has no source queue to go back
-    to. Raises OperationRefused or OperationFailed when it could not be started or is no longer seen.
+    SQS goes on when this process dies; ``are_known`` then says so. The destination is named: a dead letter that
+    EventBridge Scheduler put there has no source queue to go back to. Raises OperationRefused or OperationFailed
+    when it could not be started or is no longer seen.
     """
     with sqs_refusals():
         handle = aws.sqs().start_message_move_task(

@@ -115,12 +115,13 @@ def redrive(order: Order, stop: Event, tell: Tell) -> Moved:
     SQS one for all. Raises OperationRefused when nothing was changed.
     """
     pair = queue_pair()
-    sqs_moves = message_moves.are_known(pair)
-    if order.selection.ids or sqs_moves:
+    sqs_moves, most = message_moves.are_known(pair), None
+    if order.selection.ids or (sqs_moves and _means_all(order)):
         seen = preview(order, stop)
         if seen.by_sqs:
             return _move_by_sqs(order, pair, seen, stop, tell)
-    moved = _move_one_by_one(order, pair, stop, tell)
+        most = len(seen.moved) if order.selection.ids else None
+    moved = _move_one_by_one(pair, Mover(order, stop, tell), most)
     if not (moved.count or moved.left or moved.failed or moved.error or moved.was_stopped or _means_all(order)):
         raise _nothing(order.selection)
     return moved
@@ -186,52 +187,48 @@ def _move_by_sqs(order: Order, pair: QueuePair, seen: Preview, stop: Event, tell
     return moved
 
 
-def _move_one_by_one(order: Order, pair: QueuePair, stop: Event, tell: Tell) -> Moved:
-    moved, pace = Moved(), Pace(order.per_second, stop)
-    try:
-        with holding(pair.dlq_url) as held:
-            while not (moved.error or moved.was_stopped):
-                # What a killed mover held is invisible for a while; without it the end would not be the end.
-                letters = judged(held.receive(patience_seconds=0 if order.selection.ids else HOLD_SECONDS + 5))
-                if not letters:
-                    break
-                _move_some(order, pair, letters, Mover(held, pace, stop, tell, moved))
-                if order.selection.ids and moved.count + len(moved.failed) >= len(order.selection.ids):
-                    break
-    except OperationFailed as error:
-        if not moved.count:
-            raise
-        moved.error = str(error)
-    return moved
-
-
-@dataclass
 class Mover:
     """What one call moves with, and what it has moved so far."""
 
-    held: HeldMessages
-    pace: Pace
-    stop: Event
-    tell: Tell
-    moved: Moved
+    def __init__(self, order: Order, stop: Event, tell: Tell) -> None:
+        self.order, self.stop, self.tell = order, stop, tell
+        self.pace, self.moved = Pace(order.per_second, stop), Moved()
+
+    def is_done(self, most: int | None) -> bool:
+        """Tell whether to receive no more, ``most`` being how many there are to move, if that is known."""
+        moved = self.moved
+        return bool(moved.error) or moved.was_stopped or (most is not None and moved.count + len(moved.failed) >= most)
 
 
-def _move_some(order: Order, pair: QueuePair, letters: Sequence[DeadLetter], mover: Mover) -> None:
+def _move_one_by_one(pair: QueuePair, mover: Mover, most: int | None) -> Moved:
+    # What a killed mover held is invisible for a while; without it the end would not be the end.
+    patience_seconds = HOLD_SECONDS + 5 if most is None else 0
+    try:
+        with holding(pair.dlq_url) as held:
+            while not mover.is_done(most):
+                letters = judged(held.receive(patience_seconds=patience_seconds))
+                if not letters:
+                    break
+                _move_some(pair, letters, held, mover)
+    except OperationFailed as error:
+        if not mover.moved.count:
+            raise
+        mover.moved.error = str(error)
+    return mover.moved
+
+
+def _move_some(pair: QueuePair, letters: Sequence[DeadLetter], held: HeldMessages, mover: Mover) -> None:
+    order, moved = mover.order, mover.moved
     meant = [letter for letter in letters if order.selection.has(letter)]
-    mover.moved.left.update(letter.reason for letter in meant if not order.moves(letter))
+    moved.left.update(letter.reason for letter in meant if not order.moves(letter))
     for part in _parts(pair, [letter for letter in meant if order.moves(letter)]):
         if not mover.pace.wait(len(part)):
-            mover.moved.was_stopped = True
-            return
-        _move_part(order, pair, part, mover.held, mover.moved)
-        mover.tell(mover.moved)
-        if mover.moved.error:
-            return
-    mover.moved.was_stopped = mover.stop.is_set()
-
-
-def _has_all(order: Order, moved: Moved) -> bool:
-    return moved.count + len(moved.failed) >= len(order.selection.ids)
+            break
+        _move_part(order, pair, part, held, moved)
+        mover.tell(moved)
+        if moved.error:
+            break
+    moved.was_stopped = mover.stop.is_set()
 
 
 def _move_part(

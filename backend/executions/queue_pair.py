@@ -116,7 +116,8 @@ def said(error: ClientError, setting: str) -> OperationRefused:
         return OperationRefused(
             setting, f"is {getattr(settings, setting)!r}, and there is no such queue.", f"Set {setting} to its URL."
         )
-    remedy = "Attach OperatorPolicy to the role." if code in _NO_RIGHT else "Run this again; it is safe to."
+    right = "Use credentials that have the policy of the output OperatorPolicyArn."
+    remedy = right if code.rpartition(".")[2] in _NO_RIGHT else "Run this again; it is safe to."
     return OperationFailed("SQS", f"answered {code}: {text}.", remedy)
 
 

@@ -274,6 +274,15 @@ def test_a_queue_that_is_not_there_is_a_wrong_setting(dlq: DeadLetterQueue, sett
     assert refusal.value.exit_code == 2
 
 
+@pytest.mark.usefixtures("dlq")
+def test_a_right_that_is_missing_says_which_policy_gives_it() -> None:
+    said = {"Error": {"Code": "AccessDenied", "Message": "no identity-based policy allows sqs:ReceiveMessage"}}
+    answer("ReceiveMessage", ClientError(said, "ReceiveMessage"))  # type: ignore[arg-type]  # a part of an answer
+
+    with pytest.raises(OperationFailed, match="OperatorPolicyArn"):
+        read()
+
+
 @pytest.mark.usefixtures("queue_down")
 def test_a_queue_that_is_not_reached_is_told(settings: Settings) -> None:
     settings.AWS_SQS_DLQ_URL = f"{settings.AWS_SQS_QUEUE_URL}-dlq"

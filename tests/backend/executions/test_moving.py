@@ -500,3 +500,10 @@ def let_go(dlq: DeadLetterQueue) -> None:
 
 def in_moto(url: str) -> Any:
     return sqs_backends["123456789012"]["us-east-2"].get_queue(url.rpartition("/")[2])
+
+
+def test_every_message_of_a_task_id_is_moved_when_that_is_meant(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"), *(good() for _ in range(12)), good("task-1"))
+
+    assert move(order(Selection(ids=["task-1"]))).count == 2
+    assert dlq.moved_ids() == ["task-1", "task-1"]
