@@ -369,6 +369,16 @@ def test_pictures_are_shared_out_so_that_each_report_shows_one_first() -> None:
     assert {f"file-{first}" for first, *_others in files} <= shown
 
 
+def test_an_upright_picture_alone_does_not_fill_the_screen() -> None:
+    client = make_client()
+    place = make_property(owner=client)
+    make_picture(report_at(place))
+    upright = make_picture(report_at(place))
+    upright.thumbnails.update(width=360, height=480)
+
+    assert re.findall(r'<img [^>]*width="(\d+)"', mail_to(client).html) == ["340", "220"]
+
+
 def test_of_very_many_properties_those_with_incidents_are_told() -> None:
     client, guard = make_client(), make_guard()
     for number in range(60):

@@ -94,6 +94,17 @@ def test_a_refused_file_is_named_with_its_reason() -> None:
         assert "details for us" not in body
 
 
+def test_what_does_not_add_up_is_told() -> None:
+    report = report_to()
+    make_picture(report, "dock.png", media_type="image/jpeg")
+
+    mail = mail_of(report)
+
+    for body in (mail.html, mail.text):
+        assert "What does not add up" in body
+        assert "dock.png is named as PNG; its content is JPEG." in body
+
+
 def test_everybody_reads_his_own_language() -> None:
     report = report_to()
     make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")

@@ -57,6 +57,16 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
 
 
+def test_the_page_tells_what_does_not_add_up() -> None:
+    report = make_report()
+    make_picture(report, "<b>dock.png", media_type="image/jpeg")
+
+    page = open_page(report, make_user()).content.decode()
+
+    assert "What does not add up" in page
+    assert "&lt;b&gt;dock.png is named as PNG; its content is JPEG." in page
+
+
 def test_the_page_is_in_the_language_of_its_reader() -> None:
     page = open_page(make_report(), make_user(language="es")).content.decode()
 
