@@ -14,7 +14,6 @@ from typing import Any
 
 SHA256 = "0" * 64
 UNREACHABLE_USER = 404
-SILENT_USER = 408
 TURN_SECONDS = 3
 CRASHING_CLIENT = 500
 SKIPPED_DAY = "2026-11-01"
@@ -114,7 +113,7 @@ def RunTaskFunction(event: dict[str, Any], earlier: int) -> dict[str, Any]:  # n
 
 
 def ChoosePersonFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
-    """Ask the people that the report's own number names, one digit group each: 408007 are 408 and then 7."""
+    """Ask the people that the report's own number names, three digits each: 404007 are 404 and then 7."""
     people = [int(digits) for digits in re.findall("...", str(event["report_id"]))]
     number = event["previous_turn"] + 1
     if number > len(people):

@@ -39,3 +39,31 @@ def test_waiting_ends_with_its_time() -> None:
     assert not background.wait(0.01)
     release.set()
     assert background.wait(10)
+
+
+def test_a_job_that_waits_for_long_holds_up_neither_the_others_nor_the_end() -> None:
+    background, release, done = Background(), threading.Event(), threading.Event()
+
+    for _ in range(5):
+        background.do_aside(release.wait)
+    background.do(done.set)
+
+    assert done.wait(10)
+    assert background.wait(10)
+    release.set()
+
+
+def test_a_job_aside_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    background, failed = Background(), threading.Event()
+
+    def job() -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    background.do_aside(job)
+
+    assert failed.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "background-aside":
+            thread.join(10)
+    assert "ZeroDivisionError" in caplog.text

@@ -12,7 +12,8 @@ from tests.backend.people import make_property, make_report, make_user
 
 
 def make_incident(*supervisors: User, **fields: Any) -> GuardReport:
-    return make_report(**{"property": make_property(*supervisors), "is_incident": True} | fields)
+    given: dict[str, Any] = {"property": make_property(*supervisors), "is_incident": True}
+    return make_report(**given | fields)
 
 
 def make_inquiry(report: GuardReport | None = None, user: User | None = None, **fields: Any) -> IncidentInquiry:

@@ -1,5 +1,6 @@
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -64,7 +65,7 @@ def test_the_mail_is_in_the_language_of_its_reader() -> None:
 
 def test_the_times_count_from_when_the_mail_is_written(noon: datetime) -> None:
     long_ago = noon - timedelta(days=2)
-    times = {"asked_at": long_ago, "sign_by": long_ago, "answer_by": long_ago + timedelta(minutes=15)}
+    times: dict[str, Any] = {"asked_at": long_ago, "sign_by": long_ago, "answer_by": long_ago + timedelta(minutes=15)}
 
     mail = incident_email(make_inquiry(task_token="", **times).pk)
 
@@ -73,7 +74,7 @@ def test_the_times_count_from_when_the_mail_is_written(noon: datetime) -> None:
 
 def test_a_time_on_another_day_comes_with_its_date(noon: datetime, settings: Settings) -> None:
     settings.INCIDENT_HEARTBEAT_SECONDS = 3600
-    times = {"asked_at": noon, "sign_by": noon, "answer_by": noon + timedelta(hours=20)}
+    times: dict[str, Any] = {"asked_at": noon, "sign_by": noon, "answer_by": noon + timedelta(hours=20)}
 
     mail = incident_email(make_inquiry(task_token="", **times).pk)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -106,5 +107,6 @@ def test_beside_the_requests_an_escalation_waits_for_the_page_and_holds_up_nobod
 
     until(lambda: TaskRecord.objects.filter(pk=task_id, status=TaskStatus.SUCCEEDED).exists())
     record.refresh_from_db()
-    assert (record.result["user_id"], record.result["turns"]) == (first.pk, 1)
+    result: dict[str, Any] = record.result or {}
+    assert (result["user_id"], result["turns"]) == (first.pk, 1)
     connections.close_all()

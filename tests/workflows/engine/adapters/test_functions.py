@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.adapters.performer import TaskCall, TaskError
+from workflows.engine.adapters.performer import Ended, TaskCall, TaskError
 from workflows.engine.adapters.registry import Registry
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:resize"
@@ -45,6 +45,20 @@ def test_a_function_can_not_change_what_it_was_given_nor_what_it_gave() -> None:
     kept["list"].append(2)
 
     assert (given, result) == ({"list": []}, {"list": []})
+
+
+def test_a_function_may_end_a_callback_at_once_instead_of_answering_to_its_submission() -> None:
+    call = TaskCall(f"{INVOKE}.waitForTaskToken", {"FunctionName": "wait", "Payload": {"n": 2}}, task_token="t")
+
+    assert Registry({"wait": lambda given: Ended(double(given))}).perform(call) == Ended({"doubled": 4})
+    assert Registry({"wait": double}).perform(call)["Payload"] == {"doubled": 4}
+
+
+def test_what_ends_a_callback_is_json_as_any_answer() -> None:
+    call = TaskCall(f"{INVOKE}.waitForTaskToken", {"FunctionName": "wait", "Payload": {}}, task_token="t")
+
+    with pytest.raises(TaskError, match="Runtime.MarshalError"):
+        Registry({"wait": lambda _: Ended(object())}).perform(call)
 
 
 def test_an_exception_is_told_as_a_python_function_on_lambda_tells_it() -> None:
