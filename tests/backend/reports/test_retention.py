@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, given
@@ -327,6 +327,25 @@ def test_a_crash_among_the_objects_leaves_every_row_and_the_next_sweep_ends_it(
     with override_settings(RETENTION_REPORT_DAYS=100, RETENTION_DRY_RUN=False, MEDIA_ROOT=media_root):
         assert sweep()["reports"] == 1
     assert stored(media_root.parent) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_database_would_refuse_at_the_commit_is_refused_before_any_object_goes(media_root: Path) -> None:
+    make_picture(report := report_of(OLD))
+    put_all()
+    before = stored(media_root.parent)
+    with connection.cursor() as cursor:  # as a table that Django does not know of would have it
+        cursor.execute("CREATE TABLE case_files (report_id bigint REFERENCES reports_guardreport INITIALLY DEFERRED)")
+        try:
+            cursor.execute("INSERT INTO case_files VALUES (%s)", [report.pk])
+
+            with pytest.raises(IntegrityError, match="case_files"):
+                sweep()
+        finally:
+            cursor.execute("DROP TABLE case_files")
+
+    assert stored(media_root.parent) == before
+    assert GuardReport.objects.get() == report
 
 
 @pytest.mark.django_db(transaction=True)
