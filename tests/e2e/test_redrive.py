@@ -56,7 +56,7 @@ def refusing(path: WholePath) -> Iterator[None]:
 
 def test_an_execution_that_failed_at_its_third_step_does_not_repeat_the_first_two(path: WholePath) -> None:
     with refusing(path):
-        answer = path.send_report((f"{MARK}.jpg", "coffee.jpg"), "patrol-log.pdf")
+        answer = path.send_report((f"{MARK}.jpg", "coffee.jpg"), "gravel.webp")
         task_id = answer["async_processing"]["task_id"]
         failed = path.finished(task_id)
         assert (failed.status, path.recorded(task_id)) == ("FAILED", "FAILED")
