@@ -203,6 +203,7 @@ class _Reading:
         self.status, self.redrives = "RUNNING", 0
         self.closed_at: datetime | None = None
         self._redriven_id: int | None = None
+        self._to_redrive: list[_Visit] = []  # what the last redrive runs again and no event has shown yet
         self._visit_of: dict[int, _Visit | None] = {}
         self._place_of: dict[int, tuple[_Visit | None, int | None]] = {}  # where a state entered next would be
         self._next: dict[int, list[Event]] = {}
@@ -215,6 +216,7 @@ class _Reading:
         if event.type == "ExecutionRedriven":
             self.redrives += 1
             self.status, self.closed_at, self._redriven_id = "RUNNING", None, event.id
+            self._to_redrive = _run_again(self.visits)
         elif closing := _CLOSING.fullmatch(event.type):
             self.status = {"TimedOut": "TIMED_OUT"}.get(closing[1], closing[1].upper())
             self.closed_at = event.at
@@ -343,6 +345,8 @@ class _Reading:
 
     def _begin_again(self, visit: _Visit) -> None:
         visit.redriven.add(self.redrives)
+        if visit in self._to_redrive:
+            self._to_redrive.remove(visit)
         around: _Visit | None = visit
         while around is not None:
             around.failure = around.failed_at = None
@@ -353,7 +357,7 @@ class _Reading:
 
         By its name, if what follows tells it; else by the call, which a redrive repeats; else the earliest.
         """
-        found = [visit for visit in _run_again(self.visits) if self.redrives not in visit.redriven]
+        found = self._to_redrive
         if kind is not None:
             found = [visit for visit in self.visits if visit.is_open and visit.kind == kind]
         followed, iteration = self._followed(event)
