@@ -57,7 +57,7 @@ def test_a_function_may_end_a_callback_at_once_instead_of_answering_to_its_submi
 def test_what_ends_a_callback_is_json_as_any_answer() -> None:
     call = TaskCall(f"{INVOKE}.waitForTaskToken", {"FunctionName": "wait", "Payload": {}}, task_token="t")
 
-    with pytest.raises(TaskError, match="Runtime.MarshalError"):
+    with pytest.raises(TaskError, match=r"Runtime\.MarshalError"):
         Registry({"wait": lambda _: Ended(object())}).perform(call)
 
 
