@@ -304,3 +304,11 @@ def test_when_aws_is_not_reached_every_action_says_so_with_exit_code_1(action: l
 
 def test_the_default_pace_is_below_what_the_dispatcher_starts() -> None:
     assert moving.DEFAULT_PER_SECOND < 150
+
+
+def test_several_ids_are_given_side_by_side_or_one_by_one(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"), good("task-2"), good("task-3"), good("task-4"))
+
+    run("redrive", "--id", "task-1", "task-2", "--id", "task-3", "--yes")
+
+    assert dlq.moved_ids() == ["task-1", "task-2", "task-3"]

@@ -216,7 +216,7 @@ def _add_selection(parser: CommandParser) -> None:
     which = parser.add_argument_group("which messages (one of these at least)")
     which.add_argument("--task", default="", help="Messages of this task.")
     which.add_argument(
-        "--id", action="append", default=[], dest="ids", help="A message id or task id; may be repeated."
+        "--id", nargs="+", action="extend", default=[], dest="ids", metavar="ID", help="Message ids or task ids."
     )
     which.add_argument("--all", action="store_true", dest="everything", help="Every message.")
 
