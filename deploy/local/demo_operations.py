@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from deploy.local.executions import Execution, mails_of, read_execution
+from deploy.local.executions import Execution, digests_of, read_execution
 from deploy.local.firing import fire_soon
 from deploy.local.function_log import steps_done
 from deploy.local.progress import Progress
@@ -93,7 +93,8 @@ def fire(stack: LocalStack, progress: Progress) -> Fired:
     if not _until(stack, lambda: _record_status(stack, task_id) in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")):
         return Fired(task_id, None)
     arn = arn_of(stack, "DailyReportDigest", task_id)
-    execution, keys = read_execution(stack.aws.step_functions, arn), mails_of(stack.aws.step_functions, arn)
+    execution = read_execution(stack.aws.step_functions, arn)
+    keys = digests_of(execution)
     progress.say(f"  execution {task_id}: {execution.status}")
     for mail in filter(None, map(stack.mailbox.sent_under, keys)):
         progress.say(f"  mail to {mail['To']}: {mail['Subject']}")

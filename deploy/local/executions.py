@@ -1,10 +1,11 @@
-"""What Step Functions tells of executions: status, seconds in each state, failed tries, the mails they sent."""
+"""What Step Functions tells of executions: status, seconds in each state, failed tries, mails sent."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from workflows.contracts.daily_report_digest import SentDigests
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -40,10 +41,12 @@ def read_execution(step_functions: "SFNClient", arn: str) -> Execution:
     )
 
 
-def mails_of(step_functions: "SFNClient", arn: str) -> list[str]:
-    """Return the keys by which an execution's mails go out once, of those that were rendered."""
-    exits = (event.get("stateExitedEventDetails", {}) for event in _events(step_functions, arn))
-    return [json.loads(one["output"])["email"]["send_once_key"] for one in exits if one.get("name") == "Render Email"]
+def digests_of(execution: Execution) -> list[str]:
+    """Return the keys by which the mails of a daily_report_digest execution go out once, of those that were sent."""
+    if not execution.output:  # it has failed
+        return []
+    told = SentDigests.model_validate_json(execution.output)
+    return [f"digest/{one.client_id}/{told.date}" for one in told.digests if one.status == "sent"]
 
 
 def _events(step_functions: "SFNClient", arn: str) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 
-from deploy.local.executions import mails_of
+from deploy.local.executions import digests_of
 from deploy.local.firing import SCHEDULED_TIME, fire_soon
 from tests.e2e.conftest import WholePath, eventually
 from workflows.schedules import SCHEDULES_BY_NAME
@@ -51,7 +51,7 @@ def test_a_digest_that_its_schedule_starts_is_mailed_to_the_client(path: WholePa
     assert execution.status == "SUCCEEDED", path.causes(execution.arn)
     output = json.loads(execution.output)
     assert (output["skipped"], [digest["status"] for digest in output["digests"]]) == (None, ["sent"])
-    [key] = mails_of(aws.step_functions, execution.arn)
+    [key] = digests_of(execution)
     mail = path.stack.mailbox.sent_under(key)
     assert mail is not None
     assert mail["To"] == "client-1@example.com"

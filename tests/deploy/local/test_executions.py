@@ -1,9 +1,11 @@
 """What a history tells: how long each state took, and which tries failed."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy.local.executions import read_execution
+from deploy.local.executions import Execution, digests_of, read_execution
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -48,3 +50,15 @@ def test_failed_tries_are_told_by_their_errors_in_order() -> None:
     execution = read_execution(StepFunctions(), "arn")  # type: ignore[arg-type]  # the two calls that are made
 
     assert execution.failed_tries == ["StorageUnavailable", "States.Timeout"]
+
+
+def test_the_mails_of_a_digest_are_those_that_were_sent() -> None:
+    results = [
+        {"client_id": 1, "status": "sent"},
+        {"client_id": 2, "status": "already_sent"},
+        {"client_id": 3, "status": "not_sent", "error": "EmailRefused"},
+    ]
+    execution = Execution("arn", "SUCCEEDED", "{}", json.dumps({"date": "2026-11-23", "digests": results}), {}, [])
+
+    assert digests_of(execution) == ["digest/1/2026-11-23"]
+    assert digests_of(replace(execution, status="FAILED", output="")) == []
