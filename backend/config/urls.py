@@ -42,6 +42,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("healthz/", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("console/", include("console.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/", include(api)),
     *([path("api/", include(api_docs))] if settings.API_DOCS else []),

@@ -82,6 +82,13 @@ class TaskRecord(models.Model):
     class Meta:
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
+        permissions = [
+            ("view_console", _("Can see the console")),
+            ("redrive_execution", _("Can redrive and restart executions, and redrive dead letters")),
+            ("stop_execution", _("Can stop executions")),
+            ("purge_dead_letter", _("Can purge dead letters")),
+            ("change_schedule", _("Can pause, resume and run schedules")),
+        ]
         ordering = ["-enqueued_at", "-id"]
         indexes = [
             models.Index(fields=["enqueued_at", "id"], name="task_enqueued"),
@@ -112,6 +119,9 @@ class AuditAction(models.TextChoices):
     RESTART_EXECUTION = "restart_execution", _("Restart execution")
     REDRIVE_DEAD_LETTERS = "redrive_dead_letters", _("Redrive dead letters")
     PURGE_DEAD_LETTERS = "purge_dead_letters", _("Purge dead letters")
+    PAUSE_SCHEDULE = "pause_schedule", _("Pause schedule")
+    RESUME_SCHEDULE = "resume_schedule", _("Resume schedule")
+    RUN_SCHEDULE = "run_schedule", _("Run schedule now")
 
 
 class AuditOutcome(models.TextChoices):
@@ -173,3 +183,30 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.opened_at:%Y-%m-%d %H:%M}"
+
+
+class ExecutionSample(models.Model):
+    """What one ended execution's history told: how long its states took, and which edges were taken.
+
+    Histories are read for a sample of the executions, within Step Functions' quota, and for those whose page was
+    opened. ``visits`` is a JSON list of ``{"state", "seconds", "tries", "outcome"}``, one for each visit of a state;
+    ``edges`` maps ``"<state>\u2192<state>"`` to how often it was taken.
+    """
+
+    record = models.OneToOneField(
+        TaskRecord, models.CASCADE, verbose_name=_("task"), related_name="sample", primary_key=True
+    )
+    workflow = models.CharField(_("workflow"), max_length=80)
+    finished_at = models.DateTimeField(_("finished at"))
+    redrive_count = models.PositiveIntegerField(_("redrives"), default=0)
+    visits = models.JSONField(_("visits"), default=list)
+    edges = models.JSONField(_("edges"), default=dict)
+
+    class Meta:
+        verbose_name = _("sample of a history")
+        verbose_name_plural = _("samples of histories")
+        ordering = ["-finished_at"]
+        indexes = [models.Index(fields=["workflow", "-finished_at"], name="sample_workflow_finished")]
+
+    def __str__(self) -> str:
+        return self.record_id

@@ -1,0 +1,1 @@
+"""To come: payloads without secrets and personal data."""

@@ -1,0 +1,78 @@
+"""What a view gives, and how it is answered: HTML, a part of it for htmx, or the same content as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control
+
+# No inline script or style, nothing from elsewhere: even a payload that got past the escaping could do nothing.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page.
+
+    ``data`` is its content: a dataclass or a mapping, masked already; the JSON twin is exactly this, and templates
+    find it as ``data``. ``context`` is what only HTML needs: charts, forms, addresses. ``part`` names the template that
+    a request of htmx gets in place of the whole page; ``template`` includes it.
+    """
+
+    template: str
+    title: str
+    data: Any
+    context: Mapping[str, Any] = field(default_factory=dict)
+    part: str = ""
+    status: int = 200
+
+
+def answer(request: HttpRequest, given: Page | HttpResponseBase, *, as_json: bool) -> HttpResponseBase:
+    """Return the response of a page."""
+    if not isinstance(given, Page):
+        return given
+    if as_json:
+        return secured(JsonResponse(to_json(given.data), status=given.status, json_dumps_params={"indent": 2}))
+    asks_for_part = bool(given.part) and bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]  # set by django_htmx
+    context = {**given.context, "title": given.title, "data": given.data, "section": _section(request)}
+    return secured(render(request, given.part if asks_for_part else given.template, context, status=given.status))
+
+
+def secured[ResponseT: HttpResponse](response: ResponseT) -> ResponseT:
+    """Return a response with the console's policies: nothing inline, nothing cached, nothing told to other sites."""
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Referrer-Policy"] = "same-origin"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Vary"] = "HX-Request, Cookie"
+    patch_cache_control(response, private=True, no_store=True)
+    return response
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as JSON has it: dataclasses as objects, times as ISO 8601 in UTC, durations as seconds."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _section(request: HttpRequest) -> str:
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    return name.partition(":")[2].partition("-")[0]

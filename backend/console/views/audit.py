@@ -1,0 +1,12 @@
+"""To come: audit."""
+
+from django.http import HttpRequest
+
+from console.access import page
+from console.pages import Page
+
+
+@page
+def audit(request: HttpRequest) -> Page:  # noqa: ARG001
+    """To come."""
+    return Page(template="console/base.html", title="audit", data={})
