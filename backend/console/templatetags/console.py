@@ -24,7 +24,7 @@ _SECTIONS = (
     ("audit", gettext_lazy("Audit")),
 )
 # A sign beside each word, since colour alone tells nothing to many.
-_SIGNS = {
+SIGNS = {
     "READY": "○",
     "SENT": "→",
     "RUNNING": "▶",
@@ -36,7 +36,7 @@ _SIGNS = {
     "CAUGHT": "↷",
     "NOT_RUN": "·",
 }
-_WORDS = {
+WORDS = {
     "READY": gettext_lazy("Recorded"),
     "SENT": gettext_lazy("Sent"),
     "RUNNING": gettext_lazy("Running"),
@@ -81,8 +81,8 @@ def status(value: str) -> SafeString:
     return format_html(
         '<span class="status status-{}"><span class="sign" aria-hidden="true">{}</span>{}</span>',
         value.lower().replace("_", "-"),
-        _SIGNS.get(value, "?"),
-        _WORDS.get(value, value),
+        SIGNS.get(value, "?"),
+        WORDS.get(value, value),
     )
 
 
