@@ -3,20 +3,27 @@
 ::
 
     model.py    the definition as levels: states, and the transitions between them
-    wording.py  a Choice rule, a catcher, a duration in short words
+    wording.py  a Choice rule, a catcher, a kind of state in short words
     metrics.py  how wide a text is, and where it is wrapped
-    layout.py   where everything goes; the one module that knows the library for it
+    layout.py   where the nodes of one level go; the one module that knows the library for it
+    placing.py  the levels put into each other
     svg.py      the drawing
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
+from console.graph.layout import LayoutFailed
+from console.graph.model import State, UnclearDefinition, read_definition
+from console.graph.placing import place
 from console.graph.states import StateShown
+from console.graph.svg import Drawing, status_line
 
-__all__ = ["StateShown", "draw"]
+__all__ = ["StateShown", "UnclearDefinition", "draw", "read_definition"]
 
 
 def draw(
@@ -36,5 +43,17 @@ def draw(
     how often that transition was taken: it is numbered and drawn as wide as it was frequent. ``standalone`` puts the
     stylesheet inside, for a file of its own. ``title`` is the name that the whole has for those who do not see it.
     """
-    del definition, states, selected, href, edges, standalone, title
-    return mark_safe("")
+
+    def status_of(state: State) -> str:
+        if states is None:
+            return ""
+        return status_line(states.get(state.name, StateShown(status="NOT_RUN")))
+
+    try:
+        placed = place(read_definition(definition), status_of, edges)
+    except (UnclearDefinition, LayoutFailed) as problem:
+        text = _("The graph can not be drawn: %(problem)s") % {"problem": problem}
+        return format_html('<p class="notice notice-warning">{}</p>', text)
+    title = title or _("Graph of the state machine")
+    drawing = Drawing(states, selected, href, counted=edges is not None, title=title, standalone=standalone)
+    return mark_safe(drawing.svg(placed))  # noqa: S308  every text and address in it was escaped by the drawing

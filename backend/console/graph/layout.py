@@ -1,0 +1,129 @@
+"""Where the nodes of one level go and how its edges run: the one module that knows graphlay.
+
+A label is laid out as a node of its own on its edge, so that nothing ever covers it.
+https://aarkue.github.io/graphlay/docs/guide
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import graphlay
+
+type Point = tuple[float, float]
+
+
+class LayoutFailed(ValueError):
+    """The library refused a graph; the text is its own."""
+
+
+# Up to so many nodes, the best order is looked for; above, a good one that is found in time.
+_LARGE = 60
+_SPACING = {"layer_gap": 34.0, "node_gap": 26.0, "dummy_gap": 18.0, "isolated_gap": 26.0, "port_gap": 16.0}
+_OPTIONS: dict[str, Any] = {"direction": "topbottom", "spacing": _SPACING}
+_QUICK: dict[str, Any] = {**_OPTIONS, "effort": "fast", "coords": {"placement": "brandes_koepf"}}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a node is; a round one is a mark, its edges end on the circle."""
+
+    width: float
+    height: float
+    is_round: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """An edge between two nodes, by their positions in the sequence. The heavier it is, the straighter it runs."""
+
+    source: int
+    target: int
+    label: Size | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Where something is; x and y are those of its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Route:
+    """The corners of an edge from border to border, and where its label is. It runs through its label's middle."""
+
+    points: tuple[Point, ...]
+    label: Rectangle | None = None
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A level laid out: nodes and routes in the order in which they were given, all between 0, 0 and the size."""
+
+    size: Size
+    nodes: tuple[Rectangle, ...]
+    routes: tuple[Route, ...]
+
+
+@lru_cache(maxsize=128)
+def arrange(sizes: tuple[Size, ...], links: tuple[Link, ...]) -> Arrangement:
+    """Return where nodes and edges go, the same for the same arguments; kept, since live pages ask again and again."""
+    if not sizes:
+        return Arrangement(Size(0, 0), (), ())
+    graph, parts = _request(sizes, links)
+    try:
+        found = graphlay.layout(graph, options=_QUICK if len(graph.nodes) > _LARGE else _OPTIONS).raw
+    except graphlay.GraphlayError as error:
+        raise LayoutFailed(str(error)) from error
+    low, high = found["bounds"]["min"], found["bounds"]["max"]
+    nodes = [_rectangle(node, low) for node in found["nodes"]]
+    lines = [
+        tuple((point["x"] - low["x"], point["y"] - low["y"]) for point in edge["points"]) for edge in found["edges"]
+    ]
+    return Arrangement(
+        Size(high["x"] - low["x"], high["y"] - low["y"]),
+        tuple(nodes[: len(sizes)]),
+        tuple(_routes(links, parts, nodes, lines)),
+    )
+
+
+def _request(sizes: Sequence[Size], links: Sequence[Link]) -> tuple[graphlay.Graph, list[int]]:
+    """Return the library's graph, and for each link its label's node, -1 where it has none."""
+    graph, parts = graphlay.Graph(), []
+    for size in sizes:
+        graph.node(width=size.width, height=size.height, shape="ellipse" if size.is_round else "box")
+    for link in links:
+        if link.label is None:
+            graph.edge(link.source, link.target, weight=link.weight)
+            parts.append(-1)
+            continue
+        label = graph.node(width=link.label.width, height=link.label.height)
+        graph.edge(link.source, label, weight=link.weight)
+        graph.edge(label, link.target, weight=link.weight)
+        parts.append(label)
+    return graph, parts
+
+
+def _routes(
+    links: Sequence[Link], parts: Sequence[int], nodes: Sequence[Rectangle], lines: Sequence[tuple[Point, ...]]
+) -> Iterator[Route]:
+    position = 0
+    for _link, label in zip(links, parts, strict=True):
+        if label < 0:
+            yield Route(lines[position])
+            position += 1
+        else:
+            yield Route(lines[position] + lines[position + 1], nodes[label])
+            position += 2
+
+
+def _rectangle(node: dict[str, Any], low: dict[str, float]) -> Rectangle:
+    width, height = node["size"]["width"], node["size"]["height"]
+    x, y = node["center"]["x"] - width / 2 - low["x"], node["center"]["y"] - height / 2 - low["y"]
+    return Rectangle(x, y, width, height)
