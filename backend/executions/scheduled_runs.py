@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from executions.models import WAITING, TaskRecord, TaskStatus
 from executions.registry import find_entry
+from executions.running_since import running_since
 from workflows.schedules import SCHEDULES_BY_NAME, Overlap, Schedule
 from workflows.task_ids import ScheduledRun, scheduled_run_of, split_attempt
 from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
@@ -97,10 +98,11 @@ def _overlaps(schedule: Schedule, record: TaskRecord, now: datetime) -> str | No
     # Who has an attempt has been let go on; a restart is counted from its event on.
     others = TaskRecord.objects.filter(schedule=schedule.name, status=TaskStatus.RUNNING, returned_at=None)
     working = others.exclude(pk=record.pk).exclude(last_attempted_at=None, attempt_of="")
-    other = working.filter(started_at__gte=can_run_since).order_by("started_at").first()
-    if other is None or other.started_at is None:
+    since = working.annotate(since=running_since()).filter(since__gte=can_run_since)
+    other = since.order_by("since").values_list("pk", "since").first()
+    if other is None:
         return None
-    return f"{other.pk} of the same schedule has not ended; it runs since {_shown(other.started_at)}."
+    return f"{other[0]} of the same schedule has not ended; it runs since {_shown(other[1])}."
 
 
 def _keep(record: TaskRecord, reason: str | None, now: datetime) -> None:
