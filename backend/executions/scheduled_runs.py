@@ -7,13 +7,13 @@ Of two runs of one schedule that start at once, the one that asks first goes on,
 may have begun its work, and that can not be taken back.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from common.turns import take_turn
 from executions.models import WAITING, TaskRecord, TaskStatus
 from executions.registry import find_entry
 from executions.running_since import running_since
@@ -36,7 +36,7 @@ def reason_to_skip(task_id: str) -> str | None:
     if run is None or schedule is None or run.attempt > 1:
         return None
     with transaction.atomic():
-        _lock(schedule)
+        take_turn(f"the runs of {schedule.name}")
         record = _record_of(task_id, schedule)
         if record.returned_at is not None or record.last_attempted_at is not None:
             return _earlier_answer(record)
@@ -51,15 +51,6 @@ def origin_of(task_id: str) -> dict[str, Any]:
     run = scheduled_run_of(task_id)
     first, attempt = split_attempt(task_id)
     return {"schedule": run.schedule if run else "", "attempt_of": first if attempt > 1 else ""}
-
-
-def _lock(schedule: Schedule) -> None:
-    """Have the runs of a schedule ask one after the other, to the end of the transaction."""
-    if connection.vendor != "postgresql":  # SQLite, for a first look, has one writer at a time anyway
-        return
-    digest = hashlib.sha256(f"runs of the schedule {schedule.name}".encode()).digest()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
 
 
 def _record_of(task_id: str, schedule: Schedule) -> TaskRecord:
