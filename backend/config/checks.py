@@ -19,7 +19,7 @@ from config.environment import read_text
 
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
-_DAY_SECONDS = 86_400
+_DAY_SECONDS, _YEAR_SECONDS = 86_400, 31_536_000
 EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 RETENTION_DAYS = range(15, 36_501)  # reports.retention.MIN_DAYS to MAX_DAYS
 OUTBOX_AGE_SECONDS = 60  # executions.resending.OLDER_THAN_SECONDS
@@ -168,10 +168,10 @@ def _retention() -> Iterator[CheckMessage]:
 
 def _stuck() -> Iterator[CheckMessage]:
     for name in ("STUCK_UNSENT_SECONDS", "STUCK_UNSTARTED_SECONDS", "STUCK_RUNNING_SECONDS", "STUCK_REMIND_SECONDS"):
-        if getattr(settings, name) < 1:
+        if not 1 <= getattr(settings, name) <= _YEAR_SECONDS:
             yield Error(
-                f"{name} is {getattr(settings, name)}: every task would be stuck.",
-                hint=f"Set {name} to a number of seconds, 1 or more.",
+                f"{name} is {getattr(settings, name)}: every task would be stuck, or none.",
+                hint=f"Set {name} to a number of seconds, 1 to {_YEAR_SECONDS}.",
                 id="config.E015",
             )
     if 0 < settings.STUCK_UNSENT_SECONDS <= OUTBOX_AGE_SECONDS:

@@ -7,8 +7,8 @@ by content.
 
 In batches, each a transaction of its own. First the rows are locked, looked at once more and deleted, then the
 objects, then the transaction is committed. A process that dies before the commit leaves every row, and so every
-object that is still there can be found: the next sweep ends what this one began. The other order, rows
-committed first, would leave objects that nothing refers to.
+object that is still there can be found: the next sweep ends what this one began; a hold set before that keeps
+rows whose files may be gone. The other order, rows committed first, would leave objects that nothing refers to.
 """
 
 import logging
@@ -172,7 +172,7 @@ def _distinct[RowT: models.Model](rows: QuerySet[RowT], key: str, kept: QuerySet
 
 
 def _remove_reports(now: datetime, deadline: float, swept: Swept) -> list[StorageUnavailable]:
-    """Remove reports batch by batch, and return why batches were left: each then stays as it was."""
+    """Remove reports batch by batch, and return why batches were left: each then keeps its rows."""
     refusals: list[StorageUnavailable] = []
     for ids in _batches(removable_reports(now), "report_datetime", REPORTS_AT_ONCE):
         if time.monotonic() >= deadline:
