@@ -24,7 +24,7 @@ SCHEDULE = """
   {logical_id}:
     Type: AWS::Scheduler::Schedule
     Properties:
-      Name: {name}
+      Name: "{name}"
       GroupName: !Ref Schedules
       Description: {description}
       ScheduleExpression: {expression}

@@ -1,8 +1,8 @@
 """The expressions of EventBridge Scheduler, ``cron(…)``, ``rate(…)`` and ``at(…)``: what AWS takes, and when they run.
 
-What AWS's page does not have is refused here: names in lower case, ``L`` or ``W`` in a list, a step between days
-of the week, a range that runs backwards (but for days of the week, where ``MON-SUN`` is in common use). A day that no
-month has is refused too: AWS would take it, and never run it.
+What AWS's page does not have is refused here, though AWS may let some of it pass: names in lower case, ``L`` or ``W``
+in a list, a step between days of the week, a range that runs backwards (but for days of the week, where ``MON-SUN`` is
+in common use), ``rate(1 hours)``. A day that no month has is refused too: AWS would take it, and never run it.
 
 When clocks change, a cron expression's time that does not exist that day is skipped, and one that there is twice
 runs at the first of the two. A day of ``rate`` is 24 hours.
@@ -31,7 +31,7 @@ _KINDS = "Write cron(minutes hours day-of-month month day-of-week year), rate(5 
 
 
 class ExpressionRefused(ValueError):
-    """EventBridge Scheduler would refuse the expression, or never run it."""
+    """EventBridge Scheduler would refuse the expression or never run it, or is not known to take it."""
 
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         super().__init__(where, problem, remedy)
@@ -279,7 +279,8 @@ class _Given:
         if first <= last:
             return range(first, last + 1, self._step(step) if slash else 1)
         if not self.field.may_wrap:
-            raise self._refused(f"{base} runs backwards.", f"Write {first}-{self.field.highest},… in two ranges.")
+            in_two = f"{first}-{self.field.highest},{self.field.lowest}-{last}"
+            raise self._refused(f"{base} runs backwards.", f"Write {in_two}, if that is meant.")
         return (*range(first, self.field.highest + 1), *range(self.field.lowest, last + 1))
 
     def _number(self, text: str) -> int:
@@ -289,7 +290,7 @@ class _Given:
         if text.isascii() and text.isdigit() and len(text) <= 4 and field.lowest <= int(text) <= field.highest:
             return int(text)
         if text.upper() in field.names:
-            raise self._refused(f"{text} is in lower case.", f"Write {text.upper()}.")
+            raise self._refused(f"{text} is not in capitals.", f"Write {text.upper()}.")
         raise self._refused(f"{text!r} is not {field.range}.", self._remedy())
 
     def _step(self, text: str) -> int:

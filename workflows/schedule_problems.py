@@ -23,6 +23,10 @@ MIN_EVENT_AGE_SECONDS = 60
 MAX_DESCRIPTION_LENGTH = 512
 # SQS takes 1 MiB, an execution 256 KiB; a schedule's payload is written by hand.
 MAX_PAYLOAD_BYTES = 16_384
+# EventBridge Scheduler begins a run at any second of its minute.
+PRECISION = timedelta(minutes=1)
+# What is beside the time zones in a machine's copy of their database.
+_OF_THIS_MACHINE = re.compile(r"localtime$|posixrules$|Factory$|posix/|right/")
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -48,18 +52,20 @@ def problems_of_all(schedules: Iterable[Schedule], catalog: Mapping[str, Catalog
 
 def time_zone_problem(time_zone: str) -> str | None:
     """Return why a text names no time zone, or None."""
-    remedy = "Give a name of the IANA database, as America/New_York or UTC."
     try:
         ZoneInfo(time_zone)
+        is_known = not _OF_THIS_MACHINE.match(time_zone)
     except (KeyError, ValueError, OSError):  # not found; a path; a folder of the database
-        return f"{time_zone!r} is no time zone. {remedy}"
-    return None
+        is_known = False
+    if is_known:
+        return None
+    return f"{time_zone!r} is no time zone. Give a name of the IANA database, as America/New_York or UTC."
 
 
 def _of_name(schedule: Schedule) -> Iterator[str]:
     if not SCHEDULE_NAME.fullmatch(schedule.name) or len(schedule.name) > MAX_SCHEDULE_NAME_LENGTH:
         yield (
-            f"name: can not name a schedule. Use a-z, 0-9 and single _, a letter first, "
+            f"name: can not name a schedule. Use words of a-z and 0-9, each with a letter first, joined by _, "
             f"at most {MAX_SCHEDULE_NAME_LENGTH} characters."
         )
     if not schedule.description or len(schedule.description) > MAX_DESCRIPTION_LENGTH:
@@ -119,9 +125,10 @@ def _of_deadline(schedule: Schedule) -> Iterator[str]:
     deadline = schedule.start_deadline_seconds
     if deadline is None:
         return
-    window = timedelta(minutes=schedule.flexible_window_minutes)
+    window = timedelta(minutes=schedule.flexible_window_minutes) + PRECISION
     if timedelta(seconds=deadline) <= window:
         yield (
-            f"start_deadline_seconds: {deadline:,} is over before the flexible window of "
-            f"{schedule.flexible_window_minutes:,} minutes: runs would be skipped. Give more seconds, or None."
+            f"start_deadline_seconds: {deadline:,} may be over before a run is sent, which is within its minute and "
+            f"the flexible window of {schedule.flexible_window_minutes:,}: runs would be skipped. "
+            f"Give more than {window.total_seconds():,.0f}, or None."
         )

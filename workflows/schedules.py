@@ -88,7 +88,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         # The next minute does what this one could not.
         retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=60),
         overlap=Overlap.SKIP,
-        start_deadline_seconds=120,
+        # No deadline: behind a long queue every run is late, and none would do its work.
     ),
     Schedule(
         name="watch_stuck",
@@ -97,7 +97,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         description="Tells operations of executions and messages that are older than they should be.",
         retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=300),
         overlap=Overlap.SKIP,
-        start_deadline_seconds=300,
+        # No deadline: a queue that is behind is what it has to tell of.
     ),
 )
 SCHEDULES_BY_NAME: Mapping[str, Schedule] = MappingProxyType({schedule.name: schedule for schedule in SCHEDULES})

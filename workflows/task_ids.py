@@ -17,7 +17,8 @@ from hashlib import sha256
 # AWS: a name of an execution. https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 MAX_TASK_ID_LENGTH = 80
 MAX_SCHEDULE_NAME_LENGTH = 40
-SCHEDULE_NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
+# A letter begins each word, so that no two names make one logical id of the template.
+SCHEDULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z][a-z0-9]*)*")
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _ATTEMPT = re.compile(r"(?P<first>.+)-attempt-(?P<number>[1-9][0-9]{0,4})")
 _SCHEDULED = re.compile(rf"(?P<schedule>{SCHEDULE_NAME.pattern})-(?P<time>[0-9]{{8}}T[0-9]{{6}}Z)")

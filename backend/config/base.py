@@ -128,7 +128,7 @@ INCIDENT_HEARTBEAT_SECONDS = read_int("INCIDENT_HEARTBEAT_SECONDS", 300)
 # Retention: 0 keeps for ever. Nothing is removed while RETENTION_DRY_RUN is on.
 RETENTION_REPORT_DAYS = read_int("RETENTION_REPORT_DAYS", 1095)
 RETENTION_TASK_DAYS = read_int("RETENTION_TASK_DAYS", 180)
-RETENTION_DRY_RUN = read_bool("RETENTION_DRY_RUN", default=True)
+RETENTION_DRY_RUN = not read_text("RETENTION_DRY_RUN") or read_bool("RETENTION_DRY_RUN")  # an empty value is no consent
 
 # Stuck: what is older than this is told to the group "Operations" in one mail, and again after STUCK_REMIND_SECONDS.
 STUCK_UNSENT_SECONDS = read_int("STUCK_UNSENT_SECONDS", 300)

@@ -19,8 +19,9 @@ from config.environment import read_text
 
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
-_DAY_SECONDS = 86_400
+_DAY_SECONDS, _YEAR_SECONDS = 86_400, 31_536_000
 EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+RETENTION_DAYS = range(15, 36_501)  # reports.retention.MIN_DAYS to MAX_DAYS
 OUTBOX_AGE_SECONDS = 60  # executions.resending.OLDER_THAN_SECONDS
 _MAILS_FOR_NOBODY = {
     f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
@@ -150,10 +151,10 @@ def _uploads() -> Iterator[CheckMessage]:
 
 def _retention() -> Iterator[CheckMessage]:
     for name in ("RETENTION_REPORT_DAYS", "RETENTION_TASK_DAYS"):
-        if getattr(settings, name) < 0:
+        if getattr(settings, name) and getattr(settings, name) not in RETENTION_DAYS:
             yield Error(
-                f"{name} is {getattr(settings, name)}.",
-                hint=f"Set {name} to a number of days, or to 0 to keep for ever.",
+                f"{name} is {getattr(settings, name)}: retention_sweep would refuse to run.",
+                hint=f"Set {name} to {RETENTION_DAYS[0]} to {RETENTION_DAYS[-1]} days, or to 0 to keep for ever.",
                 id="config.E014",
             )
     if 0 < settings.RETENTION_TASK_DAYS < EXECUTION_KEPT_DAYS:
@@ -167,10 +168,10 @@ def _retention() -> Iterator[CheckMessage]:
 
 def _stuck() -> Iterator[CheckMessage]:
     for name in ("STUCK_UNSENT_SECONDS", "STUCK_UNSTARTED_SECONDS", "STUCK_RUNNING_SECONDS", "STUCK_REMIND_SECONDS"):
-        if getattr(settings, name) < 1:
+        if not 1 <= getattr(settings, name) <= _YEAR_SECONDS:
             yield Error(
-                f"{name} is {getattr(settings, name)}: every task would be stuck.",
-                hint=f"Set {name} to a number of seconds, 1 or more.",
+                f"{name} is {getattr(settings, name)}: every task would be stuck, or none.",
+                hint=f"Set {name} to a number of seconds, 1 to {_YEAR_SECONDS}.",
                 id="config.E015",
             )
     if 0 < settings.STUCK_UNSENT_SECONDS <= OUTBOX_AGE_SECONDS:

@@ -20,6 +20,7 @@ from executions.models import Alert
 
 TEMPLATE_NAME = "emails/alert.html"
 MAX_SUBJECT_LENGTH = 200
+CALM_SECONDS = 3600  # all is well once nothing has been stuck for so long
 
 
 class Event(StrEnum):
@@ -57,7 +58,8 @@ def alert_mail(reader: User, event: Event, alert: Alert, seen: Seen, now: dateti
                 "heading": heading,
                 "stage": settings.STAGE,
                 "opened": _moment(alert.opened_at),
-                "lasted": timesince(alert.opened_at, now),
+                "lasted": timesince(alert.opened_at, last_seen(alert.findings) if event is Event.CLOSED else now),
+                "calm": timesince(now - timedelta(seconds=CALM_SECONDS), now),
                 "remind": timesince(now - timedelta(seconds=settings.STUCK_REMIND_SECONDS), now),
                 "stuck": stuck,
                 "mended": [item for item in items if not item["count"]],
@@ -66,6 +68,11 @@ def alert_mail(reader: User, event: Event, alert: Alert, seen: Seen, now: dateti
                 "alert_url": f"{settings.PUBLIC_URL}/admin/executions/alert/{alert.pk}/change/",
             },
         }
+
+
+def last_seen(findings: Mapping[str, Mapping[str, Any]]) -> datetime:
+    """Return when something of an alert's findings was stuck last."""
+    return max(datetime.fromisoformat(finding["seen"]) for finding in findings.values())
 
 
 def _heading(event: Event) -> str:
@@ -107,8 +114,9 @@ def _title(kind: Kind, count: int) -> str:
 def _why(kind: Kind) -> str:
     return {
         Kind.UNACKNOWLEDGED: _(
-            "Everybody there is to ask was asked. Acknowledge the report in the back office, or add a supervisor "
-            "to the property and redrive the execution: it goes on with whoever was not asked yet."
+            "Nobody is asked any more: everybody was, or the execution failed or was stopped. Acknowledge the report "
+            "in the back office, or add a supervisor to the property and redrive the execution: it goes on with "
+            "whoever was not asked yet."
         ),
         Kind.DEAD_LETTERS: _(
             "Messages that could not be dispatched, or tasks whose delivery failed. The list says why. They are lost "

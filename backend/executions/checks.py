@@ -122,7 +122,7 @@ def _check_optional() -> Iterator[CheckMessage]:
         )
     if not role:
         yield Info(
-            "There is no AWS_SCHEDULER_ROLE_ARN: a task for later than SQS can hold waits for manage.py resend_tasks.",
-            hint="Set AWS_SCHEDULER_ROLE_ARN, or run manage.py resend_tasks every few minutes.",
+            "There is no AWS_SCHEDULER_ROLE_ARN: a task for later than SQS can hold waits here until it is nearly due.",
+            hint="Set AWS_SCHEDULER_ROLE_ARN, or have the schedule send_outbox (or manage.py resend_tasks) run often.",
             id="executions.I001",
         )

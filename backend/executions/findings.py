@@ -14,12 +14,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from executions import aws
-from executions.models import UNSUCCESSFUL, AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
+from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from executions.requests import MAX_DELAY_SECONDS
+from executions.running_since import running_since
 from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
 
 MAX_EXAMPLES = 5
@@ -127,11 +128,6 @@ def _due_before(now: datetime, seconds: int, status: TaskStatus) -> QuerySet[Tas
 
 def _running(now: datetime) -> QuerySet[TaskRecord]:
     """Return what runs for longer than it may, counted from its last redrive where that is in the audit table."""
-    redrives = AuditEntry.objects.filter(
-        target=OuterRef("pk"), action=AuditAction.REDRIVE_EXECUTION, outcome=AuditOutcome.DONE
-    )
-    begun = Coalesce("started_at", "enqueued_at")
-    last_redrive = Subquery(redrives.order_by("-at").values("at")[:1])
     running = TaskRecord.objects.filter(status=TaskStatus.RUNNING)
     limits = {
         workflow: now - timedelta(seconds=max(settings.STUCK_RUNNING_SECONDS, seconds + EVENT_DELAY_SECONDS))
@@ -140,7 +136,7 @@ def _running(now: datetime) -> QuerySet[TaskRecord]:
     too_long = ~Q(workflow__in=limits) & Q(since__lt=now - timedelta(seconds=settings.STUCK_RUNNING_SECONDS))
     for workflow, limit in limits.items():
         too_long |= Q(workflow=workflow, since__lt=limit)
-    return running.annotate(since=Greatest(begun, Coalesce(last_redrive, begun))).filter(too_long)
+    return running.annotate(since=running_since()).filter(too_long)
 
 
 def _unacknowledged() -> QuerySet[TaskRecord]:

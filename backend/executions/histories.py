@@ -7,11 +7,14 @@ an ExecutionRedriven name only that, and are matched with the states that had no
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
 _ENTERED, _EXITED = "StateEntered", "StateExited"
@@ -120,11 +123,12 @@ def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
     reading = _Reading(events)
     for event in events:
         reading.take(event)
-    visits = reading.visits
-    again = _run_again(visits)
+    again = set(reading.run_again())  # its visits are told apart by identity
     return History(
         events=events,
-        visits=tuple(visit.shown(reading.status, reading.closed_at, runs_again=visit in again) for visit in visits),
+        visits=tuple(
+            visit.shown(reading.status, reading.closed_at, runs_again=visit in again) for visit in reading.visits
+        ),
         status=reading.status,
         redrives=reading.redrives,
     )
@@ -195,6 +199,43 @@ class _Visit:
         return Outcome.WAITING if waits else Outcome.RUNNING
 
 
+class _Index:
+    """Visits in their order, found by their name, their number and their call, as far as these are known.
+
+    A long execution may be redriven with thousands of states, each of which is looked for once: so none is looked
+    at twice. ``is_in`` says whether a visit still counts; one that no longer does never does again.
+    """
+
+    def __init__(self, visits: Iterable[_Visit], is_in: Callable[[_Visit], bool]) -> None:
+        self._is_in = is_in
+        self._groups: dict[tuple[str | None, int | None], deque[_Visit]] = {}
+        self._by_call: dict[tuple[str | None, int | None], dict[str, deque[_Visit]]] = {}
+        for visit in visits:
+            for key in product({None, visit.name}, {None, visit.number}):
+                self._groups.setdefault(key, deque()).append(visit)
+
+    def first(self, name: str | None, number: int | None, call: Mapping[str, Any]) -> _Visit | None:
+        """Return the first visit of a name, of those of a number, of those by a call; what fits none is left out."""
+        key: tuple[str | None, int | None] = (
+            (name, None) if self._first(self._groups.get((name, None))) else (None, None)
+        )
+        key = (key[0], number) if self._first(self._groups.get((key[0], number))) else key
+        found = self._first(self._groups.get(key))
+        if found is None or not call or found.last_call == call:  # mostly they come in their order
+            return found
+        if key not in self._by_call:
+            by_call: dict[str, deque[_Visit]] = {}
+            for visit in self._groups[key]:
+                by_call.setdefault(_call_key(visit.last_call), deque()).append(visit)
+            self._by_call[key] = by_call
+        return self._first(self._by_call[key].get(_call_key(call))) or found
+
+    def _first(self, found: deque[_Visit] | None) -> _Visit | None:
+        while found and not self._is_in(found[0]):
+            found.popleft()
+        return found[0] if found else None
+
+
 class _Reading:
     """What is known after some of the events."""
 
@@ -203,7 +244,11 @@ class _Reading:
         self.status, self.redrives = "RUNNING", 0
         self.closed_at: datetime | None = None
         self._redriven_id: int | None = None
-        self._to_redrive: list[_Visit] = []  # what the last redrive runs again and no event has shown yet
+        self._open: dict[_Visit, None] = {}  # in their order; those that have ended since are dropped now and then
+        self._open_by_name: dict[str, list[_Visit]] = {}
+        self._to_redrive: set[_Visit] = set()  # what the last redrive runs again and no event has shown yet
+        self._redriven_states = _Index((), self._to_redrive.__contains__)
+        self._redriven_containers: dict[str, _Index] = {}
         self._visit_of: dict[int, _Visit | None] = {}
         self._place_of: dict[int, tuple[_Visit | None, int | None]] = {}  # where a state entered next would be
         self._next: dict[int, list[Event]] = {}
@@ -216,7 +261,7 @@ class _Reading:
         if event.type == "ExecutionRedriven":
             self.redrives += 1
             self.status, self.closed_at, self._redriven_id = "RUNNING", None, event.id
-            self._to_redrive = _run_again(self.visits)
+            self._redrive()
         elif closing := _CLOSING.fullmatch(event.type):
             self.status = {"TimedOut": "TIMED_OUT"}.get(closing[1], closing[1].upper())
             self.closed_at = event.at
@@ -228,6 +273,19 @@ class _Reading:
         else:
             self._note(event)
 
+    def run_again(self) -> list[_Visit]:
+        """Return the states that a redrive would run as things stand."""
+        self._open = {visit: None for visit in self._open if visit.is_open}
+        return _run_again(list(self._open))
+
+    def _redrive(self) -> None:
+        again = self.run_again()
+        self._to_redrive = set(again)
+        self._redriven_states = _Index(again, self._to_redrive.__contains__)
+        self._redriven_containers = {
+            kind: _Index([visit for visit in self._open if visit.kind == kind], _is_open) for kind in _CONTAINERS
+        }
+
     def _enter(self, event: Event) -> None:
         name = event.details.get("name", "")
         if event.previous_id == self._redriven_id and (again := self._unended(event, name)):
@@ -237,6 +295,8 @@ class _Reading:
         parent, number = self._place(event.previous_id)
         visit = _Visit(name, event.type.removesuffix(_ENTERED), parent, number, event.at)
         self.visits.append(visit)
+        self._open[visit] = None
+        self._open_by_name.setdefault(name, []).append(visit)
         if parent is not None:
             parent.children.append(visit)
         self._visit_of[event.id] = visit
@@ -286,13 +346,19 @@ class _Reading:
     def _of_task(self, event: Event) -> _Visit | None:
         if event.type == "EvaluationFailed" and (name := event.details.get("state")):
             # It names what came before the state, so the state is the one of its name that was entered last.
-            return next((one for one in reversed(self.visits) if one.name == name and one.is_open), None)
+            return self._entered_last(name)
         if event.previous_id != self._redriven_id:
             return self._visit_of.get(event.previous_id)
         again = self._unended(event)
         if again is not None:
             self._begin_again(again)
         return again
+
+    def _entered_last(self, name: str) -> _Visit | None:
+        found = self._open_by_name.get(name, [])
+        while found and not found[-1].is_open:
+            found.pop()
+        return found[-1] if found else None
 
     def _of_container(self, event: Event) -> _Visit | None:
         kind = "Parallel" if event.type.startswith("Parallel") else "Map"
@@ -331,7 +397,7 @@ class _Reading:
 
     def _close(self, event: Event) -> None:
         """Give the error by which the execution ended to a state that no event has called failed."""
-        visit = self._visit_of.get(event.previous_id) or next(iter(_run_again(self.visits)), None)
+        visit = self._visit_of.get(event.previous_id) or next(iter(self.run_again()), None)
         while self.status == "FAILED" and visit is not None and visit.is_open:
             if visit.failure is None:
                 self._fail(visit, event)
@@ -342,11 +408,11 @@ class _Reading:
             if visit.exited_at is None:
                 visit.superseded = True
                 self._supersede_children(visit)
+        container.children.clear()  # none of them is of account any more
 
     def _begin_again(self, visit: _Visit) -> None:
         visit.redriven.add(self.redrives)
-        if visit in self._to_redrive:
-            self._to_redrive.remove(visit)
+        self._to_redrive.discard(visit)
         around: _Visit | None = visit
         while around is not None:
             around.failure = around.failed_at = None
@@ -357,18 +423,9 @@ class _Reading:
 
         By its name, if what follows tells it; else by the call, which a redrive repeats; else the earliest.
         """
-        found = self._to_redrive
-        if kind is not None:
-            found = [visit for visit in self.visits if visit.is_open and visit.kind == kind]
         followed, iteration = self._followed(event)
-        wanted = name or followed
-        for fits in (
-            lambda one: wanted in (None, one.name),
-            lambda one: iteration in (None, one.number),
-            lambda one: one.last_call == event.details,
-        ):
-            found = [visit for visit in found if fits(visit)] or found
-        return next(iter(found), None)
+        index = self._redriven_states if kind is None else self._redriven_containers[kind]
+        return index.first(name or followed, iteration, event.details)
 
     def _followed(self, event: Event) -> tuple[str | None, int | None]:
         """Return the name by which a state is exited and the iteration that ends, among what follows an event."""
@@ -382,6 +439,14 @@ class _Reading:
             after = self._next.get(following.id, [])
             following = after[0] if after else None
         return name, None
+
+
+def _is_open(visit: _Visit) -> bool:
+    return visit.is_open
+
+
+def _call_key(call: Mapping[str, Any]) -> str:
+    return json.dumps(call, sort_keys=True, default=str)
 
 
 def _run_again(visits: Sequence[_Visit]) -> list[_Visit]:

@@ -62,8 +62,9 @@ def send_outbox() -> dict[str, Any]:
 def resend(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
     """Send those records and say how it went. Several may do so at once: a record is sent by one of them.
 
-    Stops at the first chunk of which nothing could be sent, and begins none after ``deadline`` (of
-    ``time.monotonic``).
+    Stops at the first chunk of which nothing could be sent because the rest would fare no better: AWS was not
+    reached, say. Records that are refused for what they are do not keep back those after them. Begins no chunk
+    after ``deadline`` (of ``time.monotonic``).
     """
     done = Resending()
     after: tuple[datetime, str] | None = None
@@ -79,7 +80,7 @@ def resend(older_than_seconds: float, limit: int | None = None, deadline: float 
         done.failed += len(outcome.failed)
         if outcome.failed:
             done.first_error = done.first_error or outcome.failed[0][1]
-            if not outcome.sent:
+            if outcome.is_broken_off and not outcome.sent:
                 return done
     return done
 

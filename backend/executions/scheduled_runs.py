@@ -7,15 +7,16 @@ Of two runs of one schedule that start at once, the one that asks first goes on,
 may have begun its work, and that can not be taken back.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from common.turns import take_turn
 from executions.models import WAITING, TaskRecord, TaskStatus
 from executions.registry import find_entry
+from executions.running_since import running_since
 from workflows.schedules import SCHEDULES_BY_NAME, Overlap, Schedule
 from workflows.task_ids import ScheduledRun, scheduled_run_of, split_attempt
 from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
@@ -35,7 +36,7 @@ def reason_to_skip(task_id: str) -> str | None:
     if run is None or schedule is None or run.attempt > 1:
         return None
     with transaction.atomic():
-        _lock(schedule)
+        take_turn(f"the runs of {schedule.name}")
         record = _record_of(task_id, schedule)
         if record.returned_at is not None or record.last_attempted_at is not None:
             return _earlier_answer(record)
@@ -50,15 +51,6 @@ def origin_of(task_id: str) -> dict[str, Any]:
     run = scheduled_run_of(task_id)
     first, attempt = split_attempt(task_id)
     return {"schedule": run.schedule if run else "", "attempt_of": first if attempt > 1 else ""}
-
-
-def _lock(schedule: Schedule) -> None:
-    """Have the runs of a schedule ask one after the other, to the end of the transaction."""
-    if connection.vendor != "postgresql":  # SQLite, for a first look, has one writer at a time anyway
-        return
-    digest = hashlib.sha256(f"runs of the schedule {schedule.name}".encode()).digest()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
 
 
 def _record_of(task_id: str, schedule: Schedule) -> TaskRecord:
@@ -97,10 +89,11 @@ def _overlaps(schedule: Schedule, record: TaskRecord, now: datetime) -> str | No
     # Who has an attempt has been let go on; a restart is counted from its event on.
     others = TaskRecord.objects.filter(schedule=schedule.name, status=TaskStatus.RUNNING, returned_at=None)
     working = others.exclude(pk=record.pk).exclude(last_attempted_at=None, attempt_of="")
-    other = working.filter(started_at__gte=can_run_since).order_by("started_at").first()
-    if other is None or other.started_at is None:
+    since = working.annotate(since=running_since()).filter(since__gte=can_run_since)
+    other = since.order_by("since").values_list("pk", "since").first()
+    if other is None:
         return None
-    return f"{other.pk} of the same schedule has not ended; it runs since {_shown(other.started_at)}."
+    return f"{other[0]} of the same schedule has not ended; it runs since {_shown(other[1])}."
 
 
 def _keep(record: TaskRecord, reason: str | None, now: datetime) -> None:

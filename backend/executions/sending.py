@@ -39,11 +39,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Sending:
-    """What became of records: ``failed`` holds each with what was said; ``waiting`` are not due yet."""
+    """What became of records: ``failed`` holds each with what was said; ``waiting`` are not due yet.
+
+    ``is_broken_off``: AWS was not reached, or a FIFO queue refused one, and the rest was not tried.
+    """
 
     sent: list[TaskRecord] = field(default_factory=list)
     failed: list[tuple[TaskRecord, str]] = field(default_factory=list)
     waiting: list[TaskRecord] = field(default_factory=list)
+    is_broken_off: bool = False
 
     def add(self, other: "Sending") -> None:
         """Take in what became of others."""
@@ -71,6 +75,7 @@ def send(records: Sequence[TaskRecord]) -> Sending:
     stopped = Event()
     for part in (*_send_to_queue(by_queue, now, stopped), *_put_schedules(by_schedule, stopped)):
         outcome.add(part)
+    outcome.is_broken_off = stopped.is_set()
     return outcome
 
 

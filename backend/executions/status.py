@@ -90,9 +90,13 @@ def apply_status_change(detail: Mapping[str, Any]) -> TaskRecord:
     unrecorded = _unrecorded(change)
     with transaction.atomic():
         record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=change.name, defaults=unrecorded)
-        if _position(change.redrive_count or 0, change.status) > _position(record.redrive_count, record.status):
+        told, known = (change.redrive_count or 0, change.status), (record.redrive_count, record.status)
+        if _position(*told) > _position(*known):
             _apply(change, record)
             record.save()
+        elif told == known and not record.execution_arn:  # the function's attempt was quicker than this event
+            _apply_names(change, record)
+            record.save(update_fields=["execution_arn", "state_machine_version_arn"])
     return record
 
 
@@ -103,8 +107,7 @@ def _position(redrive_count: int, status: str) -> tuple[int, int]:
 def _apply(change: ExecutionStatusChange, record: TaskRecord) -> None:
     record.status = change.status
     record.redrive_count = change.redrive_count or 0
-    record.execution_arn = change.execution_arn
-    record.state_machine_version_arn = change.state_machine_version_arn or record.state_machine_version_arn
+    _apply_names(change, record)
     record.started_at = _moment(change.started_ms) or record.started_at or timezone.now()
     is_final = change.status != TaskStatus.RUNNING
     record.finished_at = (_moment(change.stopped_ms) or timezone.now()) if is_final else None
@@ -112,6 +115,11 @@ def _apply(change: ExecutionStatusChange, record: TaskRecord) -> None:
     record.cause = storable_text(change.cause or "")
     if record.returned_at is None:  # else the function's own value is there, whole
         record.result = _json_of(change.output)
+
+
+def _apply_names(change: ExecutionStatusChange, record: TaskRecord) -> None:
+    record.execution_arn = change.execution_arn
+    record.state_machine_version_arn = change.state_machine_version_arn or record.state_machine_version_arn
 
 
 def _unrecorded(change: ExecutionStatusChange) -> dict[str, Any]:

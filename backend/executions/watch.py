@@ -1,8 +1,9 @@
 """Tells operations of what is stuck: one alert, not a flood.
 
 At most one alert is open. It is told when it opens, when something of another kind is stuck as well, again after
-STUCK_REMIND_SECONDS, and once when all is well again. A kind that went and comes back while the alert is open is
-not told again. What could not be looked at counts as it was when it was seen last.
+STUCK_REMIND_SECONDS, and once when all has been well for an hour. A kind that went and comes back while the alert
+is open is not told again, so what comes and goes, as the counts of SQS do, is no flood. What could not be looked at
+counts as it was when it was seen last.
 """
 
 import logging
@@ -18,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.turns import take_turn
-from executions.alert_mails import Event, alert_mail
+from executions.alert_mails import CALM_SECONDS, Event, alert_mail, last_seen
 from executions.findings import Finding, Kind, Seen, look_at_queues, look_at_records
 from executions.models import Alert
 from executions.registry import registered_tasks
@@ -66,13 +67,18 @@ def next_step(
     unseen: Collection[Kind],
     now: datetime,
 ) -> Step:
-    """Return what becomes of the open alert, whose findings ``known`` are; None stands for no open alert."""
-    fresh = {kind.value: _as_json(found[kind]) for kind in Kind if kind in found}
+    """Return what becomes of the open alert, whose findings ``known`` are; None stands for no open alert.
+
+    Beside what ``watch`` returns a finding has ``seen``: when it was stuck last.
+    """
+    seen = {"seen": now.isoformat()}
+    fresh = {kind.value: _as_json(found[kind]) | seen for kind in Kind if kind in found}
     if known is None:
         return Step(fresh, Event.OPENED if fresh else None)
-    findings = {kind: _as_it_is(kind, was, fresh, unseen) for kind, was in known.items()} | fresh
+    findings = {kind: _as_it_is(was, seen, kind in unseen) for kind, was in known.items()} | fresh
     if not any(finding["count"] for finding in findings.values()):
-        return Step(findings, Event.CLOSED)
+        is_calm = now - last_seen(findings) >= timedelta(seconds=CALM_SECONDS)
+        return Step(findings, Event.CLOSED if is_calm else None)
     if told_at is None:  # there was nobody to tell
         return Step(findings, Event.OPENED)
     if fresh.keys() - known.keys():
@@ -119,12 +125,11 @@ def _enqueue_mails(event: Event, alert: Alert, seen: Seen, now: datetime) -> int
     return len(people)
 
 
-def _as_it_is(
-    kind: str, was: Mapping[str, Any], fresh: Mapping[str, dict[str, Any]], unseen: Collection[str]
-) -> dict[str, Any]:
-    if kind in unseen:
-        return dict(was)
-    return fresh.get(kind) or {**was, "count": 0}
+def _as_it_is(was: Mapping[str, Any], seen: Mapping[str, str], is_unseen: bool) -> dict[str, Any]:
+    """Return an earlier finding as it is now: as it was where nobody could look, and else gone."""
+    if is_unseen:
+        return {**was, **seen} if was["count"] else dict(was)
+    return {**was, "count": 0}
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:

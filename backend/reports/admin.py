@@ -1,10 +1,12 @@
 """The back office's pages for guard reports."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -150,6 +152,15 @@ class GuardReportAdmin(ModelAdmin):
         """Return the reports with the number of their files."""
         reports: QuerySet[GuardReport] = super().get_queryset(request)
         return reports.annotate(files_total=Count("files"))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> GuardReport | None:
+        """Return a report; one that is being saved is locked first, so that no sweep removes it in between."""
+        if request.method == "POST" and connection.in_atomic_block:
+            locked = super().get_queryset(request).order_by().select_for_update(no_key=True)
+            with suppress(ValueError):  # an id that no report has: the page says so
+                locked.filter(pk=object_id).values_list("pk").first()
+        report: GuardReport | None = super().get_object(request, object_id, from_field)
+        return report
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
         """Reports come from guards, by the mobile app."""

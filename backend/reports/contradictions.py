@@ -21,8 +21,10 @@ from reports.models import FileState, GuardReport, ReportFile
 from reports.presentation import local_time, tell_time
 from reports.reasons import sentence_of
 
-# A phone's clock may be some minutes fast, and a phone may have been without a network for a whole shift.
+# A phone's clock may be some minutes fast, and a guard may report on the way in or just after handing over. A phone
+# may have been without a network for a whole shift. Clients read this: nobody is to be accused of minutes.
 CLOCK_TOLERANCE = timedelta(minutes=15)
+SHIFT_TOLERANCE = timedelta(minutes=15)
 LATE_AFTER = timedelta(hours=24)
 
 
@@ -84,12 +86,14 @@ def _same_files(reports: Reports) -> Found:
 
 
 def _same_file(report: GuardReport, file: ReportFile, earlier: Mapping[int | None, datetime]) -> str:
-    # Of another property not even the name is told: it may be another client's.
     here = earlier.get(report.property_id) if report.property else None
-    if report.property is None or here is None:
+    if here is not None:
+        words = {"file": file.name, "time": tell_time(here.astimezone(local_time(report).tzinfo))}
+        return _("%(file)s is a file that an earlier report of this property had, filed on %(time)s.") % words
+    # Of another property not even the name is told: it may be another client's.
+    if report.property and any(place is not None for place in earlier):
         return _("%(file)s is a file that an earlier report had, one from elsewhere.") % {"file": file.name}
-    words = {"file": file.name, "time": tell_time(here.astimezone(local_time(report).tzinfo))}
-    return _("%(file)s is a file that an earlier report of this property had, filed on %(time)s.") % words
+    return _("%(file)s is a file that an earlier report had.") % {"file": file.name}
 
 
 def _first_filed(digests: set[str]) -> dict[str, dict[int | None, datetime]]:
@@ -102,7 +106,7 @@ def _first_filed(digests: set[str]) -> dict[str, dict[int | None, datetime]]:
     return filed
 
 
-_MOVIES = frozenset({"video/mp4", "video/quicktime", "video/x-m4v"})
+_MOVIES = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp"})
 _HEIF = frozenset({"image/heic", "image/heif"})
 # What a name's ending promises; of other endings nothing is expected.
 _PROMISED: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -118,21 +122,28 @@ _PROMISED: Mapping[str, frozenset[str]] = MappingProxyType(
         "txt": frozenset({"text/plain"}),
     }
 )
+_UNKNOWN = "application/octet-stream"
+# These are told by content whenever they are what they are. A movie of a rare brand, or a text in an old encoding,
+# may stay unknown though its name is right.
+_ALWAYS_KNOWN = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "application/pdf"})
 
 
 def _other_types(reports: Reports) -> Found:
     for report, file in _files(reports):
         ending = PurePosixPath(file.name).suffix.removeprefix(".").lower()
-        promised = _PROMISED.get(ending)
-        if promised and file.media_type and file.media_type not in promised:
+        promised = _PROMISED.get(ending, frozenset())
+        is_told = file.media_type and (file.media_type != _UNKNOWN or promised <= _ALWAYS_KNOWN)
+        if promised and is_told and file.media_type not in promised:
             words = {"file": file.name, "named": ending.upper(), "found": _type_in_words(file.media_type)}
             sentence = _("%(file)s is named as %(named)s; its content is %(found)s.") % words
             yield report.pk, Contradiction(Kind.OTHER_TYPE, sentence)
 
 
 def _type_in_words(media_type: str) -> str:
-    if media_type == "application/octet-stream":
+    if media_type == _UNKNOWN:
         return _("of no known type")
+    if media_type.startswith("text/"):
+        return _("text")
     return media_type.rpartition("/")[2].removeprefix("x-").upper()
 
 
@@ -147,18 +158,21 @@ def _outside_of_shifts(reports: Reports) -> Found:
 
 
 def holds(shift: Shift, report: GuardReport) -> bool:
-    """Return whether a shift is its guard's and holds the report's time, as ``Shift.objects.covering`` has it."""
-    moment = report.report_datetime
+    """Return whether a shift is its guard's and holds the report's time, give or take SHIFT_TOLERANCE.
+
+    The same as ``Shift.objects.covering`` but for that.
+    """
+    first, last = report.report_datetime - SHIFT_TOLERANCE, report.report_datetime + SHIFT_TOLERANCE
     if shift.guard_id != report.guard_id or not shift.is_active or shift.status == ShiftStatus.VOIDED:
         return False
-    has_begun = shift.actual_start is not None and shift.actual_start <= moment
-    actual = has_begun and (shift.actual_end is None or shift.actual_end >= moment)
-    return actual or shift.planned_start <= moment <= shift.planned_end
+    has_begun = shift.actual_start is not None and shift.actual_start <= last
+    actual = has_begun and (shift.actual_end is None or shift.actual_end >= first)
+    return actual or (shift.planned_start <= last and shift.planned_end >= first)
 
 
 def _shifts_around(reports: Reports) -> dict[int, list[Shift]]:
     moments = [report.report_datetime for report in reports]
-    first, last = min(moments), max(moments)
+    first, last = min(moments) - SHIFT_TOLERANCE, max(moments) + SHIFT_TOLERANCE
     planned = Q(planned_start__lte=last, planned_end__gte=first)
     actual = Q(actual_start__lte=last) & (Q(actual_end__gte=first) | Q(actual_end__isnull=True))
     shifts: dict[int, list[Shift]] = defaultdict(list)

@@ -35,6 +35,17 @@ def day_to_tell(task_id: str, asked: str = "") -> date:
     return day
 
 
+def check_ended(task_id: str, day: date, time_zones: Iterable[str]) -> None:
+    """Raise PayloadInvalid while a day goes on at a place in one of these time zones: see ``day_to_tell``.
+
+    A scheduled run is let through: it comes hours later, and one odd time zone is not to stop everybody's mails.
+    """
+    end = max((bounds_of(day, _zone(name))[1] for name in time_zones), default=None)
+    if end and end > timezone.now() and scheduled_run_of(task_id) is None:
+        problem = f"{day} goes on until {end:%Y-%m-%d %H:%M} UTC in the time zone of a property."
+        raise PayloadInvalid("date", problem, "Start it after that time, or give an earlier day.")
+
+
 def bounds_of(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the first moment of a day in a time zone, and that of the next day: some 23 to 25 hours later, in UTC."""
     start, end = (datetime.combine(one, time.min, zone) for one in (day, day + _ONE_DAY))
@@ -59,5 +70,5 @@ def happened_on(day: date, time_zones: Iterable[str]) -> Q:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name or settings.TIME_ZONE)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a part of a name, such as America
         return ZoneInfo(settings.TIME_ZONE)

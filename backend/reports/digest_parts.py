@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core.models import Property, name_of
 from reports.contradictions import Contradiction
+from reports.emails import email_thumbnail
 from reports.links import ReportLink, report_url
 from reports.models import GuardReport
 from reports.presentation import PresentedFile, PresentedReport, local_time, present, tell_time
@@ -129,7 +130,7 @@ def choose_pictures(reports: Iterable[PresentedReport]) -> dict[int, list[Presen
     chosen: dict[int, list[PresentedFile]] = {shown.report.pk: [] for shown in reports}
     count, size_bytes = 0, 0
     for shown, file in _in_turns(reports):
-        added = size_bytes + max(thumbnail.size_bytes for thumbnail in file.thumbnails.values())
+        added = size_bytes + email_thumbnail(file).size_bytes
         if count < MAX_PICTURES and added <= MAX_PICTURE_BYTES:
             chosen[shown.report.pk].append(file)
             count, size_bytes = count + 1, added

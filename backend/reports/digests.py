@@ -14,7 +14,7 @@ from common.emails import compose, reader_of
 from core.models import Property, language_of
 from executions.scheduled_runs import reason_to_skip
 from reports.contradictions import Kind, contradictions_of
-from reports.days import day_to_tell, happened_on
+from reports.days import check_ended, day_to_tell, happened_on
 from reports.digest_parts import Day, Limits, Place, clock_time, line_of, places_of
 from reports.emails import email_thumbnail, inline_image
 from reports.models import FileState, GuardReport
@@ -34,11 +34,13 @@ def list_digests(task_id: str, asked: str = "") -> DigestList:
     """Return one digest for each active client with a report on the day, in the order of the clients.
 
     Safe to repeat: it only reads, and a scheduled run that is to be skipped gets the same reason. Raises
-    PayloadInvalid for a day that is none, TooManyDigests.
+    PayloadInvalid for a day that is none or has not ended everywhere, TooManyDigests.
     """
     day = day_to_tell(task_id, asked)
+    time_zones = list(Property.objects.order_by().values_list("time_zone", flat=True).distinct())
+    check_ended(task_id, day, time_zones)
     skipped = reason_to_skip(task_id)
-    clients = [] if skipped else _clients_with_reports(day)
+    clients = [] if skipped else _clients_with_reports(day, time_zones)
     if len(clients) > MAX_DIGESTS:
         raise TooManyDigests(
             f"digests of {day}",
@@ -82,9 +84,8 @@ def digest_email(digest: Digest) -> EmailDocument:
     return mail
 
 
-def _clients_with_reports(day: date) -> list[tuple[int, int]]:
+def _clients_with_reports(day: date, time_zones: Sequence[str]) -> list[tuple[int, int]]:
     """Return the ids of the clients and of their users, one more than an execution can write to at most."""
-    time_zones = Property.objects.order_by().values_list("time_zone", flat=True).distinct()
     reports = GuardReport.objects.active().filter(
         happened_on(day, time_zones), property__owner__is_active=True, property__owner__user__is_active=True
     )

@@ -135,8 +135,11 @@ class ReportFile(models.Model):
         verbose_name = _("report file")
         verbose_name_plural = _("report files")
         ordering = ["report_id", "position"]
-        # By it a file is found that an earlier report had.
-        indexes = [models.Index(fields=["sha256"], name="file_sha256", condition=~Q(sha256=""))]
+        indexes = [
+            # By it a file is found that an earlier report had.
+            models.Index(fields=["sha256"], name="file_sha256", condition=~Q(sha256="")),
+            models.Index(fields=["file"], name="file_key"),
+        ]
         constraints = [models.UniqueConstraint(fields=["report", "position"], name="one_file_per_position")]
 
     def __str__(self) -> str:
@@ -165,6 +168,9 @@ class Thumbnail(models.Model):
         verbose_name = _("thumbnail")
         verbose_name_plural = _("thumbnails")
         ordering = ["report_file_id", "width", "id"]
+        indexes = [
+            models.Index(fields=["key"], name="thumbnail_key")
+        ]  # before an object goes, its users are looked for
         constraints = [models.UniqueConstraint(fields=["report_file", "size"], name="one_thumbnail_per_size")]
 
     def __str__(self) -> str:

@@ -7,8 +7,8 @@ by content.
 
 In batches, each a transaction of its own. First the rows are locked, looked at once more and deleted, then the
 objects, then the transaction is committed. A process that dies before the commit leaves every row, and so every
-object that is still there can be found: the next sweep ends what this one began. The other order, rows
-committed first, would leave objects that nothing refers to.
+object that is still there can be found: the next sweep ends what this one began; a hold set before that keeps
+rows whose files may be gone. The other order, rows committed first, would leave objects that nothing refers to.
 """
 
 import logging
@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, models, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
@@ -39,6 +40,8 @@ BUDGET_SECONDS = 600
 SHARE_OF_REPORTS = 0.75  # of that time: years of reports must not keep the records waiting for weeks
 # What began earlier has ended, or can not be redriven any more: a redrive is possible for 14 days.
 AT_WORK_DAYS = 15
+# Fewer days are a mistake, such as years taken for days: what can still be redriven would be gone.
+MIN_DAYS, MAX_DAYS = AT_WORK_DAYS, 36_500
 UNFINISHED = (*WAITING, TaskStatus.RUNNING)
 FINISHED = (TaskStatus.SUCCEEDED, *UNSUCCESSFUL)
 
@@ -74,9 +77,13 @@ def sweep(budget_seconds: float = BUDGET_SECONDS) -> dict[str, Any]:
     """Remove what is past its date and return a ``Swept`` as JSON; with RETENTION_DRY_RUN only count it.
 
     Begins no batch after ``budget_seconds``. Safe to repeat, and for several at once. Raises StorageUnavailable
-    when objects could not be deleted: their reports are still there, and everything else went on.
+    when objects could not be deleted: their reports are still there, and everything else went on. Raises
+    ImproperlyConfigured for days that can not be meant, with nothing removed, and RuntimeError in a transaction:
+    rolled back later, it would bring back rows whose objects are gone.
     """
     now, begun = timezone.now(), time.monotonic()
+    for name in ("RETENTION_REPORT_DAYS", "RETENTION_TASK_DAYS"):
+        _limit(name, now)  # either is refused before anything goes by the other
     swept = Swept(bool(settings.RETENTION_DRY_RUN), held=past_reports(now).filter(evidence_hold=True).count())
     if swept.dry_run:
         swept.add(_counted(now))
@@ -90,9 +97,9 @@ def sweep(budget_seconds: float = BUDGET_SECONDS) -> dict[str, Any]:
 
 def past_reports(now: datetime) -> QuerySet[GuardReport]:
     """Return the reports past their date, held ones among them; in use or not. With RETENTION_REPORT_DAYS 0, none."""
-    if not settings.RETENTION_REPORT_DAYS:
+    limit = _limit("RETENTION_REPORT_DAYS", now)
+    if limit is None:
         return GuardReport.objects.none()
-    limit = now - timedelta(days=settings.RETENTION_REPORT_DAYS)
     return GuardReport.objects.filter(report_datetime__lt=limit, created_at__lt=limit)
 
 
@@ -113,13 +120,29 @@ def removable_records(now: datetime) -> QuerySet[TaskRecord]:
 
     One that has not ended is never among them. With RETENTION_TASK_DAYS 0, none.
     """
-    if not settings.RETENTION_TASK_DAYS:
+    limit = _limit("RETENTION_TASK_DAYS", now)
+    if limit is None:
         return TaskRecord.objects.none()
-    limit = now - timedelta(days=settings.RETENTION_TASK_DAYS)
     held = GuardReport.objects.filter(pk=OuterRef("report_id"), evidence_hold=True)
     # The time of enqueueing, too: it is what the index has, and it is never the later one.
     ended = TaskRecord.objects.filter(status__in=FINISHED, enqueued_at__lt=limit, finished_at__lt=limit)
     return ended.filter(~Exists(held)).order_by("enqueued_at", "id")
+
+
+def _limit(setting: str, now: datetime) -> datetime | None:
+    """Return the moment that the setting's days reach back to; None stands for ever.
+
+    Functions start without the system checks, so days that can not be meant are refused here as well.
+    """
+    days: int = getattr(settings, setting)
+    if days == 0:
+        return None
+    if not MIN_DAYS <= days <= MAX_DAYS:
+        raise ImproperlyConfigured(
+            f"{setting} is {days}. Set {setting} to {MIN_DAYS} to {MAX_DAYS} days, or to 0 to keep for ever. "
+            "Nothing was removed."
+        )
+    return now - timedelta(days=days)
 
 
 def _counted(now: datetime) -> Swept:
@@ -149,14 +172,14 @@ def _distinct[RowT: models.Model](rows: QuerySet[RowT], key: str, kept: QuerySet
 
 
 def _remove_reports(now: datetime, deadline: float, swept: Swept) -> list[StorageUnavailable]:
-    """Remove reports batch by batch, and return why batches were left: each then stays as it was."""
+    """Remove reports batch by batch, and return why batches were left: each then keeps its rows."""
     refusals: list[StorageUnavailable] = []
     for ids in _batches(removable_reports(now), "report_datetime", REPORTS_AT_ONCE):
         if time.monotonic() >= deadline:
             swept.more = True
             return refusals
         try:
-            with transaction.atomic():
+            with transaction.atomic(durable=True):
                 removed = _remove_batch(now, ids)
         except StorageUnavailable as error:
             logger.exception("reports %d to %d stay", ids[0], ids[-1])
@@ -205,7 +228,7 @@ def _remove_records(now: datetime, deadline: float, swept: Swept) -> None:
         if time.monotonic() >= deadline:
             swept.more = True
             return
-        with transaction.atomic():
+        with transaction.atomic(durable=True):
             count = _remove_record_batch(now, ids)
         logger.info("removed: %d task records, from %s on", count, ids[0])
         swept.task_records += count

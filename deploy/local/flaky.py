@@ -17,7 +17,7 @@ MARK = "fails-twice"
 FAILURES = 2
 WAITS_MARK = "waits-for-a-word"
 FAIL = "fail"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 
 
@@ -49,7 +49,7 @@ def word_key(name: str) -> str:
 
 
 def read_word(key: str, objects: ObjectStore) -> str:
-    """Return the word that lies under a key, as soon as one does. Raises FileMissing after half a minute."""
+    """Return the word that lies under a key, as soon as one does. Raises FileMissing after a minute."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

@@ -55,6 +55,11 @@ def test_any_text_of_a_schedule_comes_through_yaml_as_it_was(description: str, p
     assert json.loads(target["Input"])["payload"] == payload
 
 
+@pytest.mark.parametrize("name", ["null", "on", "no", "e1"])
+def test_a_name_that_is_a_word_of_yaml_stays_a_name(name: str) -> None:
+    assert rendered(replace(SCHEDULES[0], name=name))["Name"] == name
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.name)
 def test_the_template_s_schedule_puts_the_task_s_message_on_the_queue(schedule: Schedule) -> None:
     properties = read_template(TEMPLATE_FILE)["Resources"][logical_id_of(schedule.name)]["Properties"]

@@ -22,11 +22,21 @@ def test_a_schedule_as_it_should_be_has_no_problem() -> None:
     assert problems_of(GOOD, TASKS) == []
 
 
+def test_a_deadline_may_be_just_past_the_minute_and_the_window_in_which_a_run_is_sent() -> None:
+    assert problems_of(replace(GOOD, flexible_window_minutes=15, start_deadline_seconds=961), TASKS) == []
+
+
+@pytest.mark.parametrize("name", ["send_outbox", "watch_stuck"])
+def test_what_mends_and_tells_of_a_queue_that_is_behind_is_not_skipped_for_coming_late_through_it(name: str) -> None:
+    assert SCHEDULES_BY_NAME[name].start_deadline_seconds is None
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"name": "rename-nightly"}, "name: can not name a schedule"),
         ({"name": "a__b"}, "name: can not name a schedule"),
+        ({"name": "a_1"}, "name: can not name a schedule"),  # A1Schedule, as a1 is
         ({"name": "a" * 41}, "at most 40"),
         ({"task": "renamed"}, "task: 'renamed' is not in the catalog"),
         ({"payload": {}}, "payload: old: is missing. Give rename(old)"),
@@ -39,13 +49,15 @@ def test_a_schedule_as_it_should_be_has_no_problem() -> None:
         ({"time_zone": "../etc/passwd"}, "is no time zone"),
         ({"time_zone": "Europe"}, "is no time zone"),
         ({"time_zone": ""}, "is no time zone"),
+        *(({"time_zone": name}, f"{name!r} is no time zone") for name in ("localtime", "posix/UTC", "right/UTC")),
         ({"dead_letter_queue": "tasks-dlq"}, "dead_letter_queue: 'tasks-dlq' is no queue of the template"),
         ({"description": ""}, "description: has 0 characters"),
         ({"flexible_window_minutes": 1441}, "flexible_window_minutes: 1,441 is not 0 to 1,440"),
         ({"flexible_window_minutes": -1}, "flexible_window_minutes: -1"),
         ({"retry_policy": RetryPolicy(186)}, "retry_policy.maximum_retry_attempts: 186 is not 0 to 185"),
         ({"retry_policy": RetryPolicy(1, 59)}, "maximum_event_age_seconds: 59 is not 60 to 86,400"),
-        ({"flexible_window_minutes": 15, "start_deadline_seconds": 900}, "is over before the flexible window of 15"),
+        ({"flexible_window_minutes": 15, "start_deadline_seconds": 960}, "the flexible window of 15: runs would be"),
+        ({"start_deadline_seconds": 60}, "start_deadline_seconds: 60 may be over before a run is sent"),
         ({"start_deadline_seconds": 0}, "start_deadline_seconds: 0"),
     ],
 )

@@ -29,7 +29,9 @@ CLIENTS_AT_A_TIME = 5
 def definition() -> dict[str, Any]:
     """Return the state machine. The execution's output is a ``SentDigests``."""
     retry = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS)
-    chain = Chain([_list_digests(retry), _send_digests(retry), _summarize()])
+    # Else an outage of the mail service would fill the history before the last client had a turn.
+    of_many = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS, is_one_of_many=True)
+    chain = Chain([_list_digests(retry), _send_digests(of_many), _summarize()])
     return state_machine("Mails each client what was reported the day before.", MACHINE_TIMEOUT_SECONDS, chain)
 
 

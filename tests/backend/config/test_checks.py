@@ -13,6 +13,7 @@ from pytest_django import Settings
 from config.checks import check_settings
 from deploy.closure import ROOT
 from executions.resending import OLDER_THAN_SECONDS
+from reports.retention import MAX_DAYS, MIN_DAYS
 
 SMTP, FILES = (f"django.core.mail.backends.{name}.EmailBackend" for name in ("smtp", "filebased"))
 PRODUCTION: dict[str, Any] = {
@@ -59,12 +60,15 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
         (PRODUCTION | {"TASK_FALLBACK": "sync"}, "E012", "EMAIL_BACKEND"),
         ({"USE_ASYNC_TASKS": True}, "W001", "AWS_STORAGE_BUCKET_NAME"),
         ({"RETENTION_REPORT_DAYS": -1}, "E014", "RETENTION_REPORT_DAYS"),
+        ({"RETENTION_REPORT_DAYS": MIN_DAYS - 1}, "E014", "RETENTION_REPORT_DAYS"),
         ({"RETENTION_TASK_DAYS": -1}, "E014", "RETENTION_TASK_DAYS"),
+        ({"RETENTION_TASK_DAYS": MAX_DAYS + 1}, "E014", "RETENTION_TASK_DAYS"),
         ({"RETENTION_TASK_DAYS": 89}, "W002", "RETENTION_TASK_DAYS"),
         ({"STUCK_UNSENT_SECONDS": 0}, "E015", "STUCK_UNSENT_SECONDS"),
         ({"STUCK_UNSTARTED_SECONDS": 0}, "E015", "STUCK_UNSTARTED_SECONDS"),
         ({"STUCK_RUNNING_SECONDS": -1}, "E015", "STUCK_RUNNING_SECONDS"),
         ({"STUCK_REMIND_SECONDS": 0}, "E015", "STUCK_REMIND_SECONDS"),
+        ({"STUCK_REMIND_SECONDS": 10**15}, "E015", "STUCK_REMIND_SECONDS"),
         ({"INCIDENT_HEARTBEAT_SECONDS": 900}, "E016", "INCIDENT_HEARTBEAT_SECONDS"),
         ({"INCIDENT_HEARTBEAT_SECONDS": 0}, "E016", "INCIDENT_HEARTBEAT_SECONDS"),
         ({"INCIDENT_ANSWER_SECONDS": 90_000}, "E016", "INCIDENT_ANSWER_SECONDS"),
@@ -90,6 +94,25 @@ def test_zero_days_are_well_since_they_keep_for_ever(settings: Settings, name: s
     apply(settings, {name: 0})
 
     assert check_settings() == []
+
+
+@pytest.mark.parametrize("days", [MIN_DAYS, MAX_DAYS])
+def test_what_the_sweep_takes_is_well(settings: Settings, days: int) -> None:
+    apply(settings, {"RETENTION_REPORT_DAYS": days})
+
+    assert check_settings() == []
+
+
+@pytest.mark.parametrize(("given", "is_dry"), [("", True), (" ", True), ("True", True), ("False", False)])
+def test_only_a_word_that_says_so_ends_the_dry_run(given: str, is_dry: bool) -> None:
+    program = "from config import base; print(base.RETENTION_DRY_RUN)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "backend"), "RETENTION_DRY_RUN": given}
+
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout.strip() == str(is_dry)
 
 
 def test_workflows_may_run_in_a_production_process_that_sends_mail(settings: Settings) -> None:

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -206,3 +207,58 @@ def test_however_often_a_map_is_redriven_each_iteration_has_its_own_tries(
     assert found.redrives == len(rounds)
     assert (found.status, found.running_again) == ("SUCCEEDED", ())
     assert {visit.outcome for visit in found.visits} == {Outcome.SUCCEEDED}
+
+
+def redriven_map(length: int, rounds: int, *, inputs_differ: bool, ends: bool) -> list[Told]:
+    """A Map of so many iterations under way at once, that failed and was redriven so many times, with all of them."""
+    told: list[Told] = [STARTED, entered("Each", 0, "Map"), ("MapStateStarted", 2, {"length": length})]
+    calls = [{"input": f'{{"item":{number * inputs_differ}}}'} for number in range(length)]
+    for number, call in enumerate(calls):
+        told += [
+            ("MapIterationStarted", 3, {"name": "Each", "index": number}),
+            entered("Work", len(told) + 1),
+            ("LambdaFunctionScheduled", len(told) + 2, call),
+        ]
+    last = [6 + 3 * number for number in range(length)]
+    for count in range(1, rounds + 1):
+        failed = last[0]
+        told += [
+            ("LambdaFunctionFailed", failed, {"error": "Broken"}),
+            ("MapIterationFailed", len(told) + 1, {"name": "Each", "index": 0}),
+            ("MapStateFailed", len(told) + 2, {}),
+            ("ExecutionFailed", len(told) + 3, {"error": "Broken"}),
+            ("ExecutionRedriven", len(told) + 4, {"redriveCount": count}),
+        ]
+        redriven = len(told)
+        last = [redriven + 1 + number for number in range(length)]
+        told += [("LambdaFunctionScheduled", redriven, call) for call in calls[::-1]]
+    for number in range(length) if ends else ():
+        told += [
+            ("LambdaFunctionSucceeded", last[-1 - number] if rounds else last[number], {}),
+            exited("Work", len(told) + 1),
+            ("MapIterationSucceeded", len(told) + 2, {"name": "Each", "index": number}),
+        ]
+    return told
+
+
+@pytest.mark.parametrize("inputs_differ", [True, False])
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_the_work_of_reading_grows_with_the_events_and_no_faster(
+    rounds: int, *, ends: bool, inputs_differ: bool
+) -> None:
+    def work(length: int) -> int:
+        told, calls = redriven_map(length, rounds, inputs_differ=inputs_differ, ends=ends), 0
+
+        def count(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        found = history(*told)
+        sys.setprofile(before)
+        assert [(visit.tries, visit.redrives) for visit in found.visits[1:]] == [(1 + rounds, rounds)] * length
+        return calls
+
+    assert work(400) < 5 * work(100)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from executions import scheduled_runs
-from executions.models import TaskRecord, TaskStatus
+from executions.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from executions.running import run_attempt
 from executions.scheduled_runs import origin_of, reason_to_skip
 from executions.status import apply_status_change
@@ -35,6 +35,12 @@ def _nightly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_id(minutes_ago: float = 0) -> str:
     return scheduled_id("nightly", timezone.now() - timedelta(minutes=minutes_ago))
+
+
+def record_run(task_id: str, started_at: datetime) -> None:
+    """Record a run that has been let go on and has not ended."""
+    reason_to_skip(task_id)
+    TaskRecord.objects.filter(pk=task_id).update(started_at=started_at)
 
 
 def event(task_id: str, status: str) -> None:
@@ -104,10 +110,21 @@ def test_a_run_whose_event_came_first_but_has_not_asked_yet_holds_nobody_up() ->
 
 def test_a_run_older_than_its_workflow_can_run_holds_nobody_up() -> None:
     first, second = run_id(300), run_id(0)
-    reason_to_skip(first)
-    TaskRecord.objects.filter(pk=first).update(started_at=timezone.now() - timedelta(hours=2, seconds=1))
+    record_run(first, started_at=timezone.now() - timedelta(hours=2, seconds=1))
 
     assert reason_to_skip(second) is None
+
+
+def test_a_run_that_was_redriven_holds_the_next_one_up_however_long_ago_it_first_began() -> None:
+    first, second = run_id(3000), run_id(0)
+    record_run(first, started_at=timezone.now() - timedelta(hours=50))
+    AuditEntry.objects.create(
+        actor="sam", action=AuditAction.REDRIVE_EXECUTION, target=first, outcome=AuditOutcome.DONE
+    )
+
+    reason = reason_to_skip(second)
+    assert reason is not None
+    assert f"{first} of the same schedule has not ended; it runs since {timezone.now():%Y-%m-%d}" in reason
 
 
 def test_a_restart_is_never_skipped_and_holds_the_next_run_up_while_it_runs() -> None:

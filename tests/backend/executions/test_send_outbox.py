@@ -39,6 +39,24 @@ def test_with_the_queue_down_the_run_ends_well_and_counts_what_stayed() -> None:
     assert TaskRecord.objects.filter(status=TaskStatus.READY).count() == 3
 
 
+def test_tasks_that_are_refused_each_minute_do_not_keep_back_those_after_them(queue: Queue, settings: Settings) -> None:
+    settings.AWS_STORAGE_BUCKET_NAME = "of-nobody"
+    leave(resending.CHUNK_SIZE + 50, minutes_ago=9, payload_key="payloads/x.json")
+    leave(1)
+
+    outcome = resending.send_outbox()
+
+    assert (outcome["sent"], outcome["failed"], queue.size()) == (1, resending.CHUNK_SIZE + 50, 1)
+    assert "NoSuchBucket" in outcome["first_error"]
+
+
+@pytest.mark.usefixtures("queue_down")
+def test_with_the_queue_down_no_second_chunk_waits_for_it() -> None:
+    leave(resending.CHUNK_SIZE + 50)
+
+    assert resending.send_outbox()["failed"] == resending.CHUNK_SIZE
+
+
 def test_one_run_sends_no_more_than_its_share(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resending, "OUTBOX_LIMIT", 5)
     leave(12)

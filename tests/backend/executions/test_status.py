@@ -132,6 +132,18 @@ def test_the_version_of_the_state_machine_is_kept() -> None:
 
 
 @pytest.mark.django_db
+def test_an_attempt_that_was_quicker_than_the_event_of_the_start_does_not_cost_the_record_its_arn() -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    TaskRecord.objects.create(id=NAME, task="sample_sum", status="RUNNING", enqueued_at=began, started_at=began)
+
+    apply_status_change(detail("RUNNING", workflow="run_task", stateMachineVersionArn="arn:version:3"))
+
+    record = TaskRecord.objects.get(pk=NAME)
+    assert record.execution_arn == detail("RUNNING", workflow="run_task")["executionArn"]
+    assert (record.state_machine_version_arn, record.started_at) == ("arn:version:3", began)
+
+
+@pytest.mark.django_db
 def test_what_ran_inline_and_succeeded_is_not_undone_by_its_executions_failure() -> None:
     TaskRecord.objects.create(
         id=NAME, task="sample_sum", status="SUCCEEDED", result=3, returned_at=timezone.now(), enqueued_at=timezone.now()

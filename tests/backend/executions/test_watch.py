@@ -1,6 +1,7 @@
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from pytest_django import Settings
 from common.emails import notification_email
 from common.tasks import watch_stuck
 from executions import aws
+from executions.alert_mails import CALM_SECONDS
 from executions.findings import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Example, Finding, Kind
 from executions.models import Alert, AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from executions.watch import OPERATIONS_GROUP, next_step, watch
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)  # long past: the mails themselves, enqueued today, are never stuck
 HOUR, DAY = 3600, 86_400
+LATER = NOW + timedelta(seconds=CALM_SECONDS)
 MAIL_TASK = "send_notification_email"
 
 
@@ -262,20 +265,22 @@ def test_one_alert_is_told_when_it_opens_widens_lasts_and_ends_and_never_otherwi
     look(24 * 60 + 20)
     TaskRecord.objects.filter(pk__in=[stuck.pk, other.pk]).update(status="SUCCEEDED")
     look(24 * 60 + 25)
-    look(24 * 60 + 30)
+    look(24 * 60 + 79)
+    look(24 * 60 + 80)
+    look(24 * 60 + 85)
 
-    assert told == [0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0]
+    assert told == [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
     assert headings() == ["opened", "widened", "reminded", "closed"]
     alert = Alert.objects.get()
-    assert alert.closed_at == NOW + timedelta(minutes=24 * 60 + 25)
+    assert alert.closed_at == NOW + timedelta(minutes=24 * 60 + 80)
 
 
 @pytest.mark.usefixtures("queue", "operator")
 def test_what_is_stuck_after_an_alert_was_closed_opens_another() -> None:
     stuck = record("READY", HOUR)
-    for status in ("READY", "SUCCEEDED", "READY"):
+    for hour, status in enumerate(("READY", "SUCCEEDED", "READY")):
         TaskRecord.objects.filter(pk=stuck.pk).update(status=status)
-        watch(NOW)
+        watch(NOW + timedelta(hours=hour))
 
     assert headings() == ["opened", "closed", "opened"]
     assert Alert.objects.filter(closed_at__isnull=True).count() == 1
@@ -324,7 +329,7 @@ def test_watchers_at_once_send_one_mail() -> None:
 
     assert sorted(seen["told"] for seen in side_by_side(lambda: watch(NOW), times=4)) == [0, 0, 0, 1]
     TaskRecord.objects.filter(pk=stuck.pk).update(status="SUCCEEDED")
-    assert sorted(seen["told"] for seen in side_by_side(lambda: watch(NOW), times=4)) == [0, 0, 0, 1]
+    assert sorted(seen["told"] for seen in side_by_side(lambda: watch(LATER), times=4)) == [0, 0, 0, 1]
     assert headings() == ["opened", "closed"]
 
 
@@ -334,12 +339,14 @@ def test_dead_letters_that_can_not_be_counted_are_not_taken_for_gone(dead_letter
     watch(NOW)
     there, settings.AWS_SQS_DLQ_URL = settings.AWS_SQS_DLQ_URL, f"{dead_letters.url}-of-nobody"
 
-    seen = watch(NOW)
+    seen = watch(LATER)
     assert "QueueDoesNotExist" in seen["not_looked_at"]["dead_letters"]
     assert Alert.objects.get().closed_at is None
     settings.AWS_SQS_DLQ_URL = there
     dead_letters.messages()
-    watch(NOW)
+    watch(LATER)
+    assert headings() == ["opened"]
+    watch(LATER + timedelta(seconds=CALM_SECONDS))
 
     assert headings() == ["opened", "closed"]
 
@@ -352,7 +359,7 @@ MOVES = st.lists(st.tuples(st.integers(60, 2 * DAY), KINDS, KINDS), max_size=12)
 def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[int, set[Kind], set[Kind]]]) -> None:
     known: dict[str, Any] | None = None
     told_at: datetime | None = None
-    now, told_kinds = NOW, set[Kind]()
+    now, stuck_at, told_kinds = NOW, NOW, set[Kind]()
     for seconds, stuck, unseen in moves:
         now += timedelta(seconds=seconds)
         seen = stuck - unseen
@@ -362,11 +369,13 @@ def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[i
 
         hidden = {Kind(kind) for kind, was in (known or {}).items() if was["count"]} & unseen
         is_open, is_stuck = known is not None, bool(seen or hidden)
+        stuck_at = now if is_stuck else stuck_at
+        calm = (now - stuck_at).total_seconds() >= CALM_SECONDS
         due = told_at is not None and (now - told_at).total_seconds() >= DAY
         expected = {
             (False, False): None,
             (False, True): "opened",
-            (True, False): "closed",
+            (True, False): "closed" if calm else None,
             (True, True): "widened" if seen - told_kinds else "reminded" if due else None,
         }[is_open, is_stuck]
         assert step.event == expected
@@ -376,6 +385,25 @@ def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[i
         known = None if step.event == "closed" or not (is_open or is_stuck) else step.findings
         if known is None:
             told_at, told_kinds = None, set()
+
+
+@pytest.mark.parametrize("on", [1, 2, 11])
+def test_a_month_of_what_comes_and_goes_is_told_once_a_day_and_never_given_up(on: int) -> None:
+    """Stuck at every so manieth look: a queue that hovers, or a count of SQS that is only nearly right."""
+    known: dict[str, Any] | None = None
+    told: list[tuple[str, datetime]] = []
+    finding = {Kind.DEAD_LETTERS: Finding(1)}
+    for look in range(30 * DAY // 300):
+        now = NOW + timedelta(seconds=300 * look)
+        step = next_step(known, told[-1][1] if told else None, {} if look % on else finding, (), now)
+        if step.event is not None:
+            told.append((step.event, now))
+        known = step.findings
+
+    assert [event for event, _ in told] == ["opened", *["reminded"] * (len(told) - 1)]
+    gaps = [later - earlier for (_, earlier), (_, later) in pairwise(told)]
+    assert min(gaps) >= timedelta(days=1)
+    assert max(gaps) <= timedelta(days=1, seconds=300 * on)
 
 
 # ---- The mail, and the pages ----
@@ -441,14 +469,15 @@ def test_what_the_mail_says_to_type_is_what_the_commands_take() -> None:
 @pytest.mark.usefixtures("operator", "everything")
 def test_the_last_mail_says_how_long_it_took_and_what_had_been() -> None:
     watch(NOW)
+    watch(NOW + timedelta(hours=2))
     TaskRecord.objects.update(status="SUCCEEDED")
     aws.sqs().purge_queue(QueueUrl=aws.sqs().get_queue_url(QueueName="tasks-dlq")["QueueUrl"])
 
-    watch(NOW + timedelta(hours=2))
+    watch(NOW + timedelta(hours=3))
 
     email = rendered(mails()[-1])
     assert email.subject == "All is well again"
-    assert "It took 2\xa0hours." in email.text
+    assert "is stuck any more, for 1\xa0hour now. It took 2\xa0hours." in email.text
     assert (
         "Not stuck any more: Incidents that nobody acknowledged; Dead letters; Tasks that were not sent" in email.text
     )

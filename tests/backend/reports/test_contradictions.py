@@ -13,6 +13,7 @@ from tests.backend.people import make_file, make_guard, make_picture, make_prope
 pytestmark = pytest.mark.django_db
 MOMENT = datetime(2026, 11, 23, 19, 5, tzinfo=UTC)
 DIGEST = "a" * 64
+HOUR = timedelta(hours=1)
 
 
 def report_on_duty(arrived: datetime = MOMENT, **fields: Any) -> GuardReport:
@@ -63,6 +64,17 @@ def test_of_another_property_nothing_is_told_but_that_it_is_another() -> None:
     assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is a file that an earlier report had, one from elsewhere.")]
 
 
+@pytest.mark.parametrize("is_placed", [True, False])
+def test_a_file_of_an_earlier_report_without_a_property_is_not_said_to_be_from_elsewhere(is_placed: bool) -> None:
+    earlier = arriving(make_report(report_datetime=MOMENT), MOMENT - HOUR)
+    make_picture(earlier, sha256=DIGEST)
+    report = report_on_duty()
+    GuardReport.objects.filter(pk=report.pk).update(property=report.property if is_placed else None)
+    make_picture(report, "new.jpg", sha256=DIGEST)
+
+    assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is a file that an earlier report had.")]
+
+
 def test_a_report_out_of_use_and_the_report_itself_are_no_earlier_reports() -> None:
     gone = report_on_duty(MOMENT - timedelta(days=3), is_active=False)
     make_picture(gone, sha256=DIGEST)
@@ -87,6 +99,13 @@ def test_files_whose_content_is_unknown_are_not_the_same() -> None:
         ("gate.PNG", "image/jpeg", "gate.PNG is named as PNG; its content is JPEG."),
         ("gate.jpg", "application/pdf", "gate.jpg is named as JPG; its content is PDF."),
         ("plan.pdf", "application/octet-stream", "plan.pdf is named as PDF; its content is of no known type."),
+        ("gate.jpg", "text/plain", "gate.jpg is named as JPG; its content is text."),
+        ("nota.txt", "image/png", "nota.txt is named as TXT; its content is PNG."),
+        # What has a right name may have a content that is not known: a text in Latin-1, a movie of a rare brand.
+        ("nota.txt", "application/octet-stream", ""),
+        ("walk.mp4", "application/octet-stream", ""),
+        ("walk.mp4", "video/3gpp", ""),
+        ("gate.heic", "application/octet-stream", ""),
         ("gate.jpeg", "image/jpeg", ""),
         ("walk.mov", "video/mp4", ""),
         ("table.xlsx", "application/zip", ""),
@@ -128,7 +147,16 @@ def test_a_shift_that_was_entered_after_the_report_counts() -> None:
     assert found_of(report) == []
 
 
-HOUR = timedelta(hours=1)
+@pytest.mark.parametrize(("minutes", "is_told"), [(-16, True), (-15, False), (495, False), (496, True)])
+def test_minutes_before_and_after_a_shift_are_held_against_nobody(minutes: int, is_told: bool) -> None:
+    guard = make_guard()
+    make_shift(guard, planned_start=MOMENT, planned_end=MOMENT + 8 * HOUR)
+    moment = MOMENT + timedelta(minutes=minutes)
+    report = arriving(make_report(guard, report_datetime=moment), moment)
+
+    assert (Kind.NO_SHIFT in dict(found_of(report))) == is_told
+
+
 LATER = {"planned_start": MOMENT + HOUR, "planned_end": MOMENT + 9 * HOUR}
 
 

@@ -73,12 +73,13 @@ def test_a_report_counts_to_the_day_at_its_property(time_zone: str, first: str, 
 
 
 @pytest.mark.django_db
-def test_a_name_that_is_no_time_zone_counts_as_the_installations() -> None:
-    place = make_property(time_zone="Mars/Olympus")
+@pytest.mark.parametrize("name", ["Mars/Olympus", "America", "..", "x" * 64])
+def test_a_name_that_is_no_time_zone_counts_as_the_installations(name: str) -> None:
+    place = make_property(time_zone=name)
     report = make_report(property=place, report_datetime=datetime(2026, 11, 24, 4, 59, tzinfo=UTC))
 
-    assert GuardReport.objects.get(happened_on(date(2026, 11, 23), ["Mars/Olympus"])) == report
-    assert not GuardReport.objects.filter(happened_on(date(2026, 11, 24), ["Mars/Olympus"])).exists()
+    assert GuardReport.objects.get(happened_on(date(2026, 11, 23), [name])) == report
+    assert not GuardReport.objects.filter(happened_on(date(2026, 11, 24), [name])).exists()
 
 
 def test_without_a_date_it_is_the_day_before() -> None:

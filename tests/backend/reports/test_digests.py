@@ -145,6 +145,21 @@ def test_a_day_that_has_not_ended_is_refused() -> None:
         list_digests("t-1", "2026-11-24")
 
 
+def test_a_day_that_goes_on_at_a_property_far_west_is_refused_unless_a_schedule_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = client_with_report()
+    make_property(owner=client, time_zone="Pacific/Honolulu")
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 24, 9, 59, tzinfo=UTC))
+
+    for asked in ("", DAY):
+        with pytest.raises(PayloadInvalid, match="2026-11-23 goes on until 2026-11-24 10:00 UTC in the time zone of"):
+            list_digests("t-1", asked)
+    assert [digest.client_id for digest in list_digests("daily_report_digest-20261124T090000Z").digests] == [client.pk]
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
+    assert [digest.client_id for digest in list_digests("t-1").digests] == [client.pk]
+
+
 # ---- The mail ----
 
 
@@ -367,6 +382,16 @@ def test_pictures_are_shared_out_so_that_each_report_shows_one_first() -> None:
 
     assert len(shown) == MAX_PICTURES
     assert {f"file-{first}" for first, *_others in files} <= shown
+
+
+def test_the_sizes_that_a_mail_does_not_carry_cost_it_no_picture() -> None:
+    client, guard = make_client(), make_guard()
+    place = make_property(owner=client)
+    for _number in range(MAX_PICTURES):
+        make_picture(report_at(place, guard=guard))
+    Thumbnail.objects.exclude(size="email").update(size_bytes=MAX_PICTURE_BYTES)
+
+    assert len(mail_to(client).images) == MAX_PICTURES
 
 
 def test_an_upright_picture_alone_does_not_fill_the_screen() -> None:

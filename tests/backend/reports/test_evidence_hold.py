@@ -1,7 +1,12 @@
+from html import unescape
+from queue import Queue
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection, connections, transaction
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -89,3 +94,50 @@ def test_held_reports_can_be_listed_alone() -> None:
 
     assert page_of(held) in page
     assert page_of(other) not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_that_comes_while_the_report_is_being_removed_is_told_that_it_is_gone() -> None:
+    report = make_report()
+    browser, answers = browser_with("change_guardreport"), Queue[Any]()
+    given = {"evidence_hold": "on", "evidence_hold_reason": REASON, "files-TOTAL_FORMS": 0, "files-INITIAL_FORMS": 0}
+    moment = report.report_datetime
+    given |= {"report_datetime_0": f"{moment:%Y-%m-%d}", "report_datetime_1": f"{moment:%H:%M:%S}"}
+
+    def hold() -> None:
+        try:
+            answers.put(browser.post(page_of(report), {"guard": report.guard_id, **given}, follow=True))
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=hold)
+    with transaction.atomic():
+        GuardReport.objects.filter(pk=report.pk).delete()
+        thread.start()
+        wait_until_somebody_waits_for_a_lock()
+    thread.join()
+
+    answer = answers.get_nowait()
+    assert answer.status_code == 200
+    assert "Perhaps it was deleted?" in unescape(answer.content.decode())
+
+
+def wait_until_somebody_waits_for_a_lock() -> None:
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    for _ in range(1000):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(asked)
+            if cursor.fetchone() != (0,):
+                return
+        sleep(0.01)
+    raise AssertionError("Nobody waits for a lock.")
+
+
+@pytest.mark.parametrize("wrong", ["x", "9" * 30])
+def test_a_report_that_never_was_is_told_to_be_none(wrong: str) -> None:
+    page = reverse("admin:reports_guardreport_change", args=[wrong])
+
+    answer = browser_with("change_guardreport").post(page, {}, follow=True)
+
+    assert (answer.status_code, answer.redirect_chain[0][0]) == (200, reverse("admin:index"))
