@@ -48,6 +48,15 @@ if STAGE == "production":
 
 IN_PROCESS_RUNNER = "executions.in_process"
 
+# The console masks the values of these keys in payloads. A word fits every key that has it; *, ? as in a shell.
+CONSOLE_MASKED_KEYS = read_list(
+    "CONSOLE_MASKED_KEYS",
+    "password,passwords,passwd,passphrase,secret,secrets,token,tokens,authorization,cookie,credential,credentials,"
+    "api_key,apikey,access_key,secret_key,private_key,signature,session_id,"
+    "email,phone,phone_number,telephone,mobile,address,street,postal_code,first_name,last_name,full_name,"
+    "birth_date,date_of_birth,ssn,iban,card_number",
+)
+
 # Uploads: refused before anything is stored.
 UPLOAD_MAX_FILES = read_int("UPLOAD_MAX_FILES", 10)
 UPLOAD_MAX_FILE_BYTES = read_int("UPLOAD_MAX_FILE_BYTES", 100 * 1024 * 1024)

@@ -1,6 +1,7 @@
 """The app of the console."""
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,3 +10,9 @@ class ConsoleConfig(AppConfig):
 
     name = "console"
     verbose_name = _("Console")
+
+    def ready(self) -> None:
+        """Register the check of the settings."""
+        from console.checks import check_masked_keys
+
+        register(check_masked_keys, Tags.security)
