@@ -1,4 +1,4 @@
-"""What the API answers when it can not do what was asked: always JSON, always saying how to mend it."""
+"""What is answered when what was asked can not be done: JSON to the API, a page elsewhere, saying how to mend it."""
 
 from typing import Any
 
@@ -6,11 +6,14 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views import defaults
+from django.views import csrf, defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from console import errors as console_errors
+from console.access import holds
+from console.pages import is_console
 from workflows.errors import StorageUnavailable
 
 RETRY_AFTER_SECONDS = 30
@@ -62,9 +65,11 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404: JSON below /api/, a page elsewhere."""
+    """Answer 404: JSON below /api/, a page elsewhere; one of the console to those who may see it."""
     if is_api(request):
         return JsonResponse({"detail": _("Not found.")}, status=404)
+    if is_console(request) and holds(request):
+        return console_errors.not_found(request, exception)
     return defaults.page_not_found(request, exception)
 
 
@@ -79,4 +84,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500: JSON below /api/, a page elsewhere."""
     if is_api(request):
         return JsonResponse({"detail": _("Something went wrong here. It is logged.")}, status=500)
+    if is_console(request):
+        return console_errors.server_error(request)
     return defaults.server_error(request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403 to a form without its token: a page of the console to those who may see it, Django's elsewhere."""
+    if is_console(request) and hasattr(request, "user") and holds(request):
+        return console_errors.csrf_failure(request, reason)
+    return csrf.csrf_failure(request, reason)

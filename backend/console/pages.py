@@ -7,10 +7,11 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import render
-from django.utils.cache import patch_cache_control
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
+ROOT = "/console/"  # as in config.urls; an address that resolves to nothing tells no namespace
 # No inline script or style, nothing from elsewhere: even a payload that got past the escaping could do nothing.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -41,19 +42,37 @@ def answer(request: HttpRequest, given: Page | HttpResponseBase, *, as_json: boo
         return given
     if as_json:
         return secured(JsonResponse(to_json(given.data), status=given.status, json_dumps_params={"indent": 2}))
-    asks_for_part = bool(given.part) and bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]  # set by django_htmx
+    asks_for_part = bool(given.part) and is_htmx(request) and not request.htmx.boosted  # type: ignore[attr-defined]  # set by django_htmx
     context = {**given.context, "title": given.title, "data": given.data, "section": _section(request)}
     return secured(render(request, given.part if asks_for_part else given.template, context, status=given.status))
 
 
-def secured[ResponseT: HttpResponse](response: ResponseT) -> ResponseT:
-    """Return a response with the console's policies: nothing inline, nothing cached, nothing told to other sites."""
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+def secured[ResponseT: HttpResponseBase](response: ResponseT) -> ResponseT:
+    """Return a response with the console's policies: nothing inline, nothing cached, nothing told to other sites.
+
+    A view that sets a Content-Security-Policy of its own keeps it: a drawing for download has its styles inside.
+    """
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response["Referrer-Policy"] = "same-origin"
     response["X-Content-Type-Options"] = "nosniff"
-    response["Vary"] = "HX-Request, Cookie"
+    patch_vary_headers(response, ["HX-Request", "Cookie", "Accept-Language"])
     patch_cache_control(response, private=True, no_store=True)
     return response
+
+
+def is_console(request: HttpRequest) -> bool:
+    """Return whether an address is the console's, be there a page or not."""
+    return request.path_info.startswith(ROOT)
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    """Return whether htmx asks, for a part of a page."""
+    return bool(getattr(request, "htmx", False))  # set by django_htmx
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether a program asks, of a page's twin."""
+    return request.path_info.endswith(".json")
 
 
 def to_json(value: Any) -> Any:

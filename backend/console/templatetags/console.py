@@ -6,12 +6,14 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from console.masking import payload_text
 
 register = template.Library()
 
@@ -67,11 +69,14 @@ def sections() -> list[Section]:
 
 @register.simple_tag(takes_context=True)
 def twin(context: Context) -> str:
-    """Return the address of this page's JSON twin, with the page's own query."""
+    """Return the address of this page's JSON twin, with the page's own query; "" for the answer to an act."""
     request = context["request"]
     match = request.resolver_match
     query = request.META.get("QUERY_STRING", "")
-    address = reverse(f"{match.view_name}-json", args=match.args, kwargs=match.captured_kwargs or {})
+    try:
+        address = reverse(f"{match.view_name}-json", args=match.args, kwargs=match.captured_kwargs or {})
+    except NoReverseMatch:
+        return ""
     return f"{address}?{query}" if query else address
 
 
@@ -93,6 +98,13 @@ def when(moment: datetime | None) -> SafeString | str:
         return "–"  # noqa: RUF001  a dash, as people set it
     local = timezone.localtime(moment)
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}")
+
+
+@register.simple_tag
+def payload(value: Any, label: str = "") -> SafeString:
+    """Return a payload as indented JSON, masked and bounded, in a box that the keyboard can scroll."""
+    named = format_html(' role="region" aria-label="{}"', label) if label else ""
+    return format_html('<pre class="code" tabindex="0"{}>{}</pre>', named, payload_text(value))
 
 
 @register.filter
