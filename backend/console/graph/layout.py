@@ -22,7 +22,22 @@ class LayoutFailed(ValueError):
 _LARGE = 60
 _SPACING = {"layer_gap": 34.0, "node_gap": 26.0, "dummy_gap": 18.0, "isolated_gap": 26.0, "port_gap": 16.0}
 _OPTIONS: dict[str, Any] = {"direction": "topbottom", "spacing": _SPACING}
-_QUICK: dict[str, Any] = {**_OPTIONS, "effort": "fast", "coords": {"placement": "brandes_koepf"}}
+_EFFORT = {
+    "order_seeds": 2,
+    "order_sweeps": 6,
+    "exhaustive_layer_max": 0,
+    "sifting_rounds": 0,
+    "pullin_rounds": 0,
+    "kick_patience": 0,
+}
+# Looking for nicer lines again and again is what takes seconds in large graphs; nothing overlaps without it either.
+_NO_SECOND_LOOK = {"port_relax_rounds": 0, "overlap_repair_rounds": 0}
+_QUICK: dict[str, Any] = {
+    **_OPTIONS,
+    "effort": {"custom": _EFFORT},
+    "coords": {"placement": "brandes_koepf"},
+    "tuning": {"routing": _NO_SECOND_LOOK},
+}
 
 
 @dataclass(frozen=True)

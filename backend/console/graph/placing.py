@@ -1,7 +1,11 @@
 """A whole graph placed: the levels inside are laid out first, and each state around them is as large as they need."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from console.graph.layout import Arrangement, Link, Rectangle, Route, Size, arrange
 from console.graph.metrics import width_of, wrap
@@ -14,6 +18,9 @@ _TEXT_WIDTH = 184.0
 _LABEL_WIDTH, _LABEL_LINES = 168.0, 4
 _MARK = Size(22, 22, is_round=True)
 _GAP = 18.0
+_MOST_LINES = (12, 6, 3, 1)  # into or out of one state; more are written. The later ones are for a thicket
+_MOST_BESIDE = 150  # lines of a level beyond one for each state
+_MOST_WRITTEN = 6
 _TIMES = "×"  # noqa: RUF001  the sign for times, as people set it
 _WIDEST_ROW = 1600.0  # of branches beside each other; more of them begin a new row
 _WEIGHTS = {Way.NEXT: 3.0, Way.CHOICE: 1.5, Way.CATCH: 0.5}
@@ -87,24 +94,15 @@ class _Placing:
 
     def level(self, level: Level, *, outermost: bool = False) -> PlacedLevel:
         """Return a level placed at 0, 0, with all that is inside."""
-        sized = [self._sized(state) for state in level.states]
-        # The marks of the start and the end come after the states.
-        positions: dict[str | None, int] = {each.state.name: number for number, each in enumerate(sized)}
-        drawn = [each for each in level.transitions if outermost or None not in (each.source, each.target)]
-        labels = [self._label(each, drawn) for each in drawn]
-        first, last = len(sized), len(sized) + 1
-        links = tuple(
-            Link(
-                first if each.source is None else positions[each.source],
-                last if each.target is None else positions[each.target],
-                _label_size(label),
-                _WEIGHTS[each.way],
-            )
-            for each, label in zip(drawn, labels, strict=True)
-        )
+        # Inside of a Map or a Parallel, the end is where no line goes on.
+        ways = [each for each in level.transitions if outermost or None not in (each.source, each.target)]
+        drawn, written = _drawn_and_written(ways)
+        sized = [self._sized(state, written.get(state.name, ())) for state in level.states]
+        beside = _by_source(ways)
+        labels = [self._label(each, beside[each.source]) for each in drawn]
         ends = any(each.target is None for each in drawn)
         marks = (_MARK,) * (1 + ends if outermost else 0)
-        found = arrange((*(each.size for each in sized), *marks), links)
+        found = arrange((*(each.size for each in sized), *marks), _links(sized, drawn, labels))
         return self._assembled(found, sized, drawn, labels)
 
     def _assembled(
@@ -126,14 +124,14 @@ class _Placing:
         start, end = (*found.nodes[len(sized) :], None, None)[:2]
         return PlacedLevel(Rectangle(0, 0, found.size.width, found.size.height), states, edges, start, end)
 
-    def _sized(self, state: State) -> _Sized:
+    def _sized(self, state: State, written: Sequence[Transition]) -> _Sized:
         status = self.status_of(state)
         inner = [self.level(each) for each in state.levels]
         levels, content = _in_rows(inner)
         text_width = max(_TEXT_WIDTH, content.width)
         words = Words(
             wrap(state.name, NAME_SIZE, text_width),
-            wrap(state.kind, SMALL_SIZE, text_width, 2),
+            (*wrap(state.kind, SMALL_SIZE, text_width, 2), *_written(written, text_width)),
             wrap(status, SMALL_SIZE, text_width, 3),
         )
         height = words.height + (content.height + PADDING if inner else 0)
@@ -156,7 +154,7 @@ class _Placing:
 
     def _count_words(self, transition: Transition, count: int, beside: Sequence[Transition]) -> str:
         """Return how often a transition was taken, with its share where there are others from the same state."""
-        targets = {each.target for each in beside if each.source == transition.source}
+        targets = {each.target for each in beside}
         ways = {target: (self.edges or {}).get((transition.source or "", target or ""), 0) for target in targets}
         total = sum(ways.values())
         if len(targets) < 2 or not total:
@@ -164,10 +162,61 @@ class _Placing:
         return f"{count} {_TIMES} · {count / total:.0%}"
 
 
+def _links(sized: Sequence[_Sized], drawn: Sequence[Transition], labels: Sequence[tuple[str, ...]]) -> tuple[Link, ...]:
+    """Return transitions as links; the marks of the start and the end come after the states."""
+    positions = {each.state.name: number for number, each in enumerate(sized)}
+    start, end = len(sized), len(sized) + 1
+    return tuple(
+        Link(
+            start if each.source is None else positions[each.source],
+            end if each.target is None else positions[each.target],
+            _label_size(label),
+            _WEIGHTS[each.way],
+        )
+        for each, label in zip(drawn, labels, strict=True)
+    )
+
+
+def _by_source(transitions: Iterable[Transition]) -> dict[str | None, list[Transition]]:
+    found: dict[str | None, list[Transition]] = {}
+    for each in transitions:
+        found.setdefault(each.source, []).append(each)
+    return found
+
+
+def _drawn_and_written(
+    transitions: Sequence[Transition],
+) -> tuple[list[Transition], dict[str | None, list[Transition]]]:
+    """Return the transitions that become lines, and by source those that are only written.
+
+    A bundle of a hundred lines tells nobody where each of them leads, and takes seconds to lay out.
+    """
+    out_of = Counter(each.source for each in transitions)
+    into = Counter(each.target for each in transitions)
+    drawn: list[Transition] = []
+    for most in _MOST_LINES:
+        drawn = [
+            each for each in transitions if each.source is None or max(out_of[each.source], into[each.target]) <= most
+        ]
+        if len(drawn) <= len(out_of) + _MOST_BESIDE:
+            break
+    are_drawn = set(drawn)
+    return drawn, _by_source(each for each in transitions if each not in are_drawn)
+
+
+def _written(transitions: Sequence[Transition], width: float) -> list[str]:
+    """Return the lines that say where a state leads: ``on any error → Failed``."""
+    said = [f"{', '.join(each.labels)} → {each.target or _('End')}".strip() for each in transitions]
+    lines = [line for each in said[:_MOST_WRITTEN] for line in wrap(each, SMALL_SIZE, width, 2)]
+    more = len(said) - _MOST_WRITTEN
+    if more > 0:
+        lines.append(ngettext("and %(more)d way more", "and %(more)d ways more", more) % {"more": more})
+    return lines
+
+
 def _is_counted_with_another(transition: Transition, beside: Sequence[Transition]) -> bool:
     """Return whether the number is on another edge between the same two states: a history tells them not apart."""
-    same = [each for each in beside if (each.source, each.target) == (transition.source, transition.target)]
-    return same[0] is not transition
+    return next(each for each in beside if each.target == transition.target) is not transition
 
 
 def _label_size(lines: Sequence[str]) -> Size | None:

@@ -71,13 +71,13 @@ class Drawing:
         name = placed.state.name
         shown = self._shown(name)
         yield f'<g transform="translate({placed.at.x:.1f} {placed.at.y:.1f})" class="{self._classes(placed, shown)}">'
-        label = _attribute(spoken(placed.state.name, placed.state.kind, shown))
+        said = _text(spoken(name, placed.state.kind, shown))
         current = ' aria-current="true"' if name == self.selected else ""
         if self.href is not None:
-            yield f"<a href={_attribute(self.href(name))} aria-label={label}{current}>"
+            yield f'<a href={_attribute(self.href(name))} aria-label="{said}"{current}>'
         else:
-            yield f'<g role="img" aria-label={label}{current}>'
-        yield f"<title>{_text(spoken(name, placed.state.kind, shown))}</title>"
+            yield f'<g role="img" aria-label="{said}"{current}>'
+        yield f"<title>{said}</title>"
         yield _frame(placed.at)
         yield from _words(placed)
         if shown is not None and shown.runs_again:

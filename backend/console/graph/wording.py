@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from console.templatetags.console import duration
 
@@ -16,6 +16,14 @@ _ORDERS = {
     "GreaterThan": ">",
     "LessThanEquals": "≤",
     "GreaterThanEquals": "≥",
+}
+_TESTS = {
+    "IsNull": (gettext_lazy("is null"), gettext_lazy("is not null")),
+    "IsPresent": (gettext_lazy("is there"), gettext_lazy("is not there")),
+    "IsNumeric": (gettext_lazy("is a number"), gettext_lazy("is no number")),
+    "IsString": (gettext_lazy("is a text"), gettext_lazy("is no text")),
+    "IsBoolean": (gettext_lazy("is true or false"), gettext_lazy("is neither true nor false")),
+    "IsTimestamp": (gettext_lazy("is a time"), gettext_lazy("is no time")),
 }
 _KINDS_OF_VALUE = ("String", "Numeric", "Boolean", "Timestamp")
 
@@ -63,15 +71,8 @@ def _comparison(rule: Mapping[str, Any]) -> str:
 
 def _tested(operator: str, value: Any) -> str:
     """Return what an operator says that asks for a kind of value; "" for any other."""
-    words = {
-        "IsNull": (_("is null"), _("is not null")),
-        "IsPresent": (_("is there"), _("is not there")),
-        "IsNumeric": (_("is a number"), _("is no number")),
-        "IsString": (_("is a text"), _("is no text")),
-        "IsBoolean": (_("is true or false"), _("is neither true nor false")),
-        "IsTimestamp": (_("is a time"), _("is no time")),
-    }.get(operator)
-    return words[0 if value else 1] if words else ""
+    words = _TESTS.get(operator)
+    return str(words[0 if value else 1]) if words else ""
 
 
 def _compared(operator: str, value: Any) -> str:
@@ -120,7 +121,7 @@ def kind_words(state: Mapping[str, Any]) -> str:
     """Return what a state is and does: ``Lambda function``, ``Wait 5 min``, ``Map, 5 at a time``."""
     kind = str(state.get("Type", "?"))
     said = {"Task": _task, "Wait": _wait, "Map": _map, "Parallel": _parallel}.get(kind)
-    return said(state) if said else {"Choice": _("Choice"), "Pass": _("Pass")}.get(kind, kind)
+    return said(state) if said else kind
 
 
 def _task(state: Mapping[str, Any]) -> str:
