@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from config.base import *  # noqa: F403  the shared settings are this module's own
 from config.base import BASE_DIR, INSTALLED_APPS, SECRET_KEY, STAGE
-from config.environment import read_bool, read_int, read_list
+from config.environment import read_bool, read_int, read_list, read_text
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -49,6 +49,9 @@ if STAGE == "production":
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 IN_PROCESS_RUNNER = "executions.in_process"
+
+# The console reads a step's log lines from CloudWatch Logs, or from a file of all functions: the local stack's.
+FUNCTIONS_LOG_FILE = read_text("FUNCTIONS_LOG_FILE")
 
 # The console masks the values of these keys in payloads. A word fits every key that has it; *, ? as in a shell.
 CONSOLE_MASKED_KEYS = read_list(

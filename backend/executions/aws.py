@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
@@ -57,6 +58,12 @@ def scheduler() -> "EventBridgeSchedulerClient":
 def step_functions() -> "SFNClient":
     """Return the Step Functions client; its own endpoint, where there is one, is AWS_ENDPOINT_URL_SFN."""
     client: SFNClient = _client("stepfunctions", settings.AWS_REGION)
+    return client
+
+
+def logs() -> "CloudWatchLogsClient":
+    """Return the CloudWatch Logs client."""
+    client: CloudWatchLogsClient = _client("logs", settings.AWS_REGION)
     return client
 
 

@@ -59,7 +59,7 @@ class StateVisit:
     around it, the outermost first. ``tries`` counts calls of a task, and runs of a container's children; 0 for
     the other states. ``error`` and ``cause`` are those of the last try that failed, whatever came after it.
     ``timeout_seconds`` and ``heartbeat_seconds`` are those of a task's last call. ``runs_again`` says whether a
-    redrive of the execution as it stands would run it.
+    redrive of the execution as it stands would run it. ``event_ids`` are the events that are about it, in their order.
     """
 
     name: str
@@ -76,6 +76,7 @@ class StateVisit:
     waiting_since: datetime | None
     timeout_seconds: int | None
     heartbeat_seconds: int | None
+    event_ids: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
@@ -124,10 +125,12 @@ def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
     for event in events:
         reading.take(event)
     again = set(reading.run_again())  # its visits are told apart by identity
+    events_of = reading.events_by_visit()
     return History(
         events=events,
         visits=tuple(
-            visit.shown(reading.status, reading.closed_at, runs_again=visit in again) for visit in reading.visits
+            visit.shown(reading.status, reading.closed_at, tuple(events_of[visit]), runs_again=visit in again)
+            for visit in reading.visits
         ),
         status=reading.status,
         redrives=reading.redrives,
@@ -166,7 +169,9 @@ class _Visit:
             return ()
         return *self.parent.place, (self.parent.name, self.number or 0)
 
-    def shown(self, status: str, closed_at: datetime | None, *, runs_again: bool) -> StateVisit:
+    def shown(
+        self, status: str, closed_at: datetime | None, event_ids: tuple[int, ...], *, runs_again: bool
+    ) -> StateVisit:
         waits = self._waits and self.is_open and status == "RUNNING"
         return StateVisit(
             name=self.name,
@@ -183,6 +188,7 @@ class _Visit:
             waiting_since=self.submitted_at if waits else None,
             timeout_seconds=self.last_call.get("timeoutInSeconds"),
             heartbeat_seconds=self.last_call.get("heartbeatInSeconds"),
+            event_ids=event_ids,
         )
 
     @property
@@ -272,6 +278,14 @@ class _Reading:
             self._exit(event)
         else:
             self._note(event)
+
+    def events_by_visit(self) -> dict[_Visit, list[int]]:
+        """Return the ids of the events of each visit, in their order."""
+        found: dict[_Visit, list[int]] = {visit: [] for visit in self.visits}
+        for event_id, visit in self._visit_of.items():
+            if visit is not None:
+                found[visit].append(event_id)
+        return found
 
     def run_again(self) -> list[_Visit]:
         """Return the states that a redrive would run as things stand."""

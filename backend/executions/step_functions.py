@@ -9,7 +9,8 @@
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -58,6 +59,8 @@ class Description:
     version_arn: str
     error: str
     cause: str
+    trace_header: str = ""
+    map_run_arn: str = ""
 
     @property
     def version(self) -> str:
@@ -80,25 +83,41 @@ def describe(arn: str, stop: Event | None = None) -> Description:
         version_arn=shown.get("stateMachineVersionArn", ""),
         error=shown.get("error", ""),
         cause=shown.get("cause", ""),
+        trace_header=shown.get("traceHeader", ""),
+        map_run_arn=shown.get("mapRunArn", ""),
     )
+
+
+def definition_of_execution(arn: str, stop: Event | None = None) -> Mapping[str, Any]:
+    """Return the definition by which an execution runs, whatever its state machine's is today.
+
+    Raises as ``describe`` does.
+    """
+    shown = _ask(arn, lambda client: client.describe_state_machine_for_execution(executionArn=arn), stop)
+    definition: Mapping[str, Any] = json.loads(shown["definition"])
+    return definition
 
 
 def history_of(arn: str, stop: Event | None = None) -> History:
     """Return what an execution has done. Raises as ``describe`` does."""
-    return read_history(_events(arn, stop))
+    return read_history(event for page in event_pages(arn, stop) for event in page)
 
 
-def _events(arn: str, stop: Event | None) -> Iterator[dict[str, Any]]:
+def event_pages(arn: str, stop: Event | None = None, *, newest_first: bool = False) -> Iterator[list[dict[str, Any]]]:
+    """Yield the events of an execution as GetExecutionHistory shows them, each page by one call.
+
+    Raises as ``describe`` does.
+    """
     token: dict[str, Any] = {}
     while True:
         page = _ask(
             arn,
             lambda client, token=token: client.get_execution_history(  # type: ignore[misc]
-                executionArn=arn, maxResults=_PAGE_EVENTS, **token
+                executionArn=arn, maxResults=_PAGE_EVENTS, reverseOrder=newest_first, **token
             ),
             stop,
         )
-        yield from page["events"]
+        yield page["events"]
         if not page.get("nextToken"):
             return
         token = {"nextToken": page["nextToken"]}

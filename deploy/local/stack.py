@@ -18,6 +18,7 @@ from deploy.closure import ROOT
 from deploy.functions import FUNCTIONS
 from deploy.local.aws import LocalAws, endpoint_of, start_aws, wait_until_it_answers
 from deploy.local.deployment import Overlay, deploy
+from deploy.local.function_log import FILE as FUNCTIONS_LOG
 from deploy.local.kept_files import put_back, set_aside
 from deploy.local.lambda_runtime import WARM_UP
 from deploy.local.mailbox import Mailbox
@@ -91,7 +92,7 @@ class LocalStack:
         for log in self.logs.glob("*.log"):
             log.unlink()
         set_aside(self.folder / "ministack" / "s3", self._kept_files, BUCKET)
-        (self.logs / "functions.log").touch()
+        (self.logs / FUNCTIONS_LOG).touch()
         self._processes = Processes()
         with ThreadPoolExecutor(8) as pool:
             try:
@@ -156,6 +157,7 @@ class LocalStack:
             "AWS_SCHEDULES_GROUP_NAME": self.outputs["SchedulesGroupName"],
             "DEFAULT_FROM_EMAIL": SENDER,
             "PUBLIC_URL": self.django_url,
+            "FUNCTIONS_LOG_FILE": str(self.logs / FUNCTIONS_LOG),
         }
 
     def write_environment(self) -> Path:

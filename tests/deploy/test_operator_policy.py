@@ -25,7 +25,7 @@ def test_operators_may_do_what_the_commands_ask_of_step_functions_and_no_more(te
 
     [statement] = [one for one in _statements(template) if any("states:" in action for action in one["Action"])]
 
-    assert len(asked) == len(called) == 4
+    assert len(asked) == len(called) == 5
     assert set(statement["Action"]) == asked
     assert statement["Resource"] == {
         "Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Prefix}-${Stage}-*:*"
