@@ -35,7 +35,7 @@ def address_of(pattern: URLPattern) -> str:
     return reverse(f"console:{pattern.name}", kwargs={name: ARGUMENTS[name] for name in names})
 
 
-def named(patterns: list[URLPattern]) -> Any:
+def named(patterns: list[URLPattern]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("pattern", patterns, ids=[str(pattern.name) for pattern in patterns])
 
 
