@@ -15,12 +15,12 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all
+from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all, said_of
 from executions.audit import audited
 from executions.models import UNSUCCESSFUL, WAITING, AuditAction, TaskRecord, TaskStatus
 from executions.pacing import DESCRIBE, REDRIVE, Pace, check_per_second
 from executions.queries import TaskFilter, find_records, is_at_aws, matching, nothing_matches, redrivable_until
-from executions.refusals import OperationFailed, OperationRefused
+from executions.refusals import OperationFailed, OperationRefused, OperationStopped
 from executions.step_functions import (
     REDRIVABLE_DAYS,
     Description,
@@ -83,20 +83,26 @@ def why_not_redrivable(record: TaskRecord, now: datetime) -> LeftOut | None:
     return None
 
 
+def check_redrive_pace(per_second: float) -> None:
+    """Raise OperationRefused for a pace that is none, or above AWS's quota."""
+    check_per_second(per_second, REDRIVE, settings.AWS_REGION)
+
+
 def plan_redrives_of(references: Sequence[str], stop: Event | None = None) -> RedrivePlan:
     """Return the plan for tasks that are named, by id or ARN; AWS is asked about each, a dozen a second.
 
     All or none: raises OperationRefused with the reason of each that can not be redriven; raises
-    StepFunctionsUnavailable.
+    StepFunctionsUnavailable, or OperationStopped once ``stop`` is set.
     """
     now = timezone.now()
     records = find_records(references)
-    against = [why for record in records if (why := why_not_redrivable(record, now))]
-    refuse_all(against, len(records))
+    against = [why_not_redrivable(record, now) for record in records if not _missed_its_end(record, stop)]
+    refuse_all([why for why in against if why], len(records))
     pace = Pace(DESCRIBE.of(settings.AWS_REGION) / 2, stop)
     outcomes: list[PlannedRedrive | LeftOut] = []
     for record in records:
-        pace.wait()
+        if not pace.wait():
+            raise OperationStopped("executions", "ended while AWS was asked; nothing was changed.", "Run it again.")
         outcomes.append(_as_aws_has_it(record, stop))
     refuse_all([one for one in outcomes if isinstance(one, LeftOut)], len(records))
     return RedrivePlan(tuple(one for one in outcomes if isinstance(one, PlannedRedrive)))
@@ -134,7 +140,7 @@ def redrive_all(
 
     Raises OperationRefused for a pace above AWS's quota.
     """
-    check_per_second(per_second, REDRIVE, settings.AWS_REGION)
+    check_redrive_pace(per_second)
     return act_on_each(
         plan.redrives,
         lambda planned: planned.task_id,
@@ -154,7 +160,7 @@ def _redrive(planned: PlannedRedrive, actor: str, batch: UUID, stop: Event | Non
     with audited(actor, AuditAction.REDRIVE_EXECUTION, planned.task_id, batch, details) as entry:
         redriven_at = redrive(planned.arn, planned.token, stop)
         entry.details["redriven_at"] = redriven_at.isoformat()
-        entry.message = f"redriven at {redriven_at:%Y-%m-%d %H:%M:%S %Z}"
+        entry.message = said_of("redriven", "had been redriven before,", redriven_at, entry.at)
     return entry.message
 
 
@@ -170,6 +176,16 @@ def _planned(record: TaskRecord, description: Description | None = None) -> Plan
     )
 
 
+def _missed_its_end(record: TaskRecord, stop: Event | None) -> bool:
+    """Return whether a record is RUNNING only since the event of its execution's end was lost, or is late."""
+    if record.status != TaskStatus.RUNNING or not is_at_aws(record):
+        return False
+    try:
+        return describe(record.execution_arn, stop).status != TaskStatus.RUNNING
+    except OperationRefused:
+        return False
+
+
 def _as_aws_has_it(record: TaskRecord, stop: Event | None) -> PlannedRedrive | LeftOut:
     try:
         description = describe(record.execution_arn, stop)
@@ -179,7 +195,7 @@ def _as_aws_has_it(record: TaskRecord, stop: Event | None) -> PlannedRedrive | L
         raise
     except OperationRefused as refused:
         return LeftOut(record.pk, refused.problem, refused.remedy)
-    if description.redrive_status != "REDRIVABLE":
+    if description.redrive_status not in ("REDRIVABLE", ""):  # "": a Step Functions that does not say
         reason = description.redrive_status_reason.rstrip(".") or f"it is {description.redrive_status}"
         return LeftOut(record.pk, f"AWS does not redrive it: {reason}.", _RESTART)
     return _planned(record, description)
