@@ -215,15 +215,22 @@ def _move_one_by_one(pair: QueuePair, mover: Mover, most: int | None) -> Moved:
                     break
                 _move_some(pair, letters, held, mover)
             mover.moved.was_stopped = mover.stop.is_set()
-            if mover.moved.left and not mover.is_done(most) and (kept_back := held.kept_back()):
-                mover.moved.error = (
-                    f"about {kept_back:,} more can not be received while those before them stay: mend or purge those"
-                )
+            if most is None and not mover.is_done(most):
+                mover.moved.error = _why_no_more(held, mover.moved)
     except OperationFailed as error:
         if not mover.moved.count:
             raise
         mover.moved.error = str(error)
     return mover.moved
+
+
+def _why_no_more(held: HeldMessages, moved: Moved) -> str:
+    """Return why the end of what SQS gives is not the end of the queue, "" where it is."""
+    if moved.left and (kept_back := held.kept_back()):
+        return f"about {kept_back:,} more can not be received while those before them stay: mend or purge those"
+    if others := held.held_by_others():
+        return f"about {others:,} more are received by somebody else, and come back after their visibility timeout"
+    return ""
 
 
 def _move_some(pair: QueuePair, letters: Sequence[DeadLetter], held: HeldMessages, mover: Mover) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from moto.sqs.models import sqs_backends
 from pytest_django import Settings
 
-from executions import aws, held_messages, message_moves
+from executions import aws, held_messages, message_moves, moving
 from executions.dead_letters import Selection
 from executions.models import AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from executions.moving import MAX_PER_SECOND, Moved, Order, body_to_send, preview, redrive
@@ -551,6 +551,17 @@ def test_what_a_fifo_queue_keeps_back_behind_a_message_that_is_left_is_told(sett
 
     assert (moved.count, moved.left) == (0, {"UnknownTask": 10})
     assert "about 2 more can not be received" in moved.error
+
+
+def test_what_somebody_else_holds_for_longer_is_told(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "HOLD_SECONDS", -5)  # no patience
+    dlq.put(good("task-1"), good("task-2"))
+    aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
+
+    moved = move(order())
+
+    assert moved.count == 1
+    assert "about 1 more are received by somebody else" in moved.error
 
 
 def test_a_stop_ends_the_wait_for_what_others_hold(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
