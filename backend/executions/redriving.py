@@ -13,6 +13,7 @@ from threading import Event
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all, said_of
@@ -30,6 +31,7 @@ from executions.step_functions import (
     redrive,
     redrive_token,
 )
+from workflows.task_ids import split_attempt
 
 _RESTART = "Restart it: manage.py executions restart."
 
@@ -96,7 +98,13 @@ def plan_redrives_of(references: Sequence[str], stop: Event | None = None) -> Re
     """
     now = timezone.now()
     records = find_records(references)
-    against = [why_not_redrivable(record, now) for record in records if not _missed_its_end(record, stop)]
+    others = _other_attempts(records)
+    against = [
+        others.get(record.pk)
+        if _missed_its_end(record, stop)
+        else why_not_redrivable(record, now) or others.get(record.pk)
+        for record in records
+    ]
     refuse_all([why for why in against if why], len(records))
     pace = Pace(DESCRIBE.of(settings.AWS_REGION) / 2, stop)
     outcomes: list[PlannedRedrive | LeftOut] = []
@@ -120,12 +128,36 @@ def plan_redrives(chosen: TaskFilter, limit: int | None = None) -> RedrivePlan:
     records = list(found.defer("payload", "result", "errors", "cause")[:limit])
     if not records:
         raise nothing_matches(chosen, "execution that could be redriven")
-    left_out = tuple(why for record in records if (why := why_not_redrivable(record, now)))
+    others = _other_attempts(records)
+    left_out = tuple(why for record in records if (why := why_not_redrivable(record, now) or others.get(record.pk)))
     refused = {one.task_id for one in left_out}
     planned = tuple(_planned(record) for record in records if record.pk not in refused)
     if not planned:
         refuse_all(left_out, len(records))
     return RedrivePlan(planned, left_out)
+
+
+def _other_attempts(records: Sequence[TaskRecord]) -> dict[str, LeftOut]:
+    """Return, by id, which tasks are not to be redriven for another attempt: both would do the same work.
+
+    Another one is under way or has succeeded, or is the later of two that failed.
+    """
+    first_of = {record.pk: record.attempt_of or record.pk for record in records}
+    firsts = set(first_of.values())
+    attempts = TaskRecord.objects.filter(Q(pk__in=firsts) | Q(attempt_of__in=firsts))
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for task_id, attempt_of, status in attempts.values_list("pk", "attempt_of", "status"):
+        number = split_attempt(task_id)[1] if attempt_of else 1
+        found.setdefault(attempt_of or task_id, []).append((number, task_id, status))
+    others = {}
+    for task_id, first in first_of.items():
+        of_task = sorted(found.get(first, ()), reverse=True)
+        later = of_task[: next((at for at, one in enumerate(of_task) if one[1] == task_id), 0)]
+        done = (one for one in of_task if one[1] != task_id and one[2] not in UNSUCCESSFUL)
+        if other := next(done, next(iter(later), None)):
+            problem = f"its {'later ' * (other in later)}attempt {other[1]} is {other[2]}."
+            others[task_id] = LeftOut(task_id, problem, "Leave it out, and see to that one.")
+    return others
 
 
 def states_that_run_again(planned: PlannedRedrive, stop: Event | None = None) -> list[str]:

@@ -162,6 +162,37 @@ def test_a_filter_chooses_what_can_be_redriven_and_says_what_it_leaves_out() -> 
     assert len(plan_redrives(TaskFilter(workflow="guard_report"), limit=1).redrives) == 1
 
 
+@pytest.mark.parametrize("status", [TaskStatus.SENT, TaskStatus.RUNNING, TaskStatus.SUCCEEDED])
+def test_what_another_attempt_does_or_has_done_is_not_redriven_beside_it(status: str) -> None:
+    first, lone = failed(), failed()
+    failed(pk=f"{first.pk}-attempt-2", attempt_of=first.pk, status=TaskStatus.FAILED)
+    failed(pk=f"{first.pk}-attempt-3", attempt_of=first.pk, status=status)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound", statuses=("FAILED",)))
+
+    assert [planned.task_id for planned in plan.redrives] == [lone.pk]
+    assert {one.task_id for one in plan.left_out} == {first.pk, f"{first.pk}-attempt-2"}
+    assert plan.left_out[0].problem == f"its later attempt {first.pk}-attempt-3 is {status}."
+    with pytest.raises(OperationRefused, match=f"its later attempt {first.pk}-attempt-3 is {status}"):
+        plan_redrives_of([first.pk])
+    TaskRecord.objects.filter(pk=first.pk).update(status=status)
+    TaskRecord.objects.filter(pk=f"{first.pk}-attempt-3").update(status=TaskStatus.FAILED)
+    with pytest.raises(OperationRefused, match=f"its attempt {first.pk} is {status}"):
+        plan_redrives_of([f"{first.pk}-attempt-3"])
+
+
+def test_of_attempts_that_all_failed_the_last_is_redriven() -> None:
+    first = failed()
+    ids = [f"{first.pk}-attempt-{number}" for number in (2, 10)]
+    for attempt in ids:
+        failed(pk=attempt, attempt_of=first.pk)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+
+    assert [planned.task_id for planned in plan.redrives] == [ids[1]]
+    assert {one.problem for one in plan.left_out} == {f"its later attempt {ids[1]} is FAILED."}
+
+
 def test_a_filter_that_matches_nothing_says_what_there_is() -> None:
     failed()
     failed()
