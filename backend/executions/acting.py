@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Event
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from executions.refusals import OperationRefused
 from executions.step_functions import StepFunctionsUnavailable
 
 DEFAULT_PER_SECOND = 20.0
+_CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ def refuse_all(left_out: Sequence[LeftOut], asked: int) -> None:
         raise OperationRefused(
             f"{len(left_out)} of {asked} can not be done", f"so nothing was done.{reasons}\n", "Leave these out."
         )
+
+
+def said_of(done: str, before: str, at: datetime, asked_at: datetime) -> str:
+    """Return what was ``done`` by AWS's answer; for what had come ``before``, that has the time of then."""
+    return f"{before if at < asked_at - _CLOCKS_DIFFER else done} at {at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def act_on_each[T](

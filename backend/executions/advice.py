@@ -19,7 +19,8 @@ DIFFERENCE = (
 REPEATED: Mapping[str, str] = {
     "daily_report_digest": "A client who was sent the day's digest is not sent it again either way.",
     "guard_report": "A mail about the report that was sent is not sent again either way.",
-    "incident_escalation": "A restart asks the supervisors anew, from the first; a redrive goes on with the next.",
+    "incident_escalation": "Until somebody has acknowledged, a redrive goes on with whose turn it is; a restart asks "
+    "all anew, from the first.",
     "notification_email": "A redrive does not send again a mail that was sent; a restart does.",
     "run_task": "A redrive does not call again a function that has returned; a restart does.",
 }
@@ -31,8 +32,13 @@ def advise(
     description: Description | None,
     history: History | None,
     now: datetime,
+    *,
+    is_gone: bool = False,
 ) -> tuple[str, ...]:
-    """Return what can be done with a task, a sentence each, and by which command."""
+    """Return what can be done with a task, a sentence each, and by which command.
+
+    ``is_gone`` says that Step Functions does not know the task's execution.
+    """
     newest = attempts[-1]
     if newest.pk != record.pk:
         return (f"A later attempt of it is {newest.status}: manage.py executions show {newest.pk}",)
@@ -42,14 +48,25 @@ def advise(
         case TaskStatus.SENT:
             return ("Its message is in the task queue or, after three refusals, in the other: manage.py dlq list",)
         case TaskStatus.RUNNING:
-            return (f'To end it: manage.py executions stop {record.pk} --reason "…"',)
+            return (_running(record, description),)
         case TaskStatus.SUCCEEDED:
             return (f"Nothing is left to do. To do it all again: {_restart_command(record)} --even-succeeded",)
     return (
-        _redrive(record, description, history, now),
+        "redrive: not possible, Step Functions does not have the execution."
+        if is_gone
+        else _redrive(record, description, history, now),
         _restart(record, attempts),
         *([REPEATED[record.workflow]] if record.workflow in REPEATED else []),
     )
+
+
+def _running(record: TaskRecord, description: Description | None) -> str:
+    if description is None or description.status == TaskStatus.RUNNING:
+        return f'To end it: manage.py executions stop {record.pk} --reason "…"'
+    missed = f"AWS has it as {description.status}: the event that tells so is late, or was lost."
+    if description.status == TaskStatus.SUCCEEDED:
+        return f"{missed} Nothing is left to do."
+    return f"{missed} To let it go on where it failed: manage.py executions redrive {record.pk}"
 
 
 def _redrive(record: TaskRecord, description: Description | None, history: History | None, now: datetime) -> str:

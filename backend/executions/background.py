@@ -43,9 +43,11 @@ class Background:
                     thread.start()
                 atexit.register(self.wait, WAIT_AT_EXIT_SECONDS)
 
-    def do_aside(self, job: Callable[[], object]) -> None:
+    def do_aside(self, job: Callable[[], object]) -> threading.Thread:
         """Have a job that may wait for hours done in a thread of its own; neither an exit nor ``wait`` waits for it."""
-        threading.Thread(target=_run, args=[job], name="background-aside", daemon=True).start()
+        thread = threading.Thread(target=_run, args=[job], name="background-aside", daemon=True)
+        thread.start()
+        return thread
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait until nothing is left to do, and return whether that is so."""

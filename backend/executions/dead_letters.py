@@ -7,17 +7,17 @@ yet or Step Functions was throttled.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
 from django.utils import timezone
 
-from executions.held_messages import Message, holding
+from executions.held_messages import HeldMessages, Message, holding
 from executions.models import WAITING, TaskRecord
-from executions.queue_pair import approximate_count, dlq_url, name_of, sqs_refusals
+from executions.queue_pair import approximate_count, name_of, queue_pair, sqs_refusals
 from executions.refusals import OperationFailed, OperationRefused
 from workflows.message import ExecutionStart, MessageRejected, read_message, task_id_of
 
@@ -27,6 +27,9 @@ RAN_IN_PROCESS = "RanInProcess"
 # Moved by default: the dispatcher takes them. It starts nothing for a name that is taken, and deletes the message.
 TAKEN_BY_THE_DISPATCHER = (CAN_BE_DISPATCHED, ALREADY_STARTED)
 _LOCAL_ARN = "arn:aws:states:local:"
+# Of a queue of any length, no more is kept in memory than a little of each message, and so much of bodies.
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+_MAX_TASK_LENGTH = 255  # as a task record has it; no task's name is longer
 
 
 def reasons() -> list[str]:
@@ -42,7 +45,9 @@ class DeadLetter:
     ``task_id`` names its execution; None where the body has no id that could. ``why`` is None when it can be
     dispatched now. ``sent_at`` is when it was first sent (on a FIFO queue: when it became a dead letter).
     ``receive_count`` is SQS's ApproximateReceiveCount: over all queues, so that of the task queue and every
-    look at the dead letters since. ``record_status`` is the task record's, "" where there is none.
+    look at the dead letters since. ``record_status`` is the task record's, "" where there is none. ``lacks_id``:
+    its MessageId stands for the id, which a copy does not keep. ``body`` and the attributes are empty where they
+    were not asked for.
     """
 
     message_id: str
@@ -55,6 +60,7 @@ class DeadLetter:
     sent_at: datetime
     age_seconds: float
     receive_count: int
+    lacks_id: bool
     body: str
     attributes: Mapping[str, str] = field(default_factory=dict)
     message_attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -63,11 +69,6 @@ class DeadLetter:
     def is_taken(self) -> bool:
         """Whether the dispatcher takes it, moved back now."""
         return self.reason in TAKEN_BY_THE_DISPATCHER
-
-    @property
-    def lacks_id(self) -> bool:
-        """Whether its MessageId stands for the id, which a copy does not keep."""
-        return lacks_id(self.body)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,56 +100,63 @@ class Selection:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read, the oldest first. ``is_complete``: the queue had no more that nobody else held."""
+    """What was read, the oldest first. ``is_complete``: SQS believes that the queue has no more.
+
+    ``held_by_others`` is about how many somebody else has received just now; those are in no list.
+    """
 
     letters: Sequence[DeadLetter]
     is_complete: bool
     approximate_total: int
+    held_by_others: int = 0
 
     def by_reason(self) -> Counter[str]:
         """Return how many there are of each reason."""
         return Counter(letter.reason for letter in self.letters)
 
 
-def read(limit: int | None = None, stop: Event | None = None) -> Reading:
+def read(
+    limit: int | None = None, stop: Event | None = None, whole: Callable[[DeadLetter], bool] = lambda _letter: False
+) -> Reading:
     """Read the dead-letter queue, at most ``limit`` messages of it, and leave every message there.
 
-    Nothing is lost or hidden: what is received is given back at the end, and within 20 s if this process dies.
-    Each message is there once. Reading raises receive counts, to no effect: a dead-letter queue has no
-    dead-letter queue. Raises OperationRefused, and OperationFailed also once ``stop`` is set.
+    Bodies and attributes are kept of those that ``whole`` wants, until they have MAX_KEPT_BYTES: reading ends
+    there as at the limit. Nothing is lost or hidden: what is received is given back at the end, and by itself
+    (see ``held_messages``) if this process dies. Each message is there once. Reading raises receive counts, to
+    no effect: a dead-letter queue has no dead-letter queue. Raises OperationRefused, and OperationFailed also
+    once ``stop`` is set.
     """
-    url, letters, is_complete = dlq_url(), list[DeadLetter](), True
+    url, letters, kept_bytes = queue_pair().dlq_url, list[DeadLetter](), 0
     with holding(url) as held:
-        while limit is None or len(letters) < limit:
-            if stop is not None and stop.is_set():
-                raise OperationFailed(name_of(url), "was read no further: stopped.", "Nothing was changed.")
-            received = held.receive(10 if limit is None else limit - len(letters))
-            if not received:
+        for letter in _looked_at(held, name_of(url), limit, stop):
+            wanted = whole(letter)
+            letters.append(letter if wanted else replace(letter, body="", attributes={}, message_attributes={}))
+            kept_bytes += len(letter.body) if wanted else 0
+            if kept_bytes > MAX_KEPT_BYTES:
                 break
-            letters += judged(received)
-        else:
-            is_complete = False
-        is_complete = is_complete and not held.is_cut_short
-    with sqs_refusals():
+        others = held.held_by_others()
+    with sqs_refusals():  # after everything was given back: SQS is up to a minute late to count what is held
         total = max(len(letters), approximate_count(url))
     letters.sort(key=lambda letter: (letter.sent_at, letter.message_id))
-    return Reading(letters, is_complete or total == len(letters), total)
+    return Reading(letters, total == len(letters) and not others and not held.is_cut_short, total, others)
 
 
-def find(given: str, limit: int | None = None, stop: Event | None = None) -> DeadLetter:
-    """Return the message of a message id or task id. Raises OperationRefused when it is not there."""
-    reading = read(limit, stop)
-    for letter in reading.letters:
-        if given in (letter.message_id, letter.task_id):
-            return letter
-    raise not_there([given], reading)
+def find(given: str, stop: Event | None = None) -> DeadLetter:
+    """Return the message of a message id or task id, whole. Raises OperationRefused when it is not there."""
+    url, looked_at = queue_pair().dlq_url, 0
+    with holding(url) as held:
+        for letter in _looked_at(held, name_of(url), None, stop):
+            if given in (letter.message_id, letter.task_id):
+                return letter
+            looked_at += 1
+    raise not_there([given], looked_at)
 
 
-def not_there(ids: Sequence[str], reading: Reading) -> OperationRefused:
-    """Return what to say of ids that no message has."""
+def not_there(ids: Sequence[str], looked_at: int) -> OperationRefused:
+    """Return what to say of ids that none of the messages looked at has."""
     return OperationRefused(
         ", ".join(ids),
-        f"is no message of the dead-letter queue, nor the task id of one ({len(reading.letters):,} read).",
+        f"is no message of the dead-letter queue, nor the task id of one ({looked_at:,} read).",
         "See manage.py dlq list. One that somebody else has just received comes back after its visibility timeout.",
     )
 
@@ -169,6 +177,18 @@ def lacks_id(body: str) -> bool:
     """Tell whether a body is read under its MessageId: it is an object, and neither an id nor a schedule names it."""
     message = _object(body)
     return message is not None and message.get("id") is None and message.get("schedule") is None
+
+
+def _looked_at(held: HeldMessages, queue_name: str, limit: int | None, stop: Event | None) -> Iterator[DeadLetter]:
+    count = 0
+    while limit is None or count < limit:
+        if stop is not None and stop.is_set():
+            raise OperationFailed(queue_name, "was read no further: stopped.", "Nothing was changed.")
+        received = held.receive(10 if limit is None else limit - count)
+        if not received:
+            return
+        count += len(received)
+        yield from judged(received)
 
 
 def _read(body: str, message_id: str) -> ExecutionStart | Exception:
@@ -195,6 +215,7 @@ def _judge(
         sent_at=sent_at,
         age_seconds=max(0.0, (timezone.now() - sent_at).total_seconds()),
         receive_count=int(attributes.get("ApproximateReceiveCount", 0)),
+        lacks_id=lacks_id(body),
         body=body,
         attributes={str(name): value for name, value in attributes.items()},
         message_attributes=dict(message.get("MessageAttributes", {})),
@@ -229,7 +250,7 @@ def _object(body: str) -> dict[str, Any] | None:
 
 def _task(body: str) -> str | None:
     task = (_object(body) or {}).get("task")
-    return task if isinstance(task, str) else None
+    return task[:_MAX_TASK_LENGTH] if isinstance(task, str) else None
 
 
 def _task_id(message: Message, asks_for: ExecutionStart | Exception) -> str | None:

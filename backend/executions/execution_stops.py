@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from executions.acting import Deeds, LeftOut, act_on_each, refuse_all
+from executions.acting import Deeds, LeftOut, act_on_each, refuse_all, said_of
 from executions.audit import audited
+from executions.json_values import is_storable
 from executions.models import WAITING, AuditAction, TaskRecord, TaskStatus
 from executions.pacing import STOP, check_per_second
 from executions.queries import find_records, is_at_aws
@@ -53,6 +54,15 @@ def plan_stops(references: Sequence[str]) -> tuple[PlannedStop, ...]:
     return tuple(PlannedStop(record.pk, record.workflow, record.execution_arn) for record in records)
 
 
+def check_stop(reason: str, per_second: float) -> None:
+    """Raise OperationRefused for a reason that is empty, too long or no text, or for a pace above AWS's quota."""
+    if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH or not is_storable(reason):
+        raise OperationRefused(
+            "--reason", "is empty, too long or no text.", f"Say why in 1 to {MAX_REASON_LENGTH} characters."
+        )
+    check_per_second(per_second, STOP, settings.AWS_REGION)
+
+
 def stop_all(
     stops: Sequence[PlannedStop],
     actor: str,
@@ -65,9 +75,7 @@ def stop_all(
     ``reason`` becomes the execution's cause, with who stopped it. Raises OperationRefused for a reason that is
     empty or too long, or for a pace above AWS's quota.
     """
-    if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH:
-        raise OperationRefused("--reason", "is empty or too long.", f"Say why in 1 to {MAX_REASON_LENGTH} characters.")
-    check_per_second(per_second, STOP, settings.AWS_REGION)
+    check_stop(reason, per_second)
     return act_on_each(
         stops,
         lambda planned: planned.task_id,
@@ -82,5 +90,5 @@ def _stop(planned: PlannedStop, actor: str, reason: str, batch: UUID, stop: Even
     with audited(actor, AuditAction.STOP_EXECUTION, planned.task_id, batch, details) as entry:
         stopped_at = stop_execution(planned.arn, f"{reason} ({actor})", stop)
         entry.details["stopped_at"] = stopped_at.isoformat()
-        entry.message = f"stopped at {stopped_at:%Y-%m-%d %H:%M:%S %Z}"
+        entry.message = said_of("stopped", "had ended before,", stopped_at, entry.at)
     return entry.message

@@ -1,17 +1,20 @@
 """Receives the messages of a queue without losing one or keeping one from others for long.
 
 A message that is received is invisible to others until its visibility timeout ends. Here it is a short one,
-renewed for as long as it is wanted, and given back at the end: a process that dies hides nothing for longer
-than HOLD_SECONDS. What SQS itself leaves open stays so: a standard queue may deliver a message twice, and a
-FIFO queue shows of each message group only what comes before the first message that somebody holds.
+renewed for as long as it is wanted, and given back at the end. Each renewal doubles it, up to MAX_HOLD_SECONDS:
+were it the same each time, those who hold thousands would do nothing but renew. So a process that dies hides
+nothing for much longer than it held it already. What SQS itself leaves open stays so: a standard queue may
+deliver a message twice, and a FIFO queue shows of each message group only what comes before the first message
+that somebody holds.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import batched
+from threading import Event
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 type Message = "MessageTypeDef"
 
 HOLD_SECONDS = 20
+MAX_HOLD_SECONDS = 20 * 2**6
+# From here on, an empty answer may mean that SQS lets nobody hold more: about 120,000 on a standard queue.
+MANY = 100_000
 # Long polling asks all of SQS's servers, so that an empty answer means an empty queue.
 WAIT_SECONDS = 1
 # Receives in a row that bring only what is known already, after which nothing new is expected.
@@ -36,6 +42,7 @@ MAX_FRUITLESS_RECEIVES = 100
 class _Held:
     receipt_handle: str
     expires_at: float
+    seconds: int = HOLD_SECONDS
 
 
 class HeldMessages:
@@ -48,11 +55,14 @@ class HeldMessages:
         self._known: set[str] = set()
         self.is_cut_short = False
 
-    def receive(self, most: int = MAX_BATCH_MESSAGES, patience_seconds: float = 0) -> list[Message]:
-        """Return up to ten messages that were not handed out before; none when the queue has no others.
+    def receive(
+        self, most: int = MAX_BATCH_MESSAGES, patience_seconds: float = 0, stop: Event | None = None
+    ) -> list[Message]:
+        """Return up to ten messages that were not handed out before; none when SQS gives no others.
 
-        ``patience_seconds`` is how long to wait for messages that somebody else holds. ``is_cut_short`` tells
-        that SQS lets nobody hold more (120,000 on a standard queue).
+        ``patience_seconds`` is how long to wait for messages that somebody else holds, unless ``stop`` is set.
+        None does not mean that there are none: who polls long is not told that SQS lets nobody hold more
+        (120,000 on a standard queue). ``is_cut_short`` is set where it is known.
         """
         give_up_at = self._now() + patience_seconds
         for _ in range(MAX_FRUITLESS_RECEIVES):
@@ -61,7 +71,9 @@ class HeldMessages:
             new = [message for message in received if self._is_new(message)]
             if new:
                 return new
-            if not received and (self._now() >= give_up_at or self.held_by_others() == 0):
+            if received:
+                continue
+            if self._now() >= give_up_at or (stop is not None and stop.is_set()) or self.held_by_others() == 0:
                 return []
         self.is_cut_short = True
         return []
@@ -87,9 +99,9 @@ class HeldMessages:
         return refused
 
     def give_back(self) -> None:
-        """Make every message that is held visible again. What is not reached becomes so within HOLD_SECONDS."""
+        """Make every message that is held visible again. What is not reached becomes so when its time-out ends."""
         try:
-            self._change_visibility(list(self._held), 0)
+            self._change_visibility(dict.fromkeys(self._held, 0))
         except (BotoCoreError, ClientError):
             return
         finally:
@@ -98,6 +110,15 @@ class HeldMessages:
     def forget_copies(self, message_ids: Iterable[str]) -> None:
         """Hand out no message of these ids: copies that were moved just now, and came back."""
         self._known.update(message_ids)
+
+    def kept_back(self) -> int:
+        """Return about how many messages are there that SQS gives nobody, once it has given no more.
+
+        On a FIFO queue those of a group of which one is held; on any other those beyond what may be held. Not
+        known to be none elsewhere: SQS is up to a minute late to count what was received.
+        """
+        is_limited = self._queue_url.endswith(".fifo") or len(self._held) >= MANY or self.is_cut_short
+        return approximate_count(self._queue_url) if is_limited else 0
 
     def held_by_others(self) -> int:
         """Return about how many messages of the queue somebody else holds."""
@@ -131,22 +152,33 @@ class HeldMessages:
         return True
 
     def _renew(self) -> None:
-        soon = self._now() + HOLD_SECONDS / 2
-        self._change_visibility([key for key, held in self._held.items() if held.expires_at <= soon], HOLD_SECONDS)
+        now = self._now()
+        self._change_visibility(
+            {
+                message_id: min(held.seconds * 2, MAX_HOLD_SECONDS)
+                for message_id, held in self._held.items()
+                if held.expires_at <= now + held.seconds / 2
+            }
+        )
 
-    def _change_visibility(self, message_ids: Sequence[str], seconds: int) -> None:
-        for some in batched(message_ids, MAX_BATCH_MESSAGES):
+    def _change_visibility(self, seconds: Mapping[str, int]) -> None:
+        for some in batched(seconds.items(), MAX_BATCH_MESSAGES):
             entries = [
                 {
                     "Id": str(number),
                     "ReceiptHandle": self._held[message_id].receipt_handle,
-                    "VisibilityTimeout": seconds,
+                    "VisibilityTimeout": length,
                 }
-                for number, message_id in enumerate(some)
+                for number, (message_id, length) in enumerate(some)
             ]
-            aws.sqs().change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)  # type: ignore[arg-type]
-            for message_id in some:
-                self._held[message_id].expires_at = self._now() + seconds
+            answer = aws.sqs().change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)  # type: ignore[arg-type]
+            lost = {failed["Id"] for failed in answer.get("Failed", [])}  # theirs who received or deleted it since
+            for number, (message_id, length) in enumerate(some):
+                if str(number) in lost:
+                    del self._held[message_id]
+                else:
+                    held = self._held[message_id]
+                    held.expires_at, held.seconds = self._now() + length, length
 
 
 @contextmanager

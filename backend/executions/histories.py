@@ -378,7 +378,10 @@ class _Reading:
         kind = "Parallel" if event.type.startswith("Parallel") else "Map"
         name = event.details.get("name") if event.type.startswith("MapIteration") else None
         if event.previous_id == self._redriven_id:
-            return self._unended(event, name, kind)
+            again = self._unended(event, name, kind)
+            if again is not None and event.type.startswith("MapRun"):
+                self._begin_again(again)  # a distributed Map's children are executions of their own
+            return again
         return self._above(event, lambda one: one.kind == kind and name in (None, one.name))
 
     def _above(self, event: Event, is_it: Any) -> _Visit | None:

@@ -10,17 +10,23 @@ by ``manage.py resend_tasks``: every step is safe to repeat.
 import logging
 import os
 import socket
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from threading import Thread
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from executions.background import background
 from executions.models import TaskRecord, TaskStatus
 from executions.registry import find_entry, registered_tasks
 from executions.running import run_inline, this_worker
 from executions.status import apply_status_change
 from executions.steps import definition_of, may_wait, steps_of, write_payload
+from executions.without_queue import INLINE
 from workflows.catalog import CatalogEntry
 from workflows.engine.adapters.status_events import StatusChange, detail_of
 from workflows.engine.clock import Clock, SystemClock
@@ -77,8 +83,22 @@ def run_workflow(task_id: str, clock: Clock | None = None) -> TaskRecord | None:
 
 
 def waits_for_somebody(task_id: str) -> bool:
-    """Return whether a recorded task's workflow has a state that waits for somebody's answer."""
+    """Return whether a recorded task's workflow has a state that waits here for somebody's answer."""
+    if settings.IN_PROCESS_WORKFLOWS == INLINE:
+        return False
     return may_wait(TaskRecord.objects.values_list("workflow", flat=True).get(pk=task_id))
+
+
+def run_each(task_ids: Iterable[str]) -> Iterator[TaskRecord | Thread]:
+    """Run recorded tasks one after the other: yield each that has ended, or the thread in which it waits for somebody.
+
+    What somebody else has taken on is left out.
+    """
+    for task_id in task_ids:
+        if waits_for_somebody(task_id):
+            yield background.do_aside(partial(run_recorded, task_id))
+        elif (record := run_recorded(task_id)) is not None:
+            yield record
 
 
 def take_up_abandoned() -> list[str]:

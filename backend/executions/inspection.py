@@ -11,7 +11,7 @@ from executions.histories import History
 from executions.models import TaskRecord
 from executions.queries import TaskRow, attempts_of, is_at_aws, row_of
 from executions.refusals import OperationRefused
-from executions.step_functions import Description, describe, history_of
+from executions.step_functions import Description, ExecutionGone, describe, history_of
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ def inspect_task(record: TaskRecord, stop: Event | None = None) -> Inspection:
     attempts = attempts_of(record)
     description: Description | None = None
     history: History | None = None
-    unanswered = why_not_asked(record)
+    unanswered, is_gone = why_not_asked(record), False
     if not unanswered:
         try:
             description = describe(record.execution_arn, stop)
             history = history_of(record.execution_arn, stop)
         except OperationRefused as refused:
-            unanswered = str(refused)
+            unanswered, is_gone = str(refused), isinstance(refused, ExecutionGone)
     return Inspection(
         task=row_of(record),
         execution_arn=record.execution_arn,
@@ -55,7 +55,7 @@ def inspect_task(record: TaskRecord, stop: Event | None = None) -> Inspection:
         description=description,
         history=history,
         unanswered=unanswered,
-        advice=advise(record, attempts, description, history, now),
+        advice=advise(record, attempts, description, history, now, is_gone=is_gone),
         looked_at=now,
     )
 

@@ -33,6 +33,11 @@ def storable_text(text: str, max_length: int | None = None) -> str:
     return f"{clean[:half]}\n...\n{clean[-half:]}"
 
 
+def is_storable(text: str) -> bool:
+    """Return whether PostgreSQL has such a text: one without U+0000 and without half a surrogate pair."""
+    return storable_text(text) == text
+
+
 def storable_json(value: Any) -> Any:
     """Return a JSON value as PostgreSQL takes it."""
     match value:

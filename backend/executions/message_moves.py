@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from executions import aws
-from executions.queue_pair import QueuePair, said, sqs_refusals
-from executions.refusals import OperationRefused
+from executions.queue_pair import QueuePair, sqs_refusals
+from executions.refusals import OperationFailed, OperationRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import ListMessageMoveTasksResultEntryTypeDef
 
 POLL_SECONDS = 2.0
+# How often SQS is asked for a move that was just started before it counts as one that nobody sees.
+MAX_UNSEEN_POLLS = 15
 _UNKNOWN_ACTION = frozenset(
     {"InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation", "NotImplemented"}
 )
 _GOING_ON = frozenset({"RUNNING", "CANCELLING"})
+_GOOD_ENDS = frozenset({"COMPLETED", "CANCELLED"})
+_NOT_RUNNING = frozenset({"ResourceNotFoundException", "UnsupportedOperation"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def are_known(pair: QueuePair) -> bool:
         raise OperationRefused(
             pair.dlq_name,
             f"is being moved by SQS already ({latest.get('ApproximateNumberOfMessagesMoved', 0):,} so far).",
-            f"Wait for its end, or: aws sqs cancel-message-move-task --task-handle {latest.get('TaskHandle', '…')}",
+            f"Wait for its end, or: {_how_to_cancel(latest.get('TaskHandle', '…'))}",
         )
     return True
 
@@ -67,28 +71,62 @@ def move_all(pair: QueuePair, per_second: int, stop: Event, tell: Callable[[int]
     when it could not be started or is no longer seen.
     """
     with sqs_refusals():
+        before = _latest(pair) or {}
         handle = aws.sqs().start_message_move_task(
             SourceArn=pair.dlq_arn, DestinationArn=pair.queue_arn, MaxNumberOfMessagesPerSecond=per_second
         )["TaskHandle"]
-        is_cancelled = False
-        while True:
-            latest = _latest(pair) or {}
+    try:
+        return _follow(pair, handle, before.get("StartedTimestamp"), stop, tell)
+    except (ClientError, BotoCoreError) as error:
+        raise _unseen(pair, handle, f"{type(error).__name__}: {error}") from error
+
+
+def _follow(
+    pair: QueuePair, handle: str, begun_before: int | None, stop: Event, tell: Callable[[int], None]
+) -> MoveEnd:
+    is_cancelled, unseen_polls = False, 0
+    while unseen_polls < MAX_UNSEEN_POLLS:
+        latest = _latest(pair)
+        begun = None if latest is None else latest.get("StartedTimestamp", 0)
+        if latest is None or begun == begun_before:  # as if it had not begun: the one before it ended long ago
+            unseen_polls += 1
+        else:
             count = latest.get("ApproximateNumberOfMessagesMoved", 0)
             tell(count)
             if latest.get("Status") not in _GOING_ON:
-                return MoveEnd(latest.get("Status", "UNKNOWN"), count, latest.get("FailureReason", ""))
-            if stop.is_set() and not is_cancelled:
-                is_cancelled = _cancel(handle)
-            _ = stop.wait(POLL_SECONDS) if not is_cancelled else Event().wait(POLL_SECONDS)
+                return _end(latest, count)
+        if stop.is_set() and not is_cancelled:
+            is_cancelled = _cancel(handle)
+        (Event() if is_cancelled else stop).wait(POLL_SECONDS)
+    raise _unseen(pair, handle, "SQS does not list it")
+
+
+def _end(latest: "ListMessageMoveTasksResultEntryTypeDef", count: int) -> MoveEnd:
+    status, failure = latest.get("Status", "UNKNOWN"), latest.get("FailureReason", "")
+    if status not in _GOOD_ENDS and not failure:
+        failure = f"SQS says {status}, and not why"
+    return MoveEnd(status, count, failure)
+
+
+def _unseen(pair: QueuePair, handle: str, why: str) -> OperationFailed:
+    return OperationFailed(
+        pair.dlq_name,
+        f"is being moved by SQS, which goes on though this command sees it no longer ({why}).",
+        f"manage.py dlq redrive says when it is done. To end it: {_how_to_cancel(handle)}",
+    )
+
+
+def _how_to_cancel(handle: str) -> str:
+    return f"aws sqs cancel-message-move-task --task-handle {handle}"
 
 
 def _cancel(handle: str) -> bool:
+    """Cancel a move. One that ended meanwhile stays as it is: SQS cancels only what is running."""
     try:
         aws.sqs().cancel_message_move_task(TaskHandle=handle)
-    except ClientError as error:  # ended meanwhile: SQS cancels only what is running
-        if error.response.get("Error", {}).get("Code", "").rpartition(".")[2] == "ResourceNotFoundException":
-            return True
-        raise said(error, "AWS_SQS_DLQ_URL") from error
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code", "").rpartition(".")[2] not in _NOT_RUNNING:
+            raise
     return True
 
 

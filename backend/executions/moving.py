@@ -79,11 +79,12 @@ class Moved:
     """What was done so far. ``left`` counts, by reason, the meant messages that were not moved.
 
     ``failed`` has what SQS said of each message that it did not take; those stay dead letters. ``in_both`` are
-    in both queues, since they could not be deleted. ``error`` is why it ended early, ``was_stopped`` that
-    somebody wished it.
+    in both queues, since they could not be deleted. ``missing`` counts those that were meant by their ids and
+    could not be received any more. ``error`` is why it ended early, ``was_stopped`` that somebody wished it.
     """
 
     count: int = 0
+    missing: int = 0
     left: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     in_both: dict[str, str] = field(default_factory=dict)
@@ -122,6 +123,9 @@ def redrive(order: Order, stop: Event, tell: Tell) -> Moved:
             return _move_by_sqs(order, pair, seen, stop, tell)
         most = len(seen.moved) if order.selection.ids else None
     moved = _move_one_by_one(pair, Mover(order, stop, tell), most)
+    if most is not None and not moved.was_stopped and not moved.error:
+        moved.missing = max(0, most - moved.count - len(moved.failed))
+        return moved
     if not (moved.count or moved.left or moved.failed or moved.error or moved.was_stopped or _means_all(order)):
         raise _nothing(order.selection)
     return moved
@@ -149,7 +153,7 @@ def _nothing(selection: Selection) -> OperationRefused:
 def _check_selection(order: Order, reading: Reading, meant: Sequence[DeadLetter]) -> None:
     missing = order.selection.missing_from(reading.letters)
     if missing:
-        raise not_there(missing, reading)
+        raise not_there(missing, len(reading.letters))
     if not meant and not _means_all(order):
         raise _nothing(order.selection)
     for letter in meant if order.selection.ids else ():
@@ -206,10 +210,13 @@ def _move_one_by_one(pair: QueuePair, mover: Mover, most: int | None) -> Moved:
     try:
         with holding(pair.dlq_url) as held:
             while not mover.is_done(most):
-                letters = judged(held.receive(patience_seconds=patience_seconds))
+                letters = judged(held.receive(patience_seconds=patience_seconds, stop=mover.stop))
                 if not letters:
                     break
                 _move_some(pair, letters, held, mover)
+            mover.moved.was_stopped = mover.stop.is_set()
+            if most is None and not mover.is_done(most):
+                mover.moved.error = _why_no_more(held, mover.moved)
     except OperationFailed as error:
         if not mover.moved.count:
             raise
@@ -217,11 +224,24 @@ def _move_one_by_one(pair: QueuePair, mover: Mover, most: int | None) -> Moved:
     return mover.moved
 
 
+def _why_no_more(held: HeldMessages, moved: Moved) -> str:
+    """Return why the end of what SQS gives is not the end of the queue, "" where it is."""
+    if moved.left and (kept_back := held.kept_back()):
+        return f"about {kept_back:,} more can not be received while those before them stay: mend or purge those"
+    if others := held.held_by_others():
+        return f"about {others:,} more are received by somebody else, and come back after their visibility timeout"
+    return ""
+
+
 def _move_some(pair: QueuePair, letters: Sequence[DeadLetter], held: HeldMessages, mover: Mover) -> None:
     order, moved = mover.order, mover.moved
     meant = [letter for letter in letters if order.selection.has(letter)]
     moved.left.update(letter.reason for letter in meant if not order.moves(letter))
-    for part in _parts(pair, [letter for letter in meant if order.moves(letter)]):
+    entries = [(letter, _entry(pair, letter)) for letter in meant if order.moves(letter)]
+    moved.failed |= {
+        letter.message_id: _too_large(entry) for letter, entry in entries if _size(entry) > MAX_BATCH_BYTES
+    }
+    for part in _parts([(letter, entry) for letter, entry in entries if _fits(entry)]):
         if not mover.pace.wait(len(part)):
             break
         _move_part(order, pair, part, held, moved)
@@ -269,25 +289,36 @@ def _delete(held: HeldMessages, message_ids: Sequence[str]) -> dict[str, str]:
         return dict.fromkeys(message_ids, f"{type(error).__name__}: {error}")
 
 
-def _parts(pair: QueuePair, letters: Sequence[DeadLetter]) -> Iterator[list[tuple[DeadLetter, Entry]]]:
+def _parts(entries: Sequence[tuple[DeadLetter, Entry]]) -> Iterator[list[tuple[DeadLetter, Entry]]]:
     """Yield messages with what to send of each, as many at a time as one call takes."""
     part: list[tuple[DeadLetter, Entry]] = []
     size_bytes = 0
-    for letter in letters:
-        entry = _entry(pair, letter, str(len(part)))
+    for letter, entry in entries:
         entry_bytes = _size(entry)
         if part and (len(part) == MAX_BATCH_MESSAGES or size_bytes + entry_bytes > MAX_BATCH_BYTES):
             yield part
             part, size_bytes = [], 0
-            entry["Id"] = "0"
+        entry["Id"] = str(len(part))
         part.append((letter, entry))
         size_bytes += entry_bytes
     if part:
         yield part
 
 
-def _entry(pair: QueuePair, letter: DeadLetter, entry_id: str) -> Entry:
-    entry: Entry = {"Id": entry_id, "MessageBody": body_to_send(letter.message_id, letter.body)}
+def _fits(entry: Entry) -> bool:
+    return _size(entry) <= MAX_BATCH_BYTES
+
+
+def _too_large(entry: Entry) -> str:
+    """Return why a message can not be sent: it was as large as one can be, before its id was put into its body."""
+    return (
+        f"with its id in it, it has {_size(entry):,} bytes, and SQS takes {MAX_BATCH_BYTES:,}; send what it asks for"
+        " anew, without the spaces and keys that no task needs, then purge it"
+    )
+
+
+def _entry(pair: QueuePair, letter: DeadLetter) -> Entry:
+    entry: Entry = {"Id": "0", "MessageBody": body_to_send(letter.message_id, letter.body)}
     if letter.message_attributes:
         entry["MessageAttributes"] = {
             name: {key: value[key] for key in _ATTRIBUTE_KEYS if key in value}  # type: ignore[misc]  # DataType is one

@@ -7,18 +7,19 @@ what can not be done raises OperationRefused, whose text is a sentence for the u
 
 from executions.acting import Deed, Deeds, LeftOut
 from executions.advice import DIFFERENCE, REPEATED
-from executions.execution_stops import PlannedStop, plan_stops, stop_all
+from executions.execution_stops import PlannedStop, check_stop, plan_stops, stop_all
 from executions.histories import Event, History, Outcome, StateVisit
 from executions.inspection import Inspection, inspect_task, task_history
 from executions.redriving import (
     PlannedRedrive,
     RedrivePlan,
+    check_redrive_pace,
     plan_redrives,
     plan_redrives_of,
     redrive_all,
     states_that_run_again,
 )
-from executions.refusals import OperationFailed, OperationRefused
+from executions.refusals import OperationFailed, OperationRefused, OperationStopped
 from executions.restarting import PlannedRestart, RestartPlan, plan_restarts, plan_restarts_of, restart_all
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "LeftOut",
     "OperationFailed",
     "OperationRefused",
+    "OperationStopped",
     "Outcome",
     "PlannedRedrive",
     "PlannedRestart",
@@ -39,6 +41,8 @@ __all__ = [
     "RedrivePlan",
     "RestartPlan",
     "StateVisit",
+    "check_redrive_pace",
+    "check_stop",
     "inspect_task",
     "plan_redrives",
     "plan_redrives_of",

@@ -17,6 +17,7 @@ from executions.refusals import OperationFailed, OperationRefused
 LARGE_REGIONS = frozenset({"us-east-1", "us-west-2", "eu-west-1"})
 THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 THROTTLED_TRIES = 8
+LEAST_PER_SECOND = 0.01
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 20.0
 
 
@@ -42,11 +43,11 @@ HISTORY = Quota("GetExecutionHistory", 20, 20)
 def check_per_second(per_second: float, quota: Quota, region: str) -> None:
     """Raise OperationRefused for a pace that is none, or that AWS would throttle."""
     most = quota.of(region)
-    if not (math.isfinite(per_second) and 0 < per_second <= most):
+    if not (math.isfinite(per_second) and LEAST_PER_SECOND <= per_second <= most):
         raise OperationRefused(
             "--per-second",
             f"is {per_second:g}; AWS takes {most} {quota.operation} a second in {region}, from everybody together.",
-            f"Give more than 0 and at most {most}, and leave some to others.",
+            f"Give at least {LEAST_PER_SECOND:g} and at most {most}, and leave some to others.",
         )
 
 
@@ -87,7 +88,9 @@ def wait_out_throttling[T](
             if error.response["Error"]["Code"] not in THROTTLED:
                 raise
         if stop.wait(draw() * longest):
-            break
+            raise OperationFailed(
+                "Step Functions", "throttled the call, and was not asked again: you ended it.", "Run it again."
+            )
         longest = min(longest * 2, LONGEST_WAIT_SECONDS)
     raise OperationFailed(
         "Step Functions", "throttles the calls, however long one waits.", "Try again later, with a lower --per-second."

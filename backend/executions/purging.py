@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +19,9 @@ from django.utils import timezone
 from executions.audit import audited, new_batch
 from executions.dead_letters import DeadLetter, Reading, Selection, judged, not_there, read
 from executions.held_messages import HeldMessages, holding
+from executions.json_values import storable_json
 from executions.models import AuditAction, AuditEntry
-from executions.queue_pair import dlq_url, name_of
+from executions.queue_pair import QueuePair, queue_pair
 from executions.refusals import OperationFailed, OperationRefused
 
 type Act = tuple[AbstractContextManager[AuditEntry], AuditEntry]
@@ -38,12 +39,27 @@ class PurgeOrder:
 
 @dataclass
 class Purged:
-    """What was deleted so far; ``failed`` has what SQS said of each message that is still there."""
+    """What was deleted so far; ``failed`` has what SQS said of each message that is still there.
+
+    ``missing`` counts those that were meant and could not be received any more: somebody else has them.
+    """
 
     count: int = 0
+    missing: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     was_stopped: bool = False
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Purging:
+    """What one call deletes from, saves to, and has done."""
+
+    order: PurgeOrder
+    pair: QueuePair
+    held: HeldMessages
+    file: IO[str]
+    purged: Purged
 
 
 def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[Reading, list[DeadLetter]]:
@@ -52,7 +68,7 @@ def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[Read
     meant = [letter for letter in reading.letters if selection.has(letter)]
     missing = selection.missing_from(reading.letters)
     if missing:
-        raise not_there(missing, reading)
+        raise not_there(missing, len(reading.letters))
     if not meant:
         raise OperationRefused("purge", "matches no message of the dead-letter queue.", "See manage.py dlq list.")
     return reading, meant
@@ -65,26 +81,34 @@ def purge(order: PurgeOrder, stop: Event, tell: Callable[[Purged], None]) -> Pur
     repeat and to kill: a message is saved twice rather than not at all. Raises OperationRefused when nothing
     was changed.
     """
+    pair = queue_pair()
     _reading, meant = preview_purge(order.selection, stop)
     ids, purged = {letter.message_id for letter in meant}, Purged()
     try:
-        with _new_file(order.save_to) as file, holding(dlq_url()) as held:
-            while len(ids) > purged.count + len(purged.failed) and not purged.error:
-                if stop.is_set():
-                    purged.was_stopped = True
-                    break
-                received = held.receive()
-                if not received:
-                    break
-                letters = [letter for letter in judged(received) if letter.message_id in ids]
-                if letters:
-                    _purge_some(order, letters, held, file, purged)
-                    tell(purged)
+        with _new_file(order.save_to) as file, holding(pair.dlq_url) as held:
+            _purge(Purging(order, pair, held, file, purged), ids, stop, tell)
     except OperationFailed as error:
         if not purged.count:
             raise
         purged.error = str(error)
     return purged
+
+
+def _purge(purging: Purging, ids: set[str], stop: Event, tell: Callable[[Purged], None]) -> None:
+    purged = purging.purged
+    while ids and not purged.error:
+        if stop.is_set():
+            purged.was_stopped = True
+            return
+        received = purging.held.receive()
+        if not received:
+            purged.missing = len(ids)
+            return
+        letters = [letter for letter in judged(received) if letter.message_id in ids]
+        if letters:
+            _purge_some(purging, letters)
+            ids -= {letter.message_id for letter in letters}
+            tell(purged)
 
 
 def as_json(letter: DeadLetter) -> dict[str, Any]:
@@ -102,15 +126,29 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _purge_some(
-    order: PurgeOrder, letters: Sequence[DeadLetter], held: HeldMessages, file: IO[str], purged: Purged
-) -> None:
-    file.writelines(f"{json.dumps(as_json(letter))}\n" for letter in letters)
-    file.flush()
-    os.fsync(file.fileno())
-    acts = {letter.message_id: _begin(order, letter) for letter in letters}
+def _save(file: IO[str], letters: Sequence[DeadLetter], path: Path) -> None:
     try:
-        refused = held.delete(list(acts))
+        file.writelines(f"{json.dumps(as_json(letter))}\n" for letter in letters)
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise _not_saved(path, error) from error
+
+
+def _not_saved(path: Path, error: OSError) -> OperationFailed:
+    return OperationFailed(
+        str(path),
+        f"could not be written ({error.strerror}). What is not saved was not deleted.",
+        "Make room, and purge again with --save for another file; keep this one.",
+    )
+
+
+def _purge_some(purging: Purging, letters: Sequence[DeadLetter]) -> None:
+    order, purged = purging.order, purging.purged
+    _save(purging.file, letters, order.save_to)
+    acts = {letter.message_id: _begin(order, purging.pair, letter) for letter in letters}
+    try:
+        refused = purging.held.delete(list(acts))
     except (ClientError, BotoCoreError) as error:
         purged.error = f"SQS: {type(error).__name__}: {error}"
         refused = dict.fromkeys(acts, purged.error)
@@ -120,16 +158,18 @@ def _purge_some(
     purged.count += len(acts) - len(refused)
 
 
-def _begin(order: PurgeOrder, letter: DeadLetter) -> Act:
+def _begin(order: PurgeOrder, pair: QueuePair, letter: DeadLetter) -> Act:
     details = {
-        "queue": name_of(dlq_url()),
+        "queue": pair.dlq_name,
         "task": letter.task,
         "task_id": letter.task_id,
         "reason": letter.reason,
         "sha256": hashlib.sha256(letter.body.encode()).hexdigest(),
         "saved_to": str(order.save_to),
     }
-    context = audited(order.actor, AuditAction.PURGE_DEAD_LETTERS, letter.message_id, order.batch, details)
+    # A task's name is anybody's: PostgreSQL has no U+0000, nor half a surrogate pair.
+    stored = storable_json(details)
+    context = audited(order.actor, AuditAction.PURGE_DEAD_LETTERS, letter.message_id, order.batch, stored)
     return context, context.__enter__()
 
 
@@ -149,8 +189,12 @@ def _new_file(path: Path) -> Iterator[IO[str]]:
         raise OperationRefused(
             str(path), f"can not be made ({error.strerror}).", "Give --save a new file in a folder you may write to."
         ) from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    file = os.fdopen(descriptor, "w", encoding="utf-8")
+    try:
         yield file
+    finally:
+        with suppress(OSError):  # of a full disk, which was told already: all that counts was flushed
+            file.close()
 
 
 def default_file(folder: Path, now: datetime | None = None) -> Path:

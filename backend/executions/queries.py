@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from executions.json_values import is_storable
 from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from executions.refusals import OperationRefused
 from executions.step_functions import REDRIVABLE_DAYS
@@ -25,6 +26,7 @@ DEFAULT_LIMIT = 50
 _AGO = re.compile(r"(?P<number>\d{1,6})\s*(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NAMED_ERRORS = 5
+_NAMED_REFERENCES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,11 @@ class TaskFilter:
 
     def check(self) -> None:
         """Raise OperationRefused for a name that there is not, naming those there are."""
-        _check_choice("--workflow", self.workflow, WORKFLOWS)
+        for where in ("workflow", "task", "error", "schedule"):
+            if not is_storable(getattr(self, where)):
+                raise OperationRefused(f"--{where}", "has a character that no record has.", "Leave it out.")
+        if self.workflow:
+            _check_choice("--workflow", self.workflow, WORKFLOWS)
         for status in self.statuses:
             _check_choice("--status", status, TaskStatus.values)
         if self.task and not TaskRecord.objects.filter(task=self.task).exists():
@@ -117,11 +123,12 @@ def read_moment(text: str, where: str, now: datetime | None = None) -> datetime:
         if ago := _AGO.fullmatch(text.strip()):
             return now - timedelta(**{_UNITS[ago["unit"]]: int(ago["number"])})
         moment = parse_datetime(text.strip()) or datetime.fromisoformat(text.strip())
+        moment = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+        return moment.astimezone(UTC)  # in time: the years 1 and 9999 end elsewhere before they do here
     except (ValueError, OverflowError):
         raise OperationRefused(
             where, f"{text[:80]!r} is no time.", "Give it as 2026-11-24T08:00, or as 30m, 2h, 3d or 1w for so long ago."
         ) from None
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 def matching(chosen: TaskFilter) -> QuerySet[TaskRecord]:
@@ -206,16 +213,18 @@ def find_record(reference: str) -> TaskRecord:
 
 def find_records(references: Sequence[str]) -> list[TaskRecord]:
     """Return the tasks of ids or ARNs, in their order, each once. Raises OperationRefused naming all there are not."""
-    ids = list(dict.fromkeys(_id_of(reference) for reference in references))
-    found = TaskRecord.objects.in_bulk(ids)
-    missing = [task_id for task_id in ids if task_id not in found]
+    ids = {reference: _id_of(reference) for reference in references}
+    found = TaskRecord.objects.in_bulk([task_id for task_id in set(ids.values()) if is_storable(task_id)])
+    missing = [reference for reference, task_id in ids.items() if not _is_of(found.get(task_id), reference)]
     if missing:
+        shown = [one if one and one.isprintable() else repr(one) for one in missing[:_NAMED_REFERENCES]]
+        more = f" and {len(missing) - len(shown):,} more" if len(missing) > len(shown) else ""
         raise OperationRefused(
-            ", ".join(missing),
+            ", ".join(shown) + more,
             "there is no such task.",
             "Give the id of a task or the ARN of its execution; manage.py executions list has them.",
         )
-    return [found[task_id] for task_id in ids]
+    return [found[task_id] for task_id in dict.fromkeys(ids.values())]
 
 
 def records_of_report(report_id: int) -> list[TaskRecord]:
@@ -237,20 +246,27 @@ def _id_of(reference: str) -> str:
     return reference.rpartition(":")[2] if reference.startswith("arn:") else reference
 
 
+def _is_of(record: TaskRecord | None, reference: str) -> bool:
+    """Return whether a record is what a reference means: an ARN is that of one account, Region and state machine."""
+    if record is None:
+        return False
+    return not reference.startswith("arn:") or record.execution_arn in ("", reference)
+
+
 def _read_page(page: str) -> tuple[datetime, str]:
     at, _, task_id = page.partition(",")
     try:
         moment = parse_datetime(at)
     except ValueError:
         moment = None
-    if moment is None or not timezone.is_aware(moment) or not task_id:
+    if moment is None or not timezone.is_aware(moment) or not task_id or not is_storable(task_id):
         raise OperationRefused("--after", f"{page[:80]!r} is no page.", "Give what the list before ended with.")
     return moment, task_id
 
 
 def _check_choice(where: str, given: str, choices: Iterable[str]) -> None:
     choices = list(choices)
-    if given and given not in choices:
+    if given not in choices:
         raise OperationRefused(where, f"there is no {given[:80]!r}.", f"Choose one of {', '.join(choices)}.")
 
 

@@ -63,8 +63,9 @@ def dlq_url() -> str:
 def queue_pair() -> QueuePair:
     """Return both queues, once SQS has said that the one is the other's dead-letter queue.
 
-    Raises OperationRefused when the settings lack one or name two that do not belong together: what is moved
-    between the wrong two is not found again easily.
+    Raises OperationRefused when the settings lack one or name two that do not belong together. What is moved
+    between the wrong two is not found again easily, and looking at a queue that is no dead-letter queue brings
+    its messages nearer to becoming dead letters.
     """
     pair = QueuePair(
         _setting("AWS_SQS_QUEUE_URL", "the task queue's URL (the stack's output TasksQueueUrl)"), dlq_url()

@@ -13,14 +13,15 @@ from threading import Event
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
-from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all
+from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all, said_of
 from executions.audit import audited
 from executions.models import UNSUCCESSFUL, WAITING, AuditAction, TaskRecord, TaskStatus
 from executions.pacing import DESCRIBE, REDRIVE, Pace, check_per_second
 from executions.queries import TaskFilter, find_records, is_at_aws, matching, nothing_matches, redrivable_until
-from executions.refusals import OperationFailed, OperationRefused
+from executions.refusals import OperationFailed, OperationRefused, OperationStopped
 from executions.step_functions import (
     REDRIVABLE_DAYS,
     Description,
@@ -30,6 +31,7 @@ from executions.step_functions import (
     redrive,
     redrive_token,
 )
+from workflows.task_ids import split_attempt
 
 _RESTART = "Restart it: manage.py executions restart."
 
@@ -83,20 +85,32 @@ def why_not_redrivable(record: TaskRecord, now: datetime) -> LeftOut | None:
     return None
 
 
+def check_redrive_pace(per_second: float) -> None:
+    """Raise OperationRefused for a pace that is none, or above AWS's quota."""
+    check_per_second(per_second, REDRIVE, settings.AWS_REGION)
+
+
 def plan_redrives_of(references: Sequence[str], stop: Event | None = None) -> RedrivePlan:
     """Return the plan for tasks that are named, by id or ARN; AWS is asked about each, a dozen a second.
 
     All or none: raises OperationRefused with the reason of each that can not be redriven; raises
-    StepFunctionsUnavailable.
+    StepFunctionsUnavailable, or OperationStopped once ``stop`` is set.
     """
     now = timezone.now()
     records = find_records(references)
-    against = [why for record in records if (why := why_not_redrivable(record, now))]
-    refuse_all(against, len(records))
+    others = _other_attempts(records)
+    against = [
+        others.get(record.pk)
+        if _missed_its_end(record, stop)
+        else why_not_redrivable(record, now) or others.get(record.pk)
+        for record in records
+    ]
+    refuse_all([why for why in against if why], len(records))
     pace = Pace(DESCRIBE.of(settings.AWS_REGION) / 2, stop)
     outcomes: list[PlannedRedrive | LeftOut] = []
     for record in records:
-        pace.wait()
+        if not pace.wait():
+            raise OperationStopped("executions", "ended while AWS was asked; nothing was changed.", "Run it again.")
         outcomes.append(_as_aws_has_it(record, stop))
     refuse_all([one for one in outcomes if isinstance(one, LeftOut)], len(records))
     return RedrivePlan(tuple(one for one in outcomes if isinstance(one, PlannedRedrive)))
@@ -114,12 +128,36 @@ def plan_redrives(chosen: TaskFilter, limit: int | None = None) -> RedrivePlan:
     records = list(found.defer("payload", "result", "errors", "cause")[:limit])
     if not records:
         raise nothing_matches(chosen, "execution that could be redriven")
-    left_out = tuple(why for record in records if (why := why_not_redrivable(record, now)))
+    others = _other_attempts(records)
+    left_out = tuple(why for record in records if (why := why_not_redrivable(record, now) or others.get(record.pk)))
     refused = {one.task_id for one in left_out}
     planned = tuple(_planned(record) for record in records if record.pk not in refused)
     if not planned:
         refuse_all(left_out, len(records))
     return RedrivePlan(planned, left_out)
+
+
+def _other_attempts(records: Sequence[TaskRecord]) -> dict[str, LeftOut]:
+    """Return, by id, which tasks are not to be redriven for another attempt: both would do the same work.
+
+    Another one is under way or has succeeded, or is the later of two that failed.
+    """
+    first_of = {record.pk: record.attempt_of or record.pk for record in records}
+    firsts = set(first_of.values())
+    attempts = TaskRecord.objects.filter(Q(pk__in=firsts) | Q(attempt_of__in=firsts))
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for task_id, attempt_of, status in attempts.values_list("pk", "attempt_of", "status"):
+        number = split_attempt(task_id)[1] if attempt_of else 1
+        found.setdefault(attempt_of or task_id, []).append((number, task_id, status))
+    others = {}
+    for task_id, first in first_of.items():
+        of_task = sorted(found.get(first, ()), reverse=True)
+        later = of_task[: next((at for at, one in enumerate(of_task) if one[1] == task_id), 0)]
+        done = (one for one in of_task if one[1] != task_id and one[2] not in UNSUCCESSFUL)
+        if other := next(done, next(iter(later), None)):
+            problem = f"its {'later ' * (other in later)}attempt {other[1]} is {other[2]}."
+            others[task_id] = LeftOut(task_id, problem, "Leave it out, and see to that one.")
+    return others
 
 
 def states_that_run_again(planned: PlannedRedrive, stop: Event | None = None) -> list[str]:
@@ -134,7 +172,7 @@ def redrive_all(
 
     Raises OperationRefused for a pace above AWS's quota.
     """
-    check_per_second(per_second, REDRIVE, settings.AWS_REGION)
+    check_redrive_pace(per_second)
     return act_on_each(
         plan.redrives,
         lambda planned: planned.task_id,
@@ -154,7 +192,7 @@ def _redrive(planned: PlannedRedrive, actor: str, batch: UUID, stop: Event | Non
     with audited(actor, AuditAction.REDRIVE_EXECUTION, planned.task_id, batch, details) as entry:
         redriven_at = redrive(planned.arn, planned.token, stop)
         entry.details["redriven_at"] = redriven_at.isoformat()
-        entry.message = f"redriven at {redriven_at:%Y-%m-%d %H:%M:%S %Z}"
+        entry.message = said_of("redriven", "had been redriven before,", redriven_at, entry.at)
     return entry.message
 
 
@@ -170,6 +208,16 @@ def _planned(record: TaskRecord, description: Description | None = None) -> Plan
     )
 
 
+def _missed_its_end(record: TaskRecord, stop: Event | None) -> bool:
+    """Return whether a record is RUNNING only since the event of its execution's end was lost, or is late."""
+    if record.status != TaskStatus.RUNNING or not is_at_aws(record):
+        return False
+    try:
+        return describe(record.execution_arn, stop).status != TaskStatus.RUNNING
+    except OperationRefused:
+        return False
+
+
 def _as_aws_has_it(record: TaskRecord, stop: Event | None) -> PlannedRedrive | LeftOut:
     try:
         description = describe(record.execution_arn, stop)
@@ -179,7 +227,7 @@ def _as_aws_has_it(record: TaskRecord, stop: Event | None) -> PlannedRedrive | L
         raise
     except OperationRefused as refused:
         return LeftOut(record.pk, refused.problem, refused.remedy)
-    if description.redrive_status != "REDRIVABLE":
+    if description.redrive_status not in ("REDRIVABLE", ""):  # "": a Step Functions that does not say
         reason = description.redrive_status_reason.rstrip(".") or f"it is {description.redrive_status}"
         return LeftOut(record.pk, f"AWS does not redrive it: {reason}.", _RESTART)
     return _planned(record, description)

@@ -3,6 +3,7 @@
 ::
 
     OperationRefused            nothing was changed; a command ends with exit code 2
+    ├── OperationStopped        ended by its user before it did anything; exit code 130
     └── OperationFailed         asked for, and AWS did not do it; exit code 1
 """
 
@@ -18,6 +19,12 @@ class OperationRefused(Exception):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem} {self.remedy}"
+
+
+class OperationStopped(OperationRefused):
+    """Its user ended it, by Ctrl-C or SIGTERM, before it did anything."""
+
+    exit_code = 130  # as a shell has it of a command that Ctrl-C ended
 
 
 class OperationFailed(OperationRefused):

@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -86,22 +87,19 @@ def resend(older_than_seconds: float, limit: int | None = None, deadline: float 
 
 
 def _run_here(deadline: float) -> Resending:
-    """Run what nobody has taken on, and workflows that died with their process; ``sent`` counts those that did well.
+    """Run what nobody has taken on, and workflows that died with their process.
 
-    The packages of the functions carry no engine, so there the tasks stay recorded.
+    ``sent`` counts those that did well, or wait for somebody's answer in a thread of their own. The packages of the
+    functions carry no engine, so there the tasks stay recorded.
     """
     done = Resending()
     if not settings.IN_PROCESS_RUNNER:
         return done
     runner = import_module(settings.IN_PROCESS_RUNNER)
     runner.take_up_abandoned()
-    for task_id in runner.waiting_tasks(OLDER_THAN_SECONDS)[:OUTBOX_LIMIT]:
-        if time.monotonic() >= deadline:
-            break
-        record: TaskRecord | None = runner.run_recorded(task_id)
-        if record is None:  # somebody else has taken it on
-            continue
-        if record.status in UNSUCCESSFUL:
+    due = runner.waiting_tasks(OLDER_THAN_SECONDS)[:OUTBOX_LIMIT]
+    for record in runner.run_each(takewhile(lambda _: time.monotonic() < deadline, due)):
+        if isinstance(record, TaskRecord) and record.status in UNSUCCESSFUL:
             done.failed += 1
             done.first_error = done.first_error or f"{record.error}: {record.cause}"
         else:

@@ -4,7 +4,7 @@ A name stays taken for 90 days, so the new execution is another attempt: ``<firs
 record like any other, sent through the outbox and started by the dispatcher.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from uuid import UUID
@@ -65,12 +65,12 @@ def plan_restarts(chosen: TaskFilter, limit: int | None = None, *, even_succeede
     """
     chosen.check()
     found = matching(chosen) if chosen.statuses else matching(chosen).filter(status__in=UNSUCCESSFUL)
-    records = list(found[:limit])
-    if not records:
+    # Some at a time: each comes with its payload.
+    plan = _plan(found[:limit].iterator(chunk_size=100), even_succeeded=even_succeeded)
+    if not plan.restarts and not plan.left_out:
         raise nothing_matches(chosen, "task that could be restarted")
-    plan = _plan(records, even_succeeded=even_succeeded)
     if not plan.restarts:
-        refuse_all(plan.left_out, len(records))
+        refuse_all(plan.left_out, len(plan.left_out))
     return plan
 
 
@@ -125,7 +125,7 @@ def _why_it_does_not_fit(record: TaskRecord) -> LeftOut | None:
     return None
 
 
-def _plan(records: Sequence[TaskRecord], *, even_succeeded: bool) -> RestartPlan:
+def _plan(records: Iterable[TaskRecord], *, even_succeeded: bool) -> RestartPlan:
     planned: dict[str, PlannedRestart] = {}  # by the new id: two attempts of one task are restarted as one
     left_out = []
     for record in records:

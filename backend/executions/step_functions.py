@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,7 @@ def redrive(arn: str, token: str, stop: Event | None = None) -> datetime:
     Raises OperationRefused with AWS's reason for one that can not be redriven.
     """
     answer = _ask(arn, lambda client: client.redrive_execution(executionArn=arn, clientToken=token), stop)
-    redriven_at: datetime = answer["redriveDate"]
+    redriven_at: datetime = answer["redriveDate"].astimezone(UTC)
     return redriven_at
 
 
@@ -149,7 +149,7 @@ def stop_execution(arn: str, cause: str, stop: Event | None = None) -> datetime:
         lambda client: client.stop_execution(executionArn=arn, error=STOPPED_ERROR, cause=cause[:MAX_CAUSE_LENGTH]),
         stop,
     )
-    stopped_at: datetime = answer["stopDate"]
+    stopped_at: datetime = answer["stopDate"].astimezone(UTC)
     return stopped_at
 
 

@@ -1,9 +1,9 @@
 """Tells operations of what is stuck: one alert, not a flood.
 
 At most one alert is open. It is told when it opens, when something of another kind is stuck as well, again after
-STUCK_REMIND_SECONDS, and once when all has been well for an hour. A kind that went and comes back while the alert
-is open is not told again, so what comes and goes, as the counts of SQS do, is no flood. What could not be looked at
-counts as it was when it was seen last.
+STUCK_REMIND_SECONDS (unless an earlier mail has not left yet), and once when all has been well for an hour. A kind
+that went and comes back while the alert is open is not told again, so what comes and goes, as the counts of SQS do,
+is no flood. What could not be looked at counts as it was when it was seen last.
 """
 
 import logging
@@ -19,12 +19,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.turns import take_turn
-from executions.alert_mails import CALM_SECONDS, Event, alert_mail, last_seen
+from executions.alert_mails import CALM_SECONDS, TEMPLATE_NAME, Event, alert_mail, last_seen
 from executions.findings import Finding, Kind, Seen, look_at_queues, look_at_records
-from executions.models import Alert
+from executions.models import Alert, TaskRecord, TaskStatus
 from executions.registry import registered_tasks
 
 OPERATIONS_GROUP = "Operations"
+MAIL_TASK = "send_notification_email"
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ def _tell(seen: Seen, now: datetime) -> int:
     alert.save()
     if step.event is None or (step.event is Event.CLOSED and not was_told):
         return 0
+    if step.event is Event.REMINDED and _has_unsent_mail(alert):
+        return 0
     told = _enqueue_mails(step.event, alert, seen, now)
     if told:
         alert.told_at = now
@@ -115,11 +118,17 @@ def _tell(seen: Seen, now: datetime) -> int:
     return told
 
 
+def _has_unsent_mail(alert: Alert) -> bool:
+    """Return whether the outbox still has a mail of this alert: reminders behind it would all arrive with it."""
+    unsent = TaskRecord.objects.filter(task=MAIL_TASK, status=TaskStatus.READY, enqueued_at__gte=alert.opened_at)
+    return unsent.filter(payload__template_name=TEMPLATE_NAME).exists()
+
+
 def _enqueue_mails(event: Event, alert: Alert, seen: Seen, now: datetime) -> int:
     people = people_to_tell()
     if not people:
         logger.error('There is nobody to tell of an alert: give somebody an address and the group "Operations".')
-    task = registered_tasks()["send_notification_email"].task
+    task = registered_tasks()[MAIL_TASK].task
     for person in people:
         task.enqueue(user_id=person.pk, **alert_mail(person, event, alert, seen, now))
     return len(people)

@@ -8,12 +8,12 @@ from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from core.models import Property, name_of
+from core.models import Property
 from reports.contradictions import Contradiction
 from reports.emails import email_thumbnail
 from reports.links import ReportLink, report_url
 from reports.models import GuardReport
-from reports.presentation import PresentedFile, PresentedReport, local_time, present, tell_time
+from reports.presentation import PresentedFile, PresentedReport, local_time, present, tell_incident
 
 NOTE_CHARACTERS = 400
 FILES_PER_REPORT = 5
@@ -112,7 +112,7 @@ def line_of(report: GuardReport, day: Day) -> Line:
         time_zone=moment.tzname() or "",
         url=report_url(ReportLink(report.pk, day.user_id)),
         guard=str(report.guard),
-        incident=_incident(report),
+        incident=tell_incident(report),
         is_open=report.is_incident and report.acknowledged_at is None,
         contradictions=[found.sentence for found in day.contradictions[report.pk]],
     )
@@ -165,15 +165,3 @@ def _details(report: GuardReport, shown: PresentedReport, pictures: list[Present
         files=shown.files[:FILES_PER_REPORT],
         more_files=max(0, len(shown.files) - FILES_PER_REPORT),
     )
-
-
-def _incident(report: GuardReport) -> str:
-    if not report.is_incident:
-        return ""
-    if report.acknowledged_at is None:
-        return _("Incident, not acknowledged yet")
-    time = tell_time(report.acknowledged_at.astimezone(local_time(report).tzinfo))
-    if report.acknowledged_by is None:
-        return _("Incident, acknowledged on %(time)s") % {"time": time}
-    words = {"name": name_of(report.acknowledged_by), "time": time}
-    return _("Incident, acknowledged by %(name)s on %(time)s") % words

@@ -25,7 +25,7 @@ from workflows.contracts.incident_escalation import (
     RecordAcknowledgementInput,
     Turn,
 )
-from workflows.errors import NobodyAcknowledged, PayloadInvalid, ReportNotFound
+from workflows.errors import NobodyAcknowledged, RecipientNotFound, ReportNotFound
 
 
 def choose_person(given: ChoosePersonInput) -> Turn:
@@ -35,12 +35,13 @@ def choose_person(given: ChoosePersonInput) -> Turn:
     """
     with transaction.atomic():
         report = locked_report(given.report_id)
-        if not report.is_active:
-            raise ReportNotFound(
-                str(report), "is out of use: nobody is asked of it.", "Put it in use again, and redrive this execution."
-            )
         turn = _turn(report, given)
-    if turn is None:  # raised out of the transaction, which has closed the turn before
+    # Raised out of the transaction, which has closed the turn before.
+    if turn is None and not report.is_active:
+        raise ReportNotFound(
+            str(report), "is out of use: nobody is asked of it.", "Put it in use again, and redrive this execution."
+        )
+    if turn is None:
         raise NobodyAcknowledged(
             f"report {given.report_id}",
             f"{given.previous_turn} people were asked, there is nobody else to ask, and nobody has acknowledged.",
@@ -52,13 +53,13 @@ def choose_person(given: ChoosePersonInput) -> Turn:
 def keep_token(given: AwaitAcknowledgementInput) -> Acknowledgement | None:
     """Keep the token that ends the person's turn, whose time begins now; return an answer that came before it.
 
-    Safe to retry: the token of a later attempt is the one that counts. Raises PayloadInvalid.
+    Safe to retry: the token of a later attempt is the one that counts. Raises RecipientNotFound.
     """
     with transaction.atomic():
         try:
             inquiry = locked_inquiry(given.inquiry_id)
         except IncidentInquiry.DoesNotExist:
-            raise _no_inquiry(given.inquiry_id) from None
+            raise no_inquiry(given.inquiry_id) from None
         if inquiry.status == InquiryStatus.ASKED:
             _begin_to_wait(inquiry, given.task_token)
         return answer_of(inquiry)
@@ -112,6 +113,8 @@ def _turn(report: GuardReport, given: ChoosePersonInput) -> Turn | None:
     _close(asked.filter(turn=given.previous_turn, status=InquiryStatus.ASKED), report)
     if report.acknowledged_at is not None:
         return _answer(number if begun else given.previous_turn)
+    if not report.is_active:
+        return None
     if begun is None:
         already = set(asked.values_list("user_id", flat=True))
         person = next((user for user in people_to_ask(report) if user.pk not in already), None)
@@ -153,7 +156,6 @@ def _answer(number: int, inquiry: IncidentInquiry | None = None) -> Turn:
     )
 
 
-def _no_inquiry(inquiry_id: int) -> PayloadInvalid:
-    return PayloadInvalid(
-        f"inquiry {inquiry_id}", "does not exist.", 'Start a new execution: "Choose Person" makes the inquiries.'
-    )
+def no_inquiry(inquiry_id: int) -> RecipientNotFound:
+    """Return the error for an inquiry that is no more: it went with the person's account, and the next one is asked."""
+    return RecipientNotFound(f"inquiry {inquiry_id}", "does not exist.", "Give the id that Choose Person answered.")

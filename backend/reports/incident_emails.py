@@ -13,7 +13,7 @@ from reports.links import ReportLink, incident_url, report_url
 from reports.models import GuardReport, IncidentInquiry
 from reports.presentation import incident_title, present, tell_clock
 from workflows.contracts.notification_email import EmailDocument
-from workflows.errors import PayloadInvalid, RecipientNotFound
+from workflows.errors import RecipientNotFound
 
 TEMPLATE_NAME = "emails/incident.html"
 
@@ -21,16 +21,18 @@ TEMPLATE_NAME = "emails/incident.html"
 def incident_email(inquiry_id: int) -> EmailDocument:
     """Return the mail of an inquiry, in the language of the person who is asked.
 
-    Its times count from now, since the turn's wait begins right after the mail has left. Raises PayloadInvalid,
-    RecipientNotFound and TemplateInvalid. Safe to retry: nothing is saved.
+    Its times count from now, since the turn's wait begins right after the mail has left. Raises RecipientNotFound,
+    also where nobody need be asked any more, and TemplateInvalid. Safe to retry: nothing is saved.
     """
     inquiry = IncidentInquiry.objects.filter(pk=inquiry_id).first()
-    if inquiry is None:
-        raise PayloadInvalid(f"inquiry {inquiry_id}", "does not exist.", "Give the id that Choose Person answered.")
+    if inquiry is None:  # it went with the person's account
+        raise RecipientNotFound(f"inquiry {inquiry_id}", "does not exist.", "Give the id that Choose Person answered.")
     reader = reader_of(inquiry.user_id)
     report = GuardReport.objects.for_reading().get(pk=inquiry.report_id)
     if not report.is_active:
         raise RecipientNotFound(f"report {report.pk}", "is out of use: nobody is told of it.", "Put it in use again.")
+    if report.acknowledged_at is not None:
+        raise RecipientNotFound(f"report {report.pk}", "is acknowledged: nobody is asked of it.", "Nothing is to do.")
     with translation.override(language_of(reader)):
         shown, subject = present(report), incident_title(report)
         images = inline_images(shown)

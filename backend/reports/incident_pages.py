@@ -1,6 +1,8 @@
 """The page where a supervisor answers to an incident, without a sign-in: its link is the right to answer.
 
-Opening it changes nothing, since mail programs open links by themselves; its two buttons do.
+Opening it changes nothing, since mail programs open links by themselves; its two buttons do. The form has no CSRF
+token: who knows the link can answer anyway, who does not has nothing to send, and a browser that refuses cookies,
+as those inside mail programs may, would be turned away.
 """
 
 import logging
@@ -12,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from core.models import language_of, name_of
@@ -30,6 +33,7 @@ _ANSWERS: dict[str, Callable[[int], IncidentInquiry]] = {"acknowledge": acknowle
 logger = logging.getLogger(__name__)
 
 
+@csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def incident_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show an incident to the person who is asked, and take the answer: see ``_show`` for what it says when."""
@@ -90,10 +94,7 @@ def _show(
         said, remedy, status = _("Your time to answer is over"), _who_is_asked(inquiry), 410
     page = render(request, "reports/incident.html", _context(inquiry) | _said(said, remedy, notice), status=status)
     page["Content-Security-Policy"] = _POLICY
-    private(page)
-    # Not no-referrer: the form would then come with "Origin: null", which CsrfViewMiddleware refuses.
-    page["Referrer-Policy"] = "same-origin"
-    return page
+    return private(page)
 
 
 def _context(inquiry: IncidentInquiry) -> dict[str, Any]:

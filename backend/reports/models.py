@@ -21,7 +21,9 @@ class GuardReportQuerySet(SoftDeleteQuerySet["GuardReport"]):
 
     def for_reading(self) -> Self:
         """Return the reports with everything that a list or a page shows, in a fixed number of queries."""
-        return self.select_related("guard__user", "property", "shift").prefetch_related("files__thumbnails")
+        return self.select_related("guard__user", "property", "shift", "acknowledged_by").prefetch_related(
+            "files__thumbnails"
+        )
 
 
 class GuardReport(SoftDeleteModel):

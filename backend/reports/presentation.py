@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core.models import Property
+from core.models import Property, name_of
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
 from reports.reasons import sentence_of
 
@@ -30,11 +30,12 @@ class PresentedFile:
 
 @dataclass(frozen=True)
 class PresentedReport:
-    """What a reader is shown of a report; ``time`` is that of the place."""
+    """What a reader is shown of a report; ``time`` is that of the place, ``incident`` "" for what is none."""
 
     report: GuardReport
     place: str
     address: str
+    incident: str
     guard: str
     time: str
     time_zone: str
@@ -59,6 +60,7 @@ def present(report: GuardReport, contradictions: Sequence[str] = ()) -> Presente
         report=report,
         place=report.property.name if report.property else "",
         address=report.property.address if report.property else "",
+        incident=tell_incident(report),
         guard=str(report.guard),
         time=tell_time(moment),
         time_zone=moment.tzname() or "",
@@ -92,12 +94,27 @@ def tell_time(moment: datetime) -> str:
 
 
 def tell_clock(moment: datetime, report: GuardReport, now: datetime) -> str:
-    """Return a time at the report's place as its clocks show it, such as 14:05; with the date on another day."""
+    """Return a time as clocks at the report's place show it, such as 14:05 CST; with the date on another day."""
     zone = (report.property or Property()).tzinfo()
     local = moment.astimezone(zone)
     # Translators: a date format of Django, for the time of day.
     same_day = local.date() == now.astimezone(zone).date()
-    return date_format(local, _("H:i"), use_l10n=False) if same_day else tell_time(local)
+    told = date_format(local, _("H:i"), use_l10n=False) if same_day else tell_time(local)
+    name = local.tzname() or ""  # the reader may be somewhere else
+    return f"{told} {f'UTC{name}' if name.startswith(('+', '-')) else name}".rstrip()
+
+
+def tell_incident(report: GuardReport) -> str:
+    """Return how an incident stands, "" for what is none."""
+    if not report.is_incident:
+        return ""
+    if report.acknowledged_at is None:
+        return _("Incident, not acknowledged yet")
+    time = tell_time(report.acknowledged_at.astimezone(local_time(report).tzinfo))
+    if report.acknowledged_by is None:
+        return _("Incident, acknowledged on %(time)s") % {"time": time}
+    words = {"name": name_of(report.acknowledged_by), "time": time}
+    return _("Incident, acknowledged by %(name)s on %(time)s") % words
 
 
 def incident_title(report: GuardReport) -> str:

@@ -14,7 +14,7 @@ def lambda_handler(event: AwaitAcknowledgementInput) -> KeptToken:
     """Keep the token for the page behind the mail's link; end the state at once if somebody was quicker than this.
 
     Safe to retry: the token of a later attempt takes the earlier one's place, and a token ends its state once. Raises
-    PayloadInvalid; DatabaseUnavailable and StorageUnavailable when trying again helps.
+    RecipientNotFound; DatabaseUnavailable and StorageUnavailable when trying again helps.
     """
     from reports.escalation import keep_token
 

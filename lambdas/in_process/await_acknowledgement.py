@@ -14,7 +14,7 @@ from django.utils import timezone
 from executions.callbacks import new_local_token
 from lambdas.shared.database import database_errors
 from lambdas.shared.step import step
-from reports.escalation import answer_of, keep_token
+from reports.escalation import answer_of, keep_token, no_inquiry
 from reports.incidents import is_over, locked_inquiry
 from reports.models import IncidentInquiry, InquiryStatus
 from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
@@ -47,7 +47,10 @@ def _keep(event: AwaitAcknowledgementInput) -> KeptToken:
 
 def _answer_or_timeout(inquiry_id: int) -> Acknowledgement | None:
     with database_errors(), transaction.atomic():
-        inquiry = locked_inquiry(inquiry_id)
+        try:
+            inquiry = locked_inquiry(inquiry_id)
+        except IncidentInquiry.DoesNotExist:
+            raise no_inquiry(inquiry_id) from None
         answer = answer_of(inquiry)
         waits = settings.IN_PROCESS_WORKFLOWS != "inline"
         if answer is not None or (waits and not is_over(inquiry, timezone.now())):

@@ -223,7 +223,7 @@ def test_only_facts_about_one_file_or_one_person_are_caught(state: State) -> Non
         "Make Thumbnails": {*names(guard_report.FILE_ERRORS), *CRASHES},
         "Render Email": recipient,
         "Send Email": recipient,
-        "Await Acknowledgement": set(NO_ANSWER),
+        "Await Acknowledgement": {*recipient, *NO_ANSWER},
     }
     of_workflow = {
         "guard_report": expected,

@@ -7,7 +7,8 @@
     Is Acknowledged          somebody has acknowledged meanwhile -> Acknowledged Already
     Render Email             the mail with the link; a person whom no mail reaches -> Choose Person
     Send Email               likewise
-    Await Acknowledgement    waits with a task token for the link's page; no answer in time -> Choose Person
+    Await Acknowledgement    waits with a task token for the link's page; no answer in time, or the person's account
+                             was deleted -> Choose Person
     Record Acknowledgement
     Summarize
 
@@ -87,7 +88,7 @@ def _await_acknowledgement(choose: LambdaTask, permanent: Sequence[type[Exceptio
         result_path="$.acknowledgement",
         # A person who does not answer is not asked again.
         retry=retriers(transient=contract.TRANSIENT_ERRORS, permanent=permanent, never=no_answer),
-        catch=Catch(choose, error_equals=no_answer, result_path="$.refusal"),
+        catch=Catch(choose, error_equals=[*names_of(contract.RECIPIENT_ERRORS), *no_answer], result_path="$.refusal"),
     )
 
 

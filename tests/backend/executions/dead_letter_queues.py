@@ -105,12 +105,16 @@ class SqsMoves:
         self.dlq, self.total, self.moved = dlq, total, 0
         self.started: list[dict[str, Any]] = []
         self.status, self.failure = "", ""
+        self.begun_at, self.shown_late = 0, 0
         self.cancelled: list[str] = []
         answer("ListMessageMoveTasks", self._list)
         answer("StartMessageMoveTask", self._start)
         answer("CancelMessageMoveTask", self._cancel)
 
     def _list(self, _request: dict[str, Any]) -> dict[str, Any]:
+        if self.started and self.shown_late:
+            self.shown_late -= 1
+            return self.before
         if not self.status:
             return {"Results": []}
         if self.status == "CANCELLING":
@@ -124,12 +128,21 @@ class SqsMoves:
         handle = {"TaskHandle": "handle-1"} if self.status == "RUNNING" else {}
         failure = {"FailureReason": self.failure} if self.failure else {}
         return {
-            "Results": [{"Status": self.status, "ApproximateNumberOfMessagesMoved": self.moved, **handle, **failure}]
+            "Results": [
+                {
+                    "Status": self.status,
+                    "ApproximateNumberOfMessagesMoved": self.moved,
+                    "StartedTimestamp": self.begun_at,
+                    **handle,
+                    **failure,
+                }
+            ]
         }
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.before = self._list({})
         self.started.append(request)
-        self.status = "RUNNING"
+        self.status, self.moved, self.begun_at = "RUNNING", 0, self.begun_at + 1
         return {"TaskHandle": "handle-1"}
 
     def _cancel(self, request: dict[str, Any]) -> dict[str, Any]:

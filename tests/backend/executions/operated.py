@@ -28,7 +28,7 @@ class Operated:
         self.calls: Counter[str] = Counter()
         self.broken: set[int] = set()
         server.functions.update(load=self._load, work=self._work, finish=self._finish)
-        self._machine = ""
+        self._machines: dict[bool, str] = {}
 
     @property
     def sfn(self) -> "SFNClient":
@@ -48,9 +48,9 @@ class Operated:
         self.calls["finish"] += 1
         return event
 
-    def machine(self) -> str:
-        """Three steps: load, one iteration of work per item, finish."""
-        if not self._machine:
+    def machine(self, *, in_turn: bool = False) -> str:
+        """Three steps: load, one iteration of work per item (side by side, or one after the other), finish."""
+        if in_turn not in self._machines:
             work = {"StartAt": "Work", "States": {"Work": _task("work") | {"End": True}}}
             steps = {
                 "Load": _task("load") | {"ResultPath": None},
@@ -59,13 +59,14 @@ class Operated:
                     "ItemsPath": "$.items",
                     "ItemSelector": {"item.$": "$$.Map.Item.Value"},
                     "ItemProcessor": work,
+                    "MaxConcurrency": 1 if in_turn else 0,
                 },
                 "Finish": _task("finish"),
             }
             name = f"m-{new_task_id()}"
             made = self.sfn.create_state_machine(name=name, definition=machine_of(**steps), roleArn=ROLE)
-            self._machine = made["stateMachineArn"]
-        return self._machine
+            self._machines[in_turn] = made["stateMachineArn"]
+        return self._machines[in_turn]
 
     def run(self, *broken: int, machine: str = "", **record: Any) -> TaskRecord:
         """Run an execution over three items to its end, some of them broken; its record."""

@@ -8,9 +8,9 @@ from botocore.exceptions import ClientError
 from django.utils import timezone
 from pytest_django import Settings
 
-from executions import aws
+from executions import aws, dead_letters
 from executions.dead_letters import Selection, find, judged, lacks_id, read, reasons
-from executions.held_messages import HOLD_SECONDS, HeldMessages
+from executions.held_messages import HOLD_SECONDS, MAX_HOLD_SECONDS, HeldMessages
 from executions.models import TaskRecord, TaskStatus
 from executions.queue_pair import queue_pair
 from executions.refusals import OperationFailed, OperationRefused
@@ -21,6 +21,7 @@ from tests.backend.executions.dead_letter_queues import (
     DeadLetterQueue,
     answer,
     good,
+    make_queues,
 )
 from workflows.message import MessageRejected, read_message
 
@@ -109,7 +110,7 @@ def test_a_letter_tells_its_age_and_how_often_it_was_received(dlq: DeadLetterQue
     dlq.put(good(), MessageAttributes={"ERROR_CODE": {"DataType": "String", "StringValue": "X"}})
     read()
 
-    [letter] = read().letters
+    [letter] = read(whole=lambda _letter: True).letters
 
     assert letter.receive_count == 2
     assert timedelta(0) <= timezone.now() - letter.sent_at < timedelta(minutes=1)
@@ -208,7 +209,7 @@ def test_what_is_held_is_renewed_before_others_would_get_it(dlq: DeadLetterQueue
     assert held.receive() == []
 
     [request] = renewed
-    assert [entry["VisibilityTimeout"] for entry in request["Entries"]] == [HOLD_SECONDS]
+    assert [entry["VisibilityTimeout"] for entry in request["Entries"]] == [2 * HOLD_SECONDS]
 
 
 def test_a_message_that_sqs_delivers_twice_is_handed_out_once(dlq: DeadLetterQueue) -> None:
@@ -266,12 +267,119 @@ def test_two_queues_that_do_not_belong_together_are_refused(dlq: DeadLetterQueue
 
 
 def test_a_queue_that_is_not_there_is_a_wrong_setting(dlq: DeadLetterQueue, settings: Settings) -> None:
-    settings.AWS_SQS_DLQ_URL = f"{dlq.url}-gone"
+    settings.AWS_SQS_QUEUE_URL = f"{dlq.queue_url}-gone"
 
-    with pytest.raises(OperationRefused, match="there is no such queue") as refusal:
+    with pytest.raises(OperationRefused, match=r"AWS_SQS_QUEUE_URL: is .*there is no such queue") as refusal:
         read()
 
     assert refusal.value.exit_code == 2
+
+
+def test_a_dead_letter_queue_that_is_gone_is_a_wrong_setting(dlq: DeadLetterQueue) -> None:
+    aws.sqs().delete_queue(QueueUrl=dlq.url)
+
+    with pytest.raises(OperationRefused, match=r"AWS_SQS_DLQ_URL: is .*there is no such queue"):
+        read()
+
+
+def test_no_other_queue_is_looked_at_than_the_dead_letter_queue(dlq: DeadLetterQueue, settings: Settings) -> None:
+    aws.sqs().send_message(QueueUrl=dlq.queue_url, MessageBody=good("alive"))
+    settings.AWS_SQS_DLQ_URL = dlq.queue_url
+
+    for look in (read, lambda: find("alive")):
+        with pytest.raises(OperationRefused, match="belong together"):
+            look()
+
+    [alive] = dlq.moved()
+    assert alive["Attributes"]["ApproximateReceiveCount"] == "1"  # this look's own
+
+
+def test_bodies_are_kept_only_of_what_is_wanted_whole(dlq: DeadLetterQueue) -> None:
+    attributes = {"ERROR_CODE": {"DataType": "String", "StringValue": "X"}}
+    dlq.put(good(), good("task-2"), MessageAttributes=attributes)
+
+    first, second = read(whole=lambda letter: letter.task_id == "task-2").letters
+
+    assert (first.body, first.attributes, first.message_attributes, first.lacks_id) == ("", {}, {}, True)
+    assert (json.loads(second.body)["id"], second.lacks_id) == ("task-2", False)
+    assert second.message_attributes.keys() == attributes.keys()
+
+
+def test_reading_ends_where_bodies_would_fill_the_memory(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "MAX_KEPT_BYTES", 3000)
+    ids = dlq.put(*(good(f"task-{n}", filler="x" * 1000) for n in range(5)))
+
+    reading = read(whole=lambda _letter: True)
+
+    assert (len(reading.letters), reading.is_complete, reading.approximate_total) == (3, False, 5)
+    assert len(read().letters) == 5
+    assert dlq.is_untouched_with(ids)
+
+
+def test_a_name_of_any_length_is_kept_as_long_as_a_task_can_have_one(dlq: DeadLetterQueue) -> None:
+    dlq.put(json.dumps({"task": "x" * 100_000}))
+
+    [letter] = read().letters
+
+    assert letter.task == "x" * 255
+
+
+def test_what_somebody_else_holds_is_counted_and_not_called_nothing(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"), good("task-2"), good("task-3"))
+    aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
+
+    reading = read()
+
+    assert (len(reading.letters), reading.held_by_others, reading.is_complete) == (2, 1, False)
+
+
+@pytest.mark.usefixtures("dlq")
+def test_a_fifo_queue_that_shows_a_part_of_a_group_is_read_in_part(settings: Settings) -> None:
+    fifo = make_queues(settings, ".fifo")
+    for number in range(12):
+        fifo.put(good(f"task-{number}"), MessageGroupId="one", MessageDeduplicationId=str(number))
+
+    reading = read()
+
+    assert (len(reading.letters), reading.is_complete, reading.approximate_total) == (10, False, 12)
+
+
+def test_who_holds_for_long_renews_seldom(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"))
+    now = [0.0]
+    held = HeldMessages(dlq.url, now=lambda: now[0])
+    renewed: list[int] = []
+    aws.sqs().meta.events.register(
+        "before-call.sqs.ChangeMessageVisibilityBatch",
+        lambda params, **_: renewed.append(json.loads(params["body"])["Entries"][0]["VisibilityTimeout"]),
+    )
+
+    held.receive()
+    for second in range(3600):
+        now[0] = second
+        held._renew()
+
+    assert renewed[:3] == [40, 80, 160]
+    assert max(renewed) == MAX_HOLD_SECONDS
+    assert len(renewed) < 12
+
+
+def test_what_others_received_meanwhile_is_held_no_longer(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"), good("task-2"))
+    now = [0.0]
+    held = HeldMessages(dlq.url, now=lambda: now[0])
+    held.receive()
+    requests: list[int] = []
+
+    def refuse_one(request: dict[str, Any]) -> dict[str, Any]:
+        requests.append(len(request["Entries"]))
+        return {"Successful": [{"Id": "1"}], "Failed": [{"Id": "0", "Code": "MessageNotInflight"}]}
+
+    answer("ChangeMessageVisibilityBatch", refuse_one)
+    for now[0] in (HOLD_SECONDS / 2, 3 * HOLD_SECONDS):
+        held._renew()
+
+    assert requests == [2, 1]
 
 
 @pytest.mark.usefixtures("dlq")

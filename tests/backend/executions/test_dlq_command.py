@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from executions import message_moves, moving
+from executions import aws, message_moves, moving
 from executions.held_messages import HeldMessages
 from executions.models import AuditEntry, TaskRecord, TaskStatus
 from executions.stopping import stop_event
@@ -85,6 +85,18 @@ def test_list_says_when_it_read_only_a_part(dlq: DeadLetterQueue) -> None:
     dlq.put(*(good(f"task-{n}") for n in range(3)))
 
     assert "2 of about 3 messages were read." in run("list", "--limit", "2")
+
+    out, err = StringIO(), StringIO()
+    call_command("dlq", "list", "--limit", "2", "--json", stdout=out, stderr=err)
+    assert len(json.loads(out.getvalue())) == 2
+    assert err.getvalue() == "2 of about 3 messages were read.\n"
+
+
+def test_a_queue_whose_messages_somebody_else_holds_is_not_called_empty(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"))
+    aws.sqs().receive_message(QueueUrl=dlq.url)
+
+    assert run("list").startswith("About 1 more are not shown: somebody else has received them")
 
 
 @pytest.mark.usefixtures("dlq")

@@ -1,7 +1,10 @@
+from datetime import timedelta
+
 import pytest
 
+from executions import acting
 from executions.execution_stops import plan_stops, stop_all
-from executions.models import AuditEntry, TaskStatus
+from executions.models import AuditEntry, TaskRecord, TaskStatus
 from executions.refusals import OperationRefused
 from tests.backend.executions.operated import Operated
 from tests.backend.executions.test_redriving import failed
@@ -48,3 +51,13 @@ def test_without_a_reason_or_above_the_quota_nothing_is_stopped(reason: str, per
         stop_all(plan_stops([record.pk]), "ana", reason, per_second)
 
     assert not AuditEntry.objects.exists()
+
+
+def test_what_had_ended_before_is_not_told_as_stopped_now(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting, "_CLOCKS_DIFFER", timedelta(0))
+    record = operated.run()
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING)  # the event of its end was lost
+
+    [deed] = stop_all(plan_stops([record.pk]), "ana", "why", 20).done
+
+    assert deed.said.startswith("had ended before, at ")

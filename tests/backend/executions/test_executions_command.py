@@ -72,10 +72,21 @@ def test_a_list_as_json_has_all_that_the_table_has() -> None:
         (["list", "--workflow", "x"], "--workflow: there is no 'x'. Choose one of "),
         (["list", "--since", "noon"], "--since: 'noon' is no time. Give it as 2026-11-24T08:00, or as 30m"),
         (["list", "--report", "9"], "--report 9: no task fits. Leave an option out, or go further back."),
-        (["list", "--limit", "0"], "--limit: is 0. Give 1 or more."),
+        (["list", "--limit", "0"], "--limit: is 0. Give 1 to 1,000,000."),
         (["show", "x"], "x: there is no such task. Give the id of a task or the ARN of its execution;"),
         (["show"], "executions: is not told which task. Give an id or --report, one of the two."),
         (["show", "x", "--report", "1"], "executions: is not told which task."),
+        (["show", "\x00"], "'\\x00': there is no such task."),
+        (["show", "\udcff"], "'\\udcff': there is no such task."),
+        (["redrive", ""], "'': there is no such task."),
+        (["list", "--error", "\x00"], "--error: has a character that no record has. Leave it out."),
+        (["list", "--status", ""], "--status: there is no ''. Choose one of READY,"),
+        (["list", "--limit", str(10**25)], "--limit: is 10000000000000000000000000. Give 1 to 1,000,000."),
+        (["list", "--after", "2026-11-24T08:00:00+00:00,\x00"], "is no page. Give what the list before ended with."),
+        (["redrive", "x", "--per-second", "0"], "--per-second: is 0; AWS takes 150 RedriveExecution a second"),
+        (["redrive", "x", "--per-second", "nan"], "--per-second: is nan; AWS takes 150"),
+        (["redrive", "x", "--per-second", "1e-300", "--yes"], "Give at least 0.01 and at most 150"),
+        (["stop", "x", "--reason", " "], "--reason: is empty, too long or no text. Say why in 1 to 1000 characters."),
         (["history", "x"], "x: there is no such task."),
         (["redrive", "x", "--yes"], "x: there is no such task."),
         (["redrive"], "executions: is not told which tasks. Give ids, or a filter such as --since 2h."),
@@ -112,6 +123,8 @@ def test_a_failed_execution_is_shown_with_where_it_failed_and_what_can_be_done(o
     assert facts["Error"].strip().startswith("Broken: ")
     assert "REDRIVABLE" in shown
     assert "redrive: goes on at Work (Process 0)" in shown
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING)
+    assert f"go on where it failed: manage.py executions redrive {record.pk}" in run("show", record.pk)
     assert f"restart: runs everything again as {record.pk}-attempt-2, by today's definition." in shown
     assert "A mail about the report that was sent is not sent again either way." in shown
 
@@ -172,6 +185,7 @@ def test_without_an_answer_of_aws_what_the_record_knows_is_shown(
 
     assert f"Task:         process_guard_report {record.pk}" in shown
     assert said in shown
+    assert "redrive: goes on" not in shown
     code, text = refused("history", record.pk)
     assert (code, said.partition(":")[0] in text) == (2, True)
 
@@ -237,6 +251,16 @@ def test_many_are_redriven_by_filter_and_each_is_audited(operated: Operated) -> 
     assert [operated.followed(record).status for record in records] == [TaskStatus.SUCCEEDED] * 3
     assert AuditEntry.objects.filter(outcome="done").values("batch").distinct().count() == 1
     assert AuditEntry.objects.count() == 3
+
+
+def test_a_preview_tells_of_one_that_aws_has_not_and_goes_on(operated: Operated) -> None:
+    gone, record = failed(error="Broken"), operated.run(1, machine=operated.machine(in_turn=True))
+
+    preview = run("redrive", "--error", "Broken")
+
+    assert f"{gone.pk} will be refused: {gone.execution_arn}: Step Functions has no such execution" in preview
+    assert f"{record.pk} guard_report Broken, 13 days left, from: Work (Process 0)" in preview
+    assert preview.endswith("Nothing was changed. Give --yes to do it.\n")
 
 
 def test_a_pace_above_the_quota_is_exit_code_2(operated: Operated, settings: Settings) -> None:

@@ -182,6 +182,26 @@ def test_a_fail_state_that_is_redriven_is_entered_again_and_is_one_visit() -> No
     assert (found.status, found.redrives) == ("FAILED", 1)
 
 
+def test_a_distributed_map_that_is_redriven_runs_again_and_is_one_visit() -> None:
+    told: list[Told] = [
+        STARTED,
+        entered("Each", 0, "Map"),
+        ("MapStateStarted", 2, {}),
+        ("MapRunStarted", 3, {"mapRunArn": "arn"}),
+        ("MapRunFailed", 4, {"error": "States.ExceedToleratedFailureThreshold"}),
+        ("MapStateFailed", 5, {}),
+        ("ExecutionFailed", 6, {"error": "States.ExceedToleratedFailureThreshold"}),
+        ("ExecutionRedriven", 7, {"redriveCount": 1}),
+        ("MapRunRedriven", 8, {"mapRunArn": "arn", "redriveCount": 1}),
+    ]
+    assert outcomes(history(*told[:7])) == {"Each": "failed"}
+    assert outcomes(history(*told)) == {"Each": "running"}
+
+    found = history(*told, ("MapRunSucceeded", 9, {}), ("MapStateSucceeded", 10, {}), exited("Each", 11, "Map"))
+
+    assert [(visit.label, visit.redrives, visit.outcome) for visit in found.visits] == [("Each", 1, "succeeded")]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("rounds", [[], [{2}], [{1, 2, 3}], [{1, 3}, {3}], [{1, 2}, {1, 2}, {2}]])
 def test_however_often_a_map_is_redriven_each_iteration_has_its_own_tries(

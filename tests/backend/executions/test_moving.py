@@ -1,6 +1,8 @@
 import json
+import time
+from collections.abc import Iterator
 from contextlib import suppress
-from threading import Event
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -13,12 +15,14 @@ from hypothesis import strategies as st
 from moto.sqs.models import sqs_backends
 from pytest_django import Settings
 
-from executions import aws, message_moves
+from executions import aws, held_messages, message_moves, moving
 from executions.dead_letters import Selection
 from executions.models import AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from executions.moving import MAX_PER_SECOND, Moved, Order, body_to_send, preview, redrive
 from executions.refusals import OperationFailed, OperationRefused
+from executions.sending import MAX_BATCH_BYTES
 from tests.backend.executions.dead_letter_queues import (
+    GOOD,
     NO_JSON,
     UNFIT,
     UNKNOWN,
@@ -122,7 +126,8 @@ def test_even_what_is_rejected_is_moved_when_that_is_wanted(dlq: DeadLetterQueue
 def test_attributes_and_the_trace_go_with_a_message(dlq: DeadLetterQueue) -> None:
     attributes = {
         "ERROR_CODE": {"DataType": "String", "StringValue": "X"},
-        "blob": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
+        "blob": {"DataType": "Binary.png", "BinaryValue": b"\x00\x01\xff"},
+        "retries": {"DataType": "Number.int", "StringValue": "-3"},
     }
     dlq.put(good("task-1"), MessageAttributes=attributes, MessageSystemAttributes=TRACE)
 
@@ -507,3 +512,123 @@ def test_every_message_of_a_task_id_is_moved_when_that_is_meant(dlq: DeadLetterQ
 
     assert move(order(Selection(ids=["task-1"]))).count == 2
     assert dlq.moved_ids() == ["task-1", "task-1"]
+
+
+def test_an_id_that_somebody_else_took_is_told(dlq: DeadLetterQueue) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(12)))
+    wanted = order(Selection(ids=[f"task-{n}" for n in range(12)]))
+
+    def take_the_rest(_moved: Moved) -> None:
+        aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=10)
+
+    moved = redrive(wanted, Event(), take_the_rest)
+
+    assert (moved.count, moved.missing) == (10, 2)
+
+
+def test_a_body_that_its_id_makes_too_large_is_told_and_keeps_no_other_back(dlq: DeadLetterQueue) -> None:
+    frame = len(json.dumps({**GOOD, "filler": ""}, separators=(",", ":")))
+    body = json.dumps({**GOOD, "filler": "x" * (MAX_BATCH_BYTES - frame)}, separators=(",", ":"))
+    assert len(body) == MAX_BATCH_BYTES
+    [large, *_] = dlq.put(body, *(good(f"task-{n}") for n in range(3)))
+
+    moved = move(order())
+
+    assert moved.count == 3
+    assert moved.failed.keys() == {large}
+    assert "SQS takes 1,048,576" in moved.failed[large]
+    assert dlq.ids() == {large}
+
+
+@pytest.mark.usefixtures("dlq")
+def test_what_a_fifo_queue_keeps_back_behind_a_message_that_is_left_is_told(settings: Settings) -> None:
+    fifo = make_queues(settings, ".fifo")
+    bodies = [UNKNOWN] * 10 + [good("task-1"), good("task-2")]
+    for number, body in enumerate(bodies):
+        fifo.put(body, MessageGroupId="one", MessageDeduplicationId=str(number))
+
+    moved = move(order())
+
+    assert (moved.count, moved.left) == (0, {"UnknownTask": 10})
+    assert "about 2 more can not be received" in moved.error
+
+
+def test_what_somebody_else_holds_for_longer_is_told(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "HOLD_SECONDS", -5)  # no patience
+    dlq.put(good("task-1"), good("task-2"))
+    aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
+
+    moved = move(order())
+
+    assert moved.count == 1
+    assert "about 1 more are received by somebody else" in moved.error
+
+
+def test_a_stop_ends_the_wait_for_what_others_hold(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_messages, "WAIT_SECONDS", 1)
+    dlq.put(good("task-1"))
+    aws.sqs().receive_message(QueueUrl=dlq.url)
+    stop, begun = Event(), time.monotonic()
+    Timer(0.1, stop.set).start()
+
+    moved = move(order(), stop)
+
+    assert (moved.count, moved.was_stopped) == (0, True)
+    assert time.monotonic() - begun < 15
+
+
+def test_sqs_does_not_move_what_somebody_else_holds_and_nobody_judged(dlq: DeadLetterQueue) -> None:
+    dlq.put(good("task-1"), good("task-2"))
+    aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
+    SqsMoves(dlq, 2)
+
+    assert not preview(order()).by_sqs
+
+
+def test_the_move_before_is_not_taken_for_the_one_just_started(
+    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    dlq.put(good("task-1"), good("task-2"), good("task-3"))
+    moves = SqsMoves(dlq, 3)
+    moves.status, moves.moved, moves.begun_at, moves.shown_late = "COMPLETED", 700, 1, 3
+
+    assert move(order()) == Moved(count=3, by_sqs=True)
+
+
+def lost_once_started(moves: SqsMoves, request: dict[str, Any]) -> dict[str, Any]:
+    if moves.started:
+        raise EndpointConnectionError(endpoint_url="sqs")
+    return moves._list(request)
+
+
+@pytest.mark.parametrize("lost", ["unlisted", "unreached"])
+def test_of_a_move_that_is_seen_no_longer_it_is_said_that_it_goes_on(
+    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    dlq.put(good("task-1"))
+    moves = SqsMoves(dlq, 1)
+    if lost == "unlisted":
+        moves.shown_late = 1000
+    else:
+        answer("ListMessageMoveTasks", lambda request: lost_once_started(moves, request))
+
+    with pytest.raises(OperationFailed, match=r"goes on though.*--task-handle handle-1"):
+        move(order())
+
+    assert len(moves.started) == 1
+    assert AuditEntry.objects.get().outcome == AuditOutcome.FAILED
+
+
+def test_a_move_that_fails_without_a_reason_is_no_success(
+    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    dlq.put(good("task-1"))
+    SqsMoves(dlq, 1)
+    failed = {"Results": [{"Status": "FAILED", "StartedTimestamp": 5}]}
+    answers: Iterator[dict[str, Any]] = iter([{"Results": []}, {"Results": []}, {"Results": []}, failed])
+    answer("ListMessageMoveTasks", lambda _request: next(answers))
+
+    assert move(order()).error == "SQS says FAILED, and not why"

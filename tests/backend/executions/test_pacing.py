@@ -84,7 +84,7 @@ def test_told_to_stop_nobody_waits_any_longer() -> None:
     time = Time()
     time.set()
 
-    with pytest.raises(OperationFailed):
+    with pytest.raises(OperationFailed, match="was not asked again: you ended it"):
         wait_out_throttling(call, time)
     assert len(calls) == 1
 

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 import stat
 from pathlib import Path
 from threading import Event
@@ -7,12 +9,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from pytest_django import Settings
 
 from executions import aws
 from executions.dead_letters import Selection
 from executions.models import AuditEntry, AuditOutcome
 from executions.purging import Purged, PurgeOrder, preview_purge, purge
-from executions.refusals import OperationRefused
+from executions.refusals import OperationFailed, OperationRefused
 from tests.backend.executions.dead_letter_queues import NO_JSON, UNKNOWN, DeadLetterQueue, answer, good
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,3 +175,56 @@ def test_a_process_that_dies_leaves_the_body_saved_and_the_entry_started(dlq: De
 
     assert [line["message_id"] for line in saved(save_to)] == [message_id]
     assert AuditEntry.objects.get().outcome == AuditOutcome.STARTED
+
+
+def test_a_task_name_that_postgresql_can_not_hold_is_purged_and_entered(dlq: DeadLetterQueue, save_to: Path) -> None:
+    dlq.put('{"task": "a\\u0000b"}', '{"task": "\\ud800"}')
+
+    assert run(save_to).count == 2
+
+    assert {entry.details["task"] for entry in AuditEntry.objects.all()} == {"a\\x00b", "\\ud800"}
+    assert [json.loads(line["body"])["task"] for line in saved(save_to)] == ["a\x00b", "\ud800"]
+
+
+def test_what_a_full_disk_does_not_take_is_not_deleted(
+    dlq: DeadLetterQueue, save_to: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = dlq.put(*(good(f"task-{n}") for n in range(12)))
+    calls: list[int] = []
+
+    def full(_descriptor: int) -> None:
+        calls.append(1)
+        if len(calls) != 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OperationFailed, match="No space left on device"):
+        run(save_to)
+    assert dlq.is_untouched_with(kept)
+    assert not AuditEntry.objects.exists()
+
+    purged = run(tmp_path / "second.jsonl")
+    assert purged.count == 10
+    assert "No space left on device). What is not saved was not deleted." in purged.error
+    assert len(dlq.ids()) == 2
+
+
+def test_what_somebody_else_took_meanwhile_is_told(dlq: DeadLetterQueue, save_to: Path) -> None:
+    dlq.put(*(good(f"task-{n}") for n in range(12)))
+    order = PurgeOrder(selection=Selection(), actor="operator@host", save_to=save_to)
+
+    def take_the_rest(_purged: Purged) -> None:
+        aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=10)
+
+    assert purge(order, Event(), take_the_rest) == Purged(count=10, missing=2)
+
+
+def test_a_queue_of_living_tasks_is_not_purged(dlq: DeadLetterQueue, save_to: Path, settings: Settings) -> None:
+    aws.sqs().send_message(QueueUrl=dlq.queue_url, MessageBody=good("alive"))
+    settings.AWS_SQS_DLQ_URL = dlq.queue_url
+
+    with pytest.raises(OperationRefused, match="belong together"):
+        run(save_to)
+
+    assert dlq.moved_ids() == ["alive"]
+    assert not save_to.exists()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from executions.models import TaskRecord
+from executions.models import TaskRecord, TaskStatus
 from executions.queries import TaskFilter, find_record, find_records, list_tasks, read_moment, records_of_report
 from executions.refusals import OperationRefused
 from tests.backend.executions.test_redriving import failed
@@ -30,7 +30,9 @@ def test_a_time_is_iso_or_so_long_ago(text: str, moment: datetime) -> None:
     assert read_moment(text, "--since", NOW) == moment
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2 hours", "2026-13-01", "2026-11-24T25:00", "-3d", "999999w"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2 hours", "2026-13-01", "2026-11-24T25:00", "-3d", "999999w", "9999-12-31T23:00-12:00"]
+)
 def test_what_is_no_time_is_refused_with_what_is_one(text: str) -> None:
     with pytest.raises(OperationRefused, match=r"--since: '.*' is no time. Give it as 2026-11-24T08:00, or as 30m"):
         read_moment(text, "--since", NOW)
@@ -118,8 +120,13 @@ def test_a_task_is_found_by_its_id_its_arn_or_its_report() -> None:
     assert find_record(older.pk) == find_record(older.execution_arn) == older
     assert find_records([newer.pk, older.pk, newer.execution_arn]) == [newer, older]
     assert records_of_report(7) == [newer, older]
+    started = failed(status=TaskStatus.SENT, execution_arn="")
+    assert find_record(f"arn:aws:states:us-east-2:123456789012:execution:m:{started.pk}") == started
     with pytest.raises(OperationRefused, match=r"x, y: there is no such task\. Give the id of a task"):
         find_records([newer.pk, "x", "y"])
+    many = [f"n{number}" for number in range(30)]
+    with pytest.raises(OperationRefused, match=r"n0, n1, .*, n19 and 10 more: there is no such task"):
+        find_records(many)
     with pytest.raises(OperationRefused, match="--report 8: no task fits"):
         records_of_report(8)
 
@@ -131,3 +138,12 @@ def test_a_list_reads_no_payload(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1) as queries:
         list_tasks(TaskFilter())
     assert '"payload"' not in queries[0]["sql"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("other", [("us-east-2", "us-east-1"), ("123456789012", "210987654321"), (":m:", ":n:")])
+def test_an_arn_of_another_account_region_or_state_machine_is_no_task_of_ours(other: tuple[str, str]) -> None:
+    arn = failed().execution_arn.replace(*other)
+
+    with pytest.raises(OperationRefused, match=f"{arn}: there is no such task"):
+        find_record(arn)

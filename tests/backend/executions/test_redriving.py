@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any
 
@@ -13,7 +13,7 @@ from executions.acting import Deeds
 from executions.models import AuditEntry, TaskRecord, TaskStatus
 from executions.queries import TaskFilter
 from executions.redriving import plan_redrives, plan_redrives_of, redrive_all, states_that_run_again
-from executions.refusals import OperationFailed, OperationRefused
+from executions.refusals import OperationFailed, OperationRefused, OperationStopped
 from executions.step_functions import StepFunctionsUnavailable
 from tests.backend.executions.operated import Operated
 
@@ -50,14 +50,12 @@ def redrive(*ids: str, actor: str = "ana", **how: Any) -> Deeds:
 
 
 def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(operated: Operated) -> None:
-    record = operated.run(2)
+    record = operated.run(2, machine=operated.machine(in_turn=True))
     before = operated.calls.copy()
     operated.broken.clear()
     [planned] = plan_redrives_of([record.pk]).redrives
 
-    assert states_that_run_again(planned) == ["Work (Process 1)", "Work (Process 2)"] or states_that_run_again(
-        planned
-    ) == ["Work (Process 1)"]
+    assert states_that_run_again(planned) == ["Work (Process 1)"]
     deeds = redrive(record.pk)
 
     operated.followed(record)
@@ -70,6 +68,7 @@ def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(opera
     assert entry.batch == deeds.batch
     assert entry.details["execution_arn"] == record.execution_arn
     assert entry.message.startswith("redriven at ")
+    assert entry.message.endswith(" UTC")
 
 
 def test_pressed_twice_it_is_redriven_once(operated: Operated) -> None:
@@ -130,6 +129,27 @@ def test_what_aws_says_goes_before_what_the_record_says(operated: Operated) -> N
         plan_redrives_of([gone.pk])
 
 
+def test_an_execution_whose_end_was_not_told_is_redriven_all_the_same(operated: Operated) -> None:
+    record = operated.run(2)
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING, finished_at=None)
+    operated.broken.clear()
+
+    deeds = redrive(record.pk)
+
+    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert operated.followed(record).status == TaskStatus.SUCCEEDED
+
+
+def test_told_to_stop_while_aws_is_asked_nothing_is_planned(operated: Operated) -> None:
+    record, stop = operated.run(2), Event()
+    stop.set()
+
+    with pytest.raises(OperationStopped) as stopped:
+        plan_redrives_of([record.pk], stop)
+
+    assert stopped.value.exit_code == 130
+
+
 def test_a_filter_chooses_what_can_be_redriven_and_says_what_it_leaves_out() -> None:
     at_aws, local = failed(), failed(execution_arn="")
     failed(error="TemplateInvalid")
@@ -140,6 +160,37 @@ def test_a_filter_chooses_what_can_be_redriven_and_says_what_it_leaves_out() -> 
     assert [planned.task_id for planned in plan.redrives] == [at_aws.pk]
     assert [one.task_id for one in plan.left_out] == [local.pk]
     assert len(plan_redrives(TaskFilter(workflow="guard_report"), limit=1).redrives) == 1
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SENT, TaskStatus.RUNNING, TaskStatus.SUCCEEDED])
+def test_what_another_attempt_does_or_has_done_is_not_redriven_beside_it(status: str) -> None:
+    first, lone = failed(), failed()
+    failed(pk=f"{first.pk}-attempt-2", attempt_of=first.pk, status=TaskStatus.FAILED)
+    failed(pk=f"{first.pk}-attempt-3", attempt_of=first.pk, status=status)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound", statuses=("FAILED",)))
+
+    assert [planned.task_id for planned in plan.redrives] == [lone.pk]
+    assert {one.task_id for one in plan.left_out} == {first.pk, f"{first.pk}-attempt-2"}
+    assert plan.left_out[0].problem == f"its later attempt {first.pk}-attempt-3 is {status}."
+    with pytest.raises(OperationRefused, match=f"its later attempt {first.pk}-attempt-3 is {status}"):
+        plan_redrives_of([first.pk])
+    TaskRecord.objects.filter(pk=first.pk).update(status=status)
+    TaskRecord.objects.filter(pk=f"{first.pk}-attempt-3").update(status=TaskStatus.FAILED)
+    with pytest.raises(OperationRefused, match=f"its attempt {first.pk} is {status}"):
+        plan_redrives_of([f"{first.pk}-attempt-3"])
+
+
+def test_of_attempts_that_all_failed_the_last_is_redriven() -> None:
+    first = failed()
+    ids = [f"{first.pk}-attempt-{number}" for number in (2, 10)]
+    for attempt in ids:
+        failed(pk=attempt, attempt_of=first.pk)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+
+    assert [planned.task_id for planned in plan.redrives] == [ids[1]]
+    assert {one.problem for one in plan.left_out} == {f"its later attempt {ids[1]} is FAILED."}
 
 
 def test_a_filter_that_matches_nothing_says_what_there_is() -> None:
@@ -180,8 +231,10 @@ def test_a_pace_above_the_quota_is_refused_before_anything_is_done(settings: Set
 class Stub:
     """A Step Functions client that raises what it is told to, then answers."""
 
-    def __init__(self, *errors: Exception, then: Callable[[], None] = lambda: None) -> None:
-        self.errors, self._then = list(errors), then
+    def __init__(
+        self, *errors: Exception, then: Callable[[], None] = lambda: None, redriven_at: datetime | None = None
+    ) -> None:
+        self.errors, self._then, self._redriven_at = list(errors), then, redriven_at
         self.tokens: list[tuple[str, str]] = []
 
     def redrive_execution(self, *, executionArn: str, clientToken: str) -> dict[str, Any]:  # noqa: N803  boto3's names
@@ -189,7 +242,7 @@ class Stub:
         if self.errors:
             raise self.errors.pop(0)
         self._then()
-        return {"redriveDate": timezone.now()}
+        return {"redriveDate": self._redriven_at or timezone.now()}
 
 
 def aws_error(code: str) -> ClientError:
@@ -203,6 +256,16 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Stub], Stub]:
         return stub
 
     return use
+
+
+def test_a_redrive_that_was_made_long_ago_is_not_told_as_made_now(answering: Callable[[Stub], Stub]) -> None:
+    earlier = timezone.now() - timedelta(minutes=10)
+    answering(Stub(redriven_at=earlier))
+    failed()
+
+    [deed] = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana").done
+
+    assert deed.said == f"had been redriven before, at {earlier:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def test_throttling_is_waited_out_with_the_same_token(

@@ -52,6 +52,15 @@ def test_the_mail_says_where_when_who_and_what() -> None:
         assert "openstreetmap.org/?mlat=40.7" in body
 
 
+def test_the_mail_of_an_incident_says_that_it_is_one() -> None:
+    mail, other = mail_of(report_to(is_incident=True)), mail_of(report_to())
+
+    for body in (mail.html, mail.text):
+        assert "Incident" in body
+    for body in (other.html, other.text):
+        assert "Incident" not in body
+
+
 def test_nobody_is_told_of_a_report_taken_out_of_use_while_it_was_processed() -> None:
     report, reader = report_to(), make_user()
     report.deactivate()

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django import Settings
 
 from reports.incident_emails import incident_email
 from reports.links import read_incident_token
 from tests.backend.people import make_guard, make_picture, make_property, make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
-from workflows.errors import PayloadInvalid, RecipientNotFound
+from workflows.errors import RecipientNotFound
 
 pytestmark = pytest.mark.django_db
 
@@ -40,8 +41,8 @@ def test_the_mail_says_where_who_what_and_until_when() -> None:
             assert said in body
         assert "openstreetmap.org/?mlat=40.7" in body
         plain = re.sub(r"</?strong>", "", body)  # clocks at the place are five hours behind UTC
-        assert "Please acknowledge by 12:15 that you are taking care of this." in plain
-        assert "Without a sign from you by 12:05, the next supervisor is asked." in plain
+        assert "Please acknowledge by 12:15 UTC-05 that you are taking care of this." in plain
+        assert "Without a sign from you by 12:05 UTC-05, the next supervisor is asked." in plain
     assert [image.alt for image in mail.images] == ["door.jpg"]
 
 
@@ -69,7 +70,7 @@ def test_the_times_count_from_when_the_mail_is_written(noon: datetime) -> None:
 
     mail = incident_email(make_inquiry(task_token="", **times).pk)
 
-    assert "acknowledge by 12:15 that" in mail.text
+    assert "acknowledge by 12:15 EST that" in mail.text
 
 
 def test_a_time_on_another_day_comes_with_its_date(noon: datetime, settings: Settings) -> None:
@@ -78,7 +79,7 @@ def test_a_time_on_another_day_comes_with_its_date(noon: datetime, settings: Set
 
     mail = incident_email(make_inquiry(task_token="", **times).pk)
 
-    assert "acknowledge by 25 Nov 2026 08:00 that" in mail.text
+    assert "acknowledge by 25 Nov 2026 08:00 EST that" in mail.text
 
 
 def test_the_name_of_a_place_can_not_break_the_subject_or_the_mail() -> None:
@@ -97,5 +98,19 @@ def test_who_can_get_no_mail_is_an_error_of_the_recipient() -> None:
     ):
         with pytest.raises(RecipientNotFound):
             incident_email(inquiry.pk)
-    with pytest.raises(PayloadInvalid):
-        incident_email(10**9)
+
+
+def test_of_an_incident_that_somebody_has_acknowledged_nobody_is_mailed() -> None:
+    inquiry = make_inquiry(make_incident(acknowledged_at=timezone.now()))
+
+    with pytest.raises(RecipientNotFound, match="nobody is asked"):
+        incident_email(inquiry.pk)
+
+
+def test_a_person_whose_account_is_deleted_is_passed_over_and_ends_no_escalation() -> None:
+    inquiry = make_inquiry()
+    inquiry_id = inquiry.pk
+    inquiry.user.delete()
+
+    with pytest.raises(RecipientNotFound):
+        incident_email(inquiry_id)

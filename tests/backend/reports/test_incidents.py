@@ -28,7 +28,7 @@ from workflows.contracts.incident_escalation import (
     RecordAcknowledgementInput,
     Turn,
 )
-from workflows.errors import NobodyAcknowledged, PayloadInvalid, ReportNotFound
+from workflows.errors import NobodyAcknowledged, RecipientNotFound, ReportNotFound
 
 pytestmark = pytest.mark.django_db
 NOBODY = 10**9
@@ -194,6 +194,18 @@ class TestChosen:
         assert turn.recipient is not None
         assert turn.recipient.user_id == able.pk
 
+    def test_a_report_taken_out_of_use_ends_the_asking_and_the_turn_and_goes_on_once_it_is_back(self) -> None:
+        report = make_incident(make_user(), make_user())
+        choose(report)
+        GuardReport.objects.update(is_active=False)
+
+        with pytest.raises(ReportNotFound, match="Put it in use again"):
+            choose(report, 1)
+
+        assert report.inquiries.get().status == "unreachable"  # no token: the mail was not sent
+        GuardReport.objects.update(is_active=True)
+        assert choose(report, 1).number == 2
+
     @pytest.mark.parametrize("fields", [{"is_active": False}, None])
     def test_a_report_that_is_gone_is_an_error(self, fields: dict[str, Any] | None) -> None:
         with pytest.raises(ReportNotFound):
@@ -222,8 +234,8 @@ class TestKept:
         assert answer is not None
         assert (answer.inquiry_id, answer.user_id) == (inquiry.pk, inquiry.user_id)
 
-    def test_an_inquiry_that_is_not_there_is_an_error(self) -> None:
-        with pytest.raises(PayloadInvalid):
+    def test_an_inquiry_that_went_with_its_person_is_an_error_of_the_recipient(self) -> None:
+        with pytest.raises(RecipientNotFound):
             keep(IncidentInquiry(pk=NOBODY))
 
 

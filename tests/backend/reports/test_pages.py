@@ -1,5 +1,5 @@
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -55,6 +55,17 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     sources = re.findall(r'(?:src|srcset)="([^"]*)"', page)
     assert sources
     assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
+
+
+def test_the_page_of_an_incident_says_how_it_stands() -> None:
+    moment = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)
+    report, reader = make_report(property=make_property(), is_incident=True), make_user()
+
+    assert "Incident, not acknowledged yet" in open_page(report, reader).content.decode()
+
+    GuardReport.objects.update(acknowledged_at=moment, acknowledged_by=make_user(first_name="Ben", last_name="Ode"))
+    assert "Incident, acknowledged by Ben Ode on 24 Nov 2026 12:05" in open_page(report, reader).content.decode()
+    assert "Incident" not in open_page(make_report(), reader).content.decode()
 
 
 def test_the_page_tells_what_does_not_add_up() -> None:

@@ -11,7 +11,7 @@ from lambdas.record_acknowledgement.handler import lambda_handler as record_ackn
 from reports.incidents import acknowledge
 from tests.backend.people import make_user
 from tests.backend.reports.incidents import FakeStepFunctions, make_incident, make_inquiry
-from workflows.errors import PayloadInvalid, StorageUnavailable
+from workflows.errors import PayloadInvalid, RecipientNotFound, StorageUnavailable
 
 pytestmark = pytest.mark.django_db
 NEW_TOKEN = "the token of this attempt"
@@ -82,4 +82,9 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(PayloadInvalid):
         choose_person({"task_id": "t-1", "report_id": 1, "previous_turn": -1}, None)
     with pytest.raises(PayloadInvalid):
+        wait_for(-1)
+
+
+def test_a_person_whose_account_is_deleted_is_an_error_that_asks_the_next() -> None:
+    with pytest.raises(RecipientNotFound):
         wait_for(10**9)

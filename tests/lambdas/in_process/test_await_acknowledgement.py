@@ -4,11 +4,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -16,11 +18,13 @@ from pytest_django import Settings
 
 from executions.background import Background
 from executions.models import TaskRecord, TaskStatus
+from executions.resending import send_outbox
 from lambdas.in_process.await_acknowledgement import lambda_handler
 from reports.incidents import acknowledge, mark_incident
 from tests.backend.people import make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
 from workflows.engine.adapters.performer import Ended, TaskError
+from workflows.errors import RecipientNotFound
 
 SECONDS_AT_MOST = 20
 
@@ -64,6 +68,69 @@ def test_silence_ends_the_turn_as_step_functions_would(settings: Settings, heart
 
     inquiry.refresh_from_db()
     assert (raised.value.error, inquiry.status) == (error, "unanswered")
+
+
+@pytest.mark.django_db
+def test_the_turn_of_a_person_whose_account_is_deleted_meanwhile_is_over(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.IN_PROCESS_WORKFLOWS = "thread"
+    inquiry = make_inquiry(task_token="")
+    monkeypatch.setattr(time, "sleep", lambda _seconds: inquiry.user.delete())  # while this waits
+
+    with pytest.raises(RecipientNotFound):
+        lambda_handler({"task_id": "t-1", "inquiry_id": inquiry.pk, "task_token": "the engine's"}, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_that_runs_an_escalation_runs_the_tasks_after_it_first(settings: Settings) -> None:
+    settings.USE_ASYNC_TASKS = False
+    settings.IN_PROCESS_WORKFLOWS = "thread"
+    settings.INCIDENT_ANSWER_SECONDS, settings.INCIDENT_HEARTBEAT_SECONDS = 3, 2
+    report, long_ago = make_incident(make_user()), timezone.now() - timedelta(minutes=9)
+    escalation = TaskRecord.objects.create(
+        task="escalate_incident",
+        workflow="incident_escalation",
+        payload={"report_id": report.pk},
+        report_id=report.pk,
+        enqueued_at=long_ago,
+    )
+    after = timezone.now() - timedelta(minutes=5)
+    other = TaskRecord.objects.create(task="retention_sweep", workflow="run_task", enqueued_at=after)
+    out = StringIO()
+
+    call_command("resend_tasks", stdout=out)
+
+    for record in (escalation, other):
+        record.refresh_from_db()
+    assert escalation.error == "NobodyAcknowledged"
+    assert other.status == TaskStatus.SUCCEEDED
+    assert other.finished_at is not None
+    assert escalation.finished_at is not None
+    assert other.finished_at < escalation.finished_at - timedelta(seconds=1)
+    assert "1 tasks run here" in out.getvalue()
+    assert "1 more wait for somebody's answer" in out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_outbox_of_a_process_without_a_queue_waits_for_nobody(settings: Settings) -> None:
+    settings.USE_ASYNC_TASKS = False
+    settings.IN_PROCESS_WORKFLOWS = "thread"
+    settings.INCIDENT_ANSWER_SECONDS, settings.INCIDENT_HEARTBEAT_SECONDS = 3, 2
+    report = make_incident(make_user())
+    record = TaskRecord.objects.create(
+        task="escalate_incident",
+        workflow="incident_escalation",
+        payload={"report_id": report.pk},
+        report_id=report.pk,
+        enqueued_at=timezone.now() - timedelta(minutes=9),
+    )
+    begun = time.monotonic()
+
+    assert send_outbox() == {"sent": 1, "failed": 0, "first_error": ""}
+
+    assert time.monotonic() - begun < 2
+    until(lambda: TaskRecord.objects.filter(pk=record.pk, status=TaskStatus.FAILED).exists())
 
 
 @pytest.mark.django_db(transaction=True)

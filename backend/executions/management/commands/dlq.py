@@ -93,7 +93,7 @@ class Command(BaseCommand):
         if options["limit"] < 1:
             raise OperationRefused("--limit", f"is {options['limit']}.", "Give 1 or more.")
         selection = Selection(task=options["task"], reason=options["reason"])
-        reading = read(options["limit"], stop)
+        reading = read(options["limit"], stop, selection.has if options["json"] else lambda _letter: False)
         letters = [letter for letter in reading.letters if selection.has(letter)]
         if reading.letters and not letters:
             raise OperationRefused(
@@ -103,6 +103,7 @@ class Command(BaseCommand):
             )
         if options["json"]:
             self.stdout.write(json.dumps([as_json(letter) for letter in letters], indent=2))
+            self.stderr.write("".join(_what_is_not_there(reading)))
             return
         self.stdout.writelines(f"{line}\n" for line in _table(letters))
         self._count(reading, letters)
@@ -128,7 +129,7 @@ class Command(BaseCommand):
         self._report(moved)
 
     def _preview_redrive(self, order: Order, seen: Preview) -> None:
-        self._count(seen.reading, seen.moved or seen.left)
+        self._count(seen.reading, [*seen.moved, *seen.left])
         if not seen.moved and not seen.left:
             return
         how = "by SQS itself (StartMessageMoveTask)" if seen.by_sqs else "one by one"
@@ -156,6 +157,8 @@ class Command(BaseCommand):
                 " execution each, and can be redriven again."
             )
         ends = [f"{message_id} was not moved: {said}." for message_id, said in moved.failed.items()]
+        if moved.missing:
+            ends.append(f"{moved.missing:,} were not there any more, or somebody else has received them.")
         if moved.error:
             ends.append(f"Ended early: {moved.error}.".replace("..", "."))
         if moved.was_stopped:
@@ -181,6 +184,8 @@ class Command(BaseCommand):
 
     def _end_of_purge(self, purged: Purged) -> None:
         ends = [f"{message_id} was not deleted: {said}." for message_id, said in purged.failed.items()]
+        if purged.missing:
+            ends.append(f"{purged.missing:,} were not there any more, or somebody else has received them.")
         if purged.error and not purged.failed:
             ends.append(f"Ended early: {purged.error}.".replace("..", "."))
         if purged.was_stopped:
@@ -202,14 +207,25 @@ class Command(BaseCommand):
         return tell
 
     def _count(self, reading: Reading, letters: Sequence[DeadLetter]) -> None:
-        if not reading.letters:
+        self.stdout.writelines(_what_is_not_there(reading))
+        if not reading.letters and reading.is_complete:
             self.stdout.write("The dead-letter queue is empty.")
-            return
-        if not reading.is_complete:
-            self.stdout.write(f"{len(reading.letters):,} of about {reading.approximate_total:,} messages were read.")
         for reason, number in Counter(letter.reason for letter in letters).most_common():
             words = f"  {_IN_WORDS[reason]}" if reason in _IN_WORDS else ""
             self.stdout.write(f"{number:>7,}  {reason}{words}")
+
+
+def _what_is_not_there(reading: Reading) -> list[str]:
+    """Return what a reading does not show, a line each."""
+    lines = []
+    if len(reading.letters) < reading.approximate_total:
+        lines.append(f"{len(reading.letters):,} of about {reading.approximate_total:,} messages were read.\n")
+    if reading.held_by_others:
+        lines.append(
+            f"About {reading.held_by_others:,} more are not shown: somebody else has received them, and they come"
+            " back after their visibility timeout.\n"
+        )
+    return lines
 
 
 def _add_selection(parser: CommandParser) -> None:

@@ -18,10 +18,14 @@ from executions.operations import (
     REPEATED,
     Deeds,
     LeftOut,
+    OperationFailed,
     OperationRefused,
+    OperationStopped,
     PlannedRedrive,
     RedrivePlan,
     RestartPlan,
+    check_redrive_pace,
+    check_stop,
     inspect_task,
     plan_redrives,
     plan_redrives_of,
@@ -44,10 +48,10 @@ from executions.queries import (
     records_of_report,
 )
 from executions.stopping import stop_event
-from executions.wording import as_json, events, inspected, row_as_json, states, table, time_left
+from executions.wording import as_json, events, inspected, printable, row_as_json, states, table, time_left
 
 PREVIEWED = 50  # histories that a preview reads; AWS lets them be asked for 20 a second
-INTERRUPTED = 130  # as a shell has it of a command that Ctrl-C ended
+MAX_LIMIT = 1_000_000
 _HELP = f"""Tasks and their executions: what became of each, and what to do about it.
 
 {DIFFERENCE[0]}
@@ -133,6 +137,7 @@ class Command(BaseCommand):
     def _redrive(self, options: dict[str, Any], stop: Event) -> None:
         actor = command_actor(options["actor"])
         by_id = _is_by_id(options)
+        check_redrive_pace(options["per_second"])
         plan = plan_redrives_of(options["ids"], stop) if by_id else plan_redrives(_filter(options), _limit(options))
         if not options["yes"]:
             self._preview_redrives(plan, options["per_second"], stop)
@@ -154,6 +159,7 @@ class Command(BaseCommand):
 
     def _stop(self, options: dict[str, Any], stop: Event) -> None:
         actor = command_actor(options["actor"])
+        check_stop(options["reason"], options["per_second"])
         stops = plan_stops(options["ids"])
         if not options["yes"]:
             self.stdout.write(f"Would stop {len(stops):,} executions, which end as ABORTED:")
@@ -197,21 +203,21 @@ class Command(BaseCommand):
                 self.stdout.write(f"  and {len(left_out) - PREVIEWED:,} more")
 
     def _report(self, what: str, deeds: Deeds) -> None:
-        self._lines([f"{deed.task_id}: {deed.said}" for deed in deeds.done])
+        self._lines([printable(f"{deed.task_id}: {deed.said}") for deed in deeds.done])
         self.stdout.write(f"{len(deeds.done):,} {what}. In the audit table as batch {deeds.batch}.")
-        ends = [f"{deed.task_id} was not {what}: {deed.said}" for deed in deeds.failed]
+        ends = [printable(f"{deed.task_id} was not {what}: {deed.said}") for deed in deeds.failed]
         if deeds.not_tried:
             ends.append(
                 f"{len(deeds.not_tried):,} were not tried, from {deeds.not_tried[0]} on. Run it again for them."
             )
         if ends:
-            raise CommandError("\n".join(ends), returncode=1 if deeds.failed else INTERRUPTED)
+            raise CommandError("\n".join(ends), returncode=1 if deeds.failed else OperationStopped.exit_code)
 
     def _lines(self, lines: Sequence[str]) -> None:
         self.stdout.writelines(f"{line}\n" for line in lines)
 
     def _json(self, value: Any) -> None:
-        self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
+        self.stdout.write(json.dumps(value, indent=2))
 
 
 def _add_filter(parser: CommandParser) -> None:
@@ -270,8 +276,8 @@ def _is_by_id(options: dict[str, Any]) -> bool:
 
 def _limit(options: dict[str, Any]) -> int | None:
     limit: int | None = options["limit"]
-    if limit is not None and limit < 1:
-        raise OperationRefused("--limit", f"is {limit}.", "Give 1 or more.")
+    if limit is not None and not 1 <= limit <= MAX_LIMIT:
+        raise OperationRefused("--limit", f"is {limit}.", f"Give 1 to {MAX_LIMIT:,}.")
     return limit
 
 
@@ -282,6 +288,11 @@ def _record(options: dict[str, Any]) -> TaskRecord:
 
 
 def _planned_line(planned: PlannedRedrive, stop: Event) -> str:
-    again = states_that_run_again(planned, stop)
+    try:
+        again = ", ".join(states_that_run_again(planned, stop)) or "its start"
+    except OperationFailed:
+        raise
+    except OperationRefused as refused:
+        return f"{planned.task_id} will be refused: {refused}"
     left = time_left((planned.redrivable_until - timezone.now()).total_seconds() / 86_400)
-    return f"{planned.task_id} {planned.workflow} {planned.error}, {left} left, from: {', '.join(again) or 'its start'}"
+    return f"{planned.task_id} {planned.workflow} {printable(planned.error)}, {left} left, from: {again}"

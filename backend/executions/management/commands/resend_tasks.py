@@ -1,12 +1,13 @@
 """Sends the tasks that were recorded and never left; without a queue, runs them."""
 
+from threading import Thread
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from executions.in_process import run_recorded, take_up_abandoned, waiting_tasks
-from executions.models import TaskStatus
+from executions.in_process import run_each, take_up_abandoned, waiting_tasks
+from executions.models import TaskRecord, TaskStatus
 from executions.resending import OLDER_THAN_SECONDS, resend, resendable
 
 
@@ -33,10 +34,22 @@ class Command(BaseCommand):
             raise CommandError(f"{done.failed} tasks could not be sent and stay recorded: {done.first_error}")
 
     def _run_here(self, older_than_seconds: float, limit: int | None) -> None:
-        """Without a queue: run the tasks that nobody has taken on, and workflows that died with their process."""
+        """Without a queue: run the tasks that nobody has taken on, and workflows that died with their process.
+
+        One that waits for somebody's answer holds up no other, and only lives as long as this process.
+        """
         take_up_abandoned()
-        ran = [record for pk in waiting_tasks(older_than_seconds)[:limit] if (record := run_recorded(pk))]
+        begun = list(run_each(waiting_tasks(older_than_seconds)[:limit]))
+        ran = [one for one in begun if isinstance(one, TaskRecord)]
+        waiting = [one for one in begun if isinstance(one, Thread) and one.is_alive()]
         self.stdout.write(f"{len(ran)} tasks run here, USE_ASYNC_TASKS being off.")
+        if waiting:
+            self.stdout.write(
+                f"{len(waiting)} more wait for somebody's answer, and this command with them. "
+                "Stopped by Ctrl-C, the next run begins their wait again."
+            )
+        for thread in waiting:
+            thread.join()
         failed = [record for record in ran if record.status != TaskStatus.SUCCEEDED]
         if failed:
             raise CommandError(f"{len(failed)} tasks failed, the first by {failed[0].error}: {failed[0].cause}")
