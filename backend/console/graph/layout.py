@@ -112,7 +112,9 @@ def _request(sizes: Sequence[Size], links: Sequence[Link]) -> tuple[graphlay.Gra
     """Return the library's graph, and for each link its label's node, -1 where it has none."""
     graph, parts = graphlay.Graph(), []
     for size in sizes:
-        graph.node(width=size.width, height=size.height, shape="ellipse" if size.is_round else "box")
+        # Nodes without edges are put in the order of their labels.
+        key = f"{len(graph.nodes):06}"
+        graph.node(width=size.width, height=size.height, shape="ellipse" if size.is_round else "box", label=key)
     for link in links:
         if link.label is None:
             graph.edge(link.source, link.target, weight=link.weight)
