@@ -70,7 +70,7 @@ class Description:
 
 def describe(arn: str, stop: Event | None = None) -> Description:
     """Return how an execution stands. Raises ExecutionGone, StepFunctionsUnavailable, OperationFailed."""
-    shown = _ask(arn, lambda client: client.describe_execution(executionArn=arn, includedData="METADATA_ONLY"), stop)
+    shown = ask(arn, lambda client: client.describe_execution(executionArn=arn, includedData="METADATA_ONLY"), stop)
     return Description(
         arn=arn,
         status=shown["status"],
@@ -93,7 +93,7 @@ def definition_of_execution(arn: str, stop: Event | None = None) -> Mapping[str,
 
     Raises as ``describe`` does.
     """
-    shown = _ask(arn, lambda client: client.describe_state_machine_for_execution(executionArn=arn), stop)
+    shown = ask(arn, lambda client: client.describe_state_machine_for_execution(executionArn=arn), stop)
     definition: Mapping[str, Any] = json.loads(shown["definition"])
     return definition
 
@@ -110,7 +110,7 @@ def event_pages(arn: str, stop: Event | None = None, *, newest_first: bool = Fal
     """
     token: dict[str, Any] = {}
     while True:
-        page = _ask(
+        page = ask(
             arn,
             lambda client, token=token: client.get_execution_history(  # type: ignore[misc]
                 executionArn=arn, maxResults=_PAGE_EVENTS, reverseOrder=newest_first, **token
@@ -137,14 +137,14 @@ def redrive(arn: str, token: str, stop: Event | None = None) -> datetime:
 
     Raises OperationRefused with AWS's reason for one that can not be redriven.
     """
-    answer = _ask(arn, lambda client: client.redrive_execution(executionArn=arn, clientToken=token), stop)
+    answer = ask(arn, lambda client: client.redrive_execution(executionArn=arn, clientToken=token), stop)
     redriven_at: datetime = answer["redriveDate"].astimezone(UTC)
     return redriven_at
 
 
 def stop_execution(arn: str, cause: str, stop: Event | None = None) -> datetime:
     """End a running execution as ABORTED; return when. Safe to repeat: a closed one stays as it ended."""
-    answer = _ask(
+    answer = ask(
         arn,
         lambda client: client.stop_execution(executionArn=arn, error=STOPPED_ERROR, cause=cause[:MAX_CAUSE_LENGTH]),
         stop,
@@ -153,7 +153,8 @@ def stop_execution(arn: str, cause: str, stop: Event | None = None) -> datetime:
     return stopped_at
 
 
-def _ask(arn: str, call: "Callable[[SFNClient], Any]", stop: Event | None) -> dict[str, Any]:
+def ask(arn: str, call: "Callable[[SFNClient], Any]", stop: Event | None) -> dict[str, Any]:
+    """Return what a call answers about something with an ARN. Raises as ``describe`` does."""
     try:
         answer: dict[str, Any] = wait_out_throttling(lambda: call(aws.step_functions()), stop)
     except BotoCoreError as error:
