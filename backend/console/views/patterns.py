@@ -66,10 +66,11 @@ _SHOWN = {
     "Send Email": StateShown(status="FAILED", tries=3, seconds=31.0, runs_again=True),
 }
 
-_TAKEN = {("Load Report", "Each File"): 1204, ("Each File", "Ask Supervisor"): 1190, ("Render Email", "Send Email"): 986}
+_TAKEN = {
     ("Load Report", "Each File"): 1204,
+    ("Each File", "Ask Supervisor"): 1190,
     ("Inspect File", "Note Rejection"): 3,
-    ("Render Email", "Send Email"): 1180,
+    ("Render Email", "Send Email"): 986,
 }
 
 
