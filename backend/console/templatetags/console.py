@@ -33,7 +33,7 @@ SIGNS = {
     "WAITING": "◔",
     "SUCCEEDED": "✓",
     "FAILED": "✕",
-    "TIMED_OUT": "⧖",
+    "TIMED_OUT": "⊘",
     "ABORTED": "■",
     "CAUGHT": "↷",
     "NOT_RUN": "·",
