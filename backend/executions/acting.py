@@ -69,13 +69,14 @@ def act_on_each[T](
     *,
     per_second: float = DEFAULT_PER_SECOND,
     stop: Event | None = None,
+    batch: UUID | None = None,
 ) -> Deeds:
     """Do something to each target and return what became of it; ``act`` is given the batch and says what it did.
 
     A refusal of one is told as its failure and the others go on; once Step Functions is not reached, or ``stop``
-    is set, the rest are not tried.
+    is set, the rest are not tried. ``batch`` is that of an earlier call, of which this one is a further part.
     """
-    deeds, stop = Deeds(), stop or Event()
+    deeds, stop = Deeds(batch or new_batch()), stop or Event()
     pace = Pace(per_second, stop)
     for number, target in enumerate(targets):
         pace.wait()

@@ -29,6 +29,14 @@ class PlannedStop:
     arn: str
 
 
+@dataclass(frozen=True)
+class StopPlan:
+    """What would be stopped, in this order, and what would not although it was chosen."""
+
+    stops: tuple[PlannedStop, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
 def why_not_stoppable(record: TaskRecord) -> LeftOut | None:
     """Return why a task's execution can not be stopped, as far as the record knows, or None."""
     if record.status in WAITING:
@@ -54,6 +62,14 @@ def plan_stops(references: Sequence[str]) -> tuple[PlannedStop, ...]:
     return tuple(PlannedStop(record.pk, record.workflow, record.execution_arn) for record in records)
 
 
+def plan_stops_among(records: Sequence[TaskRecord]) -> StopPlan:
+    """Return the plan for some records, by what they know; it may leave all of them out."""
+    left_out = tuple(why for record in records if (why := why_not_stoppable(record)))
+    refused = {one.task_id for one in left_out}
+    stoppable = (record for record in records if record.pk not in refused)
+    return StopPlan(tuple(PlannedStop(one.pk, one.workflow, one.execution_arn) for one in stoppable), left_out)
+
+
 def check_stop(reason: str, per_second: float) -> None:
     """Raise OperationRefused for a reason that is empty, too long or no text, or for a pace above AWS's quota."""
     if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH or not is_storable(reason):
@@ -69,6 +85,7 @@ def stop_all(
     reason: str,
     per_second: float = DEFAULT_PER_SECOND,
     stop: Event | None = None,
+    batch: UUID | None = None,
 ) -> Deeds:
     """Stop executions, and return what became of each. Safe to repeat: one that has ended stays as it ended.
 
@@ -82,6 +99,7 @@ def stop_all(
         lambda planned, batch: _stop(planned, actor, reason.strip(), batch, stop),
         per_second=per_second,
         stop=stop,
+        batch=batch,
     )
 
 

@@ -94,6 +94,11 @@ class TaskRecord(models.Model):
             models.Index(fields=["enqueued_at", "id"], name="task_enqueued"),
             models.Index(fields=["status", "enqueued_at", "id"], name="task_status_enqueued"),
             models.Index(fields=["task", "enqueued_at", "id"], name="task_task_enqueued"),
+            models.Index(fields=["workflow", "enqueued_at", "id"], name="task_workflow_enqueued"),
+            # The console's list: without the runs of schedules that succeeded, one each minute.
+            models.Index(
+                fields=["enqueued_at", "id"], name="task_listed", condition=Q(schedule="") | ~Q(status="SUCCEEDED")
+            ),
             models.Index(fields=["report_id"], name="task_report", condition=Q(report_id__isnull=False)),
             models.Index(fields=["error", "enqueued_at"], name="task_error", condition=~Q(error="")),
             models.Index(fields=["schedule", "enqueued_at"], name="task_schedule", condition=~Q(schedule="")),
@@ -189,8 +194,8 @@ class ExecutionSample(models.Model):
     """What one ended execution's history told: how long its states took, and which edges were taken.
 
     Histories are read for a sample of the executions, within Step Functions' quota, and for those whose page was
-    opened. ``visits`` is a JSON list of ``{"state", "seconds", "tries", "outcome"}``, one for each visit of a state;
-    ``edges`` maps ``"<state>\u2192<state>"`` to how often it was taken.
+    opened. ``visits`` is a JSON list of ``executions.samples.Visit``; ``edges`` maps a state to those that came after
+    it, with how often: ``{"Load Report": {"Each File": 1}}``.
     """
 
     record = models.OneToOneField(

@@ -241,6 +241,17 @@ def attempts_of(record: TaskRecord) -> list[TaskRecord]:
     return list(TaskRecord.objects.filter(Q(pk=first) | Q(attempt_of=first)).order_by("enqueued_at", "id"))
 
 
+def attempts_of_each(records: Sequence[TaskRecord]) -> dict[str, list[TaskRecord]]:
+    """Return the same of several records, by their ids, with one query. No payload is read before it is asked for."""
+    first_of = {record.pk: record.attempt_of or record.pk for record in records}
+    firsts = set(first_of.values())
+    attempts: dict[str, list[TaskRecord]] = {first: [] for first in firsts}
+    found = TaskRecord.objects.filter(Q(pk__in=firsts) | Q(attempt_of__in=firsts)).order_by("enqueued_at", "id")
+    for attempt in found.defer("payload", "result", "errors", "cause"):
+        attempts.setdefault(attempt.attempt_of or attempt.pk, []).append(attempt)
+    return {task_id: attempts[first] for task_id, first in first_of.items()}
+
+
 def _id_of(reference: str) -> str:
     """Return a task's id: an execution's name is one, and a name is the end of an ARN."""
     return reference.rpartition(":")[2] if reference.startswith("arn:") else reference

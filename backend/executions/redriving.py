@@ -18,7 +18,15 @@ from django.utils import timezone
 
 from executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all, said_of
 from executions.audit import audited
-from executions.models import UNSUCCESSFUL, WAITING, AuditAction, TaskRecord, TaskStatus
+from executions.models import (
+    UNSUCCESSFUL,
+    WAITING,
+    AuditAction,
+    AuditEntry,
+    AuditOutcome,
+    TaskRecord,
+    TaskStatus,
+)
 from executions.pacing import DESCRIBE, REDRIVE, Pace, check_per_second
 from executions.queries import TaskFilter, find_records, is_at_aws, matching, nothing_matches, redrivable_until
 from executions.refusals import OperationFailed, OperationRefused, OperationStopped
@@ -123,18 +131,23 @@ def plan_redrives(chosen: TaskFilter, limit: int | None = None) -> RedrivePlan:
     none fits or none of them can be redriven.
     """
     chosen.check()
-    now = timezone.now()
     found = matching(chosen) if chosen.statuses else matching(chosen).filter(status__in=UNSUCCESSFUL)
     records = list(found.defer("payload", "result", "errors", "cause")[:limit])
     if not records:
         raise nothing_matches(chosen, "execution that could be redriven")
+    plan = plan_redrives_among(records)
+    if not plan.redrives:
+        refuse_all(plan.left_out, len(records))
+    return plan
+
+
+def plan_redrives_among(records: Sequence[TaskRecord]) -> RedrivePlan:
+    """Return the plan for some records, by what they know; it may leave all of them out."""
+    now = timezone.now()
     others = _other_attempts(records)
     left_out = tuple(why for record in records if (why := why_not_redrivable(record, now) or others.get(record.pk)))
     refused = {one.task_id for one in left_out}
-    planned = tuple(_planned(record) for record in records if record.pk not in refused)
-    if not planned:
-        refuse_all(left_out, len(records))
-    return RedrivePlan(planned, left_out)
+    return RedrivePlan(tuple(_planned(record) for record in records if record.pk not in refused), left_out)
 
 
 def _other_attempts(records: Sequence[TaskRecord]) -> dict[str, LeftOut]:
@@ -160,13 +173,27 @@ def _other_attempts(records: Sequence[TaskRecord]) -> dict[str, LeftOut]:
     return others
 
 
+def was_redriven_by(token: str, task_id: str) -> bool:
+    """Return whether a task's execution was redriven with this client token: a form was sent twice."""
+    return AuditEntry.objects.filter(
+        target=task_id,
+        action=AuditAction.REDRIVE_EXECUTION,
+        outcome=AuditOutcome.DONE,
+        details__client_token=token,
+    ).exists()
+
+
 def states_that_run_again(planned: PlannedRedrive, stop: Event | None = None) -> list[str]:
     """Return the states that a redrive would run: those entered and not exited. Asks AWS for the whole history."""
     return [visit.label for visit in history_of(planned.arn, stop).running_again]
 
 
 def redrive_all(
-    plan: RedrivePlan, actor: str, per_second: float = DEFAULT_PER_SECOND, stop: Event | None = None
+    plan: RedrivePlan,
+    actor: str,
+    per_second: float = DEFAULT_PER_SECOND,
+    stop: Event | None = None,
+    batch: UUID | None = None,
 ) -> Deeds:
     """Carry a plan out, and return what became of each. Safe to repeat within 15 minutes.
 
@@ -179,6 +206,7 @@ def redrive_all(
         lambda planned, batch: _redrive(planned, actor, batch, stop),
         per_second=per_second,
         stop=stop,
+        batch=batch,
     )
 
 

@@ -4,8 +4,9 @@ A name stays taken for 90 days, so the new execution is another attempt: ``<firs
 record like any other, sent through the outbox and started by the dispatcher.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from threading import Event
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.db import IntegrityError, transaction
 from executions.acting import Deeds, LeftOut, act_on_each, refuse_all
 from executions.audit import audited
 from executions.models import UNSUCCESSFUL, WAITING, AuditAction, TaskRecord, TaskStatus
-from executions.queries import TaskFilter, attempts_of, find_records, matching, nothing_matches
+from executions.queries import TaskFilter, attempts_of, attempts_of_each, find_records, matching, nothing_matches
 from executions.refusals import OperationRefused
 from executions.registry import find_entry
 from executions.requests import TaskRequest, new_record
@@ -26,6 +27,7 @@ from workflows.task_ids import attempt_id, split_attempt
 PER_SECOND = 100.0
 _UNDERWAY = (*WAITING, TaskStatus.RUNNING)
 _RACES = 5
+_PLANNED_TOGETHER = 100
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,19 @@ def plan_restarts(chosen: TaskFilter, limit: int | None = None, *, even_succeede
     return plan
 
 
-def restart_all(plan: RestartPlan, actor: str, *, even_succeeded: bool = False, stop: Event | None = None) -> Deeds:
+def plan_restarts_among(records: Sequence[TaskRecord]) -> RestartPlan:
+    """Return the plan for some records, with their payloads; it may leave all of them out."""
+    return _plan(records, even_succeeded=False)
+
+
+def restart_all(
+    plan: RestartPlan,
+    actor: str,
+    *,
+    even_succeeded: bool = False,
+    stop: Event | None = None,
+    batch: UUID | None = None,
+) -> Deeds:
     """Carry a plan out, and return what became of each: what is said of one names its new id.
 
     Repeated while an attempt is under way, it is refused; once that has ended, it makes one more.
@@ -85,6 +99,7 @@ def restart_all(plan: RestartPlan, actor: str, *, even_succeeded: bool = False, 
         lambda planned, batch: _restart(planned, actor, batch, even_succeeded=even_succeeded),
         per_second=PER_SECOND,
         stop=stop,
+        batch=batch,
     )
 
 
@@ -128,8 +143,7 @@ def _why_it_does_not_fit(record: TaskRecord) -> LeftOut | None:
 def _plan(records: Iterable[TaskRecord], *, even_succeeded: bool) -> RestartPlan:
     planned: dict[str, PlannedRestart] = {}  # by the new id: two attempts of one task are restarted as one
     left_out = []
-    for record in records:
-        attempts = attempts_of(record)
+    for record, attempts in _with_attempts(records):
         why = why_not_restartable(record, attempts, even_succeeded=even_succeeded)
         if why:
             left_out.append(why)
@@ -137,6 +151,13 @@ def _plan(records: Iterable[TaskRecord], *, even_succeeded: bool) -> RestartPlan
         new_id = next_attempt_id(attempts)
         planned.setdefault(new_id, PlannedRestart(record.pk, record.task, record.workflow, record.status, new_id))
     return RestartPlan(tuple(planned.values()), tuple(left_out))
+
+
+def _with_attempts(records: Iterable[TaskRecord]) -> Iterator[tuple[TaskRecord, list[TaskRecord]]]:
+    """Yield each record with all attempts of its task, which are read together for some records at a time."""
+    for some in batched(records, _PLANNED_TOGETHER):
+        attempts = attempts_of_each(some)
+        yield from ((record, attempts[record.pk]) for record in some)
 
 
 def _restart(planned: PlannedRestart, actor: str, batch: UUID, *, even_succeeded: bool) -> str:
