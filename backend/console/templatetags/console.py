@@ -123,3 +123,12 @@ def duration(seconds: Any) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
     return _("%(seconds)s s") % {"seconds": whole}
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) in percent, never rounded to all or to nothing: 99.96 % is not 100 %."""
+    if share is None:
+        return "–"  # noqa: RUF001  a dash, as people set it
+    rounded = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
+    return f"{rounded * 100:.1f} %".replace(".0 %", " %")

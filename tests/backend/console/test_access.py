@@ -27,7 +27,7 @@ PATTERNS = [pattern for pattern in urls.urlpatterns if isinstance(pattern, URLPa
 PAGES = [pattern for pattern in PATTERNS if rights_of(pattern.callback) == (Right.VIEW,)]
 ACTS = [pattern for pattern in PATTERNS if len(rights_of(pattern.callback)) > 1]
 # Files for download, and the preview of a choice: what they show is in the JSON of the page they belong to.
-WITHOUT_TWIN = {"tasks-graph", "tasks-history", "tasks-preview"}
+WITHOUT_TWIN = {"tasks-graph", "tasks-history", "tasks-preview", "machines-definition", "machines-graph"}
 
 
 def address_of(pattern: URLPattern) -> str:
