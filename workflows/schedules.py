@@ -99,5 +99,14 @@ SCHEDULES: tuple[Schedule, ...] = (
         overlap=Overlap.SKIP,
         # No deadline: a queue that is behind is what it has to tell of.
     ),
+    Schedule(
+        name="sample_histories",
+        task="sample_histories",
+        expression="rate(5 minutes)",
+        description="Keeps samples of what executions did: how long their states take, which way they go.",
+        retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=300),
+        overlap=Overlap.SKIP,
+        start_deadline_seconds=600,
+    ),
 )
 SCHEDULES_BY_NAME: Mapping[str, Schedule] = MappingProxyType({schedule.name: schedule for schedule in SCHEDULES})

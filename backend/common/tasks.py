@@ -77,6 +77,17 @@ def watch_stuck() -> dict[str, Any]:
     return watch()
 
 
+@async_task("sample_histories")
+def sample_histories() -> dict[str, Any]:
+    """Keep samples of what ended executions did, and return how many: see ``executions.sampling``.
+
+    Safe to repeat: what has its sample is not asked for again.
+    """
+    from executions.sampling import sample_histories as sample
+
+    return sample()
+
+
 @async_task("custom_processing")
 def custom_processing(data: str) -> dict[str, Any]:
     """Return the size and the digest of a text: an example to start your own from.

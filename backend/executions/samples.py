@@ -141,7 +141,7 @@ def edge_counts(workflow: str, samples: int = SAMPLES_OF_FIGURES) -> EdgeCounts:
     """Return how often each edge was taken in the newest samples of a workflow; by one query."""
     taken: Counter[Edge] = Counter()
     executions = 0
-    for (edges,) in _newest(workflow, samples).exclude(visits=[]).values_list("edges"):
+    for (edges,) in _newest(workflow, samples).values_list("edges"):
         executions += 1
         for source, targets in edges.items():
             for target, count in targets.items():
@@ -168,10 +168,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _newest(workflow: str, samples: int) -> Any:
+    """Return the newest samples of a workflow or of each, without those of which there was no history."""
+    kept = ExecutionSample.objects.exclude(visits=[])
     if workflow:
-        return ExecutionSample.objects.filter(workflow=workflow).order_by("-finished_at", "-pk")[:samples]
+        return kept.filter(workflow=workflow).order_by("-finished_at", "-pk")[:samples]
     number = Window(RowNumber(), partition_by="workflow", order_by=[F("finished_at").desc(), F("pk").desc()])
-    ranked = ExecutionSample.objects.annotate(number=number).filter(number__lte=samples)
+    ranked = kept.annotate(number=number).filter(number__lte=samples)
     return ranked.order_by("workflow", "-finished_at")
 
 

@@ -180,6 +180,21 @@ def test_the_watch_may_ask_both_queues_how_many_they_hold(translated: Template) 
     assert [queue["Fn::GetAtt"][0] for queue in asked] == ["TasksQueue", "TasksDeadLetterQueue"]
 
 
+def test_the_sampling_may_read_histories_of_this_stack_and_do_nothing_else_to_it(
+    translated: Template,
+) -> None:
+    role = translated["Resources"]["RunTaskFunctionRole"]["Properties"]
+    statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+
+    [asked] = [one for one in statements if any("states:" in action for action in _listed(one["Action"]))]
+    assert asked["Action"] == "states:GetExecutionHistory"
+    assert asked["Resource"]["Fn::Sub"].endswith(":execution:${Prefix}-${Stage}-*:*")
+
+
+def _listed(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
 @pytest.mark.parametrize(
     ("function", "key"),
     [
