@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Case, Count, DurationField, F, Max, Q, QuerySet, When
+from django.db.models import Aggregate, Count, DurationField, F, Max, Q, QuerySet
 
 from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from executions.queries import LOCAL_ARN
@@ -90,7 +90,7 @@ class _Median(Aggregate):
 
 
 def list_machines(now: datetime) -> list[Machine]:
-    """Return every workflow, in three queries however many there are."""
+    """Return every workflow, in four queries however many there are."""
     return _measured([_bare(workflow) for workflow in WORKFLOWS], TaskRecord.objects.all(), now)
 
 
@@ -151,7 +151,6 @@ def _input(name: str, parameter: Parameter) -> Input:
 def _measured(machines: list[Machine], records: QuerySet[TaskRecord], now: datetime) -> list[Machine]:
     recent = records.filter(enqueued_at__gte=now - WEEK).order_by().values("workflow")
     of_day = Q(enqueued_at__gte=now - DAY)
-    seconds = F("finished_at") - F("started_at")
     measured = {
         row["workflow"]: row
         for row in recent.annotate(
@@ -161,16 +160,24 @@ def _measured(machines: list[Machine], records: QuerySet[TaskRecord], now: datet
             day_tasks=Count("id", filter=of_day),
             day_ended=Count("id", filter=of_day & _ENDED),
             day_succeeded=Count("id", filter=of_day & _SUCCEEDED),
-            median=_Median(Case(When(_SUCCEEDED, then=seconds), output_field=DurationField())),
             newest=Max("enqueued_at", filter=_AT_AWS),
         )
     }
+    medians = _medians(recent)
     running = _running(records)
     newest = _newest_of({name: row["newest"] for name, row in measured.items() if row["newest"]})
     return [
-        _with_execution(_with_counts(machine, measured.get(machine.workflow), running), newest.get(machine.workflow))
+        _with_execution(
+            _with_counts(machine, measured.get(machine.workflow), running, medians), newest.get(machine.workflow)
+        )
         for machine in machines
     ]
+
+
+def _medians(recent: QuerySet[TaskRecord, Any]) -> Mapping[str, timedelta]:
+    """Return how long half of what succeeded took. By itself: counting needs no order, and so takes a third."""
+    took = recent.filter(_SUCCEEDED).annotate(median=_Median(F("finished_at") - F("started_at")))
+    return {row["workflow"]: row["median"] for row in took if row["median"] is not None}
 
 
 def _running(records: QuerySet[TaskRecord]) -> Mapping[str, int]:
@@ -178,15 +185,21 @@ def _running(records: QuerySet[TaskRecord]) -> Mapping[str, int]:
     return {row["workflow"]: row["n"] for row in counted}
 
 
-def _with_counts(machine: Machine, row: Mapping[str, Any] | None, running: Mapping[str, int]) -> Machine:
+def _with_counts(
+    machine: Machine,
+    row: Mapping[str, Any] | None,
+    running: Mapping[str, int],
+    medians: Mapping[str, timedelta],
+) -> Machine:
     counted = replace(machine, running=running.get(machine.workflow, 0))
     if row is None:
         return counted
+    median = medians.get(machine.workflow)
     return replace(
         counted,
         day=Outcomes(row["day_tasks"], row["day_ended"], row["day_succeeded"]),
         week=Outcomes(row["week_tasks"], row["week_ended"], row["week_succeeded"]),
-        median_seconds=None if row["median"] is None else row["median"].total_seconds(),
+        median_seconds=None if median is None else median.total_seconds(),
     )
 
 

@@ -187,9 +187,9 @@ def test_a_page_takes_as_many_queries_for_many_samples_as_for_one(
     sampled(30, {"By Kind": {"Make Thumbnails": 3}}, states=("Load Report", "Inspect File", "Make Thumbnails"))
     client.get(PAGE)  # the session and the permissions
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         client.get(PAGE)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/console/machines/")
 
 

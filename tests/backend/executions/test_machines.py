@@ -90,14 +90,14 @@ def test_one_that_has_not_run_for_a_week_is_still_found_by_itself() -> None:
     assert find_machine("guard_report", NOW).arn == MACHINE_ARN
 
 
-def test_all_workflows_take_three_queries_however_many_tasks_there_are(
+def test_all_workflows_take_four_queries_however_many_tasks_there_are(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for workflow in WORKFLOWS:
         for number in range(3):
             record(TaskStatus.SUCCEEDED, workflow=workflow, execution_arn=f"{ARN}{workflow}{number}")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         found = list_machines(NOW)
 
     assert [each.workflow for each in found] == list(WORKFLOWS)
