@@ -77,17 +77,18 @@ def test_an_incident_is_acknowledged_from_the_mail_and_its_execution_ends(path: 
     assert not again.buttons, "the link is of one use"
 
 
-def test_a_form_that_was_not_opened_first_acknowledges_nothing(path: WholePath) -> None:
+def test_who_reads_mails_without_cookies_can_answer_and_a_link_that_was_guessed_can_not(path: WholePath) -> None:
     report_id, task_id = incident(path)
     link = link_of(path, report_id, FIRST)
 
-    refused = Browser().open(link, {"answer": "acknowledge"})
-
-    assert refused.status == 403
+    guessed = Browser().open(f"{link[:-3]}xx/", {"answer": "acknowledge"})
+    assert guessed.status == 404
     assert path.rows(_REPORT, report_id) == [(None, False)]
-    browser = Browser()
-    browser.press(browser.open(link), "acknowledge")
-    output_of(path, task_id)
+    answered = Browser().open(link, {"answer": "acknowledge"})
+
+    assert answered.status == 200
+    assert output_of(path, task_id)["turns"] == 1
+    assert path.rows(_REPORT, report_id) == [(FIRST, True)]
 
 
 @pytest.mark.skipif(chosen_step_functions() != ENGINE, reason="only the engine's time can be moved")

@@ -128,11 +128,11 @@ def test_a_run_that_was_redriven_holds_the_next_one_up_however_long_ago_it_first
 
 
 def test_a_restart_is_never_skipped_and_holds_the_next_run_up_while_it_runs() -> None:
-    restart = attempt_id(run_id(60), 2)
-    reason_to_skip(run_id(3))
+    restart, earlier = attempt_id(run_id(60), 2), run_id(3)
+    reason_to_skip(earlier)
 
     assert reason_to_skip(restart) is None
-    event(run_id(3), "SUCCEEDED")
+    event(earlier, "SUCCEEDED")
     event(restart, "RUNNING")
     reason = reason_to_skip(run_id(1))
     assert reason is not None
