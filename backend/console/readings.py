@@ -1,7 +1,8 @@
 """What somebody means who types something into the search: a report, a guard, a task, an error.
 
 The first kind of which there is anything is taken, and the others are named, each with the words that ask for it
-alone: ``report:7``, ``guard:7``, ``guard:Ana``, ``task:019ab1``, ``error:ReportNotFound``.
+alone, now and later: ``report:7``, ``guard:7``, ``guard:Ana``, ``task:019ab1``, ``error:ReportNotFound``, and
+``error:*found*`` for all errors that hold a word.
 """
 
 import re
@@ -12,10 +13,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from executions.search import TaskSearch, errors_with, found_by
+from executions.search import TaskSearch, errors_called, found_by
 from reports.search import guard_numbered, guards_called, report_ids_of
 
 SHORTEST_BEGINNING = 4
+_SHORTEST_PART = 3
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -46,11 +48,13 @@ class Readings:
 def read(text: str) -> Readings:
     """Return what a search may mean."""
     kind, colon, value = text.partition(":")
-    if colon and kind in _READERS:
-        return Readings(_READERS[kind](value.strip()))
+    if colon and kind in _KINDS:
+        return Readings(_KINDS[kind](value.strip()))
     if text.startswith("arn:"):
         return Readings(_task(text.rpartition(":")[2]))
-    found = [reading for reader in _READERS.values() if (reading := reader(text)) and _is_any(reading)]
+    found = [
+        reading for reader in (_report, _task, _error_with, _guard) if (reading := reader(text)) and _is_any(reading)
+    ]
     return Readings(found[0], found[1:]) if found else Readings(None)
 
 
@@ -72,11 +76,15 @@ def _task(text: str) -> Reading | None:
     return Reading("task", f"task:{text}", words, {"id_begins": text})
 
 
-def _error(text: str) -> Reading | None:
-    errors = errors_with(text) if text else []
+def _error(name: str) -> Reading | None:
+    errors = errors_called(name) if name else []
     if not errors:
         return None
-    return Reading("error", f"error:{text}", _("error %(names)s") % {"names": _few(errors)}, {"errors": errors})
+    return Reading("error", f"error:{name}", _("error %(names)s") % {"names": _few(errors)}, {"errors": errors})
+
+
+def _error_with(text: str) -> Reading | None:
+    return _error(text) or (_error(f"*{text}*") if len(text) >= _SHORTEST_PART else None)
 
 
 def _guard(text: str) -> Reading | None:
@@ -96,6 +104,6 @@ def _few(names: Sequence[str]) -> str:
     return shown if len(names) <= 3 else _("%(names)s and %(more)s more") % {"names": shown, "more": len(names) - 3}
 
 
-_READERS: Mapping[str, Callable[[str], Reading | None]] = MappingProxyType(
+_KINDS: Mapping[str, Callable[[str], Reading | None]] = MappingProxyType(
     {"report": _report, "task": _task, "error": _error, "guard": _guard}
 )

@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from django.http import QueryDict
@@ -64,6 +64,10 @@ class TaskQuery:
             redrivable=self.switches["redrivable"],
             scheduled=self.switches["scheduled"],
         )
+
+    def pinned(self, readings: Readings) -> "TaskQuery":
+        """Return it with ``q`` in the words that go on meaning what they were read as."""
+        return replace(self, texts={**self.texts, "q": readings.taken.query if readings.taken else self.texts["q"]})
 
     def address(self, **changes: str) -> str:
         """Return it as the query of an address, "" for none, with some texts changed or ``before``, ``after`` added."""

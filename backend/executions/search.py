@@ -176,28 +176,30 @@ def cursor_of(enqueued_at: datetime, task_id: str) -> str:
 
 
 def values_of(column: str) -> list[str]:
-    """Return the values that a column of the tasks has, "" left out, some hundred at the most.
+    """Return the values that a column of the tasks has, "" left out, some hundred at the most."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement_of_values(column), [_MAX_VALUES])
+        return [value for (value,) in cursor.fetchall()]
 
-    By one step down the column's index for each of them: as quick with a million tasks as with ten.
-    """
+
+def statement_of_values(column: str) -> str:
+    """Return the statement that steps down a column's index, once for each value: however many tasks have it."""
     quote = connection.ops.quote_name
     name, table = quote(column), quote(TaskRecord._meta.db_table)
     least = f"SELECT MIN({name}) FROM {table} WHERE {name} <> ''"  # noqa: S608  names of ours, quoted
-    statement = (
+    return (
         f"WITH RECURSIVE found(value) AS ({least} UNION ALL "  # noqa: S608  the same
         f"SELECT ({least} AND {name} > found.value) FROM found WHERE found.value IS NOT NULL) "
         "SELECT value FROM found WHERE value IS NOT NULL LIMIT %s"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [_MAX_VALUES])
-        return [value for (value,) in cursor.fetchall()]
 
 
-def errors_with(text: str) -> list[str]:
-    """Return the names of errors that hold a text, in capitals or not; the name itself alone, if it is one."""
-    errors = values_of("error")
-    exact = [error for error in errors if error.lower() == text.lower()]
-    return exact or [error for error in errors if text.lower() in error.lower()]
+def errors_called(name: str) -> list[str]:
+    """Return the errors of a name, in capitals or not; those that hold a text, if it stands between stars."""
+    wanted = name.lower()
+    if len(wanted) > 2 and wanted.startswith("*") and wanted.endswith("*"):
+        return [error for error in values_of("error") if wanted[1:-1] in error.lower()]
+    return [error for error in values_of("error") if error.lower() == wanted]
 
 
 def _may_hold_successes(search: TaskSearch) -> bool:
