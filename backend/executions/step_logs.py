@@ -87,8 +87,7 @@ def _of_cloudwatch(task_id: str, function: str, since: datetime, until: datetime
     try:
         for _call in range(_MOST_CALLS):
             page = aws.logs().filter_log_events(**asked)
-            for event in page.get("events", []):
-                lines.append(_line(event["message"], datetime.fromtimestamp(event["timestamp"] / 1000, UTC)))
+            lines += [_line(one["message"], _at(one["timestamp"])) for one in page.get("events", [])]
             if len(lines) >= MOST_LINES or not page.get("nextToken"):
                 break
             asked["nextToken"] = page["nextToken"]
@@ -142,6 +141,10 @@ def _line(text: str, at: datetime | None) -> LogLine:
     written = str(said.get("timestamp", "")).replace(",", ".", 1)
     details = {key: value for key, value in said.items() if key not in _KNOWN}
     return LogLine(at or _moment(written), str(said.get("level", "")), str(said.get("message", "")), details)
+
+
+def _at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _moment(text: str) -> datetime | None:
