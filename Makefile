@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.synced
 SOURCES := workflows lambdas backend deploy tests
 
-.PHONY: help setup demo up test test-fast test-slow check format states locale build bench clean
+.PHONY: help setup demo up test test-fast test-slow check format screens states locale build bench clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -34,7 +34,8 @@ demo: $(SETUP) ## The main job from upload to mail, to its end. FILES="a.jpg b.p
 up: $(SETUP) ## The local stack, until Ctrl-C.
 	@$(PYTHON) -m deploy.local up
 
-test: $(SETUP) ## Every test but the slow ones.
+test: $(SETUP) ## Every test but the slow ones. Installs Chromium where it may, for the console's pages.
+	@$(PYTHON) -m tests.chromium
 	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-fast: $(SETUP) ## Every test but those that need the local stack.
@@ -55,6 +56,10 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 format: $(SETUP) ## Mend style where a tool can.
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+screens: $(SETUP) ## Pictures of every page of the console in .local/screens.
+	@$(PYTHON) -m tests.chromium
+	$(PYTHON) -m pytest -n 2 --dist loadgroup tests/backend/console/browser/test_every_page.py
 
 states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog and the schedules from the code.
 	$(PYTHON) backend/manage.py render_tasks

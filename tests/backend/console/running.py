@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PREFIX = "qu-dev"
 PATIENCE_SECONDS = 20.0
 _STATE_MACHINES = Path(__file__).parents[3] / "state_machines"
-_FUNCTION_ARN = f"arn:aws:lambda:eu-west-1:123456789012:function:{PREFIX}-"
+_FUNCTION_ARN = f"arn:aws:lambda:us-east-2:000000000000:function:{PREFIX}-"
 _WAITS = 0.005  # of a retrier's interval: a test waits for no backoff
 
 type Fault = Callable[[Any], None]
@@ -186,19 +186,17 @@ class Workflows:
             self.define(workflow, _with_arns(text))
         return self._machines[workflow]
 
-    def define(self, workflow: str, definition: str) -> str:
-        """Make or change the state machine ``<prefix>-<workflow>``."""
-        if workflow in self._machines:
-            self.sfn.update_state_machine(stateMachineArn=self._machines[workflow], definition=definition)
-        else:
-            made = self.sfn.create_state_machine(name=f"{PREFIX}-{workflow}", definition=definition, roleArn=ROLE)
-            self._machines[workflow] = made["stateMachineArn"]
-        return self._machines[workflow]
+    def define(self, name: str, definition: str) -> str:
+        """Make the state machine ``<prefix>-<name>`` and return its ARN; ``<anything>-guard_report`` is one of ours."""
+        if name not in self._machines:
+            made = self.sfn.create_state_machine(name=f"{PREFIX}-{name}", definition=definition, roleArn=ROLE)
+            self._machines[name] = made["stateMachineArn"]
+        return self._machines[name]
 
-    def start(self, task: str, payload: dict[str, Any], workflow: str = "", **record: Any) -> TaskRecord:
-        """Start a task's execution; its record, which follows it."""
+    def start(self, task: str, payload: dict[str, Any], machine: str = "", **record: Any) -> TaskRecord:
+        """Start a task's execution, on its own workflow's machine if none is given; its record, which follows it."""
         entry = catalog().get(task)
-        workflow = workflow or (entry.workflow if entry else RUN_TASK)
+        workflow = entry.workflow if entry else RUN_TASK
         task_id, now = new_task_id(), timezone.now()
         values = {"task": task, "workflow": workflow, "payload": payload, "enqueued_at": now, "sent_at": now}
         made = TaskRecord.objects.create(
@@ -206,19 +204,23 @@ class Workflows:
             **values | {"status": TaskStatus.SENT, "report_id": payload.get("report_id")} | record,
         )
         given = {"task": task, "payload": payload} if workflow == RUN_TASK else payload
-        self.sfn.start_execution(stateMachineArn=self.machine(workflow), name=task_id, input=json.dumps(given))
+        self.sfn.start_execution(
+            stateMachineArn=machine or self.machine(workflow), name=task_id, input=json.dumps(given)
+        )
         return made
 
     def started(self, record: TaskRecord) -> TaskRecord:
         """Return a record once its execution runs."""
         return self._once(record, lambda: record.status not in WAITING)
 
-    def ended(self, record: TaskRecord) -> TaskRecord:
+    def ended(self, record: TaskRecord, patience_seconds: float = PATIENCE_SECONDS) -> TaskRecord:
         """Return a record once its execution has ended."""
-        return self._once(record, lambda: record.finished_at is not None)
+        return self._once(record, lambda: record.finished_at is not None, patience_seconds)
 
-    def _once(self, record: TaskRecord, is_so: Callable[[], bool]) -> TaskRecord:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def _once(
+        self, record: TaskRecord, is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS
+    ) -> TaskRecord:
+        deadline = time.monotonic() + patience_seconds
         while time.monotonic() < deadline:
             record.refresh_from_db()
             if is_so():

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 from uuid6 import uuid7
 
@@ -29,7 +30,7 @@ from tests.backend.console.running import PREFIX, DatabaseUnavailable, Workflows
 from tests.backend.people import make_file, make_guard, make_property, make_report, make_shift, make_user
 from workflows.task_ids import scheduled_id
 
-_ARN = f"arn:aws:states:eu-west-1:123456789012:execution:{PREFIX}-"
+_ARN = f"arn:aws:states:us-east-2:000000000000:execution:{PREFIX}-"
 _MARKUP = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
 # (task, workflow, share of all, usual seconds)
 _TASKS: tuple[tuple[str, str, float, float], ...] = (
@@ -44,12 +45,30 @@ _ERRORS = {
     "incident_escalation": ("NobodyAcknowledged",),
     "run_task": ("ZeroDivisionError", "OperationalError"),
 }
-_STATES = {
-    "guard_report": ("Load Report", "Process Files", "Record Report", "Notify People", "Summarize"),
-    "notification_email": ("Render Email", "Send Email"),
-    "incident_escalation": ("Choose Person", "Render Email", "Send Email", "Await Acknowledgement"),
-    "run_task": ("Run Task",),
+# The way of an execution through its states, each with how often it is visited.
+_WAYS: dict[str, tuple[tuple[str, str, int], ...]] = {
+    "guard_report": (
+        ("Load Report", "Task", 1),
+        ("Process Files", "Map", 1),
+        ("Inspect File", "Task", 3),
+        ("By Kind", "Choice", 3),
+        ("Make Thumbnails", "Task", 3),
+        ("File Accepted", "Pass", 3),
+        ("Record Report", "Task", 1),
+        ("Notify People", "Map", 1),
+        ("Render Email", "Task", 2),
+        ("Send Email", "Task", 2),
+        ("Person Notified", "Pass", 2),
+        ("Summarize", "Pass", 1),
+    ),
+    "notification_email": (("Render Email", "Task", 1), ("Send Email", "Task", 1)),
+    "incident_escalation": (("Choose Person", "Task", 1), ("Render Email", "Task", 1), ("Send Email", "Task", 1)),
+    "run_task": (("Run Task", "Task", 1),),
 }
+# What follows what, where the two do not stand side by side above.
+_OUTSIDE = {("Process Files", "Record Report"), ("Record Report", "Notify People"), ("Notify People", "Summarize")}
+_INSIDE = {("Process Files", "Inspect File"), ("File Accepted", "Record Report"), ("Notify People", "Render Email")}
+_INSIDE |= {("Person Notified", "Summarize")}
 
 
 @dataclass
@@ -69,6 +88,22 @@ def fill(count: int, *, hours: float = 24.0, seed: int = 7, ends: datetime | Non
     now, draw = ends or timezone.now(), random.Random(seed)  # noqa: S311  no secret
     made = [_record(now - timedelta(hours=hours * draw.random()), draw, now) for _ in range(count)]
     return TaskRecord.objects.bulk_create(made, batch_size=1000)
+
+
+def fill_many(count: int, *, hours: float = 24.0 * 14) -> None:
+    """Save so many records quickly: a thousand that differ, and shifted copies of them, made in the database."""
+    fill(1000, hours=hours)
+    columns = [field.column for field in TaskRecord._meta.concrete_fields]
+    shifted = {name: f"{name} - random() * interval '{hours} hours' * 0.01" for name in ("enqueued_at", "sent_at")}
+    shifted["id"] = "gen_random_uuid()::text"
+    chosen = ", ".join(shifted.get(column, column) for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO executions_taskrecord ({', '.join(columns)}) "  # noqa: S608  names of columns
+            f"SELECT {chosen} FROM executions_taskrecord, generate_series(2, %s)",
+            [count // 1000],
+        )
+        cursor.execute("ANALYZE")
 
 
 def fill_schedules(runs: int = 60, ends: datetime | None = None) -> list[TaskRecord]:
@@ -217,25 +252,38 @@ def _record(at: datetime, draw: random.Random, now: datetime) -> TaskRecord:
 
 
 def _sample(record: TaskRecord, draw: random.Random) -> ExecutionSample:
-    states = _STATES.get(record.workflow, ("Run Task",))
-    visits = [
-        {
-            "state": name,
-            "kind": "Map" if name == "Process Files" else "Task",
-            "seconds": round(draw.lognormvariate(0, 0.8), 3),
-            "tries": 1 + (draw.random() < 0.1),
-            "outcome": "SUCCEEDED",
-            "waits": name == "Await Acknowledgement",
-        }
-        for name in states
-    ]
+    way = _WAYS.get(record.workflow, _WAYS["run_task"])
+    visits = [_visit(name, kind, draw) for name, kind, times in way for _ in range(times)]
     if record.status != TaskStatus.SUCCEEDED:
         visits[-1] |= {"tries": 4, "outcome": "FAILED"}
+    edges = {(one[0], other[0]): other[2] for one, other in pairwise(way)}
+    if record.workflow == "guard_report":
+        edges = {edge: times for edge, times in edges.items() if edge not in _INSIDE} | dict.fromkeys(_OUTSIDE, 1)
+        edges["Load Report", "Process Files"] = 1
     return ExecutionSample(
         record=record,
         workflow=record.workflow,
         finished_at=record.finished_at or record.enqueued_at,
         redrive_count=record.redrive_count,
         visits=visits,
-        edges={one: {other: 1} for one, other in pairwise(states)},
+        edges=_nested(edges),
     )
+
+
+def _nested(edges: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    nested: dict[str, dict[str, int]] = {}
+    for (source, target), times in edges.items():
+        nested.setdefault(source, {})[target] = times
+    return nested
+
+
+def _visit(name: str, kind: str, draw: random.Random) -> dict[str, Any]:
+    is_task = kind == "Task"
+    return {
+        "state": name,
+        "kind": kind,
+        "seconds": round(draw.lognormvariate(0, 0.8) if kind in ("Task", "Map") else 0.001, 3),
+        "tries": 1 + (draw.random() < 0.1) if is_task else 0,
+        "outcome": "SUCCEEDED",
+        "waits": False,
+    }
