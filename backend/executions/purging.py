@@ -1,4 +1,4 @@
-"""Deletes dead letters for good: each is first saved to a file and entered in the audit table."""
+"""Deletes dead letters for good: each is first saved, to a file or to the bucket, and entered in the audit table."""
 
 import base64
 import hashlib
@@ -14,8 +14,10 @@ from typing import IO, Any
 from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.utils import timezone
 
+from executions import aws
 from executions.audit import audited, new_batch
 from executions.dead_letters import DeadLetter, Reading, Selection, judged, not_there, read
 from executions.held_messages import HeldMessages, holding
@@ -25,15 +27,32 @@ from executions.queue_pair import QueuePair, queue_pair
 from executions.refusals import OperationFailed, OperationRefused
 
 type Act = tuple[AbstractContextManager[AuditEntry], AuditEntry]
+type Save = Callable[[Sequence[DeadLetter]], None]
+
+PURGED_PREFIX = "purged/"
+
+
+@dataclass(frozen=True)
+class BucketFolder:
+    """Where a process without a disk of its own saves what it purges: objects below a prefix of the bucket.
+
+    ``bucket`` is AWS_STORAGE_BUCKET_NAME. What lies there goes after the time that the bucket's rule says.
+    """
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PurgeOrder:
-    """What to delete, where to save it, and for whom. ``save_to`` must not exist yet; its folder is made."""
+    """What to delete, where to save it, and for whom. A file must not exist yet; its folder is made."""
 
     selection: Selection
     actor: str
-    save_to: Path
+    save_to: Path | BucketFolder
     batch: UUID = field(default_factory=new_batch)
 
 
@@ -58,7 +77,7 @@ class Purging:
     order: PurgeOrder
     pair: QueuePair
     held: HeldMessages
-    file: IO[str]
+    save: Save
     purged: Purged
 
 
@@ -77,7 +96,7 @@ def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[Read
 def purge(order: PurgeOrder, stop: Event, tell: Callable[[Purged], None]) -> Purged:
     """Delete the messages that are meant now, and return what was done; ``tell`` is given the same as it grows.
 
-    Each is on disk (flushed) and in the audit table, with the digest of its body, before it is deleted. Safe to
+    Each is saved (on disk: flushed) and in the audit table, with the digest of its body, before it is deleted. Safe to
     repeat and to kill: a message is saved twice rather than not at all. Raises OperationRefused when nothing
     was changed.
     """
@@ -85,8 +104,8 @@ def purge(order: PurgeOrder, stop: Event, tell: Callable[[Purged], None]) -> Pur
     _reading, meant = preview_purge(order.selection, stop)
     ids, purged = {letter.message_id for letter in meant}, Purged()
     try:
-        with _new_file(order.save_to) as file, holding(pair.dlq_url) as held:
-            _purge(Purging(order, pair, held, file, purged), ids, stop, tell)
+        with _saving(order.save_to) as save, holding(pair.dlq_url) as held:
+            _purge(Purging(order, pair, held, save, purged), ids, stop, tell)
     except OperationFailed as error:
         if not purged.count:
             raise
@@ -126,6 +145,43 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
+def bucket_folder(batch: UUID) -> BucketFolder:
+    """Return where in the bucket to save what is purged in one call. Raises OperationRefused without a bucket."""
+    if not settings.AWS_STORAGE_BUCKET_NAME:
+        raise OperationRefused(
+            "AWS_STORAGE_BUCKET_NAME",
+            "is not set, so there is no place to save what is deleted.",
+            "Set it to the stack's output BucketName, or use manage.py dlq purge --save FILE.",
+        )
+    return BucketFolder(settings.AWS_STORAGE_BUCKET_NAME, f"{PURGED_PREFIX}{batch}/")
+
+
+@contextmanager
+def _saving(save_to: Path | BucketFolder) -> Iterator[Save]:
+    if isinstance(save_to, BucketFolder):
+        yield lambda letters: _put(save_to, letters)
+    else:
+        with _new_file(save_to) as file:
+            yield lambda letters: _save(file, letters, save_to)
+
+
+def _put(folder: BucketFolder, letters: Sequence[DeadLetter]) -> None:
+    """Save some letters as one object, named by the first: the same letters saved twice are one object."""
+    try:
+        aws.s3().put_object(
+            Bucket=folder.bucket,
+            Key=f"{folder.prefix}{letters[0].message_id}.jsonl",
+            Body="".join(f"{json.dumps(as_json(letter))}\n" for letter in letters).encode(),
+            ContentType="application/jsonl",
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise OperationFailed(
+            str(folder),
+            f"could not be written ({error}). What is not saved was not deleted.",
+            "See that the credentials have the policy of the output OperatorPolicyArn, and purge again.",
+        ) from error
+
+
 def _save(file: IO[str], letters: Sequence[DeadLetter], path: Path) -> None:
     try:
         file.writelines(f"{json.dumps(as_json(letter))}\n" for letter in letters)
@@ -145,7 +201,7 @@ def _not_saved(path: Path, error: OSError) -> OperationFailed:
 
 def _purge_some(purging: Purging, letters: Sequence[DeadLetter]) -> None:
     order, purged = purging.order, purging.purged
-    _save(purging.file, letters, order.save_to)
+    purging.save(letters)
     acts = {letter.message_id: _begin(order, purging.pair, letter) for letter in letters}
     try:
         refused = purging.held.delete(list(acts))

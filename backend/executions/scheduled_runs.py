@@ -82,15 +82,25 @@ def _missed(schedule: Schedule, run: ScheduledRun, now: datetime) -> str | None:
     return f"Due at {_shown(run.scheduled_at)}, to begin by {_shown(deadline)}, it could begin at {_shown(now)}."
 
 
+def run_at_work(schedule: Schedule, workflow: str, now: datetime, but: str = "") -> tuple[str, datetime] | None:
+    """Return the id of a run of a schedule that is at its work, and since when; None if there is none.
+
+    ``but`` is the id of one that does not count. One that never told its end counts until the time limit of the
+    workflow.
+    """
+    can_run_since = now - timedelta(seconds=MACHINE_TIMEOUT_SECONDS.get(workflow, 0))
+    others = TaskRecord.objects.filter(schedule=schedule.name, status=TaskStatus.RUNNING, returned_at=None)
+    # A scheduled run is at work once it was let go on; one that a person asked for, from its event on.
+    undecided = {"last_attempted_at": None, "attempt_of": "", "pk__startswith": f"{schedule.name}-"}
+    working = others.exclude(pk=but).exclude(**undecided)
+    since = working.annotate(since=running_since()).filter(since__gte=can_run_since)
+    return since.order_by("since").values_list("pk", "since").first()
+
+
 def _overlaps(schedule: Schedule, record: TaskRecord, now: datetime) -> str | None:
     if schedule.overlap is Overlap.ALLOW:
         return None
-    can_run_since = now - timedelta(seconds=MACHINE_TIMEOUT_SECONDS.get(record.workflow, 0))
-    # Who has an attempt has been let go on; a restart is counted from its event on.
-    others = TaskRecord.objects.filter(schedule=schedule.name, status=TaskStatus.RUNNING, returned_at=None)
-    working = others.exclude(pk=record.pk).exclude(last_attempted_at=None, attempt_of="")
-    since = working.annotate(since=running_since()).filter(since__gte=can_run_since)
-    other = since.order_by("since").values_list("pk", "since").first()
+    other = run_at_work(schedule, record.workflow, now, but=record.pk)
     if other is None:
         return None
     return f"{other[0]} of the same schedule has not ended; it runs since {_shown(other[1])}."

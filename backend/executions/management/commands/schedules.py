@@ -1,4 +1,4 @@
-"""manage.py schedules: the declared schedules, and when an expression runs."""
+"""manage.py schedules: the declared schedules, to pause, resume and run them, and when an expression runs."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,24 +9,33 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from executions.audit import command_actor
 from executions.models import TaskRecord
+from executions.refusals import OperationRefused
+from executions.schedule_control import deployed_state, find_schedule, pause, resume, run_now, why_not_run_now
 from executions.schedule_list import NEXT_RUNS, ScheduleStanding, schedule_standings
 from workflows.schedule_expressions import ExpressionRefused, next_runs
 from workflows.schedule_problems import time_zone_problem
 
 MAX_COUNT = 1000
 _BAD_INPUT = 2
+_ACTS = {
+    "pause": "Have a schedule run no more until it is resumed; a deploy that changes it sets it to SchedulesState.",
+    "resume": "Have a paused schedule run again; what it missed is not made up for.",
+    "run": "Run a schedule's task now, once, whatever its time.",
+}
 
 
 class Command(BaseCommand):
     help = (
         "The schedules of workflows/schedules.py: when they run and what became of their last run; "
-        "and the check of any expression. Exit code 2 for one that EventBridge Scheduler refuses."
+        "to pause, resume or run one now; and the check of any expression. Exit code 2 for one that EventBridge "
+        "Scheduler refuses. Nothing changes without --yes."
     )
     requires_system_checks: list[str] = []  # a schedule with a problem is listed with it
 
     def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest="action", required=True, metavar="list|next")
+        commands = parser.add_subparsers(dest="action", required=True, metavar="list|next|pause|resume|run")
         listed = commands.add_parser("list", help="Every schedule, its next three runs and its last.")
         listed.add_argument("--json", action="store_true", help="As JSON, times in the schedule's zone.")
         coming = commands.add_parser("next", help="When an expression runs next.")
@@ -34,12 +43,40 @@ class Command(BaseCommand):
         coming.add_argument("--time-zone", default="UTC", help="A name as America/New_York (UTC).")
         coming.add_argument("--count", type=int, default=NEXT_RUNS, help=f"How many, 1 to {MAX_COUNT:,} ({NEXT_RUNS}).")
         coming.add_argument("--json", action="store_true", help="As JSON.")
+        for name, what in _ACTS.items():
+            act = commands.add_parser(name, help=what)
+            act.add_argument("name", help="The schedule's name.")
+            act.add_argument("--yes", action="store_true", help="Do it; without, only say what would be done.")
+            act.add_argument(
+                "--as", default="", dest="actor", help="Who does it, for the audit table (the system's user)."
+            )
 
     def handle(self, *, action: str, **options: Any) -> None:
         if action == "list":
             self._list(as_json=options["json"])
-        else:
+        elif action == "next":
             self._next(options["expression"], options["time_zone"], options["count"], as_json=options["json"])
+        else:
+            try:
+                act = self._act if options["yes"] else self._preview
+                self.stdout.write(act(action, options["name"], options["actor"]))
+            except OperationRefused as refused:
+                raise CommandError(str(refused), returncode=refused.exit_code) from refused
+
+    def _act(self, action: str, name: str, actor: str) -> str:
+        if action == "run":
+            return f"{name} runs as {run_now(name, command_actor(actor)).pk}."
+        return f"{(pause if action == 'pause' else resume)(name, command_actor(actor))}."
+
+    def _preview(self, action: str, name: str, _actor: str) -> str:
+        schedule = find_schedule(name)
+        if action == "run":
+            if why := why_not_run_now(name):
+                raise why
+            return f"{schedule.task} would run now, once. Nothing was changed. Give --yes to do it."
+        deployed = deployed_state(name)
+        stands = deployed.why or f"{name} is {deployed.state.value}."
+        return f"{stands} Would {action} it. Nothing was changed. Give --yes to do it."
 
     def _list(self, *, as_json: bool) -> None:
         standings = schedule_standings()

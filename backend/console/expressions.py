@@ -1,0 +1,120 @@
+"""A schedule's expression in words, for people who do not read cron; what has no short words is told field by field.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+"""
+
+import re
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+_EXPRESSION = re.compile(r"(?P<kind>cron|rate|at)\((?P<inside>.*)\)")
+_DAYS = {
+    "SUN": gettext_lazy("Sunday"),
+    "MON": gettext_lazy("Monday"),
+    "TUE": gettext_lazy("Tuesday"),
+    "WED": gettext_lazy("Wednesday"),
+    "THU": gettext_lazy("Thursday"),
+    "FRI": gettext_lazy("Friday"),
+    "SAT": gettext_lazy("Saturday"),
+}
+_MONTHS = {
+    "JAN": gettext_lazy("January"),
+    "FEB": gettext_lazy("February"),
+    "MAR": gettext_lazy("March"),
+    "APR": gettext_lazy("April"),
+    "MAY": gettext_lazy("May"),
+    "JUN": gettext_lazy("June"),
+    "JUL": gettext_lazy("July"),
+    "AUG": gettext_lazy("August"),
+    "SEP": gettext_lazy("September"),
+    "OCT": gettext_lazy("October"),
+    "NOV": gettext_lazy("November"),
+    "DEC": gettext_lazy("December"),
+}
+_ANY = ("*", "?")
+
+
+def in_words(expression: str) -> str:
+    """Return when an expression runs, in words; the expression itself where there are none."""
+    found = _EXPRESSION.fullmatch(expression.strip())
+    if found is None:
+        return expression
+    inside = found["inside"].strip()
+    match found["kind"]:
+        case "rate":
+            return _rate(inside) or expression
+        case "at":
+            return _("once, at %(time)s") % {"time": inside.replace("T", " ")}
+    fields = inside.split()
+    return _cron(*fields) if len(fields) == 6 else expression
+
+
+def _rate(inside: str) -> str:
+    number, _space, unit = inside.partition(" ")
+    if not number.isdecimal():
+        return ""
+    count = int(number)
+    every = {
+        "minute": ngettext("every minute", "every %(count)s minutes", count),
+        "hour": ngettext("every hour", "every %(count)s hours", count),
+        "day": ngettext("every day", "every %(count)s days", count),
+    }.get(unit.rstrip("s"), "")
+    return every % {"count": count} if "%" in every else every
+
+
+def _cron(minutes: str, hours: str, day_of_month: str, month: str, day_of_week: str, year: str) -> str:
+    parts = [_time(minutes, hours), _days(day_of_month, day_of_week)]
+    if month not in _ANY:
+        parts.append(_("in %(months)s") % {"months": _list(month, _MONTHS, _numbered(_MONTHS, 1))})
+    if year not in _ANY:
+        parts.append(_("in the years %(years)s") % {"years": year})
+    return ", ".join(part for part in parts if part)
+
+
+def _time(minutes: str, hours: str) -> str:
+    if minutes.isdecimal() and all(hour.isdecimal() for hour in hours.split(",")):
+        times = [f"{int(hour):02}:{int(minutes):02}" for hour in hours.split(",")]
+        return _("at %(times)s") % {"times": _joined(times)}
+    if minutes.isdecimal() and hours == "*":
+        return _("every hour at minute %(minute)s") % {"minute": int(minutes)}
+    step = minutes.rpartition("/")[2] if minutes.startswith(("*/", "0/")) else ""
+    every = _("every minute") if minutes == "*" else _("at the minutes %(minutes)s") % {"minutes": minutes}
+    if step.isdecimal():
+        every = _("every %(count)s minutes") % {"count": int(step)}
+    return every if hours == "*" else _("%(every)s of the hours %(hours)s") % {"every": every, "hours": hours}
+
+
+def _days(day_of_month: str, day_of_week: str) -> str:
+    if day_of_month in _ANY and day_of_week in _ANY:
+        return _("every day")
+    if day_of_month == "L":
+        return _("on the last day of the month")
+    if day_of_month not in _ANY:
+        return _("on day %(days)s of the month") % {"days": day_of_month}
+    if "#" in day_of_week or day_of_week.endswith("L"):
+        return _("on the days %(days)s of the week") % {"days": day_of_week}
+    return _list(day_of_week, _DAYS, _numbered(_DAYS, 1))
+
+
+def _numbered(names: dict[str, Any], first: int) -> dict[str, Any]:
+    return {str(number): name for number, name in enumerate(names.values(), first)}
+
+
+def _list(field: str, names: dict[str, Any], numbers: dict[str, Any]) -> str:
+    known = names | numbers
+    words = []
+    for part in field.upper().split(","):
+        first, dash, last = part.partition("-")
+        if dash and first in known and last in known:
+            words.append(_("%(first)s to %(last)s") % {"first": known[first], "last": known[last]})
+        else:
+            words.append(str(known.get(part, part)))
+    return _joined(words)
+
+
+def _joined(words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return _("%(some)s and %(last)s") % {"some": ", ".join(words[:-1]), "last": words[-1]}

@@ -1,0 +1,122 @@
+"""What the console shows of the schedules: as declared, as deployed, and what became of their runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from console.expressions import in_words
+from console.masking import mask
+from executions.queries import Page as TaskPage
+from executions.schedule_control import Deployed, Difference
+from executions.schedule_list import ScheduleStanding, reason_skipped
+from workflows.schedules import Overlap
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a schedule. ``is_by_hand``: somebody asked for it, or restarted it. ``skipped`` is why, "" if not."""
+
+    task_id: str
+    status: str
+    began_at: datetime
+    seconds: float | None
+    error: str
+    skipped: str
+    is_by_hand: bool
+
+
+@dataclass(frozen=True)
+class ScheduleView:
+    """One schedule. ``next_runs`` are in its own time zone; ``state`` is that of the deployed one."""
+
+    name: str
+    description: str
+    task: str
+    payload: Any
+    expression: str
+    words: str
+    time_zone: str
+    window_minutes: int
+    skips_overlap: bool
+    start_deadline_seconds: int | None
+    problems: Sequence[str]
+    state: str
+    state_why: str
+    state_changed_at: datetime | None
+    differences: Sequence[Difference]
+    next_runs: Sequence[datetime]
+    last_runs: Sequence[Run]
+
+    @property
+    def coming(self) -> list[tuple[str, str]]:
+        """The next runs for machines and for people, in the schedule's own time zone."""
+        return [(moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S %Z}") for moment in self.next_runs]
+
+
+@dataclass(frozen=True)
+class ScheduleHistory:
+    """One schedule with its runs, the newest first; ``next_page`` asks for those after them."""
+
+    schedule: ScheduleView
+    runs: Sequence[Run]
+    next_page: str
+
+
+def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> ScheduleView:
+    """Return a schedule as pages show it, masked."""
+    schedule = standing.schedule
+    zone = ZoneInfo("UTC" if standing.problems else schedule.time_zone)
+    return ScheduleView(
+        name=schedule.name,
+        description=schedule.description,
+        task=schedule.task,
+        payload=mask(dict(schedule.payload)),
+        expression=schedule.expression,
+        words=in_words(schedule.expression),
+        time_zone=schedule.time_zone,
+        window_minutes=schedule.flexible_window_minutes,
+        skips_overlap=schedule.overlap is Overlap.SKIP,
+        start_deadline_seconds=schedule.start_deadline_seconds,
+        problems=list(standing.problems),
+        state=deployed.state,
+        state_why=deployed.why,
+        state_changed_at=deployed.changed_at,
+        differences=[
+            Difference(one.what, str(mask(one.declared)), str(mask(one.deployed))) for one in deployed.differences
+        ],
+        next_runs=[moment.astimezone(zone) for moment in standing.next_runs],
+        last_runs=[
+            Run(
+                task_id=record.pk,
+                status=record.status,
+                began_at=record.started_at or record.enqueued_at,
+                seconds=_seconds(record.started_at, record.finished_at, now),
+                error=record.error,
+                skipped=reason_skipped(record.result) or "",
+                is_by_hand=not record.pk.startswith(f"{schedule.name}-") or bool(record.attempt_of),
+            )
+            for record in standing.last_runs
+        ],
+    )
+
+
+def runs_of_page(name: str, found: TaskPage, skipped: Mapping[str, str], now: datetime) -> list[Run]:
+    """Return rows of tasks as runs of a schedule."""
+    return [
+        Run(
+            task_id=row.id,
+            status=row.status,
+            began_at=row.started_at or row.enqueued_at,
+            seconds=_seconds(row.started_at, row.finished_at, now),
+            error=row.error,
+            skipped=skipped.get(row.id, ""),
+            is_by_hand=not row.id.startswith(f"{name}-") or bool(row.attempt_of),
+        )
+        for row in found.rows
+    ]
+
+
+def _seconds(started_at: datetime | None, finished_at: datetime | None, now: datetime) -> float | None:
+    return ((finished_at or now) - started_at).total_seconds() if started_at else None
