@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
+import executions.schedule_control
 import executions.state_machines
 import executions.step_functions
 from deploy.cloudformation import Template
@@ -48,10 +49,29 @@ def test_operators_may_do_what_is_asked_of_step_functions_and_no_more(
     assert set(statement["Action"]) == _asked_by(module)
 
 
-def test_operators_may_send_what_they_restart_and_are_given_nothing_of_everything(template: Template) -> None:
-    statements = _statements(template)
-    payloads = [one for one in statements if one["Action"] == "s3:PutObject"]
+def test_operators_may_pause_and_resume_the_schedules_of_the_stack_alone(template: Template) -> None:
+    """UpdateSchedule writes the whole of a schedule, so that it passes the schedule's role on."""
+    source = Path(executions.schedule_control.__file__).read_text(encoding="utf-8")
+    asked = {
+        f"scheduler:{name.title().replace('_', '')}"
+        for name in re.findall(r"\b(get_schedule|update_schedule)\(", source)
+    }
+    group = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${Schedules}/*"
 
-    assert [one["Resource"] for one in payloads] == [{"Fn::Sub": "${Bucket.Arn}/payloads/*"}]
+    [schedules] = [one for one in _statements(template) if "scheduler:" in str(one["Action"])]
+    [role] = [one for one in _statements(template) if one["Action"] == "iam:PassRole"]
+
+    assert set(schedules["Action"]) == asked == {"scheduler:GetSchedule", "scheduler:UpdateSchedule"}
+    assert schedules["Resource"] == {"Fn::Sub": group}
+    assert role["Resource"] == {"Fn::GetAtt": ["SchedulerRole", "Arn"]}
+    assert role["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+
+
+def test_operators_may_send_and_save_and_are_given_nothing_of_everything(template: Template) -> None:
+    """What they restart is sent as Django sends it; what they purge is saved."""
+    statements = _statements(template)
+    objects = [one for one in statements if one["Action"] == "s3:PutObject"]
+
+    assert [one["Resource"]["Fn::Sub"] for one in objects] == ["${Bucket.Arn}/payloads/*", "${Bucket.Arn}/purged/*"]
     assert any("sqs:SendMessage" in one["Action"] and "TasksQueue" in json.dumps(one["Resource"]) for one in statements)
     assert all(one["Effect"] == "Allow" and one["Resource"] != "*" for one in statements)
