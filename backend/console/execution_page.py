@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from console.execution_states import (
     StateDetails,
     VisitKey,
+    cause_words,
     details_shown,
     find_visit,
     keys_of,
@@ -278,17 +279,6 @@ def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> 
     """Return one event, its details masked."""
     after = (event.at - began_at).total_seconds() if began_at else 0.0
     return EventRow(event.id, event.at, after, event.type, key.state if key else "", key, mask(dict(event.details)))
-
-
-def cause_words(cause: str) -> str:
-    """Return what a cause says in words: the message of a function's error, or else the cause itself."""
-    try:
-        said = json.loads(cause)
-    except ValueError:
-        return cause
-    if not isinstance(said, dict):
-        return cause
-    return str(said.get("errorMessage") or said.get("Cause") or cause)
 
 
 def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Head:

@@ -1,5 +1,6 @@
 """The states of one execution as its page shows them: for the graph, to pick from, and one of them in full."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +26,8 @@ class VisitKey:
     @property
     def query(self) -> dict[str, str]:
         """The part of an address that names it."""
-        given = {"state": self.state, "iteration": self.iteration, "visit": str(self.visit) if self.visit else ""}
-        return {name: value for name, value in given.items() if value}
+        around = {"iteration": self.iteration} if self.iteration else {}
+        return {"state": self.state, **around, "visit": str(self.visit)}
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class StateDetails:
     seconds: float | None
     error: str
     cause: str
+    cause_words: str
     tries: tuple[TryShown, ...]
     redrives: int
     runs_again: bool
@@ -163,6 +165,7 @@ def details_shown(
         seconds=visit.seconds(now),
         error=mask(visit.error),
         cause=mask(visit.cause),
+        cause_words=mask(cause_words(visit.cause)),
         tries=tuple(try_shown(one, now) for one in found.tries),
         redrives=visit.redrives,
         runs_again=visit.runs_again and history.status != "RUNNING",
@@ -188,7 +191,7 @@ def not_run(name: str, definition: Mapping[str, Any] | None) -> StateDetails | N
     nothing: dict[str, Any] = dict.fromkeys(
         ("key", "entered_at", "ended_at", "seconds", "waiting_since", "timeout_seconds", "heartbeat_seconds")
     )
-    empty = dict.fromkeys(("place", "error", "cause", "resource"), "")
+    empty: dict[str, Any] = dict.fromkeys(("place", "error", "cause", "cause_words", "resource"), "")
     return StateDetails(
         name=name,
         kind=str(state.get("Type", "")),
@@ -220,6 +223,17 @@ def try_shown(one: Try, now: datetime) -> TryShown:
         error=mask(one.error),
         cause=mask(one.cause),
     )
+
+
+def cause_words(cause: str) -> str:
+    """Return what a cause says in words: the message of a function's error, or else the cause itself."""
+    try:
+        said = json.loads(cause)
+    except ValueError:
+        return cause
+    if not isinstance(said, dict):
+        return cause
+    return str(said.get("errorMessage") or said.get("Cause") or cause)
 
 
 def state_definition(definition: Mapping[str, Any] | None, name: str) -> Mapping[str, Any] | None:
@@ -273,7 +287,8 @@ def _iterations(
     if not outcomes:
         return Picks()
     length = next((event.details.get("length") for event in found.events if event.type == "MapStateStarted"), None)
-    depth, inner = len(visit.place), {}
+    depth = len(visit.place)
+    inner: dict[int, list[tuple[StateVisit, VisitKey]]] = {}
     for number, one in enumerate(history.visits):
         if len(one.place) == depth + 1 and one.place[:-1] == visit.place and one.place[-1][0] == visit.name:
             inner.setdefault(one.place[-1][1], []).append((one, keys[number]))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Event
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -36,13 +35,12 @@ from executions.operations import (
 from executions.page_cache import Look, forget, look_at
 from executions.queries import attempts_of, find_record
 from executions.redriving import was_redriven_by
+from executions.samples import keep_sample
 from executions.step_logs import StepLog, function_of, step_log
 
 # A page asks every 3 seconds for its first minutes; whoever leaves it open has time.
 _POLLS = ((60, 3), (120, 10))
 _SLOWEST_SECONDS = 30
-_AT_ONCE = Event()  # set: a request does not wait out a throttling
-_AT_ONCE.set()
 
 
 @page
@@ -54,6 +52,8 @@ def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
     if is_htmx(request) and request.GET.get("seen") == mark:
         return _nothing_new(request, look)
     data = shown(record, look, asked, now)
+    if look.history is not None and not look.unanswered and not data.is_live:
+        keep_sample(record, look.history)
     if asked.logs:
         data = replace(data, log=_log(record, data))
     return Page(
@@ -117,7 +117,7 @@ def redrive(request: HttpRequest, task_id: str) -> HttpResponseBase:
         return redirect_to("console:tasks-execution", record.pk)
 
     def act() -> Deeds:
-        plan = plan_redrives_of([record.pk], _AT_ONCE)
+        plan = plan_redrives_of([record.pk])
         if plan.redrives[0].token != request.POST.get("token"):
             raise OperationRefused(record.pk, _("it has changed since the page was made."), _("Look at it again."))
         return redrive_all(plan, actor_of(request))
