@@ -144,7 +144,7 @@ def listed(look: DeadLetterLook, query: QueryDict) -> LetterList:
 
 def row_of(letter: DeadLetter) -> LetterRow:
     """Return a message as a row, masked."""
-    why = mask(letter.why) if letter.why else _("Its execution was not started then; the dispatcher takes it now.")
+    why = mask(letter.why) if letter.why else _("The dispatcher takes it now.")
     return LetterRow(
         message_id=letter.message_id,
         task_id=letter.task_id,
