@@ -41,7 +41,7 @@ from reports.subjects import guards_of
 
 VIEWS = ("table", "events", "input")
 EVENTS_PER_PAGE = 100
-VISITS_PER_PAGE = 200
+VISITS_PER_PAGE = 100
 MAX_EVENTS = 25_000
 _RUNNING_BUCKET_SECONDS = 10  # how often durations of what runs are drawn anew when no event has come
 _TOLD_APART = frozenset({Outcome.SUCCEEDED})
