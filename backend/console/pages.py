@@ -42,7 +42,7 @@ def answer(request: HttpRequest, given: Page | HttpResponseBase, *, as_json: boo
         return given
     if as_json:
         return secured(JsonResponse(to_json(given.data), status=given.status, json_dumps_params={"indent": 2}))
-    asks_for_part = bool(given.part) and is_htmx(request) and not request.htmx.boosted  # type: ignore[attr-defined]  # set by django_htmx
+    asks_for_part = bool(given.part) and _is_part(request)
     context = {**given.context, "title": given.title, "data": given.data, "section": _section(request)}
     return secured(render(request, given.part if asks_for_part else given.template, context, status=given.status))
 
@@ -90,6 +90,12 @@ def to_json(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, UUID) else value
+
+
+def _is_part(request: HttpRequest) -> bool:
+    """Return whether htmx asks for a part: a boosted link and the way back in the history put a page in its place."""
+    htmx: Any = getattr(request, "htmx", None)  # set by django_htmx
+    return bool(htmx) and not (htmx.boosted or htmx.history_restore_request)
 
 
 def _section(request: HttpRequest) -> str:

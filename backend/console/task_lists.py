@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from console.bulk_orders import Order
 from console.readings import Readings
 from console.task_queries import TaskQuery
-from console.templatetags.console import WORDS
-from executions.bulk import FORETOLD, PER_SECOND, SHOWN, BulkAct, Portion, Preview, remaining
+from console.words import WORDS
+from executions.bulk import FORETOLD, PER_SECOND, BulkAct, Portion, Preview, remaining
 from executions.execution_stops import MAX_REASON_LENGTH
 from executions.models import TaskStatus
 from executions.operations import DIFFERENCE
@@ -26,6 +26,18 @@ _TITLES = {
     BulkAct.REDRIVE: gettext_lazy("Redrive executions"),
     BulkAct.RESTART: gettext_lazy("Restart tasks"),
     BulkAct.STOP: gettext_lazy("Stop executions"),
+}
+_LABELS = {
+    "q": gettext_lazy("search"),
+    "workflow": gettext_lazy("workflow"),
+    "task": gettext_lazy("task"),
+    "since": gettext_lazy("since"),
+    "until": gettext_lazy("before"),
+    "schedule": gettext_lazy("schedule"),
+}
+# The command names the act before it; the page has it in its title.
+_DIFFERENCE = {
+    act: text.partition(": ")[2] for act, text in zip((BulkAct.REDRIVE, BulkAct.RESTART), DIFFERENCE, strict=True)
 }
 _PRESETS = (
     ("1h", gettext_lazy("Last hour")),
@@ -106,7 +118,7 @@ def preview_context(request: HttpRequest, order: Order, seen: Preview | None) ->
         "beside": number(seen.fitting - seen.count) if not seen.is_more and seen.fitting > seen.count else "",
         "unshown": number(seen.count - len(seen.tasks)) if seen.count > len(seen.tasks) else "",
         "per_second": f"{PER_SECOND[act]:g}",
-        "difference": {BulkAct.REDRIVE: DIFFERENCE[0], BulkAct.RESTART: DIFFERENCE[1]}.get(act, ""),
+        "difference": _DIFFERENCE.get(act, ""),
         "is_foretold": any(task.again for task in seen.tasks),
         "foretold": FORETOLD,
         "command": _command(order) if seen.is_more else "",
@@ -126,8 +138,19 @@ def acted_context(request: HttpRequest, left: Order, portion: Portion) -> dict[s
         "failed": number(left.failed) if left.failed else "",
         "back": _to(left.query),
         "audit": f"{reverse('console:audit')}?batch={portion.batch}",
-        "shown": SHOWN,
+        "not_done": _by_reason(portion),
     }
+
+
+def _by_reason(portion: Portion) -> Sequence[tuple[str, Sequence[str]]]:
+    """Return why something was not done, with the ids to which that happened: of many it is often one reason."""
+    said = [(deed.task_id, deed.said) for deed in portion.failed]
+    said += [(one.task_id, f"{one.problem} {one.remedy}") for one in portion.left_out]
+    reasons: dict[str, list[str]] = {}
+    for task_id, reason in said:
+        arn, _colon, sentence = reason.partition(": ")
+        reasons.setdefault(sentence if arn.startswith("arn:") else reason, []).append(task_id)
+    return list(reasons.items())
 
 
 def number(count: int) -> str:

@@ -1,6 +1,7 @@
 """The list of tasks: what is found by what somebody types, how it is shown, and acts on many."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
@@ -18,7 +19,7 @@ from console import bulk_orders
 from console.access import Right
 from executions import bulk, search
 from executions.models import AuditEntry, TaskRecord, TaskStatus
-from tests.backend.console.running import Workflows, raising
+from tests.backend.console.running import PATIENCE_SECONDS, Workflows, raising
 from tests.backend.console.test_access import person, signed_in
 from tests.backend.executions.test_redriving import failed
 from tests.backend.people import make_guard, make_report, make_user
@@ -367,7 +368,10 @@ def test_all_that_fit_a_filter_are_redriven_one_portion_after_the_other(
     assert "3 redriven" in rest
     assert "to go" not in rest
     assert rest.lstrip().startswith('<section id="portion"')
-    for record in records:
-        assert workflows.ended(record).status == TaskStatus.SUCCEEDED
+    ids_of_all = [record.pk for record in records]
+    deadline = time.monotonic() + PATIENCE_SECONDS  # a record follows its execution's events, some later
+    while TaskRecord.objects.filter(pk__in=ids_of_all).exclude(status=TaskStatus.SUCCEEDED).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert AuditEntry.objects.values("batch", "actor", "action").distinct().count() == 1
     assert TaskRecord.objects.filter(redrive_count=1).count() == 3
