@@ -10,7 +10,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from console.templatetags.console import duration
+from console.words import duration
 from executions.histories import History, StateVisit
 from executions.tries import Try
 

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from console.graph.layout import Point, Rectangle
 from console.graph.placing import NAME_LINE, PADDING, SMALL_LINE, PlacedEdge, PlacedLevel, PlacedState
 from console.graph.states import StateShown
-from console.templatetags.console import SIGNS, WORDS, duration
+from console.words import SIGNS, WORDS, duration
 
 _STYLESHEET = Path(__file__).parents[1] / "static" / "console" / "console.css"
 _STYLES = re.compile(r"/\* graph: begin \*/(.*?)/\* graph: end \*/", re.DOTALL)

@@ -10,12 +10,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.masking import payload_text
+from console.words import SIGNS, WORDS, duration
 
 register = template.Library()
+register.filter(duration)
 
 _SECTIONS = (
     ("overview", gettext_lazy("Overview")),
@@ -25,31 +26,6 @@ _SECTIONS = (
     ("schedules", gettext_lazy("Schedules")),
     ("audit", gettext_lazy("Audit")),
 )
-# A sign beside each word, since colour alone tells nothing to many.
-SIGNS = {
-    "READY": "○",
-    "SENT": "→",
-    "RUNNING": "▶",
-    "WAITING": "◔",
-    "SUCCEEDED": "✓",
-    "FAILED": "✕",
-    "TIMED_OUT": "⊘",
-    "ABORTED": "■",
-    "CAUGHT": "↷",
-    "NOT_RUN": "·",
-}
-WORDS = {
-    "READY": gettext_lazy("Recorded"),
-    "SENT": gettext_lazy("Sent"),
-    "RUNNING": gettext_lazy("Running"),
-    "WAITING": gettext_lazy("Waiting"),
-    "SUCCEEDED": gettext_lazy("Succeeded"),
-    "FAILED": gettext_lazy("Failed"),
-    "TIMED_OUT": gettext_lazy("Timed out"),
-    "ABORTED": gettext_lazy("Stopped"),
-    "CAUGHT": gettext_lazy("Failed and caught"),
-    "NOT_RUN": gettext_lazy("Not run"),
-}
 
 
 @dataclass(frozen=True)
@@ -105,24 +81,6 @@ def payload(value: Any, label: str = "") -> SafeString:
     """Return a payload as indented JSON, masked and bounded, in a box that the keyboard can scroll."""
     named = format_html(' role="region" aria-label="{}"', label) if label else ""
     return format_html('<pre class="code" tabindex="0"{}>{}</pre>', named, payload_text(value))
-
-
-@register.filter
-def duration(seconds: Any) -> str:
-    """Return a duration in the two largest units that tell something: 0.42 s, 3.1 s, 2 min 5 s, 3 h 4 min, 5 d 2 h."""
-    if seconds is None:
-        return "–"  # noqa: RUF001  a dash, as people set it
-    total = float(seconds)
-    if total < 10:
-        return f"{total:.2f} s"
-    if total < 60:
-        return f"{total:.1f} s"
-    whole = round(total)
-    for size, unit, smaller, small_unit in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
-    return _("%(seconds)s s") % {"seconds": whole}
 
 
 @register.filter

@@ -11,7 +11,7 @@ from console.access import page
 from console.graph import StateShown, draw
 from console.masking import mask
 from console.pages import Page
-from console.templatetags.console import WORDS
+from console.words import WORDS
 
 _MOMENT = datetime(2026, 11, 24, 14, 3, 7, tzinfo=UTC)
 _PAYLOAD: dict[str, Any] = {
