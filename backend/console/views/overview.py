@@ -1,12 +1,29 @@
-"""To come: overview."""
+"""The overview: the page that is kept open."""
+
+from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from console.access import page
-from console.pages import Page
+from console.overview_page import charts_of, day_of, now_of
+from console.pages import Page, is_htmx
 
 
 @page
-def overview(request: HttpRequest) -> Page:  # noqa: ARG001
-    """To come."""
-    return Page(template="console/base.html", title="overview", data={})
+def overview(request: HttpRequest) -> Page:
+    """Show what needs a person now, how things stand, and the last day; htmx asks anew for what is true now."""
+    now = timezone.now()
+    data: dict[str, Any] = {"now": now_of(now)}
+    context: dict[str, Any] = {}
+    if not is_htmx(request):
+        data["day"] = day_of(now)
+        context = charts_of(data["day"])
+    return Page(
+        template="console/overview.html",
+        title=_("Overview"),
+        data=data,
+        context=context,
+        part="console/parts/overview_now.html",
+    )
