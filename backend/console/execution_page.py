@@ -161,6 +161,7 @@ class EventRow:
     """A row of the events; ``details`` is masked JSON."""
 
     id: int
+    previous_id: int
     at: datetime
     after_seconds: float
     type: str
@@ -278,7 +279,16 @@ def events_of(history: History, page: int) -> Listed[EventRow]:
 def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> EventRow:
     """Return one event, its details masked."""
     after = (event.at - began_at).total_seconds() if began_at else 0.0
-    return EventRow(event.id, event.at, after, event.type, key.state if key else "", key, mask(dict(event.details)))
+    return EventRow(
+        id=event.id,
+        previous_id=event.previous_id,
+        at=event.at,
+        after_seconds=after,
+        type=event.type,
+        state=key.state if key else "",
+        key=key,
+        details=mask(dict(event.details)),
+    )
 
 
 def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Head:

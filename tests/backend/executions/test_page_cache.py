@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from executions.models import TaskStatus
 from executions.pacing import DESCRIBE, HISTORY
-from executions.page_cache import RUNNING_SECONDS, Allowance, AskedTooOften, Looks
+from executions.page_cache import RUNNING_SECONDS, Allowance, AskedTooOften, Look, Looks
 from tests.backend.executions.operated import Operated
 from tests.workflows.engine.server.served import ROLE, machine_of
 
@@ -49,7 +49,7 @@ def test_what_may_not_be_asked_now_is_told_and_what_was_known_stays(operated: Op
     time = Time()
     looks = Looks(time)
     record = operated.run(2)
-    looked = []
+    looked: list[Look] = []
     while not looked or not looked[-1].unanswered:  # as a hundred pages would
         looks.forget(record.execution_arn)
         looked.append(looks.look_at(record))
