@@ -112,6 +112,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "FileStateEnum": "reports.models.FileState",
         "ShiftStatusEnum": "core.models.ShiftStatus",
+        "TaskStatusEnum": "executions.models.TaskStatus",
     },
 }
 API_DOCS = read_bool("API_DOCS", default=True)

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -19,6 +19,7 @@ from core.typed_admin import ModelAdmin, StackedInline
 from executions.callbacks import StepFunctionsUnavailable
 from reports.incidents import acknowledge_for_staff, mark_incident
 from reports.models import GuardReport, IncidentInquiry, ReportFile
+from reports.processing import console_path, tasks_about
 from reports.services import enqueue_processing
 from reports.storage import objects
 
@@ -169,6 +170,14 @@ class GuardReportAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
         """Refuse to delete; an action takes reports out of use."""
         return False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the tasks about the report above its form."""
+        tasks = tasks_about(int(object_id)) if object_id.isdecimal() else []
+        told = {"tasks": [(task, console_path(task.pk, request.user)) for task in tasks]}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **told})
 
     def save_model(self, request: HttpRequest, obj: GuardReport, form: Any, change: bool) -> None:  # noqa: ARG002  Django's signature
         """Save what was changed and nothing else: the workflow may be writing the rest just now."""

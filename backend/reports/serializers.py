@@ -1,5 +1,6 @@
 """Guard reports as the API shows and takes them."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,8 +18,10 @@ from rest_framework.request import Request
 from config.strict import StrictTypesMixin
 from core.authentication import guard_of
 from core.models import name_of
+from executions.models import TaskStatus
 from reports.incidents import mark_incident
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
+from reports.processing import console_path, processing_of
 from reports.storage import objects
 from reports.uploads import check_number_of
 
@@ -192,6 +195,16 @@ class IncidentInquirySerializer(serializers.ModelSerializer[IncidentInquiry]):
         return name_of(inquiry.user)
 
 
+class ProcessingSerializer(serializers.Serializer[Any]):
+    """The newest task that processes the report."""
+
+    task_id = serializers.CharField(read_only=True)
+    status = serializers.ChoiceField(TaskStatus.choices, read_only=True)
+    console_url = serializers.URLField(
+        read_only=True, allow_null=True, help_text="Its page in the console; null for who may not see the console."
+    )
+
+
 class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
     """A report as the back office sees it: all to read, the note to change, and to be made an incident."""
 
@@ -203,10 +216,28 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
     inquiries = IncidentInquirySerializer(many=True, read_only=True)
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)
     property_name = serializers.CharField(source="property.__str__", read_only=True, allow_null=True)
+    processing = serializers.SerializerMethodField(help_text="Null when there is no record of it, or no longer.")
 
     class Meta(GuardReportSerializer.Meta):
-        fields = [*GuardReportSerializer.Meta.fields, "acknowledged_by", "inquiries", "guard_name", "property_name"]
+        fields = [
+            *GuardReportSerializer.Meta.fields,
+            "acknowledged_by",
+            "inquiries",
+            "guard_name",
+            "property_name",
+            "processing",
+        ]
         read_only_fields = [name for name in fields if name not in {"note", "is_incident"}]
+
+    @extend_schema_field(ProcessingSerializer(allow_null=True))
+    def get_processing(self, report: GuardReport) -> dict[str, Any] | None:
+        """Return the report's newest task, with the way to it for who may see it."""
+        processing = processing_of(report)
+        if processing is None:
+            return None
+        request = self.context["request"]
+        path = console_path(processing.task_id, request.user)
+        return {**asdict(processing), "console_url": _absolute(request, path) if path else None}
 
     @transaction.atomic
     def update(self, instance: GuardReport, validated_data: dict[str, Any]) -> GuardReport:

@@ -19,6 +19,7 @@ from core.authentication import GuardAuthentication, IsGuard, guard_of
 from core.views import SoftDeleteMixin
 from reports.filters import GuardReportFilter
 from reports.models import GuardReport, GuardReportQuerySet
+from reports.processing import with_processing
 from reports.serializers import (
     BackOfficeReportSerializer,
     CreatedGuardReportSerializer,
@@ -144,5 +145,5 @@ class BackOfficeGuardReportViewSet(
     serializer_class = BackOfficeReportSerializer
 
     def get_queryset(self) -> GuardReportQuerySet:
-        """Return the reports in use, with whom was asked of an incident."""
-        return super().get_queryset().prefetch_related("inquiries__user")
+        """Return the reports in use, with whom was asked of an incident, and how far the processing is."""
+        return with_processing(super().get_queryset().prefetch_related("inquiries__user"))
