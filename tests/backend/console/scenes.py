@@ -31,7 +31,7 @@ from tests.backend.people import make_file, make_guard, make_property, make_repo
 from workflows.task_ids import scheduled_id
 
 _ARN = f"arn:aws:states:us-east-2:000000000000:execution:{PREFIX}-"
-_MARKUP = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+MARKUP = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
 # (task, workflow, share of all, usual seconds)
 _TASKS: tuple[tuple[str, str, float, float], ...] = (
     ("process_guard_report", "guard_report", 0.55, 9.0),
@@ -93,7 +93,7 @@ def fill(count: int, *, hours: float = 24.0, seed: int = 7, ends: datetime | Non
 def fill_many(count: int, *, hours: float = 24.0 * 14) -> None:
     """Save so many records quickly: a thousand that differ, and shifted copies of them, made in the database."""
     fill(1000, hours=hours)
-    columns = [field.column for field in TaskRecord._meta.concrete_fields]
+    columns = [str(each.column) for each in TaskRecord._meta.concrete_fields]
     shifted = {name: f"{name} - random() * interval '{hours} hours' * 0.01" for name in ("enqueued_at", "sent_at")}
     shifted["id"] = "gen_random_uuid()::text"
     chosen = ", ".join(shifted.get(column, column) for column in columns)
@@ -172,7 +172,7 @@ def a_day(workflows: Workflows, *, tasks: int = 300) -> Day:
     functions.reports |= {
         report.pk: {"files": ["front-door.jpg", "patrol-log.pdf", "gate.jpg"], "people": 2},
         broken.pk: {"files": ["front-door.jpg", "broken.jpg"], "people": 1},
-        hostile.pk: {"files": [f"{_MARKUP}.jpg"], "people": 1},
+        hostile.pk: {"files": [f"{MARKUP}.jpg"], "people": 1},
     }
     records = fill(tasks)
     fill_schedules()
@@ -180,13 +180,13 @@ def a_day(workflows: Workflows, *, tasks: int = 300) -> Day:
     fill_audit()
     alert()
     unreachable = DatabaseUnavailable("PostgreSQL is not reached: connection refused. The redrive is safe to repeat.")
-    hostile_error = DatabaseUnavailable(_MARKUP)
+    hostile_error = DatabaseUnavailable(MARKUP)
     succeeded = workflows.ended(process(workflows, report))
     caught = workflows.ended(process(workflows, broken))
     functions.faults["record_report"] = raising(unreachable)
     failed = workflows.ended(process(workflows, report))
     functions.faults["record_report"] = raising(hostile_error)
-    markup = workflows.ended(process(workflows, hostile, payload={"report_id": hostile.pk, "note": _MARKUP}))
+    markup = workflows.ended(process(workflows, hostile, payload={"report_id": hostile.pk, "note": MARKUP}))
     del functions.faults["record_report"]
     running = workflows.started(workflows.start("escalate_incident", {"report_id": waiting.pk}))
     return Day(failed, succeeded, running, caught, markup, [report, broken, waiting, hostile])
@@ -211,8 +211,8 @@ def _reports() -> Iterator[GuardReport]:
     yield usual
     yield broken
     yield make_report(note="A window is broken.", is_incident=True, **common)
-    hostile = make_guard(user=make_user("guard", first_name=_MARKUP[:60], last_name="</script>"))
-    yield make_report(hostile, note=_MARKUP, property=place)
+    hostile = make_guard(user=make_user("guard", first_name=MARKUP[:60], last_name="</script>"))
+    yield make_report(hostile, note=MARKUP, property=place)
 
 
 def _record(at: datetime, draw: random.Random, now: datetime) -> TaskRecord:

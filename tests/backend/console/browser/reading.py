@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from console.access import Right
 from tests.backend.people import make_user
@@ -70,9 +70,13 @@ def visit(
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": address}])
     page, errors = context.new_page(), list[str]()
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: errors.append(_said(message)) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     return Visitor(context, page, address, errors)
+
+
+def _said(message: ConsoleMessage) -> str:
+    return f"{message.text} ({message.location.get('url', '')})"
 
 
 def violations(page: Page) -> list[str]:
