@@ -24,6 +24,7 @@ _STYLES = re.compile(r"/\* graph: begin \*/(.*?)/\* graph: end \*/", re.DOTALL)
 # What XML 1.0 has no place for, and halves of characters, which are no text at all.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MARGIN = 12.0
+_FITS = 1100.0  # up to this width a drawing is still read when it is made as narrow as its column
 _CORNER = 8.0
 _ARROW_LENGTH, _ARROW_HALF = 8.0, 4.5
 _THIN, _WIDTHS = 1.5, 4.5  # the thinnest line, and how much wider the one most taken is
@@ -45,6 +46,7 @@ class Drawing:
         width, height = level.at.width + 2 * _MARGIN, level.at.height + 2 * _MARGIN
         own = ' xmlns="http://www.w3.org/2000/svg"' if self.standalone else ""
         classes = "graph-svg graph-counted" if self.counted else "graph-svg"
+        classes += " graph-fits" if width <= _FITS else ""
         head = (
             f'<svg{own} class="{classes}" width="{width:.0f}" height="{height:.0f}" '
             f'viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-label={_attribute(self.title)}>'

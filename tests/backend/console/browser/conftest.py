@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, sync_playwright
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from executions import aws
 from tests import chromium
 from tests.backend.console.browser.reading import make_operator
 from tests.backend.console.running import Workflows
 from tests.backend.console.scenes import Day, a_day
 from tests.backend.executions.dead_letter_queues import NO_JSON, UNFIT, UNKNOWN, DeadLetterQueue, good
+from tests.backend.executions.test_schedule_control import GROUP, deploy
+from workflows.schedules import SCHEDULES
 
 
 @dataclass
@@ -54,8 +58,12 @@ def browser(_program: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(live_server: LiveServer, workflows: Workflows, dead_letters: DeadLetterQueue) -> Site:
+def site(live_server: LiveServer, workflows: Workflows, dead_letters: DeadLetterQueue, settings: Settings) -> Site:
     """The site, on a day with everything that the console shows."""
+    settings.AWS_SCHEDULES_GROUP_NAME = GROUP
+    aws.scheduler().create_schedule_group(Name=GROUP)
+    for schedule in SCHEDULES:
+        deploy(schedule.name, State="DISABLED" if schedule.name == "retention_sweep" else "ENABLED")
     day = a_day(workflows)
     letters = dead_letters.put(good("dead-letter-1"), UNKNOWN, UNFIT, NO_JSON)
     return Site(live_server.url, day, letters, make_operator())
