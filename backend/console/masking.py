@@ -67,7 +67,11 @@ def mask(value: Any) -> Any:
 
 def payload_text(value: Any, most: int = SHOWN_CHARACTERS) -> str:
     """Return a masked value as a text for people: indented JSON, cut after so many characters with a sign."""
-    masked = mask(value)
+    return text_of_masked(mask(value), most)
+
+
+def text_of_masked(masked: Any, most: int = SHOWN_CHARACTERS) -> str:
+    """Return what ``mask`` gave, and nothing else, as ``payload_text`` does: to mask it again would take time."""
     if isinstance(masked, str):
         given, _again = _read(masked)
         text = masked if given is None else _write(given, indent=2)

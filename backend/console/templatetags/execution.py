@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 from django import template
 from django.template import Context
 
-from console.execution_page import Asked
+from console.execution_page import Asked, EventRow
 from console.execution_states import VisitKey
-from console.masking import payload_text
+from console.masking import payload_text, text_of_masked
 
 register = template.Library()
 
@@ -33,6 +33,12 @@ def asking(context: Context, **changes: Any) -> str:
 def payload(value: Any) -> str:
     """Return a masked JSON value as a text for people."""
     return payload_text(value)
+
+
+@register.filter
+def details(event: EventRow) -> str:
+    """Return the details of an event, which are masked when its row is made, as a text for people."""
+    return text_of_masked(event.details)
 
 
 @register.filter

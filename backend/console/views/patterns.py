@@ -1,16 +1,18 @@
 """The pattern page: every component of the console in every state, to look at when the stylesheet is changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from console import charts
 from console.access import page
 from console.graph import StateShown, draw
 from console.masking import mask
 from console.pages import Page
+from console.timeline import Bar, Segment
 from console.words import WORDS
 
 _MOMENT = datetime(2026, 11, 24, 14, 3, 7, tzinfo=UTC)
@@ -96,11 +98,36 @@ def patterns(request: HttpRequest) -> Page:  # noqa: ARG001  Django's signature
         data={"statuses": {name: str(word) for name, word in WORDS.items()}, "rows": rows, "payload": mask(_PAYLOAD)},
         context={
             "levels": ("info", "success", "warning", "error"),
+            **_drawn(),
             "graph": draw(_DEFINITION, _SHOWN, selected="Send Email", href=lambda name: f"?state={name}#graph"),
             "average": draw(_DEFINITION, edges=_TAKEN),
             "broken": draw({"StartAt": "Nowhere", "States": {}}),
         },
     )
+
+
+def _drawn() -> dict[str, Any]:
+    """Return the charts and the bars of a timeline, each with every status that it can have."""
+    hours = [(f"{hour:02}:00", {name: hour % (4 + at) for at, name in enumerate(charts.ORDER)}) for hour in range(24)]
+    busy, quiet = dict.fromkeys(charts.ORDER, 12), {"SUCCEEDED": 90, "FAILED": 2}
+    tries = (
+        Segment(0, 60, "FAILED", retried=True),
+        Segment(180, 60, "FAILED", retried=True),
+        Segment(420, 80, "SUCCEEDED", retried=False),
+    )
+    bars = [
+        Bar(0, 140, "SUCCEEDED", (Segment(0, 140, "SUCCEEDED", retried=False),), "From 0 s to 1.4 s, in one try"),
+        Bar(140, 500, "SUCCEEDED", tuple(replace(each, x=each.x + 140) for each in tries), "Three tries, two failed"),
+        Bar(640, 300, "WAITING", (), "Waiting for 3 s"),
+        Bar(940, 60, "TIMED_OUT", (Segment(940, 60, "TIMED_OUT", retried=False),), "Timed out after 0.6 s"),
+    ]
+    return {
+        "hours": charts.columns(hours, "Tasks of a made-up day."),
+        "shares": [charts.shares("guard_report", busy), charts.shares("run_task", quiet)],
+        "legend": charts.legend(charts.ORDER),
+        "ranges": charts.ranges([("Load Report", "guard_report", 0.4, 1.2), ("Send Email", "guard_report", 1.1, 31.0)]),
+        "bars": bars,
+    }
 
 
 def _row(number: int, status: str) -> Row:
