@@ -46,7 +46,8 @@ def test_a_map_run_is_redriven_under_its_arn_for_its_failed_children_alone(servi
     assert json.loads(found["output"]) == ["a", "b", "c"]
     assert service.calls == ["b", "c"]
     assert (after["mapRunArn"], after["status"], after["redriveCount"]) == (before["mapRunArn"], "SUCCEEDED", 1)
-    assert after["redriveDate"] == found["redriveDate"]
+    # The Map Run is redriven when the execution comes to it: at once, or some milliseconds later.
+    assert found["redriveDate"] <= after["redriveDate"] <= found["stopDate"]
     (event,) = [event for event in service.history(arn) if event["type"] == "MapRunRedriven"]
     assert event["mapRunRedrivenEventDetails"] == {"mapRunArn": before["mapRunArn"], "redriveCount": 1}
 
