@@ -70,7 +70,7 @@ def test_the_first_page_is_whole_though_it_is_come_to_from_an_older_one() -> Non
     assert (page.newer, bool(page.older)) == ("", True)
 
 
-@pytest.mark.parametrize("cursor", ["x", "2026-11-24T08:00:00,a", "2026-13-24T08:00:00+00:00,a", f"{NOW.isoformat()},"])
+@pytest.mark.parametrize("cursor", ["x", "2026-11-24T08:00:00,a", "2026-13-24T08:00:00+00:00,a", "2026-11-24T08:00:00+00:00,"])
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
     with pytest.raises(OperationRefused, match="is no page of the list"):
         search_tasks(TaskSearch(), before=cursor)
@@ -224,7 +224,6 @@ HALF: datetime = NOW - timedelta(minutes=10_000)
         TaskSearch(filter=TaskFilter(until=HALF)),
         TaskSearch(filter=TaskFilter(since=HALF, statuses=("FAILED",), workflow="guard_report")),
     ],
-    ids=str,
 )
 def test_every_filter_is_answered_by_an_index(search: TaskSearch) -> None:
     plan = plan_of(search)

@@ -1,6 +1,7 @@
 """A page in headless Chromium: opened, judged by axe-core, and kept as a picture."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,13 @@ def overflow(page: Page) -> list[str]:
         }"""
     )
     return out
+
+
+def keep_pictures_for_readme(visitor: Visitor, paths: Mapping[str, str]) -> None:
+    """Keep what a desk shows of some pages in ``.local/screens/readme-<name>.png``."""
+    visitor.page.set_viewport_size({"width": 1280, "height": HEIGHT})
+    for name, path in paths.items():
+        visitor.open(path).screenshot(path=SCREENS / f"readme-{name}.png")
 
 
 def keep_picture(page: Page, name: str) -> Path:

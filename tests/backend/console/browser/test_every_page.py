@@ -14,9 +14,11 @@ from tests.backend.console.browser.conftest import Site
 from tests.backend.console.browser.reading import (
     HEIGHT,
     SCHEMES,
+    SCREENS,
     WIDTHS,
     Visitor,
     keep_picture,
+    keep_pictures_for_readme,
     make_operator,
     overflow,
     violations,
@@ -75,6 +77,16 @@ def test_every_page_of_a_section_is_for_everybody_in_light_and_dark_at_every_wid
         visitor.context.close()
 
     assert not found, "\n".join(found)
+
+
+def test_the_pictures_of_the_readme_are_made(site: Site, browser: Browser) -> None:
+    visitor = visit(browser, site.url, site.operator)
+    graph = f"/console/tasks/{site.day.failed.pk}/#live"
+
+    keep_pictures_for_readme(visitor, {"overview": "/console/#day", "execution": graph})
+
+    assert all((SCREENS / f"readme-{name}.png").stat().st_size for name in ("overview", "execution"))
+    visitor.context.close()
 
 
 def test_who_may_only_look_is_offered_nothing_to_do(site: Site, browser: Browser) -> None:
