@@ -28,6 +28,13 @@ def test_every_text_is_in_the_catalog_and_none_is_left_over() -> None:
     assert len(texts) > 100
 
 
+def test_the_texts_of_an_apps_own_templates_are_read_too() -> None:
+    places = {place for message in catalog.source_catalog() for place, _line in message.locations}
+
+    assert "console/templates/console/base.html" in places
+    assert any(place.startswith("templates/") for place in places)
+
+
 def test_every_text_has_a_spanish_one_that_is_confirmed() -> None:
     committed = catalog.read_catalog()
 
