@@ -70,7 +70,9 @@ def test_the_first_page_is_whole_though_it_is_come_to_from_an_older_one() -> Non
     assert (page.newer, bool(page.older)) == ("", True)
 
 
-@pytest.mark.parametrize("cursor", ["x", "2026-11-24T08:00:00,a", "2026-13-24T08:00:00+00:00,a", "2026-11-24T08:00:00+00:00,"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "2026-11-24T08:00:00,a", "2026-13-24T08:00:00+00:00,a", "2026-11-24T08:00:00+00:00,"]
+)
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
     with pytest.raises(OperationRefused, match="is no page of the list"):
         search_tasks(TaskSearch(), before=cursor)
