@@ -156,7 +156,7 @@ def standings() -> dict[str, Standing]:
     counted = TaskRecord.objects.filter(status__in=_UNENDED).order_by().values("status")
     found = {
         row["status"]: Standing(row["status"], row["count"], row["oldest"])
-        for row in counted.annotate(count=Count("pk"), oldest=oldest)
+        for row in counted.annotate(count=Count("*"), oldest=oldest)
     }
     return {status.value: found.get(status.value, Standing(status.value, 0, None)) for status in _UNENDED}
 
@@ -189,7 +189,7 @@ def redrivable_groups(now: datetime) -> list[RedrivableGroup]:
         pk__in=attempts.values("attempt_of")
     )
     groups = failed.filter(~Exists(later)).order_by().values("workflow", "error")
-    counted = groups.annotate(count=Count("pk"), first=Min("finished_at"), last=Max("finished_at"))
+    counted = groups.annotate(count=Count("*"), first=Min("finished_at"), last=Max("finished_at"))
     return [_group(row) for row in counted.order_by("first", "workflow", "error")]
 
 
