@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from deploy.cloudformation import TEMPLATE_FILE, point_at_objects, read_template, translate
+from deploy.connections import contradictions
 from deploy.package import BUILD_DIR
 
 REGION = "us-east-2"
@@ -20,11 +21,23 @@ PARAMETERS = {
 
 
 def main() -> int:
-    """Print what is wrong with either template and return cfn-lint's exit code."""
+    """Print what is wrong with either template, or with a stage's file, and return an exit code."""
+    found = list(contradictions(read_template(), TEMPLATE_FILE.parent))
+    print(*found, sep="\n", end="\n" if found else "")
+    return _lint() or bool(found)
+
+
+def write_translated() -> Path:
+    """Write the CloudFormation that SAM makes of the template, and return the file."""
     BUILD_DIR.mkdir(parents=True, exist_ok=True)
     translated = BUILD_DIR / "template.json"
     template = point_at_objects(read_template(), lambda path: f"s3://example-bucket/{path.name}")
     translated.write_text(json.dumps(translate(template, PARAMETERS, REGION), indent=2))
+    return translated
+
+
+def _lint() -> int:
+    translated = write_translated()
     linter = Path(sys.executable).with_name("cfn-lint")
     command = [str(linter), "--regions", REGION, "--", str(TEMPLATE_FILE), str(translated)]
     return subprocess.run(command, check=False).returncode  # noqa: S603  our own arguments

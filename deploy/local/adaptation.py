@@ -1,7 +1,7 @@
 """What the AWS stand-in can not take is changed in the translated template here, and named: nothing else differs."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from deploy.cloudformation import Template
@@ -10,7 +10,10 @@ from deploy.cloudformation import Template
 UNKNOWN_TYPES: Mapping[str, str] = {
     "AWS::StepFunctions::StateMachineVersion": "versions of state machines",
     "AWS::StepFunctions::StateMachineAlias": "aliases of state machines",
+    "AWS::RDS::DBProxy": "proxy of the database",
+    "AWS::RDS::DBProxyTargetGroup": "target of the proxy",
 }
+STARTED_INSTEAD = "The machine itself is started."
 # Its own Python runtime tells a caller that a function failed, but not with which error, and starts a new
 # process after each failure. Behind the Runtime API of provided.* functions it does neither.
 LOCAL_RUNTIME = "provided.al2023"
@@ -23,6 +26,8 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     dropped = {name: resource for name, resource in resources.items() if resource["Type"] in UNKNOWN_TYPES}
     for name in dropped:
         del resources[name]
+    outputs: dict[str, Any] = adapted.get("Outputs", {})
+    adapted["Outputs"] = {name: output for name, output in outputs.items() if not _reads_from(output, dropped)}
     references: dict[str, Any] = {name: {"Ref": machine} for name, machine in _machines_behind(dropped).items()}
     numbers = _numbers(adapted.get("Parameters", {}), parameters)
     adapted = _replace_references(adapted, references | numbers)
@@ -30,7 +35,8 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     for function in functions:
         function["Properties"]["Runtime"] = LOCAL_RUNTIME
     changes = [
-        f"{words} left out: {', '.join(_names_of(dropped, kind))}. The machine itself is started."
+        f"{words} left out: {', '.join(_names_of(dropped, kind))}."
+        + (f" {STARTED_INSTEAD}" if "state machines" in words else "")
         for kind, words in UNKNOWN_TYPES.items()
         if _names_of(dropped, kind)
     ]
@@ -51,6 +57,15 @@ def _numbers(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]
 
 def _names_of(resources: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
     return [name for name, resource in resources.items() if resource["Type"] == kind]
+
+
+def _reads_from(value: Any, names: Collection[str]) -> bool:
+    """Return whether an attribute of one of these is in it: unlike a Ref, it has nothing to stand in for it."""
+    if isinstance(value, list):
+        return any(_reads_from(item, names) for item in value)
+    if not isinstance(value, dict):
+        return False
+    return any(item[0] in names if key == "Fn::GetAtt" else _reads_from(item, names) for key, item in value.items())
 
 
 def _machines_behind(dropped: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

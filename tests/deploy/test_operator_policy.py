@@ -74,4 +74,4 @@ def test_operators_may_send_and_save_and_are_given_nothing_of_everything(templat
 
     assert [one["Resource"]["Fn::Sub"] for one in objects] == ["${Bucket.Arn}/payloads/*", "${Bucket.Arn}/purged/*"]
     assert any("sqs:SendMessage" in one["Action"] and "TasksQueue" in json.dumps(one["Resource"]) for one in statements)
-    assert all(one["Effect"] == "Allow" and one["Resource"] != "*" for one in statements)
+    assert [one["Effect"] for one in statements if one["Resource"] == "*"] == ["Deny"]

