@@ -136,6 +136,9 @@ STUCK_UNSTARTED_SECONDS = read_int("STUCK_UNSTARTED_SECONDS", 900)
 STUCK_RUNNING_SECONDS = read_int("STUCK_RUNNING_SECONDS", 5 * 3600)
 STUCK_REMIND_SECONDS = read_int("STUCK_REMIND_SECONDS", 86_400)
 
+# Of a hundred tasks, how many X-Ray keeps a trace of.
+TRACE_SAMPLED_PERCENT = read_int("TRACE_SAMPLED_PERCENT", 5)
+
 
 def _mailer() -> dict[str, object]:
     """Return the mail backend of workflows that Django runs by itself; the functions use SES."""

@@ -31,7 +31,19 @@ _MAILS_FOR_NOBODY = {
 @register(Tags.security)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  Django's signature
     """Return what is wrong with the settings."""
-    by_subject = (_stage, _secret_key, _database, _mail, _public_url, _files, _uploads, _retention, _stuck, _incidents)
+    by_subject = (
+        _stage,
+        _secret_key,
+        _database,
+        _mail,
+        _public_url,
+        _files,
+        _uploads,
+        _retention,
+        _stuck,
+        _traces,
+        _incidents,
+    )
     return [message for check in by_subject for message in check()]
 
 
@@ -180,6 +192,15 @@ def _stuck() -> Iterator[CheckMessage]:
             f"{OUTBOX_AGE_SECONDS} seconds, and each would be told of before that.",
             hint="Set STUCK_UNSENT_SECONDS to 300.",
             id="config.W003",
+        )
+
+
+def _traces() -> Iterator[CheckMessage]:
+    if not 0 <= settings.TRACE_SAMPLED_PERCENT <= 100:
+        yield Error(
+            f"TRACE_SAMPLED_PERCENT is {settings.TRACE_SAMPLED_PERCENT}, which is no percentage.",
+            hint="Set TRACE_SAMPLED_PERCENT to a number from 0 to 100.",
+            id="config.E017",
         )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from executions import aws
 from executions.models import TaskRecord
 from executions.registry import find_entry
 from executions.requests import MAX_DELAY_SECONDS
+from executions.traces import header_of, tell_sent
 from workflows.message import canonical_json, fit_payload, write_message
 
 if TYPE_CHECKING:
@@ -137,6 +139,7 @@ def _send_batch(batch: Batch, stopped: Event) -> Sending:
     """
     if stopped.is_set():
         return Sending(failed=[(record, NOT_TRIED) for record, _ in batch])
+    started = time.time()
     try:
         sending = _send_one(*batch[0]) if len(batch) == 1 else _send_several(batch)
     except (BotoCoreError, ClientError) as error:
@@ -145,6 +148,7 @@ def _send_batch(batch: Batch, stopped: Event) -> Sending:
             stopped.set()
     if sending.failed and is_fifo():
         stopped.set()
+    tell_sent(sending.sent, started, time.time())
     return sending
 
 
@@ -218,7 +222,11 @@ def _batches(bodies: Iterable[tuple[TaskRecord, str]], now: datetime) -> Iterato
 
 
 def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo: bool) -> Entry:
-    entry: Entry = {"Id": entry_id, "MessageBody": body}
+    entry: Entry = {
+        "Id": entry_id,
+        "MessageBody": body,
+        "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": header_of(record)}},
+    }
     if record.due_at > now:
         entry["DelaySeconds"] = math.ceil((record.due_at - now).total_seconds())
     if fifo:

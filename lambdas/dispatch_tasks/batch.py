@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +19,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME, NoTimeLeft, Start, StartFailed
 from workflows.message import ExecutionStart, MessageRejected, read_message, task_id_of
+from workflows.traces import DEFAULT_SAMPLED_PERCENT, trace_header
 
 type StartExecution = Callable[[ExecutionStart, str | None], Start]
 type Report = Callable[["Outcome"], None]
@@ -68,9 +70,14 @@ class Outcome:
     error: Exception | None = None
 
 
-def dispatch(event: dict[str, Any], start: StartExecution, report: Report) -> PartialItemFailureResponse:
-    """Start what each SQS record asks for, report every outcome, and answer which messages failed."""
-    batch = _Batch(start, report)
+def dispatch(
+    event: dict[str, Any], start: StartExecution, report: Report, sampled_percent: int = DEFAULT_SAMPLED_PERCENT
+) -> PartialItemFailureResponse:
+    """Start what each SQS record asks for, report every outcome, and answer which messages failed.
+
+    ``sampled_percent``: how many of the tasks are traced that do not bring a tracing header.
+    """
+    batch = _Batch(start, report, sampled_percent)
     return async_process_partial_response(event=event, record_handler=batch.dispatch, processor=_processor)
 
 
@@ -83,13 +90,13 @@ class _Lane:
 
 
 class _Batch:
-    def __init__(self, start: StartExecution, report: Report) -> None:
-        self._start, self._report = start, report
+    def __init__(self, start: StartExecution, report: Report, sampled_percent: int) -> None:
+        self._start, self._report, self._sampled_percent = start, report, sampled_percent
         self._lanes: defaultdict[tuple[str, str], _Lane] = defaultdict(_Lane)
 
     async def dispatch(self, record: SQSRecord) -> None:
         """Start what one record asks for. Raises its error, by which the processor reports the message."""
-        message = _read(record.raw_event)
+        message = _read(record.raw_event, self._sampled_percent)
         lane = self._lanes[("group", message.group) if message.group else ("message", message.message_id)]
         async with lane.turn:
             if lane.failed:
@@ -105,7 +112,7 @@ class _Batch:
             raise outcome.error
 
 
-def _read(record: dict[str, Any]) -> Message:
+def _read(record: dict[str, Any], sampled_percent: int) -> Message:
     message_id, body, attributes = record["messageId"], record["body"], record.get("attributes", {})
     in_order = record.get("eventSourceARN", "").endswith(".fifo")
     asks_for: ExecutionStart | Exception
@@ -118,9 +125,17 @@ def _read(record: dict[str, Any]) -> Message:
         body,
         int(attributes.get("ApproximateReceiveCount", 1)),
         attributes.get("MessageGroupId") if in_order else None,
-        attributes.get("AWSTraceHeader"),
+        attributes.get("AWSTraceHeader") or _new_trace(asks_for, attributes, sampled_percent),
         asks_for,
     )
+
+
+def _new_trace(asks_for: ExecutionStart | Exception, attributes: dict[str, str], sampled_percent: int) -> str | None:
+    """Return the header of a trace that begins here: EventBridge Scheduler sends none with its messages."""
+    if isinstance(asks_for, Exception) or "SentTimestamp" not in attributes:
+        return None
+    sent_at = datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC)
+    return trace_header(asks_for.name, sent_at, sampled_percent)
 
 
 def _hold_back(message: Message, failed: Message) -> Outcome:

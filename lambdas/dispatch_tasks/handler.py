@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from lambdas.dispatch_tasks.batch import Outcome, Status, dispatch
-from lambdas.dispatch_tasks.settings import state_machine_arns
+from lambdas.dispatch_tasks.settings import state_machine_arns, trace_sampled_percent
 from lambdas.dispatch_tasks.starts import ExecutionStarter, StartFailed, step_functions
 from lambdas.shared.powertools import count, logger, metrics, tracer
 from workflows.message import MessageRejected
@@ -30,7 +30,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     starter = ExecutionStarter(step_functions(), state_machine_arns(), deadline)
     try:
-        return dict(dispatch(event, starter.start, _report))
+        return dict(dispatch(event, starter.start, _report, trace_sampled_percent()))
     finally:
         if metrics.metric_set:
             metrics.flush_metrics()

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from lambdas.shared.settings import SettingError, read_text
 from workflows.catalog import WORKFLOWS
+from workflows.traces import DEFAULT_SAMPLED_PERCENT
 
 STATE_MACHINE_ARNS = "STATE_MACHINE_ARNS"
+TRACE_SAMPLED_PERCENT = "TRACE_SAMPLED_PERCENT"
 
 # A state machine, or a version or an alias of one.
 _ARN = re.compile(r"arn:[\w-]+:states:[\w-]+:\d{12}:stateMachine:[^\s:]+(:[^\s:]+)?")
@@ -30,6 +32,17 @@ def state_machine_arns() -> Mapping[str, str]:
     if problem:
         raise SettingError(STATE_MACHINE_ARNS, problem, _REMEDY)
     return {workflow: arns[workflow] for workflow in WORKFLOWS}
+
+
+def trace_sampled_percent() -> int:
+    """Return how many of a hundred tasks are traced that come without a tracing header, as schedules' do.
+
+    Raises SettingError for what is no percentage.
+    """
+    text = read_text(TRACE_SAMPLED_PERCENT, str(DEFAULT_SAMPLED_PERCENT))
+    if not (text.isascii() and text.isdigit() and int(text) <= 100):
+        raise SettingError(TRACE_SAMPLED_PERCENT, f"is {text!r}.", "Set it to a whole number from 0 to 100.")
+    return int(text)
 
 
 def _problem(arns: object) -> str:

@@ -86,6 +86,7 @@ def test_a_delay_is_given_to_sqs(queue: Queue) -> None:
     with Stubber(aws.sqs()) as stubber:
         for delay_seconds in (30, 900):
             body = {"QueueUrl": queue.url, "MessageBody": _Any(), "DelaySeconds": delay_seconds}
+            body["MessageSystemAttributes"] = _Any()
             stubber.add_response("send_message", {"MessageId": "m"}, body)
         add.using(delay_seconds=30).enqueue(1)
         add.using(run_after=timezone.now() + timedelta(minutes=15)).enqueue(1)
