@@ -9,11 +9,15 @@ export UV_PYTHON_DOWNLOADS := never
 PYTHON := .venv/bin/python
 SETUP := .venv/.synced
 SOURCES := workflows lambdas backend deploy tests
+# Heavy, with dependencies of their own: uv runs them apart from .venv, at these versions.
+ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
+SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
+CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check format screens states locale build bench clean
+.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build bench clean
 
 help: ## Show the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(SETUP) ## Make .venv with everything the other targets need.
 
@@ -52,6 +56,13 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	$(PYTHON) -m deploy.check_template
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py makemigrations --check --dry-run
+
+lint-template: build ## The template by cfn-lint, sam validate, sam build and checkov. Fetches the last three.
+	$(PYTHON) -m deploy.check_template
+	$(SAM) validate --lint --template deploy/template.yaml --region us-east-2
+	$(SAM) build --template deploy/template.yaml --build-dir .build/sam
+	$(CHECKOV) --config-file deploy/checkov.yaml --file deploy/template.yaml
+	$(CHECKOV) --config-file deploy/checkov.yaml --file .build/template.json
 
 format: $(SETUP) ## Mend style where a tool can.
 	.venv/bin/ruff check --fix .

@@ -38,6 +38,7 @@ def put_back(aws: LocalAws, kept_dir: Path, bucket: str) -> int:
 def _objects(kept_dir: Path) -> Iterator[tuple[Path, str, str]]:
     for meta_file in sorted(kept_dir.rglob(f"*{_META_SUFFIX}")):
         path = meta_file.with_name(meta_file.name.removesuffix(_META_SUFFIX))
-        if path.is_file():  # else it was deleted, or is half written
-            meta = json.loads(meta_file.read_text())
+        meta = json.loads(meta_file.read_text())
+        # Else it is half written; or deleted, and only its versions are there.
+        if path.is_file() and not meta.get("is_delete_marker"):
             yield path, meta["key"], meta.get("content_type") or "application/octet-stream"

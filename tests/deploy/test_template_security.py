@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.cloudformation import Template
-from deploy.functions import FUNCTIONS
+from deploy.functions import FUNCTIONS, Function
 
 KEY = {"Fn::If": ["MakesKey", {"Fn::GetAtt": ["EncryptionKeyOfStack", "Arn"]}, {"Ref": "EncryptionKey"}]}
 KEY_OR_NONE = {"Fn::If": ["HasKey", KEY, {"Ref": "AWS::NoValue"}]}
@@ -158,6 +158,13 @@ def test_a_file_that_was_overwritten_or_deleted_comes_back_for_a_month_and_no_ro
     }
     assert "s3:DeleteObject" in allowed
     assert not allowed & {"s3:*", "s3:DeleteObjectVersion", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_in_the_vpc_are_the_functions_with_a_database_and_no_others(translated: Template, function: Function) -> None:
+    properties = translated["Resources"][function.resource]["Properties"]
+
+    assert (properties.get("VpcConfig", {}).get("Fn::If", [""])[0] == "HasVpc") == function.needs_database
 
 
 def test_operators_may_delete_nothing_of_production_whatever_else_their_role_allows(template: Template) -> None:

@@ -14,8 +14,14 @@ def test_what_ministack_refuses_is_left_out_and_named(translated: Template) -> N
     gone = translated["Resources"].keys() - adapted["Resources"].keys()
 
     assert {translated["Resources"][name]["Type"] for name in gone} == set(UNKNOWN_TYPES)
-    assert len(gone) == 10
+    assert len(gone) == 12
     assert all(name in "\n".join(changes) for name in gone)
+
+
+def test_an_output_of_what_is_left_out_is_left_out_too(translated: Template) -> None:
+    adapted, _ = adapt(translated, PARAMETERS)
+
+    assert translated["Outputs"].keys() - adapted["Outputs"].keys() == {"DatabaseProxyEndpoint"}
 
 
 def test_who_referred_to_an_alias_now_refers_to_the_machine(translated: Template) -> None:
