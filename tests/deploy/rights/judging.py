@@ -18,7 +18,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import settings as moto_settings
 from moto.core.responses import BaseResponse
+from moto.iam.access_control import IAMRequestBase
 from moto.iam.models import iam_backends
+from moto.sqs.responses import SQSResponse
 from moto.sts.models import sts_backends
 
 from tests.deploy.rights.asking import Asking
@@ -111,9 +113,15 @@ class Judge:
         def frozen(credentials: Any) -> Any:
             return self._role.credentials if self._role else freeze(credentials)
 
+        def told(_responses: Any) -> str:
+            return getattr(self._resource, "arn", "*")
+
         patch.setattr(botocore.client.BaseClient, "_make_api_call", judged)
         patch.setattr(botocore.credentials.Credentials, "get_frozen_credentials", frozen)
-        patch.setattr(BaseResponse, "_determine_resource", lambda _: getattr(self._resource, "arn", "*"), raising=False)
+        # moto adds up the signature of a GET with a query wrong, and here it is not in question.
+        patch.setattr(IAMRequestBase, "check_signature", lambda _request: None)
+        for responses in (BaseResponse, SQSResponse):  # the latter finds out by itself, but not a move's queue
+            patch.setattr(responses, "_determine_resource", told, raising=False)
 
     def ask(self, ask: Ask) -> None:
         """Do in the role's name what no code of this project does: AWS's own services do it. Raises ClientError."""

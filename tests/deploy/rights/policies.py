@@ -33,7 +33,7 @@ class Statement:
     effect: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: Mapping[str, Mapping[str, Any]]
+    conditions: Mapping[str, Mapping[str, Any]] = field(hash=False)
 
     def fits(self, ask: Ask, *, conditions: bool = True) -> bool:
         """Return whether the statement is about what is asked; ``conditions`` False looks past its conditions."""

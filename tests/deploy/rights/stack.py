@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -45,6 +45,18 @@ def policies_of(role: str) -> Mapping[str, tuple[Statement, ...]]:
     return own | attached
 
 
+def role_of(function: str) -> str:
+    """Return the logical id of a function's role."""
+    return f"{FUNCTIONS_BY_NAME[function].resource}Role"
+
+
+@cache
+def statements_of(role: str) -> tuple[Statement, ...]:
+    """Return all of a role's statements."""
+    return tuple(statement for statements in policies_of(role).values() for statement in statements)
+
+
+@cache
 def managed_policy(resource: str) -> tuple[Statement, ...]:
     """Return the statements of one of the stack's own managed policies."""
     return read_statements(names().properties(resource)["PolicyDocument"])
@@ -158,7 +170,14 @@ def running_as(function: str) -> Generator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, variables))
         if FUNCTIONS_BY_NAME[function].needs_database:
-            stack.enter_context(django_of_the_stack(variables))
+            stack.enter_context(_django_of_the_stack(variables))
+        yield
+
+
+@contextmanager
+def running_django(_person: str) -> Generator[None]:
+    """Have the settings that the web process would have, and the commands."""
+    with _django_of_the_stack(environment_of("run_task")):
         yield
 
 
@@ -169,7 +188,7 @@ def environment_of(function: str) -> dict[str, str]:
 
 
 @contextmanager
-def django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
+def _django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
     """Have Django's settings name the stack's queues, bucket and schedules."""
     from executions import aws
 
@@ -210,12 +229,9 @@ def forget_clients() -> None:
         made.cache_clear()
 
 
-def less_by_one(
-    policies: Iterable[tuple[str, tuple[Statement, ...]]],
-) -> Iterator[tuple[str, tuple[Statement, ...], Statement]]:
-    """Yield what is left of a role when one thing is taken from one statement: what, the rest, and that statement."""
-    whole = [statement for _, statements in policies for statement in statements]
+def less_by_one(whole: Sequence[Statement]) -> Iterator[tuple[str, tuple[Statement, ...], bool]]:
+    """Yield what is left of some statements when any one thing is taken away: what it is, the rest, and whether it is
+    a whole statement."""
     for index, statement in enumerate(whole):
         for taken, left in statement.lesser():
-            rest = (*whole[:index], *([left] if left else []), *whole[index + 1 :])
-            yield taken, rest, statement
+            yield taken, (*whole[:index], *([left] if left else []), *whole[index + 1 :]), left is None

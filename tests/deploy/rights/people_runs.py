@@ -1,0 +1,342 @@
+"""What Django and what operators are run with, to show what BackendPolicy and OperatorPolicy are for.
+
+The services behind the API, the pages, the console and the commands, each under the one policy alone.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event
+from typing import Any
+from unittest.mock import patch
+
+from django.core.files.base import ContentFile
+from django.test import TestCase
+from django.utils import timezone
+
+from deploy.check_template import REGION
+from executions.models import TaskRecord, TaskStatus
+from tests.deploy.rights.function_runs import Run, Work, history
+from tests.deploy.rights.policies import Ask
+from tests.deploy.rights.resolving import ACCOUNT
+from tests.deploy.rights.stack import Stack, client, names
+from workflows.message import payload_key_of
+from workflows.schedules import SCHEDULES_BY_NAME
+
+RUNS: list[Run] = []
+POLICIES = {"backend": "BackendPolicy", "operator": "OperatorPolicy"}
+GOOD = '{"id": "task-1", "task": "custom_processing", "payload": {"data": "example"}}'
+
+
+def run_of(*people: str) -> Callable[[Callable[[Stack, str], Work]], Callable[[Stack, str], Work]]:
+    """Make a run of what prepares it."""
+
+    def decorate(prepare: Callable[[Stack, str], Work]) -> Callable[[Stack, str], Work]:
+        RUNS.append(Run(prepare.__name__, people, prepare))
+        return prepare
+
+    return decorate
+
+
+def runs_of(person: str) -> list[Run]:
+    return [run for run in RUNS if person in run.of]
+
+
+def machine() -> str:
+    return f"{names().ref('Prefix')}-production-run_task"
+
+
+def record(task_id: str = "task-1", **changes: Any) -> TaskRecord:
+    """Make the record of a task whose execution has failed."""
+    now = timezone.now()
+    given: dict[str, Any] = {
+        "task": "custom_processing",
+        "workflow": "run_task",
+        "payload": {"data": "example"},
+        "status": TaskStatus.FAILED,
+        "enqueued_at": now - timedelta(minutes=5),
+        "started_at": now - timedelta(minutes=5),
+        "finished_at": now - timedelta(minutes=4),
+        "execution_arn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine()}:{task_id}",
+    }
+    return TaskRecord.objects.create(id=task_id, **given | changes)
+
+
+# ---- Django ----
+
+
+@run_of("backend")
+def tasks_are_enqueued(_stack: Stack, _person: str) -> Work:
+    """One alone, several at once, one whose payload travels by S3, and one that is due in a week."""
+    from common.tasks import custom_processing
+    from executions.backends import StepFunctionsBackend
+
+    def work() -> None:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            custom_processing.enqueue("one")
+            custom_processing.enqueue("x" * 300_000)
+            custom_processing.using(run_after=timezone.now() + timedelta(days=7)).enqueue("later")
+            StepFunctionsBackend("default", {}).enqueue_many(custom_processing, [(["two"], {}), (["three"], {})])
+        sent = {(one.status, one.last_send_error) for one in TaskRecord.objects.all()}
+        assert sent == {(TaskStatus.SENT, "")}
+
+    return work
+
+
+@run_of("backend")
+def files_come_in_and_one_that_belongs_to_nothing_goes(stack: Stack, _person: str) -> Work:
+    from reports.storage import uploads
+
+    def work() -> None:
+        name = uploads().save("guard_reports/door.jpg", ContentFile(b"\xff\xd8\xff"))
+        assert f"media/{name}" in stack.stored_keys()
+        uploads().delete(name)
+        assert not stack.stored_keys()
+
+    return work
+
+
+@run_of("backend")
+def a_signed_link_shows_a_file_and_its_thumbnails(stack: Stack, _person: str) -> Work:
+    """Who follows the link asks in the name of the role that signed it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+    """
+    bucket = f"arn:aws:s3:::{stack.bucket}"
+    via = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+
+    def work() -> None:
+        for key in ("media/guard_reports/door.jpg", "thumbnails/a/small.webp"):
+            stack.judge.ask(Ask("s3:GetObject", f"{bucket}/{key}"))
+            stack.judge.ask(Ask("kms:Decrypt", names().arn("EncryptionKeyOfStack"), via))
+
+    return work
+
+
+@run_of("backend")
+def an_incident_is_acknowledged(stack: Stack, _person: str) -> Work:
+    from executions.callbacks import beat, end_task
+
+    stack.judge.answer("SendTaskSuccess", {})
+    stack.judge.answer("SendTaskHeartbeat", {})
+
+    def work() -> None:
+        beat("a token")
+        end_task("a token", {"user_id": 1})
+
+    return work
+
+
+# ---- Operators: executions ----
+
+
+def _describe(status: str = "FAILED", **changes: Any) -> Callable[[], dict[str, Any]]:
+    now = timezone.now()
+    arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine()}:task-1"
+    shown = {
+        "executionArn": arn,
+        "stateMachineArn": arn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+        "name": "task-1",
+        "status": status,
+        "startDate": now - timedelta(minutes=5),
+        "redriveCount": 0,
+        "redriveStatus": "REDRIVABLE",
+    }
+    return lambda: shown | ({} if status == "RUNNING" else {"stopDate": now - timedelta(minutes=4)}) | changes
+
+
+@run_of("operator")
+def an_execution_is_redriven(stack: Stack, _person: str) -> Work:
+    from executions.redriving import plan_redrives_of, redrive_all
+
+    record()
+    stack.judge.answer("DescribeExecution", _describe())
+    stack.judge.answer("RedriveExecution", {"redriveDate": timezone.now()})
+
+    def work() -> None:
+        deeds = redrive_all(plan_redrives_of(["task-1"]), "operator")
+        assert not deeds.failed, deeds
+
+    return work
+
+
+@run_of("operator")
+def an_execution_is_stopped(stack: Stack, _person: str) -> Work:
+    from executions.execution_stops import plan_stops, stop_all
+
+    record(status=TaskStatus.RUNNING, finished_at=None)
+    stack.judge.answer("StopExecution", {"stopDate": timezone.now()})
+
+    def work() -> None:
+        deeds = stop_all(plan_stops(["task-1"]), "operator", "because")
+        assert not deeds.failed, deeds
+
+    return work
+
+
+@run_of("operator")
+def a_task_is_restarted(stack: Stack, _person: str) -> Work:
+    """One whose payload travels by S3: it is put there anew."""
+    from executions.restarting import plan_restarts_of, restart_all
+
+    record(payload={"data": "x" * 300_000}, payload_key=payload_key_of("task-1"))
+
+    def work() -> None:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            deeds = restart_all(plan_restarts_of(["task-1"]), "operator")
+        assert not deeds.failed, deeds
+        assert len(stack.stored_keys()) == 1
+        assert set(TaskRecord.objects.values_list("status", flat=True)) == {TaskStatus.FAILED, TaskStatus.SENT}
+
+    return work
+
+
+@run_of("operator")
+def an_execution_is_looked_at(stack: Stack, _person: str) -> Work:
+    from executions.inspection import inspect_task
+    from executions.step_functions import definition_of_execution
+
+    looked_at = record()
+    stack.judge.answer("DescribeExecution", _describe())
+    stack.judge.answer("GetExecutionHistory", {"events": history(timezone.now())})
+    stack.judge.answer("DescribeStateMachineForExecution", {"definition": "{}"})
+
+    def work() -> None:
+        assert not inspect_task(looked_at).unanswered
+        assert definition_of_execution(looked_at.execution_arn) == {}
+
+    return work
+
+
+@run_of("operator")
+def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Work:
+    from executions import state_machines
+
+    arn, now = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine()}", timezone.now()
+    versions = {"stateMachineVersions": [{"stateMachineVersionArn": f"{arn}:1", "creationDate": now}]}
+    routes = [{"stateMachineVersionArn": f"{arn}:1", "weight": 100}]
+    alias = {"stateMachineAliasArn": f"{arn}:live", "name": "live", "creationDate": now, "updateDate": now}
+    stack.judge.answer("ListStateMachineVersions", versions)
+    stack.judge.answer("ListStateMachineAliases", {"stateMachineAliases": [alias]})
+    stack.judge.answer("DescribeStateMachineAlias", alias | {"routingConfiguration": routes})
+    stack.judge.answer("DescribeStateMachine", {"definition": "{}"})
+    state_machines.forget_all()
+
+    def work() -> None:
+        assert not state_machines.deployed(arn).unanswered
+
+    return work
+
+
+@run_of("operator")
+def what_a_step_has_logged_is_shown(stack: Stack, _person: str) -> Work:
+    from executions.step_logs import step_log
+
+    now = timezone.now()
+    stack.judge.answer("FilterLogEvents", {"events": []})
+
+    def work() -> None:
+        assert not step_log("task-1", machine(), now - timedelta(minutes=1), now).unanswered
+
+    return work
+
+
+# ---- Operators: dead letters ----
+
+
+def _dead_letter(stack: Stack) -> str:
+    return str(stack.sqs.send_message(QueueUrl=stack.dlq_url, MessageBody=GOOD)["MessageId"])
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """moto is one server, and has no false empty answers."""
+    with patch("executions.held_messages.WAIT_SECONDS", 0), patch("executions.message_moves.POLL_SECONDS", 0):
+        yield
+
+
+@run_of("operator")
+def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: str) -> Work:
+    from executions.dead_letters import Selection, read
+    from executions.moving import Order, redrive
+
+    message_id = _dead_letter(stack)
+    stack.judge.answer("ListMessageMoveTasks", {"Results": []})
+
+    def work() -> None:
+        with _at_once():
+            assert len(read().letters) == 1
+            moved = redrive(Order(selection=Selection(ids=[message_id]), actor="operator"), Event(), lambda _: None)
+        assert (moved.count, moved.failed, moved.in_both) == (1, {}, {}), moved
+
+    return work
+
+
+@run_of("operator")
+def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _person: str) -> Work:
+    from executions.message_moves import move_all
+    from executions.queue_pair import queue_pair
+
+    shown: list[str] = []
+    started = {"StartedTimestamp": 1, "ApproximateNumberOfMessagesMoved": 0, "TaskHandle": "handle"}
+    stack.judge.answer("ListMessageMoveTasks", lambda: {"Results": [started | {"Status": shown[-1]}] if shown else []})
+
+    def become(status: str) -> dict[str, Any]:
+        shown.append(status)
+        return {"TaskHandle": "handle", "ApproximateNumberOfMessagesMoved": 0}
+
+    stack.judge.answer("StartMessageMoveTask", lambda: become("RUNNING"))
+    stack.judge.answer("CancelMessageMoveTask", lambda: become("CANCELLED"))
+    stop = Event()
+    stop.set()
+
+    def work() -> None:
+        with _at_once():
+            assert move_all(queue_pair(), 10, stop, lambda _: None).was_cancelled
+
+    return work
+
+
+@run_of("operator")
+def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Work:
+    from executions.dead_letter_acts import purge_for_a_while
+
+    message_id = _dead_letter(stack)
+
+    def work() -> None:
+        with _at_once():
+            purged, _where = purge_for_a_while([message_id], "operator")
+        assert (purged.count, purged.failed) == (1, {}), purged
+        assert all(key.startswith("purged/") for key in stack.stored_keys())
+
+    return work
+
+
+# ---- Operators: schedules ----
+
+
+@run_of("operator")
+def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Work:
+    from executions.schedule_control import deployed_schedules, pause, resume
+
+    schedule = SCHEDULES_BY_NAME["retention_sweep"]
+    group = names().name("Schedules")
+    where = {"Name": schedule.name, "GroupName": group}
+    scheduler = client("scheduler")
+    if not scheduler.list_schedules(GroupName=group)["Schedules"]:
+        scheduler.create_schedule(
+            **where,
+            ScheduleExpression=schedule.expression,
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": names().arn("TasksQueue"), "RoleArn": names().arn("SchedulerRole"), "Input": "{}"},
+        )
+    found = scheduler.get_schedule(**where)
+    settable = ("ScheduleExpression", "FlexibleTimeWindow", "Target")
+    scheduler.update_schedule(**where, **{name: found[name] for name in settable}, State="ENABLED")
+    deployed_schedules.forget()
+
+    def work() -> None:
+        pause(schedule.name, "operator")
+        resume(schedule.name, "operator")
+
+    return work
