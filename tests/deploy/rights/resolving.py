@@ -9,7 +9,13 @@ from deploy.cloudformation import Template
 
 ACCOUNT = "123456789012"  # moto's
 # A stack that has everything: what is there by parameter only is there.
-WHOLE_STACK = PARAMETERS | {"VpcSubnetIds": "subnet-1,subnet-2", "VpcSecurityGroupIds": "sg-1"}
+WHOLE_STACK = PARAMETERS | {
+    "VpcSubnetIds": "subnet-1,subnet-2",
+    "VpcSecurityGroupIds": "sg-1",
+    "DatabaseProxyInstance": "database-1",
+    "DatabaseProxySecret": "database-proxy-AbCdEf",
+    "DatabaseProxySecurityGroupIds": "sg-2",
+}
 _ABSENT = object()  # AWS::NoValue
 
 # What stands in for a resource's Arn, by its type and its name.
