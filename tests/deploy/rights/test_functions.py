@@ -13,7 +13,7 @@ from tests.deploy.rights.doing import Role, assert_it_works, assert_somebody_min
 from tests.deploy.rights.function_runs import FUNCTION_NAMES, Run, runs_of
 from tests.deploy.rights.stack import Stack, less_by_one, policies_of, role_of, running_as, statements_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("rights")]  # one stack, made once
 AWS = "arn:aws:iam::aws:policy/"
 
 

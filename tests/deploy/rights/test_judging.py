@@ -9,6 +9,7 @@ from tests.deploy.rights.asking import NotInTheTables
 from tests.deploy.rights.policies import Ask, Statement
 from tests.deploy.rights.stack import Stack, client, names
 
+pytestmark = pytest.mark.xdist_group("rights")
 KEY = names().arn("EncryptionKeyOfStack")
 USE_KEY = Statement("Allow", ("kms:*",), (KEY,), {})
 

@@ -10,7 +10,7 @@ from tests.deploy.rights.people_runs import POLICIES, runs_of
 from tests.deploy.rights.policies import Ask, Statement, is_allowed
 from tests.deploy.rights.stack import Stack, less_by_one, managed_policy, running_django
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("rights")]  # one stack, made once
 EVERYTHING = Statement("Allow", ("*",), ("*",), {})
 
 
