@@ -1,0 +1,1 @@
+"""What the workflows cost on AWS, and which quota stops them first."""
