@@ -2,8 +2,9 @@
 
 Nothing else in this project has a price or a quota of AWS in it. Prices are list prices of us-east-1 in US dollars,
 without free tiers, savings plans and taxes, as of the day beside each; Step Functions has the same in us-east-2, where
-this project runs, the others were not compared. No AWS account was at hand: none of this was
-read from a bill. **Not priced, since it depends on what one has already**: the database and its proxy, NAT gateways
+this project runs, the others were not compared. No AWS account was at hand: none of this was read from a bill.
+
+**Not priced, since it depends on what one has already**: the database and its proxy, NAT gateways
 and VPC endpoints, Django's own hosting, data leaving AWS, CloudWatch alarms, metrics and dashboards (metrics are
 written as log lines; the custom metrics themselves are billed by the number of metrics, not by tasks).
 """
@@ -33,7 +34,8 @@ class Price:
 class Quota:
     """What AWS lets through in one Region: ``rate`` each second and ``bucket`` at once, or ``rate`` at one time.
 
-    ``main`` is the value of us-east-1, us-west-2 and eu-west-1, ``other`` that of all other Regions, us-east-2 among them. A ``bucket`` of None: AWS names none. ``adjustable``: Service Quotas takes a request.
+    ``main`` is the value of us-east-1, us-west-2 and eu-west-1, ``other`` that of all other Regions, us-east-2 among
+    them. A ``bucket`` of None: AWS names none. ``adjustable``: Service Quotas takes a request.
     """
 
     unit: str
@@ -142,19 +144,43 @@ _SFN_QUOTAS = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quot
 _LAMBDA_QUOTAS = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 
 QUOTAS: dict[str, Quota] = {
-    "StartExecution": Quota("Standard executions started", 300, 150, adjustable=True, source=_SFN_QUOTAS, main_bucket=1_300, other_bucket=800),
-    "StartExecution, Express": Quota("Express executions started", 6_000, 6_000, adjustable=True, source=_SFN_QUOTAS, main_bucket=6_000, other_bucket=6_000),
-    "StateTransition": Quota("Standard transitions", 5_000, 800, adjustable=True, source=_SFN_QUOTAS, main_bucket=5_000, other_bucket=800),
-    "Open executions": Quota("Standard executions open", 1_000_000, 1_000_000, adjustable=True, source=_SFN_QUOTAS, at_once=True),
-    "SendTaskSuccess": Quota("answers to waiting tasks", 500, 300, adjustable=True, source=_SFN_QUOTAS, main_bucket=3_000, other_bucket=1_500),
-    "Lambda concurrency": Quota("functions at work", 1_000, 1_000, adjustable=True, source=_LAMBDA_QUOTAS, at_once=True),
+    "StartExecution": Quota(
+        "Standard executions started",
+        300,
+        150,
+        adjustable=True,
+        source=_SFN_QUOTAS,
+        main_bucket=1_300,
+        other_bucket=800,
+    ),
+    "StartExecution, Express": Quota(
+        "Express executions started",
+        6_000,
+        6_000,
+        adjustable=True,
+        source=_SFN_QUOTAS,
+        main_bucket=6_000,
+        other_bucket=6_000,
+    ),
+    "StateTransition": Quota(
+        "Standard transitions", 5_000, 800, adjustable=True, source=_SFN_QUOTAS, main_bucket=5_000, other_bucket=800
+    ),
+    "Open executions": Quota(
+        "Standard executions open", 1_000_000, 1_000_000, adjustable=True, source=_SFN_QUOTAS, at_once=True
+    ),
+    "SendTaskSuccess": Quota(
+        "answers to waiting tasks", 500, 300, adjustable=True, source=_SFN_QUOTAS, main_bucket=3_000, other_bucket=1_500
+    ),
+    "Lambda concurrency": Quota(
+        "functions at work", 1_000, 1_000, adjustable=True, source=_LAMBDA_QUOTAS, at_once=True
+    ),
     "SQS in flight": Quota(
         "messages received and not deleted",
         120_000,
         120_000,
         adjustable=True,
         source="https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html",
-        at_once=adjustable=True,
+        at_once=True,
     ),
     "S3 PUT": Quota(
         "PUT of one prefix",
@@ -187,7 +213,11 @@ QUOTAS: dict[str, Quota] = {
     ),
     # Out of the sandbox each account is given its own: it is on SES's page "Account dashboard". AWS names no default.
     "SES, sandbox": Quota(
-        "mails sent, while in the sandbox", 1, 1, adjustable=True, source="https://docs.aws.amazon.com/ses/latest/dg/quotas.html"
+        "mails sent, while in the sandbox",
+        1,
+        1,
+        adjustable=True,
+        source="https://docs.aws.amazon.com/ses/latest/dg/quotas.html",
     ),
 }
 # Of one function, not of the account: https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
