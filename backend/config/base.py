@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config.environment import read_bool, read_int, read_list, read_text
+from config.secrets import read_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR.parent / ".local"
@@ -15,7 +16,7 @@ STAGE = read_text("STAGE", "dev")  # dev or production
 DEBUG = read_bool("DJANGO_DEBUG", default=False)
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
-SECRET_KEY = read_text("DJANGO_SECRET_KEY")
+SECRET_KEY = read_secret("DJANGO_SECRET_KEY")
 # Everybody knows this one: it does for a first look on one machine, and for nothing that others can reach.
 if not SECRET_KEY and STAGE == "dev" and THIS_MACHINE.issuperset(ALLOWED_HOSTS):
     SECRET_KEY = "dev-only-not-a-secret-" + "0" * 32
@@ -27,9 +28,8 @@ if not SECRET_KEY:  # said here: what Django itself says of an empty one names n
 # A transaction of SQLite asks for its lock at the start: one that asks in the middle is refused, not queued.
 SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
 DATABASES = {
-    "default": dj_database_url.config(
-        env="DATABASE_URL",
-        default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+    "default": dj_database_url.parse(
+        read_secret("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
         conn_max_age=read_int("DATABASE_CONN_MAX_AGE_SECONDS", 60),
         conn_health_checks=True,
     )

@@ -31,11 +31,15 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+WHITE_NOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR.parent / ".local" / "static"
+STATIC_ROOT = read_text("DJANGO_STATIC_ROOT") or BASE_DIR.parent / ".local" / "static"
+# Where no other server has the static files (on Lambda). They are collected when the package is built.
+if read_bool("DJANGO_SERVE_STATIC"):
+    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1, WHITE_NOISE)
 CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -45,6 +49,7 @@ AUTH_PASSWORD_VALIDATORS = [
 if STAGE == "production":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^livez/$"]  # asked on the same machine, without TLS
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 

@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from config.views import RefreshView, SignInView, healthz, home
+from config.views import RefreshView, SignInView, healthz, home, livez
 from core.views import ClientViewSet, GuardViewSet, PropertyViewSet, ShiftViewSet
 from executions.api import TaskRecordViewSet
 from reports.incident_pages import incident_page
@@ -41,6 +41,7 @@ api_docs = [
 urlpatterns = [
     path("", home, name="home"),
     path("healthz/", healthz, name="healthz"),
+    path("livez/", livez, name="livez"),
     path("admin/", admin.site.urls),
     path("console/", include("console.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

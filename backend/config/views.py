@@ -29,6 +29,13 @@ def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  Django's sig
     return JsonResponse({"status": "ok"})
 
 
+@never_cache
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  Django's signature
+    """Answer 200 once the process takes requests, whatever its database does: a restart would not mend that."""
+    return JsonResponse({"status": "ok"})
+
+
 @extend_schema_view(post=extend_schema(tags=[SIGN_IN], summary="Sign in to the back office"))
 class SignInView(TokenObtainPairView):
     """Gives an access token and a refresh token for a user name and a password."""
