@@ -9,7 +9,7 @@ and VPC endpoints, Django's own hosting, data leaving AWS, CloudWatch alarms, me
 written as log lines; the custom metrics themselves are billed by the number of metrics, not by tasks).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MILLION = 1_000_000
 
@@ -68,12 +68,14 @@ class Measured:
 class Shape:
     """What one task of a workflow is made of. ``files`` are pictures or PDFs: each gets its thumbnails.
 
-    ``items`` is how often each Map runs its states, by the Map's name. ``waits_s``: how long the execution is open
+    ``items`` is how often each Map runs its states, by the Map's name. ``ways``: of what leaves a state, which share
+    goes where; a state that is not in it goes to its Default or Next. ``waits_s``: how long the execution is open
     without any function at work.
     """
 
     items: dict[str, float]
     steps: str
+    ways: dict[str, dict[str, float]] = field(default_factory=dict)
     files: float = 0
     file_bytes: int = 0
     mails: float = 0
@@ -268,6 +270,7 @@ SHAPES: dict[str, Shape] = {
     "guard_report": Shape(
         {"Process Files": 2, "Notify People": 3},
         "two pictures, three people",
+        {"By Kind": {"Make Thumbnails": 1}},
         files=2,
         file_bytes=3_000_000,
         mails=3,
@@ -277,11 +280,30 @@ SHAPES: dict[str, Shape] = {
     "run_task": Shape({}, "one Django task"),
     # One execution is one day's digest of all clients.
     "daily_report_digest": Shape({"Send Digests": 20}, "20 clients", mails=20, mail_bytes=20_000),
-    # One execution asks one person; the next person is asked by the next attempt.
-    "incident_escalation": Shape({}, "acknowledged by the first who is asked", mails=1, mail_bytes=10_000, waits_s=600),
+    # Assumed: one in four is silent, and the next person is asked: 1.33 mails for each incident.
+    "incident_escalation": Shape(
+        {},
+        "one in four silent",
+        {"Await Acknowledgement": {"Record Acknowledgement": 0.75, "Choose Person": 0.25}},
+        mails=4 / 3,
+        mail_bytes=10_000,
+        waits_s=600,
+    ),
 }
 # small, medium, large and the mail's (lambdas/make_thumbnails/forms.py); their bytes together, of a picture of a phone.
 THUMBNAILS_PER_FILE, THUMBNAIL_BYTES_PER_FILE = 4, 250_000
+# Receives and deletes take up to ten messages, the template's BatchSize: at some tasks a second they are full.
+BATCH = 10
+# Each status change of an execution is an event: RUNNING, and how it ended.
+STATUS_EVENTS = 2
+# DynamoDB, for each mail: was it sent? (a consistent read), it is being sent, it is sent.
+DYNAMODB_READS_PER_MAIL, DYNAMODB_WRITES_PER_MAIL = 1, 2
+# CloudWatch adds this to each line: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+LOG_LINE_BYTES = 26
+# Assumed: what a step answers, which a durable execution writes down and keeps for 14 days.
+STEP_RESULT_BYTES, DURABLE_KEPT_MONTHS = 1_000, 14 / 30
+# Assumed: Express is billed in chunks of 64 MB. Its examples have 50 MB and the payload; Maps take more.
+EXPRESS_MB, EXPRESS_MB_WITH_MAP, EXPRESS_CHUNK_S = 64, 128, 0.1
 # Of 100 states of the kind Task, how many are tried once more. AWS counts each as a transition more.
 RETRY_RATE = 0.01
 # Files and logs are priced for this long. Files stay longer: the parameter RetentionReportDays (1,095).
