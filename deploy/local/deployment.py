@@ -1,19 +1,29 @@
-"""Deploys ``template.yaml`` to the AWS stand-in: translated by SAM's own translator, through CloudFormation."""
+"""Deploys ``template.yaml`` to the AWS stand-in: translated by SAM's own translator, through CloudFormation.
 
+As ``sam deploy`` does, what is uploaded is named by its content: CloudFormation sees new code and a new definition
+by their new names alone.
+"""
+
+import hashlib
 import io
 import json
 import shlex
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from deploy.cloudformation import Template, point_at_objects, read_template, translate
 from deploy.functions import FUNCTIONS_BY_NAME
 from deploy.local.adaptation import adapt
 from deploy.local.aws import REGION, LocalAws
 from deploy.package import ZIP_TIME, Package, unpack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.literals import CapabilityType
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
 
 STACK_NAME = "qu-workflows"
 ARTIFACTS_BUCKET = "qu-workflows-artifacts"
@@ -26,6 +36,13 @@ export QU_OVERLAY="$LAMBDA_TASK_ROOT"
 export LAMBDA_TASK_ROOT={task_root}
 exec "$QU_PYTHON" -I -S "$QU_LAMBDA_RUNTIME"
 """
+
+
+class _Request(TypedDict):
+    StackName: str
+    TemplateURL: str
+    Parameters: "list[ParameterTypeDef]"
+    Capabilities: "list[CapabilityType]"
 
 
 class StackNotDeployed(Exception):
@@ -41,6 +58,19 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Release:
+    """What is deployed.
+
+    ``overlays`` are by function name; ``definitions`` by workflow, instead of what is rendered into ``state_machines``.
+    """
+
+    packages: Sequence[Package]
+    parameters: Mapping[str, str]
+    overlays: Mapping[str, Overlay] = field(default_factory=dict)
+    definitions: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A deployed stack: its outputs by name, and what the template had to give up for it."""
 
@@ -48,23 +78,27 @@ class Deployment:
     changes: Sequence[str]
 
 
-def deploy(
-    aws: LocalAws,
-    packages: Sequence[Package],
-    parameters: Mapping[str, str],
-    overlays: Mapping[str, Overlay],
-) -> Deployment:
-    """Deploy the stack and return what came of it. Raises StackNotDeployed. ``overlays`` are by function name."""
+def deploy(aws: LocalAws, release: Release) -> Deployment:
+    """Make the stack and return what came of it. Raises StackNotDeployed."""
     aws.s3.create_bucket(Bucket=ARTIFACTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    for package in packages:
-        code = local_zip(unpack(package), overlays.get(package.function.name))
-        aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=package.path.name, Body=code)
-    packaged = point_at_objects(read_template(), lambda path: _upload(aws, path))
-    template, changes = adapt(translate(packaged, parameters, REGION), parameters)
-    for name, overlay in overlays.items():
-        template["Resources"][FUNCTIONS_BY_NAME[name].resource]["Properties"]["Handler"] = overlay.handler
-    outputs = _create_stack(aws, template, parameters)
-    return Deployment(outputs, changes)
+    template, changes = _prepare(aws, release)
+    aws.cloudformation.create_stack(**_request(aws, template, release))
+    return Deployment(_finish(aws, "CREATE_COMPLETE"), changes)
+
+
+def update(aws: LocalAws, release: Release) -> Deployment:
+    """Bring the stack to another release, and return what came of it, while everything in it goes on.
+
+    Raises StackNotDeployed, where nothing differs as well; then everything is as it was.
+    """
+    from botocore.exceptions import ClientError
+
+    template, changes = _prepare(aws, release)
+    try:
+        aws.cloudformation.update_stack(**_request(aws, template, release))
+    except ClientError as error:
+        raise StackNotDeployed(f"{STACK_NAME} was not updated. {error}") from error
+    return Deployment(_finish(aws, "UPDATE_COMPLETE"), changes)
 
 
 def local_zip(task_root: Path, overlay: Overlay | None = None) -> bytes:
@@ -79,27 +113,48 @@ def local_zip(task_root: Path, overlay: Overlay | None = None) -> bytes:
     return made.getvalue()
 
 
-def _upload(aws: LocalAws, path: Path) -> str:
-    if path.suffix == ".json":
-        aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=path.name, Body=path.read_bytes())
-    return f"s3://{ARTIFACTS_BUCKET}/{path.name}"
+def _prepare(aws: LocalAws, release: Release) -> tuple[Template, list[str]]:
+    """Upload what the template names and return it translated, with what was changed in it for the stand-in."""
+    packages = {package.function.name: package for package in release.packages}
+
+    def upload(path: Path) -> str:
+        name = path.name.partition(".")[0]
+        if path.suffix == ".zip":
+            return _put(aws, path.name, local_zip(unpack(packages[name]), release.overlays.get(name)))
+        return _put(aws, path.name, release.definitions.get(name) or path.read_bytes())
+
+    packaged = point_at_objects(read_template(), upload)
+    template, changes = adapt(translate(packaged, release.parameters, REGION), release.parameters)
+    for name, overlay in release.overlays.items():
+        template["Resources"][FUNCTIONS_BY_NAME[name].resource]["Properties"]["Handler"] = overlay.handler
+    return template, changes
 
 
-def _create_stack(aws: LocalAws, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
-    key = "template.json"
-    aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=json.dumps(template).encode())
-    aws.cloudformation.create_stack(
-        StackName=STACK_NAME,
-        TemplateURL=f"{aws.endpoint}/{ARTIFACTS_BUCKET}/{key}",
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
+def _put(aws: LocalAws, name: str, content: bytes) -> str:
+    stem, dot, suffix = name.partition(".")
+    key = f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}{dot}{suffix}"
+    aws.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=content)
+    return f"s3://{ARTIFACTS_BUCKET}/{key}"
+
+
+def _request(aws: LocalAws, template: Template, release: Release) -> "_Request":
+    key = _put(aws, "template.json", json.dumps(template).encode()).removeprefix("s3://")
+    return {
+        "StackName": STACK_NAME,
+        "TemplateURL": f"{aws.endpoint}/{key}",
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in release.parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM"],
+    }
+
+
+def _finish(aws: LocalAws, wanted: str) -> dict[str, str]:
+    """Wait until CloudFormation has ended and return the stack's outputs. Raises StackNotDeployed."""
     deadline = time.monotonic() + STACK_TIMEOUT_SECONDS
     while True:
         stack = aws.cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
-        if stack["StackStatus"] == "CREATE_COMPLETE":
+        if stack["StackStatus"] == wanted:
             return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        if stack["StackStatus"] != "CREATE_IN_PROGRESS" or time.monotonic() > deadline:
+        if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
             raise StackNotDeployed(f"{STACK_NAME} is {stack['StackStatus']}. {_reasons(aws)}")
         time.sleep(0.1)
 

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from deploy.closure import ROOT
 from deploy.functions import FUNCTIONS
 from deploy.local.aws import LocalAws, endpoint_of, start_aws, wait_until_it_answers
-from deploy.local.deployment import Overlay, deploy
+from deploy.local.deployment import Overlay, Release, deploy, update
 from deploy.local.function_log import FILE as FUNCTIONS_LOG
 from deploy.local.kept_files import put_back, set_aside
 from deploy.local.lambda_runtime import WARM_UP
@@ -77,6 +77,7 @@ class LocalStack:
         self.aws: LocalAws
         self.mailbox: Mailbox
         self.outputs: Mapping[str, str]
+        self.release: Release
         self.database_url: str
         self.django_url: str
         self.people: dict[str, Any]
@@ -121,6 +122,13 @@ class LocalStack:
     def can_redrive(self) -> bool:
         """Whether executions can be redriven: ministack's Step Functions can not."""
         return self._has_engine
+
+    def update(self, release: Release) -> None:
+        """Deploy another release over the one that runs. Raises StackNotDeployed; then nothing has changed."""
+        self.outputs = update(self.aws, release).outputs
+        self.release = release
+        if self._has_engine:
+            self._copy_state_machines()
 
     def stop(self) -> None:
         """End every process of the stack. Safe to call twice, and after a start that failed."""
@@ -249,7 +257,8 @@ class LocalStack:
             }
             if self._has_engine:
                 parameters["StatusEventsSource"] = EVENTS_SOURCE
-            deployment = deploy(self.aws, packages, parameters, self._options.overlays)
+            self.release = Release(packages, parameters, self._options.overlays)
+            deployment = deploy(self.aws, self.release)
             self.outputs = deployment.outputs
             details.append("deploy/template.yaml deployed through CloudFormation")
             if self._options.keeps_state:
@@ -263,10 +272,11 @@ class LocalStack:
     def _start_engine(self) -> None:
         with self._progress.step("engine") as details:
             start_engine(self._running, self.folder, self.aws, skippable=self._options.skippable)
-            machines = copy_state_machines(
-                self.aws.deployed_step_functions, self.aws.step_functions, self._options.wait_scale
-            )
+            machines = self._copy_state_machines()
             details.append(f"Step Functions at {self.aws.sfn_endpoint}, {len(machines)} state machines")
+
+    def _copy_state_machines(self) -> list[str]:
+        return copy_state_machines(self.aws.deployed_step_functions, self.aws.step_functions, self._options.wait_scale)
 
     def _keep_secret(self, name: str, text: str) -> str:
         return self.aws.secrets.create_secret(Name=f"{PREFIX}/{STAGE}/{name}", SecretString=text)["Name"]
