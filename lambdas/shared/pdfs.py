@@ -1,7 +1,8 @@
 """Opens PDFs with PDFium. What it can not read becomes UnreadablePdf."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
@@ -20,9 +21,11 @@ def open_pdf(file: IO[bytes] | str, key: str) -> Generator[Any]:
     """
     import pypdfium2  # type: ignore[import-untyped]  # it ships no types
 
-    with _PDFIUM:
+    # pypdfium2 would follow the path of a file that is open and has no name, to where nothing is.
+    opened = Path(file).open("rb") if isinstance(file, str) else nullcontext(file)  # noqa: SIM115  closed just below
+    with _PDFIUM, opened as content:
         try:
-            document = pypdfium2.PdfDocument(file)
+            document = pypdfium2.PdfDocument(content)
         except pypdfium2.PdfiumError as error:
             raise _unreadable(key, error) from error
         try:

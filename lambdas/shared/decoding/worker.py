@@ -21,6 +21,7 @@ from lambdas.shared.decoding.jobs import Decoded, Jobs, MediaFile
 from lambdas.shared.decoding.wire import MAX_ANSWER_BYTES, MAX_FILES, MAX_FILES_BYTES, REQUEST_HEAD, pack
 from lambdas.shared.decoding.words import says_memory_is_out
 from lambdas.shared.limits import MIB, Limits
+from lambdas.shared.peak_memory import forget_peak, peak_bytes
 from workflows.errors import FileRejected
 
 OPEN_FILES = 64
@@ -58,7 +59,8 @@ def _load(module: str) -> Jobs:
     """Import the jobs, and what their WARM names: the decoders that most files need."""
     loaded = importlib.import_module(module)
     for name in getattr(loaded, "WARM", ()):
-        importlib.import_module(name)
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     jobs: Jobs = loaded.JOBS
     return jobs
 
@@ -88,7 +90,7 @@ def _receive(function: socket.socket) -> tuple[dict[str, Any], int] | None:
 
 
 def _run(jobs: Jobs, request: Mapping[str, Any], descriptor: int) -> tuple[dict[str, Any], list[bytes]]:
-    _forget_peak()
+    forget_peak()
     limits = Limits(**request["limits"])
     file = MediaFile(f"/proc/self/fd/{descriptor}", request["key"], request["media_type"], request["size_bytes"])
     signal.setitimer(signal.ITIMER_REAL, limits.decoder_seconds + GRACE_SECONDS)
@@ -101,7 +103,7 @@ def _run(jobs: Jobs, request: Mapping[str, Any], descriptor: int) -> tuple[dict[
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.close(descriptor)
-    return {**body, "peak_bytes": _peak_bytes()}, files
+    return {**body, "peak_bytes": peak_bytes()}, files
 
 
 def _checked(decoded: Decoded) -> list[bytes]:
@@ -138,15 +140,3 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 def _send(function: socket.socket, body: Mapping[str, Any], files: list[bytes] | None = None) -> None:
     for piece in pack(body, files or []):
         function.sendall(piece)
-
-
-def _forget_peak() -> None:
-    # https://docs.kernel.org/filesystems/proc.html: 5 sets the peak of resident memory back to what there is now.
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_bytes() -> int:
-    with suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split(None, 1)[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
