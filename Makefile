@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 SETUP := .venv/.synced
 SOURCES := workflows lambdas backend deploy tests
 
-.PHONY: help setup demo up test test-fast test-slow check format screens states locale build bench clean
+.PHONY: help setup demo up test test-fast test-slow check format screens states locale build bench corpora fuzz clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -74,6 +74,12 @@ build: $(SETUP) ## One reproducible zip per function in .build/.
 
 bench: $(SETUP) ## Measure speed against the targets; minutes.
 	@status=0; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:backend $(PYTHON) $$bench || status=1; done; exit $$status
+
+corpora: $(SETUP) ## Whole corpora of odd files through both file functions; the verdicts go into lambdas/FILES.md.
+	@$(PYTHON) -m tests.corpora
+
+fuzz: $(SETUP) ## Mutated files through both file functions. SECONDS=60
+	@$(PYTHON) -m tests.fuzzing $(or $(SECONDS),60)
 
 clean: ## Remove what was built and the local stack's state.
 	rm -rf .build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
