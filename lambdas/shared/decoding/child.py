@@ -33,7 +33,7 @@ _FIXED = {
     "OMP_NUM_THREADS": "1",
     "VIPS_BLOCK_UNTRUSTED": "1",
     "VIPS_CONCURRENCY": "1",
-    "VIPS_DISC_THRESHOLD": "1t",  # nothing can be written to a file here
+    "VIPS_DISC_THRESHOLD": "1000g",  # nothing can be written to a file here
 }
 _MEMORY = re.compile(r"^(VmRSS|VmData):\s+(\d+) kB", re.MULTILINE)
 
