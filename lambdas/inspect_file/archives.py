@@ -37,14 +37,17 @@ class Budget:
 
     key: str
     max_bytes: int
-    left: int
+    packed_bytes: int
+    spent: int = 0
 
     def spend(self, size: int) -> None:
-        """Count bytes. Raises DecompressionBomb when there are too many."""
-        self.left -= size
-        if self.left < 0:
+        """Count bytes. Raises DecompressionBomb when there are too many, by the limit or for so small a file."""
+        self.spent += size
+        if self.spent > self.max_bytes:
             problem = f"unpacks to more than {self.max_bytes:,} bytes."
             raise DecompressionBomb(self.key, problem, _REMEDY)
+        if self.spent > _BOMB_FROM_BYTES and self.spent > self.packed_bytes * _BOMB_RATIO:
+            raise DecompressionBomb(self.key, f"unpacks to more than {_BOMB_RATIO} times its size.", _REMEDY)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,6 @@ def read_packed(file: IO[bytes], media_type: str, budget: Budget) -> bytes:
     try:
         for chunk in _unpacked(file, media_type):
             budget.spend(len(chunk))
-            _refuse_ratio(budget.max_bytes - budget.left, file.tell(), budget.key)
             head += chunk[: HEAD_KEPT_BYTES - len(head)]
     except _BROKEN as error:
         raise UnreadableDocument(budget.key, "is an archive that is cut off or damaged.", _REMEDY) from error
@@ -124,7 +126,6 @@ def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget,
         while chunk := content.read(_STEP_BYTES):
             budget.spend(len(chunk))
             size += len(chunk)
-            _refuse_ratio(size, info.compress_size, budget.key)
             if not head and chunk.startswith(b"PK\x03\x04"):
                 inner = io.BytesIO()
             if inner is not None and size <= _MAX_INNER_BYTES:
@@ -144,11 +145,6 @@ def _read_inner(inner: IO[bytes], size: int, budget: Budget, depth: int) -> None
         if "password" in error.problem:
             raise
         # A damaged archive within a whole one is kept as it is: nothing here opens it.
-
-
-def _refuse_ratio(unpacked: int, packed: int, key: str) -> None:
-    if unpacked > _BOMB_FROM_BYTES and unpacked > packed * _BOMB_RATIO:
-        raise DecompressionBomb(key, f"unpacks to more than {_BOMB_RATIO} times its size.", _REMEDY)
 
 
 def _protected(key: str) -> UnreadableDocument:

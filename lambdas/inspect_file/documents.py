@@ -57,7 +57,7 @@ def inspect_document(file: MediaFile, limits: Limits) -> dict[str, Any]:
 
 
 def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
-    entries = read_zip(content, _budget(file.key, limits))
+    entries = read_zip(content, _budget(file, limits))
     names = {entry.name.lower() for entry in entries}
     is_office = "[content_types].xml" in names
     for entry in entries:
@@ -85,7 +85,7 @@ def _check_part(entry: Entry, key: str, *, is_office: bool) -> None:
 
 def _inspect_packed(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
     """Unpack a gzip, bzip2 or xz. An SVG is often sent so; it is read like any other."""
-    head = read_packed(content, file.media_type, _budget(file.key, limits))
+    head = read_packed(content, file.media_type, _budget(file, limits))
     if file.media_type != GZIP or sniff(head[:8192]).media_type != _SVG:
         return None
     import gzip
@@ -133,8 +133,8 @@ def _inspect_rtf(content: IO[bytes], file: MediaFile, limits: Limits) -> str | N
     return None
 
 
-def _budget(key: str, limits: Limits) -> Budget:
-    return Budget(key, limits.max_unpacked_bytes, limits.max_unpacked_bytes)
+def _budget(file: MediaFile, limits: Limits) -> Budget:
+    return Budget(file.key, limits.max_unpacked_bytes, file.size_bytes)
 
 
 _INSPECTORS: Mapping[str, Callable[[IO[bytes], MediaFile, Limits], str | None]] = {

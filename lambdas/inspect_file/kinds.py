@@ -120,8 +120,7 @@ def _picture(head: bytes) -> str | None:
         return "image/webp"
     if _is_bitmap(head):
         return "image/bmp"
-    media_type = media_type_of_tiff(head)
-    return media_type if media_type in _DRAWN_IMAGES else None
+    return "image/tiff" if media_type_of_tiff(head) == "image/tiff" else None
 
 
 def _is_bitmap(head: bytes) -> bool:

@@ -37,6 +37,7 @@ _AMPLIFIED = "limit on input amplification factor"
 _REMEDY = "Upload it as a picture or a PDF."
 # Of entities that name others: an illustrator's file has a few namespaces, none within another.
 _MAX_ENTITY_LETTERS = 4096
+_MAX_DEPTH = 1000
 
 
 def refuse_xml_dangers(file: IO[bytes], key: str, limits: Limits) -> str:
@@ -72,6 +73,7 @@ def refuse_html_dangers(file: IO[bytes], key: str) -> None:
 class _XmlReader:
     def __init__(self, key: str, limits: Limits) -> None:
         self.key, self.limits, self.root, self.acts = key, limits, "", False
+        self.depth = 0
         self.parser = expat.ParserCreate()
         self.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         self.parser.buffer_text = True
@@ -96,6 +98,9 @@ class _XmlReader:
 
     def start_element(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2].lower()
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise DecompressionBomb(self.key, f"has elements more than {_MAX_DEPTH:,} deep.", _REMEDY)
         if not self.root:
             self.root, self.acts = local, local in {"svg", "html"}
             self.refuse_size(attributes)
@@ -108,6 +113,7 @@ class _XmlReader:
 
     def end_element(self, _name: str) -> None:
         self.in_style = False
+        self.depth -= 1
 
     def check_attribute(self, element: str, attribute: str, value: str) -> None:
         packed = re.sub(r"[\s\x00-\x1f]+", "", value[:200]).lower()

@@ -28,7 +28,10 @@ _OBJECT = re.compile(rb"([0-9]{1,10}) [0-9]+ obj\b")
 _SCRIPT = re.compile(rb"\s*(?:\(((?:[^\\()]++|\\.)*+)\)|<([0-9A-Fa-f\s]*+)>)", re.S)
 # Acrobat's own functions with plain arguments, which forms use to show numbers and dates and to add them up.
 # Nothing of theirs reaches beyond the form. No other call fits between the brackets.
-_FORM_CALLS = re.compile(r"(?:\s*AF[A-Z]\w*\s*\((?:[^()`=]++|new\s+Array\s*\([^()`=]*\))*+\)\s*;?)++\s*", re.S)
+_FORM_CALLS = re.compile(
+    r"(?:\s*AF[A-Z]\w*\s*\((?:new\s+Array\s*\([^()`=]*+\)|[^()`=])*+\)\s*;?)++\s*",
+    re.S,
+)
 # Of deflate, https://www.rfc-editor.org/rfc/rfc1951: no byte can stand for more.
 _MOST_FOR_ONE_BYTE = 1032
 _STEP_BYTES = 64 * 1024
@@ -58,10 +61,10 @@ def refuse_dangers(document: Any, key: str, limits: Limits) -> None:
     """Raise ActiveContent (scripts, program starts, XFA forms), DecompressionBomb or UnreadablePdf (a circle)."""
     copy = io.BytesIO()
     document.save(copy, flags=_remove_security())
-    rewritten = copy.getbuffer()
-    has_scripts = b"/JavaScript" in copy.getvalue() or b"/Rendition" in copy.getvalue()
+    rewritten = copy.getvalue()
+    has_scripts = b"/JavaScript" in rewritten or b"/Rendition" in rewritten
     kids: dict[int, list[int]] = {}
-    for found in _walk(rewritten):
+    for found in _walk(memoryview(rewritten)):
         if isinstance(found, _Stream):
             _check_stream(found, key, limits)
         elif found.name == "Kids":

@@ -25,8 +25,8 @@ def inspect_pdf(file: MediaFile, limits: Limits) -> dict[str, Any]:
     Raises UnreadablePdf (broken, cut off, a password, pages that are missing or lead in a circle), FileTooLarge for
     too many pages, ActiveContent and DecompressionBomb.
     """
-    _refuse_cut_off(file)
     with open_pdf(file.path, file.key) as document:
+        _refuse_cut_off(file)
         pages = len(document)
         if pages > limits.max_pages:
             problem = f"has {pages:,} pages, more than {limits.max_pages:,}."
