@@ -50,16 +50,19 @@ def _shrink_all(picture: "pyvips.Image", edges: Iterable[int]) -> "dict[int, pyv
     whole = picture.width, picture.height
     for edge in sorted(edges, reverse=True):
         # Into memory: two encoders and the next size read it.
-        picture = _shrink(picture, *fit(*whole, edge)).copy_memory()
+        picture = shrink(picture, *fit(*whole, edge)).copy_memory()
         shrunk[edge] = picture
     return shrunk
 
 
-def _shrink(picture: "pyvips.Image", width: int, height: int) -> "pyvips.Image":
+def shrink(picture: "pyvips.Image", width: int, height: int) -> "pyvips.Image":
     """Return the picture in another size. Transparent pixels do not bleed their colour into others."""
     if (picture.width, picture.height) == (width, height):
         return picture
-    return picture.thumbnail_image(width, height=height, size="force", no_rotate=True)
+    across, down = width / picture.width, height / picture.height
+    if not picture.hasalpha():
+        return picture.resize(across, vscale=down)
+    return picture.premultiply().resize(across, vscale=down).unpremultiply().cast(picture.format)
 
 
 def _encode(picture: "pyvips.Image", form: Form) -> bytes:
