@@ -46,7 +46,7 @@ def photo() -> bytes:
     ]
     shade = sum(layers[1:], layers[0])
     noise = pyvips.Image.gaussnoise(WIDTH, HEIGHT, sigma=3, mean=0, seed=7)
-    colours = (shade + noise).bandjoin([shade * 0.8 + noise, shade * 0.6 + noise]) + [128, 120, 110]
+    colours = (shade + noise).bandjoin([shade * 0.8 + noise, shade * 0.6 + noise]) + 120
     data: bytes = colours.cast("uchar").copy(interpretation="srgb").jpegsave_buffer(Q=90)
     return data
 
@@ -106,8 +106,12 @@ def measure(folder: Path) -> list[Row]:
         )
         target = TARGETS.get(forms[0].media_type) if len(forms) == 3 else None
         # The house's rows hold ours over the reference: so Pillow's time is the first here.
-        rows.append(Row(f"{name}: Pillow's loop over ours", pillow * 1000, "ms", ours * 1000, target, True))
-        rows.append(Row(f"{name}: whole function over the floor", whole * 1000, "ms", least * 1000, FLOOR_TARGET))
+        rows.append(
+            Row(f"{name}: Pillow's loop over ours", pillow * 1000, "ms", ours * 1000, target, more_is_better=True)
+        )
+        # What is promised is what the function does: both encodings.
+        most = None if target else FLOOR_TARGET
+        rows.append(Row(f"{name}: whole function over the floor", whole * 1000, "ms", least * 1000, most))
     return rows
 
 

@@ -1,9 +1,12 @@
 """What a thumbnail looks like, whatever the picture was like."""
 
 import io
+from contextlib import suppress
 from math import log10
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
+from zlib import compress, crc32
 
 import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
@@ -246,3 +249,42 @@ def test_a_thumbnail_is_as_good_as_pillows(media: Any) -> None:
 def psnr(image: Image.Image, best: Image.Image) -> float:
     squares = [(a - b) ** 2 for a, b in zip(image.tobytes(), best.tobytes(), strict=True)]
     return 10 * log10(255**2 * len(squares) / max(1, sum(squares)))
+
+
+def test_a_gif_of_thousands_of_frames_is_refused(media: Any) -> None:
+    frames = [Image.new("L", (2, 2), shade % 256) for shade in range(1200)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=20)
+
+    with pytest.raises(FileTooLarge, match="1,200 frames"):
+        inspect_picture(media(data, "image/gif"), Limits())
+
+
+def test_a_tiff_whose_pages_lead_in_a_circle_has_a_verdict(media: Any) -> None:
+    data = bytearray(encoded(corners(), "TIFF"))
+    first = int.from_bytes(data[4:8], "little")
+    after = first + 2 + 12 * int.from_bytes(data[first : first + 2], "little")
+    data[after : after + 4] = data[4:8]  # the next page is this one
+
+    with suppress(UnreadableImage):
+        assert inspect_picture(media(bytes(data), "image/tiff"), Limits())["width"] == 60
+
+
+def test_a_png_whose_header_lies_is_refused(media: Any) -> None:
+    data = bytearray(encoded(corners(), "PNG"))
+    data[16:24] = (10_000).to_bytes(4, "big") * 2
+    data[29:33] = crc32(data[12:29]).to_bytes(4, "big")
+
+    with pytest.raises(UnreadableImage):
+        inspect_picture(media(bytes(data), "image/png"), Limits())
+
+
+def test_a_profile_that_unpacks_to_much_is_bounded(media: Any) -> None:
+    data, packed = encoded(corners(), "PNG"), compress(bytes(200_000_000), 9)
+    body = b"iCCP" + b"x\x00\x00" + packed
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + crc32(body).to_bytes(4, "big")
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+
+    with suppress(UnreadableImage):
+        inspect_picture(media(data[:33] + chunk + data[33:], "image/png"), Limits())
+
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 100_000
