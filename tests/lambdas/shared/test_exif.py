@@ -57,7 +57,8 @@ def test_a_rational_over_zero_is_no_position() -> None:
 
 
 @pytest.mark.parametrize(
-    
+    "time", ["0000:00:00 00:00:00", "1970:01:01 00:00:00", "2026:13:01 00:00:00", "", None, 7, b"x"]
+)
 def test_a_time_that_can_not_be_is_left_out(time: object) -> None:
     assert captured_at(time, "+02:00") is None
 
