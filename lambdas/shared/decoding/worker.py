@@ -59,8 +59,7 @@ def _load(module: str) -> Jobs:
     """Import the jobs, and what their WARM names: the decoders that most files need."""
     loaded = importlib.import_module(module)
     for name in getattr(loaded, "WARM", ()):
-        with suppress(ModuleNotFoundError):
-            importlib.import_module(name)
+        importlib.import_module(name)
     jobs: Jobs = loaded.JOBS
     return jobs
 
