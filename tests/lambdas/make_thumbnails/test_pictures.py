@@ -20,6 +20,7 @@ from lambdas.make_thumbnails.forms import JPEG, Form
 from lambdas.make_thumbnails.pictures import draw_picture
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
+from tests.lambdas.heic import heic
 from tests.lambdas.pictures import corner_colours, corners, encoded, jpeg_turned, swapped_primaries_profile
 from workflows.errors import FileTooLarge, UnreadableImage
 
@@ -288,3 +289,23 @@ def test_a_profile_that_unpacks_to_much_is_bounded(media: Any) -> None:
         inspect_picture(media(data[:33] + chunk + data[33:], "image/png"), Limits())
 
     assert getrusage(RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
+@pytest.mark.parametrize(
+    ("turns", "size", "colours"),
+    [(0, (64, 32), UPRIGHT), (1, (32, 64), ["green", "yellow", "red", "blue"])],
+)
+def test_a_heic_is_turned_once(media: Any, turns: int, size: tuple[int, int], colours: list[str], pixels: str) -> None:
+    file = media(heic(corners(128, 64), turns, pixels), "image/heic")
+
+    for thumbnail in drawn(file, 64):
+        assert (corner_colours(reread(thumbnail)), (thumbnail.width, thumbnail.height)) == (colours, size)
+    assert inspect_picture(file, Limits()) == {"width": size[0] * 2, "height": size[1] * 2}
+
+
+def test_a_heic_that_is_cut_off_is_refused(media: Any) -> None:
+    data = heic(corners(128, 64))
+
+    with pytest.raises(UnreadableImage):
+        inspect_picture(media(data[: -len(data) // 20], "image/heic"), Limits())
