@@ -38,7 +38,8 @@ def _hevc(image: Image.Image, pixels: str) -> tuple[bytes, bytes]:
         stream = container.add_stream("libx265", rate=1, options={"x265-params": "log-level=none:keyint=1"})
         stream.width, stream.height = image.size
         stream.pix_fmt = pixels
-        container.mux([*stream.encode(av.VideoFrame.from_image(image)), *stream.encode(None)])
+        frame_in = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]  # it ships no types for this
+        container.mux([*stream.encode(frame_in), *stream.encode(None)])
     data = out.getvalue()
     config, frame = data.index(b"hvcC") - 4, data.index(b"mdat") - 4
     return _at(data, config), _at(data, frame)[8:]
