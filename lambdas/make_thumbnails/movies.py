@@ -1,0 +1,92 @@
+"""Draws a video: a poster, which is the frame that shows most of several, and a short animation of them all."""
+
+from collections.abc import Generator, Sequence
+
+import av
+import pyvips  # type: ignore[import-untyped]  # it ships no types
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
+from lambdas.make_thumbnails.forms import PREVIEW, Form
+from lambdas.shared.containers import aspect_of, open_container, told_seconds, unreadable
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.limits import Limits
+
+_FRAMES = 8
+_MAX_PACKETS = 300  # read after each seek, at most
+_EDGE = 1280
+_MILLISECONDS = 300
+_QUALITY = 60
+
+
+def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
+    """Return each form, the preview animated. Raises UnreadableVideo if no frame decodes, and FileTooLarge."""
+    with open_container(file, limits) as container:
+        if not container.streams.video:
+            raise unreadable(file, "has no video.")
+        stream = container.streams.video[0]
+        stream.codec_context.skip_frame = "NONKEY"
+        edge = max((form.edge for form in forms), default=_EDGE)
+        frames = [_upright(frame, stream, edge) for frame in _spread(container, stream)]
+    if not frames:
+        raise unreadable(file, "has no frame that can be decoded.")
+    stills = iter(encode_all(max(frames, key=_score), [form for form in forms if form.name != PREVIEW]))
+    return [_animate(frames, form) if form.name == PREVIEW else next(stills) for form in forms]
+
+
+def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
+    """Give key frames spread over the video, each once."""
+    seconds, seen = told_seconds(container) or 0.0, set()
+    for part in range(_FRAMES):
+        try:
+            container.seek(int(seconds * part / _FRAMES * 1_000_000) + max(0, container.start_time or 0))
+        except av.FFmpegError:
+            if part:
+                continue  # what can not be sought is read from where it stands
+        frame = _next_frame(container, stream)
+        if frame is not None and frame.pts not in seen:
+            seen.add(frame.pts)
+            yield frame
+
+
+def _next_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    for count, packet in enumerate(container.demux(stream)):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.FFmpegError:
+            pass  # broken in the middle: the next may do
+        if count >= _MAX_PACKETS:
+            break
+    return None
+
+
+def _upright(frame: VideoFrame, stream: VideoStream, edge: int) -> pyvips.Image:
+    """Return a frame as it is seen, in 8 bits of RGB, no larger than the largest form."""
+    width, height = fit(max(1, round(frame.width * aspect_of(stream))), frame.height, edge)
+    plane = frame.reformat(width=width, height=height, format="rgb24").planes[0]
+    data, row = bytes(plane), width * 3
+    pixels = b"".join(data[start : start + row] for start in range(0, plane.line_size * height, plane.line_size))
+    picture = pyvips.Image.new_from_memory(pixels, width, height, 3, "uchar").copy(interpretation="srgb")
+    turn = {90: "rot270", 180: "rot180", 270: "rot90"}.get(frame.rotation % 360)
+    return getattr(picture, turn)().copy_memory() if turn else picture.copy_memory()
+
+
+def _score(picture: pyvips.Image) -> float:
+    """Return how much a frame shows: black, white and plain ones the least."""
+    grey = picture.colourspace("b-w")
+    mean: float = grey.avg()
+    spread: float = grey.deviate()
+    return spread * (0.2 if mean < 20 or mean > 235 else 1.0) + mean / 1000
+
+
+def _animate(frames: Sequence[pyvips.Image], form: Form) -> Drawn:
+    width, height = fit(frames[0].width, frames[0].height, form.edge)
+    strip = pyvips.Image.arrayjoin([shrink(frame, width, height) for frame in frames], across=1).copy()
+    strip.set_type(pyvips.GValue.gint_type, "page-height", height)
+    strip.set_type(pyvips.GValue.array_int_type, "delay", [_MILLISECONDS] * len(frames))
+    strip.set_type(pyvips.GValue.gint_type, "loop", 0)
+    # Pages and delays are told by metadata, which keep="none" would drop: a frame of FFmpeg has no other.
+    return Drawn(form, width, height, strip.webpsave_buffer(Q=_QUALITY, effort=2, page_height=height))

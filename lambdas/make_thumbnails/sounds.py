@@ -1,0 +1,75 @@
+"""Draws a sound: the peaks of its samples as a wave."""
+
+import sys
+from array import array
+from collections.abc import Generator, Sequence
+
+import av
+import pyvips  # type: ignore[import-untyped]  # it ships no types
+from av.container import InputContainer
+
+from lambdas.make_thumbnails.encoding import Drawn, encode_all
+from lambdas.make_thumbnails.forms import Form
+from lambdas.shared.containers import open_container, told_seconds, unreadable
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.limits import Limits
+
+_BARS, _BAR, _STEP, _HEIGHT = 160, 5, 8, 480
+_WAVE, _GROUND = bytes((45, 108, 163)), bytes((233, 239, 245))
+_RATE = 8000
+_WHOLE_SECONDS = 600  # what lasts longer is sampled: one short look for each bar
+
+
+def draw_sound(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
+    """Return each form of the wave. Raises UnreadableAudio if no sample decodes, and FileTooLarge."""
+    with open_container(file, limits) as container:
+        if not container.streams.audio:
+            raise unreadable(file, "has no sound.")
+        peaks = _peaks(container)
+    if not peaks:
+        raise unreadable(file, "has no sound that can be decoded.")
+    return encode_all(_draw(_bars(peaks)), forms)
+
+
+def _peaks(container: InputContainer) -> list[int]:
+    seconds = told_seconds(container) or 0.0
+    if seconds <= _WHOLE_SECONDS:
+        return list(_decoded(container, sys.maxsize))
+    peaks = []
+    for bar in range(_BARS):
+        container.seek(int(seconds * bar / _BARS * 1_000_000))
+        peaks.append(max(_decoded(container, 8), default=0))
+    return peaks
+
+
+def _decoded(container: InputContainer, packets: int) -> Generator[int]:
+    """Give the highest sample of each frame."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+    for count, packet in enumerate(container.demux(audio=0)):
+        if count >= packets:
+            return
+        try:
+            frames = [small for frame in packet.decode() for small in resampler.resample(frame)]
+        except av.FFmpegError:
+            continue  # broken in the middle: the next may do
+        for frame in frames:
+            samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
+            if samples:
+                yield max(max(samples), -min(samples))
+
+
+def _bars(peaks: Sequence[int]) -> list[int]:
+    count = len(peaks)
+    edges = [bar * count // _BARS for bar in range(_BARS + 1)]
+    return [max(peaks[start : max(start + 1, end)]) for start, end in zip(edges, edges[1:], strict=False)]
+
+
+def _draw(bars: Sequence[int]) -> pyvips.Image:
+    highest = max(1, *bars)
+    halves = [max(2, peak * (_HEIGHT // 2 - 20) // highest) for peak in bars]
+    rows = []
+    for row in range(_HEIGHT):
+        away = abs(row - _HEIGHT // 2)
+        rows.append(b"".join((_WAVE if away < half else _GROUND) * _BAR + _GROUND * (_STEP - _BAR) for half in halves))
+    picture = pyvips.Image.new_from_memory(b"".join(rows), _BARS * _STEP, _HEIGHT, 3, "uchar")
+    return picture.copy(interpretation="srgb").copy_memory()
