@@ -132,7 +132,8 @@ def install_group(group: str, platform: str, build_dir: Path = BUILD_DIR) -> Pat
         _compile(made, platform)
         # Compressed once for every function of the group: a change of our own code then takes a moment.
         zipped = Path(scratch) / "packages.zip"
-        append_to_zip(zipped, _files_below(made))
+        # Nobody carries a zip for this machine anywhere: it is unpacked where it lies.
+        append_to_zip(zipped, _files_below(made), level=1 if platform == "native" else 6)
         zipped.rename(_zip_of(folder))
         made.rename(folder)
     _remove_older(folder, group)
@@ -205,15 +206,18 @@ def unpack(package: Package) -> Path:
     return folder
 
 
-def append_to_zip(path: Path, files: Mapping[str, Path]) -> None:
-    """Add files to a zip, or to a new one. Its bytes depend on names and contents alone: fixed order, times, modes."""
+def append_to_zip(path: Path, files: Mapping[str, Path], level: int = 6) -> None:
+    """Add files to a zip, or to a new one. Its bytes depend on names and contents alone: fixed order, times, modes.
+
+    ``level`` is that of the compression: 1 is the quickest, 9 the smallest.
+    """
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.create_system = 3  # Unix: the attributes are a mode
             entry.external_attr = (0o100755 if _is_executable(name) else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, files[name].read_bytes(), compresslevel=6)
+            archive.writestr(entry, files[name].read_bytes(), compresslevel=level)
 
 
 def _is_executable(name: str) -> bool:

@@ -148,6 +148,11 @@ class Child:
         self.data_bytes = max(self.data_bytes, int(found.get("VmData", 0)) * 1024)
         return resident
 
+    def note_peak(self, said: object) -> None:
+        """Take the process' word for its peak, which looking at it from time to time may have missed."""
+        if type(said) is int:
+            self.peak_bytes = max(self.peak_bytes, said)
+
     def end(self) -> None:
         """Kill it, with whatever it has started, and leave nothing of it. Safe to call twice."""
         if self._process.poll() is None:

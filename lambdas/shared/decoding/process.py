@@ -99,11 +99,13 @@ class Decoder:
             started = time.monotonic()
             try:
                 frame = child.ask(request, received.file.fileno(), limits.decoder_seconds)
-                outcome = _outcome_of(frame, key, limits, time.monotonic() - started)
+                seconds = time.monotonic() - started
+                child.note_peak(frame.body.get("peak_bytes"))
+                outcome = _outcome_of(frame, key, limits, seconds)
             except (ProcessEnded, ProcessTooLarge, ProcessTooSlow, AnswerInvalid) as error:
                 child.resident_bytes()
                 outcome = _refusal(child, error, key, limits)
-            self.last_peak_bytes = max(outcome.peak_bytes if isinstance(outcome, Run) else 0, child.peak_bytes)
+            self.last_peak_bytes = child.peak_bytes
             return outcome
         finally:
             self._put_back(child, outcome)
