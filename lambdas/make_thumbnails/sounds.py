@@ -3,6 +3,7 @@
 import sys
 from array import array
 from collections.abc import Generator, Sequence
+from itertools import pairwise
 
 import av
 import pyvips  # type: ignore[import-untyped]  # it ships no types
@@ -55,13 +56,14 @@ def _decoded(container: InputContainer, packets: int) -> Generator[int]:
         for frame in frames:
             samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
             if samples:
-                yield max(max(samples), -min(samples))
+                low, high = min(samples), max(samples)
+                yield max(high, -low)
 
 
 def _bars(peaks: Sequence[int]) -> list[int]:
     count = len(peaks)
     edges = [bar * count // _BARS for bar in range(_BARS + 1)]
-    return [max(peaks[start : max(start + 1, end)]) for start, end in zip(edges, edges[1:], strict=False)]
+    return [max(peaks[start : max(start + 1, end)]) for start, end in pairwise(edges)]
 
 
 def _draw(bars: Sequence[int]) -> pyvips.Image:

@@ -65,7 +65,7 @@ def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]
     if demuxer is None:
         raise unreadable(file, f"is {file.media_type}, which no decoder reads.")
     try:
-        with Path(file.path).open("rb") as source, av.open(source, format=demuxer, options=_OPTIONS) as container:
+        with Path(file.path).open("rb") as source, av.open(source, "r", format=demuxer, options=_OPTIONS) as container:
             _check(file, container, limits)
             yield container
     except (av.FFmpegError, ValueError, EOFError) as error:
