@@ -10,8 +10,10 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a file may have: bytes, pixels of one frame, frames, pages, seconds of video or audio, bytes
-    that it unpacks to. And the most that decoding it may take: seconds by the clock, MiB of memory.
+    """The most that a file may have, and the most that decoding it may take.
+
+    It may have: bytes, pixels of one frame, frames, pages, seconds of video or audio, bytes that it unpacks to.
+    Decoding may take: seconds by the clock, MiB of memory.
     """
 
     max_bytes: int = 100 * MIB
