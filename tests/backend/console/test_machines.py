@@ -104,7 +104,7 @@ def test_a_page_draws_the_ways_as_often_as_they_were_taken(client: Client) -> No
     twin = client.get("/console/machines/guard_report.json").json()
     ways = {(way["source"], way["target"]): way for way in twin["ways"]}
     assert ways["By Kind", "Make Thumbnails"]["taken"] == 12
-    assert ways["By Kind", "Make Thumbnails"]["condition"] == "$.facts.kind is image, video, audio or pdf"
+    assert ways["By Kind", "Make Thumbnails"]["condition"] == "$.facts.kind is image or video or audio or pdf"
     assert twin["samples"] == 4
 
 
