@@ -15,6 +15,10 @@ from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
 
 _FRAMES = 8
+# With fewer key frames than this, others are decoded as well: messengers make a clip of one, and it may be black.
+_FEW = 4
+# … but no more than so many pixels of them: two or three seconds' work, at any size.
+_MAX_DECODED_PIXELS = 400_000_000
 _MAX_PACKETS = 300  # read after each seek, at most
 _EDGE = 1280
 _MILLISECONDS = 300
@@ -27,9 +31,12 @@ def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
         if not container.streams.video:
             raise unreadable(file, "has no video.")
         stream = container.streams.video[0]
-        stream.codec_context.skip_frame = "NONKEY"
         edge = max((form.edge for form in forms), default=_EDGE)
+        stream.codec_context.skip_frame = "NONKEY"
         frames = [_upright(frame, stream, edge) for frame in _spread(container, stream)]
+        if len(frames) < _FEW:
+            stream.codec_context.skip_frame = "DEFAULT"
+            frames = [_upright(frame, stream, edge) for frame in _in_turn(container, stream)] or frames
     if not frames:
         raise unreadable(file, "has no frame that can be decoded.")
     stills = iter(encode_all(max(frames, key=_score), [form for form in forms if form.name != PREVIEW]))
@@ -49,6 +56,23 @@ def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFr
         if frame is not None and frame.pts not in seen:
             seen.add(frame.pts)
             yield frame
+
+
+def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
+    """Give frames spread over the video, or over as much of its beginning as may be decoded."""
+    most = max(1, _MAX_DECODED_PIXELS // max(1, stream.width * stream.height))
+    rate = float(stream.average_rate or 0) or 30.0
+    step = min(told_seconds(container) or most / rate, most / rate) / _FRAMES
+    container.seek(max(0, container.start_time or 0))
+    first, given = None, 0
+    for count, frame in enumerate(container.decode(stream)):
+        now = frame.time if frame.time is not None else count / rate
+        first = now if first is None else first
+        if now - first >= given * step:
+            given += 1
+            yield frame
+        if given >= _FRAMES or count >= most:
+            return
 
 
 def _next_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:

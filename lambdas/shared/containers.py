@@ -73,6 +73,9 @@ def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]
 
 
 def _check(file: MediaFile, container: InputContainer, limits: Limits) -> None:
+    for stream in container.streams:
+        if stream.type in {"audio", "video"} and stream.codec_context is None:
+            raise unreadable(file, "is in a codec that no decoder knows.")
     for stream in container.streams.video:
         if stream.width * stream.height > limits.max_pixels:
             raise FileTooLarge(

@@ -20,12 +20,12 @@ from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
 FORMS = [Form("small", 160), Form("small", 160, JPEG), PREVIEW_FORM]
 
 
-def movie(path: Path) -> MediaFile:
+def movie(path: Path, key_frame_every: int = 5) -> MediaFile:
     with av.open(str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}) as out:
         out.metadata["com.apple.quicktime.creationdate"] = "2026-03-01T10:20:30+0100"
         out.metadata["com.apple.quicktime.location.ISO6709"] = "+40.4168-003.7038+650/"
         stream = out.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 320, 240, "yuv420p", 5
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 320, 240, "yuv420p", key_frame_every
         for number in range(40):
             pixels = bytes(320 * 240 * 3) if number < 15 else bytes((x * number) % 256 for x in range(320)) * 720
             frame = av.VideoFrame(320, 240, "rgb24")
@@ -57,6 +57,13 @@ def test_a_movies_poster_is_not_black_and_its_preview_moves(tmp_path: Path) -> N
     assert pyvips.Image.new_from_buffer(drawn[0].data, "").avg() > 30
     assert pyvips.Image.new_from_buffer(drawn[2].data, "").get("n-pages") > 3
     assert [one.data for one in draw_movie(file, FORMS, Limits())] == [one.data for one in drawn]
+
+
+def test_a_movie_with_one_key_frame_which_is_black_has_a_poster_and_a_preview_all_the_same(tmp_path: Path) -> None:
+    drawn = draw_movie(movie(tmp_path / "m", key_frame_every=1000), FORMS, Limits())
+
+    assert pyvips.Image.new_from_buffer(drawn[0].data, "").avg() > 30
+    assert pyvips.Image.new_from_buffer(drawn[2].data, "").get("n-pages") > 3
 
 
 def test_a_sound_is_told_by_its_seconds_and_drawn_as_a_wave(tmp_path: Path) -> None:
