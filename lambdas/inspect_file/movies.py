@@ -7,7 +7,7 @@ from lambdas.shared.containers import aspect_of, facts_of_tags, open_container, 
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
 
-_SOUND_TYPES = {"video/webm": "audio/webm", "video/ogg": "audio/ogg", "video/x-matroska": "audio/x-matroska"}
+_MP4 = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2"})
 
 
 def inspect_movie(file: MediaFile, limits: Limits) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def inspect_movie(file: MediaFile, limits: Limits) -> dict[str, Any]:
     """
     with open_container(file, limits) as container:
         if not container.streams.video:
-            media_type = _SOUND_TYPES.get(file.media_type, "audio/mp4")
+            media_type = "audio/mp4" if file.media_type in _MP4 else file.media_type.replace("video/", "audio/", 1)
             return {"kind": "audio", "media_type": media_type, **facts_of_sound(file, container, limits)}
         stream = container.streams.video[0]
         frame = next(container.decode(stream), None)

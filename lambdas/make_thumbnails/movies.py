@@ -48,7 +48,9 @@ def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFr
     seconds, seen = told_seconds(container) or 0.0, set()
     for part in range(_FRAMES):
         try:
-            container.seek(int(seconds * part / _FRAMES * 1_000_000) + max(0, container.start_time or 0))
+            # 0 for the first: from its start time a seek may end behind the only frame.
+            start = max(0, container.start_time or 0) if part else 0
+            container.seek(int(seconds * part / _FRAMES * 1_000_000) + start)
         except av.FFmpegError:
             if part:
                 continue  # what can not be sought is read from where it stands
@@ -63,7 +65,7 @@ def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoF
     most = max(1, _MAX_DECODED_PIXELS // max(1, stream.width * stream.height))
     rate = float(stream.average_rate or 0) or 30.0
     step = min(told_seconds(container) or most / rate, most / rate) / _FRAMES
-    container.seek(max(0, container.start_time or 0))
+    container.seek(0)
     first, given = None, 0
     for count, frame in enumerate(container.decode(stream)):
         now = frame.time if frame.time is not None else count / rate

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import av
 import pyvips  # type: ignore[import-untyped]  # it ships no types
+from av.audio.frame import AudioFrame
 from av.container import InputContainer
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
@@ -44,20 +45,31 @@ def _peaks(container: InputContainer) -> list[int]:
 
 
 def _decoded(container: InputContainer, packets: int) -> Generator[int]:
-    """Give the highest sample of each frame."""
+    """Give the highest sample of each frame; 0 once for what is too short to be sampled anew."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+    has_sound = has_peak = False
     for count, packet in enumerate(container.demux(audio=0)):
         if count >= packets:
-            return
+            break
         try:
-            frames = [small for frame in packet.decode() for small in resampler.resample(frame)]
+            whole = packet.decode()
+            frames = [small for frame in whole for small in resampler.resample(frame)]
         except av.FFmpegError:
             continue  # broken in the middle: the next may do
-        for frame in frames:
-            samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
-            if samples:
-                low, high = min(samples), max(samples)
-                yield max(high, -low)
+        has_sound = has_sound or bool(whole)
+        for peak in _highest(frames):
+            has_peak = True
+            yield peak
+    if has_sound and not has_peak:
+        yield 0
+
+
+def _highest(frames: Sequence[AudioFrame]) -> Generator[int]:
+    for frame in frames:
+        samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
+        if samples:
+            low, high = min(samples), max(samples)
+            yield max(high, -low)
 
 
 def _bars(peaks: Sequence[int]) -> list[int]:

@@ -61,7 +61,8 @@ def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]
 
     Raises UnreadableVideo or UnreadableAudio, and FileTooLarge for frames or seconds over a limit.
     """
-    demuxer = _DEMUXERS.get(file.media_type)
+    # A film's container may hold sound alone, and is called audio then.
+    demuxer = _DEMUXERS.get(file.media_type) or _DEMUXERS.get(file.media_type.replace("audio/", "video/", 1))
     if demuxer is None:
         raise unreadable(file, f"is {file.media_type}, which no decoder reads.")
     try:
@@ -100,7 +101,7 @@ def told_seconds(container: InputContainer) -> float | None:
     if container.duration and container.duration > 0:
         return container.duration / 1_000_000
     told = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
-    return max(told, default=0.0) or None
+    return max([0.0, *told]) or None  # broken ones tell less than nothing
 
 
 def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> float:

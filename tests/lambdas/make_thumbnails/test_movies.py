@@ -36,10 +36,10 @@ def movie(path: Path, key_frame_every: int = 5) -> MediaFile:
     return MediaFile(str(path), "a.mp4", "video/mp4", path.stat().st_size)
 
 
-def sound(path: Path) -> MediaFile:
+def sound(path: Path, swings: int = 400, rate: int = 8000) -> MediaFile:
     with wave.open(str(path), "wb") as out:
-        out.setparams((1, 2, 8000, 0, "NONE", ""))
-        out.writeframes((b"\x00\x40" * 20 + b"\x00\xc0" * 20) * 400)
+        out.setparams((1, 2, rate, 0, "NONE", ""))
+        out.writeframes((b"\x00\x40" * 20 + b"\x00\xc0" * 20) * swings)
     return MediaFile(str(path), "a.wav", "audio/wav", path.stat().st_size)
 
 
@@ -70,6 +70,27 @@ def test_a_sound_is_told_by_its_seconds_and_drawn_as_a_wave(tmp_path: Path) -> N
     file = sound(tmp_path / "s")
     assert inspect_sound(file, Limits())["duration_seconds"] == 2
     assert [one.form for one in draw_sound(file, FORMS[:2], Limits())] == FORMS[:2]
+
+
+def test_the_shortest_sound_is_drawn(tmp_path: Path) -> None:
+    assert len(draw_sound(sound(tmp_path / "s", swings=1, rate=44_100), FORMS[:2], Limits())) == 2
+
+
+def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "asf"
+    with av.open(str(path), "w", format="asf") as out:
+        stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame("s16", "mono", 8000)
+        frame.planes[0].update(b"\x00\x40" * 8000)
+        frame.rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+    facts = inspect_movie(MediaFile(str(path), "a.wma", "video/x-ms-asf", path.stat().st_size), Limits())
+    file = MediaFile(str(path), "a.wma", facts["media_type"], path.stat().st_size)
+
+    assert (facts["kind"], facts["media_type"]) == ("audio", "audio/x-ms-asf")
+    assert len(draw_sound(file, FORMS[:2], Limits())) == 2
 
 
 def test_what_passes_a_limit_or_can_not_be_read_is_refused(tmp_path: Path) -> None:
