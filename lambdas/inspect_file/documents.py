@@ -31,7 +31,8 @@ _FETCHED = re.compile(
     rb"(?=[^>]*TargetMode\s*=\s*[\"']External)(?=[^>]*Target\s*=\s*[\"'](?:https?|ftp|mhtml|ms-[a-z]+):)",
     re.I,
 )
-_MACRO_TYPES = re.compile(rb"macroEnabled|vnd\.ms-office\.vbaProject", re.I)
+# A binary workbook (.xlsb) is "macroEnabled" by its type, whether or not it has any: its parts tell.
+_MACRO_TYPES = re.compile(rb"(?<!sheet\.binary\.)macroEnabled|vnd\.ms-office\.vbaProject", re.I)
 _ZIPS = {
     ZIP,
     "application/epub+zip",

@@ -48,12 +48,18 @@ def docm() -> bytes:
     return zipped({"[Content_Types].xml": b"<Types>" + main + b"</Types>", "word/document.xml": b"<d/>"})
 
 
+def xlsb() -> bytes:
+    plain = b'<Default Extension="bin" ContentType="application/vnd.ms-excel.sheet.binary.macroEnabled.main"/>'
+    return zipped({"[Content_Types].xml": b"<Types>" + plain + b"</Types>", "xl/workbook.bin": b"a"})
+
+
 PASSED = [
     ("zip", zipped({"a.txt": b"a", "folder/": b""}), None),
     ("a zip in a zip", nested_zip(2), None),
     ("a zip of a stored pdf", zipped({"a.pdf": b"%PDF-1.4"}, stored=True), None),
     ("docx", office("word"), None),
     ("docx that the head does not tell", zipped({"a": bytes(9), "[Content_Types].xml": b"<T/>", "xl/a": b""}), None),
+    ("xlsb, whose type says macros and which has none", xlsb(), None),
     ("docx with a picture", office("word", {"word/media/image1.png": b"\x89PNG" + bytes(999)}), None),
     ("docx with a link", relation(b"hyperlink", b"https://example.org/"), None),
     ("docx of a template at hand", relation(b"attachedTemplate", b"file:///C:\\Normal.dotm"), None),
