@@ -1,6 +1,7 @@
 """Draws a video: a poster, which is the frame that shows most of several, and a short animation of them all."""
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 
 import av
 import pyvips  # type: ignore[import-untyped]  # it ships no types
@@ -65,9 +66,10 @@ def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoF
     most = max(1, _MAX_DECODED_PIXELS // max(1, stream.width * stream.height))
     rate = float(stream.average_rate or 0) or 30.0
     step = min(told_seconds(container) or most / rate, most / rate) / _FRAMES
-    container.seek(0)
+    with suppress(av.FFmpegError):  # what can not be sought is read from where it stands
+        container.seek(0)
     first, given = None, 0
-    for count, frame in enumerate(container.decode(stream)):
+    for count, frame in enumerate(_decoded(container, stream)):
         now = frame.time if frame.time is not None else count / rate
         first = now if first is None else first
         if now - first >= given * step:
@@ -75,6 +77,12 @@ def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoF
             yield frame
         if given >= _FRAMES or count >= most:
             return
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
+    for packet in container.demux(stream):
+        with suppress(av.FFmpegError):  # broken in the middle: the next may do
+            yield from packet.decode()
 
 
 def _next_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
