@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.shared.decoding.child import Child, ProcessEnded, ProcessTooLarge, ProcessTooSlow
+from lambdas.shared.decoding.confinement import hide_memory
 from lambdas.shared.decoding.jobs import Decoded
 from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence
 from lambdas.shared.decoding.words import says_memory_is_out
@@ -111,6 +112,7 @@ class Decoder:
             self._put_back(child, outcome)
 
     def _new(self, limits: Limits) -> Child:
+        hide_memory()  # before anybody is there to look; a fork may be as open as its parent was
         return Child(self.module, limits.decoder_memory_mib)
 
     def _take(self, limits: Limits) -> Child:

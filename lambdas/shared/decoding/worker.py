@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambdas.shared.decoding.confinement import confine
 from lambdas.shared.decoding.jobs import Decoded, Jobs, MediaFile
 from lambdas.shared.decoding.wire import MAX_ANSWER_BYTES, MAX_FILES, MAX_FILES_BYTES, REQUEST_HEAD, pack
 from lambdas.shared.decoding.words import says_memory_is_out
@@ -35,6 +36,7 @@ def main(descriptor: int, module: str, memory_mib: int) -> None:
     with socket.socket(fileno=descriptor) as function:
         jobs = _load(module)
         _take_limits(memory_mib)
+        confine()
         _send(function, {"ready": True})
         while (request := _receive(function)) is not None:
             _send(function, *_run(jobs, *request))

@@ -1,6 +1,7 @@
 """Jobs that go wrong in every way a decoder can, and some that do not."""
 
 import ctypes
+import fcntl
 import mmap
 import os
 import re
@@ -8,9 +9,11 @@ import resource
 import signal
 import socket
 import stat
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,6 +61,38 @@ def _can_write() -> bool:
             return file.write(b"?") > 0
     except OSError:
         return False
+
+
+def break_out(_file: MediaFile, _limits: Limits, given: Mapping[str, Any]) -> Decoded:
+    """Try what one would who had taken the decoder over, and tell what came of each."""
+    parent = os.getppid()
+
+    def own_descriptor_s_signals_go_to_the_function() -> None:
+        fcntl.fcntl(0, fcntl.F_SETOWN, parent)
+
+    attempts: dict[str, Callable[[], object]] = {
+        "read the function's environment": Path(f"/proc/{parent}/environ").read_bytes,
+        "ask the runtime": lambda: socket.create_connection(("127.0.0.1", given["port"]), 1),
+        "fork": os.fork,
+        "start a thread": lambda: threading.Thread(target=int).start(),
+        "execute": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606
+        "start a process": lambda: subprocess.run(["/bin/true"], check=True),
+        "kill the function": lambda: os.kill(parent, 0),
+        "look at itself": lambda: os.kill(os.getpid(), 0),
+        "limit the function": lambda: resource.prlimit(parent, resource.RLIMIT_CORE),
+        "limit itself": lambda: resource.prlimit(0, resource.RLIMIT_CORE),
+        "send its signals": own_descriptor_s_signals_go_to_the_function,
+        "be given rights": lambda: int("NoNewPrivs:\t1" not in Path("/proc/self/status").read_text()) or 1 / 0,
+    }
+    return Decoded({"done": [name for name, attempt in attempts.items() if _succeeds(attempt)]})
+
+
+def _succeeds(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except (OSError, ZeroDivisionError):
+        return False
+    return True
 
 
 def reject(file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
@@ -194,7 +229,8 @@ def _socket() -> int:
 JOBS = {
     job.__name__: job
     for job in (
-        read, tell_of_itself, reject, reject_for_want_of_memory, fail, exit_early, leave, crash, abort, be_killed,
+        read, tell_of_itself, break_out,
+        reject, reject_for_want_of_memory, fail, exit_early, leave, crash, abort, be_killed,
         abort_for_want_of_memory, sleep, spin, spin_in_c, hold_the_lock_and_ignore_signals, allocate_in_python,
         allocate_in_c, allocate_without_a_limit, grow, use_and_give_back, print_much, send, answer, spoil_the_process,
         crash_if_spoiled,
