@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 WEBP_QUALITY = 80
 WEBP_EFFORT = 2  # 0 to 6: 3 takes twice the time for five percent of the bytes
 JPEG_QUALITY = 82
+# Catmull-Rom, as Pillow's thumbnail takes: as near to the picture as Lanczos, and quicker.
+_KERNEL = "cubic"
 _WHITE = [255, 255, 255]
 
 
@@ -61,8 +63,8 @@ def shrink(picture: "pyvips.Image", width: int, height: int) -> "pyvips.Image":
         return picture
     across, down = width / picture.width, height / picture.height
     if not picture.hasalpha():
-        return picture.resize(across, vscale=down)
-    return picture.premultiply().resize(across, vscale=down).unpremultiply().cast(picture.format)
+        return picture.resize(across, vscale=down, kernel=_KERNEL)
+    return picture.premultiply().resize(across, vscale=down, kernel=_KERNEL).unpremultiply().cast(picture.format)
 
 
 def _encode(picture: "pyvips.Image", form: Form) -> bytes:
