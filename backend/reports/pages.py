@@ -17,6 +17,7 @@ from reports.links import read_token
 from reports.models import GuardReport, Thumbnail
 from reports.originals import original_url
 from reports.presentation import PresentedFile, present, title
+from reports.ranges import serve
 from reports.storage import disposition_of, objects, open_signed
 
 # Whatever it is, nothing in it runs, and it has no origin. A video that is opened by itself loads as media of its own.
@@ -53,14 +54,14 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | FileResponse:  # noqa: ARG001  the name is for people
-    """Serve a file of the local disk while the signature of its URL is good: 410 after, 404 for any other."""
+    """Serve a file of the local disk, or a range, while the signature of its URL is good: 410 after, 404 for any other."""
     try:
         path, media_type = open_signed(token)
     except SignatureExpired:
         return HttpResponse(_("This link has expired"), status=410, content_type="text/plain; charset=utf-8")
     except (BadSignature, FileNotFoundError):
         return HttpResponse(_("There is no such file"), status=404, content_type="text/plain; charset=utf-8")
-    response = FileResponse(path.open("rb"), content_type=media_type, filename=path.name)
+    response = serve(request, path, media_type)
     response["Content-Disposition"] = f'{disposition_of(media_type)}; filename="{path.name}"'
     response["Content-Security-Policy"] = _SANDBOX
     response["X-Content-Type-Options"] = "nosniff"
@@ -98,7 +99,7 @@ def refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> Htt
     return private(page)
 
 
-def private[ResponseT: (HttpResponse, FileResponse)](response: ResponseT) -> ResponseT:
+def private[ResponseT: HttpResponse | FileResponse](response: ResponseT) -> ResponseT:
     """Keep a response out of shared caches and search engines, and its address from other sites."""
     patch_cache_control(response, private=True, max_age=0 if isinstance(response, HttpResponse) else 3600)
     response["Referrer-Policy"] = "no-referrer"

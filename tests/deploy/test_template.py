@@ -311,6 +311,14 @@ def test_the_time_for_an_incident_is_longer_than_its_heartbeat(template: Templat
     assert variables["INCIDENT_HEARTBEAT_SECONDS"] == {"Ref": "IncidentHeartbeatSeconds"}
 
 
+@pytest.mark.parametrize("function", ["RenderEmailFunction", "ListDigestsFunction", "RecordReportFunction"])
+def test_what_evidence_is_compared_by_is_a_parameter(template: Template, function: str) -> None:
+    variables = functions(template)[function]["Environment"]["Variables"]
+
+    assert variables["EVIDENCE_MAX_METERS"] == {"Ref": "EvidenceMaxMeters"}
+    assert variables["EVIDENCE_MAX_AGE_SECONDS"] == {"Ref": "EvidenceMaxAgeSeconds"}
+
+
 def test_the_bucket_is_private_encrypted_and_forgets_payloads_and_mails(template: Template) -> None:
     bucket = template["Resources"]["Bucket"]["Properties"]
     expiring = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
