@@ -20,8 +20,10 @@ from reports.presentation import PresentedFile, present, title
 from reports.ranges import serve
 from reports.storage import disposition_of, objects, open_signed
 
-# Whatever it is, nothing in it runs, and it has no origin. A video that is opened by itself loads as media of its own.
+# Whatever it is, nothing in it runs, and it has no origin. A video that is opened by itself loads as media of its own;
+# Chromium plays it only where it has its origin, which nothing can use that does not run.
 _SANDBOX = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+_PLAYED = ("video/", "audio/")
 # A note is hostile until shown otherwise: even if it got past the escaping, nothing would run. Pictures may be S3's.
 _PAGE_POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -54,7 +56,7 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | FileResponse:  # noqa: ARG001  the name is for people
-    """Serve a file of the local disk, or a range, while the signature of its URL is good: 410 after, 404 for any other."""
+    """Serve a file of the local disk, or a range, while its URL's signature is good: 410 after, 404 for any other."""
     try:
         path, media_type = open_signed(token)
     except SignatureExpired:
@@ -63,7 +65,8 @@ def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | F
         return HttpResponse(_("There is no such file"), status=404, content_type="text/plain; charset=utf-8")
     response = serve(request, path, media_type)
     response["Content-Disposition"] = f'{disposition_of(media_type)}; filename="{path.name}"'
-    response["Content-Security-Policy"] = _SANDBOX
+    origin = " allow-same-origin" if media_type.startswith(_PLAYED) else ""
+    response["Content-Security-Policy"] = f"{_SANDBOX}{origin}"
     response["X-Content-Type-Options"] = "nosniff"
     return private(response)
 
