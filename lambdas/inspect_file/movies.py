@@ -2,8 +2,19 @@
 
 from typing import Any
 
-from lambdas.inspect_file.sounds import facts_of_sound
-from lambdas.shared.containers import aspect_of, facts_of_tags, open_container, seconds_of, unreadable
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from lambdas.shared.containers import (
+    aspect_of,
+    facts_of_sound,
+    facts_of_tags,
+    film_of,
+    first_frames,
+    open_container,
+    seconds_of,
+    unreadable,
+)
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
 
@@ -16,15 +27,30 @@ def inspect_movie(file: MediaFile, limits: Limits) -> dict[str, Any]:
     A container without video is audio: kind and media_type say so. Raises UnreadableVideo and FileTooLarge.
     """
     with open_container(file, limits) as container:
-        if not container.streams.video:
-            media_type = "audio/mp4" if file.media_type in _MP4 else file.media_type.replace("video/", "audio/", 1)
-            return {"kind": "audio", "media_type": media_type, **facts_of_sound(file, container, limits)}
-        stream = container.streams.video[0]
-        frame = next(container.decode(stream), None)
-        if frame is None:
-            raise unreadable(file, "has no frame that can be decoded.")
-        width, height = max(1, round(frame.width * aspect_of(stream))), frame.height
-        if frame.rotation % 180:
-            width, height = height, width
-        facts = {"width": width, "height": height, **facts_of_tags(container)}
-        return {**facts, "duration_seconds": seconds_of(file, container, limits)}
+        stream = film_of(container)
+        if stream is not None:
+            return facts_of_film(file, container, stream, limits)
+        return {
+            "kind": "audio",
+            "media_type": _sound_type(file.media_type),
+            **facts_of_sound(file, container, limits),
+        }
+
+
+def _sound_type(media_type: str) -> str:
+    if media_type in _MP4:
+        return "audio/mp4"
+    if media_type == "video/mpeg":
+        return "audio/x-mpeg-ps"  # audio/mpeg is MP3
+    return media_type.replace("video/", "audio/", 1)
+
+
+def facts_of_film(file: MediaFile, container: InputContainer, stream: VideoStream, limits: Limits) -> dict[str, Any]:
+    """Return the facts of an open container that has video. Raises as inspect_movie."""
+    frame = next(first_frames(container, stream), None)
+    if frame is None:
+        raise unreadable(file, "has no frame that can be decoded.")
+    width, height = max(1, round(frame.width * aspect_of(stream))), frame.height
+    if frame.rotation % 180:
+        width, height = height, width
+    return {"width": width, "height": height, **facts_of_tags(container), **seconds_of(file, container, limits)}

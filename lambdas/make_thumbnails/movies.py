@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
 from lambdas.make_thumbnails.forms import PREVIEW, Form
-from lambdas.shared.containers import aspect_of, open_container, told_seconds, unreadable
+from lambdas.shared.containers import aspect_of, film_of, first_frames, open_container, told_seconds, unreadable
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
 
@@ -20,7 +20,6 @@ _FRAMES = 8
 _FEW = 4
 # … but no more than so many pixels of them: two or three seconds' work, at any size.
 _MAX_DECODED_PIXELS = 400_000_000
-_MAX_PACKETS = 300  # read after each seek, at most
 _EDGE = 1280
 _MILLISECONDS = 300
 _QUALITY = 60
@@ -29,9 +28,9 @@ _QUALITY = 60
 def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
     """Return each form, the preview animated. Raises UnreadableVideo if no frame decodes, and FileTooLarge."""
     with open_container(file, limits) as container:
-        if not container.streams.video:
+        stream = film_of(container)
+        if stream is None:
             raise unreadable(file, "has no video.")
-        stream = container.streams.video[0]
         edge = max((form.edge for form in forms), default=_EDGE)
         stream.codec_context.skip_frame = "NONKEY"
         frames = [_upright(frame, stream, edge) for frame in _spread(container, stream)]
@@ -55,7 +54,7 @@ def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFr
         except av.FFmpegError:
             if part:
                 continue  # what can not be sought is read from where it stands
-        frame = _next_frame(container, stream)
+        frame = next(first_frames(container, stream), None)
         if frame is not None and frame.pts not in seen:
             seen.add(frame.pts)
             yield frame
@@ -83,18 +82,6 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Generator[VideoF
     for packet in container.demux(stream):
         with suppress(av.FFmpegError):  # broken in the middle: the next may do
             yield from packet.decode()
-
-
-def _next_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
-    for count, packet in enumerate(container.demux(stream)):
-        try:
-            for frame in packet.decode():
-                return frame
-        except av.FFmpegError:
-            pass  # broken in the middle: the next may do
-        if count >= _MAX_PACKETS:
-            break
-    return None
 
 
 def _upright(frame: VideoFrame, stream: VideoStream, edge: int) -> pyvips.Image:

@@ -1,8 +1,8 @@
 """Draws a sound: the peaks of its samples as a wave."""
 
-import sys
 from array import array
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import av
@@ -19,6 +19,7 @@ from lambdas.shared.limits import Limits
 _BARS, _BAR, _STEP, _HEIGHT = 160, 5, 8, 480
 _WAVE, _GROUND = bytes((45, 108, 163)), bytes((233, 239, 245))
 _RATE = 8000
+_MAX_PACKETS = 100_000  # decoded of a sound that lasts longer than it tells
 _WHOLE_SECONDS = 600  # what lasts longer is sampled: one short look for each bar
 
 
@@ -36,10 +37,11 @@ def draw_sound(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
 def _peaks(container: InputContainer) -> list[int]:
     seconds = told_seconds(container) or 0.0
     if seconds <= _WHOLE_SECONDS:
-        return list(_decoded(container, sys.maxsize))
+        return list(_decoded(container, _MAX_PACKETS))
     peaks = []
     for bar in range(_BARS):
-        container.seek(int(seconds * bar / _BARS * 1_000_000))
+        with suppress(av.FFmpegError):  # what can not be sought is read from where it stands
+            container.seek(int(seconds * bar / _BARS * 1_000_000))
         peaks.append(max(_decoded(container, 8), default=0))
     return peaks
 

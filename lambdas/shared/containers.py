@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
@@ -40,6 +43,7 @@ _DEMUXERS = {
     "video/ogg": "ogg",
     "video/x-flv": "flv",
     "video/mpeg": "mpeg",
+    "audio/x-mpeg-ps": "mpeg",
     "video/mp2t": "mpegts",
     "video/x-ms-asf": "asf",
     "video/x-msvideo": "avi",
@@ -104,18 +108,46 @@ def told_seconds(container: InputContainer) -> float | None:
     return max([0.0, *told]) or None  # broken ones tell less than nothing
 
 
-def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> float:
-    """Return how long it lasts, from its packets where it does not tell. Raises FileTooLarge."""
+def film_of(container: InputContainer) -> VideoStream | None:
+    """Return the first stream that moves; None where there is sound alone. The picture of a cover is no film."""
+    return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
+
+
+def facts_of_sound(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
+    """Return the facts of an open container that has sound. Raises UnreadableAudio and FileTooLarge."""
+    if not container.streams.audio or not _has_frame(container, container.streams.audio[0]):
+        raise unreadable(file, "has no sound that can be decoded.")
+    return {**facts_of_tags(container), **seconds_of(file, container, limits)}
+
+
+def _has_frame(container: InputContainer, stream: Any) -> bool:
+    return next(first_frames(container, stream), None) is not None
+
+
+def first_frames(container: InputContainer, stream: Any, packets: int = 300) -> Generator[Any]:
+    """Give the frames of the next packets, whatever of them is broken."""
+    for packet in islice(container.demux(stream), packets):
+        with suppress(av.FFmpegError):  # the next may do
+            yield from packet.decode()
+
+
+def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
+    """Return duration_seconds, from its packets where it does not tell; nothing where they are too many to count.
+
+    Raises FileTooLarge for more seconds than the limit.
+    """
     told = told_seconds(container)
     if told is not None:
-        return round(told, 3)
+        return {"duration_seconds": round(told, 3)}
     end = 0.0
     for count, packet in enumerate(container.demux()):
         if packet.pts is not None and packet.time_base:
             end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        if count >= _MAX_PACKETS or end > limits.max_media_seconds:
+        if end > limits.max_media_seconds:
             raise _too_long(file, limits)
-    return round(end, 3)
+        if count >= _MAX_PACKETS:
+            return {}
+    return {"duration_seconds": round(end, 3)}
 
 
 def facts_of_tags(container: InputContainer) -> dict[str, Any]:
