@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("VIPS_CONCURRENCY", "1")  # read once, when libvips begins
@@ -43,6 +44,8 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 # A JPEG is decoded at the coarsest eighth that still has this many pixels for each one needed:
 # half again as many look the same as all of them, at half the time.
 _PIXELS_FOR_ONE = 1.5
+# A PNG's chunks before its pixels: there are some twenty kinds, and texts besides.
+_CHUNKS_LOOKED_AT = 1000
 
 # Pillow's own limit warns first and raises at twice the size. Ours is exact, and checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -95,7 +98,9 @@ def _with_vips(file: MediaFile, limits: Limits, needed_edge: int) -> Picture:
     options = {"access": "sequential", "fail_on": "error" if file.media_type == "image/tiff" else "truncated"}
     image = load(file.path, **options)
     orientation = _field(image, "orientation", 1)
-    width, height, frames = image.width, image.height, _field(image, "n-pages", 1)
+    is_png = file.media_type == "image/png"
+    frames = _png_frames(file.path) if is_png else _field(image, "n-pages", 1)
+    width, height = image.width, image.height
     _check(file.key, width, height, frames, limits)
     exif = _tiff_exif(file.path) if file.media_type == "image/tiff" else exif_of(_field(image, "exif-data", b""))
     if file.media_type == "image/jpeg":
@@ -147,6 +152,23 @@ def _shrink_on_load(edge: int, needed_edge: int) -> int:
 def _field[T](image: pyvips.Image, name: str, default: T) -> T:
     value: Any = image.get(name) if image.get_typeof(name) else default
     return value if isinstance(value, type(default)) else default
+
+
+def _png_frames(path: str) -> int:
+    """Return how many frames a PNG says it has, before its pixels begin; libvips knows of one alone.
+
+    https://www.w3.org/TR/png-3/#acTL-chunk
+    """
+    with Path(path).open("rb") as file:
+        file.seek(8)
+        for _ in range(_CHUNKS_LOOKED_AT):
+            size, name = int.from_bytes(file.read(4), "big"), file.read(4)
+            if name == b"acTL":
+                return max(1, int.from_bytes(file.read(4), "big"))
+            if name in {b"IDAT", b""}:
+                break
+            file.seek(size + 4, os.SEEK_CUR)
+    return 1
 
 
 def _tiff_exif(path: str) -> Image.Exif:
