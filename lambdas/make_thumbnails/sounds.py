@@ -36,25 +36,28 @@ def draw_sound(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
 
 def _peaks(container: InputContainer) -> list[int]:
     seconds = told_seconds(container) or 0.0
+    # One for all looks: each has threads, whose stacks are held until its cycle of references is collected.
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
     if seconds <= _WHOLE_SECONDS:
-        return list(_decoded(container, _MAX_PACKETS))
+        return list(_decoded(container, resampler, _MAX_PACKETS))
     peaks = []
     for bar in range(_BARS):
         with suppress(av.FFmpegError):  # what can not be sought is read from where it stands
             container.seek(int(seconds * bar / _BARS * 1_000_000))
-        peaks.append(max(_decoded(container, 8), default=0))
+        peaks.append(max(_decoded(container, resampler, 8), default=0))
     return peaks
 
 
-def _decoded(container: InputContainer, packets: int) -> Generator[int]:
+def _decoded(container: InputContainer, resampler: av.AudioResampler, packets: int) -> Generator[int]:
     """Give the highest sample of each frame; 0 once for what is too short to be sampled anew."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
     has_sound = has_peak = False
     for count, packet in enumerate(container.demux(audio=0)):
         if count >= packets:
             break
         try:
             whole = packet.decode()
+            for frame in whole:
+                frame.pts = None  # the looks do not follow each other
             frames = [small for frame in whole for small in resampler.resample(frame)]
         except av.FFmpegError:
             continue  # broken in the middle: the next may do

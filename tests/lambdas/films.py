@@ -84,7 +84,6 @@ def _mux_tone(out: OutputContainer, stream: Any, seconds: float) -> None:
         for small in resampler.resample(frame):
             fifo.write(small)
     count = stream.frame_size or 4_800
-    for small in [*fifo.read_many(count), fifo.read()]:
-        if small is not None:
-            out.mux(stream.encode(small))
+    for small in fifo.read_many(count, partial=True):
+        out.mux(stream.encode(small))
     out.mux(stream.encode(None))

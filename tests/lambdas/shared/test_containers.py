@@ -256,6 +256,21 @@ def test_a_film_whose_first_packets_are_broken_is_read_from_the_next(tmp_path: P
     assert len(draw_movie(as_file(path, "video/mp4"), FORMS, Limits())) == 1
 
 
+def test_a_sound_of_hours_is_sampled_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "speech.amr"
+    path.write_bytes(AMR_NB[:6] + AMR_NB[6:] * 3600)
+    file, before = as_file(path, "audio/amr"), _data_mib()
+
+    assert len(draw_sound(file, FORMS, Limits())) == 1
+
+    assert _data_mib() - before < 200
+
+
+def _data_mib() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmData")) // 1024
+
+
 def test_what_has_more_packets_than_are_counted_tells_no_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
