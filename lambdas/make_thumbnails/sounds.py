@@ -19,8 +19,8 @@ from lambdas.shared.limits import Limits
 _BARS, _BAR, _STEP, _HEIGHT = 160, 5, 8, 480
 _WAVE, _GROUND = bytes((45, 108, 163)), bytes((233, 239, 245))
 _RATE = 8000
-_MAX_PACKETS = 100_000  # decoded of a sound that lasts longer than it tells
-_WHOLE_SECONDS = 600  # what lasts longer is sampled: one short look for each bar
+_MAX_PACKETS = 25_000  # decoded of a sound that lasts longer than it tells
+_WHOLE_SECONDS = 300  # what lasts longer is sampled: one short look for each bar
 
 
 def draw_sound(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
