@@ -219,7 +219,7 @@ def answer(_file: MediaFile, _limits: Limits, given: Mapping[str, Any]) -> Decod
 
 
 def _socket() -> int:
-    for descriptor in range(3, 20):
+    for descriptor in range(3, 1024):  # the number that it has in the function
         with suppress(OSError):
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 return descriptor
