@@ -114,6 +114,11 @@ class Head:
     trace_url: str
     map_run_url: str
 
+    @property
+    def seconds_left(self) -> float | None:
+        """For how long AWS still redrives it."""
+        return None if self.days_left is None else self.days_left * 86_400
+
 
 @dataclass(frozen=True)
 class Act:
