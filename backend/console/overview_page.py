@@ -270,7 +270,15 @@ def _of_group(group: RedrivableGroup, now: datetime) -> Need:
     url = f"{reverse('console:tasks')}?{urlencode(query)}"
     do = _("See and redrive")
     return Need(
-        "redrivable", "error", group.count, what, why, url, do, since=group.last_failed_at, until=group.redrivable_until
+        "redrivable",
+        "error",
+        group.count,
+        what,
+        why,
+        url,
+        do,
+        since=group.first_failed_at,
+        until=group.redrivable_until,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, Max, Min, OuterRef
+from django.db.models import Count, Exists, Min, OuterRef
 from django.db.models.functions import Coalesce, TruncHour
 
 from executions import aws
@@ -71,13 +71,13 @@ class HourCount:
 class RedrivableGroup:
     """Failed executions of one error that AWS still redrives and nobody has restarted.
 
-    ``redrivable_until`` is when the first of them no longer is.
+    ``first_failed_at`` is when the oldest of them failed, ``redrivable_until`` when it no longer is redrivable.
     """
 
     workflow: str
     error: str
     count: int
-    last_failed_at: datetime
+    first_failed_at: datetime
     redrivable_until: datetime
 
 
@@ -180,7 +180,7 @@ def redrivable_groups(now: datetime) -> list[RedrivableGroup]:
         pk__in=attempts.values("attempt_of")
     )
     groups = failed.filter(~Exists(later)).order_by().values("workflow", "error")
-    counted = groups.annotate(count=Count("pk"), first=Min("finished_at"), last=Max("finished_at"))
+    counted = groups.annotate(count=Count("pk"), first=Min("finished_at"))
     return [_group(row) for row in counted.order_by("first", "workflow", "error")]
 
 
@@ -210,4 +210,4 @@ def by_status(counts: Sequence[HourCount], key: str) -> dict[Any, dict[str, int]
 
 def _group(row: Mapping[str, Any]) -> RedrivableGroup:
     until = row["first"] + timedelta(days=REDRIVABLE_DAYS)
-    return RedrivableGroup(row["workflow"], row["error"], row["count"], row["last"], until)
+    return RedrivableGroup(row["workflow"], row["error"], row["count"], row["first"], until)
