@@ -92,7 +92,11 @@ def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int 
 def _preview(request: HttpRequest, order: Order, which: str = "", refused: str = "") -> Page:
     try:
         seen = bulk.preview(order.choice(which))
-        seen = replace(seen, tasks=[replace(one, task=_masked(one.task)) for one in seen.tasks])
+        seen = replace(
+            seen,
+            tasks=[replace(one, task=_masked(one.task)) for one in seen.tasks],
+            left_out=[replace(one, problem=mask(one.problem)) for one in seen.left_out],
+        )
     except OperationRefused as refusal:
         seen, refused = None, said_of(refusal)
     return Page(
