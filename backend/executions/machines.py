@@ -154,12 +154,12 @@ def _measured(machines: list[Machine], records: QuerySet[TaskRecord], now: datet
     measured = {
         row["workflow"]: row
         for row in recent.annotate(
-            week_tasks=Count("id"),
-            week_ended=Count("id", filter=_ENDED),
-            week_succeeded=Count("id", filter=_SUCCEEDED),
-            day_tasks=Count("id", filter=of_day),
-            day_ended=Count("id", filter=of_day & _ENDED),
-            day_succeeded=Count("id", filter=of_day & _SUCCEEDED),
+            week_tasks=Count("*"),
+            week_ended=Count("enqueued_at", filter=_ENDED),
+            week_succeeded=Count("enqueued_at", filter=_SUCCEEDED),
+            day_tasks=Count("enqueued_at", filter=of_day),
+            day_ended=Count("enqueued_at", filter=of_day & _ENDED),
+            day_succeeded=Count("enqueued_at", filter=of_day & _SUCCEEDED),
             newest=Max("enqueued_at", filter=_AT_AWS),
         )
     }
@@ -181,7 +181,7 @@ def _medians(recent: QuerySet[TaskRecord, Any]) -> Mapping[str, timedelta]:
 
 
 def _running(records: QuerySet[TaskRecord]) -> Mapping[str, int]:
-    counted = records.filter(status=TaskStatus.RUNNING).order_by().values("workflow").annotate(n=Count("id"))
+    counted = records.filter(status=TaskStatus.RUNNING).order_by().values("workflow").annotate(n=Count("*"))
     return {row["workflow"]: row["n"] for row in counted}
 
 

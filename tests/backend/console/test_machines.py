@@ -176,6 +176,18 @@ def test_the_definition_and_the_graph_are_files(client: Client) -> None:
     assert ElementTree.fromstring(graph.content).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  our own drawing
 
 
+def test_a_graph_that_can_not_be_drawn_is_no_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    record()
+    monkeypatch.setattr("console.views.machines.definition_of", lambda _workflow: {"StartAt": "<b>", "States": {}})
+
+    answer = client.get(f"{PAGE}graph.svg")
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "can not be drawn" in answer.content.decode()
+    assert "<b>" not in answer.content.decode()
+
+
 @pytest.mark.parametrize("address", ["", "definition.json", "graph.svg"])
 def test_an_unknown_workflow_is_not_found(client: Client, address: str) -> None:
     assert client.get(f"/console/machines/no_such/{address}").status_code == 404

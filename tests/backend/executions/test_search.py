@@ -71,7 +71,14 @@ def test_the_first_page_is_whole_though_it_is_come_to_from_an_older_one() -> Non
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "2026-11-24T08:00:00,a", "2026-13-24T08:00:00+00:00,a", "2026-11-24T08:00:00+00:00,"]
+    "cursor",
+    [
+        "x",
+        "2026-11-24T08:00:00,a",
+        "2026-13-24T08:00:00+00:00,a",
+        "2026-11-24T08:00:00+00:00,",
+        "2026-11-24T08:00:00+00:00,\x00",
+    ],
 )
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
     with pytest.raises(OperationRefused, match="is no page of the list"):

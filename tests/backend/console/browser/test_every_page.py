@@ -3,6 +3,7 @@
 The pictures are in ``.local/screens/``: they are made to be looked at.
 """
 
+import os
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -26,7 +27,9 @@ from tests.backend.console.browser.reading import (
 )
 
 FOCUSED = f"?state={quote('Record Report')}"
-JUDGED = {(WIDTHS[0], "light"), (WIDTHS[-1], "dark")}  # axe-core takes seconds: each width and each scheme once
+# A picture and axe-core take seconds: each width and each scheme once, and all of them for `make screens`.
+JUDGED = {(WIDTHS[0], "light"), (WIDTHS[-1], "dark")}
+LOOKED_AT = {(width, scheme) for width in WIDTHS for scheme in SCHEMES} if "ALL_SCREENS" in os.environ else JUDGED
 SECTIONS: dict[str, dict[str, Callable[[Site], str]]] = {
     "overview": {"overview": lambda _site: "/console/"},
     "tasks": {
@@ -105,7 +108,7 @@ def _looked_at(visitor: Visitor, name: str, path: str, scheme: str) -> list[str]
     """Return what is wrong with a page: for everybody, at any width, and with what others wrote into it."""
     visitor.errors.clear()
     page, found = visitor.open(path), []
-    for width in WIDTHS:
+    for width in (width for width in WIDTHS if (width, scheme) in LOOKED_AT):
         page.set_viewport_size({"width": width, "height": HEIGHT})
         keep_picture(page, f"{name}-{width}-{scheme}")
         found += [f"{width} px: it is wider than the page: {one}" for one in overflow(page)]
