@@ -7,6 +7,7 @@ see ``executions.looks``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -132,16 +133,17 @@ def begin_to_look() -> None:
 
 
 def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
-    """Return what AWS said, waiting at most so long for each. Nothing at all where tasks run without a queue."""
+    """Return what AWS said, waiting at most so long for all of it. Nothing at all where tasks run without a queue."""
     if not settings.USE_ASYNC_TASKS:
         return AwsSeen(Seen(), Seen(), Seen(), Seen())
     begin_to_look()
-    queue, dead_letters = _queue.see(wait_seconds), _dlq.see(wait_seconds)
+    until = monotonic() + wait_seconds
+    queue, dead_letters = _queue.see(until - monotonic()), _dlq.see(until - monotonic())
     reasons: Seen[DeadLetterLook] = Seen()
     if dead_letters.value is not None and dead_letters.value.total:
         _reasons.begin(dead_letters.value.total)
-        reasons = _reasons.see(wait_seconds)
-    return AwsSeen(queue, dead_letters, reasons, _schedules.see(wait_seconds))
+        reasons = _reasons.see(until - monotonic())
+    return AwsSeen(queue, dead_letters, reasons, _schedules.see(until - monotonic()))
 
 
 def forget_aws() -> None:

@@ -127,7 +127,7 @@ def test_successes_of_schedules_are_left_out_unless_they_are_asked_for() -> None
 
 def test_only_what_aws_redrives_is_found_when_that_is_asked() -> None:
     old = NOW - timedelta(days=14, seconds=1)
-    failed(pk="yes", finished_at=old + timedelta(minutes=1))
+    failed(pk="yes", finished_at=old + timedelta(hours=1))  # NOW is when the run began
     failed(pk="old", finished_at=old)
     failed(pk="running", status=TaskStatus.RUNNING, finished_at=None)
     failed(pk="local", execution_arn="arn:aws:states:local:0:execution:m:x")
