@@ -13,6 +13,7 @@ from lambdas.shared.containers import (
     first_frames,
     open_container,
     seconds_of,
+    turns_of,
     unreadable,
 )
 from lambdas.shared.decoding.jobs import MediaFile
@@ -51,6 +52,6 @@ def facts_of_film(file: MediaFile, container: InputContainer, stream: VideoStrea
     if frame is None:
         raise unreadable(file, "has no frame that can be decoded.")
     width, height = max(1, round(frame.width * aspect_of(stream))), frame.height
-    if frame.rotation % 180:
+    if "rot90" in turns_of(frame):
         width, height = height, width
     return {"width": width, "height": height, **facts_of_tags(container), **seconds_of(file, container, limits)}

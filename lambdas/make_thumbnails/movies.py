@@ -11,7 +11,15 @@ from av.video.stream import VideoStream
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
 from lambdas.make_thumbnails.forms import PREVIEW, Form
-from lambdas.shared.containers import aspect_of, film_of, first_frames, open_container, told_seconds, unreadable
+from lambdas.shared.containers import (
+    aspect_of,
+    film_of,
+    first_frames,
+    open_container,
+    told_seconds,
+    turns_of,
+    unreadable,
+)
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
 
@@ -91,8 +99,9 @@ def _upright(frame: VideoFrame, stream: VideoStream, edge: int) -> pyvips.Image:
     data, row = bytes(plane), width * 3
     pixels = b"".join(data[start : start + row] for start in range(0, plane.line_size * height, plane.line_size))
     picture = pyvips.Image.new_from_memory(pixels, width, height, 3, "uchar").copy(interpretation="srgb")
-    turn = {90: "rot270", 180: "rot180", 270: "rot90"}.get(frame.rotation % 360)
-    return getattr(picture, turn)().copy_memory() if turn else picture.copy_memory()
+    for turn in turns_of(frame):
+        picture = getattr(picture, turn)()
+    return picture.copy_memory()
 
 
 def _score(picture: pyvips.Image) -> float:

@@ -1,6 +1,7 @@
 """Opens video and audio with FFmpeg, each as the format that was sniffed. No other file, no network is opened."""
 
 import re
+import struct
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
 from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lambdas.shared.decoding.jobs import MediaFile
@@ -151,8 +154,11 @@ def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> di
 
 
 def facts_of_tags(container: InputContainer) -> dict[str, Any]:
-    """Return captured_at, camera, latitude and longitude, as far as the container's metadata tells them."""
-    tags = {key.lower(): value.strip() for key, value in container.metadata.items()}
+    """Return captured_at, camera, latitude and longitude, as far as they are told of the container or a stream."""
+    tags: dict[str, str] = {}
+    for told in (container.metadata, *(stream.metadata for stream in container.streams)):
+        for key, value in told.items():
+            tags.setdefault(key.lower(), value.strip())
     return {**_captured(tags), **_camera(tags), **_place(tags)}
 
 
@@ -194,3 +200,17 @@ def aspect_of(stream: Any) -> Fraction:
     """Return how much wider than high a pixel is shown; 1 where the file tells nothing, or nonsense."""
     told = stream.sample_aspect_ratio
     return told if told and Fraction(1, 4) <= told <= 4 else Fraction(1)
+
+
+def turns_of(frame: VideoFrame) -> list[str]:
+    """Return how a frame is turned until it is upright, as operations of libvips in their order.
+
+    Phones write no pixels anew: a matrix tells how the film was held, and whether it is seen in a mirror.
+    """
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return []
+    right, down, _, right_by_row, down_by_row = struct.unpack("=9i", bytes(matrix))[:5]
+    if abs(right) + abs(down_by_row) >= abs(down) + abs(right_by_row):
+        return ["fliphor"] * (right < 0) + ["flipver"] * (down_by_row < 0)
+    return ["rot90"] + ["fliphor"] * (right_by_row > 0) + ["flipver"] * (down < 0)
