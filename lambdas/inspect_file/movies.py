@@ -7,6 +7,7 @@ from av.video.stream import VideoStream
 
 from lambdas.shared.containers import (
     aspect_of,
+    check_frame,
     facts_of_sound,
     facts_of_tags,
     film_of,
@@ -51,6 +52,7 @@ def facts_of_film(file: MediaFile, container: InputContainer, stream: VideoStrea
     frame = next(first_frames(container, stream), None)
     if frame is None:
         raise unreadable(file, "has no frame that can be decoded.")
+    check_frame(file, frame, limits)
     width, height = max(1, round(frame.width * aspect_of(stream))), frame.height
     if "rot90" in turns_of(frame):
         width, height = height, width

@@ -1,7 +1,8 @@
 """Draws a video: a poster, which is the frame that shows most of several, and a short animation of them all."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 
 import av
 import pyvips  # type: ignore[import-untyped]  # it ships no types
@@ -13,6 +14,7 @@ from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
 from lambdas.make_thumbnails.forms import PREVIEW, Form
 from lambdas.shared.containers import (
     aspect_of,
+    check_frame,
     film_of,
     first_frames,
     open_container,
@@ -28,27 +30,50 @@ _FRAMES = 8
 _FEW = 4
 # … but no more than so many pixels of them: two or three seconds' work, at any size.
 _MAX_DECODED_PIXELS = 400_000_000
+# … and for no more than this part of a decoder's time: what was found until then is shown, rather than nothing.
+_SHARE_OF_TIME = 0.5
 _EDGE = 1280
 _MILLISECONDS = 300
 _QUALITY = 60
 
 
 def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
-    """Return each form, the preview animated. Raises UnreadableVideo if no frame decodes, and FileTooLarge."""
+    """Return each form, the preview animated. Raises UnreadableVideo if no frame decodes, and FileTooLarge.
+
+    The same film gives the same bytes, unless a machine is so slow that the time is up before the frames are.
+    """
+    until = monotonic() + limits.decoder_seconds * _SHARE_OF_TIME
     with open_container(file, limits) as container:
         stream = film_of(container)
         if stream is None:
             raise unreadable(file, "has no video.")
         edge = max((form.edge for form in forms), default=_EDGE)
-        stream.codec_context.skip_frame = "NONKEY"
-        frames = [_upright(frame, stream, edge) for frame in _spread(container, stream)]
-        if len(frames) < _FEW:
-            stream.codec_context.skip_frame = "DEFAULT"
-            frames = [_upright(frame, stream, edge) for frame in _in_turn(container, stream)] or frames
-    if not frames:
+        found: dict[int, pyvips.Image] = {}
+        for frame in _in_time(_chosen(container, stream, found), until):
+            check_frame(file, frame, limits)
+            found[len(found) if frame.pts is None else frame.pts] = _upright(frame, stream, edge)
+    if not found:
         raise unreadable(file, "has no frame that can be decoded.")
+    frames = [found[moment] for moment in sorted(found)]
     stills = iter(encode_all(max(frames, key=_score), [form for form in forms if form.name != PREVIEW]))
     return [_animate(frames, form) if form.name == PREVIEW else next(stills) for form in forms]
+
+
+def _in_time(frames: Iterable[VideoFrame], until: float) -> Generator[VideoFrame]:
+    """Give frames until the time is up, one at the least."""
+    for frame in frames:
+        yield frame
+        if monotonic() > until:
+            return
+
+
+def _chosen(container: InputContainer, stream: VideoStream, found: Mapping[int, pyvips.Image]) -> Generator[VideoFrame]:
+    """Give key frames, and others where few of them were found."""
+    stream.codec_context.skip_frame = "NONKEY"
+    yield from _spread(container, stream)
+    if len(found) < _FEW:
+        stream.codec_context.skip_frame = "DEFAULT"
+        yield from _in_turn(container, stream)
 
 
 def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:

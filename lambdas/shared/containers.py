@@ -51,7 +51,8 @@ _DEMUXERS = {
     "video/x-ms-asf": "asf",
     "video/x-msvideo": "avi",
 }
-_OPTIONS = {"protocol_whitelist": "none", "enable_drefs": "0", "max_streams": "100", "probesize": "5000000"}
+_MAX_TRACKS = 100
+_OPTIONS = {"protocol_whitelist": "none", "enable_drefs": "0", "max_streams": str(_MAX_TRACKS), "probesize": "5000000"}
 _MAX_PACKETS = 1_000_000
 _ISO_6709 = re.compile(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)")
 
@@ -76,6 +77,8 @@ def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]
         with Path(file.path).open("rb") as source, av.open(source, "r", format=demuxer, options=_OPTIONS) as container:
             _check(file, container, limits)
             yield container
+    except av.MemoryError as error:  # FFmpeg's word for more than max_streams, too
+        raise unreadable(file, f"has more than {_MAX_TRACKS} tracks, or asks for too much memory.") from error
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise unreadable(file, "can not be decoded: it is broken, cut short or encrypted.") from error
 
@@ -85,18 +88,23 @@ def _check(file: MediaFile, container: InputContainer, limits: Limits) -> None:
         if stream.type in {"audio", "video"} and stream.codec_context is None:
             raise unreadable(file, "is in a codec that no decoder knows.")
     for stream in container.streams.video:
-        if stream.width * stream.height > limits.max_pixels:
-            raise FileTooLarge(
-                file.key,
-                f"has frames of {stream.width} x {stream.height} pixels, more than {limits.max_pixels}.",
-                "Export it in a lower resolution.",
-            )
+        check_frame(file, stream, limits)
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
     for sound in container.streams.audio:
         sound.codec_context.thread_count = 1
     if (told_seconds(container) or 0) > limits.max_media_seconds:
         raise _too_long(file, limits)
+
+
+def check_frame(file: MediaFile, frame: VideoFrame | VideoStream, limits: Limits) -> None:
+    """Raise FileTooLarge for a frame of too many pixels. A container may tell fewer than its frames have."""
+    if frame.width * frame.height > limits.max_pixels:
+        raise FileTooLarge(
+            file.key,
+            f"has frames of {frame.width} x {frame.height} pixels, more than {limits.max_pixels}.",
+            "Export it in a lower resolution.",
+        )
 
 
 def _too_long(file: MediaFile, limits: Limits) -> FileTooLarge:
