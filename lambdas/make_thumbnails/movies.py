@@ -1,7 +1,8 @@
 """Draws a video: a poster, which is the frame that shows most of several, and a short animation of them all."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from time import monotonic
 
 import av
@@ -49,7 +50,7 @@ def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
             raise unreadable(file, "has no video.")
         edge = max((form.edge for form in forms), default=_EDGE)
         found: dict[int, pyvips.Image] = {}
-        for frame in _in_time(_chosen(container, stream, found), until):
+        for frame in _chosen(container, stream, found, until):
             check_frame(file, frame, limits)
             found[len(found) if frame.pts is None else frame.pts] = _upright(frame, stream, edge)
     if not found:
@@ -59,26 +60,21 @@ def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
     return [_animate(frames, form) if form.name == PREVIEW else next(stills) for form in forms]
 
 
-def _in_time(frames: Iterable[VideoFrame], until: float) -> Generator[VideoFrame]:
-    """Give frames until the time is up, one at the least."""
-    for frame in frames:
-        yield frame
-        if monotonic() > until:
-            return
-
-
-def _chosen(container: InputContainer, stream: VideoStream, found: Mapping[int, pyvips.Image]) -> Generator[VideoFrame]:
-    """Give key frames, and others where few of them were found."""
+def _chosen(
+    container: InputContainer, stream: VideoStream, found: Mapping[int, pyvips.Image], until: float
+) -> Generator[VideoFrame]:
+    """Give key frames, and others where few of them were found, until the time is up: one at the least."""
     stream.codec_context.skip_frame = "NONKEY"
-    yield from _spread(container, stream)
-    if len(found) < _FEW:
+    yield from _spread(container, stream, until)
+    if len(found) < _FEW and monotonic() < until:
         stream.codec_context.skip_frame = "DEFAULT"
-        yield from _in_turn(container, stream)
+        yield from _in_turn(container, stream, until)
 
 
-def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
+def _spread(container: InputContainer, stream: VideoStream, until: float) -> Generator[VideoFrame]:
     """Give key frames spread over the video, each once."""
-    seconds, seen = told_seconds(container) or 0.0, set()
+    seconds = told_seconds(container) or 0.0
+    seen: set[int | None] = set()
     for part in range(_FRAMES):
         try:
             # 0 for the first: from its start time a seek may end behind the only frame.
@@ -87,13 +83,15 @@ def _spread(container: InputContainer, stream: VideoStream) -> Generator[VideoFr
         except av.FFmpegError:
             if part:
                 continue  # what can not be sought is read from where it stands
-        frame = next(first_frames(container, stream), None)
+        frame = next(first_frames(container, stream, until=until if seen else inf), None)
         if frame is not None and frame.pts not in seen:
             seen.add(frame.pts)
             yield frame
+        if seen and monotonic() > until:
+            return
 
 
-def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
+def _in_turn(container: InputContainer, stream: VideoStream, until: float) -> Generator[VideoFrame]:
     """Give frames spread over the video, or over as much of its beginning as may be decoded."""
     most = max(1, _MAX_DECODED_PIXELS // max(1, stream.width * stream.height))
     rate = float(stream.average_rate or 0) or 30.0
@@ -101,7 +99,7 @@ def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoF
     with suppress(av.FFmpegError):  # what can not be sought is read from where it stands
         container.seek(0)
     first, given = None, 0
-    for count, frame in enumerate(_decoded(container, stream)):
+    for count, frame in enumerate(first_frames(container, stream, None, until)):
         now = frame.time if frame.time is not None else count / rate
         first = now if first is None else first
         if now - first >= given * step:
@@ -109,12 +107,6 @@ def _in_turn(container: InputContainer, stream: VideoStream) -> Generator[VideoF
             yield frame
         if given >= _FRAMES or count >= most:
             return
-
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
-    for packet in container.demux(stream):
-        with suppress(av.FFmpegError):  # broken in the middle: the next may do
-            yield from packet.decode()
 
 
 def _upright(frame: VideoFrame, stream: VideoStream, edge: int) -> pyvips.Image:

@@ -7,7 +7,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import islice
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import av
@@ -135,11 +137,15 @@ def _has_frame(container: InputContainer, stream: Any) -> bool:
     return next(first_frames(container, stream), None) is not None
 
 
-def first_frames(container: InputContainer, stream: Any, packets: int = 300) -> Generator[Any]:
-    """Give the frames of the next packets, whatever of them is broken."""
+def first_frames(
+    container: InputContainer, stream: Any, packets: int | None = 300, until: float = inf
+) -> Generator[Any]:
+    """Give the frames of the next packets, whatever of them is broken, until a moment of the monotonic clock."""
     for packet in islice(container.demux(stream), packets):
         with suppress(av.FFmpegError):  # the next may do
             yield from packet.decode()
+        if monotonic() > until:
+            return
 
 
 def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
