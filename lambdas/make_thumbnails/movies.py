@@ -29,10 +29,10 @@ from lambdas.shared.limits import Limits
 _FRAMES = 8
 # With fewer key frames than this, others are decoded as well: messengers make a clip of one, and it may be black.
 _FEW = 4
-# … but no more than so many pixels of them: two or three seconds' work, at any size.
-_MAX_DECODED_PIXELS = 400_000_000
+# … but no more than so many pixels of them: two seconds' work of a slow core, at any size.
+_MAX_DECODED_PIXELS = 250_000_000
 # … and for no more than this part of a decoder's time: what was found until then is shown, rather than nothing.
-_SHARE_OF_TIME = 0.5
+_SHARE_OF_TIME = 0.4
 _EDGE = 1280
 _MILLISECONDS = 300
 _QUALITY = 60
