@@ -14,7 +14,7 @@ ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
 SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
 CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build bench clean
+.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build bench corpora fuzz clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -85,6 +85,12 @@ build: $(SETUP) ## One reproducible zip per function in .build/.
 
 bench: $(SETUP) ## Measure speed against the targets; minutes.
 	@status=0; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:backend $(PYTHON) $$bench || status=1; done; exit $$status
+
+corpora: $(SETUP) ## Whole corpora of odd files through both file functions; the verdicts go into lambdas/FILES.md.
+	@$(PYTHON) -m tests.corpora
+
+fuzz: $(SETUP) ## Mutated files through both file functions. SECONDS=60
+	@$(PYTHON) -m tests.fuzzing $(or $(SECONDS),60)
 
 clean: ## Remove what was built and the local stack's state.
 	rm -rf .build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

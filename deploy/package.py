@@ -45,10 +45,28 @@ MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 # A stack that runs for longer than this after the code has changed would have to be started again.
 UNPACKED_SECONDS = 86_400
 
+# Pure Python that is published as source alone; every other package comes as a wheel. Without pkg-config's folder it
+# finds no library of this machine to compile against: pyvips-binary brings the one it uses.
+_FROM_SOURCE: tuple[str, ...] = ("pyvips",)
+_BUILD_ENVIRONMENT = {"PKG_CONFIG_LIBDIR": os.devnull, "PKG_CONFIG_PATH": os.devnull}
+
 _KEPT_LANGUAGES = frozenset({"en", "es"})
 _DROPPED_FOLDERS = frozenset({"tests", "__pycache__"})
-_DROPPED_SUFFIXES = frozenset({".pyi", ".po", ".pyc"})
+_DROPPED_SUFFIXES = frozenset({".pxd", ".pyi", ".po", ".pyc"})
 _DROPPED_METADATA = frozenset({".lock", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
+# Of Pillow: windows, fonts, and AVIF, which libvips reads. Of PyAV and pypdfium2: what compilers and shells want.
+_DROPPED_OF_DECODERS: tuple[str, ...] = (
+    "PIL/_avif",
+    "PIL/_imagingft",
+    "PIL/_imagingtk",
+    "av/include/",
+    "pillow.libs/libavif",
+    "pillow.libs/libbrotli",
+    "pillow.libs/libfreetype",
+    "pillow.libs/libharfbuzz",
+    "pillow.libs/libpng",
+    "pypdfium2_cli/",
+)
 _DROPPED_OF_DJANGO: tuple[str, ...] = (
     "bin/",
     "django/conf/app_template/",
@@ -114,7 +132,8 @@ def install_group(group: str, platform: str, build_dir: Path = BUILD_DIR) -> Pat
         _compile(made, platform)
         # Compressed once for every function of the group: a change of our own code then takes a moment.
         zipped = Path(scratch) / "packages.zip"
-        append_to_zip(zipped, _files_below(made))
+        # Nobody carries a zip for this machine anywhere: it is unpacked where it lies.
+        append_to_zip(zipped, _files_below(made), level=1 if platform == "native" else 6)
         zipped.rename(_zip_of(folder))
         made.rename(folder)
     _remove_older(folder, group)
@@ -187,15 +206,18 @@ def unpack(package: Package) -> Path:
     return folder
 
 
-def append_to_zip(path: Path, files: Mapping[str, Path]) -> None:
-    """Add files to a zip, or to a new one. Its bytes depend on names and contents alone: fixed order, times, modes."""
+def append_to_zip(path: Path, files: Mapping[str, Path], level: int = 6) -> None:
+    """Add files to a zip, or to a new one. Its bytes depend on names and contents alone: fixed order, times, modes.
+
+    ``level`` is that of the compression: 1 is the quickest, 9 the smallest.
+    """
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.create_system = 3  # Unix: the attributes are a mode
             entry.external_attr = (0o100755 if _is_executable(name) else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, files[name].read_bytes(), compresslevel=6)
+            archive.writestr(entry, files[name].read_bytes(), compresslevel=level)
 
 
 def _is_executable(name: str) -> bool:
@@ -216,7 +238,8 @@ def _install(requirements: str, platform: str, folder: Path) -> None:
         # Copied, not linked: what is compiled and pruned here must not reach uv's cache.
         _run(
             "uv", "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy", "--no-deps",
-            "--only-binary", ":all:", "--require-hashes", "--python", sys.executable, *where, "-r", file.name,
+            "--only-binary", ":all:", *(f"--no-binary={name}" for name in _FROM_SOURCE), "--require-hashes",
+            "--python", sys.executable, *where, "-r", file.name,
         )  # fmt: skip
 
 
@@ -236,7 +259,7 @@ def is_dropped(name: str) -> bool:
         path.suffix in _DROPPED_SUFFIXES
         or path.name in _DROPPED_METADATA
         or not _DROPPED_FOLDERS.isdisjoint(path.parts[:-1])
-        or name.startswith(_DROPPED_OF_DJANGO)
+        or name.startswith(_DROPPED_OF_DECODERS + _DROPPED_OF_DJANGO)
         or _is_other_language(path)
         or path.match("django/contrib/*/static/**")
     )
@@ -314,7 +337,14 @@ def _run(*command: str) -> str:
     uv = Path(sys.executable).with_name("uv")
     program = str(uv) if uv.exists() else shutil.which("uv") or "uv"
     try:
-        done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  our own arguments
+        done = subprocess.run(  # noqa: S603  our own arguments
+            [program, *command[1:]],
+            cwd=ROOT,
+            env={**os.environ, **_BUILD_ENVIRONMENT},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except FileNotFoundError:
         raise PackageNotBuilt("uv was not found. Run make setup.") from None
     except subprocess.CalledProcessError as error:

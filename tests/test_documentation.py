@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from deploy.closure import ROOT
+from reports.reasons import SENTENCES
+from workflows.contracts.guard_report import FILE_ERRORS
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
+FILES = ROOT / "lambdas" / "FILES.md"
 SOURCES = ("backend", "lambdas", "deploy", "workflows")
 READERS = {"read_bool", "read_int", "read_list", "read_text", "require_text", "get", "getenv"}
 # Set for a process by who starts it, never by a person.
@@ -38,7 +41,8 @@ OF_THE_LOCAL_STACK = {
     "QU_OVERLAY",
     "QU_RUNTIME_PACKAGES",
 }
-NOT_FOR_PEOPLE = OF_LAMBDA | OF_POWERTOOLS | OF_THE_LOCAL_STACK | {"DJANGO_SETTINGS_MODULE", "PATH"}
+OF_DECODERS = {"VIPS_CONCURRENCY"}
+NOT_FOR_PEOPLE = OF_DECODERS | OF_LAMBDA | OF_POWERTOOLS | OF_THE_LOCAL_STACK | {"DJANGO_SETTINGS_MODULE", "PATH"}
 # Read by a library from its name alone, or put together from another name.
 READ_ELSEWHERE = {
     "AWS_ENDPOINT_URL",
@@ -95,6 +99,13 @@ def settings_listed() -> set[str]:
     return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
 
 
+def rows_of(document: Path, heading: str) -> dict[str, list[str]]:
+    """The rows of the first table below a heading, by what their first cell has in backticks, or is."""
+    section = document.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    return {row[0].strip("`"): row[1:] for row in cells[2:]}
+
+
 def make_targets() -> list[str]:
     return re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -126,7 +137,30 @@ def test_every_make_target_is_documented() -> None:
     assert [target for target in make_targets() if f"`make {target}" not in documents] == []
 
 
-@pytest.mark.parametrize("document", [README, CONTRIBUTING, RUNBOOK], ids=lambda path: path.name)
+def test_every_refusal_is_documented_with_what_people_read() -> None:
+    told = {error: row[-1] for error, row in rows_of(FILES, "Refusals").items()}
+
+    assert told == {error.__name__: SENTENCES[error.__name__] for error in FILE_ERRORS}
+
+
+def test_the_documented_limits_are_those_of_the_functions() -> None:
+    listed = rows_of(FILES, "What a decoder may do")
+    source = (ROOT / "lambdas" / "shared" / "limits.py").read_text(encoding="utf-8")
+
+    assert set(listed) == set(settings_read_in(source))
+
+
+def test_the_documented_versions_of_decoders_are_the_locked_ones() -> None:
+    cells = " ".join(row[0] for row in rows_of(FILES, "Libraries").values())
+    locked = (ROOT / "uv.lock").read_text(encoding="utf-8")
+    versions = dict(re.findall(r'name = "([a-z0-9-]+)"\nversion = "([^"]+)"', locked))
+
+    assert [name for name in ("pyvips", "pi-heif", "av", "pypdfium2") if f"{name} {versions[name]}" not in cells] == []
+    assert f"Pillow {versions['pillow']}" in cells
+    assert f"libvips {versions['pyvips-binary']}" in cells
+
+
+@pytest.mark.parametrize("document", [README, CONTRIBUTING, RUNBOOK, FILES], ids=lambda path: path.name)
 def test_what_a_document_links_or_runs_is_there(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!http|#)([^)#]+)", text)

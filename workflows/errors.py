@@ -13,11 +13,20 @@ A step's error reaches the state machine by its class name, so a name here is a 
     │   └── TaskStillRunning
     └── PermanentError               no attempt will work until something is changed
         ├── FileRejected             caught per file: becomes data on the report
+        │   ├── ActiveContent
+        │   ├── AmbiguousContent
+        │   ├── DecoderCrashed
+        │   ├── DecoderOutOfMemory
+        │   ├── DecoderTimedOut
+        │   ├── DecompressionBomb
         │   ├── FileEmpty
         │   ├── FileMissing
         │   ├── FileTooLarge
+        │   ├── UnreadableAudio
+        │   ├── UnreadableDocument
         │   ├── UnreadableImage
-        │   └── UnreadablePdf
+        │   ├── UnreadablePdf
+        │   └── UnreadableVideo
         ├── EmailRefused             caught per recipient: becomes data on the report
         ├── NobodyAcknowledged
         ├── PayloadInvalid
@@ -71,6 +80,30 @@ class FileRejected(PermanentError):
     """One file of a report can not be processed; the other files go on."""
 
 
+class ActiveContent(FileRejected):
+    """The file carries code that would run where it is opened: a script in an SVG or a PDF, a macro."""
+
+
+class AmbiguousContent(FileRejected):
+    """The content is of two formats at once, so that two programs would see two different files."""
+
+
+class DecoderCrashed(FileRejected):
+    """The decoder's process ended in the middle of the file."""
+
+
+class DecoderOutOfMemory(FileRejected):
+    """The decoder asked for more memory than one file may take."""
+
+
+class DecoderTimedOut(FileRejected):
+    """The decoder was not done in the time that one file may take."""
+
+
+class DecompressionBomb(FileRejected):
+    """The file is small, and what it unpacks to is not."""
+
+
 class FileEmpty(FileRejected):
     """The file has no bytes."""
 
@@ -80,7 +113,15 @@ class FileMissing(FileRejected):
 
 
 class FileTooLarge(FileRejected):
-    """The file passes a limit on bytes or pixels."""
+    """The file passes a limit on bytes, pixels, frames, pages or seconds."""
+
+
+class UnreadableAudio(FileRejected):
+    """The content says audio, but no decoder reads it."""
+
+
+class UnreadableDocument(FileRejected):
+    """The content says paper of some kind (Office, OpenDocument, SVG, ZIP), but it is broken."""
 
 
 class UnreadableImage(FileRejected):
@@ -89,6 +130,10 @@ class UnreadableImage(FileRejected):
 
 class UnreadablePdf(FileRejected):
     """The content says PDF, but it is encrypted or broken."""
+
+
+class UnreadableVideo(FileRejected):
+    """The content says video, but no decoder reads it."""
 
 
 class EmailRefused(PermanentError):

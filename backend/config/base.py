@@ -121,6 +121,10 @@ DEFAULT_FROM_EMAIL = read_text("DEFAULT_FROM_EMAIL", "noreply@qusecurity.com")
 PUBLIC_URL = read_text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")  # where links in mails point
 REPORT_LINK_DAYS = read_int("REPORT_LINK_DAYS", 30)
 
+# Evidence: how far from its report, and how long before it, a photo or video may be taken before readers are told.
+EVIDENCE_MAX_METERS = read_int("EVIDENCE_MAX_METERS", 500)
+EVIDENCE_MAX_AGE_SECONDS = read_int("EVIDENCE_MAX_AGE_SECONDS", 86_400)
+
 # Incidents: how long a supervisor has to acknowledge, and within what time the first sign of life is wanted.
 INCIDENT_ANSWER_SECONDS = read_int("INCIDENT_ANSWER_SECONDS", 900)
 INCIDENT_HEARTBEAT_SECONDS = read_int("INCIDENT_HEARTBEAT_SECONDS", 300)

@@ -20,6 +20,7 @@ from config.environment import read_text
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
 _DAY_SECONDS, _YEAR_SECONDS = 86_400, 31_536_000
+_FARTHEST_METERS = 20_100_000  # half round the Earth
 EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 RETENTION_DAYS = range(15, 36_501)  # reports.retention.MIN_DAYS to MAX_DAYS
 OUTBOX_AGE_SECONDS = 60  # executions.resending.OLDER_THAN_SECONDS
@@ -41,8 +42,9 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         _uploads,
         _retention,
         _stuck,
-        _traces,
         _incidents,
+        _evidence,
+        _traces,
     )
     return [message for check in by_subject for message in check()]
 
@@ -200,7 +202,7 @@ def _traces() -> Iterator[CheckMessage]:
         yield Error(
             f"TRACE_SAMPLED_PERCENT is {settings.TRACE_SAMPLED_PERCENT}, which is no percentage.",
             hint="Set TRACE_SAMPLED_PERCENT to a number from 0 to 100.",
-            id="config.E017",
+            id="config.E018",
         )
 
 
@@ -214,3 +216,14 @@ def _incidents() -> Iterator[CheckMessage]:
             "the same in the functions, by the template's parameters.",
             id="config.E016",
         )
+
+
+def _evidence() -> Iterator[CheckMessage]:
+    for name, most in (("EVIDENCE_MAX_METERS", _FARTHEST_METERS), ("EVIDENCE_MAX_AGE_SECONDS", 10 * _YEAR_SECONDS)):
+        if not 0 <= getattr(settings, name) <= most:
+            yield Error(
+                f"{name} is {getattr(settings, name)}: readers would be told of every file, or of none.",
+                hint=f"Set {name} to at most {most}, or to 0 to compare nothing; "
+                "the same in the functions, by the template's parameter.",
+                id="config.E017",
+            )

@@ -6,7 +6,7 @@ The record says how it stands; Step Functions, through ``executions.page_cache``
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -113,6 +113,11 @@ class Head:
     aws_console_url: str
     trace_url: str
     map_run_url: str
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For how long AWS still redrives it."""
+        return None if self.days_left is None else self.days_left * 86_400
 
 
 @dataclass(frozen=True)
@@ -292,7 +297,7 @@ def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> 
 
 
 def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Head:
-    row, description = row_of(record), look.description
+    row, description = _row(record), look.description
     status, note = _status(record, look)
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
@@ -311,7 +316,7 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
         cause=mask(cause),
         cause_words=mask(cause_words(cause)),
         attempt=next(number for number, one in enumerate(attempts, 1) if one.pk == record.pk),
-        attempts=tuple(row_of(one) for one in attempts),
+        attempts=tuple(_row(one) for one in attempts),
         days_left=row.days_left(now),
         execution_arn=arn,
         version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
@@ -322,6 +327,11 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
         trace_url=trace_url(arn, description.trace_header) if description else "",
         map_run_url=map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
     )
+
+
+def _row(record: TaskRecord) -> TaskRow:
+    row = row_of(record)
+    return replace(row, error=mask(row.error))
 
 
 def _status(record: TaskRecord, look: Look) -> tuple[str, str]:

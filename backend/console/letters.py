@@ -123,7 +123,7 @@ def listed(look: DeadLetterLook, query: QueryDict) -> LetterList:
     reading = look.reading
     letters = reading.letters if reading else ()
     chosen = _chosen(look, query)
-    start = min(int(query.get("start", "")), len(chosen)) if query.get("start", "").isdecimal() else 0
+    start = min(_number(query.get("start", "")) or 0, len(chosen))
     counts = Counter(letter.reason for letter in letters if _fits(letter, query.get("task", ""), ""))
     return LetterList(
         total=reading.approximate_total if reading else None,
@@ -178,11 +178,11 @@ def choice_of(look: DeadLetterLook, form: QueryDict) -> Choice:
     ids = tuple(dict.fromkeys(form.getlist("ids")))
     if scope == "shown":
         ids = tuple(letter.message_id for letter in _chosen(look, form))
-    given = form.get("per_second", "")
+    given = _number(form.get("per_second", ""))
     return Choice(
         ids=() if scope == "everything" else ids,
         is_everything=scope == "everything",
-        per_second=int(given) if given.isdecimal() and given.isascii() else DEFAULT_PER_SECOND,
+        per_second=DEFAULT_PER_SECOND if given is None else given,
     )
 
 
@@ -196,6 +196,11 @@ def letters_of(look: DeadLetterLook, choice: Choice) -> list[DeadLetter]:
 def counts_of(letters: Sequence[DeadLetter]) -> list[ReasonCount]:
     """Return how many there are of each reason."""
     return [ReasonCount(reason, n) for reason, n in Counter(letter.reason for letter in letters).most_common()]
+
+
+def _number(text: str) -> int | None:
+    """Return a number that is given in figures, None if it is none, or too long for one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _chosen(look: DeadLetterLook, query: QueryDict) -> list[DeadLetter]:

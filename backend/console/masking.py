@@ -9,6 +9,7 @@ fits every key that has this word in it (``token``, ``task_token``, ``nextToken`
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import count
@@ -62,7 +63,7 @@ def mask(value: Any) -> Any:
     Texts that hold JSON are masked as JSON, and other texts where they say ``key=value``, hold a secret of a known
     form, or an address of mail (while ``email`` is masked). Masking twice gives the same.
     """
-    return _masked(value, 0)
+    return _Masking(tuple(settings.CONSOLE_MASKED_KEYS)).masked(value, 0)
 
 
 def payload_text(value: Any, most: int = SHOWN_CHARACTERS) -> str:
@@ -83,11 +84,6 @@ def text_of_masked(masked: Any, most: int = SHOWN_CHARACTERS) -> str:
     return f"{text[:most]}{_TOO_DEEP} ({more})"
 
 
-def is_masked_key(key: str) -> bool:
-    """Return whether the value of this key is not to be shown."""
-    return _fits(key[-_LONGEST_KEY:], tuple(settings.CONSOLE_MASKED_KEYS))
-
-
 @lru_cache(maxsize=8192)
 def _fits(key: str, patterns: tuple[str, ...]) -> bool:
     name = _WORD_ENDS.sub("_", key).strip("_").lower()
@@ -97,49 +93,82 @@ def _fits(key: str, patterns: tuple[str, ...]) -> bool:
     )
 
 
-def _masked(value: Any, depth: int) -> Any:
-    if depth > _DEEPEST:
-        return _TOO_DEEP
-    if isinstance(value, str):
-        return _masked_text(value, depth)
-    if isinstance(value, Mapping):
-        return _masked_mapping(value, depth)
-    if isinstance(value, list | tuple):
-        return [_masked(item, depth + 1) for item in value]
-    return value
+@dataclass
+class _Masking:
+    """One masking of one value. A long history says the same keys and texts again and again: each is masked once."""
+
+    patterns: tuple[str, ...]
+    texts: dict[tuple[str, int], str] = field(default_factory=dict)  # by text and depth
+    keys: dict[str, bool] = field(default_factory=dict)
+
+    def masked(self, value: Any, depth: int) -> Any:
+        if depth > _DEEPEST:
+            return _TOO_DEEP
+        if isinstance(value, str):
+            return self._text(value, depth)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple):
+            return [self.masked(item, depth + 1) for item in value]
+        return value
+
+    def _hides(self, key: str) -> bool:
+        if key not in self.keys:
+            self.keys[key] = _fits(key[-_LONGEST_KEY:], self.patterns)
+        return self.keys[key]
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        # {"Name": "Authorization", "Value": "…"}: headers and tags come as pairs
+        is_pair = not value.keys().isdisjoint(_VALUES) and any(
+            isinstance(value.get(name), str) and self._hides(value[name]) for name in _NAMES
+        )
+        masked: dict[str, Any] = {}
+        for key, item in value.items():
+            name = str(key)
+            shown = self._text(name, depth)  # a key may be an address
+            if shown != name and shown in masked:
+                shown = _numbered(shown, masked)
+            hides = self._hides(name) or (is_pair and key in _VALUES)
+            masked[shown] = _hidden(item) if hides else self.masked(item, depth + 1)
+        return masked
+
+    def _text(self, text: str, depth: int) -> str:
+        known = self.texts.get((text, depth))
+        if known is None:
+            known = self.texts[text, depth] = self._masked_text(text, depth)
+        return known
+
+    def _masked_text(self, text: str, depth: int) -> str:
+        given, is_ambiguous = _read(text)
+        if given is None:
+            return self._words(text)
+        masked = self.masked(given, depth + 1)
+        # As it was written, where nothing is masked; of two equal keys only the last was looked at.
+        return text if masked == given and not is_ambiguous else _write(masked)
+
+    def _words(self, text: str) -> str:
+        text = _SECRETS.sub(_without_secret, _encodable(text))
+        if "@" in text and self._hides("email"):
+            text = _MAIL_ADDRESS.sub(MASK, text)
+        kept, position = [], 0
+        for found in _KEY.finditer(text):
+            if found.start() < position or not self._hides(found["key"]):
+                continue
+            shown, end = _masked_value(text, found.end(), found["sign"])
+            kept += [text[position : found.end()], shown]
+            position = end
+        return "".join([*kept, text[position:]])
 
 
-def _masked_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    # {"Name": "Authorization", "Value": "…"}: headers and tags come as pairs
-    is_pair = any(isinstance(value.get(name), str) and is_masked_key(value[name]) for name in _NAMES)
-    masked: dict[str, Any] = {}
-    for key, item in value.items():
-        hides = is_masked_key(str(key)) or (is_pair and key in _VALUES)
-        masked[_new_key(str(key), masked, depth)] = _hidden(item) if hides else _masked(item, depth + 1)
-    return masked
-
-
-def _new_key(key: str, taken: Iterable[str], depth: int) -> str:
-    """Return a key as it may be shown, which may be an address; two that look the same are numbered."""
-    shown = str(_masked_text(key, depth))
-    if shown == key or shown not in taken:
-        return shown
-    return next(numbered for number in count(2) if (numbered := f"{shown} {number}") not in taken)
+def _numbered(key: str, taken: Iterable[str]) -> str:
+    """Return a masked key that is told apart from those that look the same."""
+    return next(numbered for number in count(2) if (numbered := f"{key} {number}") not in taken)
 
 
 def _hidden(value: Any) -> Any:
     if value is None or value == "" or isinstance(value, bool):
         return value
     return [_hidden(item) for item in value] if isinstance(value, list | tuple) else MASK
-
-
-def _masked_text(text: str, depth: int) -> str:
-    given, is_ambiguous = _read(text)
-    if given is None:
-        return _masked_words(text)
-    masked = _masked(given, depth + 1)
-    # As it was written, where nothing is masked; of two equal keys only the last was looked at.
-    return text if masked == given and not is_ambiguous else _write(masked)
 
 
 def _read(text: str) -> tuple[Any, bool]:
@@ -168,20 +197,6 @@ def _write(value: Any, indent: int | None = None) -> str:
 def _encodable(text: str) -> str:
     """Return a text without lone surrogates, which JSON can say and no response can carry."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _masked_words(text: str) -> str:
-    text = _SECRETS.sub(_without_secret, _encodable(text))
-    if "@" in text and is_masked_key("email"):
-        text = _MAIL_ADDRESS.sub(MASK, text)
-    kept, position = [], 0
-    for found in _KEY.finditer(text):
-        if found.start() < position or not is_masked_key(found["key"]):
-            continue
-        shown, end = _masked_value(text, found.end(), found["sign"])
-        kept += [text[position : found.end()], shown]
-        position = end
-    return "".join([*kept, text[position:]])
 
 
 def _without_secret(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from console import charts
 from console.letters import WORDS as REASONS
+from console.masking import mask
 from console.words import duration
 from executions import overview
 from executions.findings import Kind
@@ -263,14 +264,22 @@ def _of_group(group: RedrivableGroup, now: datetime) -> Need:
         group.count,
     ) % {"count": group.count, "workflow": group.workflow}
     left = duration((group.redrivable_until - now).total_seconds())
-    error = group.error or _("No error given")
+    error = mask(group.error) or _("No error given")
     why = _("%(error)s. The first of them for %(left)s more.") % {"error": error, "left": left}
     query = {"workflow": group.workflow, "redrivable": "1"}
-    query |= {"q": f"error:{group.error}"} if group.error else {}
+    query |= {"q": f"error:{group.error}"} if group.error == error else {}
     url = f"{reverse('console:tasks')}?{urlencode(query)}"
     do = _("See and redrive")
     return Need(
-        "redrivable", "error", group.count, what, why, url, do, since=group.last_failed_at, until=group.redrivable_until
+        "redrivable",
+        "error",
+        group.count,
+        what,
+        why,
+        url,
+        do,
+        since=group.first_failed_at,
+        until=group.redrivable_until,
     )
 
 

@@ -93,7 +93,7 @@ def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> Sc
                 status=record.status,
                 began_at=record.started_at or record.enqueued_at,
                 seconds=_seconds(record.started_at, record.finished_at, now),
-                error=record.error,
+                error=mask(record.error),
                 skipped=reason_skipped(record.result) or "",
                 is_by_hand=not record.pk.startswith(f"{schedule.name}-") or bool(record.attempt_of),
             )
@@ -110,7 +110,7 @@ def runs_of_page(name: str, found: TaskPage, skipped: Mapping[str, str], now: da
             status=row.status,
             began_at=row.started_at or row.enqueued_at,
             seconds=_seconds(row.started_at, row.finished_at, now),
-            error=row.error,
+            error=mask(row.error),
             skipped=skipped.get(row.id, ""),
             is_by_hand=not row.id.startswith(f"{name}-") or bool(row.attempt_of),
         )

@@ -7,11 +7,12 @@ see ``executions.looks``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, DateTimeField, Exists, F, Func, Max, Min, OuterRef, Value
+from django.db.models import Count, DateTimeField, Exists, F, Func, Min, OuterRef, Value
 from django.db.models.functions import Coalesce, TruncHour
 
 from executions import aws
@@ -72,13 +73,13 @@ class HourCount:
 class RedrivableGroup:
     """Failed executions of one error that AWS still redrives and nobody has restarted.
 
-    ``redrivable_until`` is when the first of them no longer is.
+    ``first_failed_at`` is when the oldest of them failed, ``redrivable_until`` when it no longer is redrivable.
     """
 
     workflow: str
     error: str
     count: int
-    last_failed_at: datetime
+    first_failed_at: datetime
     redrivable_until: datetime
 
 
@@ -132,16 +133,17 @@ def begin_to_look() -> None:
 
 
 def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
-    """Return what AWS said, waiting at most so long for each. Nothing at all where tasks run without a queue."""
+    """Return what AWS said, waiting at most so long for all of it. Nothing at all where tasks run without a queue."""
     if not settings.USE_ASYNC_TASKS:
         return AwsSeen(Seen(), Seen(), Seen(), Seen())
     begin_to_look()
-    queue, dead_letters = _queue.see(wait_seconds), _dlq.see(wait_seconds)
+    until = monotonic() + wait_seconds
+    queue, dead_letters = _queue.see(until - monotonic()), _dlq.see(until - monotonic())
     reasons: Seen[DeadLetterLook] = Seen()
     if dead_letters.value is not None and dead_letters.value.total:
         _reasons.begin(dead_letters.value.total)
-        reasons = _reasons.see(wait_seconds)
-    return AwsSeen(queue, dead_letters, reasons, _schedules.see(wait_seconds))
+        reasons = _reasons.see(until - monotonic())
+    return AwsSeen(queue, dead_letters, reasons, _schedules.see(until - monotonic()))
 
 
 def forget_aws() -> None:
@@ -189,7 +191,7 @@ def redrivable_groups(now: datetime) -> list[RedrivableGroup]:
         pk__in=attempts.values("attempt_of")
     )
     groups = failed.filter(~Exists(later)).order_by().values("workflow", "error")
-    counted = groups.annotate(count=Count("*"), first=Min("finished_at"), last=Max("finished_at"))
+    counted = groups.annotate(count=Count("*"), first=Min("finished_at"))
     return [_group(row) for row in counted.order_by("first", "workflow", "error")]
 
 
@@ -219,4 +221,4 @@ def by_status(counts: Sequence[HourCount], key: str) -> dict[Any, dict[str, int]
 
 def _group(row: Mapping[str, Any]) -> RedrivableGroup:
     until = row["first"] + timedelta(days=REDRIVABLE_DAYS)
-    return RedrivableGroup(row["workflow"], row["error"], row["count"], row["last"], until)
+    return RedrivableGroup(row["workflow"], row["error"], row["count"], row["first"], until)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from executions.json_values import is_storable
 from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from executions.queries import LOCAL_ARN, TaskFilter, matching, row_of
 from executions.refusals import OperationRefused
@@ -252,7 +253,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         moment = parse_datetime(at)
     except ValueError:
         moment = None
-    if moment is None or not timezone.is_aware(moment) or not task_id:
+    if moment is None or not timezone.is_aware(moment) or not (task_id and is_storable(task_id)):
         raise OperationRefused(
             _("page"), _("%(cursor)r is no page of the list.") % {"cursor": cursor[:80]}, _("Begin at the first page.")
         )

@@ -10,15 +10,18 @@ from django.db import connection
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from core.typed_admin import ModelAdmin, StackedInline
 from executions.callbacks import StepFunctionsUnavailable
+from reports.contradictions import contradictions_of
 from reports.incidents import acknowledge_for_staff, mark_incident
-from reports.models import GuardReport, IncidentInquiry, ReportFile
+from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
+from reports.originals import original_url
+from reports.presentation import facts_in_words, present_file, type_in_words, zone_of
 from reports.processing import console_path, tasks_about
 from reports.services import enqueue_processing
 from reports.storage import objects
@@ -33,8 +36,8 @@ class ReportFileInline(StackedInline):
     """The files of a report, with their thumbnails. What is stored is not changed here."""
 
     model = ReportFile
-    fields = [("preview", "download"), ("status", "reason"), "facts"]
-    readonly_fields = ["download", "preview", "status", "reason", "facts"]
+    fields = [("preview", "download"), ("status", "reason"), "facts", "capture", "digest"]
+    readonly_fields = ["download", "preview", "status", "reason", "facts", "capture", "digest"]
     extra = 0
     can_delete = False
     show_change_link = False
@@ -44,35 +47,56 @@ class ReportFileInline(StackedInline):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReportFile]:
-        """Return the files with their thumbnails, in one query more."""
-        return super().get_queryset(request).prefetch_related("thumbnails")
+        """Return the files with their thumbnails, in one query more, and with the property for its time zone."""
+        return super().get_queryset(request).select_related("report__property").prefetch_related("thumbnails")
 
     @admin.display(description=_("file"))
     def download(self, file: ReportFile) -> SafeString:
         """Link to the file."""
-        return format_html('<a href="{}">{}</a>', file.file.url, file.name)
+        return format_html('<a href="{}">{}</a>', original_url(file), file.name)
 
     @admin.display(description=_("thumbnails"))
     def preview(self, file: ReportFile) -> SafeString | str:
-        """Show the smallest thumbnail, and link to the others."""
-        thumbnails = list(file.thumbnails.all())
-        if not thumbnails:
-            return "-"
+        """Show the smallest thumbnail, and link to the others: a video's poster frame, a sound's waveform."""
+        shown = present_file(file, zone_of(file.report))
+        stills = shown.stills()
+        if not stills:
+            return gettext(file.thumbnails_reason) if file.thumbnails_reason else "-"
         smallest = format_html(
-            '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
-            objects().url(thumbnails[0].key),
-            thumbnails[0].width,
-            thumbnails[0].height,
+            '<img src="{}" width="{}" height="{}" alt="" loading="lazy" style="max-width:100%;height:auto">',
+            objects().url(stills[0].key),
+            stills[0].width,
+            stills[0].height,
         )
-        links = [(objects().url(made.key), f"{made.size} ({made.width} x {made.height})") for made in thumbnails]
-        return format_html("{}<br>{}", smallest, format_html_join(" · ", '<a href="{}">{}</a>', links))
+        made = [*stills, *([shown.preview] if shown.preview else [])]
+        links = [(objects().url(one.key), _thumbnail_in_words(one)) for one in made]
+        mark = format_html("<br>▶ {}", shown.play) if shown.play else ""
+        return format_html("{}{}<br>{}", smallest, mark, format_html_join(" · ", '<a href="{}">{}</a>', links))
 
     @admin.display(description=_("facts"))
-    def facts(self, file: ReportFile) -> SafeString:
+    def facts(self, file: ReportFile) -> str:
         """Tell what is known of the content."""
-        size = f"{file.width} x {file.height}" if file.width else ""
-        known = [file.media_type, size, f"{file.size_bytes:,} B", file.sha256]
-        return format_html_join(" · ", "{}", [(fact,) for fact in known if fact])
+        return " · ".join(part for part in (facts_in_words(file), file.media_type) if part)
+
+    @admin.display(description=_("taken"))
+    def capture(self, file: ReportFile) -> SafeString | str:
+        """Tell when, where and by what the file was taken, as its camera wrote it."""
+        shown = present_file(file, zone_of(file.report))
+        if not shown.map_url:
+            return shown.taken or "-"
+        link = '{}{}<a href="{}" rel="noreferrer noopener" target="_blank">{}</a> ({})'
+        return format_html(
+            link, shown.taken, " · " if shown.taken else "", shown.map_url, gettext("Show on a map"), shown.coordinates
+        )
+
+    @admin.display(description=_("SHA-256"))
+    def digest(self, file: ReportFile) -> SafeString | str:
+        """Show the digest, which a narrow screen breaks into lines."""
+        return format_html('<code style="overflow-wrap:anywhere">{}</code>', file.sha256) if file.sha256 else "-"
+
+
+def _thumbnail_in_words(made: Thumbnail) -> str:
+    return f"{made.size} {type_in_words(made.media_type)} ({made.width} x {made.height})"
 
 
 class IncidentInquiryInline(StackedInline):
@@ -130,6 +154,7 @@ class GuardReportAdmin(ModelAdmin):
         ("latitude", "longitude"),
         ("is_incident", "acknowledged_by", "acknowledged_at"),
         ("evidence_hold", "evidence_hold_reason"),
+        "contradictions",
         ("processed_at", "created_at", "updated_at"),
         "is_active",
     ]
@@ -145,7 +170,14 @@ class GuardReportAdmin(ModelAdmin):
     date_hierarchy = "report_datetime"
     search_fields = ["note", "property__name", "property__alias", "guard__user__last_name", "files__name"]
     autocomplete_fields = ["guard", "property", "shift"]
-    readonly_fields = ["acknowledged_by", "acknowledged_at", "processed_at", "created_at", "updated_at"]
+    readonly_fields = [
+        "acknowledged_by",
+        "acknowledged_at",
+        "contradictions",
+        "processed_at",
+        "created_at",
+        "updated_at",
+    ]
     inlines = [IncidentInquiryInline, ReportFileInline]
     actions = ["deactivate", "process_again", "acknowledge"]
 
@@ -189,6 +221,12 @@ class GuardReportAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: GuardReport | None = None) -> list[str]:  # noqa: ARG002  Django's signature
         """An incident stays one: people are being asked about it."""
         return [*self.readonly_fields, *(["is_incident"] if obj is not None and obj.is_incident else [])]
+
+    @admin.display(description=_("what does not add up"))
+    def contradictions(self, report: GuardReport) -> SafeString | str:
+        """Tell what does not add up about the report and its files."""
+        sentences = [(found.sentence,) for found in contradictions_of([report])[report.pk]]
+        return format_html_join(mark_safe("<br>"), "{}", sentences) if sentences else "-"
 
     @admin.display(description=_("note"))
     def short_note(self, report: GuardReport) -> str:

@@ -7,18 +7,20 @@ the database once for all of the reports.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from django.conf import settings
 from django.db.models import Min, Q
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from core.models import Shift, ShiftStatus
+from reports.captures import meters_between, tell_distance
 from reports.models import FileState, GuardReport, ReportFile
-from reports.presentation import local_time, tell_time
+from reports.presentation import local_time, tell_time, type_in_words, zone_of
 from reports.reasons import sentence_of
 
 # A phone's clock may be some minutes fast, and a guard may report on the way in or just after handing over. A phone
@@ -26,6 +28,8 @@ from reports.reasons import sentence_of
 CLOCK_TOLERANCE = timedelta(minutes=15)
 SHIFT_TOLERANCE = timedelta(minutes=15)
 LATE_AFTER = timedelta(hours=24)
+# How far ahead of UTC a clock may be set, and how far behind: Kiribati and Baker Island.
+EASTERNMOST, WESTERNMOST = timedelta(hours=14), timedelta(hours=12)
 
 
 class Kind(StrEnum):
@@ -36,6 +40,8 @@ class Kind(StrEnum):
     NO_SHIFT = "no_shift"
     REFUSED_FILE = "refused_file"
     TIME = "time"
+    TAKEN_ELSEWHERE = "taken_elsewhere"
+    TAKEN_AT_OTHER_TIME = "taken_at_other_time"
 
 
 @dataclass(frozen=True)
@@ -106,15 +112,41 @@ def _first_filed(digests: set[str]) -> dict[str, dict[int | None, datetime]]:
     return filed
 
 
-_MOVIES = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp"})
-_HEIF = frozenset({"image/heic", "image/heif"})
+# One family of containers: what a recorder with sound alone writes is named after any of them.
+_MOVIES = frozenset(
+    {"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2", "audio/mp4", "audio/3gpp"}
+)
+_HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif"})
+_MATROSKA = frozenset({"video/webm", "audio/webm", "video/x-matroska", "audio/x-matroska"})
+_OGG = frozenset({"audio/ogg", "video/ogg", "audio/opus"})
+# A newer paper of Office is a ZIP; what is no more than that, or locked by a password, is not held against a name.
+_OOXML = "application/vnd.openxmlformats-officedocument."
+_PACKED = frozenset({"application/zip", "application/x-ole-storage", "application/encrypted"})
 # What a name's ending promises; of other endings nothing is expected.
 _PROMISED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         **dict.fromkeys(("jpg", "jpeg", "jpe"), frozenset({"image/jpeg"})),
         **dict.fromkeys(("tif", "tiff"), frozenset({"image/tiff"})),
         **dict.fromkeys(("heic", "heif"), _HEIF),
-        **dict.fromkeys(("mp4", "m4v", "mov"), _MOVIES),
+        **dict.fromkeys(("mp4", "m4v", "mov", "3gp", "3gpp", "3g2", "m4a"), _MOVIES),
+        **dict.fromkeys(("webm", "mkv", "mka"), _MATROSKA),
+        **dict.fromkeys(("ogg", "oga", "ogv", "opus"), _OGG),
+        **dict.fromkeys(("aif", "aiff"), frozenset({"audio/aiff"})),
+        "avi": frozenset({"video/x-msvideo"}),
+        "mp3": frozenset({"audio/mpeg"}),
+        "aac": frozenset({"audio/aac", *_MOVIES}),
+        "amr": frozenset({"audio/amr", "audio/amr-wb", *_MOVIES}),
+        "flac": frozenset({"audio/flac"}),
+        "wav": frozenset({"audio/wav"}),
+        "avif": frozenset({"image/avif"}),
+        "bmp": frozenset({"image/bmp"}),
+        "docx": _PACKED | {_OOXML + "wordprocessingml.document"},
+        "xlsx": _PACKED | {_OOXML + "spreadsheetml.sheet"},
+        "pptx": _PACKED | {_OOXML + "presentationml.presentation"},
+        "odt": _PACKED | {"application/vnd.oasis.opendocument.text"},
+        "ods": _PACKED | {"application/vnd.oasis.opendocument.spreadsheet"},
+        "odp": _PACKED | {"application/vnd.oasis.opendocument.presentation"},
+        "zip": frozenset({"application/zip"}),
         "png": frozenset({"image/png"}),
         "gif": frozenset({"image/gif"}),
         "webp": frozenset({"image/webp"}),
@@ -125,7 +157,22 @@ _PROMISED: Mapping[str, frozenset[str]] = MappingProxyType(
 _UNKNOWN = "application/octet-stream"
 # These are told by content whenever they are what they are. A movie of a rare brand, or a text in an old encoding,
 # may stay unknown though its name is right.
-_ALWAYS_KNOWN = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "application/pdf"})
+_ALWAYS_KNOWN = frozenset(
+    {
+        "application/pdf",
+        "application/zip",
+        "audio/aiff",
+        "audio/flac",
+        "audio/wav",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "video/x-msvideo",
+    }
+)
 
 
 def _other_types(reports: Reports) -> Found:
@@ -134,17 +181,51 @@ def _other_types(reports: Reports) -> Found:
         promised = _PROMISED.get(ending, frozenset())
         is_told = file.media_type and (file.media_type != _UNKNOWN or promised <= _ALWAYS_KNOWN)
         if promised and is_told and file.media_type not in promised:
-            words = {"file": file.name, "named": ending.upper(), "found": _type_in_words(file.media_type)}
+            words = {"file": file.name, "named": ending.upper(), "found": type_in_words(file.media_type)}
             sentence = _("%(file)s is named as %(named)s; its content is %(found)s.") % words
             yield report.pk, Contradiction(Kind.OTHER_TYPE, sentence)
 
 
-def _type_in_words(media_type: str) -> str:
-    if media_type == _UNKNOWN:
-        return _("of no known type")
-    if media_type.startswith("text/"):
-        return _("text")
-    return media_type.rpartition("/")[2].removeprefix("x-").upper()
+def _taken_elsewhere(reports: Reports) -> Found:
+    """Yield files whose camera wrote another place than the report's. A property has no position of its own."""
+    for report, file in _files(reports) if settings.EVIDENCE_MAX_METERS else ():
+        if None in {report.latitude, report.longitude, file.latitude, file.longitude}:
+            continue
+        here = (float(report.latitude or 0), float(report.longitude or 0))
+        meters = meters_between(*here, file.latitude or 0, file.longitude or 0)
+        if file.status != FileState.REJECTED and meters > settings.EVIDENCE_MAX_METERS:
+            words = {"file": file.name, "distance": tell_distance(meters)}
+            sentence = _("%(file)s was taken %(distance)s from the place of the report, as its camera tells.") % words
+            yield report.pk, Contradiction(Kind.TAKEN_ELSEWHERE, sentence)
+
+
+def _taken_at_other_time(reports: Reports) -> Found:
+    for report, file in _files(reports) if settings.EVIDENCE_MAX_AGE_SECONDS else ():
+        if file.captured_at is None or file.status == FileState.REJECTED:
+            continue
+        told, earliest, latest = report.report_datetime, *_moments(file.captured_at, file, report)
+        words = {"file": file.name}
+        if latest < told - timedelta(seconds=settings.EVIDENCE_MAX_AGE_SECONDS):
+            words["span"] = _span(file.captured_at, told)
+            sentence = (
+                _("%(file)s was taken %(span)s before the time of the report, as its camera's clock tells.") % words
+            )
+        elif earliest > told + CLOCK_TOLERANCE:
+            words["span"] = _span(told, file.captured_at)
+            sentence = (
+                _("%(file)s was taken %(span)s after the time of the report, as its camera's clock tells.") % words
+            )
+        else:
+            continue
+        yield report.pk, Contradiction(Kind.TAKEN_AT_OTHER_TIME, sentence)
+
+
+def _moments(captured_at: datetime, file: ReportFile, report: GuardReport) -> tuple[datetime, datetime]:
+    """Return between what moments a file may have been taken: a camera without a zone may be set to any of them."""
+    if not file.capture_zone_assumed:
+        return captured_at, captured_at
+    clock = captured_at.astimezone(zone_of(report)).replace(tzinfo=UTC)
+    return clock - EASTERNMOST, clock + WESTERNMOST
 
 
 def _outside_of_shifts(reports: Reports) -> Found:
@@ -201,4 +282,12 @@ def _files(reports: Reports) -> Iterator[tuple[GuardReport, ReportFile]]:
 
 
 # As they are told: what a reader misses first.
-RULES: tuple[Rule, ...] = (_refused_files, _same_files, _other_types, _outside_of_shifts, _odd_times)
+RULES: tuple[Rule, ...] = (
+    _refused_files,
+    _same_files,
+    _taken_elsewhere,
+    _taken_at_other_time,
+    _other_types,
+    _outside_of_shifts,
+    _odd_times,
+)

@@ -68,7 +68,7 @@ class Details:
     @property
     def single_width(self) -> int:
         """Return the width in pixels of a picture that stands alone: an upright one would fill a phone's screen."""
-        is_upright = any(made.height > made.width for made in self.pictures[0].thumbnails.values())
+        is_upright = any(made.height > made.width for made in self.pictures[0].stills())
         return 220 if is_upright else 340
 
 

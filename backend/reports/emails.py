@@ -1,5 +1,6 @@
 """The mail that tells a person of a guard report."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,10 @@ from workflows.contracts.notification_email import EmailDocument, InlineImage
 from workflows.errors import RecipientNotFound, ReportNotFound
 
 TEMPLATE_NAME = "emails/guard_report.html"
-PICTURE_SIZE = "email"  # a JPEG: not every mail program shows WebP
+PICTURE_SIZE = "medium"
+PICTURE_TYPE = "image/jpeg"  # not every mail program shows WebP
+_OLD_PICTURE_SIZE = "email"  # of files that were processed before each size had a JPEG
+MAX_PICTURE_WIDTH = 536  # a mail's column
 MAX_PICTURES = 6  # the others are behind the link; mail programs cut off what is long
 
 
@@ -39,7 +43,7 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
         context = {
             "subject": subject,
             "shown": shown,
-            "pictures": [picture_of(image, thumbnail) for image, thumbnail in images],
+            "pictures": pictures_of(shown, images),
             "url": report_url(ReportLink(report.pk, reader.pk)),
             "link_days": settings.REPORT_LINK_DAYS,
             "why": _why(recipient.role, shown.place),
@@ -52,13 +56,21 @@ def inline_images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]
     return [
         (inline_image(file, thumbnail), thumbnail)
         for file in shown.pictures[:MAX_PICTURES]
-        if (thumbnail := email_thumbnail(file))
+        for thumbnail in [email_thumbnail(file)]
     ]
 
 
 def email_thumbnail(file: PresentedFile) -> Thumbnail:
-    """Return the thumbnail of a picture that a mail shows."""
-    return file.thumbnails.get(PICTURE_SIZE) or next(iter(file.thumbnails.values()))
+    """Return the thumbnail of a picture that a mail shows: the medium JPEG, or what comes nearest to it.
+
+    Of a video it is the poster frame, of a sound its waveform, of a PDF the first page.
+    """
+    jpegs, stills = file.stills(PICTURE_TYPE), file.stills()
+    by_size = {made.size: made for made in jpegs}
+    narrow = [made for made in jpegs or stills if made.width <= MAX_PICTURE_WIDTH]
+    return (
+        by_size.get(PICTURE_SIZE) or by_size.get(_OLD_PICTURE_SIZE) or (narrow[-1] if narrow else (jpegs or stills)[0])
+    )
 
 
 def inline_image(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
@@ -68,9 +80,17 @@ def inline_image(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
     )
 
 
-def picture_of(image: InlineImage, thumbnail: Thumbnail) -> dict[str, Any]:
-    """Return what a mail's template needs of a picture."""
-    return {"content_id": image.content_id, "alt": image.alt, "width": min(thumbnail.width, 536)}
+def pictures_of(shown: PresentedReport, images: Sequence[tuple[InlineImage, Thumbnail]]) -> list[dict[str, Any]]:
+    """Return what a mail's template needs of the pictures."""
+    return [
+        {
+            "content_id": image.content_id,
+            "alt": f"{file.play}: {image.alt}" if file.play else image.alt,
+            "width": min(thumbnail.width, MAX_PICTURE_WIDTH),
+            "play": file.play,
+        }
+        for file, (image, thumbnail) in zip(shown.pictures, images, strict=False)
+    ]
 
 
 def _why(role: RecipientRole, place: str) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone, translation
 
 from common.emails import compose, reader_of
 from core.models import language_of
-from reports.emails import inline_images, picture_of
+from reports.emails import inline_images, pictures_of
 from reports.links import ReportLink, incident_url, report_url
 from reports.models import GuardReport, IncidentInquiry
 from reports.presentation import incident_title, present, tell_clock
@@ -39,7 +39,7 @@ def incident_email(inquiry_id: int) -> EmailDocument:
         context = {
             "subject": subject,
             "shown": shown,
-            "pictures": [picture_of(image, thumbnail) for image, thumbnail in images],
+            "pictures": pictures_of(shown, images),
             "url": incident_url(inquiry.pk),
             "report_url": report_url(ReportLink(report.pk, reader.pk)),
             **_times(report, inquiry, timezone.now()),

@@ -131,7 +131,23 @@ class ReportFile(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     width = models.PositiveIntegerField(_("width in pixels"), null=True, blank=True)
     height = models.PositiveIntegerField(_("height in pixels"), null=True, blank=True)
+    # Not positive by a check of the database: to add one, it would read a table of years under an exclusive lock.
+    frames = models.IntegerField(_("frames"), null=True, blank=True)
     pages = models.PositiveIntegerField(_("pages"), null=True, blank=True)
+    duration_seconds = models.FloatField(_("duration in seconds"), null=True, blank=True)
+    captured_at = models.DateTimeField(_("taken at"), null=True, blank=True)
+    capture_zone_assumed = models.BooleanField(
+        _("time zone assumed"),
+        default=False,
+        db_default=False,
+        help_text=_("The camera told its own local time: it is taken for that of the property."),
+    )
+    camera = models.CharField(_("camera"), max_length=120, blank=True, default="", db_default="")
+    latitude = models.FloatField(_("latitude"), null=True, blank=True)
+    longitude = models.FloatField(_("longitude"), null=True, blank=True)
+    thumbnails_reason = models.CharField(
+        _("why there is no thumbnail"), max_length=500, blank=True, default="", db_default=""
+    )
 
     class Meta:
         verbose_name = _("report file")
@@ -154,7 +170,11 @@ class ReportFile(models.Model):
 
 
 class Thumbnail(models.Model):
-    """One small picture of a file. ``key`` is its whole key in the bucket."""
+    """One small picture of a file. ``key`` is its whole key in the bucket.
+
+    Each of small, medium and large is there as WebP and as JPEG; ``preview`` is a video's short animation. Files that
+    were processed before had WebP alone, and one JPEG of the size ``email``.
+    """
 
     report_file = models.ForeignKey(
         ReportFile, models.CASCADE, verbose_name=_("report file"), related_name="thumbnails"
@@ -173,7 +193,9 @@ class Thumbnail(models.Model):
         indexes = [
             models.Index(fields=["key"], name="thumbnail_key")
         ]  # before an object goes, its users are looked for
-        constraints = [models.UniqueConstraint(fields=["report_file", "size"], name="one_thumbnail_per_size")]
+        constraints = [
+            models.UniqueConstraint(fields=["report_file", "size", "media_type"], name="one_thumbnail_per_type")
+        ]
 
     def __str__(self) -> str:
         return f"{self.size}, {self.width} by {self.height}"

@@ -1,5 +1,7 @@
 """Pages for people without a sign-in: the report behind a mail's link, and the files on the local disk."""
 
+from collections.abc import Sequence
+
 from django.contrib.auth.models import User
 from django.core.signing import BadSignature, SignatureExpired
 from django.http import FileResponse, HttpRequest, HttpResponse
@@ -11,17 +13,19 @@ from django.views.decorators.http import require_safe
 
 from core.models import language_of
 from reports.contradictions import sentences_beside_files
-from reports.emails import PICTURE_SIZE
 from reports.links import read_token
-from reports.models import GuardReport
+from reports.models import GuardReport, Thumbnail
+from reports.originals import original_url
 from reports.presentation import PresentedFile, present, title
-from reports.storage import disposition_of, media_type_of, objects, open_signed
+from reports.ranges import serve
+from reports.storage import disposition_of, objects, open_signed
 
-# A browser's PDF reader does not work inside a sandbox, and gives a document's scripts nothing of this site.
-_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+# Whatever it is, nothing in it runs, and it has no origin. A video that is opened by itself loads as media of its own;
+# Chromium plays it only where it has its origin, which nothing can use that does not run.
+_SANDBOX = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+_PLAYED = ("video/", "audio/")
 # A note is hostile until shown otherwise: even if it got past the escaping, nothing would run. Pictures may be S3's.
 _PAGE_POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_NO_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'"
 
 
 @require_safe
@@ -43,7 +47,7 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
             "shown": shown,
             "title": title(report),
             "pictures": [page_picture(file) for file in shown.pictures],
-            "files": [(file, file.file.file.url) for file in shown.files],
+            "files": [(file, original_url(file.file)) for file in shown.files],
         }
         page = render(request, "reports/report.html", context)
         page["Content-Security-Policy"] = _PAGE_POLICY
@@ -52,35 +56,39 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | FileResponse:  # noqa: ARG001  the name is for people
-    """Serve a file of the local disk while the signature of its URL is good: 410 after, 404 for any other."""
+    """Serve a file of the local disk, or a range, while its URL's signature is good: 410 after, 404 for any other."""
     try:
-        path, key = open_signed(token)
+        path, media_type = open_signed(token)
     except SignatureExpired:
         return HttpResponse(_("This link has expired"), status=410, content_type="text/plain; charset=utf-8")
     except (BadSignature, FileNotFoundError):
         return HttpResponse(_("There is no such file"), status=404, content_type="text/plain; charset=utf-8")
-    media_type = media_type_of(key)
-    response = FileResponse(path.open("rb"), content_type=media_type, filename=path.name)
-    response["Content-Disposition"] = f'{disposition_of(key)}; filename="{path.name}"'
-    response["Content-Security-Policy"] = _NO_SANDBOX if media_type == "application/pdf" else _SANDBOX
+    response = serve(request, path, media_type)
+    response["Content-Disposition"] = f'{disposition_of(media_type)}; filename="{path.name}"'
+    origin = " allow-same-origin" if media_type.startswith(_PLAYED) else ""
+    response["Content-Security-Policy"] = f"{_SANDBOX}{origin}"
     response["X-Content-Type-Options"] = "nosniff"
     return private(response)
 
 
 def page_picture(shown: PresentedFile) -> dict[str, object]:
     """Return what a page's template needs of a file's picture."""
-    thumbnails = [made for made in shown.thumbnails.values() if made.size != PICTURE_SIZE] or [
-        *shown.thumbnails.values()
-    ]
-    sources = [(objects().url(thumbnail.key), thumbnail.width) for thumbnail in thumbnails]
+    modern, others = shown.stills("image/webp"), shown.stills("image/jpeg")
+    largest = (others or modern)[-1]
     return {
         "shown": shown,
-        "url": shown.file.file.url,
-        "src": sources[-1][0],
-        "srcset": ", ".join(f"{url} {width}w" for url, width in sources),
-        "width": thumbnails[-1].width,
-        "height": thumbnails[-1].height,
+        "url": original_url(shown.file),
+        "src": objects().url(largest.key),
+        "srcset": _source_set(others or modern),
+        "modern_srcset": _source_set(modern) if others else "",
+        "width": largest.width,
+        "height": largest.height,
+        "preview": objects().url(shown.preview.key) if shown.preview else "",
     }
+
+
+def _source_set(thumbnails: Sequence[Thumbnail]) -> str:
+    return ", ".join(f"{objects().url(thumbnail.key)} {thumbnail.width}w" for thumbnail in thumbnails)
 
 
 def _no_report(request: HttpRequest) -> HttpResponse:
@@ -94,7 +102,7 @@ def refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> Htt
     return private(page)
 
 
-def private[ResponseT: (HttpResponse, FileResponse)](response: ResponseT) -> ResponseT:
+def private[ResponseT: HttpResponse | FileResponse](response: ResponseT) -> ResponseT:
     """Keep a response out of shared caches and search engines, and its address from other sites."""
     patch_cache_control(response, private=True, max_age=0 if isinstance(response, HttpResponse) else 3600)
     response["Referrer-Policy"] = "no-referrer"

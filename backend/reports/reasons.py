@@ -16,11 +16,20 @@ _TOO_SLOW = _("The file could not be processed in the time that one file may tak
 # By the name of the error. What Lambda and Step Functions call a crash and a timeout differs by how it ended.
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 SENTENCES: Mapping[str, str] = {
+    "ActiveContent": _("The file carries a program that could run where it is opened, so it was not processed."),
+    "AmbiguousContent": _("The file is of two types at once, so it can not be told what it shows."),
+    "DecoderCrashed": _("The file is damaged in a way that stopped the program that reads it."),
+    "DecoderOutOfMemory": _("The file asks for more memory than one file may take."),
+    "DecoderTimedOut": _TOO_SLOW,
+    "DecompressionBomb": _("The file is packed: unpacked it would be too large to be processed."),
     "FileEmpty": _("The file is empty."),
     "FileMissing": _("The file is no longer in the storage."),
     "FileTooLarge": _("The file is too large to be processed."),
+    "UnreadableAudio": _("The recording is damaged and can not be played."),
+    "UnreadableDocument": _("The document is damaged or protected by a password."),
     "UnreadableImage": _("The picture is damaged and can not be shown."),
     "UnreadablePdf": _("The PDF is damaged or protected by a password."),
+    "UnreadableVideo": _("The video is damaged and can not be played."),
     "States.Timeout": _TOO_SLOW,
     "Sandbox.Timedout": _TOO_SLOW,
     "Lambda.Unknown": _CRASHED,
@@ -28,6 +37,12 @@ SENTENCES: Mapping[str, str] = {
     "Runtime.ExitError": _CRASHED,
     "Runtime.OutOfMemory": _CRASHED,
 }
+
+# Why an accepted file has no thumbnail, as Make Thumbnails and the state machine say it.
+NO_THUMBNAIL: tuple[str, ...] = (
+    _("A file of this kind has no picture to be made small: the original is kept."),
+    _("There is nothing in it to be seen: the original is kept."),
+)
 
 
 def sentence_of(error: str) -> str:

@@ -25,8 +25,12 @@ class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has n
         http_method: str | None = None,
     ) -> str:
         """Return a signed URL, valid SIGNED_URL_SECONDS unless told otherwise."""
-        safe = {"ResponseContentDisposition": disposition_of(name), "ResponseContentType": media_type_of(name)}
+        safe = _headers(media_type_of(f"{self.location.rstrip('/')}/{name}".lstrip("/")))
         return str(super().url(name, safe | (parameters or {}), expire, http_method))
+
+    def url_as(self, name: str, media_type: str) -> str:
+        """Return a signed URL that serves the file as a media type, in the browser unless that is unknown."""
+        return self.url(name, _headers(media_type))
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
         """Store the file. Raises StorageUnavailable when S3 does not take it; safe to retry."""
@@ -48,3 +52,7 @@ class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has n
                 raise undeletable(some[0], type(error).__name__) from error
             for refused in answer.get("Errors", []):
                 raise undeletable(refused["Key"], refused["Code"])
+
+
+def _headers(media_type: str) -> dict[str, Any]:
+    return {"ResponseContentDisposition": disposition_of(media_type), "ResponseContentType": media_type}

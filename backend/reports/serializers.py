@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -19,8 +20,10 @@ from config.strict import StrictTypesMixin
 from core.authentication import guard_of
 from core.models import name_of
 from executions.models import TaskStatus
+from reports.contradictions import Contradiction, contradictions_of
 from reports.incidents import mark_incident
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
+from reports.originals import original_url
 from reports.processing import console_path, processing_of
 from reports.storage import objects
 from reports.uploads import check_number_of
@@ -38,7 +41,10 @@ class ThumbnailSerializer(serializers.ModelSerializer[Thumbnail]):
 
     class Meta:
         model = Thumbnail
-        fields = ["size", "url", "width", "height"]
+        fields = ["size", "media_type", "url", "width", "height"]
+        extra_kwargs = {
+            "size": {"help_text": "small, medium or large, each as WebP and as JPEG; preview: a video's animation."}
+        }
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, thumbnail: Thumbnail) -> str:
@@ -65,14 +71,36 @@ class ReportFileSerializer(serializers.ModelSerializer[ReportFile]):
             "size_bytes",
             "width",
             "height",
+            "frames",
             "pages",
+            "duration_seconds",
+            "captured_at",
+            "capture_zone_assumed",
+            "camera",
+            "latitude",
+            "longitude",
             "thumbnails",
+            "thumbnails_reason",
         ]
+        extra_kwargs = {
+            "kind": {"help_text": "image, video, audio, pdf or other, by the content; empty until it is known."},
+            "media_type": {"help_text": "By the content, whatever the name says."},
+            "frames": {"help_text": "Of an animation, or of a picture with several pages."},
+            "duration_seconds": {"help_text": "Of video and audio."},
+            "captured_at": {"help_text": "When it was taken, as the camera wrote it: that can be wrong, or forged."},
+            "capture_zone_assumed": {
+                "help_text": "True: the camera told no time zone, and captured_at takes its time for the property's."
+            },
+            "camera": {"help_text": "Maker and model, as the camera wrote them."},
+            "latitude": {"help_text": "Where it was taken, in WGS 84 degrees, as the camera wrote it."},
+            "longitude": {"help_text": "Both are there, or neither."},
+            "thumbnails_reason": {"help_text": "Why an accepted file has no thumbnails; empty if it has."},
+        }
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_file_url(self, file: ReportFile) -> str:
         """Return a signed URL."""
-        return _absolute(self.context["request"], file.file.url)
+        return _absolute(self.context["request"], original_url(file))
 
 
 class GuardReportSerializer(serializers.ModelSerializer[GuardReport]):
@@ -108,7 +136,7 @@ class GuardReportSerializer(serializers.ModelSerializer[GuardReport]):
     def get_file_url(self, report: GuardReport) -> str | None:
         """Return a signed URL of the first file, the one of clients that send a single one."""
         first = next(iter(report.files.all()), None)
-        return _absolute(self.context["request"], first.file.url) if first else None
+        return _absolute(self.context["request"], original_url(first)) if first else None
 
 
 class AsyncProcessingSerializer(serializers.Serializer[Any]):
@@ -217,6 +245,9 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)
     property_name = serializers.CharField(source="property.__str__", read_only=True, allow_null=True)
     processing = serializers.SerializerMethodField(help_text="Null when there is no record of it, or no longer.")
+    contradictions = serializers.SerializerMethodField(
+        help_text="What does not add up about the report and its files, in sentences."
+    )
 
     class Meta(GuardReportSerializer.Meta):
         fields = [
@@ -226,6 +257,7 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
             "guard_name",
             "property_name",
             "processing",
+            "contradictions",
         ]
         read_only_fields = [name for name in fields if name not in {"note", "is_incident"}]
 
@@ -238,6 +270,17 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
         request = self.context["request"]
         path = console_path(processing.task_id, request.user)
         return {**asdict(processing), "console_url": _absolute(request, path) if path else None}
+
+    def get_contradictions(self, report: GuardReport) -> list[str]:
+        """Return what does not add up; of a list's reports all at once, since each asking costs two queries."""
+        if report.pk not in self._contradictions:
+            listed: Any = self.parent.instance if isinstance(self.parent, serializers.ListSerializer) else None
+            self._contradictions = contradictions_of(list(listed or [report]))
+        return [found.sentence for found in self._contradictions[report.pk]]
+
+    @cached_property
+    def _contradictions(self) -> dict[int, list[Contradiction]]:
+        return {}
 
     @transaction.atomic
     def update(self, instance: GuardReport, validated_data: dict[str, Any]) -> GuardReport:

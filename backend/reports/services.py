@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.models import Guard, Property, PropertySupervisor, Shift
+from reports.captures import resolve_capture
 from reports.incidents import enqueue_escalation
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail, stored_name
 from reports.names import display_name, safe_name
 from reports.reasons import reason_of
 from reports.storage import uploads
 from workflows.contracts.guard_report import (
+    FileFacts,
     FileResult,
     FileStatus,
     LoadedReport,
@@ -138,16 +140,15 @@ def record_results(report_id: int, results: Iterable[FileResult]) -> RecordedRep
         raise _not_found(report_id)
     files = {file.pk: file for file in report.files.all()}
     by_file = {result.file_id: result for result in results if result.file_id in files}
+    zone = (report.property or Property()).tzinfo()
     for file_id, result in by_file.items():
-        _fill(files[file_id], result)
+        _fill(files[file_id], result, zone)
     thumbnails = [
         Thumbnail(report_file_id=file_id, **made.model_dump())
         for file_id, result in by_file.items()
         for made in result.thumbnails
     ]
-    ReportFile.objects.bulk_update(
-        [files[file_id] for file_id in by_file], [*_FACTS, "size_bytes", "status", "error", "reason"]
-    )
+    ReportFile.objects.bulk_update([files[file_id] for file_id in by_file], [*_FACTS, *_OTHERS])
     Thumbnail.objects.filter(report_file__in=by_file).delete()
     Thumbnail.objects.bulk_create(thumbnails)
     report.processed_at = report.processed_at or timezone.now()
@@ -162,19 +163,42 @@ _FACTS: dict[str, Any] = {  # and what stands where a file could not be inspecte
     "sha256": "",
     "width": None,
     "height": None,
+    "frames": None,
     "pages": None,
+    "duration_seconds": None,
+    "captured_at": None,
+    "capture_zone_assumed": False,
+    "camera": "",
+    "latitude": None,
+    "longitude": None,
 }
+_OTHERS = ("size_bytes", "status", "error", "reason", "thumbnails_reason")
 
 
-def _fill(file: ReportFile, result: FileResult) -> None:
+def _fill(file: ReportFile, result: FileResult, zone: tzinfo) -> None:
     file.status = FileState(result.status.value)
     rejected = result.status is FileStatus.REJECTED
     file.error = (result.error or "")[:80] if rejected else ""
     file.reason = reason_of(result.error, result.cause, file.key) if rejected else ""
-    found = result.facts.model_dump(mode="json") if result.facts else {}
-    file.size_bytes = found.pop("size_bytes", file.size_bytes)
-    for name, value in (_FACTS | found).items():
+    file.thumbnails_reason = "" if rejected else _without_zeros(result.thumbnails_reason or "")[:500]
+    file.size_bytes = result.facts.size_bytes if result.facts else file.size_bytes
+    for name, value in (_FACTS | (_found(result.facts, zone) if result.facts else {})).items():
         setattr(file, name, value)
+
+
+def _found(facts: FileFacts, zone: tzinfo) -> dict[str, Any]:
+    found = facts.model_dump(mode="json", exclude_none=True, exclude={"size_bytes", "captured_at"})
+    capture = resolve_capture(facts.captured_at, zone)
+    found |= {"captured_at": capture.captured_at, "capture_zone_assumed": capture.zone_assumed}
+    found["camera"] = _without_zeros(facts.camera or "").strip()
+    if facts.latitude is None or facts.longitude is None:  # one alone is no place
+        found |= {"latitude": None, "longitude": None}
+    return found
+
+
+def _without_zeros(text: str) -> str:
+    """Leave out what PostgreSQL takes in no text; a file can hold it."""
+    return text.replace("\x00", "")
 
 
 def _store_files(report: GuardReport, files: "Sequence[UploadedFile[Any]]", stored: list[str]) -> None:

@@ -4,7 +4,6 @@ A file's whole key is the storage's prefix and its name: ``media/`` for uploads,
 On disk whole keys lie in MEDIA_ROOT's parent, so that the functions find them by the same keys.
 """
 
-import mimetypes
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -20,18 +19,22 @@ from workflows.errors import StorageUnavailable
 
 SIGNED_FILES_PATH = "/files"
 _SALT = "reports.storage"
-# Shown in the browser; anything else is handed over as a download, since an uploaded page could run scripts.
-INLINE_MEDIA_TYPES = frozenset({"application/pdf", "image/gif", "image/jpeg", "image/png", "image/webp"})
+UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+_THUMBNAILS = {".webp": "image/webp", ".jpg": "image/jpeg"}
 
 
-def media_type_of(name: str) -> str:
-    """Return the media type that a name's ending stands for."""
-    return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+def media_type_of(key: str) -> str:
+    """Return the media type of what lies at a whole key, told by the key: only our own pictures have one.
+
+    What a guard named page.html or picture.svg is not believed: reports.originals says what was found in it.
+    """
+    suffix = PurePosixPath(key).suffix
+    return UNKNOWN_MEDIA_TYPE if key.startswith(settings.MEDIA_PREFIX) else _THUMBNAILS.get(suffix, UNKNOWN_MEDIA_TYPE)
 
 
-def disposition_of(name: str) -> str:
-    """Return the Content-Disposition that keeps a file from acting as a page of this site."""
-    return "inline" if media_type_of(name) in INLINE_MEDIA_TYPES else "attachment"
+def disposition_of(media_type: str) -> str:
+    """Return the Content-Disposition: what is not known to be harmless in a browser is a download."""
+    return "attachment" if media_type == UNKNOWN_MEDIA_TYPE else "inline"
 
 
 class SignedFileSystemStorage(FileSystemStorage):
@@ -48,9 +51,13 @@ class SignedFileSystemStorage(FileSystemStorage):
 
     def url(self, name: str | None) -> str:
         """Return a path of this site that serves the file until its signature is too old."""
+        return self.url_as(name, media_type_of(f"{self.prefix}{name}"))
+
+    def url_as(self, name: str | None, media_type: str) -> str:
+        """Return a path that serves the file as a media type, in the browser unless that is UNKNOWN_MEDIA_TYPE."""
         if not name:
             raise ValueError("A file without a name has no URL. Store the file first.")
-        token = signing.dumps(f"{self.prefix}{name}", salt=_SALT)
+        token = signing.dumps([f"{self.prefix}{name}", media_type], salt=_SALT)
         return f"{SIGNED_FILES_PATH}/{token}/{quote(PurePosixPath(name).name)}"
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
@@ -75,15 +82,17 @@ def disk_root() -> Path:
 
 
 def open_signed(token: str) -> tuple[Path, str]:
-    """Return the path and the whole key that a token names.
+    """Return the path that a token names, and the media type as which it is served.
 
     Raises django.core.signing.SignatureExpired or BadSignature, and FileNotFoundError.
     """
-    key: str = signing.loads(token, salt=_SALT, max_age=settings.SIGNED_URL_SECONDS)
+    signed = signing.loads(token, salt=_SALT, max_age=settings.SIGNED_URL_SECONDS)
+    # A key alone is of a process of before, within the hour that its links work.
+    key, media_type = signed if isinstance(signed, list) else (signed, media_type_of(signed))
     path = Path(safe_join(str(disk_root()), key))
     if not path.is_file():
         raise FileNotFoundError(key)
-    return path, key
+    return path, media_type
 
 
 def unavailable(name: str | None, error: Exception) -> StorageUnavailable:

@@ -19,11 +19,13 @@ from deploy.local.flaky import FAILURES, MARK
 from deploy.local.function_log import entries
 from deploy.local.mailbox import message_id_of
 from deploy.local.stack import LocalStack
+from workflows.contracts.guard_report import DRAWN_KINDS
 from workflows.message import MessageRejected, read_message
 
 TRANSIENT_ERROR = "StorageUnavailable"
 MAX_RECEIVES = 3
-BROKEN_FILE = SAMPLES / "truncated.jpg"  # the sample, and no file of the reader's that has its name
+# The samples, and no file of the reader's that has their names.
+REFUSED_FILES = {SAMPLES / "truncated.jpg": "UnreadableImage", SAMPLES / "floor-plan.svg": "ActiveContent"}
 _IMAGE_STARTS = (b"RIFF", b"\xff\xd8\xff", b"\x89PNG")
 
 _FILES_SQL = """
@@ -158,13 +160,14 @@ def _problems_of_report(report: Report) -> Iterator[str]:
 def _problems_of_file(file: FileRow, path: Path) -> Iterator[str]:
     if file.status == "pending":
         yield "has no verdict."
-    if path == BROKEN_FILE and (file.status, file.error) != ("rejected", "UnreadableImage"):
-        yield f"is broken and should have been rejected; it is {file.status} {file.error}."
+    refused_as = REFUSED_FILES.get(path)
+    if refused_as and (file.status, file.error) != ("rejected", refused_as):
+        yield f"should have been rejected as {refused_as}; it is {file.status} {file.error}."
     if file.status == "rejected" and not file.reason:
         yield "is rejected without a reason."
     if file.status == "accepted" and file.sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
         yield "has another digest than the file that was uploaded."
-    if file.status == "accepted" and (file.kind in {"image", "pdf"}) != (file.thumbnails > 0):
+    if file.status == "accepted" and (file.kind in DRAWN_KINDS) != (file.thumbnails > 0):
         yield f"is of kind {file.kind} and has {file.thumbnails} thumbnails."
 
 

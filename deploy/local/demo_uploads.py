@@ -24,6 +24,10 @@ BROKEN: Spec = (
     "The camera fell while this was saved; the second picture is whole.",
     ["truncated.jpg", "brick-wall.jpg"],
 )
+HOSTILE: Spec = (
+    "Floor plan from a visitor's phone, and the cat again.",
+    ["floor-plan.svg", "cat.png"],
+)
 FAILS_TWICE: Spec = ("Coffee machine left on, switched off.", [(f"{MARK}.jpg", "coffee.jpg")])
 REFUSED: Spec = (
     "Back gate found open, closed.",
@@ -42,6 +46,8 @@ SAMPLE_REPORTS: Sequence[Spec] = (
     ("Round finished: log, wall and cat.", ["patrol-log.pdf", "brick-wall.jpg", "cat.png"]),
     ("Gravel raked.", ["gravel.webp"]),
     ("Second cup.", ["coffee.jpg"]),
+    ("Launch pad, photographed and filmed from the roof.", ["launch-pad.heic", "launch-pad.mp4"]),
+    ("The radio call, and what was handed over.", ["radio-call.m4a", "handover.docx"]),
 )
 
 
@@ -62,12 +68,13 @@ class UploadRefused(Exception):
 def uploads(own_files: Sequence[Path], guard_ids: Sequence[int], *, refused: bool = True) -> list[Upload]:
     """Return the reports to send: of the reader's own files, if any, else of the samples.
 
-    Either way one has a broken file, and one's file meets a step that fails twice; ``refused``: the first one's
-    is refused by the database until that is mended.
+    Either way one has a broken file, one a hostile one, and one's file meets a step that fails twice;
+    ``refused``: the first one's is refused by the database until that is mended.
     """
     reports = [*_own_reports(own_files)] if own_files else list(SAMPLE_REPORTS)
     first = [REFUSED] if refused else []  # it takes longest
-    specs: list[Spec] = [*first, *reports[: len(reports) // 2], BROKEN, FAILS_TWICE, *reports[len(reports) // 2 :]]
+    half = len(reports) // 2
+    specs: list[Spec] = [*first, *reports[:half], BROKEN, HOSTILE, FAILS_TWICE, *reports[half:]]
     return [
         Upload(guard_ids[index % len(guard_ids)], note, [_sent_as(file) for file in files])
         for index, (note, files) in enumerate(specs)

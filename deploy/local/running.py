@@ -69,6 +69,7 @@ def _welcome(stack: LocalStack, seconds: float) -> str:
     return f"""
 Ready in {seconds:.0f} s. Ctrl-C ends it.
 
+  Console       {stack.django_url}/console/   every task, execution, dead letter and schedule
   Back office   {stack.django_url}/admin/     user {stack.people["staff_username"]}, password in {folder}/stack.env
   API           {stack.django_url}/api/docs/
   AWS           {stack.aws.endpoint}     boto3, the AWS CLI and manage.py use it after: set -a; . {folder}/stack.env

@@ -1,15 +1,36 @@
-"""Reads the facts of one file: what it is, how large, its digest, and its pixels or pages."""
+"""Reads the facts of one file: what it is, how large, its digest, and what a decoder tells of it."""
 
-from collections.abc import Iterable
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
+
 from lambdas.inspect_file.kinds import HEAD_BYTES, sniff
+from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.limits import Limits
 from lambdas.shared.receiving import ReceivedFile, receive
 from workflows.contracts.guard_report import FileFacts, FileKind
+from workflows.errors import DecoderCrashed
 
-# To know that a picture is whole it is decoded at the coarsest that its format allows.
-_COARSEST_EDGE = 1
+_JOB_OF_KIND = {
+    FileKind.IMAGE: "image",
+    FileKind.VIDEO: "video",
+    FileKind.AUDIO: "audio",
+    FileKind.PDF: "pdf",
+    FileKind.OTHER: "document",
+}
+_MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9][a-z0-9.+-]{0,99}")
+
+_logger = logging.getLogger(__name__)
+
+
+@cache
+def decoder() -> Decoder:
+    """Return the processes that inspect."""
+    return Decoder("lambdas.inspect_file.jobs")
 
 
 def inspect_file(key: str, chunks: Iterable[bytes], limits: Limits) -> FileFacts:
@@ -17,34 +38,36 @@ def inspect_file(key: str, chunks: Iterable[bytes], limits: Limits) -> FileFacts
 
     Raises a leaf of FileRejected for what can not be processed, and what reading the chunks raises.
     """
+    decoder().prepare(limits)
     with receive(key, chunks, limits.max_bytes) as received:
-        content = sniff(_head(received))
-        return FileFacts(
-            kind=content.kind,
-            media_type=content.media_type,
-            size_bytes=received.size_bytes,
-            sha256=received.sha256,
-            **_facts_of(content.kind, received, key, limits),
-        )
+        return complete(identify(received), received, key, limits)
 
 
-def _head(received: ReceivedFile) -> bytes:
-    head = received.file.read(HEAD_BYTES)
+def identify(received: ReceivedFile) -> FileFacts:
+    """Return what is known of any file without decoding it: kind, media type, size and digest."""
+    content = sniff(received.file.read(HEAD_BYTES))
     received.file.seek(0)
-    return head
+    return FileFacts(
+        kind=content.kind, media_type=content.media_type, size_bytes=received.size_bytes, sha256=received.sha256
+    )
 
 
-def _facts_of(kind: FileKind, received: ReceivedFile, key: str, limits: Limits) -> dict[str, Any]:
-    match kind:
-        case FileKind.IMAGE:
-            from lambdas.shared.images import read_picture
+def complete(known: FileFacts, received: ReceivedFile, key: str, limits: Limits) -> FileFacts:
+    """Return the facts with what a decoder finds. Raises a leaf of FileRejected."""
+    job = _JOB_OF_KIND[known.kind]
+    answer = decoder().run(job, received, key, known.media_type, limits, {}).answer
+    try:
+        return _facts(known, answer)
+    except ValueError as error:  # of a bug, or of a decoder that a file has taken over
+        problems = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else error
+        _logger.warning("decoder told of %s what can be no facts: %s", key, problems)
+        raise DecoderCrashed(
+            key, "makes its decoder tell what can not be.", "Save it again in another format, and upload that."
+        ) from None
 
-            picture = read_picture(received.file, key, limits.max_pixels, _COARSEST_EDGE)
-            return {"width": picture.width, "height": picture.height}
-        case FileKind.PDF:
-            from lambdas.shared.pdfs import open_pdf
 
-            with open_pdf(received.file, key) as document:
-                return {"pages": len(document)}
-        case FileKind.OTHER:
-            return {}
+def _facts(known: FileFacts, answer: Mapping[str, Any]) -> FileFacts:
+    if not _MEDIA_TYPE.fullmatch(str(answer.get("media_type", known.media_type))):
+        raise ValueError("media_type is none")
+    received = {"size_bytes": known.size_bytes, "sha256": known.sha256}  # no decoder has a say in these
+    return FileFacts.model_validate({"kind": known.kind, "media_type": known.media_type, **answer, **received})

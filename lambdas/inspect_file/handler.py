@@ -1,10 +1,16 @@
 """Inspects one file of a report, for the "Inspect File" state of guard_report."""
 
-from lambdas.inspect_file.facts import inspect_file
+from lambdas.inspect_file.facts import decoder, inspect_file
 from lambdas.shared.limits import read_limits
 from lambdas.shared.objects import object_store
+from lambdas.shared.settings import read_text
 from lambdas.shared.step import step
 from workflows.contracts.guard_report import FileFacts, InspectFileInput
+
+if read_text("AWS_LAMBDA_FUNCTION_NAME"):
+    # While Lambda starts the function it has more of the processor than later: the decoder starts then, too.
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    decoder().prepare(read_limits())
 
 
 @step(InspectFileInput)

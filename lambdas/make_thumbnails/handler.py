@@ -1,11 +1,17 @@
 """Makes the thumbnails of one file of a report, for the "Make Thumbnails" state of guard_report."""
 
 from lambdas.make_thumbnails.forms import read_forms
-from lambdas.make_thumbnails.thumbnails import make_thumbnails
+from lambdas.make_thumbnails.thumbnails import decoder, make_thumbnails
 from lambdas.shared.limits import read_limits
 from lambdas.shared.objects import object_store
+from lambdas.shared.settings import read_text
 from lambdas.shared.step import step
 from workflows.contracts.guard_report import MakeThumbnailsInput, ThumbnailSet
+
+if read_text("AWS_LAMBDA_FUNCTION_NAME"):
+    # While Lambda starts the function it has more of the processor than later: the decoder starts then, too.
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    decoder().prepare(read_limits())
 
 
 @step(MakeThumbnailsInput)
@@ -15,5 +21,4 @@ def lambda_handler(given: MakeThumbnailsInput) -> ThumbnailSet:
     Safe to retry: keys come from the file's digest, so a second attempt writes the same objects, or
     finds them. A leaf of FileRejected goes through to the state machine's catcher.
     """
-    thumbnails = make_thumbnails(given.file, given.facts, object_store(), read_forms(), read_limits())
-    return ThumbnailSet(thumbnails=thumbnails)
+    return make_thumbnails(given.file, given.facts, object_store(), read_forms(), read_limits())

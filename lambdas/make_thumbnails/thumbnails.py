@@ -1,54 +1,93 @@
 """Makes the thumbnails of one file and puts them in the store, once for each content."""
 
-import io
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
 
-from PIL import Image, UnidentifiedImageError
-
-from lambdas.make_thumbnails.drawing import draw, encode, fit, shrink
-from lambdas.make_thumbnails.forms import Form
+from lambdas.make_thumbnails.encoding import Drawn
+from lambdas.make_thumbnails.forms import PREVIEW_FORM, Form
+from lambdas.make_thumbnails.picture_headers import size_of
+from lambdas.shared.decoding.process import Decoder, Run
 from lambdas.shared.limits import Limits
 from lambdas.shared.objects import ObjectStore
-from lambdas.shared.receiving import receive
-from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile, Thumbnail
-from workflows.errors import FileMissing
+from lambdas.shared.receiving import ReceivedFile, receive
+from workflows.contracts.guard_report import DRAWN_KINDS, FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
+from workflows.errors import DecoderCrashed, FileMissing
+
+NO_PICTURE = "A file of this kind has no picture to be made small: the original is kept."
+NOTHING_TO_SEE = "There is nothing in it to be seen: the original is kept."
+
+
+@cache
+def decoder() -> Decoder:
+    """Return the processes that draw."""
+    return Decoder("lambdas.make_thumbnails.jobs")
 
 
 def make_thumbnails(
     file: StoredFile, facts: FileFacts, objects: ObjectStore, forms: Sequence[Form], limits: Limits
-) -> list[Thumbnail]:
-    """Return a file's thumbnails in the order of ``forms``, once they lie in the store.
+) -> ThumbnailSet:
+    """Return a file's thumbnails in the order of ``forms``, a video's preview last, once they lie in the store.
 
     Safe to retry, and to run twice at a time: keys come from the content's digest, and the same content
-    gives the same bytes. Where all are there already, the file is not read again.
+    gives the same bytes. Where all are there already, the file is neither read nor decoded again.
     Raises a leaf of FileRejected, or StorageUnavailable.
     """
-    if facts.kind is FileKind.OTHER:
-        return []
-    return _find(facts, objects, forms) or _make(file, facts, objects, forms, limits)
+    if facts.kind not in DRAWN_KINDS:
+        return ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
+    thumbnails = _find(facts, objects, forms_of(facts.kind, forms))
+    if thumbnails is None:
+        thumbnails = _make(file, facts, objects, forms, limits)
+    return ThumbnailSet(thumbnails=thumbnails, reason=None if thumbnails else NOTHING_TO_SEE)
 
 
-def draw_all(drawing: Image.Image, forms: Sequence[Form]) -> dict[Form, tuple[Image.Image, bytes]]:
-    """Return each form's picture and file. Each is shrunk from the next larger one, which is quick and looks alike."""
-    drawn: dict[Form, tuple[Image.Image, bytes]] = {}
-    image = drawing
-    for form in sorted(forms, key=lambda form: -form.edge):
-        image = shrink(image, fit(*image.size, form.edge))
-        drawn[form] = (image, encode(image, form))
-    return {form: drawn[form] for form in forms}
+def forms_of(kind: FileKind, forms: Sequence[Form]) -> Sequence[Form]:
+    """Return the forms that a file of a kind has."""
+    return [*forms, PREVIEW_FORM] if kind is FileKind.VIDEO else forms
+
+
+def draw(received: ReceivedFile, facts: FileFacts, key: str, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
+    """Return the pictures of a file of one of DRAWN_KINDS. Raises a leaf of FileRejected."""
+    wanted = forms_of(facts.kind, forms)
+    given = {"forms": [asdict(form) for form in wanted]}
+    run = decoder().run(facts.kind.value, received, key, facts.media_type, limits, given)
+    drawn = _drawn(run, wanted)
+    if drawn is None:  # of a bug, or of a decoder that a file has taken over
+        remedy = "Save it again in another format, and upload that."
+        raise DecoderCrashed(key, "makes its decoder draw what was not asked for.", remedy)
+    return drawn
+
+
+def _drawn(run: Run, wanted: Sequence[Form]) -> list[Drawn] | None:
+    """Return what a job says it has drawn, if it is what it says, and nothing but what was wanted."""
+    forms = {(form.name, form.media_type): form for form in wanted}
+    said, drawn = run.answer.get("drawn"), []
+    if not isinstance(said, list) or len(said) != len(run.files):
+        return None
+    for entry, data in zip(said, run.files, strict=True):
+        match entry:
+            case [str(name), str(media_type), int(width), int(height)] if form := forms.pop((name, media_type), None):
+                if size_of(data, media_type) != (width, height) or max(width, height) > form.edge:
+                    return None
+                drawn.append(Drawn(form, width, height, data))
+            case _:
+                return None
+    return drawn
 
 
 def _make(
     file: StoredFile, facts: FileFacts, objects: ObjectStore, forms: Sequence[Form], limits: Limits
 ) -> list[Thumbnail]:
+    decoder().prepare(limits)
     with receive(file.key, objects.chunks(file.key), limits.max_bytes) as received:
         if received.sha256 != facts.sha256:  # else other content would lie under the digest for ever
             raise FileMissing(file.key, "has other content than when it was inspected.", "Upload the file again.")
-        drawing = draw(received.file, facts.kind, file.key, max(form.edge for form in forms), limits.max_pixels)
+        drawn = draw(received, facts, file.key, forms, limits)
     thumbnails = []
-    for form, (image, data) in draw_all(drawing, forms).items():
-        thumbnail = _thumbnail(form, facts.sha256, image.size, len(data))
-        objects.write(thumbnail.key, data, form.media_type)
+    for picture in drawn:
+        size = (picture.width, picture.height)
+        thumbnail = _thumbnail(picture.form, facts.sha256, size, len(picture.data))
+        objects.write(thumbnail.key, picture.data, thumbnail.media_type)
         thumbnails.append(thumbnail)
     return thumbnails
 
@@ -62,12 +101,11 @@ def _find(facts: FileFacts, objects: ObjectStore, forms: Sequence[Form]) -> list
     try:
         for form in reversed(forms):
             data = objects.read(form.key_of(facts.sha256))
-            with Image.open(io.BytesIO(data)) as image:  # reads the header only
-                size = image.size
-            if max(size) != min(form.edge, max(facts.width or form.edge, facts.height or form.edge)):
+            size = size_of(data, form.media_type)
+            if size is None or max(size) != min(form.edge, max(facts.width or form.edge, facts.height or form.edge)):
                 return None
             found.append(_thumbnail(form, facts.sha256, size, len(data)))
-    except (FileMissing, UnidentifiedImageError):
+    except FileMissing:
         return None
     return found[::-1]
 

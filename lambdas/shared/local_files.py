@@ -1,5 +1,6 @@
 """Reads files of this machine, for running a step by hand."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,3 +19,8 @@ def chunks_of(path: Path) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise FileMissing(str(path), f"can not be read: {error.strerror}.", "Name a file that can.") from error
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text that UTF-8 can hold: the bytes of a name need not be text."""
+    return os.fsencode(name).decode(errors="backslashreplace")

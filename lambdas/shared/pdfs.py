@@ -1,7 +1,8 @@
 """Opens PDFs with PDFium. What it can not read becomes UnreadablePdf."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
@@ -13,16 +14,18 @@ _PDFIUM = Lock()
 
 
 @contextmanager
-def open_pdf(file: IO[bytes], key: str) -> Generator[Any]:
+def open_pdf(file: IO[bytes] | str, key: str) -> Generator[Any]:
     """Yield a ``pypdfium2.PdfDocument`` of at least one page; one at a time, closed with all its pages.
 
-    Raises UnreadablePdf: broken, protected by a password, or without pages.
+    ``file`` is a path or an open file. Raises UnreadablePdf: broken, protected by a password, or without pages.
     """
     import pypdfium2  # type: ignore[import-untyped]  # it ships no types
 
-    with _PDFIUM:
+    # pypdfium2 would follow the path of a file that is open and has no name, to where nothing is.
+    opened = Path(file).open("rb") if isinstance(file, str) else nullcontext(file)  # noqa: SIM115  closed just below
+    with _PDFIUM, opened as content:
         try:
-            document = pypdfium2.PdfDocument(file)
+            document = pypdfium2.PdfDocument(content)
         except pypdfium2.PdfiumError as error:
             raise _unreadable(key, error) from error
         try:
@@ -33,6 +36,23 @@ def open_pdf(file: IO[bytes], key: str) -> Generator[Any]:
             raise _unreadable(key, error) from error
         finally:
             document.close()
+
+
+def page_size(document: Any, number: int, key: str) -> tuple[float, float]:
+    """Return the width and height of a page in points, the first being 0. Raises UnreadablePdf where it has none.
+
+    Only the page's own entry is read, not what is on it.
+    """
+    import pypdfium2
+
+    try:
+        width, height = document.get_page_size(number)
+    except pypdfium2.PdfiumError as error:
+        problem = f"has {len(document):,} pages by its own count, and page {number + 1:,} is not there."
+        raise UnreadablePdf(key, problem, "Save the PDF again and upload it.") from error
+    if not (0 < width < float("inf") and 0 < height < float("inf")):
+        raise UnreadablePdf(key, f"has a page {number + 1:,} without a size.", "Save the PDF again and upload it.")
+    return width, height
 
 
 def _unreadable(key: str, error: Exception) -> UnreadablePdf:

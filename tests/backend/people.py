@@ -60,18 +60,38 @@ def make_picture(report: GuardReport, name: str = "front-door.jpg", **fields: An
     """An accepted picture with its thumbnails."""
     facts = {"kind": "image", "media_type": "image/jpeg", "width": 4032, "height": 3024, "size_bytes": 2_202_009}
     file = make_file(report, name, status=FileState.ACCEPTED, **facts | fields)
-    for size, width in (("small", 160), ("medium", 480), ("large", 1280), ("email", 480)):
-        ending = "jpg" if size == "email" else "webp"
-        Thumbnail.objects.create(
-            report_file=file,
-            size=size,
-            key=f"thumbnails/{file.pk:064x}/{size}.{ending}",
-            media_type="image/jpeg" if size == "email" else "image/webp",
-            width=width,
-            height=width * 3 // 4,
-            size_bytes=1000,
-        )
+    for size, width in (("small", 160), ("medium", 480), ("large", 1280)):
+        for media_type in ("image/webp", "image/jpeg"):
+            make_thumbnail(file, size, width, media_type)
     return file
+
+
+def make_old_picture(report: GuardReport, name: str = "front-door.jpg", **fields: Any) -> ReportFile:
+    """A picture as it was recorded before each size had a JPEG: one of the size email."""
+    file = make_picture(report, name, **fields)
+    file.thumbnails.filter(media_type="image/jpeg").delete()
+    make_thumbnail(file, "email", 480, "image/jpeg")
+    return file
+
+
+def make_video(report: GuardReport, name: str = "walk.mp4", **fields: Any) -> ReportFile:
+    """An accepted video with its poster frame and its preview."""
+    facts = {"kind": "video", "media_type": "video/mp4", "width": 1920, "height": 1080, "duration_seconds": 42.4}
+    file = make_picture(report, name, **facts | fields)
+    make_thumbnail(file, "preview", 320, "image/webp")
+    return file
+
+
+def make_thumbnail(file: ReportFile, size: str, width: int, media_type: str) -> Thumbnail:
+    return Thumbnail.objects.create(
+        report_file=file,
+        size=size,
+        key=f"thumbnails/{file.pk:064x}/{size}.{'jpg' if media_type == 'image/jpeg' else 'webp'}",
+        media_type=media_type,
+        width=width,
+        height=width * 3 // 4,
+        size_bytes=1000,
+    )
 
 
 def photo(name: str = "front-door.jpg", size: tuple[int, int] = (64, 48)) -> SimpleUploadedFile:

@@ -63,6 +63,12 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         )
 
 
+@schemathesis.hook
+def filter_query(context: HookContext, query: dict[str, Any] | None) -> bool:  # noqa: ARG001  the hook's signature
+    """Leave out a parameter given several times: Django takes the last, which may be a good one."""
+    return not any(isinstance(value, list) for value in (query or {}).values())
+
+
 def _existing(name: str, value: Any, ids: dict[str, Any]) -> Any:
     match name:
         case "owner" | "property" | "guard":

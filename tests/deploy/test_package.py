@@ -103,6 +103,43 @@ def test_a_package_imports_with_nothing_but_itself_and_lambda_s_runtime(
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+# A picture, as the function is given one: the decoder's process finds its code where the function does.
+DECODE_ALONE = """
+import base64, sys
+name, task_root, runtime, picture = sys.argv[1:]
+sys.path[:0] = [task_root]
+sys.path.append(runtime)
+from lambdas.shared.decoding.process import Decoder
+from lambdas.shared.limits import Limits
+from lambdas.shared.receiving import receive
+decoder = Decoder(f"lambdas.{name}.jobs")
+with receive("key", [base64.b64decode(picture)], 10_000) as received:
+    given = {"forms": [{"name": "small", "edge": 8, "media_type": "image/webp"}]}
+    print(decoder.run("image", received, "key", "image/png", Limits(), given).answer)
+"""
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAGCAIAAAB1kpiRAAAAFElEQVR4nGM8ISfHgBsw4ZEbYGkAwKABEOrItmQAAAAASUVORK5CYII="
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("inspect_file", "{'width': 10, 'height': 6}"), ("make_thumbnails", "{'drawn': [['small', 'image/webp', 8, 5]]}")],
+)
+def test_a_packaged_decoder_decodes_with_nothing_but_its_package(
+    packages: dict[str, Package], name: str, answer: str
+) -> None:
+    arguments = [name, str(unpack(packages[name])), str(runtime_packages()), PICTURE]
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", DECODE_ALONE, *arguments],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == answer, done.stderr
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_a_package_carries_neither_lambda_s_runtime_nor_anybody_s_tests(
     packages: dict[str, Package], function: Function
@@ -141,6 +178,11 @@ def test_bytecode_comes_along_and_is_never_checked_against_its_source(packages: 
         ("pydantic-2.0.dist-info/METADATA", False),
         ("PIL/_imaging.cpython-313-x86_64-linux-gnu.so", False),
         ("PIL/_imaging.pyi", True),
+        ("PIL/_imagingtk.cpython-313-x86_64-linux-gnu.so", True),
+        ("pillow.libs/libavif-c6062d5f.so.16.4.2", True),
+        ("pillow.libs/libjpeg-6dc8d115.so.62.4.0", False),
+        ("av/include/libav.pxd", True),
+        ("av/container/core.abi3.so", False),
         ("psycopg/tests/test_adapt.py", True),
     ],
 )

@@ -105,7 +105,7 @@ def test_files_are_inspected_and_get_their_thumbnails_and_get_them_once(
     first = make_thumbnails(file, facts, drawing, read_forms(), Limits())
     again = make_thumbnails(file, facts, drawing, read_forms(), Limits())
 
-    assert len(first) == len(read_forms())
+    assert len(first.thumbnails) == len(read_forms())
     assert first == again
 
 

@@ -11,6 +11,10 @@ import pytest
 from deploy.closure import ROOT
 from deploy.cloudformation import Template
 from deploy.functions import FUNCTIONS, Function
+from lambdas.shared.decoding.child import START_SECONDS
+from lambdas.shared.decoding.wire import MAX_FILES_BYTES
+from lambdas.shared.limits import MIB, Limits
+from lambdas.shared.receiving import IN_MEMORY_BYTES
 from workflows.catalog import WORKFLOWS
 
 FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
@@ -220,6 +224,20 @@ def test_a_function_ends_before_its_state_gives_it_up(
         assert timeouts[function_name.removeprefix("${").removesuffix("Arn}")]["Timeout"] < seconds
 
 
+@pytest.mark.parametrize("function", ["InspectFileFunction", "MakeThumbnailsFunction"])
+def test_a_function_that_decodes_outlives_its_decoder_in_memory_and_time(template: Template, function: str) -> None:
+    properties = functions(template)[function]
+    variables = properties["Environment"]["Variables"]
+    seconds, mib = int(variables["DECODER_TIMEOUT_SECONDS"]), int(variables["DECODER_MEMORY_MIB"])
+
+    # Twice each: a file at which a used process fails is tried once more in a new one.
+    assert properties["Timeout"] > 2 * (START_SECONDS + seconds)
+    # Beside the decoder: the function itself, a file in memory, and the pictures that came back.
+    assert properties["MemorySize"] >= mib + 256 + (IN_MEMORY_BYTES + 2 * MAX_FILES_BYTES) / MIB
+    assert "EphemeralStorage" not in properties
+    assert Limits.max_bytes < 512e6 / 2  # what /tmp has without it
+
+
 def test_the_dispatcher_starts_the_alias_of_every_workflow(template: Template) -> None:
     text, machines = functions(template)["DispatchTasksFunction"]["Environment"]["Variables"]["STATE_MACHINE_ARNS"][
         "Fn::Sub"
@@ -289,6 +307,14 @@ def test_the_time_for_an_incident_is_longer_than_its_heartbeat(template: Templat
     assert heartbeat["Default"] < answer["Default"]
     assert variables["INCIDENT_ANSWER_SECONDS"] == {"Ref": "IncidentAnswerSeconds"}
     assert variables["INCIDENT_HEARTBEAT_SECONDS"] == {"Ref": "IncidentHeartbeatSeconds"}
+
+
+@pytest.mark.parametrize("function", ["RenderEmailFunction", "ListDigestsFunction", "RecordReportFunction"])
+def test_what_evidence_is_compared_by_is_a_parameter(template: Template, function: str) -> None:
+    variables = functions(template)[function]["Environment"]["Variables"]
+
+    assert variables["EVIDENCE_MAX_METERS"] == {"Ref": "EvidenceMaxMeters"}
+    assert variables["EVIDENCE_MAX_AGE_SECONDS"] == {"Ref": "EvidenceMaxAgeSeconds"}
 
 
 def test_the_bucket_is_private_encrypted_and_forgets_payloads_and_mails(template: Template) -> None:

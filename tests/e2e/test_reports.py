@@ -9,11 +9,23 @@ import pytest
 from deploy.local.demo_uploads import SAMPLES
 from tests.e2e.conftest import WholePath, eventually
 
+FILES = (
+    "sideways-with-gps.jpg",
+    "patrol-log.pdf",
+    "note.txt",
+    "truncated.jpg",
+    "launch-pad.heic",
+    "launch-pad.mp4",
+    "radio-call.m4a",
+    "handover.docx",
+    "floor-plan.svg",
+)
+
 
 @pytest.fixture(scope="module")
 def report(path: WholePath) -> dict[str, Any]:
-    """A report with a picture, a document, a text and a broken picture, once it is processed."""
-    answer = path.send_report("sideways-with-gps.jpg", "patrol-log.pdf", "note.txt", "truncated.jpg")
+    """A report with a file of every kind, a broken picture and a hostile one, once it is processed."""
+    answer = path.send_report(*FILES)
     path.finished(answer["async_processing"]["task_id"])
     return answer
 
@@ -39,11 +51,17 @@ def test_every_file_gets_its_verdict_and_what_shows_gets_thumbnails(path: WholeP
     thumbnails = rows[0][5]
 
     assert thumbnails >= 3
+    assert [count for name, *_, count in rows if name == "launch-pad.mp4"] == [thumbnails + 1]  # the preview
     assert rows == [
         ("sideways-with-gps.jpg", "accepted", "", "image", digest["sideways-with-gps.jpg"], thumbnails),
         ("patrol-log.pdf", "accepted", "", "pdf", digest["patrol-log.pdf"], thumbnails),
         ("note.txt", "accepted", "", "other", digest["note.txt"], 0),
         ("truncated.jpg", "rejected", "UnreadableImage", "", "", 0),
+        ("launch-pad.heic", "accepted", "", "image", digest["launch-pad.heic"], thumbnails),
+        ("launch-pad.mp4", "accepted", "", "video", digest["launch-pad.mp4"], thumbnails + 1),
+        ("radio-call.m4a", "accepted", "", "audio", digest["radio-call.m4a"], thumbnails),
+        ("handover.docx", "accepted", "", "other", digest["handover.docx"], 0),
+        ("floor-plan.svg", "rejected", "ActiveContent", "", "", 0),
     ]
 
 

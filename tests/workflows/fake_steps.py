@@ -73,14 +73,16 @@ def InspectFileFunction(event: dict[str, Any], earlier: int) -> dict[str, Any]: 
         os._exit(1)
     kind = {"jpg": "image", "pdf": "pdf"}.get(name.rsplit(".", 1)[-1], "other")
     facts = {"kind": kind, "media_type": "text/plain", "size_bytes": 1, "sha256": SHA256}
-    return {**facts, "width": None, "height": None, "pages": None}
+    unknown = ("width", "height", "frames", "pages", "duration_seconds")
+    camera = ("captured_at", "camera", "latitude", "longitude")
+    return {**facts, **dict.fromkeys((*unknown, *camera))}
 
 
 def MakeThumbnailsFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
     if event["file"]["name"] == "heavy.jpg":
         fail("Runtime.OutOfMemory", "Killed.")
     thumbnail = {"size": "small", "key": "t", "media_type": "image/webp", "width": 1, "height": 1, "size_bytes": 1}
-    return {"thumbnails": [thumbnail]}
+    return {"thumbnails": [thumbnail], "reason": None}
 
 
 def RecordReportFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802

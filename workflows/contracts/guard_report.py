@@ -11,7 +11,13 @@ from pydantic import Field, StringConstraints
 
 from workflows.contracts.base import Contract, TaskId
 from workflows.errors import (
+    ActiveContent,
+    AmbiguousContent,
     DatabaseUnavailable,
+    DecoderCrashed,
+    DecoderOutOfMemory,
+    DecoderTimedOut,
+    DecompressionBomb,
     EmailRefused,
     EmailServiceUnavailable,
     FileEmpty,
@@ -24,16 +30,35 @@ from workflows.errors import (
     StepError,
     StorageUnavailable,
     TemplateInvalid,
+    UnreadableAudio,
+    UnreadableDocument,
     UnreadableImage,
     UnreadablePdf,
+    UnreadableVideo,
 )
 
 TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServiceUnavailable, StorageUnavailable)
-FILE_ERRORS: tuple[type[FileRejected], ...] = (FileEmpty, FileMissing, FileTooLarge, UnreadableImage, UnreadablePdf)
+FILE_ERRORS: tuple[type[FileRejected], ...] = (
+    ActiveContent,
+    AmbiguousContent,
+    DecoderCrashed,
+    DecoderOutOfMemory,
+    DecoderTimedOut,
+    DecompressionBomb,
+    FileEmpty,
+    FileMissing,
+    FileTooLarge,
+    UnreadableAudio,
+    UnreadableDocument,
+    UnreadableImage,
+    UnreadablePdf,
+    UnreadableVideo,
+)
 RECIPIENT_ERRORS: tuple[type[StepError], ...] = (EmailRefused, RecipientNotFound)
 FATAL_ERRORS: tuple[type[StepError], ...] = (PayloadInvalid, ReportNotFound, TemplateInvalid)
 
 DatabaseId = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+CAPTURE_TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2})?$"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -41,8 +66,14 @@ class FileKind(StrEnum):
     """What a file's content is, whatever its name says."""
 
     IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
     PDF = "pdf"
     OTHER = "other"
+
+
+# What shows on paper or on a screen, or can be drawn, gets thumbnails; of the others only the original is kept.
+DRAWN_KINDS = (FileKind.IMAGE, FileKind.VIDEO, FileKind.AUDIO, FileKind.PDF)
 
 
 class FileStatus(StrEnum):
@@ -103,15 +134,26 @@ class InspectFileInput(Contract):
 
 
 class FileFacts(Contract):
-    """What "Inspect File" answers: facts read from the content alone. Sizes in bytes and pixels."""
+    """What "Inspect File" answers: facts read from the content alone. Sizes in bytes and pixels, as it is seen.
+
+    ``frames`` is told of animations and of pictures of several pages, ``duration_seconds`` of video and audio.
+    ``captured_at`` is ISO 8601: with an offset from UTC where the file tells one, else the camera's own local time.
+    ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. What the camera wrote can be wrong, or forged.
+    """
 
     kind: FileKind
     media_type: str
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
-    width: int | None = None
-    height: int | None = None
-    pages: int | None = None
+    width: Annotated[int, Field(ge=1)] | None = None
+    height: Annotated[int, Field(ge=1)] | None = None
+    frames: Annotated[int, Field(ge=1)] | None = None
+    pages: Annotated[int, Field(ge=1)] | None = None
+    duration_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    captured_at: Annotated[str, StringConstraints(pattern=CAPTURE_TIME)] | None = None
+    camera: Annotated[str, StringConstraints(min_length=1, max_length=120)] | None = None
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
 
 
 class MakeThumbnailsInput(Contract):
@@ -125,7 +167,8 @@ class MakeThumbnailsInput(Contract):
 class Thumbnail(Contract):
     """One thumbnail: ``size`` is its name, width and height its pixels.
 
-    small, medium and large are WebP; email is a JPEG of medium's size, since not every mail program shows WebP.
+    Each of small, medium and large is there as WebP and as JPEG, for what shows no WebP; ``preview`` is the short
+    animation of a video, WebP alone.
     """
 
     size: str
@@ -137,21 +180,27 @@ class Thumbnail(Contract):
 
 
 class ThumbnailSet(Contract):
-    """What "Make Thumbnails" answers: small, medium, large, then email."""
+    """What "Make Thumbnails" answers: the sizes from small to large, each as WebP and as JPEG, then the preview.
+
+    ``reason`` says why there is none, if there is none.
+    """
 
     thumbnails: list[Thumbnail]
+    reason: str | None = None
 
 
 class FileResult(Contract):
     """What one iteration of "Process Files" ends as.
 
-    ``error`` and ``cause`` are those of the catcher when the file was rejected.
+    ``thumbnails_reason`` says why an accepted file has no thumbnail; ``error`` and ``cause`` are those of the catcher
+    when the file was rejected.
     """
 
     file_id: DatabaseId
     status: FileStatus
     facts: FileFacts | None = None
     thumbnails: list[Thumbnail] = []
+    thumbnails_reason: str | None = None
     error: str | None = None
     cause: str | None = None
 

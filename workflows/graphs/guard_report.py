@@ -30,6 +30,7 @@ INSPECT_TIMEOUT_SECONDS = 150
 THUMBNAILS_TIMEOUT_SECONDS = 210
 FILES_AT_A_TIME = 5
 PEOPLE_AT_A_TIME = 5
+NO_PICTURE = "A file of this kind has no picture to be made small: the original is kept."
 
 
 def definition() -> dict[str, Any]:
@@ -68,7 +69,8 @@ def _process_files(retry: Sequence[Retrier]) -> InlineMap:
 
 
 def _one_file(retry: Sequence[Retrier]) -> LambdaTask:
-    accepted = _file_result("File Accepted", contract.FileStatus.ACCEPTED, {"thumbnails.$": "$.made.thumbnails"})
+    made = {"thumbnails.$": "$.made.thumbnails", "thumbnails_reason.$": "$.made.reason"}
+    accepted = _file_result("File Accepted", contract.FileStatus.ACCEPTED, made)
     catch = _rejections()
     inspect = LambdaTask(
         "Inspect File",
@@ -88,11 +90,10 @@ def _one_file(retry: Sequence[Retrier]) -> LambdaTask:
         retry=retry,
         catch=catch,
     )
-    keep_original = Pass("Keep Original", result={"thumbnails": []}, result_path="$.made")
-    by_kind = Choice("By Kind", comment="What shows on paper or on a screen gets thumbnails.")
-    by_kind.add_choice(
-        path_is("$.facts.kind", contract.FileKind.IMAGE.value, contract.FileKind.PDF.value), make_thumbnails
-    )
+    kept = contract.ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
+    keep_original = Pass("Keep Original", result=kept.model_dump(mode="json"), result_path="$.made")
+    by_kind = Choice("By Kind", comment="What shows on paper or on a screen, or can be drawn, gets thumbnails.")
+    by_kind.add_choice(path_is("$.facts.kind", *(kind.value for kind in contract.DRAWN_KINDS)), make_thumbnails)
     by_kind.default_choice(keep_original)
     inspect.next(by_kind)
     make_thumbnails.next(accepted)

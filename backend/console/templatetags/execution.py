@@ -5,10 +5,12 @@ from urllib.parse import urlencode
 
 from django import template
 from django.template import Context
+from django.urls import reverse
 
 from console.execution_page import Asked, EventRow
 from console.execution_states import VisitKey
 from console.masking import payload_text, text_of_masked
+from executions.aws_console import execution_url, map_run_url
 
 register = template.Library()
 
@@ -27,6 +29,19 @@ def asking(context: Context, **changes: Any) -> str:
     asked: Asked = context["asked"]
     query = {name: str(value) for name, value in (asked.query | changes).items() if value}
     return f"{context['address']}?{urlencode(query)}" if query else str(context["address"])
+
+
+@register.filter
+def address_of_begun(arn: str) -> str:
+    """Return the page of what a state began: here of a task's execution, at AWS of a Map Run and its executions.
+
+    "" if there is none. ARNs are found in outputs as well, which may say anything.
+    """
+    if ":mapRun:" in arn:
+        return map_run_url(arn)
+    if "/" in arn:  # a Map Run's, which is no task's
+        return execution_url(arn)
+    return reverse("console:tasks-execution", args=[arn])
 
 
 @register.filter

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.shortcuts import redirect as redirect_to
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 
 from console.access import Right, action, actor_of, holds, page
@@ -86,6 +88,8 @@ def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: 
         raise Http404(_("There is no graph of this execution: its definition is not known."))
     states = states_shown(look.history, timezone.now()) if look.history else None
     svg = draw(look.definition, states, standalone=True, title=f"{record.task} {record.pk}")
+    if not svg.startswith("<svg"):
+        raise Http404(unescape(strip_tags(svg)))
     return HttpResponse(
         f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}',
         content_type="image/svg+xml",

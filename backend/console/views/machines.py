@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils import timezone
+from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -103,7 +105,10 @@ def definition_json(request: HttpRequest, workflow: str) -> HttpResponseBase:  #
 def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
     """The graph, as a file of its own."""
     _deployed, definition, _is_live = _definition(_find(workflow))
-    response = HttpResponse(_graph(definition, edge_counts(workflow), title=workflow), content_type="image/svg+xml")
+    svg = _graph(definition, edge_counts(workflow), title=workflow)
+    if not svg.startswith("<svg"):
+        raise Http404(unescape(strip_tags(svg)))
+    response = HttpResponse(svg, content_type="image/svg+xml")
     response["Content-Security-Policy"] = SVG_POLICY
     return _as_file(response, f"{workflow}.svg")
 

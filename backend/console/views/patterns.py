@@ -123,7 +123,8 @@ def _drawn() -> dict[str, Any]:
     ]
     return {
         "hours": charts.columns(hours, "Tasks of a made-up day."),
-        "shares": [charts.shares("guard_report", busy), charts.shares("run_task", quiet)],
+        "idle_hours": charts.columns([(f"{hour:02}:00", {}) for hour in range(24)], "Tasks of an idle day."),
+        "shares": [charts.shares("guard_report", busy), charts.shares("run_task", quiet), charts.shares("none", {})],
         "legend": charts.legend(charts.ORDER),
         "ranges": charts.ranges([("Load Report", "guard_report", 0.4, 1.2), ("Send Email", "guard_report", 1.1, 31.0)]),
         "bars": bars,

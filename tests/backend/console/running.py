@@ -16,6 +16,7 @@ from executions.models import WAITING, TaskRecord, TaskStatus, new_task_id
 from executions.status import apply_status_change
 from tests.workflows.engine.server.served import ROLE, Server
 from workflows.catalog import RUN_TASK, WORKFLOWS, catalog
+from workflows.contracts.guard_report import FileFacts, FileKind
 from workflows.engine.adapters.status_events import detail_of
 from workflows.engine.jsontext import Json
 from workflows.engine.server.serving import change_of
@@ -88,13 +89,13 @@ class Functions:
             raise UnreadableImage(f"{name}: no decoder reads it. Take the picture again.")
         kind = "pdf" if name.endswith(".pdf") else "image"
         media_type = "application/pdf" if kind == "pdf" else "image/jpeg"
-        size = {"width": 4032, "height": 3024, "pages": None}
-        return {"kind": kind, "media_type": media_type, "size_bytes": 2_202_009, "sha256": "0" * 64, **size}
+        facts = FileFacts(kind=FileKind(kind), media_type=media_type, size_bytes=2_202_009, sha256="0" * 64)
+        return facts.model_copy(update={"width": 4032, "height": 3024}).model_dump(mode="json")
 
     def make_thumbnails_function(self, event: Any) -> Any:
         key = f"thumbnails/{event['file']['file_id']}/small.webp"
         small = {"size": "small", "key": key, "media_type": "image/webp", "width": 160, "height": 120}
-        return {"thumbnails": [{**small, "size_bytes": 4096}]}
+        return {"thumbnails": [{**small, "size_bytes": 4096}], "reason": None}
 
     def record_report_function(self, event: Any) -> Any:
         accepted = sum(result["status"] == "accepted" for result in event["results"])

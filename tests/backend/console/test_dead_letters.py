@@ -11,6 +11,7 @@ from pytest_django import Settings
 from console.access import Right
 from executions import aws, dead_letter_acts, dead_letter_looks
 from executions.models import AuditAction, AuditEntry, TaskRecord, TaskStatus
+from executions.moving import DEFAULT_PER_SECOND
 from tests.backend.console.test_access import person, signed_in
 from tests.backend.executions.dead_letter_queues import NO_JSON, UNFIT, UNKNOWN, DeadLetterQueue, good
 
@@ -249,6 +250,17 @@ def test_a_pace_that_is_none_is_refused(dead_letters: DeadLetterQueue, client: C
 
     assert "notice-error" in page
     assert dead_letters.is_untouched_with(ids)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "x", "٣"])
+def test_what_is_no_number_counts_as_not_given(dead_letters: DeadLetterQueue, client: Client, number: str) -> None:
+    ids = dead_letters.put(good("good-1"))
+
+    page = client.post(f"{LIST}redrive/", {"ids": ids, "per_second": number})
+    listed = client.get(LIST, {"start": number})
+
+    assert f'value="{DEFAULT_PER_SECOND}"' in page.content.decode()
+    assert ids[0] in listed.content.decode()
 
 
 @pytest.mark.parametrize("act", ["redrive", "purge"])

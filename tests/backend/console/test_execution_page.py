@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from console.templatetags.execution import address_of_begun
 from executions import aws, page_cache
 from executions.models import AuditEntry, ExecutionSample, TaskRecord, TaskStatus
 from tests.backend.executions.operated import Operated
@@ -414,3 +415,26 @@ def test_without_cloudwatch_the_page_says_that_there_are_no_log_lines(
     aws.forget_clients()
 
     assert "CloudWatch Logs was not reached" in html(staff, record, "?logs=1")
+
+
+@pytest.mark.parametrize(
+    ("arn", "page"),
+    [
+        ("arn:aws:states:us-east-2:123456789012:execution:m:x", "/console/tasks/arn:aws:states:"),
+        ("arn:aws:states:us-east-2:123456789012:execution:m/label:x", "https://us-east-2.console.aws.amazon.com/"),
+        ("arn:aws:states:us-east-2:123456789012:mapRun:m/label:x", "https://us-east-2.console.aws.amazon.com/"),
+    ],
+)
+def test_what_a_state_began_has_its_page_here_or_at_aws(arn: str, page: str) -> None:
+    aws.forget_clients()
+    assert address_of_begun(arn).startswith(page)
+
+
+def test_an_arn_in_an_output_that_is_no_tasks_breaks_no_page(staff: Client, operated: Operated) -> None:
+    nested = "arn:aws:states:us-east-2:123456789012:execution:m/label:x"
+    operated.server.functions["finish"] = lambda _event: {"said": nested}
+
+    page = html(staff, operated.run(), "?state=Finish")
+
+    assert nested in page
+    assert f'href="/console/tasks/{nested}' not in page

@@ -104,7 +104,7 @@ def test_a_page_draws_the_ways_as_often_as_they_were_taken(client: Client) -> No
     twin = client.get("/console/machines/guard_report.json").json()
     ways = {(way["source"], way["target"]): way for way in twin["ways"]}
     assert ways["By Kind", "Make Thumbnails"]["taken"] == 12
-    assert ways["By Kind", "Make Thumbnails"]["condition"] == "$.facts.kind is image or pdf"
+    assert ways["By Kind", "Make Thumbnails"]["condition"] == "$.facts.kind is image or video or audio or pdf"
     assert twin["samples"] == 4
 
 
@@ -174,6 +174,18 @@ def test_the_definition_and_the_graph_are_files(client: Client) -> None:
     assert graph["Content-Type"] == "image/svg+xml"
     assert "script-src" not in graph["Content-Security-Policy"]
     assert ElementTree.fromstring(graph.content).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  our own drawing
+
+
+def test_a_graph_that_can_not_be_drawn_is_no_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    record()
+    monkeypatch.setattr("console.views.machines.definition_of", lambda _workflow: {"StartAt": "<b>", "States": {}})
+
+    answer = client.get(f"{PAGE}graph.svg")
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "can not be drawn" in answer.content.decode()
+    assert "<b>" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("address", ["", "definition.json", "graph.svg"])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from console import masking
 from console.checks import check_masked_keys
 from console.masking import MASK, mask, payload_text
 
@@ -230,6 +231,20 @@ def test_the_largest_payload_is_masked_in_time_whatever_it_says(text: str) -> No
 def found(settings: Settings, patterns: list[str]) -> list[CheckMessage]:
     settings.CONSOLE_MASKED_KEYS = patterns
     return check_masked_keys()
+
+
+def test_a_text_that_comes_again_and_again_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, as_it_is = [], masking._read
+    monkeypatch.setattr(masking, "_read", lambda text: read.append(text) or as_it_is(text))  # type: ignore[func-returns-value]
+    event = {"input": json.dumps({"password": SECRET, "report": 7}), "state": "Load Report"}
+
+    masked = mask([event] * 1000)
+
+    assert (
+        masked
+        == [{"input": json.dumps({"password": MASK, "report": 7}, ensure_ascii=False), "state": "Load Report"}] * 1000
+    )
+    assert read.count(event["input"]) == read.count("Load Report") == read.count("state") == 1
 
 
 def test_the_usual_keys_are_in_order() -> None:

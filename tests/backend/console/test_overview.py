@@ -1,6 +1,6 @@
 """The overview: what needs a person, what is in line, and the last day, with AWS there or not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,6 +77,26 @@ def test_failures_are_told_by_error_those_first_that_can_soonest_be_redriven_no_
         ("redrivable", 1, "/console/tasks/?workflow=guard_report&redrivable=1&q=error%3AStorageUnavailable"),
     ]
     assert "DatabaseUnavailable. The first of them for 21 h" in client.get("/console/").content.decode()
+
+
+def test_a_secret_in_the_name_of_an_error_is_on_no_list(admin_client: Client) -> None:
+    record = failed("Refused password=hunter2", 1, payload={"report_id": 7})
+    addresses = ["", "overview.json", "tasks/", "tasks.json", f"tasks/{record.pk}/", f"tasks/{record.pk}.json"]
+
+    shown = [admin_client.get(f"/console/{address}").content.decode() for address in addresses]
+    shown.append(admin_client.get("/console/tasks/preview/", {"act": "restart", "id": record.pk}).content.decode())
+
+    assert [text for text in shown if "hunter2" in text] == []
+    assert [text for text in shown if "Refused password=•••" not in text and "\\u2022" not in text] == []
+
+
+def test_failures_of_an_error_are_told_since_the_first_of_them(client: Client) -> None:
+    failed("DatabaseUnavailable", 2)
+    first = failed("DatabaseUnavailable", 13.1)
+
+    [need] = client.get("/console/overview.json").json()["now"]["needs"]
+
+    assert datetime.fromisoformat(need["since"]) == first.finished_at
 
 
 def test_a_failure_that_was_restarted_needs_nobody_but_its_last_attempt_does(client: Client) -> None:

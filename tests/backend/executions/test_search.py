@@ -71,7 +71,14 @@ def test_the_first_page_is_whole_though_it_is_come_to_from_an_older_one() -> Non
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "2026-11-24T08:00:00,a", "2026-13-24T08:00:00+00:00,a", "2026-11-24T08:00:00+00:00,"]
+    "cursor",
+    [
+        "x",
+        "2026-11-24T08:00:00,a",
+        "2026-13-24T08:00:00+00:00,a",
+        "2026-11-24T08:00:00+00:00,",
+        "2026-11-24T08:00:00+00:00,\x00",
+    ],
 )
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
     with pytest.raises(OperationRefused, match="is no page of the list"):
@@ -120,7 +127,7 @@ def test_successes_of_schedules_are_left_out_unless_they_are_asked_for() -> None
 
 def test_only_what_aws_redrives_is_found_when_that_is_asked() -> None:
     old = NOW - timedelta(days=14, seconds=1)
-    failed(pk="yes", finished_at=old + timedelta(minutes=1))
+    failed(pk="yes", finished_at=old + timedelta(hours=1))  # NOW is when the run began
     failed(pk="old", finished_at=old)
     failed(pk="running", status=TaskStatus.RUNNING, finished_at=None)
     failed(pk="local", execution_arn="arn:aws:states:local:0:execution:m:x")

@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import translation
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from core.models import Shift, ShiftStatus
 from reports.contradictions import Kind, contradictions_of, holds, sentences_beside_files
@@ -109,6 +110,20 @@ def test_files_whose_content_is_unknown_are_not_the_same() -> None:
         ("gate.jpeg", "image/jpeg", ""),
         ("walk.mov", "video/mp4", ""),
         ("table.xlsx", "application/zip", ""),
+        ("table.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ""),
+        ("table.xlsx", "application/octet-stream", ""),
+        ("table.docx", "image/png", "table.docx is named as DOCX; its content is PNG."),
+        ("memo.m4a", "audio/mp4", ""),
+        ("memo.mp3", "audio/wav", "memo.mp3 is named as MP3; its content is WAV."),
+        ("memo.wav", "audio/mpeg", "memo.wav is named as WAV; its content is MP3."),
+        ("memo.amr", "audio/amr-wb", ""),
+        ("memo.amr", "application/octet-stream", ""),
+        ("memo.ogg", "audio/ogg", ""),
+        ("walk.webm", "audio/webm", ""),
+        ("walk.webm", "video/mp4", "walk.webm is named as WEBM; its content is MP4."),
+        ("gate.avif", "image/heic", "gate.avif is named as AVIF; its content is HEIC."),
+        ("gate.bmp", "application/octet-stream", "gate.bmp is named as BMP; its content is of no known type."),
+        ("gate.jpg", "video/quicktime", "gate.jpg is named as JPG; its content is MOV."),
         ("gate", "image/jpeg", ""),
         ("gate.jpg", "", ""),
     ],
@@ -218,3 +233,78 @@ def test_the_sentences_are_in_the_active_language() -> None:
         [(_kind, sentence)] = found_of(report)
 
     assert "3 días" in sentence
+
+
+def placed(**fields: Any) -> GuardReport:
+    return report_on_duty(**{"latitude": Decimal("40.700000"), "longitude": Decimal("-74.100000")} | fields)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "sentence"),
+    [
+        (40.7044, ""),
+        (40.7046, "gate.jpg was taken 510 m from the place of the report, as its camera tells."),
+        (40.7289, "gate.jpg was taken 3.2 km from the place of the report, as its camera tells."),
+    ],
+)
+def test_a_photo_taken_far_from_the_report_is_told_with_the_distance(latitude: float, sentence: str) -> None:
+    report = placed()
+    make_picture(report, "gate.jpg", latitude=latitude, longitude=-74.1)
+
+    assert found_of(report) == ([(Kind.TAKEN_ELSEWHERE, sentence)] if sentence else [])
+
+
+@pytest.mark.parametrize(
+    ("report_fields", "file_fields"),
+    [
+        ({"latitude": None, "longitude": None}, {"latitude": 50.0, "longitude": 8.0}),
+        ({}, {"latitude": None, "longitude": None}),
+    ],
+)
+def test_without_two_places_there_is_no_distance(report_fields: dict[str, Any], file_fields: dict[str, Any]) -> None:
+    report = placed(**report_fields)
+    make_picture(report, **file_fields)
+
+    assert found_of(report) == []
+
+
+@pytest.mark.parametrize(
+    ("late", "sentence"),
+    [
+        (timedelta(hours=-24), ""),
+        (timedelta(days=-2, minutes=-1), "taken 2 days before the time of the report, as its camera's clock tells."),
+        (timedelta(minutes=15), ""),
+        (timedelta(hours=3), "taken 3 hours after the time of the report, as its camera's clock tells."),
+    ],
+)
+def test_a_photo_taken_at_another_time_is_told_with_the_span(late: timedelta, sentence: str) -> None:
+    report = report_on_duty()
+    make_picture(report, "gate.jpg", captured_at=MOMENT + late)
+
+    assert found_of(report) == ([(Kind.TAKEN_AT_OTHER_TIME, f"gate.jpg was {sentence}")] if sentence else [])
+
+
+@pytest.mark.parametrize(("hours", "is_told"), [(18, False), (20, True), (-31, False), (-32, True)])
+def test_a_clock_whose_zone_is_not_known_may_be_set_to_any(hours: int, is_told: bool) -> None:
+    report = report_on_duty()  # in New York, five hours behind UTC: a clock of Kiribati is 19 hours ahead of it
+    make_picture(report, captured_at=MOMENT + timedelta(hours=hours), capture_zone_assumed=True)
+
+    assert (Kind.TAKEN_AT_OTHER_TIME in dict(found_of(report))) == is_told
+
+
+def test_the_limits_are_settings_and_nought_asks_for_none(settings: Settings) -> None:
+    report = placed()
+    make_picture(report, latitude=40.701, longitude=-74.1, captured_at=MOMENT - HOUR)
+
+    settings.EVIDENCE_MAX_METERS, settings.EVIDENCE_MAX_AGE_SECONDS = 100, 1800
+    assert set(dict(found_of(report))) == {Kind.TAKEN_ELSEWHERE, Kind.TAKEN_AT_OTHER_TIME}
+    settings.EVIDENCE_MAX_METERS = settings.EVIDENCE_MAX_AGE_SECONDS = 0
+    assert found_of(report) == []
+
+
+def test_a_refused_file_is_told_of_its_refusal_alone() -> None:
+    report = placed()
+    taken: dict[str, Any] = {"latitude": 50.0, "longitude": 8.0, "captured_at": MOMENT - timedelta(days=9)}
+    make_file(report, status=FileState.REJECTED, error="UnreadableImage", **taken)
+
+    assert set(dict(found_of(report))) == {Kind.REFUSED_FILE}

@@ -333,7 +333,7 @@ def test_a_day_of_any_size_fits_what_mail_programs_show_and_servers_take(text: s
     client = make_client()
     for number in range(3):
         fill(make_property(owner=client, name=f"{number}{text}"[:120], address=text), 20, text)
-    Thumbnail.objects.filter(size="email").update(size_bytes=400_000)
+    Thumbnail.objects.filter(size="medium", media_type="image/jpeg").update(size_bytes=400_000)
 
     mail = mail_to(client)
 
@@ -389,7 +389,7 @@ def test_the_sizes_that_a_mail_does_not_carry_cost_it_no_picture() -> None:
     place = make_property(owner=client)
     for _number in range(MAX_PICTURES):
         make_picture(report_at(place, guard=guard))
-    Thumbnail.objects.exclude(size="email").update(size_bytes=MAX_PICTURE_BYTES)
+    Thumbnail.objects.exclude(size="medium", media_type="image/jpeg").update(size_bytes=MAX_PICTURE_BYTES)
 
     assert len(mail_to(client).images) == MAX_PICTURES
 

@@ -14,7 +14,16 @@ from core.models import Property
 from reports.emails import MAX_PICTURES, report_email
 from reports.links import read_token
 from reports.models import FileState, GuardReport
-from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_user
+from tests.backend.people import (
+    make_file,
+    make_guard,
+    make_old_picture,
+    make_picture,
+    make_property,
+    make_report,
+    make_user,
+    make_video,
+)
 from workflows.contracts.guard_report import Recipient
 from workflows.errors import RecipientNotFound, ReportNotFound
 
@@ -89,6 +98,48 @@ def test_pictures_are_shown_inline_and_as_jpeg() -> None:
     assert {image.media_type for image in mail.images} == {"image/jpeg"}
     assert re.findall(r'src="cid:([^"]+)"', mail.html) == [image.content_id for image in mail.images]
     assert all(file.name in mail.html for file in files)
+
+
+def test_a_picture_recorded_before_each_size_had_a_jpeg_is_shown_as_its_mail_picture() -> None:
+    report = report_to()
+    file = make_old_picture(report)
+
+    (image,) = mail_of(report).images
+
+    assert image.key == file.thumbnails.get(size="email").key
+
+
+@pytest.mark.parametrize("left", ["image/webp", "image/jpeg"])
+def test_other_sizes_than_the_usual_are_shown_as_well(left: str) -> None:
+    report = report_to()
+    file = make_video(report)
+    file.thumbnails.exclude(media_type=left).delete()
+    file.thumbnails.filter(size="medium").delete()
+
+    (image,) = mail_of(report).images
+
+    assert image.key == file.thumbnails.get(size="small").key
+
+
+def test_what_plays_is_marked_and_its_facts_are_told() -> None:
+    report = report_to(latitude=Decimal("40.7"), longitude=Decimal("-74.1"))
+    moment = MOMENT.replace(day=20)
+    make_video(report, captured_at=moment, camera="Fairphone 5", latitude=40.7289, longitude=-74.1)
+    sound = {"kind": "audio", "media_type": "audio/amr", "width": None, "height": None, "duration_seconds": 7.1}
+    make_picture(report, "memo.amr", **sound)
+
+    mail = mail_of(report)
+
+    for body in (mail.html, mail.text):
+        assert "MP4 video, 1920 x 1080, 0:42, 2.1 MB" in body
+        assert "AMR sound, 0:07" in body
+        assert "Taken on 20 Nov 2026 14:05 with Fairphone 5" in body
+        assert "40.72890, -74.10000" in body
+        assert "walk.mp4 was taken 3.2 km from the place of the report" in body
+    assert "▶︎ Video, 0:42" in text_of(mail.html)
+    assert 'alt="Sound recording, 0:07: memo.amr"' in mail.html
+    assert "thumbnails" in mail.images[0].key
+    assert {image.media_type for image in mail.images} == {"image/jpeg"}
 
 
 def test_a_refused_file_is_named_with_its_reason() -> None:

@@ -14,7 +14,7 @@ from core.models import ApiKey, Guard
 from executions.models import TaskRecord
 from reports.models import GuardReport
 from reports.storage import SignedFileSystemStorage
-from tests.backend.people import make_guard, make_picture, make_report, make_shift, photo
+from tests.backend.people import make_file, make_guard, make_picture, make_report, make_shift, make_video, photo
 from workflows.errors import StorageUnavailable
 
 pytestmark = pytest.mark.django_db
@@ -301,8 +301,29 @@ def test_what_became_of_the_files_is_shown(app: APIClient, guard: Guard) -> None
         "pages": None,
     }  # fmt: skip
     assert [(made["size"], made["width"]) for made in shown["thumbnails"]] == [
-        ("small", 160), ("medium", 480), ("email", 480), ("large", 1280),
+        ("small", 160), ("small", 160), ("medium", 480), ("medium", 480), ("large", 1280), ("large", 1280),
     ]  # fmt: skip
+    assert {made["media_type"] for made in shown["thumbnails"]} == {"image/webp", "image/jpeg"}
+
+
+def test_what_the_camera_wrote_is_shown(app: APIClient, guard: Guard) -> None:
+    moment = datetime(2026, 11, 24, 19, 5, tzinfo=UTC)
+    taken: dict[str, Any] = {
+        "captured_at": moment,
+        "capture_zone_assumed": True,
+        "camera": "Fairphone 5",
+        "latitude": 40.7,
+    }
+    make_video(make_report(guard), **taken | {"longitude": -74.1})
+    make_file(make_report(guard), "x.zip", thumbnails_reason="None.")
+
+    (plain,), (shown,) = (report["files"] for report in app.get(URL).json()["results"])
+
+    assert datetime.fromisoformat(shown["captured_at"]) == moment
+    names = ("capture_zone_assumed", "camera", "latitude", "longitude", "duration_seconds", "frames")
+    assert [shown[name] for name in names] == [True, "Fairphone 5", 40.7, -74.1, 42.4, None]
+    assert (plain["thumbnails_reason"], plain["captured_at"], shown["thumbnails_reason"]) == ("None.", None, "")
+    assert shown["thumbnails"][2]["size"] == "preview"
 
 
 @pytest.mark.parametrize("number", [1, 7])

@@ -12,7 +12,15 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from reports.links import REPORT_PAGE_PATH, ReportLink, report_url
 from reports.models import FileState, GuardReport
-from tests.backend.people import make_file, make_picture, make_property, make_report, make_user
+from tests.backend.people import (
+    make_file,
+    make_old_picture,
+    make_picture,
+    make_property,
+    make_report,
+    make_user,
+    make_video,
+)
 from tests.backend.reports.clock import at
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +63,34 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     sources = re.findall(r'(?:src|srcset)="([^"]*)"', page)
     assert sources
     assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
+
+
+def test_a_video_shows_its_poster_frame_its_length_and_where_it_was_taken() -> None:
+    report = make_report(property=make_property())
+    taken: dict[str, Any] = {
+        "captured_at": datetime(2026, 11, 24, 19, 5, tzinfo=UTC),
+        "latitude": 40.7,
+        "longitude": -74.1,
+    }
+    make_video(report, **taken, capture_zone_assumed=True)
+
+    page = open_page(report, make_user()).content.decode()
+
+    assert "Video, 0:42" in page
+    assert "Taken on 24 Nov 2026 14:05 by the camera" in page
+    assert 'type="image/webp"' in page
+    assert re.search(r'<img src="/files/[^"]+/large.jpg"', page)
+    assert re.search(r'<img class="moving" src="/files/[^"]+/preview.webp"', page)
+    assert "openstreetmap.org/?mlat=40.700000" in page
+
+
+def test_a_picture_recorded_before_each_size_had_a_jpeg_is_still_shown() -> None:
+    report = make_report()
+    make_old_picture(report)
+
+    page = open_page(report, make_user()).content.decode()
+
+    assert "large.webp" in page
 
 
 def test_the_page_of_an_incident_says_how_it_stands() -> None:

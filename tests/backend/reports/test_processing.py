@@ -80,7 +80,9 @@ def test_the_api_lists_any_number_of_reports_with_their_processing_in_the_same_q
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
 
-    with django_assert_num_queries(4):  # count, reports, files, inquiries; thumbnails and people only where there are
+    with django_assert_num_queries(
+        5
+    ):  # count, reports, files, inquiries, shifts; thumbnails and people only where there are
         told = client.get("/api/guard-reports/").json()
 
     assert [report["processing"]["status"] for report in told["results"]] == ["READY"] * number

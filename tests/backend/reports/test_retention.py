@@ -114,7 +114,7 @@ def test_a_report_past_its_date_goes_with_all_that_is_its_own(media_root: Path) 
         "dry_run": False,
         "reports": 1,
         "files": 1,
-        "objects": 5,
+        "objects": 7,
         "bytes": expected_bytes,
         "task_records": 0,
         "held": 0,
@@ -221,7 +221,7 @@ def test_a_report_waits_while_a_file_is_at_work_that_may_take_over_its_thumbnail
     )
     ReportFile.objects.filter(pk=again.pk).update(status=FileState.ACCEPTED)
 
-    assert sweep()["objects"] == 4
+    assert sweep()["objects"] == 6
     assert stored(media_root.parent) == {again.key, key}
 
 
@@ -368,7 +368,7 @@ def test_a_crash_among_the_objects_leaves_every_row_and_the_next_sweep_ends_it(
     monkeypatch.undo()
 
     assert referred_to() == before
-    assert len(stored(media_root.parent)) == 3
+    assert len(stored(media_root.parent)) == 5
     with override_settings(RETENTION_REPORT_DAYS=100, RETENTION_DRY_RUN=False, MEDIA_ROOT=media_root):
         assert sweep()["reports"] == 1
     assert stored(media_root.parent) == set()
@@ -478,7 +478,7 @@ def test_on_s3_objects_are_deleted_by_their_whole_keys_and_many_at_once(
     for key in referred_to():
         bucket.put_object(Bucket="files", Key=key, Body=b"x")
 
-    assert sweep()["objects"] == 5
+    assert sweep()["objects"] == 7
     assert {found["Key"] for found in bucket.list_objects_v2(Bucket="files")["Contents"]} == referred_to()
     assert kept.key in referred_to()
 

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +240,45 @@ def test_a_later_result_replaces_the_earlier_one() -> None:
 
     file.refresh_from_db()
     assert (file.status, file.error, file.reason, file.thumbnails.count()) == ("accepted", "", "", 1)
+
+
+def test_what_the_camera_wrote_is_recorded_in_the_time_zone_of_the_property() -> None:
+    report = make_report(property=make_property(time_zone="Europe/Madrid"))
+    file = make_file(report, "walk.mp4")
+    taken = {"captured_at": "2026-11-24T14:05:00", "camera": "Fair\x00phone 5 ", "latitude": 40.7, "longitude": -74.1}
+    found = {"kind": contract.FileKind.VIDEO, "media_type": "video/mp4", "duration_seconds": 42.4, "frames": 2}
+
+    record_results(report.pk, [accepted(file, facts=contract.FileFacts(**FACTS.model_dump() | found | taken))])
+
+    file.refresh_from_db()
+    assert file.captured_at == datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
+    assert (file.capture_zone_assumed, file.camera, file.latitude, file.longitude) == (True, "Fairphone 5", 40.7, -74.1)
+    assert (file.kind, file.duration_seconds, file.frames) == ("video", 42.4, 2)
+
+    half = contract.FileFacts(**FACTS.model_dump() | {"latitude": 40.7, "captured_at": "0000-00-00T00:00:00"})
+    record_results(report.pk, [accepted(file, facts=half)])
+
+    again = ReportFile.objects.get(pk=file.pk)
+    assert (again.captured_at, again.capture_zone_assumed, again.camera, again.latitude) == (None, False, "", None)
+
+
+def test_a_size_is_recorded_once_for_each_media_type_and_why_there_is_none() -> None:
+    report = make_report()
+    file, bare = make_file(report, "gate.jpg"), make_file(report, "notes.zip")
+    jpeg = SMALL.model_copy(update={"media_type": "image/jpeg", "key": "thumbnails/a/small.jpg"})
+
+    record_results(
+        report.pk,
+        [
+            accepted(file, thumbnails=[SMALL, jpeg]),
+            accepted(bare, thumbnails=[], thumbnails_reason="None." + "x" * 900),
+        ],
+    )
+
+    assert [made.media_type for made in file.thumbnails.all()] == ["image/webp", "image/jpeg"]
+    bare.refresh_from_db()
+    assert bare.thumbnails_reason.startswith("None.")
+    assert len(bare.thumbnails_reason) == 500
 
 
 def test_results_of_other_reports_files_are_left_out() -> None:

@@ -78,7 +78,7 @@ def test_every_sample_is_sent_and_one_file_is_broken_and_one_fails_twice() -> No
 
     assert len(planned) >= MIN_REPORTS
     assert set(sent) == samples
-    assert sent.count("truncated.jpg") == 1
+    assert sent.count("truncated.jpg") == sent.count("floor-plan.svg") == 1
     assert len([name for upload in planned for name, _ in upload.files if MARK in name]) == 1
     assert [upload.files[0][0].startswith(refusal.MARK) for upload in planned].index(True) == 0
     assert {upload.guard_id for upload in planned} == {1, 2, 3}
@@ -136,6 +136,8 @@ def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path
     assert {name for name in names if name != "door.jpg"} == {
         "truncated.jpg",
         "brick-wall.jpg",
+        "cat.png",
+        "floor-plan.svg",
         "patrol-log.pdf",
         f"{MARK}.jpg",
         f"{refusal.MARK}.jpg",
@@ -150,7 +152,8 @@ def test_a_report_with_everything_in_place_has_no_problem() -> None:
     ("row", "path", "problem"),
     [
         (replace(GOOD_FILE, status="pending"), COFFEE, "has no verdict"),
-        (GOOD_FILE, SAMPLES / "truncated.jpg", "should have been rejected"),
+        (GOOD_FILE, SAMPLES / "truncated.jpg", "should have been rejected as UnreadableImage"),
+        (GOOD_FILE, SAMPLES / "floor-plan.svg", "should have been rejected as ActiveContent"),
         (replace(GOOD_FILE, status="rejected"), COFFEE, "without a reason"),
         (replace(GOOD_FILE, sha256="0" * 64), COFFEE, "another digest"),
         (replace(GOOD_FILE, thumbnails=0), COFFEE, "has 0 thumbnails"),

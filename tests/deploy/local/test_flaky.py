@@ -31,13 +31,13 @@ def test_a_marked_file_fails_twice_and_then_works(event: dict[str, Any]) -> None
         with pytest.raises(StorageUnavailable, match=f"on purpose, try {number}"):
             lambda_handler(event, None)
 
-    assert len(lambda_handler(event, None)["thumbnails"]) == 4
+    assert len(lambda_handler(event, None)["thumbnails"]) == 6
 
 
 def test_any_other_file_works_at_once(event: dict[str, Any]) -> None:
     event["file"]["name"] = "door.jpg"
 
-    assert len(lambda_handler(event, None)["thumbnails"]) == 4
+    assert len(lambda_handler(event, None)["thumbnails"]) == 6
 
 
 def test_a_file_that_waits_for_a_word_fails_by_one_word_and_works_by_another(
@@ -52,7 +52,7 @@ def test_a_file_that_waits_for_a_word_fails_by_one_word_and_works_by_another(
         lambda_handler(event, None)
     DiskObjects(tmp_path).write(key, b"work", "text/plain")
 
-    assert len(lambda_handler(event, None)["thumbnails"]) == 4
+    assert len(lambda_handler(event, None)["thumbnails"]) == 6
 
 
 def test_a_file_that_hears_no_word_is_given_up(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,18 @@ from lambdas.inspect_file.facts import inspect_file
 from lambdas.shared.limits import Limits
 from lambdas.shared.local_files import chunks_of
 from workflows.contracts.guard_report import FileKind
-from workflows.errors import UnreadableImage
+from workflows.errors import ActiveContent, UnreadableImage
 
 SAMPLES = Path(__file__).parents[3] / "deploy" / "local" / "samples"
 FILES = sorted(path for path in SAMPLES.iterdir() if path.name != "README.md")
-BROKEN = "truncated.jpg"
+BROKEN, HOSTILE = "truncated.jpg", "floor-plan.svg"
+KINDS = {
+    ".docx": FileKind.OTHER,
+    ".m4a": FileKind.AUDIO,
+    ".mp4": FileKind.VIDEO,
+    ".pdf": FileKind.PDF,
+    ".txt": FileKind.OTHER,
+}
 
 
 def test_the_list_names_every_file_and_its_rights() -> None:
@@ -27,16 +34,21 @@ def test_they_stay_small() -> None:
     assert sum(path.stat().st_size for path in FILES) < 1_500_000
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name != BROKEN], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.name not in {BROKEN, HOSTILE}], ids=lambda path: path.name
+)
 def test_a_sample_is_accepted(path: Path) -> None:
-    kinds = {".pdf": FileKind.PDF, ".txt": FileKind.OTHER}
-
-    assert inspect_file(path.name, chunks_of(path), Limits()).kind == kinds.get(path.suffix, FileKind.IMAGE)
+    assert inspect_file(path.name, chunks_of(path), Limits()).kind == KINDS.get(path.suffix, FileKind.IMAGE)
 
 
 def test_the_broken_sample_is_rejected() -> None:
     with pytest.raises(UnreadableImage, match="cut off"):
         inspect_file(BROKEN, chunks_of(SAMPLES / BROKEN), Limits())
+
+
+def test_the_hostile_sample_is_rejected() -> None:
+    with pytest.raises(ActiveContent, match="script"):
+        inspect_file(HOSTILE, chunks_of(SAMPLES / HOSTILE), Limits())
 
 
 def test_one_sample_is_on_its_side_and_tells_a_place() -> None:

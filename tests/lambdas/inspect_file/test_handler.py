@@ -1,6 +1,8 @@
 """The step from event to answer, and the command by hand."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,10 @@ import pytest
 
 from lambdas.inspect_file.__main__ import main
 from lambdas.inspect_file.handler import lambda_handler
+from lambdas.shared.decoding.process import Decoder, Run
 from tests.lambdas.pictures import corners, encoded, pdf
 from workflows.contracts.guard_report import FileFacts
-from workflows.errors import FileMissing
+from workflows.errors import DecoderCrashed, FileMissing
 
 
 @pytest.fixture
@@ -63,4 +66,67 @@ def test_by_hand_each_file_has_one_line_and_none_stops_the_others(
     ] * 2
     assert (lines[0]["width"], lines[2]["pages"], lines[1]["error"]) == (60, 2, "UnreadableImage")
     assert (lines[3]["error"], lines[5]["error"], lines[6]["error"]) == ("FileEmpty", "FileMissing", "FileMissing")
-    assert all(line["seconds"] >= 0 for line in lines)
+    assert all(line["seconds"] >= 0 < line["peak_mb"] for line in lines)
+    # What is known without decoding is told of a rejected file too.
+    assert (lines[1]["kind"], len(lines[1]["sha256"])) == ("image", 64)
+
+
+def test_by_hand_what_is_no_file_or_has_a_name_that_is_no_text_has_a_line_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    odd = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    odd.write_bytes(b"text")
+    names = [str(tmp_path / "pipe"), str(odd), str(tmp_path / ("x" * 300)), "/dev/zero"]
+
+    assert main(names) == 0
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["file"] for line in lines] == names
+    assert [line.get("error") for line in lines] == ["FileMissing", None, "FileMissing", "FileMissing"]
+
+
+def test_by_hand_a_limit_that_is_no_number_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DECODER_MEMORY_MIB", "much")
+
+    with pytest.raises(SystemExit) as exited:
+        main(["file"])
+
+    assert exited.value.code == 2
+    assert "DECODER_MEMORY_MIB is 'much'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"width": -1},
+        {"sha": "x"},
+        {"media_type": "text/html; charset=x"},
+        {"media_type": 5},
+        {"kind": "paper"},
+        {"camera": "x" * 121},
+        {"latitude": 91.0},
+    ],
+)
+@pytest.mark.usefixtures("root")
+def test_a_decoder_can_tell_no_facts_that_are_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+) -> None:
+    (root / "media" / "front-door.jpg").write_bytes(encoded(corners(), "PNG"))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Run(answer))
+
+    with pytest.raises(DecoderCrashed):
+        lambda_handler(event("media/front-door.jpg"), None)
+
+
+def test_a_decoder_has_no_say_in_digest_and_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(corners(), "PNG")
+    (root / "media" / "front-door.jpg").write_bytes(data)
+    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"size_bytes": 1, "sha256": "0" * 64, "kind": "audio"}))
+
+    answer = lambda_handler(event("media/front-door.jpg"), None)
+
+    assert (answer["size_bytes"], answer["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    assert answer["kind"] == "audio"  # whether a film has pictures shows as it is decoded

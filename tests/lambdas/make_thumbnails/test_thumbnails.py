@@ -3,25 +3,35 @@
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from deploy.closure import ROOT
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails.__main__ import main
-from lambdas.make_thumbnails.forms import EMAIL, Form, read_forms
+from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
 from lambdas.make_thumbnails.handler import lambda_handler
-from lambdas.make_thumbnails.thumbnails import make_thumbnails
+from lambdas.make_thumbnails.thumbnails import NO_PICTURE, NOTHING_TO_SEE, make_thumbnails
+from lambdas.shared.decoding.process import Decoder, Run
 from lambdas.shared.limits import Limits
 from lambdas.shared.objects import DiskObjects
 from lambdas.shared.settings import SettingError
 from tests.lambdas.pictures import corners, encoded, pdf
-from workflows.contracts.guard_report import FileFacts, StoredFile, Thumbnail, ThumbnailSet
-from workflows.errors import FileMissing
+from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
+from workflows.errors import DecoderCrashed, FileMissing
 
-FORMS = [Form("small", 160), Form("medium", 480), Form("large", 1280), EMAIL]
+FORMS = [
+    Form(name, edge, media_type)
+    for name, edge in (("small", 160), ("medium", 480), ("large", 1280))
+    for media_type in (WEBP, JPEG)
+]
 FILE = StoredFile(file_id=1, key="media/door.jpg", name="door.jpg")
 
 
@@ -53,20 +63,19 @@ def stored(objects: DiskObjects, data: bytes) -> FileFacts:
 
 
 def thumbnails_of(objects: DiskObjects, facts: FileFacts, forms: list[Form] = FORMS) -> list[Thumbnail]:
-    return make_thumbnails(FILE, facts, objects, forms, Limits())
+    return make_thumbnails(FILE, facts, objects, forms, Limits()).thumbnails
 
 
-def test_there_are_three_sizes_and_one_for_mails(objects: WatchedObjects) -> None:
+def test_there_are_three_sizes_each_as_webp_and_as_jpeg(objects: WatchedObjects) -> None:
     data = encoded(corners(2000, 1500), "JPEG")
     digest = hashlib.sha256(data).hexdigest()
 
     thumbnails = thumbnails_of(objects, stored(objects, data))
 
     assert [(thumbnail.size, thumbnail.key, thumbnail.width, thumbnail.height) for thumbnail in thumbnails] == [
-        ("small", f"thumbnails/{digest}/small.webp", 160, 120),
-        ("medium", f"thumbnails/{digest}/medium.webp", 480, 360),
-        ("large", f"thumbnails/{digest}/large.webp", 1280, 960),
-        ("email", f"thumbnails/{digest}/email.jpg", 480, 360),
+        (name, f"thumbnails/{digest}/{name}.{ending}", width, height)
+        for name, width, height in (("small", 160, 120), ("medium", 480, 360), ("large", 1280, 960))
+        for ending in ("webp", "jpg")
     ]
 
 
@@ -86,7 +95,7 @@ def test_what_is_told_of_a_thumbnail_is_so(objects: WatchedObjects, data: bytes)
 def test_nothing_is_scaled_up(objects: WatchedObjects) -> None:
     thumbnails = thumbnails_of(objects, stored(objects, encoded(corners(200, 100), "PNG")))
 
-    assert [(thumbnail.width, thumbnail.height) for thumbnail in thumbnails] == [(160, 80)] + 3 * [(200, 100)]
+    assert [(thumbnail.width, thumbnail.height) for thumbnail in thumbnails] == 2 * [(160, 80)] + 4 * [(200, 100)]
 
 
 @pytest.mark.parametrize("data", [encoded(corners(700, 500), "JPEG"), pdf(300, 200), encoded(corners(9, 700), "PNG")])
@@ -108,18 +117,18 @@ def test_a_first_attempt_looks_for_thumbnails_once(objects: WatchedObjects) -> N
 
     thumbnails_of(objects, facts)
 
-    assert objects.was_read == [EMAIL.key_of(facts.sha256), FILE.key]
+    assert objects.was_read == [FORMS[-1].key_of(facts.sha256), FILE.key]
 
 
-@pytest.mark.parametrize("lost", [form.name for form in FORMS])
+@pytest.mark.parametrize("lost", FORMS, ids=lambda form: f"{form.name}-{form.media_type}")
 def test_an_attempt_that_died_half_way_is_done_again_with_the_same_bytes(
-    objects: WatchedObjects, tmp_path: Path, lost: str
+    objects: WatchedObjects, tmp_path: Path, lost: Form
 ) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     first = thumbnails_of(objects, facts)
     before = {thumbnail.key: objects.read(thumbnail.key) for thumbnail in first}
-    (path,) = (tmp_path / thumbnail.key for thumbnail in first if thumbnail.size == lost)
-    path.write_bytes(b"not a picture") if lost == "small" else path.unlink()
+    path = tmp_path / lost.key_of(facts.sha256)
+    path.write_bytes(b"not a picture") if lost.name == "small" else path.unlink()
 
     assert thumbnails_of(objects, facts) == first
     assert {thumbnail.key: objects.read(thumbnail.key) for thumbnail in first} == before
@@ -129,7 +138,7 @@ def test_other_sizes_are_made_anew(objects: WatchedObjects) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     thumbnails_of(objects, facts)
 
-    small, _ = thumbnails_of(objects, facts, [Form("small", 100), EMAIL])
+    small, _ = thumbnails_of(objects, facts, [Form("small", 100), FORMS[-1]])
 
     assert (small.width, small.height) == (100, 71)
 
@@ -143,8 +152,78 @@ def test_a_file_that_changed_since_its_inspection_gets_no_thumbnails(objects: Wa
     assert objects.was_written == [FILE.key, FILE.key]
 
 
-def test_a_file_of_another_kind_has_no_thumbnails(objects: WatchedObjects) -> None:
-    assert thumbnails_of(objects, stored(objects, b"text")) == []
+def test_a_file_of_another_kind_has_no_thumbnails_and_is_not_read(objects: WatchedObjects) -> None:
+    facts = stored(objects, b"text")
+    objects.was_read.clear()
+
+    assert make_thumbnails(FILE, facts, objects, FORMS, Limits()) == ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
+    assert objects.was_read == []
+
+
+WEBP_DATA, JPEG_DATA = encoded(corners(30, 20), "WEBP"), encoded(corners(30, 20), "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "files"),
+    [
+        (None, []),
+        ("small", [WEBP_DATA]),
+        ([], [WEBP_DATA]),
+        ([["small", WEBP, 30, 20]], []),
+        ([["small", WEBP, 30]], [WEBP_DATA]),
+        ([["small", WEBP, 31, 20]], [WEBP_DATA]),
+        ([["small", WEBP, 30, 20]], [JPEG_DATA]),
+        ([["small", WEBP, 30, 20]], [b"<script>"]),
+        ([["huge", WEBP, 30, 20]], [WEBP_DATA]),
+        ([["small", "text/html", 30, 20]], [WEBP_DATA]),
+        ([["small", WEBP, 30, 20], ["small", WEBP, 30, 20]], [WEBP_DATA, WEBP_DATA]),
+        ([["small", WEBP, 1000, 20]], [encoded(corners(1000, 20), "WEBP")]),
+        ([[["small"], WEBP, 30, 20]], [WEBP_DATA]),
+    ],
+)
+def test_what_a_decoder_was_not_asked_for_reaches_no_store(
+    objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, drawn: object, files: list[bytes]
+) -> None:
+    facts = stored(objects, encoded(corners(700, 500), "JPEG"))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": drawn}, files))
+
+    with pytest.raises(DecoderCrashed):
+        thumbnails_of(objects, facts)
+    assert objects.was_written == [FILE.key]
+
+
+def test_where_nothing_was_drawn_the_set_says_so(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = stored(objects, encoded(corners(700, 500), "JPEG"))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": []}))
+
+    assert make_thumbnails(FILE, facts, objects, FORMS, Limits()) == ThumbnailSet(thumbnails=[], reason=NOTHING_TO_SEE)
+
+
+def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = stored(objects, encoded(corners(700, 500), "JPEG")).model_copy(update={"kind": FileKind.VIDEO})
+    asked: list[str] = []
+
+    def run(_decoder: Decoder, job: str, *given: Any) -> Run:
+        asked.extend([job, *(form["name"] for form in given[-1]["forms"])])
+        return Run({"drawn": [[PREVIEW_FORM.name, WEBP, 30, 20]]}, [WEBP_DATA])
+
+    monkeypatch.setattr(Decoder, "run", run)
+
+    [preview] = thumbnails_of(objects, facts)
+
+    assert asked == ["video", *(form.name for form in FORMS), "preview"]
+    assert preview.key == f"thumbnails/{facts.sha256}/preview.webp"
+
+
+def test_the_function_itself_decodes_nothing() -> None:
+    code = (
+        "import lambdas.make_thumbnails.handler, lambdas.inspect_file.handler, sys;"
+        "print(sorted({'PIL', 'av', 'pi_heif', 'pypdfium2', 'pyvips'} & sys.modules.keys()))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "AWS_LAMBDA_FUNCTION_NAME"}
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+
+    assert told.stdout.strip() == b"[]"
 
 
 def test_the_sizes_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,10 +231,14 @@ def test_the_sizes_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_forms() == FORMS
 
     monkeypatch.setenv("THUMBNAIL_SIZES", "huge=2000, tiny = 32")
-    assert read_forms() == [Form("tiny", 32), Form("huge", 2000), EMAIL]
+    assert read_forms() == [
+        Form(name, edge, media_type) for name, edge in (("tiny", 32), ("huge", 2000)) for media_type in (WEBP, JPEG)
+    ]
 
 
-@pytest.mark.parametrize("text", ["small", "small=0", "small=1,small=2", "a/b=3", "email=10", "small=160,", "x=99999"])
+@pytest.mark.parametrize(
+    "text", ["small", "small=0", "small=1,small=2", "a/b=3", "preview=10", "small=160,", "x=99999"]
+)
 def test_sizes_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("THUMBNAIL_SIZES", text)
 
@@ -172,23 +255,39 @@ def test_the_step_answers_with_the_set(tmp_path: Path, monkeypatch: pytest.Monke
     answer = lambda_handler(event, None)
 
     sizes = [thumbnail.size for thumbnail in ThumbnailSet.model_validate(answer).thumbnails]
-    assert sizes == ["small", "medium", "large", "email"]
+    assert sizes == [form.name for form in FORMS]
 
 
 def test_by_hand_the_pictures_lie_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other").mkdir()
     (tmp_path / "door.png").write_bytes(encoded(corners(700, 500), "PNG"))
+    (tmp_path / "other" / "door.png").write_bytes(encoded(corners(300, 200), "PNG"))
     (tmp_path / "log.pdf").write_bytes(pdf())
     (tmp_path / "note.txt").write_bytes(b"text")
-    files = [str(tmp_path / name) for name in ("door.png", "log.pdf", "note.txt")]
+    (tmp_path / "broken.png").write_bytes(encoded(corners(700, 500), "PNG")[:200])
+    files = [str(tmp_path / name) for name in ("door.png", "log.pdf", "note.txt", "broken.png", "other/door.png")]
 
     assert main([*files, "--out", str(tmp_path / "out")]) == 0
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["verdict"] for line in lines] == ["accepted", "accepted", "rejected"]
-    with Image.open(lines[0]["thumbnails"]["medium"]["path"]) as image:
+    assert [line["file"] for line in lines] == files
+    assert [line["verdict"] for line in lines] == ["accepted"] * 3 + ["rejected", "accepted"]
+    assert [line["reason"] is None for line in lines] == [True, True, False, False, True]
+    assert all(line["seconds"] > 0 < line["peak_mb"] for line in lines)
+    with Image.open(lines[0]["thumbnails"]["medium image/webp"]["path"]) as image:
         assert image.size == (480, 343)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        f"{name}.{size}"
-        for name in ("door.png", "log.pdf")
-        for size in ("email.jpg", "large.webp", "medium.webp", "small.webp")
-    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        f"{name}.{form.name}.{'jpg' if form.is_jpeg else 'webp'}"
+        for name in ("door.png", "door.png-2", "log.pdf")
+        for form in FORMS
+    )
+
+
+def test_by_hand_a_folder_that_can_not_be_made_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("a file")
+
+    with pytest.raises(SystemExit) as exited:
+        main([str(tmp_path / "out"), "--out", str(tmp_path / "out")])
+
+    assert exited.value.code == 2
+    assert "can not be made: File exists. Name a folder that can." in capsys.readouterr().err

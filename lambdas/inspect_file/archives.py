@@ -1,0 +1,180 @@
+"""Unpacks archives to nothing: every entry is read to its end, within bounds, and kept nowhere.
+
+What an archive says of its sizes is not believed; what comes out is counted.
+"""
+
+import bz2
+import io
+import lzma
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from lambdas.inspect_file.kinds import BZIP2, GZIP
+from workflows.errors import DecompressionBomb, UnreadableDocument
+
+_STEP_BYTES = 256 * 1024
+_MAX_DEPTH = 4
+# An entry of the central directory has 46 bytes and a name: this is some 100,000 files.
+_MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
+_MAX_INNER_BYTES = 64 * 1024 * 1024
+# No paper packs so well at this size; a whole office document stays under 100 to 1.
+_BOMB_FROM_BYTES, _BOMB_RATIO = 64 * 1024 * 1024, 200
+_ENCRYPTED = 0x1
+_END = b"PK\x05\x06"
+_REMEDY = "Upload the files one by one."
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error, IndexError)
+HEAD_KEPT_BYTES = 64 * 1024
+
+
+@dataclass
+class Budget:
+    """How many bytes may still come out of one file, whatever lies within what."""
+
+    key: str
+    max_bytes: int
+    packed_bytes: int
+    spent: int = 0
+
+    def spend(self, size: int) -> None:
+        """Count bytes. Raises DecompressionBomb when there are too many, by the limit or for so small a file."""
+        self.spent += size
+        if self.spent > self.max_bytes:
+            problem = f"unpacks to more than {self.max_bytes:,} bytes."
+            raise DecompressionBomb(self.key, problem, _REMEDY)
+        if self.spent > _BOMB_FROM_BYTES and self.spent > self.packed_bytes * _BOMB_RATIO:
+            raise DecompressionBomb(self.key, f"unpacks to more than {_BOMB_RATIO} times its size.", _REMEDY)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in an archive: its name, and how it begins."""
+
+    name: str
+    head: bytes
+
+
+def read_zip(file: IO[bytes], budget: Budget, depth: int = 1) -> list[Entry]:
+    """Read every entry of a ZIP and of those within it, and return those of the outermost.
+
+    Raises DecompressionBomb (too many bytes, entries or archives in archives; entries that overlap) and
+    UnreadableDocument (cut off, damaged, protected by a password).
+    """
+    _refuse_many_entries(file, budget.key)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+            _refuse_overlaps(infos, budget.key)
+            return [_read_entry(archive, info, budget, depth) for info in infos if not info.is_dir()]
+    except NotImplementedError as error:
+        raise UnreadableDocument(budget.key, "is packed in a way that nothing here unpacks.", _REMEDY) from error
+    except RuntimeError as error:  # what zipfile raises where a password is needed
+        raise _protected(budget.key) from error
+    except _BROKEN as error:
+        raise UnreadableDocument(budget.key, "is an archive that is cut off or damaged.", _REMEDY) from error
+
+
+def read_packed(file: IO[bytes], media_type: str, budget: Budget) -> bytes:
+    """Read a gzip, bzip2 or xz to its end and return how its content begins.
+
+    Raises DecompressionBomb and UnreadableDocument.
+    """
+    head = b""
+    try:
+        for chunk in _unpacked(file, media_type):
+            budget.spend(len(chunk))
+            head += chunk[: HEAD_KEPT_BYTES - len(head)]
+    except _BROKEN as error:
+        raise UnreadableDocument(budget.key, "is an archive that is cut off or damaged.", _REMEDY) from error
+    return head
+
+
+def _refuse_many_entries(file: IO[bytes], key: str) -> None:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 65_557))
+    tail = file.read()
+    file.seek(0)
+    found = tail.rfind(_END)
+    if found < 0 or len(tail) < found + 22:
+        raise UnreadableDocument(key, "is an archive that is cut off or damaged.", "Upload it again.")
+    directory_bytes = struct.unpack_from("<L", tail, found + 12)[0]
+    # In ZIP64 the true size lies elsewhere; so large an archive fits no limit here, and a small one needs none.
+    if directory_bytes != 0xFFFFFFFF and directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise DecompressionBomb(key, "is an archive of too many files.", _REMEDY)
+    zip64 = tail.rfind(b"PK\x06\x06", 0, found)
+    if zip64 >= 0 and len(tail) >= zip64 + 48 and struct.unpack_from("<Q", tail, zip64 + 40)[0] > _MAX_DIRECTORY_BYTES:
+        raise DecompressionBomb(key, "is an archive of too many files.", _REMEDY)
+
+
+def _refuse_overlaps(infos: list[zipfile.ZipInfo], key: str) -> None:
+    end = -1
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise DecompressionBomb(key, "is an archive whose files lie within each other.", _REMEDY)
+        end = info.header_offset + 30 + info.compress_size
+
+
+def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget, depth: int) -> Entry:
+    if info.flag_bits & _ENCRYPTED:
+        raise _protected(budget.key)
+    inner, size, head = None, 0, b""
+    with archive.open(info) as content:
+        while chunk := content.read(_STEP_BYTES):
+            budget.spend(len(chunk))
+            size += len(chunk)
+            if not head and chunk.startswith(b"PK\x03\x04"):
+                inner = io.BytesIO()
+            if inner is not None and size <= _MAX_INNER_BYTES:
+                inner.write(chunk)
+            head += chunk[: HEAD_KEPT_BYTES - len(head)]
+    if inner is not None:
+        _read_inner(inner, size, budget, depth)
+    return Entry(info.filename, head)
+
+
+def _read_inner(inner: IO[bytes], size: int, budget: Budget, depth: int) -> None:
+    if depth >= _MAX_DEPTH or size > _MAX_INNER_BYTES:
+        raise DecompressionBomb(budget.key, f"has archives within archives, more than {_MAX_DEPTH} deep.", _REMEDY)
+    try:
+        read_zip(inner, budget, depth + 1)
+    except UnreadableDocument as error:
+        if "password" in error.problem:
+            raise
+        # A damaged archive within a whole one is kept as it is: nothing here opens it.
+
+
+def _protected(key: str) -> UnreadableDocument:
+    return UnreadableDocument(key, "is protected by a password.", "Upload it without a password.")
+
+
+def _unpacked(file: IO[bytes], media_type: str) -> Iterator[bytes]:
+    """Yield what is packed, in pieces of bounded size. Members may follow each other, and zeros the last."""
+    while head := re.sub(rb"^\x00+", b"", file.read(_STEP_BYTES)):
+        yield from _member(file, head, media_type)
+
+
+def _member(file: IO[bytes], rest: bytes, media_type: str) -> Iterator[bytes]:
+    if media_type == GZIP:
+        yield from _inflated(file, rest)
+        return
+    unpacker = bz2.BZ2Decompressor() if media_type == BZIP2 else lzma.LZMADecompressor(memlimit=256 * 1024 * 1024)
+    while not unpacker.eof:
+        yield unpacker.decompress(rest, _STEP_BYTES)
+        rest = file.read(_STEP_BYTES) if unpacker.needs_input and not unpacker.eof else b""
+        if unpacker.needs_input and not rest and not unpacker.eof:
+            raise EOFError
+    file.seek(-len(unpacker.unused_data), io.SEEK_CUR)
+
+
+def _inflated(file: IO[bytes], rest: bytes) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(31)
+    while not unpacker.eof:
+        yield unpacker.decompress(rest, _STEP_BYTES)
+        rest = unpacker.unconsumed_tail or (b"" if unpacker.eof else file.read(_STEP_BYTES))
+        if not rest and not unpacker.eof:
+            raise EOFError
+    file.seek(-len(unpacker.unused_data), io.SEEK_CUR)

@@ -1,0 +1,25 @@
+"""Reads the facts of a picture, and whether it is whole."""
+
+from typing import Any
+
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.exif import facts_of
+from lambdas.shared.images import open_picture
+from lambdas.shared.limits import Limits
+
+# To know that a picture is whole it is decoded at the coarsest that its format allows.
+_COARSEST_EDGE = 1
+
+
+def inspect_picture(file: MediaFile, limits: Limits) -> dict[str, Any]:
+    """Return fields of FileFacts: width and height as it is seen, frames if several, and what the camera wrote.
+
+    Every byte that the first frame needs is read, so a truncated file does not pass.
+    Raises UnreadableImage, and FileTooLarge over a limit, before memory is taken for the pixels.
+    """
+    with open_picture(file, limits, _COARSEST_EDGE) as picture:
+        picture.pixels.avg()  # reads all of it, and keeps none
+        facts: dict[str, Any] = {"width": picture.width, "height": picture.height}
+        if picture.frames > 1:
+            facts["frames"] = picture.frames
+        return {**facts, **facts_of(picture.exif)}

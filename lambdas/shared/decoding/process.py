@@ -1,0 +1,190 @@
+"""The function's side of decoding: keeps the decoder's processes, and ends them where a file is too much for them."""
+
+import atexit
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.shared.decoding.child import Child, ProcessEnded, ProcessTooLarge, ProcessTooSlow
+from lambdas.shared.decoding.confinement import hide_memory
+from lambdas.shared.decoding.jobs import Decoded
+from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence
+from lambdas.shared.decoding.words import says_memory_is_out
+from lambdas.shared.limits import MIB, Limits
+from lambdas.shared.receiving import ReceivedFile
+from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileRejected
+
+# One that has grown beyond this gives it back by ending.
+KEPT_BYTES = 256 * MIB
+# A process that dies while it holds this much of what it may hold has died of it.
+_NEARLY_ALL = 0.85
+_REJECTIONS = {rejection.__name__: rejection for rejection in FileRejected.__subclasses__()}
+_MAX_SENTENCE = 500
+_ENDED = (DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut)
+_SAVE_AGAIN = "Save it again, smaller or in another format, and upload that."
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run(Decoded):
+    """What a job answered, and what it took: seconds by the clock, and the most bytes of memory of its process."""
+
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+class Decoder:
+    """Processes in which the jobs of one module run, one job at a time in each; they stay for the next file.
+
+    Safe in threads: as many jobs run at once as there are processors, others wait for their turn. A process begins
+    with the first job, ends with its parent, and is replaced after a crash, a time-out, or once it has grown.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module  # its dotted name; it has a JOBS, and may have a WARM
+        self.last_peak_bytes = 0  # of the job that ended last, however it ended: for one who runs one at a time
+        self._idle: list[Child] = []
+        self._lock, self._owner = threading.Lock(), os.getpid()
+        self._turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+        atexit.register(self.close)
+
+    def prepare(self, limits: Limits) -> None:
+        """Start a process if none is there, without waiting for it: it loads its libraries while a file arrives."""
+        self._forget_those_of_a_parent()
+        with self._lock:
+            if not self._idle:
+                self._idle.append(self._new(limits))
+
+    def run(
+        self, job: str, received: ReceivedFile, key: str, media_type: str, limits: Limits, given: Mapping[str, Any]
+    ) -> Run:
+        """Run a job on a file. Safe to retry: a job writes nothing.
+
+        Raises the leaf of FileRejected that the job raised, or one of the decoder's own: DecoderCrashed,
+        DecoderOutOfMemory, DecoderTimedOut; and ProcessNotStarted where no file is to blame.
+        """
+        fields = {"job": job, "key": key, "media_type": media_type, "size_bytes": received.size_bytes}
+        request = json.dumps({**fields, "limits": limits.to_json(), "given": given}, allow_nan=False).encode()
+        self._forget_those_of_a_parent()
+        with self._turns:
+            child = self._take(limits)
+            was_used = child.was_used
+            outcome = self._attempt(child, request, received, key, limits)
+            if was_used and isinstance(outcome, DecoderCrashed | DecoderOutOfMemory):
+                # An earlier file may have spoiled the process; this one is not refused for that.
+                outcome = self._attempt(self._new(limits), request, received, key, limits)
+        if isinstance(outcome, FileRejected):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """End the processes that are at no job."""
+        self._forget_those_of_a_parent()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.end()
+
+    def _attempt(
+        self, child: Child, request: bytes, received: ReceivedFile, key: str, limits: Limits
+    ) -> Run | FileRejected:
+        outcome: Run | FileRejected | None = None
+        try:
+            child.wait_until_ready()
+            started = time.monotonic()
+            try:
+                frame = child.ask(request, received.file.fileno(), limits.decoder_seconds)
+                seconds = time.monotonic() - started
+                child.note_peak(frame.body.get("peak_bytes"))
+                outcome = _outcome_of(frame, key, limits, seconds)
+            except (ProcessEnded, ProcessTooLarge, ProcessTooSlow, AnswerInvalid) as error:
+                child.resident_bytes()
+                outcome = _refusal(child, error, key, limits)
+            self.last_peak_bytes = child.peak_bytes
+            return outcome
+        finally:
+            self._put_back(child, outcome)
+
+    def _new(self, limits: Limits) -> Child:
+        hide_memory()  # before anybody is there to look; a fork may be as open as its parent was
+        return Child(self.module, limits.decoder_memory_mib)
+
+    def _take(self, limits: Limits) -> Child:
+        while True:
+            with self._lock:
+                child = self._idle.pop() if self._idle else None
+            if child is None:
+                return self._new(limits)
+            if child.is_sound and child.memory_mib == limits.decoder_memory_mib:
+                return child
+            child.end()
+
+    def _put_back(self, child: Child, outcome: Run | FileRejected | None) -> None:
+        is_sound = outcome is not None and not isinstance(outcome, _ENDED)
+        if is_sound and child.resident_bytes() <= KEPT_BYTES:
+            with self._lock:
+                self._idle.append(child)
+        else:
+            child.end()
+
+    def _forget_those_of_a_parent(self) -> None:
+        """A fork takes the sockets along: two processes would talk to one decoder."""
+        if self._owner == os.getpid():
+            return
+        idle, self._idle, self._owner = self._idle, [], os.getpid()
+        self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
+        for child in idle:
+            child.forget()
+
+
+def _outcome_of(frame: Frame, key: str, limits: Limits, seconds: float) -> Run | FileRejected:
+    """Return the answer, or what the job has raised."""
+    match frame.body:
+        case {"answer": dict(answer), "peak_bytes": int(peak_bytes)}:
+            return Run(answer, frame.files, seconds, peak_bytes)
+        case {"rejection": {"name": str(name), "problem": problem, "remedy": remedy}} if name in _REJECTIONS:
+            sentences = (as_sentence(text, _MAX_SENTENCE) for text in (problem, remedy))
+            return _REJECTIONS[name](key, *sentences)
+        case {"failure": "MemoryError"}:
+            return _out_of_memory(key, limits)
+        case {"failure": failure, "text": text}:
+            _logger.warning("decoder failed at %s: %s %s", key, as_sentence(failure, 80), as_sentence(text, 1000))
+            return _crashed(key, f"({as_sentence(failure, 80)})")
+    return _crashed(key, "(an answer that is none)")
+
+
+def _refusal(child: Child, error: Exception, key: str, limits: Limits) -> FileRejected:
+    """Return what a file is refused for at which its process has failed."""
+    if isinstance(error, ProcessTooSlow):
+        return _timed_out(key, limits)
+    if isinstance(error, ProcessTooLarge):
+        return _out_of_memory(key, limits)
+    if isinstance(error, AnswerInvalid):
+        _logger.warning("decoder of %s %s", key, error)
+        return _crashed(key, "(an answer that is none)")
+    ended_by = child.ended_by
+    _logger.warning("decoder ended by %s at %s: %s", ended_by, key, as_sentence(child.words, 2000))
+    held = max(child.data_bytes, child.peak_bytes) / (limits.decoder_memory_mib * MIB)
+    # Nobody but the kernel sends SIGKILL here, where the machine's memory is out.
+    if ended_by == "SIGKILL" or held > _NEARLY_ALL or says_memory_is_out(child.words):
+        return _out_of_memory(key, limits)
+    return _crashed(key, f"({ended_by})")
+
+
+def _timed_out(key: str, limits: Limits) -> DecoderTimedOut:
+    return DecoderTimedOut(key, f"was not decoded within {limits.decoder_seconds} seconds.", _SAVE_AGAIN)
+
+
+def _out_of_memory(key: str, limits: Limits) -> DecoderOutOfMemory:
+    problem = f"needs more than {limits.decoder_memory_mib} MiB of memory to be decoded."
+    return DecoderOutOfMemory(key, problem, _SAVE_AGAIN)
+
+
+def _crashed(key: str, how: str) -> DecoderCrashed:
+    return DecoderCrashed(key, f"makes its decoder end early {how}.", _SAVE_AGAIN)

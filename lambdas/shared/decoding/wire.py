@@ -1,0 +1,95 @@
+"""What the function and a decoder say to each other over a socket.
+
+The function sends a request: four bytes of length, then JSON; the file's descriptor comes with the first byte. The
+decoder sends frames: two lengths of four bytes, then JSON, then the bytes of all files that it made, one after the
+other. A decoder may be taken over by a hostile file, so nothing it sends is unpickled, unbounded or believed.
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+REQUEST_HEAD = struct.Struct("!I")
+FRAME_HEAD = struct.Struct("!II")
+MAX_ANSWER_BYTES = 256 * 1024
+MAX_FILES = 64
+MAX_FILES_BYTES = 64 * 1024 * 1024
+_NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+class AnswerInvalid(Exception):
+    """What a decoder sent is nothing that a decoder sends."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One message of a decoder: ``ready``, ``answer``, ``rejection`` or ``failure`` tell which."""
+
+    body: Mapping[str, Any]
+    files: Sequence[bytes] = ()
+
+
+def pack(body: Mapping[str, Any], files: Sequence[bytes] = ()) -> list[bytes]:
+    """Return the pieces of a frame, in their order."""
+    text = json.dumps({**body, "files": [len(file) for file in files]}, allow_nan=False).encode()
+    return [FRAME_HEAD.pack(len(text), sum(map(len, files))) + text, *files]
+
+
+def lengths_of(head: bytes) -> tuple[int, int]:
+    """Return how many bytes of JSON and of files follow. Raises AnswerInvalid for more than there may be."""
+    text_bytes, files_bytes = FRAME_HEAD.unpack(head)
+    if text_bytes > MAX_ANSWER_BYTES or files_bytes > MAX_FILES_BYTES:
+        raise AnswerInvalid(f"announced {text_bytes:,} bytes of JSON and {files_bytes:,} of files")
+    return text_bytes, files_bytes
+
+
+def unpack(text: bytes, data: bytes) -> Frame:
+    """Return the frame that JSON and the files' bytes are. Raises AnswerInvalid."""
+    try:
+        body = json.loads(text, parse_constant=_no_number)
+        json.dumps(body, ensure_ascii=False).encode()  # lone surrogates would fail somewhere later
+    except (ValueError, RecursionError) as error:
+        raise AnswerInvalid(f"sent no JSON: {type(error).__name__}") from None
+    if not isinstance(body, dict) or not _has_finite_numbers(body):
+        raise AnswerInvalid("sent JSON that is no object, or a number without end")
+    lengths = body.pop("files", None)
+    if not _are_lengths(lengths) or sum(lengths) != len(data):
+        raise AnswerInvalid("sent files of other lengths than it said")
+    return Frame(body, _cut(data, lengths))
+
+
+def as_sentence(text: object, max_characters: int) -> str:
+    """Return a decoder's text as it may be shown: one line, printable, of bounded length."""
+    return _NOT_PRINTED.sub(" ", str(text)).strip()[:max_characters]
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
+
+
+def _has_finite_numbers(value: Any) -> bool:
+    if isinstance(value, float):  # 1e999 is JSON, and infinite
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_has_finite_numbers, value.values()))
+    return all(map(_has_finite_numbers, value)) if isinstance(value, list) else True
+
+
+def _are_lengths(lengths: Any) -> bool:
+    return (
+        isinstance(lengths, list)
+        and len(lengths) <= MAX_FILES
+        and all(type(length) is int and length >= 0 for length in lengths)
+    )
+
+
+def _cut(data: bytes, lengths: Sequence[int]) -> list[bytes]:
+    files, start = [], 0
+    for length in lengths:
+        files.append(data[start : start + length])
+        start += length
+    return files

@@ -1,0 +1,168 @@
+"""How long three thumbnails of a 12-megapixel JPEG take, beside what people write with Pillow and beside the floor.
+
+Pillow's side is the plain loop: open, thumbnail, save, for each size, at the same qualities. The floor is libvips
+decoding the JPEG at the needed scale and encoding pictures that are there already: nothing that is shrunk, turned or
+converted. "Whole function" is the job in the decoder's process, from receiving the file to the pictures in a folder,
+without S3.
+"""
+
+import hashlib
+import io
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+os.environ["VIPS_CONCURRENCY"] = "1"
+
+import pyvips  # type: ignore[import-untyped]  # it ships no types
+from PIL import Image, ImageChops, ImageStat
+
+from lambdas.make_thumbnails import encoding
+from lambdas.make_thumbnails.forms import JPEG, WEBP, Form, read_forms
+from lambdas.make_thumbnails.pictures import draw_picture
+from lambdas.make_thumbnails.thumbnails import make_thumbnails
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.limits import Limits
+from lambdas.shared.objects import DiskObjects
+from tests.benchmarks.report import Row, medians, report
+from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile
+
+ROUNDS = 15
+WIDTH, HEIGHT = 4000, 3000
+TARGETS = {JPEG: 3.0, WEBP: 1.5}
+FLOOR_TARGET = 1.3
+# Ours beside Pillow's files, each: at most so many bytes more, and so much farther from the picture.
+MOST_BYTES, MOST_DECIBELS_LOST = 1.1, 0.5
+
+
+def photo() -> bytes:
+    """Return a JPEG with what a photo has: large shapes, fine texture, and noise of a sensor; the same each time."""
+    layers = [
+        pyvips.Image.perlin(WIDTH, HEIGHT, cell_size=cell, seed=seed) * strength
+        for seed, (cell, strength) in enumerate(((900, 70), (160, 30), (24, 10)))
+    ]
+    shade = sum(layers[1:], layers[0])
+    noise = pyvips.Image.gaussnoise(WIDTH, HEIGHT, sigma=3, mean=0, seed=7)
+    colours = (shade + noise).bandjoin([shade * 0.8 + noise, shade * 0.6 + noise]) + 120
+    data: bytes = colours.cast("uchar").copy(interpretation="srgb").jpegsave_buffer(Q=90)
+    return data
+
+
+def with_pillow(path: str, forms: Sequence[Form]) -> list[bytes]:
+    """Return thumbnails as people write them."""
+    files = []
+    for form in forms:
+        out = io.BytesIO()
+        with Image.open(path) as image:
+            image.thumbnail((form.edge, form.edge))
+            if form.is_jpeg:
+                image.save(out, "JPEG", quality=encoding.JPEG_QUALITY, optimize=True, progressive=True)
+            else:
+                image.save(out, "WEBP", quality=encoding.WEBP_QUALITY, method=encoding.WEBP_EFFORT)
+        files.append(out.getvalue())
+    return files
+
+
+def floor(path: str, ready: dict[int, pyvips.Image], forms: Sequence[Form]) -> None:
+    """Decode at the needed scale, and encode what is small already."""
+    pyvips.Image.jpegload(path, shrink=2, access="sequential").copy_memory()
+    for form in forms:
+        encoding.encode_all(ready[form.edge], [form])
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long the work took."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def measure(folder: Path) -> list[Row]:
+    """Measure each encoding alone and all six files, side by side."""
+    data = photo()
+    path = folder / "photo.jpg"
+    path.write_bytes(data)
+    file = MediaFile(str(path), "photo", "image/jpeg", len(data))
+    rows = []
+    for name, forms in (
+        ("JPEG", [form for form in read_forms() if form.is_jpeg]),
+        ("WebP", [form for form in read_forms() if not form.is_jpeg]),
+        ("JPEG and WebP", read_forms()),
+    ):
+        drawn = draw_picture(file, forms, Limits())
+        rows.extend(alike(name, str(path), [picture.data for picture in drawn], with_pillow(str(path), forms)))
+        ready = {
+            picture.form.edge: pyvips.Image.new_from_buffer(picture.data, "").copy_memory()[:3] for picture in drawn
+        }
+        ours, pillow, least, whole = medians(
+            ROUNDS,
+            partial(seconds, partial(draw_picture, file, forms, Limits())),
+            partial(seconds, partial(with_pillow, str(path), forms)),
+            partial(seconds, partial(floor, str(path), ready, forms)),
+            partial(seconds, whole_function(folder, data, forms)),
+        )
+        target = TARGETS.get(forms[0].media_type) if len(forms) == 3 else None
+        # The house's rows hold ours over the reference: so Pillow's time is the first here.
+        rows.append(
+            Row(f"{name}: Pillow's loop over ours", pillow * 1000, "ms", ours * 1000, target, more_is_better=True)
+        )
+        rows.append(Row(f"{name}: whole function over the floor", whole * 1000, "ms", least * 1000, FLOOR_TARGET))
+    return rows
+
+
+def whole_function(folder: Path, data: bytes, forms: Sequence[Form]) -> Callable[[], object]:
+    """Return what makes the thumbnails anew at each call: the digest decides where they lie, so they are removed."""
+    objects = DiskObjects(folder)
+    objects.write("photo", data, "image/jpeg")
+    sha256 = hashlib.sha256(data).hexdigest()
+    facts = FileFacts(
+        kind=FileKind.IMAGE, media_type="image/jpeg", size_bytes=len(data), sha256=sha256, width=WIDTH, height=HEIGHT
+    )
+
+    def work() -> None:
+        for written in folder.glob("thumbnails/*/*"):
+            written.unlink()
+        make_thumbnails(StoredFile(file_id=1, key="photo", name="photo.jpg"), facts, objects, forms, Limits())
+
+    return work
+
+
+def alike(name: str, path: str, ours: Sequence[bytes], pillows: Sequence[bytes]) -> list[Row]:
+    """Return how ours compare with Pillow's: the bytes of all, and the worst loss of quality.
+
+    Quality is the distance (PSNR) of what is decoded again from all pixels of the photo, shrunk with Lanczos.
+    """
+    lost = 0.0
+    with Image.open(path) as whole:
+        for mine, other in zip(ours, pillows, strict=True):
+            size = Image.open(io.BytesIO(other)).size
+            best = whole.resize(size, Image.Resampling.LANCZOS)
+            lost = max(lost, decibels(other, best) - decibels(mine, best))
+    return [
+        Row(f"{name}: bytes beside Pillow's", sum(map(len, ours)), "bytes", sum(map(len, pillows)), MOST_BYTES),
+        Row(f"{name}: worst loss beside Pillow's", lost, "dB", MOST_DECIBELS_LOST, 1.0),
+    ]
+
+
+def decibels(data: bytes, best: Image.Image) -> float:
+    """Return the PSNR of an encoded picture. Raises ValueError if it is of another size."""
+    with Image.open(io.BytesIO(data)) as image:
+        squares = ImageStat.Stat(ImageChops.difference(image.convert("RGB"), best)).sum2
+        if image.size != best.size:
+            raise ValueError(f"is {image.size}, not {best.size}")
+    return 10 * math.log10(255**2 / (sum(squares) / (3 * best.width * best.height)))
+
+
+def main() -> int:
+    """Measure, report, and return the exit code."""
+    with tempfile.TemporaryDirectory(prefix="qu-bench-") as folder:
+        return report("pictures", measure(Path(folder)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

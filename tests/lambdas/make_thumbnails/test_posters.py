@@ -1,0 +1,93 @@
+"""The poster of a film is the frame that shows most, whatever the others are, and is drawn in the time there is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pyvips  # type: ignore[import-untyped]  # it ships no types
+
+from lambdas.make_thumbnails import movies
+from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, Form
+from lambdas.make_thumbnails.movies import draw_movie
+from lambdas.shared.limits import Limits
+from tests.lambdas.films import as_file, write_film
+
+SIZE = WIDTH, HEIGHT = 160, 96
+FORMS = [Form("small", 160, JPEG), PREVIEW_FORM]
+ROW = bytes(0 if x // 3 // 8 % 2 else 255 for x in range(WIDTH * 3))
+STRIPES = ROW * HEIGHT
+
+
+def plain(grey: int) -> Callable[[int], bytes]:
+    return lambda _number: bytes([grey]) * (WIDTH * HEIGHT * 3)
+
+
+def fade_in(number: int) -> bytes:
+    return bytes(value * min(number, 20) // 20 for value in ROW) * HEIGHT
+
+
+def fade_out(number: int) -> bytes:
+    return fade_in(40 - number)
+
+
+def fade_to_white(number: int) -> bytes:
+    return bytes(255 - (255 - value) * max(0, 20 - number) // 20 for value in ROW) * HEIGHT
+
+
+def stripes_at_the_end(number: int) -> bytes:
+    return STRIPES if number >= 30 else plain(0)(number)
+
+
+def drawn(tmp_path: Path, picture: Callable[[int], bytes], key_frame_every: int = 5) -> tuple[pyvips.Image, int]:
+    """Return the poster, and how many frames the preview has."""
+    path = write_film(
+        tmp_path / "film", "mp4", "libx264", seconds=4, size=SIZE, picture=picture, key_frame_every=key_frame_every
+    )
+    poster, preview = draw_movie(as_file(path, "video/mp4"), FORMS, Limits())
+    return pyvips.Image.new_from_buffer(poster.data, ""), pages_of(preview.data)
+
+
+def pages_of(webp: bytes) -> int:
+    picture = pyvips.Image.new_from_buffer(webp, "", n=-1)
+    return int(
+        picture.height / (picture.get("page-height") if "page-height" in picture.get_fields() else picture.height)
+    )
+
+
+@pytest.mark.parametrize("grey", [0, 255], ids=["black", "white"])
+def test_a_film_that_shows_nothing_has_a_poster_that_shows_nothing(tmp_path: Path, grey: int) -> None:
+    poster, _ = drawn(tmp_path, plain(grey))
+
+    assert abs(poster.avg() - grey) < 3
+
+
+@pytest.mark.parametrize("key_frame_every", [5, 1000])
+@pytest.mark.parametrize("picture", [fade_in, fade_out, fade_to_white, stripes_at_the_end])
+def test_a_poster_is_neither_black_nor_white_where_one_frame_is_not(
+    tmp_path: Path, picture: Callable[[int], bytes], key_frame_every: int
+) -> None:
+    poster, frames = drawn(tmp_path, picture, key_frame_every)
+
+    assert 80 < poster.avg() < 176
+    assert poster.deviate() > 90
+    assert frames >= 2  # those that are alike are one in a WebP
+
+
+def test_a_late_key_frame_counts_where_only_the_beginning_can_be_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(movies, "_MAX_DECODED_PIXELS", WIDTH * HEIGHT * 8)
+
+    poster, frames = drawn(tmp_path, stripes_at_the_end, key_frame_every=35)
+
+    assert poster.deviate() > 90
+    assert frames >= 2  # those that are alike are one in a WebP
+
+
+def test_what_was_found_is_drawn_when_the_time_is_up(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "film", "mp4", "libx264", seconds=4, size=SIZE, picture=lambda _number: STRIPES)
+
+    poster, preview = draw_movie(as_file(path, "video/mp4"), FORMS, Limits(decoder_seconds=0))
+
+    assert pyvips.Image.new_from_buffer(poster.data, "").deviate() > 90
+    assert pages_of(preview.data) == 1
