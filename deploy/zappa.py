@@ -35,6 +35,7 @@ PYTHON = sys.executable if sys.version_info[:2] == LAMBDA_PYTHON else ".".join(m
 FOLDERS = ("backend", "workflows", "state_machines")
 _LEFT_OUT = ("__pycache__", "*.pyc", "db.sqlite3", "*.po", "graphs")
 _SOURCES = ("--no-binary", "placebo")  # of pure Python, and published as source alone
+_PACKAGING = frozenset({"deploy", "package", "update"})  # the others read the settings alone
 _LISTS = frozenset({"VpcSubnetIds", "VpcSecurityGroupIds"})
 
 
@@ -145,8 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not given.without_stack:
             stage = read_stage(given.stage)
             settings = complete(settings, read_stack(stage.stack_name, stage.region))
-        lay_out(folder, settings)
-        install(venv, given.platform)
+        if given.command in _PACKAGING or not venv.exists() or not folder.exists():
+            lay_out(folder, settings)
+            install(venv, given.platform)
     except ZappaNotReady as error:
         print(error, file=sys.stderr)
         return 2
