@@ -14,7 +14,7 @@ ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
 SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
 CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build cost deploy zappa smoke bench clean
+.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build capacity cost deploy zappa smoke bench clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
 
 build: $(SETUP) ## One reproducible zip per function in .build/.
 	$(PYTHON) -m deploy.package
+
+capacity: $(SETUP) ## Simulate a day with a burst and choose MaximumConcurrency; minutes; writes deploy/CAPACITY.md.
+	$(PYTHON) -m deploy.capacity
 
 cost: $(SETUP) ## What a million tasks cost, and which quota stops them first; writes deploy/COST.md.
 	$(PYTHON) -m deploy.cost
