@@ -83,6 +83,8 @@ def lay_out(folder: Path, settings: Any) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+    # Zappa makes a package of every folder with Python in it: this one would be taken for Python's own locale.
+    (folder / "backend" / "locale" / "catalog.py").unlink()
     (folder / "zappa_settings.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
     environment = {
         "PATH": os.environ["PATH"],
