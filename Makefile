@@ -14,7 +14,7 @@ ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
 SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
 CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build bench corpora fuzz clean
+.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build capacity cost deploy zappa smoke bench corpora fuzz clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,7 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
 	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
+	$(PYTHON) -m deploy.render_alarms --check
 	$(PYTHON) -m deploy.check_template
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py makemigrations --check --dry-run
@@ -73,15 +74,33 @@ screens: $(SETUP) ## Pictures of every page of the console in .local/screens, an
 	ALL_SCREENS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup tests/backend/console/browser/test_every_page.py
 	$(PYTHON) -m tests.backend.console.browser.pictures
 
-states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog and the schedules from the code.
+states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog, the schedules and the alarms from the code.
 	$(PYTHON) backend/manage.py render_tasks
 	$(PYTHON) -W ignore -m workflows.render
+	$(PYTHON) -m deploy.render_alarms
 
 locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
 	$(PYTHON) backend/locale/catalog.py
 
 build: $(SETUP) ## One reproducible zip per function in .build/.
 	$(PYTHON) -m deploy.package
+
+capacity: $(SETUP) ## Simulate a day with a burst and choose MaximumConcurrency; minutes; writes deploy/CAPACITY.md.
+	$(PYTHON) -m deploy.capacity
+
+cost: $(SETUP) ## What a million tasks cost, and which quota stops them first; writes deploy/COST.md.
+	$(PYTHON) -m deploy.cost
+
+STAGE ?= dev
+deploy: $(SETUP) ## The stack of STAGE=dev or production, from the zips of make build.
+	$(SAM) deploy --template deploy/template.yaml --config-env $(STAGE) $(DEPLOY)
+
+ZAPPA ?= update
+zappa: $(SETUP) ## Django of STAGE by Zappa: ZAPPA=deploy, update, "manage smoke", …
+	$(PYTHON) -m deploy.zappa --stage $(STAGE) $(ZAPPA)
+
+smoke: $(SETUP) ## Ask the deployed STAGE if it works: its site, and a task to its end.
+	$(PYTHON) -m deploy.smoke --stage $(STAGE)
 
 bench: $(SETUP) ## Measure speed against the targets; minutes.
 	@status=0; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:backend $(PYTHON) $$bench || status=1; done; exit $$status

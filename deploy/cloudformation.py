@@ -1,6 +1,7 @@
 """Reads the SAM template and translates it into plain CloudFormation, as ``sam deploy`` has AWS do it."""
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def translate(template: Template, parameters: Mapping[str, str], region: str) ->
     from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # it ships no types
     from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # it ships no types
 
+    # It warns once for each function that gradual deploys have a feature of AWS's own that is not here.
+    logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
     translator = Translator(
         managed_policy_map=dict(_MANAGED_POLICIES), sam_parser=Parser(), boto_session=boto3.Session(region_name=region)
     )

@@ -15,7 +15,7 @@ README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
 FILES = ROOT / "lambdas" / "FILES.md"
 SOURCES = ("backend", "lambdas", "deploy", "workflows")
-READERS = {"read_bool", "read_int", "read_list", "read_text", "require_text", "get", "getenv"}
+READERS = {"read_bool", "read_int", "read_list", "read_secret", "read_text", "require_text", "get", "getenv"}
 # Set for a process by who starts it, never by a person.
 OF_LAMBDA = {
     "AWS_DEFAULT_REGION",

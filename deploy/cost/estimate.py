@@ -7,7 +7,6 @@ from deploy.cost import figures
 from deploy.cost.figures import EXPRESS_LONGEST_S, MILLION, PRICES, SHAPES
 from deploy.cost.transitions import Definition, read_definition, visits
 from deploy.cost.usage import Usage, billed_s, ours, visits_of
-from deploy.functions import FUNCTIONS
 
 SERVICES: dict[str, tuple[str, ...]] = {
     "Step Functions": ("transition", "express_request", "express_gb_second"),
@@ -20,9 +19,8 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "SES": ("mail",),
     "KMS": ("kms_request",),
 }
-# From here on it pays to leave redrive in one piece: about what a day of work costs.
+# What has to be saved before redrive inside an item, or the outcomes drawn, are given up: about a day of work.
 WORTH_USD_A_MONTH = 500
-_RESOURCES = {function.name: function.resource for function in FUNCTIONS}
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,20 @@ def standard_usd(workflow: str) -> float:
 
 
 def variants(workflow: str) -> list[Variant]:
-    """Return the other ways to run a workflow's states: without Pass and Choice, with Express children, Express."""
-    found = [_without_passes(workflow)]
+    """Return the other ways to run a workflow's states: without Pass, with Express children, Express."""
+    found = [_express(workflow)]
     if SHAPES[workflow].items:
-        found.append(_express_children(workflow))
-    return [*found, _express(workflow)]
+        found.insert(0, _express_children(workflow))
+    if "Pass" in _kinds(read_definition(workflow)).values():
+        found.insert(0, _without_passes(workflow))
+    return found
+
+
+def worth_switching(workflow: str) -> tuple[Variant, float] | None:
+    """Return the variant that is worth it first, and from how many tasks a day; None where none can be."""
+    possible = [(variant, tasks_a_day_to_switch(workflow, variant)) for variant in variants(workflow)]
+    able = [pair for pair in possible if not pair[0].refused and pair[1] != float("inf")]
+    return min(able, key=lambda pair: pair[1], default=None)
 
 
 def tasks_a_day_to_switch(workflow: str, variant: Variant) -> float:
@@ -72,14 +79,13 @@ def tasks_a_day_to_switch(workflow: str, variant: Variant) -> float:
 
 
 def _without_passes(workflow: str) -> Variant:
-    seen = visits_of(workflow)
-    kinds = _kinds(read_definition(workflow))
-    kept = sum(times for name, times in seen.states.items() if kinds[name] not in {"Pass", "Choice"})
-    transitions = kept + figures.RETRY_RATE * seen.tasks
+    """Pass states shape an outcome, which the function before could shape. A Choice decides, and stays."""
+    seen, kinds = visits_of(workflow), _kinds(read_definition(workflow))
+    kept = sum(times for name, times in seen.states.items() if kinds[name] != "Pass")
     return Variant(
-        "Standard, no Pass or Choice",
-        MILLION * price({"transition": transitions}),
-        "each item's own outcome as a state that the console draws; the functions would have to shape it",
+        "Standard without Pass",
+        MILLION * price({"transition": kept + figures.RETRY_RATE * seen.tasks}),
+        "each outcome as a state that the console draws",
     )
 
 
@@ -115,7 +121,7 @@ def _express(workflow: str) -> Variant:
     return Variant(
         "Express",
         MILLION * price(usage),
-        "redrive, the history that the console shows, status events, one execution for one task id (at least once)",
+        "redrive, the history that the console shows, one execution for one task id (it may run twice)",
         _why_not_express(workflow),
     )
 
@@ -126,7 +132,8 @@ def _why_not_express(workflow: str) -> str:
         return "Express has no callbacks"
     if (longest := _longest_s(definition)) > EXPRESS_LONGEST_S:
         return f"its steps may take {longest} s, Express ends after {EXPRESS_LONGEST_S} s"
-    return ""
+    # https://docs.aws.amazon.com/step-functions/latest/dg/cw-events.html
+    return "Express tells EventBridge nothing: the task's record would not learn how it ended"
 
 
 def _longest_s(machine: Definition) -> int:

@@ -110,7 +110,9 @@ PRICES: dict[str, Price] = {
     "durable_operation": Price(8.00, MILLION, "durable operations", _LAMBDA, "the page's examples, 2026-09"),
     "durable_written_gb": Price(0.25, 1, "GB written by durable operations", _LAMBDA, "the page, 2026-11"),
     "durable_kept_gb_month": Price(0.15, 1, "GB-months kept by durable executions", _LAMBDA, "the page, 2026-11"),
-    "sqs_request": Price(0.40, MILLION, "requests, standard queue", "https://aws.amazon.com/sqs/pricing/", "2026-11"),
+    "sqs_request": Price(
+        0.40, MILLION, "requests, standard queue", "https://aws.amazon.com/sqs/pricing/", "the page, 2026-11"
+    ),
     "schedule": Price(
         1.00, MILLION, "schedules fired", "https://aws.amazon.com/eventbridge/pricing/", "by cloudburn.io, 2026-03"
     ),
@@ -124,12 +126,18 @@ PRICES: dict[str, Price] = {
     ),
     "log_ingested_gb": Price(0.50, 1, "GB of logs taken in", _LOGS, "by c3x.dev, 2026-06"),
     "log_kept_gb_month": Price(0.03, 1, "GB-months of logs", _LOGS, "by c3x.dev, 2026-06"),
-    "s3_put": Price(0.005, 1_000, "PUT, COPY, POST, LIST", _S3, "by devnotes.tech"),
-    "s3_get": Price(0.0004, 1_000, "GET and all others", _S3, "by devnotes.tech"),
-    "s3_gb_month": Price(0.023, 1, "GB-months, S3 Standard, first 50 TB", _S3, "by devnotes.tech"),
-    "dynamodb_write": Price(0.625, MILLION, "write request units of 1 KB", _DYNAMODB, "by airbyte.com"),
-    "dynamodb_read": Price(0.125, MILLION, "read request units of 4 KB", _DYNAMODB, "by airbyte.com"),
-    "mail": Price(0.10, 1_000, "mails sent", "https://aws.amazon.com/ses/pricing/", "by acecloudinterviews.com"),
+    "s3_put": Price(0.005, 1_000, "PUT, COPY, POST, LIST", _S3, "by devnotes.tech, looked up 2026-11"),
+    "s3_get": Price(0.0004, 1_000, "GET and all others", _S3, "by devnotes.tech, looked up 2026-11"),
+    "s3_gb_month": Price(0.023, 1, "GB-months, S3 Standard, first 50 TB", _S3, "by devnotes.tech, looked up 2026-11"),
+    "dynamodb_write": Price(
+        0.625, MILLION, "write request units of 1 KB", _DYNAMODB, "by airbyte.com, looked up 2026-11"
+    ),
+    "dynamodb_read": Price(
+        0.125, MILLION, "read request units of 4 KB", _DYNAMODB, "by airbyte.com, looked up 2026-11"
+    ),
+    "mail": Price(
+        0.10, 1_000, "mails sent", "https://aws.amazon.com/ses/pricing/", "by acecloudinterviews.com, looked up 2026-11"
+    ),
     "kms_request": Price(
         0.03, 10_000, "requests of a key", "https://aws.amazon.com/kms/pricing/", "by cloudburn.io, 2026-03"
     ),
@@ -292,8 +300,8 @@ SHAPES: dict[str, Shape] = {
 }
 # small, medium, large and the mail's (lambdas/make_thumbnails/forms.py); their bytes together, of a picture of a phone.
 THUMBNAILS_PER_FILE, THUMBNAIL_BYTES_PER_FILE = 4, 250_000
-# Receives and deletes take up to ten messages, the template's BatchSize: at some tasks a second they are full.
-BATCH = 10
+# Of how many messages the dispatcher's measure is; one of fewer takes and logs so much less.
+MEASURED_BATCH = 10
 # Each status change of an execution is an event: RUNNING, and how it ended.
 STATUS_EVENTS = 2
 # DynamoDB, for each mail: was it sent? (a consistent read), it is being sent, it is sent.

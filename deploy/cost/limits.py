@@ -4,11 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy.cloudformation import read_template
 from deploy.connections import instances_per_function
-from deploy.cost import figures
-from deploy.cost.figures import QUOTAS, SHAPES, Quota
-from deploy.cost.usage import billed_s, invocations, ours, visits_of
+from deploy.cost.figures import QUOTAS, SHAPES
+from deploy.cost.usage import billed_s, invocations, ours, settings, visits_of
 from deploy.functions import FUNCTIONS_BY_NAME
 
 RATES = (10, 100, 1_000)
@@ -20,12 +18,13 @@ _UNKNOWN = frozenset({"SES, sandbox"})
 
 @dataclass(frozen=True)
 class Demand:
-    """What a workflow at a rate needs of one limit. ``limit`` is AWS's in us-east-2, or a parameter's of the template."""
+    """What a workflow at a rate needs of one limit, which is AWS's quota or a parameter's default in the template."""
 
     name: str
     unit: str
     needed: float
     limit: float
+    adjustable: bool = True
 
     @property
     def share(self) -> float:
@@ -38,15 +37,18 @@ class Demand:
         wanted = self.needed * HEADROOM
         if wanted <= self.limit:
             return self.limit
-        step = 10 ** max(0, math.floor(math.log10(wanted)) - 1)
+        step = 10.0 ** max(0, math.floor(math.log10(wanted)) - 1)
         return math.ceil(wanted / step) * step
 
 
-def demands(workflow: str, rate: float) -> list[Demand]:
-    """Return what a workflow at so many tasks a second needs of each of AWS's quotas, what is scarcest first."""
+def demands(workflow: str, rate: float, *, in_main_region: bool = False) -> list[Demand]:
+    """Return what a workflow at so many tasks a second needs of each of AWS's quotas, what is scarcest first.
+
+    The quotas are those of us-east-2, or of us-east-1 and the other two main Regions.
+    """
     needed = _needed(workflow, rate)
     found = [
-        Demand(name, quota.unit, needed[name], _limit(quota))
+        Demand(name, quota.unit, needed[name], quota.main if in_main_region else quota.other, quota.adjustable)
         for name, quota in QUOTAS.items()
         if needed.get(name) and name not in _UNKNOWN
     ]
@@ -60,20 +62,26 @@ def mails_a_second(workflow: str, rate: float) -> float:
 
 def settings_needed(workflow: str, rate: float) -> list[Demand]:
     """Return what the template's own limits have to bear: batches at the same time, instances with a database."""
-    parameters = read_template()["Parameters"]
-    dispatching = rate / figures.BATCH * billed_s("dispatch_tasks")
+    dispatching = rate / settings().batch * billed_s("dispatch_tasks")
     found = [
         Demand(
             "MaximumConcurrency",
             "batches dispatched at the same time",
             dispatching,
-            parameters["MaximumConcurrency"]["Default"],
+            settings().maximum_concurrency,
         )
     ]
     busiest, at_work = busiest_with_database(workflow, rate)
-    allowed = instances_per_function(int(parameters["DatabaseMaxConnections"]["Default"]))
+    allowed = instances_per_function(settings().max_connections)
     found.append(Demand("DatabaseMaxConnections", f"instances of {busiest}", at_work, allowed))
     return sorted(found, key=lambda demand: -demand.share)
+
+
+def connections_needed(workflow: str, rate: float) -> int | None:
+    """Return the smallest DatabaseMaxConnections whose instances carry it; None where the largest does not."""
+    _, at_work = busiest_with_database(workflow, rate)
+    values = settings().max_connections_allowed
+    return next((value for value in values if instances_per_function(value) >= at_work), None)
 
 
 def busiest_with_database(workflow: str, rate: float) -> tuple[str, float]:
@@ -93,7 +101,7 @@ def _needed(workflow: str, rate: float) -> Mapping[str, float]:
     return {
         "StartExecution": rate,
         "StateTransition": rate * usage["transition"],
-        "Open executions": rate * (_open_s(workflow)),
+        "Open executions": rate * _open_s(workflow),
         "SendTaskSuccess": rate * seen.functions.get("await_acknowledgement", 0),
         "Lambda concurrency": sum(_at_work(workflow, rate).values()),
         "SQS in flight": rate * billed_s("dispatch_tasks"),
@@ -107,7 +115,3 @@ def _open_s(workflow: str) -> float:
     """How long an execution is open at most, when a Map's items come one after the other."""
     seen = visits_of(workflow)
     return SHAPES[workflow].waits_s + sum(times * billed_s(name) for name, times in seen.functions.items())
-
-
-def _limit(quota: Quota) -> float:
-    return quota.other

@@ -19,17 +19,21 @@ from deploy.functions import FUNCTIONS_BY_NAME
 type Usage = dict[str, float]
 
 GB = 1_000_000_000  # as AWS bills storage and logs, near enough
-# The guide: "Start with 1024MB", a time-out of 300 s; Lambda's own longest is 900 s.
-GUIDE_MEMORY_MB, LAMBDA_LONGEST_S = 1_024, 900
+# The guide: "Start with 1024MB", "batch sizes of 10"; Lambda's own longest is 900 s.
+GUIDE_MEMORY_MB, GUIDE_BATCH, LAMBDA_LONGEST_S = 1_024, 10, 900
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the template says: memory of each function in MB, share of tasks traced, days that logs are kept."""
+    """What the template says: memory of each function in MB, share of tasks traced, days of logs, capacity."""
 
     memory_mb: Mapping[str, int]
     traced: float
     log_days: int
+    batch: int
+    maximum_concurrency: int
+    max_connections: int
+    max_connections_allowed: tuple[int, ...]
 
 
 @cache
@@ -42,8 +46,15 @@ def settings() -> Settings:
         for name, function in FUNCTIONS_BY_NAME.items()
     }
     parameters: Mapping[str, Any] = template["Parameters"]
+    connections = parameters["DatabaseMaxConnections"]
     return Settings(
-        memory, parameters["TraceSampledPercent"]["Default"] / 100, parameters["LogRetentionDays"]["Default"]
+        memory,
+        parameters["TraceSampledPercent"]["Default"] / 100,
+        parameters["LogRetentionDays"]["Default"],
+        template["Resources"]["TasksEventSourceMapping"]["Properties"]["BatchSize"],
+        parameters["MaximumConcurrency"]["Default"],
+        int(connections["Default"]),
+        tuple(sorted(map(int, connections["AllowedValues"]))),
     )
 
 
@@ -60,18 +71,23 @@ def billed_s(function: str, memory_mb: int | None = None, *, at_p95: bool = Fals
     milliseconds = measured.p95_ms if at_p95 else measured.mean_ms
     stretched = milliseconds * max(1.0, figures.CPU_SHARE_MB / (memory_mb or settings().memory_mb[function]))
     waiting = figures.START_EXECUTION_MS if function == "dispatch_tasks" else 0
-    return math.ceil(stretched + waiting) / 1_000
+    return math.ceil(stretched * _of_measured(function) + waiting) / 1_000
+
+
+def _of_measured(function: str) -> float:
+    """Return how much of what was measured one invocation is: the dispatcher's is of ten messages."""
+    return settings().batch / figures.MEASURED_BATCH if function == "dispatch_tasks" else 1.0
 
 
 def invocations(workflow: str) -> dict[str, float]:
     """Return how often one task invokes each function, retries and what stands around the execution included."""
     tried = {name: times * (1 + figures.RETRY_RATE) for name, times in visits_of(workflow).functions.items()}
-    return tried | {"dispatch_tasks": 1 / figures.BATCH, "record_execution_status": figures.STATUS_EVENTS}
+    return tried | {"dispatch_tasks": 1 / settings().batch, "record_execution_status": figures.STATUS_EVENTS}
 
 
 def ours(workflow: str) -> Usage:
     """Return the usage of one task as this project runs it."""
-    usage = _around(workflow)
+    usage = _around(workflow, settings().batch)
     for function, times in invocations(workflow).items():
         usage["lambda_request"] += times
         usage["lambda_gb_second"] += times * billed_s(function) * settings().memory_mb[function] / 1_024
@@ -92,12 +108,12 @@ def single_lambda(workflow: str) -> Usage | None:
         return None
     functions = visits_of(workflow).functions
     again = 1 + (1 - (1 - figures.RETRY_RATE) ** visits_of(workflow).tasks)
-    usage = _around(workflow)
+    usage = _around(workflow, GUIDE_BATCH)
     del usage["dynamodb_read"], usage["dynamodb_write"]
     seconds = sum(times * billed_s(name, GUIDE_MEMORY_MB) for name, times in functions.items())
     if seconds > LAMBDA_LONGEST_S:
         return None
-    usage["lambda_request"] = 1 / figures.BATCH
+    usage["lambda_request"] = 1 / GUIDE_BATCH
     usage["lambda_gb_second_x86"] = seconds * GUIDE_MEMORY_MB / 1_024
     _add_logs(usage, functions)
     kept = {"s3_gb_month", "schedule"}
@@ -114,7 +130,7 @@ def durable(workflow: str) -> Usage:
     steps = {name: times * (1 + figures.RETRY_RATE) for name, times in seen.functions.items()}
     memory = max(settings().memory_mb[name] for name in steps)
     maps = len(SHAPES[workflow].items)
-    usage = _around(workflow)
+    usage = _around(workflow, settings().batch)
     usage["durable_operation"] = 1 + sum(steps.values()) + maps + seen.map_items
     usage["durable_written_gb"] = usage["durable_operation"] * figures.STEP_RESULT_BYTES / GB
     usage["durable_kept_gb_month"] = usage["durable_written_gb"] * figures.DURABLE_KEPT_MONTHS
@@ -130,11 +146,11 @@ def durable(workflow: str) -> Usage:
     return dict(usage)
 
 
-def _around(workflow: str) -> defaultdict[str, float]:
-    """Return what every design needs: queue, files, mails, schedule."""
+def _around(workflow: str, batch: int) -> defaultdict[str, float]:
+    """Return what every design needs: queue, files, mails, schedule. A receive and a delete are of a whole batch."""
     shape = SHAPES[workflow]
     usage: defaultdict[str, float] = defaultdict(float)
-    usage["sqs_request"] = 1 + 2 / figures.BATCH
+    usage["sqs_request"] = 1 + 2 / batch
     usage["schedule"] = 1.0 if workflow == "daily_report_digest" else 0.0
     usage["mail"] = shape.mails
     usage["dynamodb_read"] = shape.mails * figures.DYNAMODB_READS_PER_MAIL
@@ -153,7 +169,7 @@ def _add_files(usage: defaultdict[str, float], shape: Shape) -> None:
 
 def _add_logs(usage: defaultdict[str, float], times: Mapping[str, float]) -> None:
     written = sum(
-        often * (MEASURED[name].log_bytes + MEASURED[name].log_lines * figures.LOG_LINE_BYTES)
+        often * _of_measured(name) * (MEASURED[name].log_bytes + MEASURED[name].log_lines * figures.LOG_LINE_BYTES)
         for name, often in times.items()
     )
     usage["log_ingested_gb"] = written / GB

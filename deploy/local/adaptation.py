@@ -12,7 +12,12 @@ UNKNOWN_TYPES: Mapping[str, str] = {
     "AWS::StepFunctions::StateMachineAlias": "aliases of state machines",
     "AWS::RDS::DBProxy": "proxy of the database",
     "AWS::RDS::DBProxyTargetGroup": "target of the proxy",
+    "AWS::CodeDeploy::Application": "gradual deploys",
+    "AWS::CodeDeploy::DeploymentGroup": "gradual deploys of functions",
 }
+# Of these, the ones that have this property.
+UNKNOWN_PROPERTIES: Mapping[str, tuple[str, str]] = {"AWS::CloudWatch::Alarm": ("Metrics", "alarms by metric math")}
+_UNKNOWN_WORDS = {**UNKNOWN_TYPES, **{kind: words for kind, (_, words) in UNKNOWN_PROPERTIES.items()}}
 STARTED_INSTEAD = "The machine itself is started."
 # Its own Python runtime tells a caller that a function failed, but not with which error, and starts a new
 # process after each failure. Behind the Runtime API of provided.* functions it does neither.
@@ -23,7 +28,7 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     """Return a translated template that ministack takes, and one line for each thing that was changed."""
     adapted = copy.deepcopy(template)
     resources: dict[str, dict[str, Any]] = adapted["Resources"]
-    dropped = {name: resource for name, resource in resources.items() if resource["Type"] in UNKNOWN_TYPES}
+    dropped = {name: resource for name, resource in resources.items() if _unknown(resource)}
     for name in dropped:
         del resources[name]
     outputs: dict[str, Any] = adapted.get("Outputs", {})
@@ -31,13 +36,15 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     references: dict[str, Any] = {name: {"Ref": machine} for name, machine in _machines_behind(dropped).items()}
     numbers = _numbers(adapted.get("Parameters", {}), parameters)
     adapted = _replace_references(adapted, references | numbers)
+    for alias in (one for one in adapted["Resources"].values() if one["Type"] == "AWS::Lambda::Alias"):
+        alias.pop("UpdatePolicy", None)  # which names the deployment group
     functions = [r for r in adapted["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     for function in functions:
         function["Properties"]["Runtime"] = LOCAL_RUNTIME
     changes = [
         f"{words} left out: {', '.join(_names_of(dropped, kind))}."
         + (f" {STARTED_INSTEAD}" if "state machines" in words else "")
-        for kind, words in UNKNOWN_TYPES.items()
+        for kind, words in _UNKNOWN_WORDS.items()
         if _names_of(dropped, kind)
     ]
     if functions:
@@ -45,6 +52,11 @@ def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, 
     if numbers:
         changes.append(f"numbers filled in: {', '.join(numbers)}. A Ref to them would give their text.")
     return adapted, changes
+
+
+def _unknown(resource: Mapping[str, Any]) -> bool:
+    refused, _ = UNKNOWN_PROPERTIES.get(resource["Type"], ("", ""))
+    return resource["Type"] in UNKNOWN_TYPES or refused in resource.get("Properties", {})
 
 
 def _numbers(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from deploy.closure import ROOT
 from deploy.functions import FUNCTIONS
 from deploy.local.aws import LocalAws, endpoint_of, start_aws, wait_until_it_answers
-from deploy.local.deployment import Overlay, Release, deploy, update
+from deploy.local.deployment import Overlay, Release, StackNotDeployed, deploy, update
 from deploy.local.function_log import FILE as FUNCTIONS_LOG
 from deploy.local.kept_files import put_back, set_aside
 from deploy.local.lambda_runtime import WARM_UP
@@ -30,6 +30,7 @@ from deploy.local.step_functions import (
     EVENTS_SOURCE,
     chosen_step_functions,
     copy_state_machines,
+    problems_of,
     start_engine,
 )
 from deploy.package import Package, build_packages, runtime_packages, unpack
@@ -125,6 +126,8 @@ class LocalStack:
 
     def update(self, release: Release) -> None:
         """Deploy another release over the one that runs. Raises StackNotDeployed; then nothing has changed."""
+        if self._has_engine:
+            self._check_definitions(release)
         self.outputs = update(self.aws, release).outputs
         self.release = release
         if self._has_engine:
@@ -274,6 +277,13 @@ class LocalStack:
             start_engine(self._running, self.folder, self.aws, skippable=self._options.skippable)
             machines = self._copy_state_machines()
             details.append(f"Step Functions at {self.aws.sfn_endpoint}, {len(machines)} state machines")
+
+    def _check_definitions(self, release: Release) -> None:
+        """Raise StackNotDeployed for what the stand-in would take and AWS, as the engine, would not."""
+        for workflow, definition in release.definitions.items():
+            problems = problems_of(self.aws.step_functions, definition.decode())
+            if problems:
+                raise StackNotDeployed(f"The definition of {workflow} is refused. {' '.join(problems)}")
 
     def _copy_state_machines(self) -> list[str]:
         return copy_state_machines(self.aws.deployed_step_functions, self.aws.step_functions, self._options.wait_scale)

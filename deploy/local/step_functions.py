@@ -98,6 +98,12 @@ def copy_state_machines(deployed: "SFNClient", engine: "SFNClient", wait_scale: 
     return names
 
 
+def problems_of(engine: "SFNClient", definition: str) -> list[str]:
+    """Return why the engine, as Step Functions would, takes no state machine of this definition. None: it does."""
+    answer = engine.validate_state_machine_definition(definition=definition, severity="ERROR")
+    return [f"{one['code']}: {one['message']} at {one.get('location', '/')}" for one in answer["diagnostics"]]
+
+
 def hasten(definition: Any, wait_scale: float) -> Any:
     """Return a definition whose retriers wait for a part of their time, a second at the least."""
     if isinstance(definition, list):

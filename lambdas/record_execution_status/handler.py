@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from pydantic import ValidationError
 
 from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.powertools import logger, tracer
+from lambdas.shared.powertools import count, logger, metrics, tracer
 from workflows.errors import PayloadInvalid
 
 setup_django()
@@ -14,6 +14,7 @@ setup_django()
 from executions.status import apply_status_change  # noqa: E402  Django has to be ready
 
 DETAIL_TYPE = "Step Functions Execution Status Change"
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -27,7 +28,16 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     with logger.append_context_keys(task_id=detail.get("name")), database_errors():
         record = _apply(detail)
         logger.info("status recorded", received=detail.get("status"), status=record["status"])
+        _count(detail["status"])
         return record
+
+
+def _count(status: str) -> None:
+    """Count for all machines together; the alarm on the error rate compares the two."""
+    if status in ENDED:
+        count("ExecutionsEnded")
+        count("ExecutionsNotSucceeded", int(status != "SUCCEEDED"))
+        metrics.flush_metrics()
 
 
 def _detail(event: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from deploy.closure import ROOT
 from deploy.cloudformation import Template
 from deploy.functions import FUNCTIONS, Function
+from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME
 from lambdas.shared.decoding.child import START_SECONDS
 from lambdas.shared.decoding.wire import MAX_FILES_BYTES
 from lambdas.shared.limits import MIB, Limits
@@ -86,7 +87,7 @@ def test_the_event_source_mapping_reports_failures_and_is_never_throttled(templa
     reserved = functions(template)["DispatchTasksFunction"]["ReservedConcurrentExecutions"]["Fn::If"]
 
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BatchSize"] == 10
+    assert mapping["BatchSize"] <= STARTS_AT_A_TIME
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}}
     assert reserved[1] == {"Ref": "MaximumConcurrency"}
 

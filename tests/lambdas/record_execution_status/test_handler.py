@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from django.utils import timezone
 from executions.models import TaskRecord, TaskStatus
 from executions.status import ForeignExecution
 from lambdas.record_execution_status.handler import lambda_handler
+from lambdas.shared.powertools import metrics
 from workflows.errors import PayloadInvalid
 
 pytestmark = pytest.mark.django_db
@@ -83,3 +85,27 @@ def test_what_is_no_status_change_is_refused_by_name(broken: dict[str, Any], sai
 def test_anothers_state_machine_is_refused() -> None:
     with pytest.raises(ForeignExecution):
         lambda_handler(event(machine="billing"), None)
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        ("RUNNING", {}),
+        ("SUCCEEDED", {"ExecutionsEnded": 1, "ExecutionsNotSucceeded": 0}),
+        ("FAILED", {"ExecutionsEnded": 1, "ExecutionsNotSucceeded": 1}),
+        ("TIMED_OUT", {"ExecutionsEnded": 1, "ExecutionsNotSucceeded": 1}),
+        ("ABORTED", {"ExecutionsEnded": 1, "ExecutionsNotSucceeded": 1}),
+    ],
+)
+def test_what_ended_is_counted_for_all_machines_together(
+    status: str, counted: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    metrics.clear_metrics()
+
+    lambda_handler(event(status), None)
+
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    found = {name: sum(value) for one in written for name, value in one.items() if name.startswith("Executions")}
+    assert found == counted
+    assert not metrics.metric_set
