@@ -18,8 +18,10 @@ LAMBDA_TRANSIENT = (
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
 )
+# The function has as many instances as the database bears, and all were busy: nothing is wrong but the hour. After a
+# standing queue six attempts lose half of the executions, fifteen one in three thousand (deploy/CAPACITY.md).
+LAMBDA_THROTTLED = ("Lambda.TooManyRequestsException",)
 # A function that ended without an answer: killed, out of memory, out of time.
 FUNCTION_CRASHES = (
     "Lambda.Unknown",
@@ -27,6 +29,7 @@ FUNCTION_CRASHES = (
     "Runtime.OutOfMemory",
     "Sandbox.Timedout",
 )
+THROTTLED_ATTEMPTS = 15
 TIMEOUT = "States.Timeout"
 HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
 
@@ -41,11 +44,15 @@ def retriers(
     """Return the retriers of a Task whose function raises these errors; ``never`` are more names not to try again.
 
     A transient error is met again after at most 2, 4, 8, 16, 32 and 60 seconds, an unforeseen one
-    after at most 5, 10 and 20. ``is_one_of_many`` is for the iterations of a Map with very many items: they
-    wait as long by half the attempts, 20, 40 and 60, since each attempt takes three events of the history.
+    after at most 5, 10 and 20. A throttled function is asked 15 times. ``is_one_of_many`` is for the iterations of a
+    Map with very many items: they wait as long by half the attempts, 20, 40 and 60, since each attempt takes three
+    events of the history.
     """
+    lambda_transient = [*LAMBDA_TRANSIENT, *LAMBDA_THROTTLED] if is_one_of_many else list(LAMBDA_TRANSIENT)
+    throttled = [] if is_one_of_many else [_transient(list(LAMBDA_THROTTLED), is_one_of_many, THROTTLED_ATTEMPTS)]
     return [
-        _transient(list(LAMBDA_TRANSIENT), is_one_of_many),
+        *throttled,
+        _transient(lambda_transient, is_one_of_many),
         _transient(names_of(transient), is_one_of_many),
         Retrier(error_equals=[*names_of(permanent), *never], max_attempts=0),
         Retrier(
@@ -59,11 +66,11 @@ def retriers(
     ]
 
 
-def _transient(error_equals: list[str], is_one_of_many: bool) -> Retrier:
+def _transient(error_equals: list[str], is_one_of_many: bool, attempts: int = 6) -> Retrier:
     return Retrier(
         error_equals=error_equals,
         interval_seconds=20 if is_one_of_many else 2,
-        max_attempts=3 if is_one_of_many else 6,
+        max_attempts=3 if is_one_of_many else attempts,
         backoff_rate=2,
         max_delay_seconds=60,
         jitter_strategy="FULL",
