@@ -116,7 +116,7 @@ def _ways_of(workflow: str) -> Iterator[Sequence[str]]:
             "",
             variant.name,
             _usd(variant.usd),
-            _tasks_a_day(tasks_a_day_to_switch(workflow, variant)),
+            "" if variant.refused else _tasks_a_day(tasks_a_day_to_switch(workflow, variant)),
             variant.loses,
             variant.refused,
         )
