@@ -61,8 +61,10 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 lint-template: build ## The template by cfn-lint, sam validate, sam build and checkov. Fetches the last three.
 	$(PYTHON) -m deploy.check_template
 	$(SAM) validate --lint --template deploy/template.yaml --region us-east-2
+	.venv/bin/cfn-lint deploy/zappa_role.yaml deploy/container/template.yaml
+	$(SAM) validate --lint --template deploy/container/template.yaml --region us-east-2
 	$(SAM) build --template deploy/template.yaml --build-dir .build/sam
-	$(CHECKOV) --config-file deploy/checkov.yaml --file deploy/template.yaml
+	$(CHECKOV) --config-file deploy/checkov.yaml --file deploy/template.yaml deploy/zappa_role.yaml deploy/container/template.yaml
 	$(CHECKOV) --config-file deploy/checkov.yaml --file .build/template.json
 
 format: $(SETUP) ## Mend style where a tool can.

@@ -22,7 +22,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -197,8 +197,11 @@ def unpack(package: Package) -> Path:
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, zipfile.ZipFile(package.path) as archive:
             archive.extractall(Path(scratch) / "package")
-            with suppress(FileExistsError, NotADirectoryError):
+            try:
                 (Path(scratch) / "package").rename(folder)
+            except OSError:  # ENOTEMPTY, which has no class of its own: another process was first
+                if not folder.is_dir():
+                    raise
     os.utime(folder)
     for other in folder.parent.glob(f"{package.function.name}-*"):
         if time.time() - other.stat().st_mtime > UNPACKED_SECONDS:

@@ -2,8 +2,12 @@
 
 import os
 from functools import cache
+from typing import TYPE_CHECKING, cast
 
 from config.environment import read_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
 def read_secret(name: str) -> str:
@@ -26,4 +30,5 @@ def _fetch(secret_name: str) -> str:
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     region = os.environ.get("AWS_SQS_REGION") or None  # else botocore's own: AWS_REGION, on Lambda
     client = botocore.session.get_session().create_client("secretsmanager", region_name=region, config=config)
-    return str(client.get_secret_value(SecretId=secret_name)["SecretString"]).strip()
+    secrets = cast("SecretsManagerClient", client)
+    return secrets.get_secret_value(SecretId=secret_name)["SecretString"].strip()

@@ -74,7 +74,8 @@ def _designs() -> Iterator[str]:
         "nothing is kept between steps: what fails is done again from its beginning "
         f"({figures.RETRY_RATE:.0%} of steps fail once) and its mails are sent again, since it has no list of sent "
         "ones; there is no redrive, no history, and no waiting for an answer. Durable functions keep steps, and can "
-        "wait, but a failed execution is not redriven: it starts anew."
+        "wait, but a failed execution is not redriven: it starts anew. They are priced behind the same dispatcher: "
+        "started by the queue itself an execution ends after 15 minutes."
     )
 
 
@@ -115,7 +116,7 @@ def _ways_of(workflow: str) -> Iterator[Sequence[str]]:
             "",
             variant.name,
             _usd(variant.usd),
-            _tasks_a_day(tasks_a_day_to_switch(workflow, variant)),
+            "" if variant.refused else _tasks_a_day(tasks_a_day_to_switch(workflow, variant)),
             variant.loses,
             variant.refused,
         )
@@ -226,8 +227,8 @@ def _measured() -> Iterator[str]:
     yield (
         f"Tasks by workflow: {', '.join(f'`{name}` {visits_of(name).tasks:.2f}' for name in SHAPES)}; the dispatcher "
         f"takes {settings().batch} message(s) at a time by the template's BatchSize and was measured with "
-        f"{figures.MEASURED_BATCH}, its call of StartExecution is assumed to take {figures.START_EXECUTION_MS} ms; each execution is told "
-        f"{figures.STATUS_EVENTS} times how it stands."
+        f"{figures.MEASURED_BATCH}; its call of StartExecution is assumed to take {figures.START_EXECUTION_MS} ms; "
+        f"each execution is told {figures.STATUS_EVENTS} times how it stands."
     )
 
 

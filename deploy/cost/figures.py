@@ -114,7 +114,11 @@ PRICES: dict[str, Price] = {
         0.40, MILLION, "requests, standard queue", "https://aws.amazon.com/sqs/pricing/", "the page, 2026-11"
     ),
     "schedule": Price(
-        1.00, MILLION, "schedules fired", "https://aws.amazon.com/eventbridge/pricing/", "by cloudburn.io, 2026-03"
+        1.00,
+        MILLION,
+        "schedules fired",
+        "https://aws.amazon.com/eventbridge/pricing/",
+        "by cloudburn.io, 2026-03; wring.co says free",
     ),
     # Status changes of executions come from AWS itself and go to one Lambda function: free.
     "service_event": Price(
@@ -130,10 +134,18 @@ PRICES: dict[str, Price] = {
     "s3_get": Price(0.0004, 1_000, "GET and all others", _S3, "by devnotes.tech, looked up 2026-11"),
     "s3_gb_month": Price(0.023, 1, "GB-months, S3 Standard, first 50 TB", _S3, "by devnotes.tech, looked up 2026-11"),
     "dynamodb_write": Price(
-        0.625, MILLION, "write request units of 1 KB", _DYNAMODB, "by airbyte.com, looked up 2026-11"
+        0.625,
+        MILLION,
+        "write request units of 1 KB",
+        _DYNAMODB,
+        "by airbyte.com, looked up 2026-11; some pages have twice that",
     ),
     "dynamodb_read": Price(
-        0.125, MILLION, "read request units of 4 KB", _DYNAMODB, "by airbyte.com, looked up 2026-11"
+        0.125,
+        MILLION,
+        "read request units of 4 KB",
+        _DYNAMODB,
+        "by airbyte.com, looked up 2026-11; some pages have twice that",
     ),
     "mail": Price(
         0.10, 1_000, "mails sent", "https://aws.amazon.com/ses/pricing/", "by acecloudinterviews.com, looked up 2026-11"

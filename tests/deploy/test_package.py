@@ -208,3 +208,27 @@ def test_a_package_too_large_for_lambda_is_refused(tmp_path: Path, monkeypatch: 
 
     with pytest.raises(PackageNotBuilt, match="Lambda takes 1,000"):
         build_packages([FUNCTIONS_BY_NAME["dispatch_tasks"]], "native", tmp_path)
+
+
+def test_a_package_that_another_process_unpacks_at_the_same_time_is_there_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "load_report.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("handler.py", "")
+    package = Package(FUNCTIONS_BY_NAME["load_report"], "native", path, 0, 0, was_built=True)
+    extract = zipfile.ZipFile.extractall
+    others: list[Path] = []
+
+    def late(archive: zipfile.ZipFile, where: Path) -> None:
+        extract(archive, where)
+        if not others:
+            others.append(where)
+            others.append(unpack(package))  # the other process's
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", late)
+
+    folder = unpack(package)
+
+    assert folder == others[1]
+    assert [file.name for file in folder.iterdir()] == ["handler.py"]

@@ -1,8 +1,17 @@
 """What the stack's template promises of its data and its traces, once it is deployed."""
 
+import json
+from typing import Any
+
+import boto3
+
+from deploy.alarms import alarms
+from deploy.cloudformation import read_template
 from tests.e2e.conftest import WholePath
 from tests.e2e.test_tasks import enqueue
 from workflows.traces import trace_id_of
+
+NOBODY: dict[str, Any] = {"region_name": "us-east-2", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 def test_queues_are_under_the_stack_s_key_and_files_have_versions(path: WholePath) -> None:
@@ -25,3 +34,26 @@ def test_the_trace_that_begins_with_the_task_is_the_execution_s(path: WholePath)
 
     header = path.stack.aws.step_functions.describe_execution(executionArn=arn)["traceHeader"]
     assert f"Root={trace_id_of(task_id, enqueued_at)};" in header
+
+
+def test_alarms_tell_the_stack_s_topic_and_the_dashboard_shows_them(path: WholePath) -> None:
+    topic = path.stack.outputs["AlarmsTopicArn"]
+    cloudwatch = boto3.client("cloudwatch", endpoint_url=path.stack.aws.endpoint, **NOBODY)
+
+    found = {
+        one["AlarmName"].removeprefix(stack_prefix(topic)): one
+        for page in cloudwatch.get_paginator("describe_alarms").paginate()
+        for one in page["MetricAlarms"]
+    }
+    [dashboard] = cloudwatch.list_dashboards()["DashboardEntries"]
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"])
+
+    # ministack has no metric math: deploy/local/adaptation.py leaves out those alarms.
+    assert found.keys() == {alarm.name for alarm in alarms(read_template()) if not alarm.expression}
+    assert all(one["AlarmActions"] == one["OKActions"] == [topic] for one in found.values())
+    assert found["tasks-age"]["Dimensions"][0]["Value"] == path.stack.outputs["TasksQueueUrl"].rpartition("/")[2]
+    assert body["widgets"][0]["properties"]["alarms"][0].endswith(f":alarm:{stack_prefix(topic)}tasks-dead-letters")
+
+
+def stack_prefix(topic_arn: str) -> str:
+    return topic_arn.rpartition(":")[2].removesuffix("alarms")

@@ -33,7 +33,7 @@ def lambda_handler(event, context):
     return former(event, context)
 """
 NO_DEFINITION = b'{"StartAt": "Nowhere", "States": {"Somewhere": {"Type": "Succeed"}}}'
-SECONDS_BETWEEN_MESSAGES = 0.3
+SECONDS_BETWEEN_MESSAGES = 1.0
 
 
 def next_code(module: str, *also: Overlay) -> Overlay:

@@ -1,4 +1,5 @@
 import hashlib
+import time
 from io import StringIO
 from typing import Any
 
@@ -6,7 +7,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from executions.management.commands import smoke
 from executions.models import TaskRecord, TaskStatus
 from tests.backend.executions.conftest import Queue
 
@@ -21,9 +21,9 @@ def run(*arguments: str) -> str:
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What becomes of the task while the command waits: these changes of its row, one second being none."""
+    """What becomes of the task while the command waits: these changes of its row."""
     changes: dict[str, Any] = {}
-    monkeypatch.setattr(smoke.time, "sleep", lambda _seconds: TaskRecord.objects.update(**changes))
+    monkeypatch.setattr(time, "sleep", lambda _seconds: TaskRecord.objects.update(**changes))
     return changes
 
 

@@ -1,7 +1,7 @@
 """AWS's token bucket: never more than it holds and what came back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.capacity.buckets import TokenBucket
@@ -9,6 +9,7 @@ from deploy.capacity.buckets import TokenBucket
 pauses = st.lists(st.floats(0, 5), min_size=1, max_size=60)
 
 
+@settings(max_examples=40)
 @given(pauses, st.integers(1, 50), st.floats(0.1, 50))
 def test_in_any_time_it_gives_no_more_than_its_capacity_and_what_came_back(
     waits: list[float], capacity: int, per_second: float
@@ -25,6 +26,7 @@ def test_in_any_time_it_gives_no_more_than_its_capacity_and_what_came_back(
             assert last - first + 1 <= capacity + per_second * (taken_at[last] - begin) + 1e-6
 
 
+@settings(max_examples=40)
 @given(pauses, st.integers(1, 50), st.floats(0.1, 50))
 def test_one_who_waits_for_a_token_gets_it_in_turn_and_at_no_higher_rate(
     waits: list[float], capacity: int, per_second: float

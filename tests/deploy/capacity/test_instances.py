@@ -48,7 +48,7 @@ def test_arrivals_by_the_clock_never_wait_where_an_instance_keeps_up() -> None:
     assert waits(1, [float(number) for number in range(100)], [0.9] * 100) == pytest.approx([0.0] * 100)
 
 
-@pytest.mark.parametrize(("servers", "load"), [(1, 0.6), (4, 3.0), (13, 10.0)])
+@pytest.mark.parametrize(("servers", "load"), [(1, 0.6), (13, 10.0)])
 def test_random_arrivals_wait_as_long_as_erlang_says(servers: int, load: float) -> None:
     rng, at, arrivals = Random(7), 0.0, []  # noqa: S311  simulates, hides nothing
     for _ in range(20_000):

@@ -151,6 +151,7 @@ def test_a_delivery_is_as_the_template_has_it(template: Template) -> None:
     assert delivery.dispatcher_timeout_seconds == resources["DispatchTasksFunction"]["Properties"]["Timeout"]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
 def test_a_percentile_is_a_value_that_so_many_are_not_above(values: list[float], share: float) -> None:
     found = percentile(values, share)

@@ -1,5 +1,6 @@
-"""Transitions counted from a definition: worked by hand, and general rules by Hypothesis."""
+"""Transitions counted from a definition: worked by hand, run by the engine, and general rules by Hypothesis."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from deploy.cost.figures import SHAPES
 from deploy.cost.transitions import read_definition, visits
+from deploy.functions import FUNCTIONS_BY_NAME
+from workflows.engine.run import run
 
 TASK = {"Type": "Task", "Parameters": {"FunctionName": "${SendEmailFunctionArn}"}}
 THREE_STATES: dict[str, Any] = {
@@ -117,3 +120,42 @@ def test_a_report_with_two_pictures_and_three_people_enters_twenty_two_states() 
 
     # Load, Map, 2 x (Inspect, By Kind, Thumbnails, Accepted), Record, Map, 3 x (Render, Send, Notified), Summarize
     assert visits(read_definition("guard_report"), shape.items, shape.ways).transitions(0) == 22
+
+
+# Enough for every step's ResultSelector: Lambda answers with more than a state takes from it.
+EMAIL = {"email_key": "k", "send_once_key": "o", "status": "sent", "message_id": "m"}
+FACTS = {
+    "kind": "image",
+    "media_type": "image/jpeg",
+    "size_bytes": 1,
+    "sha256": "0",
+    "width": 1,
+    "height": 1,
+    "pages": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "items"),
+    [
+        ("guard_report", {"files": 2, "recipients": 3}),
+        ("notification_email", {}),
+        ("daily_report_digest", {"digests": 20}),
+    ],
+)
+def test_the_engine_enters_what_is_counted(workflow: str, items: dict[str, int]) -> None:
+    lists = {
+        "files": [{"file_id": number} for number in range(items.get("files", 0))],
+        "recipients": [{"user_id": number, "role": "client"} for number in range(items.get("recipients", 0))],
+        "digests": [{"client_id": number} for number in range(items.get("digests", 0))],
+    }
+    counts = {"accepted": 2, "rejected": 0, "thumbnails": 8, "report_id": 1, "date": "2026-11-24", "skipped": 0}
+    answer = {**counts, **EMAIL, **FACTS, **lists}
+    definition, shape = read_definition(workflow), SHAPES[workflow]
+    seen = visits(definition, shape.items, shape.ways)
+    names = [f"${{{FUNCTIONS_BY_NAME[name].resource}Arn}}" for name in seen.functions]
+
+    result = run(definition, {"report_id": 1}, dict.fromkeys(names, lambda _: answer))
+
+    assert result.status == "SUCCEEDED", result.cause
+    assert Counter(result.path) == seen.states

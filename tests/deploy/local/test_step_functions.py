@@ -18,6 +18,7 @@ from deploy.local.step_functions import (
     chosen_step_functions,
     copy_state_machines,
     hasten,
+    problems_of,
     skip_time,
     start_engine,
 )
@@ -156,3 +157,11 @@ def test_the_engine_s_time_is_moved_past_a_wait(local: LocalAws) -> None:
     while engine.describe_execution(executionArn=arn)["status"] == "RUNNING" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert engine.describe_execution(executionArn=arn)["status"] == "SUCCEEDED"
+
+
+def test_why_a_definition_is_refused_is_told_and_nothing_of_one_that_is_taken(local: LocalAws) -> None:
+    taken, refused = definition(), definition() | {"StartAt": "B"}
+
+    assert problems_of(local.step_functions, json.dumps(taken)) == []
+    problems = problems_of(local.step_functions, json.dumps(refused))
+    assert "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /StartAt" in problems

@@ -130,6 +130,37 @@ def test_the_proxy_may_read_its_own_secret_and_no_other() -> None:
     assert (statement.actions, len(statement.resources)) == (("secretsmanager:GetSecretValue",), 1)
 
 
+def asked_by_code_deploy() -> list[Ask]:
+    """Return what CodeDeploy does to move every function's alias.
+
+    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCodeDeployRoleForLambdaLimited.html
+    """
+    actions = ("lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig")
+    moved = [names().arn(f"{function.resource}Aliaslive") for function in FUNCTIONS]
+    return [*(Ask(action, arn) for action in actions for arn in moved), Ask("cloudwatch:DescribeAlarms", "*")]
+
+
+def test_code_deploy_may_move_the_stack_s_aliases_and_no_others() -> None:
+    role = statements_of("DeployRole")
+    alias = names().arn("RunTaskFunctionAliaslive")
+
+    assert all(is_allowed(role, ask) for ask in asked_by_code_deploy())
+    assert not is_allowed(role, Ask("lambda:UpdateAlias", alias.replace("production", "dev")))
+    assert not is_allowed(role, Ask("lambda:UpdateFunctionCode", alias))
+    assert not is_allowed(role, Ask("sns:Publish", names().arn("AlarmsTopic")))
+    groups = names().of_type("AWS::CodeDeploy::DeploymentGroup")
+    assert len(groups) == len(FUNCTIONS)
+    assert {names().properties(group)["ServiceRoleArn"] for group in groups} == {names().arn("DeployRole")}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [pytest.param(rest, id=f"without-{taken}") for taken, rest, _ in less_by_one(statements_of("DeployRole"))],
+)
+def test_code_deploy_needs_every_single_thing_that_its_role_gives(rest: tuple[Statement, ...]) -> None:
+    assert not all(is_allowed(rest, ask) for ask in asked_by_code_deploy())
+
+
 @pytest.mark.parametrize("role", ["DatabaseProxyRole", "SchedulerRole"])
 def test_a_service_takes_on_a_role_for_the_stack_s_own_account_alone(role: str) -> None:
     """Else what is another account's could name the role.
@@ -145,8 +176,7 @@ def test_there_is_no_role_and_no_policy_that_is_not_proved() -> None:
     functions = {role_of(function.name) for function in FUNCTIONS}
     machines = {f"{machine_of(workflow)}Role" for workflow in WORKFLOWS}
 
-    # SAM's role for gradual deploys is CodeDeploy's own, with the policy that AWS has made for that.
-    proved = set(names().of_type("AWS::IAM::Role")) - {"CodeDeployServiceRole"}
-    assert proved == functions | machines | {"SchedulerRole", "DatabaseProxyRole"}
+    services = {"SchedulerRole", "DatabaseProxyRole", "DeployRole"}
+    assert set(names().of_type("AWS::IAM::Role")) == functions | machines | services
     assert set(names().of_type("AWS::IAM::ManagedPolicy")) == set(POLICIES.values())
     assert not names().of_type("AWS::IAM::Policy")
