@@ -2,10 +2,10 @@
 
 **Objective**: among the settings with which 95 % of the burst's reports are started within
 ``MOST_START_SECONDS``, nothing is dead-lettered and the functions keep to their share of the database's connections,
-the one with the fewest refused calls: throttled starts and throttled functions, over the burst and over a queue that
-stood still and goes on with as many reports at once. A refused call is a paid transition when it is tried again, and
-the execution FAILED when it was refused to the end; a message that waits in the queue costs nothing. Of two that
-refuse as few, the one with fewer batches.
+the one that has no start refused, or the fewest: a
+refused start keeps its message hidden for the visibility time-out. Of those the one with the fewest batches, since each
+is a paid invocation and two paid requests, and of those the least concurrency, which leaves the steps most air: what
+waits in the queue costs nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -105,7 +105,13 @@ def choose(settings: Iterable[Setting], max_connections: int) -> Setting:
             f"No setting starts 95 % of the burst within {MOST_START_SECONDS} s and loses nothing: "
             "allow more time in deploy/capacity/choice.py, or ask AWS for more starts a second."
         )
-    return min(allowed, key=lambda setting: (setting.refused, setting.burst.batches + setting.waiting.batches))
+    return min(allowed, key=_cost)
+
+
+def _cost(setting: Setting) -> tuple[int, int, int]:
+    cases = (setting.burst, setting.waiting)
+    refused_starts = sum(case.throttled_starts for case in cases)
+    return refused_starts, sum(case.batches for case in cases), setting.maximum_concurrency
 
 
 def _spread(values: Iterable[float]) -> tuple[float, float, float, float]:

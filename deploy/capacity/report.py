@@ -93,9 +93,8 @@ def _choice(results: Results) -> str:
     instances = _per_function(results)
     return f"""## MaximumConcurrency {chosen["maximum_concurrency"]}, BatchSize {chosen["batch_size"]}
 
-Chosen: the fewest refused calls (throttled starts and throttled functions, burst and standing queue together) among
-the settings that start 95 % of the burst within {MOST_START_SECONDS:g} s, dead-letter nothing and keep to the
-functions' share of the connections.
+Chosen: no throttled start, then the fewest batches, then the least concurrency, among the settings that start 95 % of
+the burst within {MOST_START_SECONDS:g} s, dead-letter nothing and keep to the functions' share of the connections.
 
 The reason: some {_starts_per_second(chosen):.0f} tasks start a second at most (a start takes {
         figures.CALL_SECONDS * 1000:.0f} ms, assumed), and even that is more than the steps carry for long: with {
@@ -103,14 +102,14 @@ The reason: some {_starts_per_second(chosen):.0f} tasks start a second at most (
     } instances,
 `{SLOWEST}` does for {_carried(instances):.0f} reports a second. What is beyond waits in the queue, where waiting
 costs nothing and loses nothing. What is started too early is throttled at a step; each retry is a paid transition,
-and after six the execution has FAILED (it can be redriven). The standing queue is done hardly later, since it waits
-for the steps, not for the starts.
+and after fifteen the execution has FAILED (it can be redriven). A start that Step Functions refuses hides its message
+for the visibility time-out. Small batches cost more (a batch is an invocation and two requests of SQS: some {
+        _price_of_small_batches():.2f}
+US dollars for a million tasks one by one) and start a standing queue later, incidents in it too.
 
 {_table(head, rows)}
 
-It is the least that AWS takes for both. The price: a message is an invocation of the dispatcher and two requests of
-SQS of its own (some {_price_of_small_batches():.2f} US dollars more for a million tasks than in tens), and behind a
-standing queue everything starts late, incidents too: here by {_chosen_case(results)["start"][3]:.0f} s at most."""
+Behind a standing queue everything starts late, here by {_chosen_case(results)["start"][3]:.0f} s at most."""
 
 
 def _databases(results: Results) -> str:
@@ -134,20 +133,18 @@ def _databases(results: Results) -> str:
         *(f"burst of {int(size):,}: failed, p95 to its end" for size in sizes),
         "standing queue: failed",
     )
-    more = results["more_attempts"]
+    fewer = results["fewer_attempts"]
     return f"""## What the database bears
 
 Neither setting helps where the burst itself is more than the steps carry: then only instances do, and they are as
-many as the database has connections for. Where the steps carry more than the
-{_starts_per_second(results["chosen"]):.0f} that start a second, a larger `BatchSize` has a standing queue done
-earlier; the burst of this day does not need it.
+many as the database has connections for.
 
 {_table(head, rows)}
 
 Failed executions stand where they failed: `manage.py executions redrive --error Lambda.TooManyRequestsException
---since 1h` takes them on once it is quiet. If the definitions tried a throttled function {more["attempts"]} times
-instead of six, {more["waiting"]["failed"]} of the standing queue's {DAY.burst_reports:,} would fail at production's
-database, all ended within {more["waiting"]["end"][3]} s (`workflows/graphs/retries.py`)."""
+--since 1h` takes them on once it is quiet. A throttled function is asked fifteen times
+(`workflows/graphs/retries.py`): by {fewer["attempts"]}, as in AWS's example, {fewer["waiting"]["failed"]:,} of the
+standing queue's {DAY.burst_reports:,} would fail at production's database."""
 
 
 def _day(results: Results) -> str:

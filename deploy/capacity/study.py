@@ -40,7 +40,7 @@ DAY = Day()
 OTHER_DATABASES = (200, 800, 1600)
 OTHER_GRID = tuple((concurrency, batch) for concurrency in (2, 5, 10) for batch in (1, 10))
 BURSTS = (1_500, 3_000, 6_000)
-MORE_ATTEMPTS = 15
+FEWER_ATTEMPTS = 6
 
 type Results = dict[str, Any]
 type Say = Callable[[str], None]
@@ -68,7 +68,7 @@ def run_study(say: Say) -> Results:
             "chosen": {"maximum_concurrency": setting[0], "batch_size": setting[1]},
             "sweep": [asdict(one) for one in sweep],
             "databases": [_database(one, sweep if one == database else None, say) for one in _databases(database)],
-            "more_attempts": _more_attempts(setting, database),
+            "fewer_attempts": _fewer_attempts(setting, database),
             "day": _day(simulate(tasks_of_day(DAY, _random()), *setting, database)),
         }
     )
@@ -101,7 +101,7 @@ def fingerprint() -> str:
         (FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, RESERVE_SECONDS, Delivery(1, 2)),
         [shape_of_workflow(name) for name in sorted(WORKFLOWS)],
         [(one, instances_per_function(one)) for one in _databases(production_connections())],
-        (MAXIMUM_CONCURRENCIES, BATCH_SIZES, MOST_START_SECONDS, SEED, OTHER_GRID, BURSTS, MORE_ATTEMPTS),
+        (MAXIMUM_CONCURRENCIES, BATCH_SIZES, MOST_START_SECONDS, SEED, OTHER_GRID, BURSTS, FEWER_ATTEMPTS),
     )
     return hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]
 
@@ -134,9 +134,9 @@ def _database(connections: int, sweep: list[Setting] | None, say: Say) -> Result
     }
 
 
-def _more_attempts(setting: tuple[int, int], database: int) -> Results:
-    outcome = simulate(tasks_waiting(DAY, _random()), *setting, database, MORE_ATTEMPTS)
-    return {"attempts": MORE_ATTEMPTS, "waiting": asdict(case_of(outcome))}
+def _fewer_attempts(setting: tuple[int, int], database: int) -> Results:
+    outcome = simulate(tasks_waiting(DAY, _random()), *setting, database, FEWER_ATTEMPTS)
+    return {"attempts": FEWER_ATTEMPTS, "waiting": asdict(case_of(outcome))}
 
 
 def _day(outcome: Outcome) -> Results:

@@ -18,13 +18,13 @@ def setting(concurrency: int, **burst: object) -> Setting:
     return Setting(concurrency, 10, replace(QUIET, **burst), QUIET)  # type: ignore[arg-type]  # names are Case's
 
 
-def test_the_fewest_refused_calls_win_whether_starts_or_functions_were_refused() -> None:
-    settings = [setting(2, throttled_starts=5), setting(3, throttled_invocations=4), setting(4, throttled_starts=6)]
+def test_a_refused_start_decides_before_the_number_of_batches() -> None:
+    settings = [setting(2, throttled_starts=5, batches=1), setting(3, throttled_invocations=9), setting(4, batches=20)]
 
     assert choose(settings, 400).maximum_concurrency == 3
 
 
-def test_of_two_that_refuse_as_few_the_one_with_fewer_batches_wins() -> None:
+def test_of_two_that_refuse_as_few_starts_the_one_with_fewer_batches_wins() -> None:
     assert (
         choose([setting(2, batches=30), setting(3, batches=20), setting(5, batches=25)], 400).maximum_concurrency == 3
     )
