@@ -19,4 +19,5 @@ def test_an_environment_gives_each_parameter_without_a_default_and_none_that_is_
     wanted = {name for name, parameter in parameters.items() if "Default" not in parameter}
     assert given["Stage"] == stage
     assert environment["stack_name"].endswith(f"-{stage}")
+    assert environment["region"] == "us-east-2"
     assert wanted <= given.keys() <= parameters.keys()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -336,16 +335,3 @@ def test_the_table_of_sent_mails_forgets_by_the_attribute_that_is_written(templa
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["KeySchema"] == [{"AttributeName": "send_once_key", "KeyType": "HASH"}]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
-
-
-@pytest.mark.parametrize("stage", ["dev", "production"])
-def test_a_stage_gives_every_parameter_that_has_no_default(template: Template, stage: str) -> None:
-    settings = tomllib.loads((ROOT / "deploy" / "stages" / f"{stage}.toml").read_text())
-    parameters = settings["default"]["deploy"]["parameters"]
-    given = dict(override.split("=", 1) for override in parameters["parameter_overrides"])
-
-    needed = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
-
-    assert needed <= given.keys() <= template["Parameters"].keys()
-    assert given["Stage"] == stage
-    assert parameters["region"] == "us-east-2"
