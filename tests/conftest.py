@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
@@ -49,6 +50,11 @@ _set_environment()
 import django  # noqa: E402  settings are read on set-up, after the environment is what it must be
 
 django.setup()
+
+
+# A busy machine is no bug: only tests about time measure it, and they say so.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure() -> None:

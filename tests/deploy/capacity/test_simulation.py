@@ -66,10 +66,10 @@ def test_what_is_throttled_to_the_end_comes_back_and_at_last_is_a_dead_letter() 
 
 
 @pytest.mark.usefixtures("few_starts")
-def test_few_at_a_time_give_nothing_back_where_many_do() -> None:
+def test_few_at_a_time_give_next_to_nothing_back_where_many_do() -> None:
     few, many = (run(reports(300), Delivery(1, concurrency)) for concurrency in (2, 300))
 
-    assert few.returned == 0 < many.returned
+    assert 10 * few.returned < many.returned
     assert few.throttled_starts < many.throttled_starts
 
 

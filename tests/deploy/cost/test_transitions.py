@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deploy.cost.figures import SHAPES
 from deploy.cost.transitions import read_definition, visits
 from deploy.functions import FUNCTIONS_BY_NAME
+from workflows.contracts.guard_report import FileFacts, ThumbnailSet
 from workflows.engine.run import run
 
 TASK = {"Type": "Task", "Parameters": {"FunctionName": "${SendEmailFunctionArn}"}}
@@ -124,14 +125,10 @@ def test_a_report_with_two_pictures_and_three_people_enters_twenty_two_states() 
 
 # Enough for every step's ResultSelector: Lambda answers with more than a state takes from it.
 EMAIL = {"email_key": "k", "send_once_key": "o", "status": "sent", "message_id": "m"}
-FACTS = {
+FACTS: dict[str, Any] = {
+    **dict.fromkeys(FileFacts.model_fields),
     "kind": "image",
-    "media_type": "image/jpeg",
-    "size_bytes": 1,
-    "sha256": "0",
-    "width": 1,
-    "height": 1,
-    "pages": 1,
+    **dict.fromkeys(ThumbnailSet.model_fields),
 }
 
 
@@ -150,7 +147,7 @@ def test_the_engine_enters_what_is_counted(workflow: str, items: dict[str, int])
         "digests": [{"client_id": number} for number in range(items.get("digests", 0))],
     }
     counts = {"accepted": 2, "rejected": 0, "thumbnails": 8, "report_id": 1, "date": "2026-11-24", "skipped": 0}
-    answer = {**counts, **EMAIL, **FACTS, **lists}
+    answer = {**FACTS, **counts, **EMAIL, **lists}
     definition, shape = read_definition(workflow), SHAPES[workflow]
     seen = visits(definition, shape.items, shape.ways)
     names = [f"${{{FUNCTIONS_BY_NAME[name].resource}Arn}}" for name in seen.functions]
