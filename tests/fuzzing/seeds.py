@@ -5,6 +5,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -43,7 +44,9 @@ def video(container: str, codec: str, width: int = 64, height: int = 48, seconds
         stream: Any = file.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if codec == "libx265":
-            stream.options = {"x265-params": "log-level=none"}  # else it writes a page about itself
+            stream.options = {
+                "x265-params": "log-level=none:pools=none:frame-threads=1"
+            }  # else it writes a page about itself
         base = np.asarray(scene(width, height))
         for number in range(max(1, round(seconds * 10))):
             frame = av.VideoFrame.from_ndarray(np.roll(base, number * 3, axis=1), format="rgb24")
@@ -138,6 +141,7 @@ def zipped(parts: Mapping[str, bytes]) -> bytes:
 
 
 # Kind of file -> its maker. Each is of some kilobytes at most: a mutation should meet a header, not a pixel.
+_SAMPLES = Path(__file__).parents[2] / "deploy" / "local" / "samples"
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "jpeg": lambda: jpeg_turned(6),
     "png": lambda: encoded(scene(40, 30), "PNG"),
@@ -146,7 +150,7 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "tiff": lambda: encoded(scene(40, 30), "TIFF", compression="tiff_lzw"),
     "bmp": lambda: encoded(scene(40, 30), "BMP"),
     "avif": lambda: encoded(scene(40, 30), "AVIF"),
-    "heic": heic,
+    "heic": (_SAMPLES / "launch-pad.heic").read_bytes,
     "mp4": lambda: video("mp4", "libx264"),
     "mov": lambda: video("mov", "libx264"),
     "webm": lambda: video("webm", "libvpx"),

@@ -35,7 +35,9 @@ def _hevc(image: Image.Image, pixels: str) -> tuple[bytes, bytes]:
     """Return the decoder's configuration, a box, and the one frame, both taken from an MP4."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
-        stream = container.add_stream("libx265", rate=1, options={"x265-params": "log-level=none:keyint=1"})
+        stream = container.add_stream(
+            "libx265", rate=1, options={"x265-params": "log-level=none:keyint=1:pools=none:frame-threads=1"}
+        )
         stream.width, stream.height = image.size
         stream.pix_fmt = pixels
         frame_in = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]  # it ships no types for this

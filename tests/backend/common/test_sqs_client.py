@@ -34,6 +34,7 @@ def test_delay_and_group_are_given_to_sqs() -> None:
                 "MessageBody": ANY,
                 "DelaySeconds": 30,
                 "MessageGroupId": "client-7",
+                "MessageSystemAttributes": ANY,  # the trace
             },
         )
         sqs_client.send_task(

@@ -22,7 +22,7 @@ from workflows.contracts.guard_report import FileKind
 from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
 
 FORMS = [Form("small", 160)]
-QUIET = {"x265-params": "log-level=none:pools=1"}
+QUIET = {"x265-params": "log-level=none:pools=none:frame-threads=1"}
 TAGS = {
     "com.apple.quicktime.creationdate": "2026-03-01T10:20:30+0100",
     "com.apple.quicktime.make": "Apple",
