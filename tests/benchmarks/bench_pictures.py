@@ -61,7 +61,7 @@ def with_pillow(path: str, forms: Sequence[Form]) -> list[bytes]:
         with Image.open(path) as image:
             image.thumbnail((form.edge, form.edge))
             if form.is_jpeg:
-                image.save(out, "JPEG", quality=encoding.JPEG_QUALITY, optimize=True, progressive=True)
+                image.save(out, "JPEG", quality=encoding.JPEG_QUALITY, optimize=True)
             else:
                 image.save(out, "WEBP", quality=encoding.WEBP_QUALITY, method=encoding.WEBP_EFFORT)
         files.append(out.getvalue())
