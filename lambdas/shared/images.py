@@ -29,7 +29,6 @@ _VIPS = {
     "image/gif": "gifload",
     "image/tiff": "tiffload",
     "image/avif": "heifload",
-    "image/avif-sequence": "heifload",
 }
 _HEIF = "HEIF"
 _PILLOW = {
@@ -37,7 +36,6 @@ _PILLOW = {
     "image/heic": _HEIF,
     "image/heif": _HEIF,
     "image/heic-sequence": _HEIF,
-    "image/heif-sequence": _HEIF,
 }
 # EXIF orientations 5 to 8 lay the picture on its side.
 _SIDEWAYS = frozenset({5, 6, 7, 8})
@@ -124,7 +122,8 @@ def _with_pillow(file: MediaFile, limits: Limits, needed_edge: int) -> Picture:
         image.load()
         exif, profile = image.getexif(), image.info.get("icc_profile")
         # Twice the needed pixels are left for a good filter; the rest is averaged away, to copy less.
-        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        small = image if image.mode == mode else image.convert(mode)
         small = small.reduce(max(1, max(image.size) // max(1, 2 * needed_edge)))
     pixels = pyvips.Image.new_from_memory(small.tobytes(), *small.size, len(small.getbands()), "uchar")
     pixels = pixels.copy(interpretation="srgb")
@@ -199,4 +198,4 @@ def _damage(error: Exception) -> str:
     words = str(error).lower()
     if any(word in words for word in ("truncated", "premature", "end of", "unexpected eof", "out of data")):
         return "cut off before its end"
-    return f"damaged ({type(error).__name__})"
+    return "damaged, or of a sort that can not be read here"
