@@ -6,7 +6,7 @@ The record says how it stands; Step Functions, through ``executions.page_cache``
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from console.execution_states import (
     not_run,
     status_of,
 )
-from console.masking import mask
+from console.masking import mask, masked_row
 from console.timeline import Bar, Scale, bar_of, scale_of
 from executions.advice import advise
 from executions.aws_console import execution_url, map_run_url, trace_url
@@ -297,7 +297,7 @@ def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> 
 
 
 def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Head:
-    row, description = _row(record), look.description
+    row, description = masked_row(row_of(record)), look.description
     status, note = _status(record, look)
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
@@ -316,7 +316,7 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
         cause=mask(cause),
         cause_words=mask(cause_words(cause)),
         attempt=next(number for number, one in enumerate(attempts, 1) if one.pk == record.pk),
-        attempts=tuple(_row(one) for one in attempts),
+        attempts=tuple(masked_row(row_of(one)) for one in attempts),
         days_left=row.days_left(now),
         execution_arn=arn,
         version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
@@ -327,11 +327,6 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
         trace_url=trace_url(arn, description.trace_header) if description else "",
         map_run_url=map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
     )
-
-
-def _row(record: TaskRecord) -> TaskRow:
-    row = row_of(record)
-    return replace(row, error=mask(row.error))
 
 
 def _status(record: TaskRecord, look: Look) -> tuple[str, str]:

@@ -9,11 +9,11 @@ fits every key that has this word in it (``token``, ``task_token``, ``nextToken`
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -64,6 +64,21 @@ def mask(value: Any) -> Any:
     form, or an address of mail (while ``email`` is masked). Masking twice gives the same.
     """
     return _Masking(tuple(settings.CONSOLE_MASKED_KEYS)).masked(value, 0)
+
+
+class Row(Protocol):
+    """A row of a table, a dataclass, with the error that a task ended with."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def error(self) -> str:
+        """As it is recorded, or masked."""
+
+
+def masked_row[R: Row](row: R) -> R:
+    """Return a row with its error masked."""
+    return replace(row, error=mask(row.error))
 
 
 def payload_text(value: Any, most: int = SHOWN_CHARACTERS) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from console.expressions import in_words
-from console.masking import mask
+from console.masking import mask, masked_row
 from executions.queries import Page as TaskPage
+from executions.queries import TaskRow, row_of
 from executions.schedule_control import Deployed, Difference
 from executions.schedule_list import ScheduleStanding, reason_skipped
 from workflows.schedules import Overlap
@@ -88,15 +89,7 @@ def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> Sc
         ],
         next_runs=[moment.astimezone(zone) for moment in standing.next_runs],
         last_runs=[
-            Run(
-                task_id=record.pk,
-                status=record.status,
-                began_at=record.started_at or record.enqueued_at,
-                seconds=_seconds(record.started_at, record.finished_at, now),
-                error=mask(record.error),
-                skipped=reason_skipped(record.result) or "",
-                is_by_hand=not record.pk.startswith(f"{schedule.name}-") or bool(record.attempt_of),
-            )
+            _run(schedule.name, row_of(record), reason_skipped(record.result) or "", now)
             for record in standing.last_runs
         ],
     )
@@ -104,19 +97,16 @@ def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> Sc
 
 def runs_of_page(name: str, found: TaskPage, skipped: Mapping[str, str], now: datetime) -> list[Run]:
     """Return rows of tasks as runs of a schedule."""
-    return [
-        Run(
-            task_id=row.id,
-            status=row.status,
-            began_at=row.started_at or row.enqueued_at,
-            seconds=_seconds(row.started_at, row.finished_at, now),
-            error=mask(row.error),
-            skipped=skipped.get(row.id, ""),
-            is_by_hand=not row.id.startswith(f"{name}-") or bool(row.attempt_of),
-        )
-        for row in found.rows
-    ]
+    return [_run(name, row, skipped.get(row.id, ""), now) for row in found.rows]
 
 
-def _seconds(started_at: datetime | None, finished_at: datetime | None, now: datetime) -> float | None:
-    return ((finished_at or now) - started_at).total_seconds() if started_at else None
+def _run(name: str, row: TaskRow, skipped: str, now: datetime) -> Run:
+    return Run(
+        task_id=row.id,
+        status=row.status,
+        began_at=row.started_at or row.enqueued_at,
+        seconds=row.seconds(now),
+        error=masked_row(row).error,
+        skipped=skipped,
+        is_by_hand=not row.id.startswith(f"{name}-") or bool(row.attempt_of),
+    )

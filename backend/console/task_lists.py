@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.bulk_orders import Order
+from console.masking import masked_row
 from console.readings import Readings
 from console.task_queries import TaskQuery
 from console.words import WORDS
@@ -90,6 +91,8 @@ def found_context(request: HttpRequest, query: TaskQuery, readings: Readings, fo
         ],
         "without": _without(query),
         "all_runs": _to(f"{address}&scheduled=1" if address else "scheduled=1") if hides and may_hide else "",
+        # A masked error is the name of none: to look for it would find nothing.
+        "searchable": {row.error for row in found.rows if row.error == masked_row(row).error},
         "newer": _to(query.address(before=found.newer)) if found.newer else "",
         "older": _to(query.address(after=found.older)) if found.older else "",
         "newest": _to(address),

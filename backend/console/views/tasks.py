@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from console.access import Right, action, actor_of, page, refusal_of
 from console.bulk_orders import RIGHTS, Order
 from console.errors import problem
-from console.masking import mask
+from console.masking import mask, masked_row
 from console.pages import Page, is_htmx
 from console.task_lists import acted_context, form_context, found_context, preview_context, title_of
 from console.task_queries import read_query, said_of
 from executions import bulk
 from executions.bulk import BulkAct
 from executions.refusals import OperationRefused
-from executions.search import ListedTask, search_tasks
+from executions.search import search_tasks
 
 
 @page
@@ -35,7 +35,7 @@ def task_list(request: HttpRequest) -> Page:
         context = form_context(query) | {"problem": said}
         return _list_page({"detail": said}, context, status=200 if is_htmx(request) else 400)
     data = {
-        "tasks": [_masked(row) for row in found.rows],
+        "tasks": [masked_row(row) for row in found.rows],
         "count": found.count,
         "is_more": found.is_more,
         "newer": found.newer,
@@ -74,10 +74,6 @@ def stop(request: HttpRequest) -> Page | HttpResponseBase:
     return _act(request, BulkAct.STOP)
 
 
-def _masked(row: ListedTask) -> ListedTask:
-    return replace(row, error=mask(row.error))
-
-
 def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int = 200) -> Page:
     return Page(
         template="console/tasks.html",
@@ -94,7 +90,7 @@ def _preview(request: HttpRequest, order: Order, which: str = "", refused: str =
         seen = bulk.preview(order.choice(which))
         seen = replace(
             seen,
-            tasks=[replace(one, task=_masked(one.task)) for one in seen.tasks],
+            tasks=[replace(one, task=masked_row(one.task)) for one in seen.tasks],
             left_out=[replace(one, problem=mask(one.problem)) for one in seen.left_out],
         )
     except OperationRefused as refusal:

@@ -219,6 +219,17 @@ def test_nothing_that_is_recorded_or_typed_becomes_html(client: Client) -> None:
     assert unescape(html(client, paths[0])).count(HOSTILE) == 3  # as text: the task, its choice, its error
 
 
+def test_a_masked_error_is_no_link_since_nothing_would_be_found_by_it(client: Client) -> None:
+    failed(pk="secret", error="password=hunter2")
+    failed(pk="plain", error="ReportNotFound")
+
+    page = html(client, "/console/tasks/")
+
+    assert "hunter2" not in page
+    assert "<td>password=•••</td>" in page
+    assert re.findall(r"\?q=error:([^\"]*)", page) == ["ReportNotFound"]
+
+
 def test_the_query_of_an_error_s_link_finds_it_again(client: Client) -> None:
     failed(pk="odd", error="A&B=1#x/?%+")
 
