@@ -2,7 +2,7 @@
 
 Told to the X-Ray daemon where there is one: in Lambda always, beside a container where
 ``AWS_XRAY_DAEMON_ADDRESS`` names it. A datagram that nobody takes costs nothing: neither a request nor a task
-waits for X-Ray.
+waits for X-Ray, only for the name of the daemon's host, where it is a name, as long as DNS takes to resolve it.
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html
 """
 
@@ -10,6 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 
 from django.conf import settings
 
@@ -32,7 +33,8 @@ def tell_sent(records: Iterable[TaskRecord], start_seconds: float, end_seconds: 
     sampled = [one for one in records if daemon and is_sampled(one.pk, settings.TRACE_SAMPLED_PERCENT)]
     if daemon is None or not sampled:
         return
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+    # The daemon is gone, its address is none, no descriptor is left: the tasks were sent, and would be sent again.
+    with suppress(OSError, OverflowError, UnicodeError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         for record in sampled:
             segment = {
                 "trace_id": trace_id_of(record.pk, record.enqueued_at),
@@ -42,10 +44,7 @@ def tell_sent(records: Iterable[TaskRecord], start_seconds: float, end_seconds: 
                 "end_time": end_seconds,
                 "annotations": {"task_id": record.pk, "task": record.task},
             }
-            try:
-                out.sendto(_HEADER + json.dumps(segment).encode(), daemon)
-            except OSError:  # the daemon is gone; the tasks are not
-                return
+            out.sendto(_HEADER + json.dumps(segment).encode(), daemon)
 
 
 def _daemon() -> tuple[str, int] | None:

@@ -1,5 +1,6 @@
 """One trace from Django's enqueueing through SQS to the execution, and what Django itself tells of it."""
 
+import errno
 import json
 import re
 import socket
@@ -133,7 +134,7 @@ def test_django_tells_the_daemon_that_it_sent_the_task_and_the_execution_hangs_b
     assert told["id"] == segment_id_of(task_id)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", ""])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", f"{'x' * 64}:2000", "nonsense", ""])
 def test_a_daemon_that_is_not_there_keeps_no_task_from_leaving(
     queue: Queue, settings: Settings, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
@@ -144,6 +145,26 @@ def test_a_daemon_that_is_not_there_keeps_no_task_from_leaving(
         add.enqueue(number)
 
     assert len(queue.messages()) == 3
+
+
+def test_a_process_without_descriptors_counts_what_it_sent_as_sent(
+    queue: Queue, daemon: socket.socket, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_kind: Any) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    settings.TRACE_SAMPLED_PERCENT = 100
+    result = add.enqueue(1)
+    daemon.recv(65_536)
+    monkeypatch.setattr("executions.traces.socket", SimpleNamespace(**vars(socket) | {"socket": none_left}))
+
+    record = TaskRecord.objects.get(pk=result.id)
+
+    assert send([record]).sent == [record]
+    assert len(queue.messages()) == 2
+    daemon.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        daemon.recv(1)
 
 
 def test_what_is_not_sampled_is_not_told(queue: Queue, daemon: socket.socket, settings: Settings) -> None:
