@@ -134,7 +134,8 @@ class ExecutionStarter:
             raise NoTimeLeft(
                 execution.workflow,
                 f"the last attempt to start {execution.name} met {error}.",
-                "The message comes back after the visibility timeout; lower MaximumConcurrency if this goes on.",
+                "The message comes back after the visibility timeout. If this goes on, lower MaximumConcurrency, "
+                "or at 2 the mapping's BatchSize in deploy/template.yaml.",
             ) from error
         self.sleep(delay)
 

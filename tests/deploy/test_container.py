@@ -85,6 +85,24 @@ def test_the_function_is_made_of_the_dockerfile_and_takes_the_outputs_of_the_oth
     assert "BackendPolicyArn" in named
 
 
+def test_it_has_every_variable_that_zappa_gives_out_of_the_stack() -> None:
+    function = read_template(TEMPLATE)["Resources"]["DjangoFunction"]["Properties"]
+    given = json.loads((ROOT / "deploy" / "zappa_settings.json").read_text(encoding="utf-8"))["base"]
+    wanted = {name for name, value in given["aws_environment_variables"].items() if value.startswith("{")}
+
+    assert "EVIDENCE_MAX_METERS" in wanted
+    assert wanted <= function["Environment"]["Variables"].keys()
+
+
+def test_what_both_templates_take_as_a_number_has_the_same_default_and_bounds() -> None:
+    ours, other = read_template(TEMPLATE)["Parameters"], read_template()["Parameters"]
+    both = {name for name in ours.keys() & other.keys() if ours[name]["Type"] == "Number"}
+
+    assert both == {"EvidenceMaxMeters", "EvidenceMaxAgeSeconds", "TraceSampledPercent", "LogRetentionDays"}
+    for name in both:
+        assert ours[name].items() <= other[name].items(), name
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """The container's command, run from the root on a free port of 127.0.0.1, with a database that is not there."""
