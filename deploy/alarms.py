@@ -209,8 +209,9 @@ def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
         resource=f"{resource}ThrottlesAlarm",
         words=f"Calls of {name} are refused, since its concurrency or the account's is used up.",
         metrics={"m": function_metric("Throttles", name)},
-        needed=2,
-        periods=3,
+        # With a database it has few instances: a burst of some minutes is throttled by design, and tried again.
+        needed=6 if function.needs_database else 2,
+        periods=6 if function.needs_database else 3,
     )
     yield Alarm(
         kind="function-duration",

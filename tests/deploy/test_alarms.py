@@ -123,6 +123,17 @@ def test_a_function_near_its_own_timeout_is_told_of(template: Template, function
     assert duration["ExtendedStatistic"] == "p99"
 
 
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_a_burst_that_throttles_what_has_a_database_wakes_nobody_until_it_has_gone_on_for_half_an_hour(
+    template: Template, function: Function
+) -> None:
+    throttles = in_template(template, "AWS::CloudWatch::Alarm")[f"{pascal(function.name)}ThrottlesAlarm"]
+    needed = throttles["Period"] * throttles["DatapointsToAlarm"]
+
+    assert needed == (1800 if function.needs_database else 600)
+    assert throttles["EvaluationPeriods"] == (6 if function.needs_database else 3)
+
+
 def test_a_task_waits_as_long_as_operations_have_said_before_it_is_told_of(template: Template) -> None:
     age = in_template(template, "AWS::CloudWatch::Alarm")["TasksAgeAlarm"]
 
