@@ -139,7 +139,10 @@ def frame(text: str, files: str = "") -> str:
         {"text": frame('{"files": [], "answer": {"duration": 1e999}}')},
         {"text": frame('{"files": [], "answer": {"duration": NaN}}')},
         {"text": frame('{"files": [], "answer": {"camera": "\\ud800"}}')},
-        *({"text": frame('{"files": [], "answer": ' + "[" * deep + "]" * deep + "}")} for deep in (2_000, 5_000, 50_000)),
+        *(
+            {"text": frame('{"files": [], "answer": ' + "[" * deep + "]" * deep + "}")}
+            for deep in (2_000, 5_000, 50_000)
+        ),
         {"text": frame('{"files": [], "answer": []}')},
         {"text": frame('{"files": [], "rejection": {"name": "StepError", "problem": "", "remedy": ""}}')},
         {"text": frame('{"files": [], "rejection": {"name": 5, "problem": "", "remedy": ""}}')},
