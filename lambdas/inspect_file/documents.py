@@ -4,35 +4,30 @@ They are kept and handed over, never drawn. What is looked for is what would har
 What is not looked into: 7z, RAR, tar and postscript, embedded OLE objects, and what a plain text would do as a script.
 """
 
+import gzip
 import io
 import mmap
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from lambdas.inspect_file import ole
-from lambdas.inspect_file.archives import Budget, Entry, read_packed, read_zip
+from lambdas.inspect_file.archives import Budget, read_packed, read_zip
 from lambdas.inspect_file.kinds import BZIP2, GZIP, OLE, OOXML_FOLDERS, PROGRAMS, XZ, ZIP, sniff
 from lambdas.inspect_file.markup import refuse_html_dangers, refuse_xml_dangers
+from lambdas.inspect_file.office_parts import CONTENT_TYPES, MACROS_REMEDY, PartReader
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
-from workflows.errors import ActiveContent, DecompressionBomb, UnreadableDocument
+from workflows.errors import ActiveContent, UnreadableDocument
 
 _SVG = "image/svg+xml"
 _XHTML = "application/xhtml+xml"
 _RTF_END_WITHIN = 1024
-_MACROS_REMEDY = "Save it without macros, or as a PDF, and upload that."
 _MACRO_PART = re.compile(r"(?:.*/)?(?:vbaproject\.bin|vbadata\.xml)|xl/macrosheets/.+|(?:word|xl|ppt)/activex/.+\.bin")
 # Of OpenDocument: what only lists the modules is written of every paper.
 _BASIC_MODULE = re.compile(r"(?:basic/(?!.*script-l[bc]\.xml$).+\.xml|scripts/.+\.(?:py|js|bsh|java|class))")
-_FETCHED = re.compile(
-    rb"<Relationship\b(?=[^>]*/(?:attachedTemplate|oleObject|frame|subDocument)[\"'])"
-    rb"(?=[^>]*TargetMode\s*=\s*[\"']External)(?=[^>]*Target\s*=\s*[\"'](?:https?|ftp|mhtml|ms-[a-z]+):)",
-    re.I,
-)
-# A binary workbook (.xlsb) is "macroEnabled" by its type, whether or not it has any: its parts tell.
-_MACRO_TYPES = re.compile(rb"(?<!sheet\.binary\.)macroEnabled|vnd\.ms-office\.vbaProject", re.I)
 _ZIPS = {
     ZIP,
     "application/epub+zip",
@@ -58,12 +53,8 @@ def inspect_document(file: MediaFile, limits: Limits) -> dict[str, Any]:
 
 
 def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
-    entries = read_zip(content, _budget(file, limits))
-    names = {entry.name.lower() for entry in entries}
-    is_office = "[content_types].xml" in names
-    for entry in entries:
-        _check_part(entry, file.key, is_office=is_office)
-    if is_office:
+    names = read_zip(content, _budget(file, limits), partial(_look_at_part, file.key))
+    if CONTENT_TYPES in names:
         return next(
             (kind for folder, kind in OOXML_FOLDERS.items() if any(n.startswith(f"{folder}/") for n in names)), None
         )
@@ -72,25 +63,20 @@ def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | N
     return "application/java-archive" if "meta-inf/manifest.mf" in names and file.media_type == ZIP else None
 
 
-def _check_part(entry: Entry, key: str, *, is_office: bool) -> None:
-    name = entry.name.lower()
-    types = name == "[content_types].xml" and _MACRO_TYPES.search(entry.head)
-    if types or (is_office and _MACRO_PART.fullmatch(name)) or _BASIC_MODULE.fullmatch(name):
-        raise ActiveContent(key, "has macros.", _MACROS_REMEDY)
-    if name.endswith(".rels") and _FETCHED.search(entry.head):
-        problem = "loads a template or an object from elsewhere when it is opened."
-        raise ActiveContent(key, problem, "Save it as a PDF and upload that.")
-    if name.endswith((".xml", ".rels")) and b"<!ENTITY" in entry.head[:4096] and is_office:
-        raise DecompressionBomb(key, "has entities in its XML, which no office program writes.", "Save it again.")
+def _look_at_part(key: str, name: str, names: Set[str]) -> PartReader | None:
+    """Return what reads an entry, None for what is no markup. Raises ActiveContent where its name tells enough."""
+    name, is_office = name.lower(), CONTENT_TYPES in names
+    if (is_office and _MACRO_PART.fullmatch(name)) or _BASIC_MODULE.fullmatch(name):
+        raise ActiveContent(key, "has macros.", MACROS_REMEDY)
+    is_read = name.endswith(".rels") or (is_office and name.endswith(".xml"))
+    return PartReader(name, key, is_office=is_office) if is_read else None
 
 
 def _inspect_packed(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
     """Unpack a gzip, bzip2 or xz. An SVG is often sent so; it is read like any other."""
     head = read_packed(content, file.media_type, _budget(file, limits))
-    if file.media_type != GZIP or sniff(head[:8192]).media_type != _SVG:
+    if file.media_type != GZIP or sniff(head).media_type != _SVG:
         return None
-    import gzip
-
     content.seek(0)
     with gzip.GzipFile(fileobj=content) as unpacked:
         refuse_xml_dangers(io.BufferedReader(unpacked), file.key, limits)
@@ -110,7 +96,7 @@ def _inspect_compound(content: IO[bytes], file: MediaFile, limits: Limits) -> st
     if ole.ENCRYPTED_PACKAGE in names:
         raise UnreadableDocument(file.key, "is protected by a password.", "Upload it without a password.")
     if ole.MACRO_STORAGES.intersection(names):
-        raise ActiveContent(file.key, "has macros.", _MACROS_REMEDY)
+        raise ActiveContent(file.key, "has macros.", MACROS_REMEDY)
     return ole.media_type_of(names)
 
 

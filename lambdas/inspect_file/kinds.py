@@ -48,6 +48,9 @@ PROGRAMS = frozenset(media_type for _, media_type in _PROGRAMS) | {
     "text/x-shellscript",
 }
 
+ZIP_ENTRY, ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
+# The end of a ZIP has 22 bytes, and a comment of up to 65,535.
+ZIP_END_WITHIN = 22 + 65_535
 ZIP, GZIP, BZIP2, XZ = "application/zip", "application/gzip", "application/x-bzip2", "application/x-xz"
 OLE = "application/x-ole-storage"
 _OTHERS = (
@@ -131,7 +134,7 @@ def _is_bitmap(head: bytes) -> bool:
 def _is_pdf(head: bytes) -> bool:
     if re.match(rb"(?:\xef\xbb\xbf)?[\t\n\f\r \x00]*%PDF-", head):
         return True
-    if _program(head) or head.lstrip()[:1] == b"<" or head.startswith(b"PK\x03\x04"):
+    if _program(head) or head.lstrip()[:1] == b"<" or head.startswith(ZIP_ENTRY):
         return False
     late = PDF_HEADER.search(head, 0, PDF_HEADER_WITHIN)
     # A note may quote the header; only a PDF goes on with objects.
@@ -167,9 +170,9 @@ def _by_offset(head: bytes) -> str | None:
 
 
 def _zip(head: bytes) -> str | None:
-    if head[:4] in {b"PK\x05\x06", b"PK\x07\x08"}:
+    if head[:4] in {ZIP_END, b"PK\x07\x08"}:
         return ZIP
-    if head[:4] != b"PK\x03\x04":
+    if head[:4] != ZIP_ENTRY:
         return None
     if head[30:38] == b"mimetype" and (found := MIMETYPE_ENTRY.match(head, 38 + int.from_bytes(head[28:30], "little"))):
         return found[0].decode("ascii")

@@ -1,6 +1,9 @@
 """Papers that are no PDF: what passes, and what is refused by which name."""
 
+import bz2
 import gzip
+import lzma
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -43,9 +46,17 @@ def relation(kind: bytes, target: bytes) -> bytes:
     return office("word", {"word/_rels/settings.xml.rels": RELATIONS % (EXTERNAL % (kind, target))})
 
 
-def docm() -> bytes:
+PADDING = b"<!--" + b"a" * 70_000 + b"-->"
+LOADS = EXTERNAL % (b"attachedTemplate", b"https://example.org/a.dotm")
+
+
+def relations(content: bytes) -> bytes:
+    return office("word", {"word/_rels/settings.xml.rels": content})
+
+
+def docm(padding: bytes = b"") -> bytes:
     main = b'<Override ContentType="application/vnd.ms-word.document.macroEnabled.main+xml"/>'
-    return zipped({"[Content_Types].xml": b"<Types>" + main + b"</Types>", "word/document.xml": b"<d/>"})
+    return zipped({"[Content_Types].xml": b"<Types>" + padding + main + b"</Types>", "word/document.xml": b"<d/>"})
 
 
 def xlsb() -> bytes:
@@ -63,12 +74,19 @@ PASSED = [
     ("docx with a picture", office("word", {"word/media/image1.png": b"\x89PNG" + bytes(999)}), None),
     ("docx with a link", relation(b"hyperlink", b"https://example.org/"), None),
     ("docx of a template at hand", relation(b"attachedTemplate", b"file:///C:\\Normal.dotm"), None),
+    ("docx of long parts", office("word", {"word/a.xml": b"<a>" + b"<b/>" * 300_000 + b"</a>"}), None),
+    ("docx with an empty part", office("word", {"customXml/item1.xml": b""}), None),
+    ("zip of a damaged zip", zipped({"a.zip": zipped({"a": bytes(range(256)) * 9})[:-30]}), None),
+    ("zip of what is no office file's relations", zipped({"a.rels": b"no XML", "b.xml": b"nor this"}), None),
     ("odt", open_document(), None),
     ("apk", zipped({"AndroidManifest.xml": b"a", "classes.dex": b"a"}), "application/vnd.android.package-archive"),
     ("doc", compound_file("WordDocument", "1Table"), "application/msword"),
     ("xls", compound_file("Workbook"), "application/vnd.ms-excel"),
     ("msg", compound_file("__properties_version1.0"), "application/vnd.ms-outlook"),
     ("gzip", gzip.compress(b"a" * 999), None),
+    ("gzip of two and zeros", gzip.compress(b"a") + gzip.compress(b"b") + bytes(99), None),
+    ("bzip2 of two and zeros", bz2.compress(b"a") + bz2.compress(b"b") + bytes(99), None),
+    ("xz of two and zeros", lzma.compress(b"a") + lzma.compress(b"b") + bytes(100), None),
     ("svg", SVG % b'<a href="https://example.org/"><rect fill="url(#a)"/></a>', None),
     ("svg of an illustrator", b'<!DOCTYPE svg [<!ENTITY ns "http://ns.adobe.com/svg/">]><svg xmlns:x="&ns;"/>', None),
     ("svg with a picture in it", SVG % b'<image href="data:image/png;base64,AAAA"/>', None),
@@ -85,6 +103,25 @@ REFUSED = [
     ("xlsx with old macros", office("xl", {"xl/macrosheets/sheet1.xml": b"<a/>"}), ActiveContent),
     ("docx of a template elsewhere", relation(b"attachedTemplate", b"https://example.org/a.dotm"), ActiveContent),
     ("docx of an object elsewhere", relation(b"oleObject", b"mhtml:https://example.org/a!x"), ActiveContent),
+    ("docx of a template elsewhere, far behind", relations(RELATIONS % (PADDING + LOADS)), ActiveContent),
+    (
+        "docx of a template elsewhere, by another prefix",
+        relations((RELATIONS % LOADS).replace(b"<Rel", b"<r:Rel").replace(b"</Rel", b"</r:Rel")),
+        ActiveContent,
+    ),
+    (
+        "docx of a template elsewhere, in letters of two bytes",
+        relations((RELATIONS % LOADS).decode().encode("utf-16")),
+        ActiveContent,
+    ),
+    (
+        "docx of a template elsewhere, spelled in escapes",
+        relations(RELATIONS % LOADS.replace(b"s:", b"&#115;:")),
+        ActiveContent,
+    ),
+    ("docx of relations that are cut off", relations((RELATIONS % LOADS)[:60]), UnreadableDocument),
+    ("docm by its types, far behind", docm(PADDING), ActiveContent),
+    ("zip of a template elsewhere", zipped({"word/_rels/settings.xml.rels": RELATIONS % LOADS}), ActiveContent),
     ("odt with macros", open_document({"Basic/Standard/Module1.xml": b"<m/>"}), ActiveContent),
     ("odt with a script", open_document({"Scripts/python/a.py": b"a"}), ActiveContent),
     ("doc with macros", compound_file("WordDocument", "Macros", "VBA"), ActiveContent),
@@ -94,13 +131,20 @@ REFUSED = [
     ("zip, cut off", zipped({"a": bytes(range(256)) * 9})[:-30], UnreadableDocument),
     ("zip, damaged", zipped({"a": b"all quiet"}, stored=True).replace(b"quiet", b"riot!", 1), UnreadableDocument),
     ("zip with a password", encrypted_zip(), UnreadableDocument),
+    ("zip with a password in a zip", zipped({"a.zip": encrypted_zip()}), UnreadableDocument),
     ("zip that unpacks to much", zipped({"a": bytes(5 * 1024 * 1024)}), DecompressionBomb),
     ("zip of many parts", zipped({str(n): bytes(1024 * 1024) for n in range(5)}), DecompressionBomb),
     ("zips in zips", nested_zip(6), DecompressionBomb),
     ("a bomb in a zip", zipped({"a.zip": zipped({"a": bytes(5 * 1024 * 1024)})}), DecompressionBomb),
     ("zip within itself", overlapping_zip(), DecompressionBomb),
     ("docx with entities", office("word", {"word/a.xml": b"<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"}), DecompressionBomb),
+    (
+        "docx with entities far behind",
+        office("word", {"word/a.xml": PADDING + b"<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"}),
+        DecompressionBomb,
+    ),
     ("gzip that unpacks to much", gzip.compress(bytes(5 * 1024 * 1024)), DecompressionBomb),
+    ("gzip with more behind it", gzip.compress(b"a") + b"more", UnreadableDocument),
     ("gzip, cut off", gzip.compress(bytes(range(256)) * 9)[:-12], UnreadableDocument),
     ("svg with a script", SVG % b"<script>alert(1)</script>", ActiveContent),
     ("svg with a script of another name", SVG % b'<s:script xmlns:s="http://www.w3.org/2000/svg"/>', ActiveContent),
@@ -172,3 +216,13 @@ def test_a_paper_that_packs_too_well_is_refused_long_before_the_limit(tmp_path: 
 
     with pytest.raises(DecompressionBomb, match="200 times"):
         inspect_document(media_file(tmp_path, data), Limits())
+
+
+def test_of_an_archive_of_many_files_none_is_kept(tmp_path: Path) -> None:
+    file = media_file(tmp_path, office("word", {f"word/{number}.xml": b"<a>" + bytes(70_000) for number in range(200)}))
+    tracemalloc.start()
+    try:
+        inspect_document(file, Limits())
+        assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
