@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lambdas.inspect_file.kinds import PROGRAMS, sniff
+from lambdas.inspect_file.kinds import HEAD_BYTES, PROGRAMS, sniff
 from lambdas.inspect_file.pdf_objects import refuse_dangers
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
@@ -13,7 +13,7 @@ from workflows.errors import ActiveContent, FileTooLarge, UnreadablePdf
 
 # Readers look for the end within the last 1,024 bytes; more may follow where a transfer added to it.
 _END_WITHIN = 64 * 1024
-_MAX_ATTACHMENTS = 20
+_MAX_ATTACHMENTS = 1000
 _PROGRAM_NAME = re.compile(
     r".*\.(apk|bat|chm|cmd|com|cpl|dll|exe|hta|jar|jse?|lnk|ms[ip]|pif|ps1|reg|scr|sh|vb[es]?|ws[fh])", re.I | re.S
 )
@@ -23,7 +23,7 @@ def inspect_pdf(file: MediaFile, limits: Limits) -> dict[str, Any]:
     """Return ``pages``.
 
     Raises UnreadablePdf (broken, cut off, a password, pages that are missing or lead in a circle), FileTooLarge for
-    too many pages, ActiveContent and DecompressionBomb.
+    too many pages or files in it, ActiveContent and DecompressionBomb.
     """
     with open_pdf(file.path, file.key) as document:
         _refuse_cut_off(file)
@@ -48,7 +48,11 @@ def _refuse_cut_off(file: MediaFile) -> None:
 
 def _refuse_programs(document: Any, key: str) -> None:
     """An invoice carries its figures as XML, which is fine; a program is not."""
-    for number in range(min(document.count_attachments(), _MAX_ATTACHMENTS)):
+    attachments = document.count_attachments()
+    if attachments > _MAX_ATTACHMENTS:
+        problem = f"is a PDF with {attachments:,} files in it, more than {_MAX_ATTACHMENTS:,}."
+        raise FileTooLarge(key, problem, "Upload them one by one.")
+    for number in range(attachments):
         attachment = document.get_attachment(number)
         name = attachment.get_name()
         if _PROGRAM_NAME.fullmatch(name) or _head_type(attachment) in PROGRAMS:
@@ -59,6 +63,6 @@ def _head_type(attachment: Any) -> str:
     import pypdfium2  # type: ignore[import-untyped]  # it ships no types
 
     try:
-        return sniff(bytes(attachment.get_data()[:8192])).media_type
+        return sniff(bytes(attachment.get_data()[:HEAD_BYTES])).media_type
     except pypdfium2.PdfiumError:  # an attachment that is named and not there
         return ""

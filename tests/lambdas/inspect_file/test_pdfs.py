@@ -1,6 +1,7 @@
 """PDFs: their pages, and what in them is refused by which name."""
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pypdfium2  # type: ignore[import-untyped]  # it ships no types
@@ -46,9 +47,10 @@ def in_an_object_stream() -> bytes:
     return out + b"5 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n" % (table, len(out))
 
 
-def with_attachment(name: str, data: bytes, folder: Path) -> bytes:
+def with_attachments(files: Mapping[str, bytes], folder: Path) -> bytes:
     document = pypdfium2.PdfDocument(pdf())
-    document.new_attachment(name).set_data(data)
+    for name, data in files.items():
+        document.new_attachment(name).set_data(data)
     document.save(folder / "attached.pdf")
     document.close()
     return (folder / "attached.pdf").read_bytes()
@@ -112,7 +114,7 @@ def test_a_harmful_or_broken_pdf_is_refused_by_name(tmp_path: Path, data: bytes,
 
 
 def test_an_attached_table_passes(tmp_path: Path) -> None:
-    data = with_attachment("figures.xml", b"<invoice/>", tmp_path)
+    data = with_attachments({"figures.xml": b"<invoice/>"}, tmp_path)
 
     assert inspect_pdf(media_file(tmp_path, data), LIMITS) == {"pages": 1}
 
@@ -120,4 +122,18 @@ def test_an_attached_table_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content"), [("a.JS", b"a"), ("a.txt", b"MZ\x90".ljust(99, b"\x00"))])
 def test_an_attached_program_is_refused_by_its_name_or_its_content(tmp_path: Path, name: str, content: bytes) -> None:
     with pytest.raises(ActiveContent, match="a program in it"):
-        inspect_pdf(media_file(tmp_path, with_attachment(name, content, tmp_path)), LIMITS)
+        inspect_pdf(media_file(tmp_path, with_attachments({name: content}, tmp_path)), LIMITS)
+
+
+def test_a_program_is_found_behind_any_number_of_attached_tables(tmp_path: Path) -> None:
+    files = {f"{number:03}.xml": b"<invoice/>" for number in range(150)} | {"z.exe": b"a"}
+
+    with pytest.raises(ActiveContent, match=r"a program in it, 'z\.exe'"):
+        inspect_pdf(media_file(tmp_path, with_attachments(files, tmp_path)), LIMITS)
+
+
+def test_more_attachments_than_can_be_looked_at_are_refused(tmp_path: Path) -> None:
+    files = {f"{number:04}.xml": b"<invoice/>" for number in range(1001)}
+
+    with pytest.raises(FileTooLarge, match="1,001 files in it, more than 1,000"):
+        inspect_pdf(media_file(tmp_path, with_attachments(files, tmp_path)), LIMITS)
