@@ -38,6 +38,7 @@ _REMEDY = "Upload it as a picture or a PDF."
 # Of entities that name others: an illustrator's file has a few namespaces, none within another.
 _MAX_ENTITY_LETTERS = 4096
 _MAX_DEPTH = 1000
+_STYLE_END_LETTERS = 1000
 
 
 def refuse_xml_dangers(file: IO[bytes], key: str, limits: Limits) -> str:
@@ -81,7 +82,8 @@ class _XmlReader:
         self.parser.EntityDeclHandler = self.declare_entity
         self.parser.ProcessingInstructionHandler = self.process
         self.parser.CharacterDataHandler = self.text
-        self.in_style = False
+        self.style_depth = 0  # of the outermost <style> that is open, 0 outside
+        self.style_end = ""  # of its text so far, which comes in pieces
         self.parser.EndElementHandler = self.end_element
 
     def bomb(self) -> DecompressionBomb:
@@ -107,12 +109,14 @@ class _XmlReader:
         self.acts = self.acts or not _ACTING_NAMESPACES.isdisjoint(attributes.values())
         if local in _ACTIVE_ELEMENTS and self.acts:
             raise self.active(f"<{local}>")
-        self.in_style = local == "style"
+        if local == "style" and not self.style_depth:
+            self.style_depth, self.style_end = self.depth, ""
         for attribute, value in attributes.items():
             self.check_attribute(local, attribute.rpartition(":")[2].lower(), value)
 
     def end_element(self, _name: str) -> None:
-        self.in_style = False
+        if self.depth == self.style_depth:
+            self.style_depth = 0
         self.depth -= 1
 
     def check_attribute(self, element: str, attribute: str, value: str) -> None:
@@ -134,8 +138,11 @@ class _XmlReader:
             raise self.active("a style sheet that is loaded from elsewhere")
 
     def text(self, data: str) -> None:
-        if self.in_style and self.acts and _LOADED.search(data):
-            raise self.active("something that is loaded from elsewhere")
+        if self.style_depth and self.acts:
+            text = self.style_end + data
+            if _LOADED.search(text):
+                raise self.active("something that is loaded from elsewhere")
+            self.style_end = text[-_STYLE_END_LETTERS:]
 
     def refuse_size(self, attributes: dict[str, str]) -> None:
         """It is never drawn here, but somebody will open it."""
