@@ -9,34 +9,44 @@ import re
 import struct
 from pathlib import Path
 
-from lambdas.inspect_file.kinds import PDF_HEADER_WITHIN, PROGRAMS, sniff
+from lambdas.inspect_file.kinds import (
+    HEAD_BYTES,
+    PDF_HEADER_WITHIN,
+    PROGRAMS,
+    ZIP_END,
+    ZIP_END_WITHIN,
+    ZIP_ENTRY,
+    sniff,
+)
 from lambdas.shared.decoding.jobs import MediaFile
 from workflows.errors import AmbiguousContent
 
 # Of a large file, what is looked at for markup: its beginning and its end.
 _LOOKED_AT_BYTES = 8 * 1024 * 1024
-_ZIP_END_WITHIN = 65_557
-_ZIP_ENTRY, _ZIP_DIRECTORY, _ZIP_END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+_ZIP_DIRECTORY = b"PK\x01\x02"
 # Long enough that no pixels spell them by chance.
 _MARKUP = re.compile(
     rb"<(?:[sS][cC][rR][iI][pP][tT][\s>/]|[hH][tT][mM][lL][\s>]|\?php\s|[iI][fF][rR][aA][mM][eE]\s"
     rb"|!(?:doctype|DOCTYPE) [hH][tT][mM][lL])"
 )
 _PDF = re.compile(rb"%PDF-[0-9]\.[0-9]")
+_PDF_OBJECT = re.compile(rb"[0-9] +[0-9]+ +obj\b")
 _PDF_END = b"%%EOF"
 # A script that begins as a picture: its size is the start of a comment, which ends far behind, in an assignment.
 _COMMENT_AT = {"image/gif": (6,), "image/jpeg": (4,), "image/bmp": (2,), "image/webp": (4,), "audio/wav": (4,)}
 _COMMENT_END = re.compile(rb"\*/\s*=")
-_ARCHIVES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", _ZIP_ENTRY)
+_NO_FILLING = re.compile(rb"[^\x00\r\n ]")
+_ARCHIVES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", ZIP_ENTRY)
 # The marker that ends one stretch of a JPEG's pixels: no stuffed byte, no restart, no filling.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _REMEDY = "Upload the one thing that it should be, saved anew."
 
 
 def refuse_ambiguous(file: MediaFile) -> None:
-    """Raise AmbiguousContent for a file that is of two formats at once. Reads bounded parts of it; decodes nothing."""
-    if not file.size_bytes:
-        return
+    """Raise AmbiguousContent for a file that is of two formats at once. Decodes nothing.
+
+    It is mapped, and searched where it lies: for markup its two ends, for where a picture or a PDF ends all of it.
+    """
     with Path(file.path).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         other = _other_format(content, file.media_type)
     if other:
@@ -46,7 +56,7 @@ def refuse_ambiguous(file: MediaFile) -> None:
 def _other_format(content: mmap.mmap, media_type: str) -> str | None:
     if media_type in PROGRAMS:
         return None  # refused for what it is
-    is_archive = content[:4] in {_ZIP_ENTRY, _ZIP_END}
+    is_archive = content[:4] in {ZIP_ENTRY, ZIP_END}
     if not is_archive and media_type not in _ARCHIVE_TYPES and _ends_as_zip(content):
         return "a ZIP archive"
     if is_archive:
@@ -64,22 +74,33 @@ _ARCHIVE_TYPES = frozenset(
 
 
 def _beside_media(content: mmap.mmap, media_type: str) -> str | None:
-    beginning, ending = content[:_LOOKED_AT_BYTES], content[_LOOKED_AT_BYTES:][-_LOOKED_AT_BYTES:]
-    if _MARKUP.search(beginning) or _MARKUP.search(ending):
+    if _at_an_end(_MARKUP, content):
         return "an HTML page or a script"
-    if _PDF.search(beginning, 0, PDF_HEADER_WITHIN):
+    if _PDF.search(content, 0, PDF_HEADER_WITHIN):
         return "a PDF"
-    if (_PDF.search(beginning) or _PDF.search(ending)) and _PDF_END in (ending or beginning)[-PDF_HEADER_WITHIN:]:
+    if _PDF_END in content[-PDF_HEADER_WITHIN:] and _at_an_end(_PDF, content):
         return "a PDF"
     if any(content[at : at + 2] == b"/*" for at in _COMMENT_AT.get(media_type, ())) and _COMMENT_END.search(content):
         return "a script"
     return _behind_picture(content, media_type)
 
 
+def _at_an_end(pattern: re.Pattern[bytes], content: mmap.mmap) -> bool:
+    """Return whether a pattern is in the file's beginning or its end."""
+    beginning = pattern.search(content, 0, _LOOKED_AT_BYTES)
+    return bool(beginning or pattern.search(content, max(_LOOKED_AT_BYTES, len(content) - _LOOKED_AT_BYTES)))
+
+
 def _behind_picture(content: mmap.mmap, media_type: str) -> str | None:
     find_end = _ENDS.get(media_type)
     end = find_end(content) if find_end else None
-    behind = content[end : end + 8192].lstrip(b"\x00\r\n ") if end else b""
+    return _starts_behind(content, end, HEAD_BYTES) if end else None
+
+
+def _starts_behind(content: mmap.mmap, end: int, within: int) -> str | None:
+    """Return what begins behind filling, an archive or a program."""
+    start = _NO_FILLING.search(content, end, end + within)
+    behind = content[start.start() : start.start() + HEAD_BYTES] if start else b""
     if behind.startswith(_ARCHIVES):
         return "an archive"
     return "a program" if sniff(behind).media_type in PROGRAMS else None
@@ -87,15 +108,15 @@ def _behind_picture(content: mmap.mmap, media_type: str) -> str | None:
 
 def _ends_as_zip(content: mmap.mmap) -> bool:
     """Return whether a ZIP's end is there, and its directory where that says, counted from either end."""
-    tail_start = max(0, len(content) - _ZIP_END_WITHIN)
-    found = content.rfind(_ZIP_END, tail_start)
+    tail_start = max(0, len(content) - ZIP_END_WITHIN)
+    found = content.rfind(ZIP_END, tail_start)
     while found >= 0:
         if found + 22 <= len(content):
             size, offset = struct.unpack_from("<LL", content, found + 12)
             places = {offset, found - size}
             if size and any(content[place : place + 4] == _ZIP_DIRECTORY for place in places if place >= 0):
                 return True
-        found = content.rfind(_ZIP_END, tail_start, found)
+        found = content.rfind(ZIP_END, tail_start, found)
     return False
 
 
@@ -113,19 +134,17 @@ def _around_pdf(content: mmap.mmap) -> str | None:
     header = _PDF.search(content, 0, PDF_HEADER_WITHIN * 8)
     start = header.start() if header else 0
     first_object = content.find(b" obj", start)
-    lead = content[: min(first_object if first_object >= 0 else start, _LOOKED_AT_BYTES)]
+    lead_end = min(first_object if first_object >= 0 else start, _LOOKED_AT_BYTES)
     end = content.rfind(_PDF_END)
-    behind = content[end + len(_PDF_END) :][:_LOOKED_AT_BYTES] if end >= 0 else b""
-    if _MARKUP.search(lead) or _MARKUP.search(behind):
+    end = end + len(_PDF_END) if end >= 0 else len(content)
+    if _MARKUP.search(content, 0, lead_end) or _MARKUP.search(content, end, end + _LOOKED_AT_BYTES):
         return "an HTML page or a script"
-    if behind.lstrip(b"\x00\r\n ").startswith(_ARCHIVES):
-        return "an archive"
-    return "a program" if sniff(behind.lstrip(b"\x00\r\n ")[:8192]).media_type in PROGRAMS else None
+    return _starts_behind(content, end, _LOOKED_AT_BYTES)
 
 
 def _has_early_pdf(content: mmap.mmap) -> bool:
     found = _PDF.search(content, 0, PDF_HEADER_WITHIN)
-    return found is not None and re.search(rb"[0-9] +[0-9]+ +obj\b", content[found.end() : 65_536]) is not None
+    return found is not None and _PDF_OBJECT.search(content, found.end(), 65_536) is not None
 
 
 def _end_of_jpeg(content: mmap.mmap) -> int | None:
