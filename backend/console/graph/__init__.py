@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -23,10 +23,34 @@ from console.graph.placing import place
 from console.graph.states import StateShown
 from console.graph.svg import Drawing, status_line
 
-__all__ = ["StateShown", "UnclearDefinition", "draw", "read_definition"]
+__all__ = ["GraphNotDrawn", "Options", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
+
+
+class GraphNotDrawn(Exception):
+    """There is no graph of a definition; the text says why, for people."""
+
+
+class Options(TypedDict, total=False):
+    """How a graph is drawn: see ``svg_of``."""
+
+    selected: str | None
+    href: Callable[[str], str] | None
+    edges: Mapping[tuple[str, str], int] | None
+    standalone: bool
+    title: str
 
 
 def draw(
+    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[Options]
+) -> SafeString:
+    """Return the graph of a definition as ``svg_of`` does, or a notice if it can not be drawn."""
+    try:
+        return svg_of(definition, states, **options)
+    except GraphNotDrawn as problem:
+        return format_html('<p class="notice notice-warning">{}</p>', str(problem))
+
+
+def svg_of(
     definition: Mapping[str, Any],
     states: Mapping[str, StateShown] | None = None,
     *,
@@ -36,7 +60,7 @@ def draw(
     standalone: bool = False,
     title: str = "",
 ) -> SafeString:
-    """Return the graph of a definition as one safe ``<svg>`` element, or a notice if it can not be drawn.
+    """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn if it can not be drawn.
 
     ``states`` by name colours the states of an execution: one that is not in it did not run. ``href`` gives the
     address of a state, which makes each a link; ``selected`` marks one of them. ``edges`` maps ``(state, state)`` to
@@ -52,8 +76,7 @@ def draw(
     try:
         placed = place(read_definition(definition), status_of, edges)
     except (UnclearDefinition, LayoutFailed) as problem:
-        text = _("The graph can not be drawn: %(problem)s") % {"problem": problem}
-        return format_html('<p class="notice notice-warning">{}</p>', text)
+        raise GraphNotDrawn(_("The graph can not be drawn: %(problem)s") % {"problem": problem}) from problem
     title = title or _("Graph of the state machine")
     drawing = Drawing(states, selected, href, counted=edges is not None, title=title, standalone=standalone)
     return mark_safe(drawing.svg(placed))  # noqa: S308  every text and address in it was escaped by the drawing

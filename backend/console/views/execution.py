@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -12,14 +11,13 @@ from django.shortcuts import redirect as redirect_to
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 
 from console.access import Right, action, actor_of, holds, page
 from console.errors import problem
 from console.execution_page import Asked, ExecutionShown, acts_mark_of, mark_of, shown
 from console.execution_states import states_shown
-from console.graph import draw
+from console.graph import GraphNotDrawn, draw, svg_of
 from console.masking import mask
 from console.pages import Page, is_htmx, to_json
 from executions.execution_stops import MAX_REASON_LENGTH
@@ -87,9 +85,10 @@ def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: 
     if look.definition is None:
         raise Http404(_("There is no graph of this execution: its definition is not known."))
     states = states_shown(look.history, timezone.now()) if look.history else None
-    svg = draw(look.definition, states, standalone=True, title=f"{record.task} {record.pk}")
-    if not svg.startswith("<svg"):
-        raise Http404(unescape(strip_tags(svg)))
+    try:
+        svg = svg_of(look.definition, states, standalone=True, title=f"{record.task} {record.pk}")
+    except GraphNotDrawn as not_drawn:
+        raise Http404(str(not_drawn)) from not_drawn
     return HttpResponse(
         f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}',
         content_type="image/svg+xml",

@@ -3,17 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import unescape
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils import timezone
-from django.utils.html import strip_tags
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from console.access import page
-from console.graph import UnclearDefinition, draw, read_definition
+from console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
 from console.graph.model import Level
 from console.pages import Page
 from executions.aws_console import state_machine_url
@@ -87,7 +84,9 @@ def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
         aws_console_url=state_machine_url(found.arn) if found.arn else "",
     )
     context = {
-        "graph": _graph(definition, counted, shown.states, title=_("Graph of %(name)s") % {"name": workflow}),
+        "graph": draw(
+            definition or {}, **_options(counted, shown.states, title=_("Graph of %(name)s") % {"name": workflow})
+        ),
         "definition_text": json.dumps(definition, indent=2, ensure_ascii=False),
     }
     return Page(template="console/machine.html", title=workflow, data=shown, context=context)
@@ -105,9 +104,10 @@ def definition_json(request: HttpRequest, workflow: str) -> HttpResponseBase:  #
 def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
     """The graph, as a file of its own."""
     _deployed, definition, _is_live = _definition(_find(workflow))
-    svg = _graph(definition, edge_counts(workflow), title=workflow)
-    if not svg.startswith("<svg"):
-        raise Http404(unescape(strip_tags(svg)))
+    try:
+        svg = svg_of(definition or {}, **_options(edge_counts(workflow), title=workflow))
+    except GraphNotDrawn as not_drawn:
+        raise Http404(str(not_drawn)) from not_drawn
     response = HttpResponse(svg, content_type="image/svg+xml")
     response["Content-Security-Policy"] = SVG_POLICY
     return _as_file(response, f"{workflow}.svg")
@@ -153,13 +153,10 @@ def _ways(level: Level | None, counted: EdgeCounts) -> list[Way]:
     return [Way(*pair, each.way.value, "; ".join(each.details), counted.taken.get(pair, 0)) for each, pair in ends]
 
 
-def _graph(
-    definition: Mapping[str, Any] | None, counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str
-) -> SafeString:
-    """Return the graph with its ways counted: on the page, where each node leads to its row, else as a file."""
+def _options(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> Options:
+    """Return a graph's options, its ways counted: on the page, where each node leads to its row, else as a file."""
     anchors = {row.name: f"#{row.anchor}" for row in rows}
-    return draw(
-        definition or {},
+    return Options(
         href=anchors.__getitem__ if rows else None,
         edges=counted.taken if counted.executions else None,
         standalone=not rows,

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from console.templatetags.execution import address_of_begun
 from executions import aws, page_cache
 from executions.models import AuditEntry, ExecutionSample, TaskRecord, TaskStatus
+from executions.page_cache import look_at
 from tests.backend.executions.operated import Operated
 from tests.workflows.engine.server.served import ROLE, Server, machine_of
 
@@ -382,6 +384,18 @@ def test_the_graph_is_a_file_with_its_styles_inside(staff: Client, operated: Ope
     assert answer["Content-Type"] == "image/svg+xml"
     assert "<style>" in answer.content.decode()
     assert "sandbox" in answer["Content-Security-Policy"]
+
+
+def test_a_graph_that_can_not_be_drawn_is_no_file(
+    staff: Client, operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {"StartAt": "<b>", "States": {}}
+    monkeypatch.setattr("console.views.execution.look_at", lambda record: replace(look_at(record), definition=broken))
+
+    answer = staff.get(address(operated.run(2), "graph.svg"))
+
+    assert answer.status_code == 404
+    assert "The graph can not be drawn: StartAt leads to “&lt;b&gt;”" in answer.content.decode()
 
 
 def test_of_a_task_that_there_is_not_the_page_says_that(staff: Client) -> None:
