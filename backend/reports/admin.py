@@ -21,7 +21,7 @@ from reports.contradictions import contradictions_of
 from reports.incidents import acknowledge_for_staff, mark_incident
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
 from reports.originals import original_url
-from reports.presentation import facts_in_words, present_file, type_in_words, zone_of
+from reports.presentation import PresentedFile, present_file, type_in_words
 from reports.processing import console_path, tasks_about
 from reports.services import enqueue_processing
 from reports.storage import objects
@@ -42,6 +42,10 @@ class ReportFileInline(StackedInline):
     can_delete = False
     show_change_link = False
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._presented: dict[int, PresentedFile] = {}  # Django makes an inline for each request
+
     def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
         """Files come with the report, from the guard."""
         return False
@@ -58,7 +62,7 @@ class ReportFileInline(StackedInline):
     @admin.display(description=_("thumbnails"))
     def preview(self, file: ReportFile) -> SafeString | str:
         """Show the smallest thumbnail, and link to the others: a video's poster frame, a sound's waveform."""
-        shown = present_file(file, zone_of(file.report))
+        shown = self._present(file)
         stills = shown.stills()
         if not stills:
             return gettext(file.thumbnails_reason) if file.thumbnails_reason else "-"
@@ -76,12 +80,12 @@ class ReportFileInline(StackedInline):
     @admin.display(description=_("facts"))
     def facts(self, file: ReportFile) -> str:
         """Tell what is known of the content."""
-        return " · ".join(part for part in (facts_in_words(file), file.media_type) if part)
+        return " · ".join(part for part in (self._present(file).facts, file.media_type) if part)
 
     @admin.display(description=_("taken"))
     def capture(self, file: ReportFile) -> SafeString | str:
         """Tell when, where and by what the file was taken, as its camera wrote it."""
-        shown = present_file(file, zone_of(file.report))
+        shown = self._present(file)
         if not shown.map_url:
             return shown.taken or "-"
         link = '{}{}<a href="{}" rel="noreferrer noopener" target="_blank">{}</a> ({})'
@@ -93,6 +97,11 @@ class ReportFileInline(StackedInline):
     def digest(self, file: ReportFile) -> SafeString | str:
         """Show the digest, which a narrow screen breaks into lines."""
         return format_html('<code style="overflow-wrap:anywhere">{}</code>', file.sha256) if file.sha256 else "-"
+
+    def _present(self, file: ReportFile) -> PresentedFile:
+        if file.pk not in self._presented:
+            self._presented[file.pk] = present_file(file, file.report.tzinfo())
+        return self._presented[file.pk]
 
 
 def _thumbnail_in_words(made: Thumbnail) -> str:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from core.models import Shift, ShiftStatus
 from reports.captures import meters_between, tell_distance
 from reports.models import FileState, GuardReport, ReportFile
-from reports.presentation import local_time, tell_time, type_in_words, zone_of
+from reports.presentation import local_time, tell_time, type_in_words
 from reports.reasons import sentence_of
 
 # A phone's clock may be some minutes fast, and a guard may report on the way in or just after handing over. A phone
@@ -224,7 +224,7 @@ def _moments(captured_at: datetime, file: ReportFile, report: GuardReport) -> tu
     """Return between what moments a file may have been taken: a camera without a zone may be set to any of them."""
     if not file.capture_zone_assumed:
         return captured_at, captured_at
-    clock = captured_at.astimezone(zone_of(report)).replace(tzinfo=UTC)
+    clock = captured_at.astimezone(report.tzinfo()).replace(tzinfo=UTC)
     return clock - EASTERNMOST, clock + WESTERNMOST
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -97,6 +98,10 @@ class GuardReport(SoftDeleteModel):
 
     def __str__(self) -> str:
         return _("Report %(id)s") % {"id": self.pk}
+
+    def tzinfo(self) -> ZoneInfo:
+        """Return the time zone of the report's place, or that of the settings without a place."""
+        return (self.property or Property()).tzinfo()
 
 
 class FileState(models.TextChoices):

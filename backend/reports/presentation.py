@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext as _
 
-from core.models import Property, name_of
+from core.models import name_of
 from reports.captures import tell_duration
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
 from reports.reasons import sentence_of
@@ -77,7 +77,7 @@ def present(report: GuardReport, contradictions: Sequence[str] = ()) -> Presente
     ``contradictions`` is what does not add up, in sentences: see ``reports.contradictions``.
     """
     moment = local_time(report)
-    files = [present_file(file, zone_of(report)) for file in report.files.all()]
+    files = [present_file(file, report.tzinfo()) for file in report.files.all()]
     return PresentedReport(
         report=report,
         place=report.property.name if report.property else "",
@@ -113,14 +113,9 @@ def present_file(file: ReportFile, zone: tzinfo) -> PresentedFile:
     )
 
 
-def zone_of(report: GuardReport) -> tzinfo:
-    """Return the time zone of the report's place."""
-    return (report.property or Property()).tzinfo()
-
-
 def local_time(report: GuardReport) -> datetime:
     """Return the report's time as clocks at the place show it."""
-    return report.report_datetime.astimezone(zone_of(report))
+    return report.report_datetime.astimezone(report.tzinfo())
 
 
 def tell_time(moment: datetime) -> str:
@@ -131,7 +126,7 @@ def tell_time(moment: datetime) -> str:
 
 def tell_clock(moment: datetime, report: GuardReport, now: datetime) -> str:
     """Return a time as clocks at the report's place show it, such as 14:05 CST; with the date on another day."""
-    zone = (report.property or Property()).tzinfo()
+    zone = report.tzinfo()
     local = moment.astimezone(zone)
     # Translators: a date format of Django, for the time of day.
     same_day = local.date() == now.astimezone(zone).date()

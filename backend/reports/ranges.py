@@ -34,7 +34,7 @@ def serve(request: HttpRequest, path: Path, media_type: str) -> FileResponse | H
     asked = _asked(request, size)
     response: FileResponse | HttpResponse
     if asked is None:
-        response = FileResponse(path.open("rb"), content_type=media_type, filename=path.name)
+        response = FileResponse(path.open("rb"), content_type=media_type)
     elif not asked:
         response = HttpResponse(status=416, content_type="text/plain; charset=utf-8")
         response["Content-Range"] = f"bytes */{size}"

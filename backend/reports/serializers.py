@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -261,6 +260,10 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
         ]
         read_only_fields = [name for name in fields if name not in {"note", "is_incident"}]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._contradictions: dict[int, list[Contradiction]] = {}
+
     @extend_schema_field(ProcessingSerializer(allow_null=True))
     def get_processing(self, report: GuardReport) -> dict[str, Any] | None:
         """Return the report's newest task, with the way to it for who may see it."""
@@ -277,10 +280,6 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
             listed: Any = self.parent.instance if isinstance(self.parent, serializers.ListSerializer) else None
             self._contradictions = contradictions_of(list(listed or [report]))
         return [found.sentence for found in self._contradictions[report.pk]]
-
-    @cached_property
-    def _contradictions(self) -> dict[int, list[Contradiction]]:
-        return {}
 
     @transaction.atomic
     def update(self, instance: GuardReport, validated_data: dict[str, Any]) -> GuardReport:

@@ -140,7 +140,7 @@ def record_results(report_id: int, results: Iterable[FileResult]) -> RecordedRep
         raise _not_found(report_id)
     files = {file.pk: file for file in report.files.all()}
     by_file = {result.file_id: result for result in results if result.file_id in files}
-    zone = (report.property or Property()).tzinfo()
+    zone = report.tzinfo()
     for file_id, result in by_file.items():
         _fill(files[file_id], result, zone)
     thumbnails = [
