@@ -31,7 +31,7 @@ from executions.execution_stops import why_not_stoppable
 from executions.histories import Event, History, Outcome, StateVisit
 from executions.models import WAITING, TaskRecord, TaskStatus
 from executions.page_cache import DEFINITION_OF_FILES, DEFINITION_UNKNOWN, Look
-from executions.queries import TaskRow, attempts_of, is_at_aws, redrivable_until, row_of
+from executions.queries import DaysLeft, TaskRow, attempts_of, is_at_aws, redrivable_until, row_of
 from executions.redriving import why_not_redrivable
 from executions.restarting import next_attempt_id, why_not_restartable
 from executions.step_functions import redrive_token
@@ -88,7 +88,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(DaysLeft):
     """The task and how its execution stands."""
 
     task: TaskRow
@@ -113,11 +113,6 @@ class Head:
     aws_console_url: str
     trace_url: str
     map_run_url: str
-
-    @property
-    def seconds_left(self) -> float | None:
-        """For how long AWS still redrives it."""
-        return None if self.days_left is None else self.days_left * 86_400
 
 
 @dataclass(frozen=True)

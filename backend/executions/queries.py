@@ -78,6 +78,17 @@ class TaskFilter:
         return " ".join(f"{name} {value}" for name, value in given.items() if value)
 
 
+class DaysLeft:
+    """What has ``days_left``, of the 14 in which AWS redrives it, as well in seconds."""
+
+    days_left: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For how long AWS redrives it still."""
+        return None if self.days_left is None else self.days_left * 86_400
+
+
 @dataclass(frozen=True)
 class TaskRow:
     """One task in a list. ``redrivable_until`` is None for one that can not be redriven."""

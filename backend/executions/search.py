@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from executions.json_values import is_storable
 from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
-from executions.queries import LOCAL_ARN, TaskFilter, matching, row_of
+from executions.queries import LOCAL_ARN, DaysLeft, TaskFilter, matching, row_of
 from executions.refusals import OperationRefused
 from executions.step_functions import REDRIVABLE_DAYS
 from workflows.task_ids import split_attempt
@@ -67,7 +67,7 @@ class TaskSearch:
 
 
 @dataclass(frozen=True)
-class ListedTask:
+class ListedTask(DaysLeft):
     """One row.
 
     ``seconds`` is how long it ran, or has run until now. ``days_left`` is 0 for what AWS redrives no more, None for
@@ -88,11 +88,6 @@ class ListedTask:
     finished_at: datetime | None
     seconds: float | None
     days_left: float | None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """For how long AWS redrives it still."""
-        return None if self.days_left is None else self.days_left * 86_400
 
 
 @dataclass(frozen=True)
