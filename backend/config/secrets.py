@@ -1,6 +1,5 @@
 """Settings that are secret: from the environment, or from Secrets Manager by a name in the environment."""
 
-import os
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -28,7 +27,7 @@ def _fetch(secret_name: str) -> str:
     from botocore.config import Config
 
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    region = os.environ.get("AWS_SQS_REGION") or None  # else botocore's own: AWS_REGION, on Lambda
+    region = read_text("AWS_SQS_REGION") or None  # else botocore's own: AWS_REGION, on Lambda
     client = botocore.session.get_session().create_client("secretsmanager", region_name=region, config=config)
     secrets = cast("SecretsManagerClient", client)
     return secrets.get_secret_value(SecretId=secret_name)["SecretString"].strip()
