@@ -29,8 +29,9 @@ def test_a_decoder_can_do_nothing_to_others() -> None:
         done = set(decoder.run("break_out", received, "key", "image/jpeg", Limits(), given).answer["done"])
         decoder.close()
 
-    # The machine's administrator reads everybody's memory; another user's is hidden: see the next test.
-    assert done - {"read the function's environment"} == {"start a thread", "look at itself", "limit itself"}
+    # The machine's administrator reads everybody's memory; of another user see the next test.
+    also = {"read the function's environment"} if os.getuid() == 0 else set()
+    assert done - also == {"start a thread", "look at itself", "limit itself"}
 
 
 FUNCTION = """
@@ -40,7 +41,7 @@ from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.limits import Limits
 from lambdas.shared.receiving import receive
 from pathlib import Path
-assert os.getuid() == 65534
+assert os.getuid() != 0
 with receive("key", [b"bytes"], 100) as received:
     decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
     for _ in range(2):
@@ -50,11 +51,16 @@ with receive("key", [b"bytes"], 100) as received:
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can become another user")
+@pytest.mark.skipif(
+    os.getuid() == 0 and not shutil.which("setpriv"),
+    reason="root reads everybody's memory, and becomes another user by setpriv of util-linux, which is not installed",
+)
 def test_a_decoder_of_the_same_user_does_not_read_the_function_s_environment() -> None:
-    # It may read files as root may, where the interpreter lies in root's home; memory is another matter.
+    # Root becomes somebody who may read files as root may, where the interpreter lies in root's home; memory is
+    # another matter.
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+dac_read_search"]
     become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
+    become = become if os.getuid() == 0 else []
     path = [entry for entry in sys.path if entry]
 
     done = subprocess.run(

@@ -56,7 +56,7 @@ def test_a_job_reads_the_file_answers_and_gives_files_back(decoder: Decoder) -> 
         "same": True, "size": 10, "key": KEY, "type": "image/jpeg", "given": {"forms": ["small"]}, "seconds": 1,
     }  # fmt: skip
     assert done.files == [b"some bytes", b"", b"!"]
-    assert done.seconds < 1
+    assert 0 < done.seconds < QUICK.decoder_seconds
     assert done.peak_bytes > MIB
 
 
