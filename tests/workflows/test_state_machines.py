@@ -116,6 +116,11 @@ every_task = pytest.mark.parametrize(
 )
 
 
+def is_one_of_many(task: State) -> bool:
+    """Return whether it is in a Map with very many items: each attempt takes three events of the history."""
+    return task.workflow == "daily_report_digest" and task.name in {"Render Email", "Send Email"}
+
+
 def waits(task: State) -> bool:
     return str(task.fields.get("Resource", "")).endswith(".waitForTaskToken")
 
@@ -194,9 +199,10 @@ def test_a_task_has_a_timeout_and_its_retriers_in_order(task: State) -> None:
     *lambda_s, transient, permanent, unforeseen = task.fields["Retry"]
 
     assert waits(task) or task.fields["TimeoutSeconds"] > 0
-    is_one_of_many = task.fields["Retry"][0]["MaxAttempts"] == 3
-    by_itself = [] if is_one_of_many else [["Lambda.TooManyRequestsException"]]
-    others = LAMBDA_TRANSIENT if is_one_of_many else [name for name in LAMBDA_TRANSIENT if [name] not in by_itself]
+    by_itself = [] if is_one_of_many(task) else [["Lambda.TooManyRequestsException"]]
+    others = (
+        LAMBDA_TRANSIENT if is_one_of_many(task) else [name for name in LAMBDA_TRANSIENT if [name] not in by_itself]
+    )
     assert [retrier["ErrorEquals"] for retrier in lambda_s] == [*by_itself, others]
     assert transient["ErrorEquals"] == names(CONTRACTS[task.workflow].TRANSIENT_ERRORS)
     never = NO_ANSWER if waits(task) else []
@@ -209,12 +215,13 @@ def test_a_task_has_a_timeout_and_its_retriers_in_order(task: State) -> None:
 def test_what_is_tried_again_is_tried_later_and_later_and_not_by_all_at_once(task: State) -> None:
     again = [retrier for retrier in task.fields["Retry"] if retrier["MaxAttempts"]]
 
-    assert len(again) == (3 if again[0]["MaxAttempts"] == 3 else 4)
+    # Throttled, Lambda's other hiccups, the contract's transient errors, whatever nobody foresaw.
+    expected = [3, 3, 3] if is_one_of_many(task) else [15, 6, 6, 3]
+    assert [retrier["MaxAttempts"] for retrier in again] == expected
     for retrier in again:
         assert retrier["JitterStrategy"] == "FULL"
         assert retrier["BackoffRate"] == 2
         assert 0 < retrier["IntervalSeconds"] < retrier["MaxDelaySeconds"] == 60
-        assert retrier["MaxAttempts"] in {3, 6, 15}
 
 
 @every_state
