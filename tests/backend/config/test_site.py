@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,8 @@ from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 
 from config import errors
+
+BACKEND = Path(__file__).parents[3] / "backend"
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +30,28 @@ def test_health_is_that_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None
     response = Client().get("/healthz/")
 
     assert (response.status_code, response.json()["database"]) == (503, "OperationalError")
+
+
+def test_a_process_is_live_whatever_its_database_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "cursor", lambda: pytest.fail("The database is asked."))
+
+    assert Client().get("/livez/").json() == {"status": "ok"}
+
+
+def test_in_production_liveness_is_asked_without_tls_and_static_files_can_be_served_here() -> None:
+    program = (
+        "from config import settings as s; "
+        "print(s.SECURE_REDIRECT_EXEMPT, s.STATIC_ROOT, s.MIDDLEWARE.index(s.WHITE_NOISE))"
+    )
+    environment = {
+        "STAGE": "production",
+        "DJANGO_SECRET_KEY": "k" * 40,
+        "DJANGO_SERVE_STATIC": "True",
+        "DJANGO_STATIC_ROOT": "/srv/static",
+        "PYTHONPATH": f"{BACKEND.parent}:{BACKEND}",
+    }
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["['^livez/$']", "/srv/static", "2"]
 
 
 def test_errors_are_json_for_programs_and_pages_for_people(rf: RequestFactory) -> None:
