@@ -19,6 +19,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from lambdas.shared import captures
 from lambdas.shared.decoding.jobs import MediaFile
 from lambdas.shared.limits import Limits
 from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
@@ -104,13 +105,15 @@ def check_frame(file: MediaFile, frame: VideoFrame | VideoStream, limits: Limits
     if frame.width * frame.height > limits.max_pixels:
         raise FileTooLarge(
             file.key,
-            f"has frames of {frame.width} x {frame.height} pixels, more than {limits.max_pixels}.",
+            f"has frames of {frame.width:,} x {frame.height:,} pixels, more than {limits.max_pixels:,}.",
             "Export it in a lower resolution.",
         )
 
 
 def _too_long(file: MediaFile, limits: Limits) -> FileTooLarge:
-    return FileTooLarge(file.key, f"lasts more than {limits.max_media_seconds} seconds.", "Cut it into shorter parts.")
+    return FileTooLarge(
+        file.key, f"lasts more than {limits.max_media_seconds:,} seconds.", "Cut it into shorter parts."
+    )
 
 
 def told_seconds(container: InputContainer) -> float | None:
@@ -184,8 +187,8 @@ def _captured(tags: dict[str, str]) -> dict[str, Any]:
             continue
         if name == "creation_time" and moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        if 1970 < moment.year < 2100:  # 1904 and 1970 are clocks that were never set
-            return {"captured_at": moment.isoformat(timespec="seconds")}
+        if told := captures.captured_at(moment.replace(tzinfo=None), f"{moment:%:z}"):
+            return {"captured_at": told}
     return {}
 
 
@@ -194,20 +197,13 @@ def _camera(tags: dict[str, str]) -> dict[str, Any]:
         tags.get(f"com.apple.quicktime.{part}") or tags.get(f"com.android.{android}") or tags.get(part, "")
         for part, android in (("make", "manufacturer"), ("model", "model"))
     )
-    name = model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
-    name = "".join(letter for letter in name if letter.isprintable())[:120].strip()
+    name = captures.camera(make, model)
     return {"camera": name} if name else {}
 
 
 def _place(tags: dict[str, str]) -> dict[str, Any]:
-    text = tags.get("com.apple.quicktime.location.iso6709") or tags.get("location", "")
-    found = _ISO_6709.match(text)
-    if not found:
-        return {}
-    latitude, longitude = float(found[1]), float(found[2])
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        return {}
-    return {"latitude": latitude, "longitude": longitude}
+    found = _ISO_6709.match(tags.get("com.apple.quicktime.location.iso6709") or tags.get("location", ""))
+    return captures.position(float(found[1]), float(found[2])) if found else {}
 
 
 def aspect_of(stream: Any) -> Fraction:

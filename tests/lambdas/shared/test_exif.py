@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lambdas.shared.exif import camera, captured_at, exif_of, facts_of
+from lambdas.shared.exif import captured_at, exif_of, facts_of
 from workflows.contracts.guard_report import FileFacts, FileKind
 
 
@@ -66,22 +66,6 @@ def test_a_time_that_can_not_be_is_left_out(time: object) -> None:
 @pytest.mark.parametrize("offset", ["+25:00", "nonsense", "", None, 3])
 def test_an_offset_that_can_not_be_is_left_out(offset: object) -> None:
     assert captured_at("2026:05:01 22:10:00", offset) == "2026-05-01T22:10:00"
-
-
-@pytest.mark.parametrize(
-    ("make", "model", "name"),
-    [
-        ("Apple", "iPhone 15", "Apple iPhone 15"),
-        ("NIKON CORPORATION", "NIKON D90", "NIKON D90"),
-        ("Canon\x00\x00", "Canon EOS\n\x1b5D", "Canon EOS 5D"),
-        (None, "X100", "X100"),
-        ("Samsung", None, "Samsung"),
-        ("\x00", b"bytes", None),
-        ("a" * 300, "b", "a" * 120),
-    ],
-)
-def test_maker_and_model_are_one_name(make: object, model: object, name: str | None) -> None:
-    assert camera(make, model) == name
 
 
 @given(st.data())
