@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.cloudformation import TEMPLATE_FILE, point_at_objects, read_template, translate
 from deploy.connections import contradictions
 from deploy.package import BUILD_DIR
+from deploy.stages import STAGES, read_stage
 
 REGION = "us-east-2"
 # Parameters decide nothing that the linter looks at; SAM wants a value for each.
@@ -22,7 +23,7 @@ PARAMETERS = {
 
 def main() -> int:
     """Print what is wrong with either template, or with a stage's file, and return an exit code."""
-    found = list(contradictions(read_template(), TEMPLATE_FILE.parent))
+    found = list(contradictions(read_template(), map(read_stage, STAGES)))
     print(*found, sep="\n", end="\n" if found else "")
     return _lint() or bool(found)
 

@@ -11,8 +11,6 @@ import yaml
 from deploy.closure import ROOT
 
 TEMPLATE_FILE = ROOT / "deploy" / "template.yaml"
-# The service has more transforms than SAM's; this one is what aws-sam-translator stands for.
-TRANSFORM = "AWS::Serverless-2016-10-31"
 
 type Template = dict[str, Any]
 

@@ -4,12 +4,11 @@ The template's mapping ``DatabaseConnections`` holds the outcome, since CloudFor
 works it out again, and looks whether a stage reserves more than an account has.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 
 from deploy.cloudformation import Template
 from deploy.functions import FUNCTIONS
+from deploy.stages import SAMCONFIG, Stage
 
 # superuser_reserved_connections 3, rds.rds_superuser_reserved_connections 2
 RESERVED_BY_DATABASE = 5
@@ -29,8 +28,8 @@ def instances_per_function(max_connections: int) -> int:
     return int(usable / WITH_DATABASE / VERSIONS_AT_A_TIME)
 
 
-def contradictions(template: Template, folder: Path) -> Iterator[str]:
-    """Yield what the mapping or a stage's file below ``folder`` has that the database or the account can not bear."""
+def contradictions(template: Template, stages: Iterable[Stage]) -> Iterator[str]:
+    """Yield what the mapping or a stage has that the database or the account can not bear."""
     mapping: Mapping[str, Mapping[str, int]] = template["Mappings"]["DatabaseConnections"]
     for limit, entry in mapping.items():
         needed = instances_per_function(int(limit))
@@ -39,9 +38,8 @@ def contradictions(template: Template, folder: Path) -> Iterator[str]:
                 f"template.yaml, Mappings/DatabaseConnections/{limit}: PerFunction is {entry['PerFunction']}; "
                 f"with {WITH_DATABASE} functions it has to be {needed}."
             )
-    for path in sorted(folder.rglob("*.toml")):
-        for name, given in _stages(tomllib.loads(path.read_text(encoding="utf-8"))):
-            yield from _of_stage(f"{path.name}, {name}", given, template)
+    for stage in stages:
+        yield from _of_stage(f"{SAMCONFIG.name}, {stage.name}", stage.parameters, template)
 
 
 def reserved(given: Mapping[str, str], template: Template) -> int:
@@ -64,15 +62,3 @@ def _of_stage(where: str, given: Mapping[str, str], template: Template) -> Itera
             f"{where}: {total} instances are reserved, of {ACCOUNT_CONCURRENCY - KEPT_UNRESERVED} that an account "
             "can reserve. Lower DatabaseMaxConnections or MaximumConcurrency, or ask AWS for concurrency first."
         )
-
-
-def _stages(settings: Mapping[str, object]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each table of a SAM configuration that overrides parameters: its name and what it gives."""
-    for name, value in settings.items():
-        if not isinstance(value, dict):
-            continue
-        overrides = value.get("parameter_overrides")
-        if isinstance(overrides, list):
-            yield name, dict(one.split("=", 1) for one in overrides)
-        else:
-            yield from ((f"{name}.{below}", given) for below, given in _stages(value))

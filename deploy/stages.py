@@ -1,7 +1,8 @@
 """The stages and what ``deploy/samconfig.toml`` says of each."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.closure import ROOT
@@ -12,16 +13,21 @@ STAGES = ("dev", "production")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage. ``public_url`` has no slash at its end."""
+    """One stage. ``parameters``: what it overrides of the template's, by name."""
 
     name: str
     stack_name: str
     region: str
-    public_url: str
+    parameters: Mapping[str, str] = field(hash=False)
+
+    @property
+    def public_url(self) -> str:
+        """The site's address, without a slash at its end. Raises KeyError if the stage gives none."""
+        return self.parameters["PublicUrl"].rstrip("/")
 
 
 def read_stage(name: str, path: Path = SAMCONFIG) -> Stage:
     """Return a stage. Raises KeyError for what the file does not say."""
     parameters = tomllib.loads(path.read_text(encoding="utf-8"))[name]["deploy"]["parameters"]
     overrides = dict(override.split("=", 1) for override in parameters["parameter_overrides"])
-    return Stage(name, parameters["stack_name"], parameters["region"], overrides["PublicUrl"].rstrip("/"))
+    return Stage(name, parameters["stack_name"], parameters["region"], overrides)

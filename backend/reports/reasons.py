@@ -38,11 +38,8 @@ SENTENCES: Mapping[str, str] = {
     "Runtime.OutOfMemory": _CRASHED,
 }
 
-# Why an accepted file has no thumbnail, as Make Thumbnails and the state machine say it.
-NO_THUMBNAIL: tuple[str, ...] = (
-    _("A file of this kind has no picture to be made small: the original is kept."),
-    _("There is nothing in it to be seen: the original is kept."),
-)
+# Why an accepted file has no thumbnail: the contract's NO_PICTURE, here to be translated.
+NO_THUMBNAIL = _("A file of this kind has no picture to be made small: the original is kept.")
 
 
 def sentence_of(error: str) -> str:

@@ -45,7 +45,7 @@ def ceiling(value: float) -> float:
     if value <= 0:
         return 1.0
     power = 10.0 ** floor(log10(value))
-    return next((step * power for step in (0.5, 1, 2, 5, 10) if step * power >= value), 20 * power)
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
 
 
 def _panel(panel: Panel, above: int) -> str:

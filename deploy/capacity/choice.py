@@ -1,11 +1,10 @@
 """The sweep over MaximumConcurrency and BatchSize, and what it chooses.
 
 **Objective**: among the settings with which 95 % of the burst's reports are started within
-``MOST_START_SECONDS``, nothing is dead-lettered and the functions keep to their share of the database's connections,
-the one that has no start refused, or the fewest: a
-refused start keeps its message hidden for the visibility time-out. Of those the one with the fewest batches, since each
-is a paid invocation and two paid requests, and of those the least concurrency, which leaves the steps most air: what
-waits in the queue costs nothing.
+``MOST_START_SECONDS`` and nothing is dead-lettered, the one that has no start refused, or the fewest: a refused start
+keeps its message hidden for the visibility time-out. Of those the one with the fewest batches, since each is a paid
+invocation and two paid requests, and of those the least concurrency, which leaves the steps most air: what waits in
+the queue costs nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from random import Random
 from deploy.capacity.arrivals import Day, Task, tasks_of_burst, tasks_waiting
 from deploy.capacity.queue import Delivery
 from deploy.capacity.simulation import Outcome, Simulation, percentile
-from deploy.connections import FUNCTIONS_SHARE, RESERVED_BY_DATABASE, instances_per_function
+from deploy.connections import instances_per_function
 
 MOST_START_SECONDS = 2.0
 SEED = 1
@@ -34,7 +33,6 @@ class Case:
     throttled_starts: int
     throttled_invocations: int
     batches: int
-    connections: int
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,11 @@ class Setting:
         """Calls that were throttled, in both loads."""
         return sum(case.throttled_starts + case.throttled_invocations for case in (self.burst, self.waiting))
 
-    def is_allowed(self, max_connections: int) -> bool:
-        """Whether it starts the burst in time, loses nothing, and keeps to the functions' share of the database."""
-        share = (max_connections - RESERVED_BY_DATABASE) * FUNCTIONS_SHARE
+    @property
+    def is_allowed(self) -> bool:
+        """Whether it starts the burst in time, and loses nothing."""
         cases = (self.burst, self.waiting)
-        return (
-            self.burst.start[1] <= MOST_START_SECONDS
-            and not any(case.dead_letters for case in cases)
-            and all(case.connections <= share for case in cases)
-        )
+        return self.burst.start[1] <= MOST_START_SECONDS and not any(case.dead_letters for case in cases)
 
 
 def case_of(outcome: Outcome) -> Case:
@@ -72,7 +66,6 @@ def case_of(outcome: Outcome) -> Case:
         outcome.throttled_starts,
         outcome.throttled_invocations,
         outcome.batches,
-        outcome.connections,
     )
 
 
@@ -97,9 +90,9 @@ def simulate(
     return Simulation(delivery, instances_per_function(max_connections), SEED, attempts).run(tasks)
 
 
-def choose(settings: Iterable[Setting], max_connections: int) -> Setting:
+def choose(settings: Iterable[Setting]) -> Setting:
     """Return the setting that the objective takes. Raises ValueError if none is allowed."""
-    allowed = [setting for setting in settings if setting.is_allowed(max_connections)]
+    allowed = [setting for setting in settings if setting.is_allowed]
     if not allowed:
         raise ValueError(
             f"No setting starts 95 % of the burst within {MOST_START_SECONDS} s and loses nothing: "

@@ -41,8 +41,7 @@ class Executions:
     ) -> None:
         self._clock, self._rng, self._starts, self._transitions = clock, rng, starts, transitions
         self._functions, self._answer_seconds, self._attempts = functions, answer_seconds, attempts
-        self.transitions_made = self.transitions_late = 0
-        self.longest_transition_wait = 0.0
+        self.transitions_made = 0
 
     def start(self, shape: Shape, widths: Mapping[str, int], ended: Ended) -> bool:
         """Start an execution, which tells ``ended`` whether it succeeded; or answer False: throttled."""
@@ -92,12 +91,8 @@ class Executions:
             run.ended(succeeded)
 
     def _transition(self) -> float:
-        wait = self._transitions.wait(self._clock.now)
         self.transitions_made += 1
-        if wait:
-            self.transitions_late += 1
-            self.longest_transition_wait = max(self.longest_transition_wait, wait)
-        return wait
+        return self._transitions.wait(self._clock.now)
 
     def _soon(self, wait: float, call: Then) -> None:
         if wait:

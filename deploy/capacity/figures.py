@@ -1,12 +1,11 @@
 """The numbers that the simulation goes by. Prices, quotas and what was measured are ``deploy/cost/figures.py``'s."""
 
 import math
-from collections.abc import Mapping
 from functools import cache
 
-from deploy.cloudformation import read_template
-from deploy.cost.figures import CPU_SHARE_MB, MEASURED, QUOTAS, START_EXECUTION_MS
-from deploy.functions import FUNCTIONS, FUNCTIONS_BY_NAME
+from deploy.cost.figures import CPU_SHARE_MB, MEASURED, MEASURED_BATCH, QUOTAS, START_EXECUTION_MS
+from deploy.cost.usage import settings
+from deploy.functions import FUNCTIONS_BY_NAME
 
 # us-east-2 is none of the three Regions with more.
 STARTS_BUCKET, STARTS_PER_SECOND = QUOTAS["StartExecution"].other_bucket or 0, QUOTAS["StartExecution"].other
@@ -29,20 +28,16 @@ def cold_seconds(function: str) -> float:
     return COLD_SECONDS_WITH_DATABASE if FUNCTIONS_BY_NAME[function].needs_database else COLD_SECONDS
 
 
-# What was measured of the dispatcher is a batch of ten. `make bench`: 2.7 ms for one and 12.7 for ten besides their
-# starts, so nearly all of it is each message's.
-MEASURED_BATCH = 10
-
-
 @cache
 def seconds_and_spread(function: str) -> tuple[float, float]:
     """Return the median of a function's seconds at its memory, and the spread (sigma) of a lognormal around it.
 
     What was measured on a whole core takes as much longer as its MemorySize has less of one. The dispatcher's are of
-    one message.
+    one message: `make bench` has 2.7 ms for a batch of one and 12.7 for ten besides their starts, so nearly all of a
+    batch's is each message's.
     """
     measured = MEASURED[function]
-    slower = max(1.0, CPU_SHARE_MB / memory_mb()[function])
+    slower = max(1.0, CPU_SHARE_MB / settings().memory_mb[function])
     spread = math.log(measured.p95_ms / measured.p50_ms) / 1.645  # the normal distribution's 95 %
     messages = MEASURED_BATCH if function == "dispatch_tasks" else 1
     return measured.p50_ms / 1000 * slower / messages, min(spread, MOST_SPREAD)
@@ -52,12 +47,3 @@ def mean_seconds(function: str) -> float:
     """Return the mean that the drawn seconds of a function tend to."""
     median, spread = seconds_and_spread(function)
     return median * math.exp(spread**2 / 2)
-
-
-@cache
-def memory_mb() -> Mapping[str, int]:
-    """Return each function's MemorySize in the template."""
-    template = read_template()
-    default = template["Globals"]["Function"]["MemorySize"]
-    resources = template["Resources"]
-    return {one.name: resources[one.resource]["Properties"].get("MemorySize", default) for one in FUNCTIONS}

@@ -1,14 +1,19 @@
 """Renders ``deploy/CAPACITY.md`` and its chart from the results of the study."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from deploy.capacity import figures
 from deploy.capacity.chart import Line, Panel, render
 from deploy.capacity.choice import MOST_START_SECONDS
+from deploy.capacity.instances import KEPT_WARM_SECONDS
+from deploy.capacity.shapes import Work, shape_of_workflow
 from deploy.capacity.study import DAY, Results
 from deploy.closure import ROOT
-from deploy.cost.figures import MILLION, PRICES
+from deploy.cost.estimate import price
+from deploy.cost.figures import MILLION
+from deploy.cost.usage import settings
+from deploy.markdown import table
 
 REPORT_FILE = ROOT / "deploy" / "CAPACITY.md"
 CHART_FILE = ROOT / "deploy" / "capacity" / "day.svg"
@@ -94,7 +99,7 @@ def _choice(results: Results) -> str:
     return f"""## MaximumConcurrency {chosen["maximum_concurrency"]}, BatchSize {chosen["batch_size"]}
 
 Chosen: no throttled start, then the fewest batches, then the least concurrency, among the settings that start 95 % of
-the burst within {MOST_START_SECONDS:g} s, dead-letter nothing and keep to the functions' share of the connections.
+the burst within {MOST_START_SECONDS:g} s and dead-letter nothing.
 
 The reason: some {_starts_per_second(chosen):.0f} tasks start a second at most (a start takes {
         figures.CALL_SECONDS * 1000:.0f} ms, assumed), and even that is more than the steps carry for long: with {
@@ -102,12 +107,12 @@ The reason: some {_starts_per_second(chosen):.0f} tasks start a second at most (
     } instances,
 `{SLOWEST}` does for {_carried(instances):.0f} reports a second. What is beyond waits in the queue, where waiting
 costs nothing and loses nothing. What is started too early is throttled at a step; each retry is a paid transition,
-and after fifteen the execution has FAILED (it can be redriven). A start that Step Functions refuses hides its message
-for the visibility time-out. Small batches cost more (a batch is an invocation and two requests of SQS: some {
-        _price_of_small_batches():.2f}
+and after {_attempts()} of them the execution has FAILED (it can be redriven). A start that Step Functions
+refuses hides its message for the visibility time-out. Small batches cost more (a batch is an invocation and two
+requests of SQS: some {_price_of_small_batches():.2f}
 US dollars for a million tasks one by one) and start a standing queue later, incidents in it too.
 
-{_table(head, rows)}
+{_lines(head, rows)}
 
 Behind a standing queue everything starts late, here by {_chosen_case(results)["start"][3]:.0f} s at most."""
 
@@ -120,7 +125,7 @@ def _databases(results: Results) -> str:
             one["per_function"],
             f"{_carried(one['per_function']):.0f}",
             f"{one['chosen']['maximum_concurrency']} x {one['chosen']['batch_size']}",
-            *(f"{one['bursts'][size]['failed']}, {one['bursts'][size]['end'][1]} s" for size in sizes),
+            *(f"{one['bursts'][size]['failed']:,}, {one['bursts'][size]['end'][1]} s" for size in sizes),
             one["chosen"]["waiting"]["failed"],
         )
         for one in results["databases"]
@@ -139,10 +144,10 @@ def _databases(results: Results) -> str:
 Neither setting helps where the burst itself is more than the steps carry: then only instances do, and they are as
 many as the database has connections for.
 
-{_table(head, rows)}
+{_lines(head, rows)}
 
 Failed executions stand where they failed: `manage.py executions redrive --error Lambda.TooManyRequestsException
---since 1h` takes them on once it is quiet. A throttled function is asked fifteen times
+--since 1h` takes them on once it is quiet. A throttled function is asked {_attempts()} times more
 (`workflows/graphs/retries.py`): by {fewer["attempts"]}, as in AWS's example, {fewer["waiting"]["failed"]:,} of the
 standing queue's {DAY.burst_reports:,} would fail at production's database."""
 
@@ -174,7 +179,7 @@ def _day(results: Results) -> str:
 Seconds from sent to started, and from sent to its end, well or not; an incident waits {figures.ANSWER_SECONDS:.0f}
 s for its person.
 
-{_table(head, rows)}
+{_lines(head, rows)}
 
 ![Latency over the day, and the burst](capacity/day.svg)
 
@@ -182,15 +187,15 @@ Starts throttled: {day["all"]["throttled_starts"]:,}. Functions throttled: {day[
 each tried again. Dead letters: {day["all"]["dead_letters"]}. Transitions: {day["transitions"]:,}. Most instances at
 a time:
 
-{_table(("function", "instances"), busiest)}"""
+{_lines(("function", "instances"), busiest)}"""
 
 
 def _by_what() -> str:
-    return """## What is coarse
+    return f"""## What is coarse
 
 - Durations are drawn from a lognormal by the median and p95 measured on one machine, taken longer by each
-  function's share of a core; cold starts are assumed (3 s with Django, 1 s without), and an instance stays warm for
-  five minutes.
+  function's share of a core; cold starts are assumed: {figures.COLD_SECONDS_WITH_DATABASE:g} s with Django and
+  {figures.COLD_SECONDS:g} s without. An instance stays warm for {KEPT_WARM_SECONDS / 60:g} minutes.
 - One buffer gathers batches; Lambda's pollers each gather their own, so that real batches are smaller at a low rate.
 - Events of executions' statuses wait in order for their function, without Lambda's backoff.
 - The steps themselves never fail: what is shown is the quotas' doing alone. The way through a Choice is the one
@@ -206,12 +211,16 @@ def _starts_per_second(setting: Mapping[str, int]) -> float:
     )
 
 
+def _attempts() -> int:
+    """Return how often the report's first step is tried again when its function is throttled."""
+    return next(one.retrier.max_attempts for one in shape_of_workflow("guard_report") if isinstance(one, Work))
+
+
 def _price_of_small_batches() -> float:
     """Return the US dollars that a million messages by ones cost more than by tens: invocations, GB-s, requests."""
-    gb = figures.memory_mb()["dispatch_tasks"] / 1024
+    gb_seconds = settings().memory_mb["dispatch_tasks"] / 1024 * figures.CALL_SECONDS
     batches_more = MILLION * 0.9
-    gb_second, request, sqs = (PRICES[name].each for name in ("lambda_gb_second", "lambda_request", "sqs_request"))
-    return batches_more * (request + 2 * sqs + gb * figures.CALL_SECONDS * gb_second)
+    return batches_more * price({"lambda_request": 1, "sqs_request": 2, "lambda_gb_second": gb_seconds})
 
 
 def _chosen_case(results: Results) -> Results:
@@ -234,10 +243,5 @@ def _seconds(values: Sequence[float]) -> list[str]:
     return [f"{value:,.1f}" for value in values]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return "\n".join(table(head, rows))

@@ -1,12 +1,11 @@
 """What an execution goes through, read out of its definition: the way that most take, without what is caught."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from deploy.closure import ROOT
+from deploy.cost.transitions import read_definition
 from deploy.functions import FUNCTIONS
 
 # Where a Choice has no say about the way that most take, its Default is taken.
@@ -57,8 +56,7 @@ type Shape = tuple[Pass | Work | Fan, ...]
 @cache
 def shape_of_workflow(workflow: str) -> Shape:
     """Return the shape of the rendered state machine of a workflow."""
-    text = (ROOT / "state_machines" / f"{workflow}.asl.json").read_text(encoding="utf-8")
-    return shape_of(json.loads(text))
+    return shape_of(read_definition(workflow))
 
 
 def shape_of(definition: Mapping[str, Any]) -> Shape:

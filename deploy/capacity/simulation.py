@@ -61,17 +61,11 @@ class Outcome:
     throttled_invocations: int
     peaks: Mapping[str, int]
     transitions: int
-    longest_transition_wait: float
 
     @property
     def failed(self) -> int:
         """How many executions ended as FAILED: a function was throttled at every attempt."""
         return sum(fate.ended_at is not None and not fate.succeeded for fate in self.fates)
-
-    @property
-    def connections(self) -> int:
-        """The most connections that the functions with a database can have held, all their peaks at once."""
-        return sum(self.peaks[function.name] for function in FUNCTIONS if function.needs_database)
 
 
 @dataclass
@@ -183,7 +177,6 @@ def _outcome(ledger: _Ledger, queue: TaskQueue, executions: Executions, function
         sum(one.throttles for one in functions.values()),
         {name: one.peak for name, one in functions.items()},
         executions.transitions_made,
-        executions.longest_transition_wait,
     )
 
 

@@ -1,9 +1,8 @@
-"""All runs of ``make capacity``, kept in ``results.json``: some minutes, so that rendering and tests need none."""
+"""All runs of ``make capacity``, kept in ``results.json``: some minutes, so that ``--render`` and tests need none."""
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -30,12 +29,12 @@ from deploy.capacity.simulation import Outcome, percentile
 from deploy.closure import ROOT
 from deploy.connections import instances_per_function
 from deploy.functions import FUNCTIONS
+from deploy.stages import read_stage
 from lambdas.dispatch_tasks.starts import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, RESERVE_SECONDS
 from workflows.catalog import WORKFLOWS
 from workflows.schedules import SCHEDULES
 
 RESULTS_FILE = ROOT / "deploy" / "capacity" / "results.json"
-STAGES_FILE = ROOT / "deploy" / "samconfig.toml"
 DAY = Day()
 OTHER_DATABASES = (200, 800, 1600)
 OTHER_GRID = tuple((concurrency, batch) for concurrency in (2, 5, 10) for batch in (1, 10))
@@ -48,9 +47,7 @@ type Say = Callable[[str], None]
 
 def production_connections() -> int:
     """Return the DatabaseMaxConnections of the stage production."""
-    stage = tomllib.loads(STAGES_FILE.read_text(encoding="utf-8"))["production"]["deploy"]["parameters"]
-    given: Mapping[str, str] = dict(one.split("=", 1) for one in stage["parameter_overrides"])
-    return int(given["DatabaseMaxConnections"])
+    return int(read_stage("production").parameters["DatabaseMaxConnections"])
 
 
 def run_study(say: Say) -> Results:
@@ -58,7 +55,7 @@ def run_study(say: Say) -> Results:
     database = production_connections()
     grid = tuple((concurrency, batch) for concurrency in MAXIMUM_CONCURRENCIES for batch in BATCH_SIZES)
     sweep = _sweep(grid, database, say)
-    chosen = choose(sweep, database)
+    chosen = choose(sweep)
     setting = (chosen.maximum_concurrency, chosen.batch_size)
     say(f"chosen: MaximumConcurrency {setting[0]}, BatchSize {setting[1]}")
     return _as_json(
@@ -120,7 +117,7 @@ def _sweep(grid: Iterable[tuple[int, int]], database: int, say: Say) -> list[Set
 
 def _database(connections: int, sweep: list[Setting] | None, say: Say) -> Results:
     """Return what a database of another size bears: its choice, and how many reports of bursts fail."""
-    chosen = choose(sweep or _sweep(OTHER_GRID, connections, say), connections)
+    chosen = choose(sweep or _sweep(OTHER_GRID, connections, say))
     setting = (chosen.maximum_concurrency, chosen.batch_size)
     bursts = {}
     for reports in BURSTS:

@@ -1,6 +1,6 @@
 """Writes the tables of ``COST.md``."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from deploy.cost import figures
 from deploy.cost.estimate import (
@@ -18,12 +18,14 @@ from deploy.cost.limits import (
     HEADROOM,
     RATES,
     Demand,
+    concurrency_needed,
     connections_needed,
     demands,
     mails_a_second,
     settings_needed,
 )
 from deploy.cost.usage import billed_s, durable, ours, settings, single_lambda, visits_of
+from deploy.markdown import table
 
 BUSIEST = "guard_report"
 
@@ -54,7 +56,7 @@ def _opening() -> Iterator[str]:
 def _designs() -> Iterator[str]:
     yield "## A million tasks, three designs"
     yield ""
-    yield from _table(
+    yield from table(
         ("Workflow", "one task is", "transitions", "as it is", "guide's single Lambda", "durable functions"),
         (
             (
@@ -83,7 +85,7 @@ def _services() -> Iterator[str]:
     yield "## A million tasks as they are, by service"
     yield ""
     used = [name for name in SERVICES if any(name in by_service(ours(workflow)) for workflow in SHAPES)]
-    yield from _table(
+    yield from table(
         ("Workflow", *used),
         (
             (f"`{workflow}`", *(_usd(by_service(ours(workflow)).get(service, 0)) for service in used))
@@ -95,7 +97,7 @@ def _services() -> Iterator[str]:
 def _machines() -> Iterator[str]:
     yield "## Step Functions: what other state machines would save"
     yield ""
-    yield from _table(
+    yield from table(
         ("Workflow", "way", "a million tasks", f"saves {WORTH_USD_A_MONTH} USD a month from", "loses", "not possible"),
         (row for workflow in SHAPES for row in _ways_of(workflow)),
     )
@@ -140,7 +142,7 @@ def _quotas() -> Iterator[str]:
         "Mails a second is what SES has to be asked for in any case: in the sandbox it is 1."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("Workflow", "tasks/s", "first", "needed", "has", "all that is too little, and what to ask for", "mails/s"),
         (_first(workflow, rate) for workflow in SHAPES for rate in RATES),
     )
@@ -178,7 +180,7 @@ def _details() -> Iterator[str]:
     yield "AWS's quotas, and the template's own limits with their defaults, needed at so many tasks a second."
     yield ""
     columns = [{one.name: one for one in (*demands(BUSIEST, rate), *settings_needed(BUSIEST, rate))} for rate in RATES]
-    yield from _table(
+    yield from table(
         ("limit", "of", "has", *(f"{rate:,}/s" for rate in RATES)),
         (
             (name, one.unit, f"{one.limit:,.0f}", *(f"{column[name].needed:,.1f}" for column in columns))
@@ -194,8 +196,14 @@ def _details() -> Iterator[str]:
 
 
 def _connections() -> str:
-    known = {rate: connections_needed(BUSIEST, rate) for rate in RATES}
-    return "; ".join(f"{rate:,}/s: {found or 'no database does'}" for rate, found in known.items())
+    return "; ".join(f"{rate:,}/s: {_database(connections_needed(BUSIEST, rate))}" for rate in RATES)
+
+
+def _database(connections: int | None) -> str:
+    if connections is None:
+        return "no database does"
+    first = concurrency_needed(connections)
+    return f"{connections:,}" + (f", once the account's Lambda concurrency is {first:,} or more" if first else "")
 
 
 def _measured() -> Iterator[str]:
@@ -207,7 +215,7 @@ def _measured() -> Iterator[str]:
         f"brings ({CPU_SHARE_MB:,} MB are one). After a deploy, put CloudWatch's durations there."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("function", "MB", "p50 ms", "p95 ms", "mean ms", "billed ms", "log bytes", "samples"),
         (
             (
@@ -235,7 +243,7 @@ def _measured() -> Iterator[str]:
 def _sources() -> Iterator[str]:
     yield "## Prices and quotas, and where they are from"
     yield ""
-    yield from _table(
+    yield from table(
         ("price", "USD", "for", "of", "AWS's page", "read"),
         (
             (f"`{name}`", f"{one.usd:.10f}".rstrip("0").rstrip("."), f"{one.per:,}", one.unit, one.source, one.read)
@@ -245,7 +253,7 @@ def _sources() -> Iterator[str]:
     yield ""
     yield "Not found: " + " ".join(NOT_FOUND.values())
     yield ""
-    yield from _table(
+    yield from table(
         ("quota", "of", "main Regions", "others", "can be raised", "AWS's page"),
         (
             (
@@ -279,9 +287,3 @@ def _million(usage: dict[str, float] | None) -> str:
 
 def _usd(usd: float) -> str:
     return f"{usd:,.0f}" if usd >= 10 or not usd else f"{usd:.2f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(row)} |" for row in rows)

@@ -17,7 +17,6 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "S3": ("s3_put", "s3_get", "s3_gb_month"),
     "DynamoDB": ("dynamodb_write", "dynamodb_read"),
     "SES": ("mail",),
-    "KMS": ("kms_request",),
 }
 # What has to be saved before redrive inside an item, or the outcomes drawn, are given up: about a day of work.
 WORTH_USD_A_MONTH = 500

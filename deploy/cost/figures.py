@@ -150,9 +150,6 @@ PRICES: dict[str, Price] = {
     "mail": Price(
         0.10, 1_000, "mails sent", "https://aws.amazon.com/ses/pricing/", "by acecloudinterviews.com, looked up 2026-11"
     ),
-    "kms_request": Price(
-        0.03, 10_000, "requests of a key", "https://aws.amazon.com/kms/pricing/", "by cloudburn.io, 2026-03"
-    ),
     "trace": Price(5.00, MILLION, "traces recorded", "https://aws.amazon.com/xray/pricing/", "the page, 2026-11"),
 }
 # SES bills attachments by the GB. Its page was not to be read, and a bill of 2019 (0.44 USD for 3.70 GB) is too old.
@@ -242,17 +239,15 @@ QUOTAS: dict[str, Quota] = {
         source="https://docs.aws.amazon.com/ses/latest/dg/quotas.html",
     ),
 }
-# Of one function, not of the account: https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
-LAMBDA_NEW_ENVIRONMENTS_PER_10_S = 1_000
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html (of a mapping without MaximumConcurrency)
-SQS_POLLERS_START, SQS_POLLERS_ADDED_PER_MINUTE, SQS_POLLERS_MOST = 5, 300, 1_250
 # Express: https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
 EXPRESS_LONGEST_S = 300
 
 # ---- Measured ----
 
-# From two runs of `make demo` (15 reports, 21 files, 46 mails each) of November 2026, on two cores of an AMD EPYC with
-# PostgreSQL, S3 and SES stood in for on the same machine: the "seconds" of each line "step done", warm and cold alike.
+# From runs of `make demo` in November 2026, on two cores of an AMD EPYC with PostgreSQL, S3 and SES stood in for on the
+# same machine: the "seconds" of each line "step done", warm and cold alike, percentiles by the nearest rank.
+# Inspect File and Make Thumbnails: from the two latest (18 reports, 26 files inspected and 24 drawn, 55 mails each),
+# after each got a process that decodes. The others: from two before that (15 reports, 21 files, 46 mails each).
 # Run Task, Choose Person and Await Acknowledgement: from a longer run of `make up`, the same way. The dispatcher: 40
 # batches of ten messages in one process, with moto for Step Functions.
 # They are NOT Lambda's billed milliseconds: Lambda's own time of each invocation and its starts are not in them, nor
@@ -262,8 +257,8 @@ EXPRESS_LONGEST_S = 300
 MEASURED: dict[str, Measured] = {
     "dispatch_tasks": Measured(19, 41, 20, 11, 2_842, 40),  # of ten messages
     "load_report": Measured(43, 126, 54, 1, 256, 30),
-    "inspect_file": Measured(71, 726, 145, 1, 256, 42),
-    "make_thumbnails": Measured(261, 1_096, 395, 1, 256, 40),
+    "inspect_file": Measured(52, 806, 143, 1, 256, 52),
+    "make_thumbnails": Measured(282, 981, 384, 1, 256, 48),
     "record_report": Measured(53, 131, 65, 2, 533, 30),
     "render_email": Measured(83, 240, 126, 1, 256, 92),
     "send_email": Measured(89, 280, 172, 2, 465, 92),
@@ -283,9 +278,9 @@ START_EXECUTION_MS = 100
 
 # ---- Shapes ----
 
-# The demo's: 20 pictures and PDFs in 15 reports make 1.3 files each, and 45 mails for 15 reports 3 (the client and two
-# supervisors). Two files, since a guard's report of an event has two pictures more often than one. Mails: the median of
-# the demo's 46, 52 kB, most of it small pictures inside. Pictures of phones are 2 to 5 MB.
+# The demo's: 26 files in 18 reports make 1.4 each, and 54 mails for 18 reports 3 (the client and two supervisors). Two
+# files, since a guard's report of an event has two pictures more often than one. Mails: the median of the demo's 55,
+# 51 kB, most of it small pictures inside. Pictures of phones are 2 to 5 MB.
 SHAPES: dict[str, Shape] = {
     "guard_report": Shape(
         {"Process Files": 2, "Notify People": 3},
@@ -294,7 +289,7 @@ SHAPES: dict[str, Shape] = {
         files=2,
         file_bytes=3_000_000,
         mails=3,
-        mail_bytes=52_000,
+        mail_bytes=51_000,
     ),
     "notification_email": Shape({}, "one mail", mails=1, mail_bytes=10_000),
     "run_task": Shape({}, "one Django task"),
@@ -310,8 +305,9 @@ SHAPES: dict[str, Shape] = {
         waits_s=600,
     ),
 }
-# small, medium, large and the mail's (lambdas/make_thumbnails/forms.py); their bytes together, of a picture of a phone.
-THUMBNAILS_PER_FILE, THUMBNAIL_BYTES_PER_FILE = 4, 250_000
+# small, medium and large, each as WebP and as JPEG; a video has one more (lambdas/make_thumbnails/forms.py). Their
+# bytes together: those of the demo's largest photo, 1536 x 1024, to the 3:4 of a phone's.
+THUMBNAILS_PER_FILE, THUMBNAIL_BYTES_PER_FILE = 6, 300_000
 # Of how many messages the dispatcher's measure is; one of fewer takes and logs so much less.
 MEASURED_BATCH = 10
 # Each status change of an execution is an event: RUNNING, and how it ended.

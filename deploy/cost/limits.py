@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy.connections import instances_per_function
+from deploy.connections import ACCOUNT_CONCURRENCY, KEPT_UNRESERVED, WITH_DATABASE, instances_per_function
 from deploy.cost.figures import QUOTAS, SHAPES
 from deploy.cost.usage import billed_s, invocations, ours, settings, visits_of
 from deploy.functions import FUNCTIONS_BY_NAME
@@ -82,6 +82,16 @@ def connections_needed(workflow: str, rate: float) -> int | None:
     _, at_work = busiest_with_database(workflow, rate)
     values = settings().max_connections_allowed
     return next((value for value in values if instances_per_function(value) >= at_work), None)
+
+
+def concurrency_needed(max_connections: int) -> int | None:
+    """Return the account's concurrency without which this DatabaseMaxConnections is refused; None where it has that.
+
+    The functions with a database and the dispatcher reserve theirs, and an account keeps some that nobody reserves.
+    """
+    reserved = WITH_DATABASE * instances_per_function(max_connections) + settings().maximum_concurrency
+    needed = reserved + KEPT_UNRESERVED
+    return needed if needed > ACCOUNT_CONCURRENCY else None
 
 
 def busiest_with_database(workflow: str, rate: float) -> tuple[str, float]:

@@ -65,11 +65,10 @@ def visits_of(workflow: str) -> Visits:
     return visits(read_definition(workflow), shape.items, shape.ways)
 
 
-def billed_s(function: str, memory_mb: int | None = None, *, at_p95: bool = False) -> float:
+def billed_s(function: str, memory_mb: int | None = None) -> float:
     """Return the seconds of one invocation: what was measured, stretched by the share of a core the memory brings."""
-    measured = MEASURED[function]
-    milliseconds = measured.p95_ms if at_p95 else measured.mean_ms
-    stretched = milliseconds * max(1.0, figures.CPU_SHARE_MB / (memory_mb or settings().memory_mb[function]))
+    share = figures.CPU_SHARE_MB / (memory_mb or settings().memory_mb[function])
+    stretched = MEASURED[function].mean_ms * max(1.0, share)
     waiting = figures.START_EXECUTION_MS if function == "dispatch_tasks" else 0
     return math.ceil(stretched * _of_measured(function) + waiting) / 1_000
 

@@ -18,13 +18,13 @@ from typing import Any
 from lambdas.inspect_file import facts as inspection
 from lambdas.make_thumbnails.encoding import Drawn
 from lambdas.make_thumbnails.forms import Form, read_forms
-from lambdas.make_thumbnails.thumbnails import NO_PICTURE, NOTHING_TO_SEE, decoder, draw
+from lambdas.make_thumbnails.thumbnails import decoder, draw
 from lambdas.shared.limits import MIB, Limits, read_limits
 from lambdas.shared.local_files import chunks_of, printable
 from lambdas.shared.peak_memory import forget_peak, peak_bytes
 from lambdas.shared.receiving import receive
 from lambdas.shared.settings import SettingError
-from workflows.contracts.guard_report import DRAWN_KINDS
+from workflows.contracts.guard_report import DRAWN_KINDS, NO_PICTURE
 from workflows.errors import StepError
 
 # A file's name has at most 255 bytes, and a form's name and ending come to it.
@@ -94,9 +94,8 @@ def _answer(path: Path, target: Path, forms: Sequence[Form], limits: Limits) -> 
     except StepError as error:
         reason = f"{error.problem} {error.remedy}"
         return {"verdict": "rejected", "error": type(error).__name__, "reason": reason, **known}
-    nothing = None if drawn else NOTHING_TO_SEE
     written = {f"{picture.form.name} {picture.form.media_type}": _write(picture, target) for picture in drawn}
-    return {"verdict": "accepted", "reason": nothing, **known, "thumbnails": written}
+    return {"verdict": "accepted", "reason": None, **known, "thumbnails": written}
 
 
 def _write(picture: Drawn, target: Path) -> dict[str, Any]:

@@ -11,11 +11,16 @@ from lambdas.shared.decoding.process import Decoder, Run
 from lambdas.shared.limits import Limits
 from lambdas.shared.objects import ObjectStore
 from lambdas.shared.receiving import ReceivedFile, receive
-from workflows.contracts.guard_report import DRAWN_KINDS, FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
+from workflows.contracts.guard_report import (
+    DRAWN_KINDS,
+    NO_PICTURE,
+    FileFacts,
+    FileKind,
+    StoredFile,
+    Thumbnail,
+    ThumbnailSet,
+)
 from workflows.errors import DecoderCrashed, FileMissing
-
-NO_PICTURE = "A file of this kind has no picture to be made small: the original is kept."
-NOTHING_TO_SEE = "There is nothing in it to be seen: the original is kept."
 
 
 @cache
@@ -38,7 +43,7 @@ def make_thumbnails(
     thumbnails = _find(facts, objects, forms_of(facts.kind, forms))
     if thumbnails is None:
         thumbnails = _make(file, facts, objects, forms, limits)
-    return ThumbnailSet(thumbnails=thumbnails, reason=None if thumbnails else NOTHING_TO_SEE)
+    return ThumbnailSet(thumbnails=thumbnails)
 
 
 def forms_of(kind: FileKind, forms: Sequence[Form]) -> Sequence[Form]:
@@ -59,19 +64,15 @@ def draw(received: ReceivedFile, facts: FileFacts, key: str, forms: Sequence[For
 
 
 def _drawn(run: Run, wanted: Sequence[Form]) -> list[Drawn] | None:
-    """Return what a job says it has drawn, if it is what it says, and nothing but what was wanted."""
-    forms = {(form.name, form.media_type): form for form in wanted}
+    """Return what a job says it has drawn, if it is what it says, and all that was wanted, in its order."""
     said, drawn = run.answer.get("drawn"), []
-    if not isinstance(said, list) or len(said) != len(run.files):
+    if not isinstance(said, list) or not len(said) == len(run.files) == len(wanted):
         return None
-    for entry, data in zip(said, run.files, strict=True):
-        match entry:
-            case [str(name), str(media_type), int(width), int(height)] if form := forms.pop((name, media_type), None):
-                if size_of(data, media_type) != (width, height) or max(width, height) > form.edge:
-                    return None
-                drawn.append(Drawn(form, width, height, data))
-            case _:
-                return None
+    for form, entry, data in zip(wanted, said, run.files, strict=True):
+        size = size_of(data, form.media_type)
+        if size is None or entry != [form.name, form.media_type, *size] or max(size) > form.edge:
+            return None
+        drawn.append(Drawn(form, *size, data))
     return drawn
 
 

@@ -2,12 +2,10 @@
 
 import copy
 import re
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.closure import ROOT
 from deploy.cloudformation import Template
 from deploy.connections import (
     FUNCTIONS_SHARE,
@@ -18,6 +16,11 @@ from deploy.connections import (
     instances_per_function,
     reserved,
 )
+from deploy.stages import STAGES, Stage, read_stage
+
+
+def stage(name: str, **parameters: str) -> Stage:
+    return Stage(name, f"qu-workflows-{name}", "us-east-2", parameters)
 
 
 @given(st.integers(50, 10_000))
@@ -30,7 +33,7 @@ def test_two_versions_of_every_function_leave_django_its_share(max_connections: 
 
 
 def test_the_template_and_its_stages_contradict_nothing(template: Template) -> None:
-    assert list(contradictions(template, ROOT / "deploy")) == []
+    assert list(contradictions(template, map(read_stage, STAGES))) == []
     assert (
         list(template["Mappings"]["DatabaseConnections"])
         == (template["Parameters"]["DatabaseMaxConnections"]["AllowedValues"])
@@ -49,27 +52,27 @@ def test_the_proxy_keeps_to_the_same_share_and_gives_up_before_a_function_does(t
     assert pool["ConnectionBorrowTimeout"] < min(timeouts)
 
 
-def test_a_mapping_that_is_out_of_step_with_the_functions_is_refused(template: Template, tmp_path: Path) -> None:
+def test_a_mapping_that_is_out_of_step_with_the_functions_is_refused(template: Template) -> None:
     wrong = copy.deepcopy(template)
     wrong["Mappings"]["DatabaseConnections"]["400"]["PerFunction"] = 14
 
-    [told] = contradictions(wrong, tmp_path)
+    [told] = contradictions(wrong, [])
 
     assert told.startswith("template.yaml, Mappings/DatabaseConnections/400: PerFunction is 14;")
     assert told.endswith("has to be 13.")
 
 
-def test_a_stage_that_reserves_more_than_an_account_has_is_refused(template: Template, tmp_path: Path) -> None:
-    (tmp_path / "stage.toml").write_text(
-        '[big.deploy.parameters]\nparameter_overrides = ["DatabaseMaxConnections=3200"]\n'
-        '[odd.deploy.parameters]\nparameter_overrides = ["DatabaseMaxConnections=150"]\n'
-        '[none.deploy.parameters]\nparameter_overrides = ["DatabaseMaxConnections=3200", "ReserveConcurrency=false"]\n'
-    )
+def test_a_stage_that_reserves_more_than_an_account_has_is_refused(template: Template) -> None:
+    stages = [
+        stage("big", DatabaseMaxConnections="3200"),
+        stage("odd", DatabaseMaxConnections="150"),
+        stage("none", DatabaseMaxConnections="3200", ReserveConcurrency="false"),
+    ]
 
-    big, odd = contradictions(template, tmp_path)
+    big, odd = contradictions(template, stages)
 
-    assert re.match(r"stage.toml, big.deploy.parameters: 9\d\d instances are reserved, of 900", big)
-    assert odd.startswith("stage.toml, odd.deploy.parameters: DatabaseMaxConnections is none of 100, 200,")
+    assert re.match(r"samconfig.toml, big: 9\d\d instances are reserved, of 900", big)
+    assert odd.startswith("samconfig.toml, odd: DatabaseMaxConnections is none of 100, 200,")
 
 
 def test_what_is_reserved_is_the_dispatcher_s_and_that_of_each_function_with_a_database(template: Template) -> None:

@@ -74,6 +74,8 @@ class FileKind(StrEnum):
 
 # What shows on paper or on a screen, or can be drawn, gets thumbnails; of the others only the original is kept.
 DRAWN_KINDS = (FileKind.IMAGE, FileKind.VIDEO, FileKind.AUDIO, FileKind.PDF)
+# What is said of a file of any other kind; backend/reports/reasons.py has it for translation.
+NO_PICTURE = "A file of this kind has no picture to be made small: the original is kept."
 
 
 class FileStatus(StrEnum):

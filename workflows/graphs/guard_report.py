@@ -30,7 +30,6 @@ INSPECT_TIMEOUT_SECONDS = 150
 THUMBNAILS_TIMEOUT_SECONDS = 210
 FILES_AT_A_TIME = 5
 PEOPLE_AT_A_TIME = 5
-NO_PICTURE = "A file of this kind has no picture to be made small: the original is kept."
 
 
 def definition() -> dict[str, Any]:
@@ -90,7 +89,7 @@ def _one_file(retry: Sequence[Retrier]) -> LambdaTask:
         retry=retry,
         catch=catch,
     )
-    kept = contract.ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
+    kept = contract.ThumbnailSet(thumbnails=[], reason=contract.NO_PICTURE)
     keep_original = Pass("Keep Original", result=kept.model_dump(mode="json"), result_path="$.made")
     by_kind = Choice("By Kind", comment="What shows on paper or on a screen, or can be drawn, gets thumbnails.")
     by_kind.add_choice(path_is("$.facts.kind", *(kind.value for kind in contract.DRAWN_KINDS)), make_thumbnails)

@@ -20,7 +20,7 @@ LAMBDA_TRANSIENT = (
     "Lambda.SdkClientException",
 )
 # The function has as many instances as the database bears, and all were busy: nothing is wrong but the hour. After a
-# standing queue six attempts lose half of the executions, fifteen one in three thousand (deploy/CAPACITY.md).
+# standing queue six retries lose half of the executions, fifteen none (deploy/CAPACITY.md).
 LAMBDA_THROTTLED = ("Lambda.TooManyRequestsException",)
 # A function that ended without an answer: killed, out of memory, out of time.
 FUNCTION_CRASHES = (
@@ -44,9 +44,9 @@ def retriers(
     """Return the retriers of a Task whose function raises these errors; ``never`` are more names not to try again.
 
     A transient error is met again after at most 2, 4, 8, 16, 32 and 60 seconds, an unforeseen one
-    after at most 5, 10 and 20. A throttled function is asked 15 times. ``is_one_of_many`` is for the iterations of a
-    Map with very many items: they wait as long by half the attempts, 20, 40 and 60, since each attempt takes three
-    events of the history.
+    after at most 5, 10 and 20. A throttled function is asked 15 times more. ``is_one_of_many`` is for the iterations
+    of a Map with very many items: they wait as long by half the attempts, 20, 40 and 60, since each attempt takes
+    three events of the history.
     """
     lambda_transient = [*LAMBDA_TRANSIENT, *LAMBDA_THROTTLED] if is_one_of_many else list(LAMBDA_TRANSIENT)
     throttled = [] if is_one_of_many else [_transient(list(LAMBDA_THROTTLED), is_one_of_many, THROTTLED_ATTEMPTS)]

@@ -1,17 +1,17 @@
 """What the sweep chooses, and that the template and its stages have it."""
 
-import tomllib
 from dataclasses import replace
 
 import pytest
 
 from deploy.capacity.choice import MOST_START_SECONDS, Case, Setting, choose
 from deploy.capacity.report import CHART_FILE, REPORT_FILE, render_chart, render_report
-from deploy.capacity.study import STAGES_FILE, current_case, fingerprint, read_results, run_study
+from deploy.capacity.study import current_case, fingerprint, read_results, run_study
 from deploy.cloudformation import Template
+from deploy.stages import read_stage
 
 AGAIN = "Run `make capacity`, look at what it chose, and put that into deploy/template.yaml and deploy/samconfig.toml."
-QUIET = Case((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 3.0, 4.0), 0, 0, 0, 0, 10, 24)
+QUIET = Case((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 3.0, 4.0), 0, 0, 0, 0, 10)
 
 
 def setting(concurrency: int, **burst: object) -> Setting:
@@ -21,13 +21,11 @@ def setting(concurrency: int, **burst: object) -> Setting:
 def test_a_refused_start_decides_before_the_number_of_batches() -> None:
     settings = [setting(2, throttled_starts=5, batches=1), setting(3, throttled_invocations=9), setting(4, batches=20)]
 
-    assert choose(settings, 400).maximum_concurrency == 3
+    assert choose(settings).maximum_concurrency == 3
 
 
 def test_of_two_that_refuse_as_few_starts_the_one_with_fewer_batches_wins() -> None:
-    assert (
-        choose([setting(2, batches=30), setting(3, batches=20), setting(5, batches=25)], 400).maximum_concurrency == 3
-    )
+    assert choose([setting(2, batches=30), setting(3, batches=20), setting(5, batches=25)]).maximum_concurrency == 3
 
 
 @pytest.mark.parametrize(
@@ -35,28 +33,23 @@ def test_of_two_that_refuse_as_few_starts_the_one_with_fewer_batches_wins() -> N
     [
         {"start": (0.1, MOST_START_SECONDS + 0.1, 9.0, 9.0)},
         {"dead_letters": 1},
-        {"connections": 400},
     ],
     ids=lambda fault: next(iter(fault)),
 )
-def test_a_setting_that_starts_late_loses_or_takes_too_many_connections_is_never_chosen(
-    fault: dict[str, object],
-) -> None:
+def test_a_setting_that_starts_late_or_loses_is_never_chosen(fault: dict[str, object]) -> None:
     best_but_for_that, other = setting(2, **fault), setting(3, throttled_starts=1_000)
 
-    assert choose([best_but_for_that, other], 400) is other
+    assert choose([best_but_for_that, other]) is other
     with pytest.raises(ValueError, match=r"choice\.py"):
-        choose([best_but_for_that], 400)
+        choose([best_but_for_that])
 
 
 def test_the_template_and_production_have_what_was_chosen(template: Template) -> None:
     chosen = read_results()["chosen"]
-    stage = tomllib.loads(STAGES_FILE.read_text(encoding="utf-8"))["production"]["deploy"]["parameters"]
-
     mapping = template["Resources"]["TasksEventSourceMapping"]["Properties"]
     assert mapping["BatchSize"] == chosen["batch_size"]
     assert template["Parameters"]["MaximumConcurrency"]["Default"] == chosen["maximum_concurrency"]
-    assert f"MaximumConcurrency={chosen['maximum_concurrency']}" in stage["parameter_overrides"]
+    assert read_stage("production").parameters["MaximumConcurrency"] == str(chosen["maximum_concurrency"])
 
 
 def test_the_results_are_of_todays_numbers_and_the_documents_of_these_results() -> None:

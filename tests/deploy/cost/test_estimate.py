@@ -18,6 +18,7 @@ from deploy.cost.estimate import (
 from deploy.cost.figures import MEASURED, MILLION, PRICES, QUOTAS, SHAPES
 from deploy.cost.usage import billed_s, durable, invocations, ours, settings, single_lambda
 from deploy.functions import FUNCTIONS_BY_NAME
+from lambdas.make_thumbnails.forms import read_forms
 from workflows.catalog import WORKFLOWS
 
 
@@ -66,6 +67,10 @@ def test_a_measure_without_samples_names_the_function_it_stands_in_for() -> None
         assert measured.p50_ms <= measured.p95_ms, name
         if measured.stand_in:
             assert MEASURED[measured.stand_in].mean_ms == measured.mean_ms, name
+
+
+def test_a_picture_has_as_many_thumbnails_as_the_function_makes() -> None:
+    assert len(read_forms()) == figures.THUMBNAILS_PER_FILE
 
 
 @pytest.mark.parametrize("workflow", SHAPES)

@@ -4,10 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.connections import instances_per_function
+from deploy.cloudformation import Template
+from deploy.connections import ACCOUNT_CONCURRENCY, contradictions, instances_per_function
 from deploy.cost.figures import QUOTAS, SHAPES
-from deploy.cost.limits import Demand, busiest_with_database, connections_needed, demands, settings_needed
-from deploy.cost.usage import ours
+from deploy.cost.limits import (
+    Demand,
+    busiest_with_database,
+    concurrency_needed,
+    connections_needed,
+    demands,
+    settings_needed,
+)
+from deploy.cost.usage import ours, settings
+from deploy.stages import Stage
 
 
 def test_what_is_scarcest_comes_first() -> None:
@@ -62,3 +71,14 @@ def test_the_connections_that_are_named_carry_it_and_the_next_fewer_do_not() -> 
     assert connections_needed("guard_report", 10) == 800
     assert instances_per_function(400) < at_work <= instances_per_function(800)
     assert connections_needed("guard_report", 1_000) is None
+
+
+def test_what_an_account_can_not_reserve_as_it_comes_is_said_to_need_its_concurrency_first(template: Template) -> None:
+    for connections in settings().max_connections_allowed:
+        stage = Stage("any", "any", "us-east-2", {"DatabaseMaxConnections": str(connections)})
+        first = concurrency_needed(connections)
+
+        assert (first is not None) == any(contradictions(template, [stage])), connections
+        assert first is None or first > ACCOUNT_CONCURRENCY
+
+    assert concurrency_needed(5_000) == 9 * instances_per_function(5_000) + 2 + 100

@@ -18,13 +18,13 @@ from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails.__main__ import main
 from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
 from lambdas.make_thumbnails.handler import lambda_handler
-from lambdas.make_thumbnails.thumbnails import NO_PICTURE, NOTHING_TO_SEE, make_thumbnails
+from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.process import Decoder, Run
 from lambdas.shared.limits import Limits
 from lambdas.shared.objects import DiskObjects
 from lambdas.shared.settings import SettingError
 from tests.lambdas.pictures import corners, encoded, pdf
-from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
+from workflows.contracts.guard_report import NO_PICTURE, FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
 from workflows.errors import DecoderCrashed, FileMissing
 
 FORMS = [
@@ -188,15 +188,33 @@ def test_what_a_decoder_was_not_asked_for_reaches_no_store(
     monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": drawn}, files))
 
     with pytest.raises(DecoderCrashed):
-        thumbnails_of(objects, facts)
+        thumbnails_of(objects, facts, FORMS[:1])
     assert objects.was_written == [FILE.key]
 
 
-def test_where_nothing_was_drawn_the_set_says_so(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = stored(objects, encoded(corners(700, 500), "JPEG"))
-    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": []}))
+ALL_DRAWN = [[form.name, form.media_type, 30, 20] for form in FORMS]
+ALL_FILES = [WEBP_DATA if form.media_type == WEBP else JPEG_DATA for form in FORMS]
 
-    assert make_thumbnails(FILE, facts, objects, FORMS, Limits()) == ThumbnailSet(thumbnails=[], reason=NOTHING_TO_SEE)
+
+def test_all_that_was_asked_for_reaches_the_store(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = stored(objects, encoded(corners(700, 500), "JPEG"))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": ALL_DRAWN}, ALL_FILES))
+
+    assert [(one.size, one.media_type, one.width, one.height) for one in thumbnails_of(objects, facts)] == [
+        tuple(drawn) for drawn in ALL_DRAWN
+    ]
+
+
+@pytest.mark.parametrize("count", range(len(FORMS)))
+def test_a_set_that_lacks_some_or_all_is_refused(
+    objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    facts = stored(objects, encoded(corners(700, 500), "JPEG"))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": ALL_DRAWN[:count]}, ALL_FILES[:count]))
+
+    with pytest.raises(DecoderCrashed):
+        thumbnails_of(objects, facts)
+    assert objects.was_written == [FILE.key]
 
 
 def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,11 +223,11 @@ def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch
 
     def run(_decoder: Decoder, job: str, *given: Any) -> Run:
         asked.extend([job, *(form["name"] for form in given[-1]["forms"])])
-        return Run({"drawn": [[PREVIEW_FORM.name, WEBP, 30, 20]]}, [WEBP_DATA])
+        return Run({"drawn": [*ALL_DRAWN, [PREVIEW_FORM.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
 
     monkeypatch.setattr(Decoder, "run", run)
 
-    [preview] = thumbnails_of(objects, facts)
+    preview = thumbnails_of(objects, facts)[-1]
 
     assert asked == ["video", *(form.name for form in FORMS), "preview"]
     assert preview.key == f"thumbnails/{facts.sha256}/preview.webp"
