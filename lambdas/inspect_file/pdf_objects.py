@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from lambdas.shared.limits import Limits
@@ -114,12 +115,11 @@ def _references(array: bytes) -> list[int]:
 
 
 def _has_circle(kids: dict[int, list[int]]) -> bool:
-    """Return whether a node is among its own descendants: a tree loses all its leaves, a circle has none to lose."""
-    while kids:
-        left = {node: inner for node, some in kids.items() if (inner := [kid for kid in some if kid in kids])}
-        if len(left) == len(kids):
-            return True
-        kids = left
+    """Return whether a node is among its own descendants."""
+    try:
+        TopologicalSorter(kids).prepare()
+    except CycleError:
+        return True
     return False
 
 

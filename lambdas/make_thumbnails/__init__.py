@@ -1,1 +1,1 @@
-"""Makes small pictures of a picture or of a PDF's first page."""
+"""Makes small pictures of a picture, a video, a sound or a PDF's first page."""

@@ -1,29 +1,23 @@
 """Opens PDFs with PDFium. What it can not read becomes UnreadablePdf."""
 
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from threading import Lock
-from typing import IO, Any
+from contextlib import contextmanager
+from typing import Any
 
 from workflows.errors import UnreadablePdf
 
-# PDFium is not thread-safe, not even between two documents.
-# https://pypdfium2.readthedocs.io/en/stable/python_api.html#incompatibility-with-threading
-_PDFIUM = Lock()
-
 
 @contextmanager
-def open_pdf(file: IO[bytes] | str, key: str) -> Generator[Any]:
-    """Yield a ``pypdfium2.PdfDocument`` of at least one page; one at a time, closed with all its pages.
+def open_pdf(path: str, key: str) -> Generator[Any]:
+    """Yield a ``pypdfium2.PdfDocument`` of at least one page, closed with all its pages.
 
-    ``file`` is a path or an open file. Raises UnreadablePdf: broken, protected by a password, or without pages.
+    Raises UnreadablePdf: broken, protected by a password, or without pages. Not for several threads, as PDFium is not:
+    https://pypdfium2.readthedocs.io/en/stable/python_api.html#incompatibility-with-threading
     """
     import pypdfium2  # type: ignore[import-untyped]  # it ships no types
 
-    # pypdfium2 would follow the path of a file that is open and has no name, to where nothing is.
-    opened = Path(file).open("rb") if isinstance(file, str) else nullcontext(file)  # noqa: SIM115  closed just below
-    with _PDFIUM, opened as content:
+    # Opened here: pypdfium2 resolves a path first, and that of a file without a name leads to where nothing is.
+    with open(path, "rb") as content:  # noqa: PTH123  as above
         try:
             document = pypdfium2.PdfDocument(content)
         except pypdfium2.PdfiumError as error:
