@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import boto3
@@ -10,11 +11,23 @@ from botocore.exceptions import ClientError
 from pytest_django import Settings
 
 from executions import aws
+from executions.dead_letters import Selection
+from executions.moving import MAX_PER_SECOND, Moved, Order, redrive
 
 GOOD = {"task": "custom_processing", "payload": {"data": "example"}}
 UNKNOWN = json.dumps({"id": "unknown-1", "task": "os.system", "payload": {}})
 UNFIT = json.dumps({"id": "unfit-1", "task": "process_guard_report", "payload": {"report_id": "one"}})
 NO_JSON = "no json at all"
+EVERYTHING = Selection()
+
+
+def order(selection: Selection = EVERYTHING, **changes: Any) -> Order:
+    given: dict[str, Any] = {"selection": selection, "actor": "operator@host", "per_second": MAX_PER_SECOND}
+    return Order(**given | changes)
+
+
+def move(wanted: Order, stop: Event | None = None) -> Moved:
+    return redrive(wanted, stop or Event(), lambda _moved: None)
 
 
 def good(task_id: str | None = None, **changes: Any) -> str:

@@ -1,24 +1,19 @@
 import json
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from threading import Event, Timer
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from django.conf import settings
 from django.utils import timezone
-from hypothesis import HealthCheck, example, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from moto.sqs.models import sqs_backends
 from pytest_django import Settings
 
-from executions import aws, held_messages, message_moves, moving
+from executions import aws, held_messages, moving
 from executions.dead_letters import Selection
 from executions.models import AuditEntry, AuditOutcome, TaskRecord, TaskStatus
-from executions.moving import MAX_PER_SECOND, Moved, Order, body_to_send, preview, redrive
+from executions.moving import Moved, body_to_send, preview, redrive
 from executions.refusals import OperationFailed, OperationRefused
 from executions.sending import MAX_BATCH_BYTES
 from tests.backend.executions.dead_letter_queues import (
@@ -27,28 +22,19 @@ from tests.backend.executions.dead_letter_queues import (
     UNFIT,
     UNKNOWN,
     DeadLetterQueue,
-    SqsMoves,
     answer,
     good,
     make_queues,
+    move,
+    order,
 )
 from workflows.catalog import CatalogEntry, Parameter
 from workflows.message import read_message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EVERYTHING = Selection()
 ENTRY = CatalogEntry("sample_give_back", "run_task", {"value": Parameter("any", required=True)})
 TRACE = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-2-3"}}
-
-
-def order(selection: Selection = EVERYTHING, **changes: Any) -> Order:
-    given: dict[str, Any] = {"selection": selection, "actor": "operator@host", "per_second": MAX_PER_SECOND}
-    return Order(**given | changes)
-
-
-def move(wanted: Order, stop: Event | None = None) -> Moved:
-    return redrive(wanted, stop or Event(), lambda _moved: None)
 
 
 def fail(action: str, on_call: int, error: Exception) -> None:
@@ -351,162 +337,6 @@ def test_the_pace_counts_messages_and_a_stop_ends_the_wait(dlq: DeadLetterQueue)
     assert (moved.count, moved.was_stopped) == (20, True)
 
 
-def test_sqs_moves_a_whole_queue_by_itself_where_it_can(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
-    ids = dlq.put(good("task-1"), good("task-2"), good("task-3"))
-    moves = SqsMoves(dlq, 3)
-    counts: list[int] = []
-
-    assert preview(order()).by_sqs
-    moved = redrive(order(per_second=50), Event(), lambda moved: counts.append(moved.count))
-
-    assert (moved.count, moved.by_sqs, moved.was_stopped, moved.error) == (3, True, False, "")
-    assert counts == [1, 2, 3]
-    assert moves.started == [
-        {
-            "SourceArn": "arn:aws:sqs:us-east-2:123456789012:tasks-dlq",
-            "DestinationArn": "arn:aws:sqs:us-east-2:123456789012:tasks",
-            "MaxNumberOfMessagesPerSecond": 50,
-        }
-    ]
-    entry = AuditEntry.objects.get()
-    assert (entry.target, entry.outcome) == ("tasks-dlq", AuditOutcome.DONE)
-    assert (entry.details["moved"], entry.details["status"]) == (3, "COMPLETED")
-    assert sorted(entry.details["ids"]) == sorted(ids)
-
-
-@pytest.mark.parametrize("other", [good(), UNKNOWN])
-def test_sqs_does_not_move_what_it_would_change_or_what_comes_back(dlq: DeadLetterQueue, other: str) -> None:
-    dlq.put(good("task-1"), other)
-    moves = SqsMoves(dlq, 2)
-
-    moved = move(order())
-
-    assert not moved.by_sqs
-    assert moves.started == []
-    assert moved.count + moved.left.total() == 2
-
-
-def test_sqs_does_not_move_a_part_of_a_queue(dlq: DeadLetterQueue) -> None:
-    dlq.put(good("task-1"))
-    moves = SqsMoves(dlq, 1)
-
-    assert move(order(Selection(task="custom_processing"))).count == 1
-    assert moves.started == []
-
-
-def test_a_stop_cancels_the_move_of_sqs_and_tells_what_was_moved(
-    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
-    dlq.put(good("task-1"), good("task-2"), good("task-3"))
-    moves, stop = SqsMoves(dlq, 3), Event()
-
-    moved = redrive(order(), stop, lambda _moved: stop.set())
-
-    assert moves.cancelled == ["handle-1"]
-    assert (moved.count, moved.was_stopped) == (1, True)
-    assert AuditEntry.objects.get().details["status"] == "CANCELLED"
-
-
-def test_a_move_of_sqs_that_fails_says_why(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
-    dlq.put(good("task-1"))
-    SqsMoves(dlq, 1).failure = "AccessDenied"
-
-    assert move(order()).error == "AccessDenied"
-
-
-def test_while_sqs_moves_a_queue_nothing_else_does(dlq: DeadLetterQueue) -> None:
-    kept = dlq.put(good("task-1"))
-    SqsMoves(dlq, 1).status = "RUNNING"
-
-    with pytest.raises(OperationRefused, match=r"is being moved by SQS already.*cancel-message-move-task.*handle-1"):
-        move(order())
-
-    assert dlq.is_untouched_with(kept)
-
-
-class Killed(BaseException):
-    """The process is gone: no handler of Exception sees it."""
-
-
-class KilledClient:
-    """The real client until its nth call, which fails before or after its effect; from then on there is no process."""
-
-    def __init__(self, client: Any, calls: int, *, takes_effect: bool) -> None:
-        self._client, self._calls_left, self._takes_effect = client, calls, takes_effect
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**request: Any) -> Any:
-            self._calls_left -= 1
-            if self._calls_left > 0:
-                return getattr(self._client, name)(**request)
-            if self._calls_left == 0 and self._takes_effect:
-                getattr(self._client, name)(**request)
-            raise Killed
-
-        return call
-
-
-BODIES = st.sampled_from(["with id", "without id", "null id"])
-
-
-@pytest.mark.usefixtures("dlq")
-@given(st.lists(BODIES, min_size=1, max_size=25), st.integers(1, 16), st.booleans())
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whenever_the_mover_is_killed_nothing_is_lost_and_each_starts_once(
-    kinds: list[str], calls: int, takes_effect: bool
-) -> None:
-    dlq = fresh_queues()
-    bodies = [body_of(kind, number) for number, kind in enumerate(kinds)]
-    expected = {
-        message_id: read_message(body, message_id) for message_id, body in zip(dlq.put(*bodies), bodies, strict=True)
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        client = KilledClient(aws.sqs(), calls, takes_effect=takes_effect)
-        patch.setattr(aws, "sqs", lambda: client)
-        with suppress(Killed):
-            move(order())
-    let_go(dlq)
-
-    copies = [read_message(copy["Body"], copy["MessageId"]) for copy in dlq.moved()]
-    assert {expected[message_id].name for message_id in dlq.ids()} | {copy.name for copy in copies} == {
-        start.name for start in expected.values()
-    }
-    move(order())
-
-    starts = {read_message(copy["Body"], copy["MessageId"]) for copy in dlq.moved()}
-    assert dlq.ids() == set()
-    assert starts == set(expected.values())
-
-
-def body_of(kind: str, number: int) -> str:
-    match kind:
-        case "with id":
-            return good(f"task-{number}")
-        case "null id":
-            return good(id=None)
-    return good()
-
-
-def fresh_queues() -> DeadLetterQueue:
-    dlq = DeadLetterQueue(settings.AWS_SQS_DLQ_URL, settings.AWS_SQS_QUEUE_URL)
-    for url in (dlq.url, dlq.queue_url):
-        in_moto(url)._messages = []  # SQS purges a queue once a minute
-    return dlq
-
-
-def let_go(dlq: DeadLetterQueue) -> None:
-    """Let the visibility timeout pass of what a killed process held."""
-    for message in in_moto(dlq.url)._messages:
-        message.change_visibility(0)
-
-
-def in_moto(url: str) -> Any:
-    return sqs_backends["123456789012"]["us-east-2"].get_queue(url.rpartition("/")[2])
-
-
 def test_every_message_of_a_task_id_is_moved_when_that_is_meant(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"), *(good() for _ in range(12)), good("task-1"))
 
@@ -575,60 +405,3 @@ def test_a_stop_ends_the_wait_for_what_others_hold(dlq: DeadLetterQueue, monkeyp
 
     assert (moved.count, moved.was_stopped) == (0, True)
     assert time.monotonic() - begun < 15
-
-
-def test_sqs_does_not_move_what_somebody_else_holds_and_nobody_judged(dlq: DeadLetterQueue) -> None:
-    dlq.put(good("task-1"), good("task-2"))
-    aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
-    SqsMoves(dlq, 2)
-
-    assert not preview(order()).by_sqs
-
-
-def test_the_move_before_is_not_taken_for_the_one_just_started(
-    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
-    dlq.put(good("task-1"), good("task-2"), good("task-3"))
-    moves = SqsMoves(dlq, 3)
-    moves.status, moves.moved, moves.begun_at, moves.shown_late = "COMPLETED", 700, 1, 3
-
-    assert move(order()) == Moved(count=3, by_sqs=True)
-
-
-def lost_once_started(moves: SqsMoves, request: dict[str, Any]) -> dict[str, Any]:
-    if moves.started:
-        raise EndpointConnectionError(endpoint_url="sqs")
-    return moves._list(request)
-
-
-@pytest.mark.parametrize("lost", ["unlisted", "unreached"])
-def test_of_a_move_that_is_seen_no_longer_it_is_said_that_it_goes_on(
-    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
-    dlq.put(good("task-1"))
-    moves = SqsMoves(dlq, 1)
-    if lost == "unlisted":
-        moves.shown_late = 1000
-    else:
-        answer("ListMessageMoveTasks", lambda request: lost_once_started(moves, request))
-
-    with pytest.raises(OperationFailed, match=r"goes on though.*--task-handle handle-1"):
-        move(order())
-
-    assert len(moves.started) == 1
-    assert AuditEntry.objects.get().outcome == AuditOutcome.FAILED
-
-
-def test_a_move_that_fails_without_a_reason_is_no_success(
-    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
-    dlq.put(good("task-1"))
-    SqsMoves(dlq, 1)
-    failed = {"Results": [{"Status": "FAILED", "StartedTimestamp": 5}]}
-    answers: Iterator[dict[str, Any]] = iter([{"Results": []}, {"Results": []}, {"Results": []}, failed])
-    answer("ListMessageMoveTasks", lambda _request: next(answers))
-
-    assert move(order()).error == "SQS says FAILED, and not why"
