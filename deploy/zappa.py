@@ -98,11 +98,14 @@ def lay_out(folder: Path, settings: Any) -> None:
 
 
 def install(venv: Path, platform: str) -> None:
-    """Make the virtual environment whose packages Zappa takes: the group ``server`` as uv.lock has it, and Zappa."""
+    """Make the virtual environment whose packages Zappa takes: the group ``server`` as uv.lock has it, and Zappa.
+
+    What uv.lock has is held to its hashes; Zappa, and what it needs besides, is not in it.
+    """
     uv = str(ROOT / ".venv" / "bin" / "uv")
     requirements = venv.parent / "requirements.txt"
     requirements.parent.mkdir(parents=True, exist_ok=True)
-    export = ["export", "--quiet", "--frozen", "--only-group", "server", "--no-hashes", "--output-file"]
+    export = ["export", "--quiet", "--frozen", "--only-group", "server", "--output-file"]
     _run([uv, *export, str(requirements)], ROOT)
     _run([uv, "venv", "--quiet", "--clear", "--python", PYTHON, str(venv)], ROOT)
     target = ["--python-platform", name] if (name := PLATFORMS[platform]) else []
@@ -117,7 +120,8 @@ def install(venv: Path, platform: str) -> None:
         *_SOURCES,
         *target,
     ]
-    _run([uv, *pip, "--requirement", str(requirements), ZAPPA], ROOT)
+    _run([uv, *pip, "--require-hashes", "--requirement", str(requirements)], ROOT)
+    _run([uv, *pip, ZAPPA], ROOT)
 
 
 def zappa(folder: Path, venv: Path, arguments: Sequence[str]) -> int:
