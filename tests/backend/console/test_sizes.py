@@ -23,6 +23,7 @@ def client(transactional_db: None) -> Client:  # noqa: ARG001  as the workflows 
     return signed_in
 
 
+@pytest.mark.slow
 def test_every_page_comes_in_time_at_every_size(
     client: Client, workflows: Workflows, dead_letters: DeadLetterQueue
 ) -> None:
