@@ -40,10 +40,10 @@ up: $(SETUP) ## The local stack, until Ctrl-C.
 
 test: $(SETUP) ## Every test but the slow ones. Installs Chromium where it may, for the console's pages.
 	@$(PYTHON) -m tests.chromium
-	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not slow"
 
 test-fast: $(SETUP) ## Every test but those that need the local stack.
-	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not e2e and not slow"
+	$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not e2e and not slow"
 
 test-slow: $(SETUP) ## The tests that take minutes, or Node.js.
 	$(PYTHON) -m pytest -m slow
