@@ -218,8 +218,8 @@ def _remove_batch(now: datetime, ids: Collection[int]) -> Swept:
 def keys_in_use(keys: Collection[str], but_for: Collection[int]) -> set[str]:
     """Return those of the whole keys that a file or a thumbnail of any other report refers to."""
     names = [key.removeprefix(settings.MEDIA_PREFIX) for key in keys if key.startswith(settings.MEDIA_PREFIX)]
-    files = ReportFile.objects.filter(file__in=names).exclude(report__in=but_for)
-    thumbnails = Thumbnail.objects.filter(key__in=keys).exclude(report_file__report__in=but_for)
+    files = ReportFile.objects.filter(file__in=names).exclude(report__in=but_for).order_by()
+    thumbnails = Thumbnail.objects.filter(key__in=keys).exclude(report_file__report__in=but_for).order_by()
     return {file.key for file in files.only("file")} | set(thumbnails.values_list("key", flat=True))
 
 

@@ -330,8 +330,14 @@ def test_whatever_the_mix_nothing_held_or_young_is_touched_and_no_object_is_lost
 
 @pytest.mark.django_db
 def test_who_refers_to_an_object_is_found_by_an_index() -> None:
+    picture = make_picture(make_report())
+    media = {"media_type": "image/webp", "width": 480, "height": 360, "size_bytes": 9_000}
+    Thumbnail.objects.bulk_create(
+        Thumbnail(report_file=picture, size=f"size {n}", key=f"thumbnails/{n}", **media) for n in range(2000)
+    )
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # the tables are too small for an index to be worth it
+        cursor.execute("ANALYZE reports_reportfile, reports_thumbnail")
+        cursor.execute("SET LOCAL enable_seqscan = off")  # there is one file, which needs no index
     with CaptureQueriesContext(connection) as asked:
         assert retention.keys_in_use(["media/a.jpg", "thumbnails/b"], but_for=[1]) == set()
 

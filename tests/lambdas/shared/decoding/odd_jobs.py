@@ -168,6 +168,7 @@ def allocate_in_c(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) 
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     while (block := libc.malloc(8 * MIB)) is not None:
         ctypes.memset(block, 1, 8 * MIB)
+    time.sleep(0.2)  # decoding takes longer than filling: long enough for the function to see what is held
     os.abort()  # as a library does that can not go on
 
 
