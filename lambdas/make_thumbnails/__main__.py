@@ -1,9 +1,9 @@
 """Makes thumbnails by hand: ``python -m lambdas.make_thumbnails FILE… --out DIR``.
 
-Each file is inspected first, as in the workflow. One line of JSON for each: ``file``, ``verdict``, ``error`` and
-``reason`` of a rejected one, ``reason`` too where there is nothing to draw, ``kind``, ``thumbnails`` (the paths by
-form, and pixels), ``seconds`` and ``peak_mb`` (MiB of this process and the decoders'). It exits with 0 whatever the
-files are; a refusal is an answer too.
+Each file is inspected first, as in the workflow; by hand both decoders share the seconds that one has there. One line
+of JSON for each: ``file``, ``verdict``, ``error`` and ``reason`` of a rejected one, ``reason`` too where there is
+nothing to draw, ``kind``, ``thumbnails`` (the paths by form, and pixels), ``seconds`` and ``peak_mb`` (MiB of this
+process and the decoders'). It exits with 0 whatever the files are; a refusal is an answer too.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -82,6 +83,7 @@ def _measured(path: Path, target: Path, forms: Sequence[Form], limits: Limits) -
 def _answer(path: Path, target: Path, forms: Sequence[Form], limits: Limits) -> dict[str, Any]:
     key = printable(path.name)
     known: dict[str, Any] = {}
+    until = perf_counter() + limits.decoder_seconds
     try:
         with receive(key, chunks_of(path), limits.max_bytes) as received:
             facts = inspection.identify(received)
@@ -90,7 +92,8 @@ def _answer(path: Path, target: Path, forms: Sequence[Form], limits: Limits) -> 
             known = {"kind": facts.kind.value}
             if facts.kind not in DRAWN_KINDS:
                 return {"verdict": "accepted", "reason": NO_PICTURE, **known, "thumbnails": {}}
-            drawn = draw(received, facts, key, forms, limits)
+            left = replace(limits, decoder_seconds=max(1, int(until - perf_counter())))
+            drawn = draw(received, facts, key, forms, left)
     except StepError as error:
         reason = f"{error.problem} {error.remedy}"
         return {"verdict": "rejected", "error": type(error).__name__, "reason": reason, **known}

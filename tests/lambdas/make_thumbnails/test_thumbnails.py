@@ -15,6 +15,7 @@ from PIL import Image
 
 from deploy.closure import ROOT
 from lambdas.inspect_file.facts import inspect_file
+from lambdas.make_thumbnails import __main__ as by_hand
 from lambdas.make_thumbnails.__main__ import main
 from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
 from lambdas.make_thumbnails.handler import lambda_handler
@@ -299,6 +300,25 @@ def test_by_hand_the_pictures_lie_in_the_folder(tmp_path: Path, capsys: pytest.C
         for name in ("door.png", "door.png-2", "log.pdf")
         for form in FORMS
     )
+
+
+def test_by_hand_a_picture_is_drawn_in_the_seconds_that_its_inspection_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "door.png").write_bytes(encoded(corners(700, 500), "PNG"))
+    monkeypatch.setenv("DECODER_TIMEOUT_SECONDS", "20")
+    clock, run, given = [100.0], Decoder.run, []
+
+    def slow_run(*asked: Any) -> Run:
+        given.append(asked[5].decoder_seconds)
+        clock[0] += 12.5
+        return run(*asked)
+
+    monkeypatch.setattr(Decoder, "run", slow_run)
+    monkeypatch.setattr(by_hand, "perf_counter", lambda: clock[0])
+
+    assert by_hand.main([str(tmp_path / "door.png"), "--out", str(tmp_path / "out")]) == 0
+    assert given == [20, 7]
 
 
 def test_by_hand_a_folder_that_can_not_be_made_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
