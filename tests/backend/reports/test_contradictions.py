@@ -29,6 +29,7 @@ def report_on_duty(arrived: datetime = MOMENT, **fields: Any) -> GuardReport:
 
 def arriving(report: GuardReport, arrived: datetime) -> GuardReport:
     GuardReport.objects.filter(pk=report.pk).update(created_at=arrived)
+    report.created_at = arrived
     return report
 
 
