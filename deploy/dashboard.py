@@ -26,7 +26,7 @@ from deploy.alarms import (
 from deploy.functions import FUNCTIONS
 from workflows.catalog import WORKFLOWS
 
-# What the functions count, by the graph it is shown in: see ``count`` in lambdas/shared/powertools.py.
+# What the functions count, by the graph it is shown in: see ``count`` in lambdas/shared/runtime/powertools.py.
 COUNTED = {
     "Dispatcher": (
         *("ExecutionsStarted", "ExecutionsAlreadyStarted", "MessagesRejected"),

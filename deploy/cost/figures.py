@@ -305,7 +305,7 @@ SHAPES: dict[str, Shape] = {
         waits_s=600,
     ),
 }
-# small, medium and large, each as WebP and as JPEG; a video has one more (lambdas/make_thumbnails/forms.py). Their
+# small, medium and large, each as WebP and as JPEG; a video has one more (make_thumbnails/thumbnail_sizes.py). Their
 # bytes together: those of the demo's largest photo, 1536 x 1024, to the 3:4 of a phone's.
 THUMBNAILS_PER_FILE, THUMBNAIL_BYTES_PER_FILE = 6, 300_000
 # Of how many messages the dispatcher's measure is; one of fewer takes and logs so much less.

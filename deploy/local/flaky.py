@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from lambdas.make_thumbnails.handler import lambda_handler as make_thumbnails
-from lambdas.shared.objects import ObjectStore, object_store
+from lambdas.shared.storage.objects import ObjectStore, object_store
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
 MARK = "fails-twice"

@@ -1,8 +1,8 @@
 """Keeps the task token of a question to a supervisor, for the "Await Acknowledgement" state of incident_escalation."""
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.powertools import logger
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.powertools import logger
+from lambdas.shared.runtime.step import step
 from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
 from workflows.errors import StorageUnavailable
 

@@ -1,7 +1,7 @@
 """Chooses whom to ask of an incident next, for the "Choose Person" state of incident_escalation."""
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.step import step
 from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
 
 setup_django()

@@ -6,7 +6,7 @@ from typing import Any
 from lambdas.dispatch_tasks.batch import Outcome, Status, dispatch
 from lambdas.dispatch_tasks.settings import state_machine_arns, trace_sampled_percent
 from lambdas.dispatch_tasks.starts import ExecutionStarter, StartFailed, step_functions
-from lambdas.shared.powertools import count, logger, metrics, tracer
+from lambdas.shared.runtime.powertools import count, logger, metrics, tracer
 from workflows.message import MessageRejected
 
 METRICS = {

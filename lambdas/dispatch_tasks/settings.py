@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from lambdas.shared.settings import SettingError, read_text
+from lambdas.shared.runtime.settings import SettingError, read_text
 from workflows.catalog import WORKFLOWS
 from workflows.traces import DEFAULT_SAMPLED_PERCENT
 

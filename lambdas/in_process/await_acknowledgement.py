@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from executions.callbacks import new_local_token
-from lambdas.shared.database import database_errors
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors
+from lambdas.shared.runtime.step import step
 from reports.escalation import answer_of, keep_token, no_inquiry
 from reports.incidents import is_over, locked_inquiry
 from reports.models import IncidentInquiry, InquiryStatus

@@ -9,10 +9,10 @@ from django.conf import settings
 from lambdas.in_process.django_mailer import DjangoMailer
 from lambdas.send_email import handler
 from lambdas.send_email.sending import send_once
-from lambdas.shared.disk_sent_emails import DiskSentEmails
-from lambdas.shared.objects import object_store
-from lambdas.shared.settings import read_text
-from lambdas.shared.step import step
+from lambdas.shared.runtime.settings import read_text
+from lambdas.shared.runtime.step import step
+from lambdas.shared.storage.objects import object_store
+from lambdas.shared.storage.sent_emails_on_disk import DiskSentEmails
 from workflows.contracts.notification_email import SendEmailInput, SentEmail
 
 

@@ -14,11 +14,11 @@ from time import perf_counter
 from typing import Any
 
 from lambdas.inspect_file.facts import complete, decoder, identify
-from lambdas.shared.limits import MIB, Limits, read_limits
-from lambdas.shared.local_files import chunks_of, printable
-from lambdas.shared.peak_memory import forget_peak, peak_bytes
-from lambdas.shared.receiving import receive
-from lambdas.shared.settings import SettingError
+from lambdas.shared.decoding.limits import MIB, Limits, read_limits
+from lambdas.shared.decoding.local_files import chunks_of, printable
+from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
+from lambdas.shared.decoding.receiving import receive
+from lambdas.shared.runtime.settings import SettingError
 from workflows.errors import StepError
 
 

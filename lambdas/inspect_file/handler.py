@@ -1,10 +1,10 @@
 """Inspects one file of a report, for the "Inspect File" state of guard_report."""
 
 from lambdas.inspect_file.facts import decoder, inspect_file
-from lambdas.shared.limits import read_limits
-from lambdas.shared.objects import object_store
-from lambdas.shared.settings import read_text
-from lambdas.shared.step import step
+from lambdas.shared.decoding.limits import read_limits
+from lambdas.shared.runtime.settings import read_text
+from lambdas.shared.runtime.step import step
+from lambdas.shared.storage.objects import object_store
 from workflows.contracts.guard_report import FileFacts, InspectFileInput
 
 if read_text("AWS_LAMBDA_FUNCTION_NAME"):

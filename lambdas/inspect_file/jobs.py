@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
-from lambdas.inspect_file.dangers import refuse_ambiguous
+from lambdas.inspect_file.polyglots import refuse_ambiguous
 from lambdas.shared.decoding.jobs import Decoded, Job, Jobs, MediaFile
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
 
 # Most files are photos: their decoder is there before the first one.
 WARM = ("lambdas.inspect_file.pictures",)
@@ -31,13 +31,13 @@ def _inspect_audio(file: MediaFile, limits: Limits, _given: Mapping[str, Any]) -
 
 
 def _inspect_pdf(file: MediaFile, limits: Limits, _given: Mapping[str, Any]) -> Decoded:
-    from lambdas.inspect_file.pdfs import inspect_pdf
+    from lambdas.inspect_file.documents.pdfs import inspect_pdf
 
     return Decoded(inspect_pdf(file, limits))
 
 
 def _inspect_document(file: MediaFile, limits: Limits, _given: Mapping[str, Any]) -> Decoded:
-    from lambdas.inspect_file.documents import inspect_document
+    from lambdas.inspect_file.documents.documents import inspect_document
 
     return Decoded(inspect_document(file, limits))
 

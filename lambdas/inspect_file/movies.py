@@ -5,7 +5,9 @@ from typing import Any
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from lambdas.shared.containers import (
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.containers import (
     aspect_of,
     check_frame,
     facts_of_sound,
@@ -17,8 +19,6 @@ from lambdas.shared.containers import (
     turns_of,
     unreadable,
 )
-from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
 
 _MP4 = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2"})
 

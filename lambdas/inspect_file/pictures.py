@@ -3,9 +3,9 @@
 from typing import Any
 
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.exif import facts_of
-from lambdas.shared.images import open_picture
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.exif import facts_of
+from lambdas.shared.media.images import open_picture
 
 # To know that a picture is whole it is decoded at the coarsest that its format allows.
 _COARSEST_EDGE = 1

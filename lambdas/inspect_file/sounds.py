@@ -3,9 +3,9 @@
 from typing import Any
 
 from lambdas.inspect_file.movies import facts_of_film
-from lambdas.shared.containers import facts_of_sound, film_of, open_container
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.containers import facts_of_sound, film_of, open_container
 
 
 def inspect_sound(file: MediaFile, limits: Limits) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Lists the clients who get a digest, for the "List Digests" state of daily_report_digest."""
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.step import step
 from workflows.contracts.daily_report_digest import DigestList, ListDigestsInput
 
 setup_django()

@@ -1,7 +1,7 @@
 """Reads a guard report from the database, for the "Load Report" state of guard_report."""
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.step import step
 from workflows.contracts.guard_report import LoadedReport, LoadReportInput
 
 setup_django()

@@ -18,13 +18,13 @@ from typing import Any
 
 from lambdas.inspect_file import facts as inspection
 from lambdas.make_thumbnails.encoding import Drawn
-from lambdas.make_thumbnails.forms import Form, read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import Form, read_forms
 from lambdas.make_thumbnails.thumbnails import decoder, draw
-from lambdas.shared.limits import MIB, Limits, read_limits
-from lambdas.shared.local_files import chunks_of, printable
-from lambdas.shared.peak_memory import forget_peak, peak_bytes
-from lambdas.shared.receiving import receive
-from lambdas.shared.settings import SettingError
+from lambdas.shared.decoding.limits import MIB, Limits, read_limits
+from lambdas.shared.decoding.local_files import chunks_of, printable
+from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
+from lambdas.shared.decoding.receiving import receive
+from lambdas.shared.runtime.settings import SettingError
 from workflows.contracts.guard_report import DRAWN_KINDS, NO_PICTURE
 from workflows.errors import StepError
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.make_thumbnails.forms import Form
+from lambdas.make_thumbnails.thumbnail_sizes import Form
 
 if TYPE_CHECKING:
     import pyvips  # type: ignore[import-untyped]  # it ships no types

@@ -1,11 +1,11 @@
 """Makes the thumbnails of one file of a report, for the "Make Thumbnails" state of guard_report."""
 
-from lambdas.make_thumbnails.forms import read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import read_forms
 from lambdas.make_thumbnails.thumbnails import decoder, make_thumbnails
-from lambdas.shared.limits import read_limits
-from lambdas.shared.objects import object_store
-from lambdas.shared.settings import read_text
-from lambdas.shared.step import step
+from lambdas.shared.decoding.limits import read_limits
+from lambdas.shared.runtime.settings import read_text
+from lambdas.shared.runtime.step import step
+from lambdas.shared.storage.objects import object_store
 from workflows.contracts.guard_report import MakeThumbnailsInput, ThumbnailSet
 
 if read_text("AWS_LAMBDA_FUNCTION_NAME"):

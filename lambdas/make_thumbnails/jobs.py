@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lambdas.make_thumbnails.forms import Form
+from lambdas.make_thumbnails.thumbnail_sizes import Form
 from lambdas.shared.decoding.jobs import Decoded, Jobs, MediaFile
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
 
 if TYPE_CHECKING:
     from lambdas.make_thumbnails.encoding import Drawn

@@ -12,8 +12,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
-from lambdas.make_thumbnails.forms import PREVIEW, Form
-from lambdas.shared.containers import (
+from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW, Form
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.containers import (
     aspect_of,
     check_frame,
     film_of,
@@ -23,8 +25,6 @@ from lambdas.shared.containers import (
     turns_of,
     unreadable,
 )
-from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
 
 _FRAMES = 8
 # With fewer key frames than this, others are decoded as well: messengers make a clip of one, and it may be black.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
-from lambdas.make_thumbnails.forms import Form
+from lambdas.make_thumbnails.thumbnail_sizes import Form
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
-from lambdas.shared.pdfs import open_pdf, page_size
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.pdfs import open_pdf, page_size
 from workflows.errors import UnreadablePdf
 
 _SRGB = "srgb"

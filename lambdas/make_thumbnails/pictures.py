@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
-from lambdas.make_thumbnails.forms import Form
+from lambdas.make_thumbnails.thumbnail_sizes import Form
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.images import Picture, open_picture
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.images import Picture, open_picture
 
 _PROFILE = "icc-profile-data"
 _CMYK_BANDS = 4

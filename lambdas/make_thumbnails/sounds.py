@@ -11,10 +11,10 @@ from av.audio.frame import AudioFrame
 from av.container import InputContainer
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
-from lambdas.make_thumbnails.forms import Form
-from lambdas.shared.containers import open_container, told_seconds, unreadable
+from lambdas.make_thumbnails.thumbnail_sizes import Form
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.containers import open_container, told_seconds, unreadable
 
 _BARS, _BAR, _STEP, _HEIGHT = 160, 5, 8, 480
 _WAVE, _GROUND = bytes((45, 108, 163)), bytes((233, 239, 245))

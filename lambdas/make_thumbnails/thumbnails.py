@@ -5,12 +5,12 @@ from dataclasses import asdict
 from functools import cache
 
 from lambdas.make_thumbnails.encoding import Drawn
-from lambdas.make_thumbnails.forms import PREVIEW_FORM, Form
 from lambdas.make_thumbnails.picture_headers import size_of
+from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
+from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.process import Decoder, Run
-from lambdas.shared.limits import Limits
-from lambdas.shared.objects import ObjectStore
-from lambdas.shared.receiving import ReceivedFile, receive
+from lambdas.shared.decoding.receiving import ReceivedFile, receive
+from lambdas.shared.storage.objects import ObjectStore
 from workflows.contracts.guard_report import (
     DRAWN_KINDS,
     NO_PICTURE,

@@ -1,7 +1,7 @@
 """Records who has acknowledged an incident, for the "Record Acknowledgement" state of incident_escalation."""
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.step import step
 from workflows.contracts.incident_escalation import AcknowledgedIncident, RecordAcknowledgementInput
 
 setup_django()

@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from pydantic import ValidationError
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.powertools import count, logger, metrics, tracer
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.powertools import count, logger, metrics, tracer
 from workflows.errors import PayloadInvalid
 
 setup_django()

@@ -1,8 +1,8 @@
 """Writes what became of each file into the database, for the "Record Report" state of guard_report."""
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.powertools import count
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.powertools import count
+from lambdas.shared.runtime.step import step
 from workflows.contracts.guard_report import RecordedReport, RecordReportInput
 
 setup_django()

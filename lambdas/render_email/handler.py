@@ -2,10 +2,10 @@
 
 from pydantic import ValidationError
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.objects import ObjectStore, object_store
-from lambdas.shared.payloads import resolve_payload
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.step import step
+from lambdas.shared.storage.objects import ObjectStore, object_store
+from lambdas.shared.storage.payloads import resolve_payload
 from workflows.contracts.daily_report_digest import Digest
 from workflows.contracts.guard_report import Recipient
 from workflows.contracts.notification_email import (

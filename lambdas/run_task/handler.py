@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-from lambdas.shared.database import database_errors, setup_django
-from lambdas.shared.objects import object_store
-from lambdas.shared.payloads import resolve_payload
-from lambdas.shared.powertools import logger
-from lambdas.shared.step import step
+from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.powertools import logger
+from lambdas.shared.runtime.step import step
+from lambdas.shared.storage.objects import object_store
+from lambdas.shared.storage.payloads import resolve_payload
 from workflows.contracts.run_task import RunTaskInput, RunTaskStepInput, TaskReturn
 from workflows.errors import PayloadInvalid, TaskNotRegistered
 from workflows.message import PayloadDoesNotFit, canonical_json, fit_payload

@@ -4,10 +4,10 @@ import time
 
 from lambdas.send_email.sending import send_once
 from lambdas.send_email.ses import SesMailer
-from lambdas.shared.objects import object_store
-from lambdas.shared.sent_emails import DynamoDbSentEmails
-from lambdas.shared.settings import read_text, require_text
-from lambdas.shared.step import step
+from lambdas.shared.runtime.settings import read_text, require_text
+from lambdas.shared.runtime.step import step
+from lambdas.shared.storage.objects import object_store
+from lambdas.shared.storage.sent_emails import DynamoDbSentEmails
 from workflows.contracts.notification_email import SendEmailInput, SentEmail
 
 

@@ -1,4 +1,4 @@
-"""Sends a rendered mail once: ledger, message, SES, ledger. Why this order: see ``lambdas.shared.sent_emails``."""
+"""Sends a rendered mail once: ledger, message, SES, ledger. For the order, see ``shared.storage.sent_emails``."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from lambdas.send_email.mime import Mail, compose
 from lambdas.send_email.ses import AnswerLost, Mailer
-from lambdas.shared.objects import ObjectStore
-from lambdas.shared.powertools import count, logger
-from lambdas.shared.sent_emails import CLAIM_SECONDS, Claim, Entry, SentEmails
+from lambdas.shared.runtime.powertools import count, logger
+from lambdas.shared.storage.objects import ObjectStore
+from lambdas.shared.storage.sent_emails import CLAIM_SECONDS, Claim, Entry, SentEmails
 from workflows.contracts.notification_email import EmailDocument, InlineImage, RenderedEmail, SentEmail
 from workflows.errors import EmailRefused, EmailServiceUnavailable, FileMissing, PayloadInvalid
 

@@ -4,7 +4,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from lambdas.send_email.mime import Mail
-from lambdas.shared.aws_errors import THROTTLED, code_of, status_of
+from lambdas.shared.runtime.aws_errors import THROTTLED, code_of, status_of
 from workflows.errors import EmailRefused, EmailServiceUnavailable
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.inspect_file import facts
 from lambdas.make_thumbnails import thumbnails
-from lambdas.make_thumbnails.forms import read_forms
-from lambdas.shared.limits import MIB, Limits
-from lambdas.shared.objects import DiskObjects
-from lambdas.shared.peak_memory import peak_bytes
+from lambdas.make_thumbnails.thumbnail_sizes import read_forms
+from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.peak_memory import peak_bytes
+from lambdas.shared.storage.objects import DiskObjects
 from tests.benchmarks.report import Row, report
 from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile
 

@@ -23,12 +23,12 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, ImageChops, ImageStat
 
 from lambdas.make_thumbnails import encoding
-from lambdas.make_thumbnails.forms import JPEG, WEBP, Form, read_forms
 from lambdas.make_thumbnails.pictures import draw_picture
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, WEBP, Form, read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
-from lambdas.shared.objects import DiskObjects
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.storage.objects import DiskObjects
 from tests.benchmarks.report import Row, medians, report
 from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile
 

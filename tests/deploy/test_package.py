@@ -110,8 +110,8 @@ name, task_root, runtime, picture = sys.argv[1:]
 sys.path[:0] = [task_root]
 sys.path.append(runtime)
 from lambdas.shared.decoding.process import Decoder
-from lambdas.shared.limits import Limits
-from lambdas.shared.receiving import receive
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.receiving import receive
 decoder = Decoder(f"lambdas.{name}.jobs")
 with receive("key", [base64.b64decode(picture)], 10_000) as received:
     given = {"forms": [{"name": "small", "edge": 8, "media_type": "image/webp"}]}

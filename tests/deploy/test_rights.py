@@ -16,12 +16,12 @@ from deploy.cloudformation import Template
 from deploy.functions import FUNCTIONS_BY_NAME
 from deploy.local.demo_uploads import SAMPLES
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.make_thumbnails.forms import read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.send_email.sending import _read_mail
-from lambdas.shared.limits import Limits
-from lambdas.shared.objects import DiskObjects
-from lambdas.shared.payloads import resolve_payload
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.storage.objects import DiskObjects
+from lambdas.shared.storage.payloads import resolve_payload
 from tests.backend.people import make_picture, make_property, make_report
 from workflows.contracts.guard_report import StoredFile
 from workflows.contracts.notification_email import EmailDocument, RenderEmailInput

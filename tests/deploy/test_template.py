@@ -12,9 +12,9 @@ from deploy.cloudformation import Template
 from deploy.functions import FUNCTIONS, Function
 from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME
 from lambdas.shared.decoding.child import START_SECONDS
+from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.receiving import IN_MEMORY_BYTES
 from lambdas.shared.decoding.wire import MAX_FILES_BYTES
-from lambdas.shared.limits import MIB, Limits
-from lambdas.shared.receiving import IN_MEMORY_BYTES
 from workflows.catalog import WORKFLOWS
 
 FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600

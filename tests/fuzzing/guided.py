@@ -14,12 +14,12 @@ from deploy.closure import ROOT
 from tests.fuzzing.seeds import SEEDS
 
 with atheris.instrument_imports(include=["lambdas.inspect_file"]):
-    from lambdas.inspect_file.dangers import refuse_ambiguous
-    from lambdas.inspect_file.documents import inspect_document
-    from lambdas.inspect_file.kinds import HEAD_BYTES, sniff
+    from lambdas.inspect_file.documents.documents import inspect_document
+    from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
+    from lambdas.inspect_file.polyglots import refuse_ambiguous
 
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
 from workflows.contracts.guard_report import FileKind
 from workflows.errors import FileRejected
 

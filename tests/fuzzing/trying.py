@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.make_thumbnails.forms import Form, read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import Form, read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
 from workflows.contracts.guard_report import StoredFile
 from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileMissing, FileRejected
 

@@ -5,7 +5,7 @@ import struct
 import zipfile
 from pathlib import Path
 
-from lambdas.inspect_file.kinds import HEAD_BYTES, sniff
+from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
 from lambdas.shared.decoding.jobs import MediaFile
 from tests.lambdas.pictures import pdf
 

@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from lambdas.shared.decoding.limits import MIB
 from lambdas.shared.decoding.wire import FRAME_HEAD, REQUEST_HEAD, AnswerInvalid, Frame, lengths_of, unpack
-from lambdas.shared.limits import MIB
 
 START_SECONDS = 30
 _LOOK_SECONDS = 0.05

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
 
 
 @dataclass(frozen=True)

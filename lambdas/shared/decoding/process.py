@@ -13,10 +13,10 @@ from typing import Any
 from lambdas.shared.decoding.child import Child, ProcessEnded, ProcessTooLarge, ProcessTooSlow
 from lambdas.shared.decoding.confinement import hide_memory
 from lambdas.shared.decoding.jobs import Decoded
+from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence
 from lambdas.shared.decoding.words import says_memory_is_out
-from lambdas.shared.limits import MIB, Limits
-from lambdas.shared.receiving import ReceivedFile
 from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileRejected
 
 # One that has grown beyond this gives it back by ending.

@@ -11,7 +11,7 @@ from executions.advice import REPEATED, advise
 from executions.models import TaskRecord, TaskStatus
 from executions.step_functions import Description
 from lambdas.render_email.handler import render
-from lambdas.shared.objects import DiskObjects
+from lambdas.shared.storage.objects import DiskObjects
 from tests.backend.executions.test_redriving import failed
 from tests.backend.people import make_property, make_report
 from workflows.catalog import WORKFLOWS

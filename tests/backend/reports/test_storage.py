@@ -12,7 +12,7 @@ from django.utils import timezone
 from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
-from lambdas.shared.objects import DiskObjects
+from lambdas.shared.storage.objects import DiskObjects
 from reports.s3_storage import SignedS3Storage
 from reports.storage import SignedFileSystemStorage, objects, open_signed, uploads
 from tests.backend.reports.clock import at

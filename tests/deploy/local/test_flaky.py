@@ -9,8 +9,8 @@ import pytest
 from deploy.local import flaky
 from deploy.local.flaky import FAIL, WAITS_MARK, lambda_handler, word_key
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.shared.limits import Limits
-from lambdas.shared.objects import DiskObjects
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.storage.objects import DiskObjects
 from tests.lambdas.pictures import corners, encoded
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 

@@ -117,7 +117,7 @@ def lambda_goes_into_the_network(stack: Stack, _function: str) -> Work:
 @run_of(*WITH_DATABASE)
 def it_starts(_stack: Stack, _function: str) -> Work:
     """Every handler begins with this; it needs no more of its secrets afterwards."""
-    from lambdas.shared.database import setup_django
+    from lambdas.shared.runtime.database import setup_django
 
     return setup_django
 

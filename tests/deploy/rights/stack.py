@@ -221,8 +221,8 @@ def forget_clients() -> None:
     from executions import aws
     from lambdas.dispatch_tasks.starts import step_functions
     from lambdas.send_email.ses import _ses_client
-    from lambdas.shared.objects import _s3_client
-    from lambdas.shared.sent_emails import _dynamodb_client
+    from lambdas.shared.storage.objects import _s3_client
+    from lambdas.shared.storage.sent_emails import _dynamodb_client
 
     aws.forget_clients()
     for made in (step_functions, _ses_client, _s3_client, _dynamodb_client, client):

@@ -15,8 +15,8 @@ from moto import mock_aws
 from lambdas.dispatch_tasks.batch import Status
 from lambdas.dispatch_tasks.handler import METRICS, lambda_handler
 from lambdas.dispatch_tasks.starts import step_functions
-from lambdas.shared.powertools import logger, metrics
-from lambdas.shared.settings import SettingError
+from lambdas.shared.runtime.powertools import logger, metrics
+from lambdas.shared.runtime.settings import SettingError
 from tests.lambdas.aws_answers import always_answer
 from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
 from workflows.catalog import WORKFLOWS

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lambdas.dispatch_tasks.settings import state_machine_arns
-from lambdas.shared.settings import SettingError
+from lambdas.shared.runtime.settings import SettingError
 from tests.lambdas.dispatch_tasks.fakes import ARNS
 
 

@@ -10,11 +10,11 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.inspect_file.movies import inspect_movie
 from lambdas.inspect_file.sounds import inspect_sound
-from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, Form
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
 from lambdas.shared.decoding.jobs import MediaFile
-from lambdas.shared.limits import Limits
+from lambdas.shared.decoding.limits import Limits
 from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
 
 FORMS = [Form("small", 160), Form("small", 160, JPEG), PREVIEW_FORM]

@@ -6,9 +6,9 @@ import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.inspect_file.movies import inspect_movie
-from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, Form
 from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.shared.limits import Limits
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
+from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.films import as_file, with_matrix, write_film
 
 WIDTH, HEIGHT = 192, 96

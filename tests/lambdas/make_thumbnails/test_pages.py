@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lambdas.make_thumbnails.forms import JPEG, Form
 from lambdas.make_thumbnails.pages import draw_page
-from lambdas.shared.limits import Limits
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, Form
+from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.papers import media_file
 from tests.lambdas.pictures import ENCRYPTED_PDF, RED, pdf
 from workflows.errors import UnreadablePdf

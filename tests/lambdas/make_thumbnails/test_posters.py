@@ -7,9 +7,9 @@ import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails import movies
-from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, Form
 from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.shared.limits import Limits
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
+from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.films import as_file, write_film
 
 SIZE = WIDTH, HEIGHT = 160, 96

@@ -17,13 +17,13 @@ from deploy.closure import ROOT
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails import __main__ as by_hand
 from lambdas.make_thumbnails.__main__ import main
-from lambdas.make_thumbnails.forms import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
 from lambdas.make_thumbnails.handler import lambda_handler
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
+from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.process import Decoder, Run
-from lambdas.shared.limits import Limits
-from lambdas.shared.objects import DiskObjects
-from lambdas.shared.settings import SettingError
+from lambdas.shared.runtime.settings import SettingError
+from lambdas.shared.storage.objects import DiskObjects
 from tests.lambdas.pictures import corners, encoded, pdf
 from workflows.contracts.guard_report import NO_PICTURE, FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
 from workflows.errors import DecoderCrashed, FileMissing

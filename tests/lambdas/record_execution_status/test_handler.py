@@ -7,7 +7,7 @@ from django.utils import timezone
 from executions.models import TaskRecord, TaskStatus
 from executions.status import ForeignExecution
 from lambdas.record_execution_status.handler import lambda_handler
-from lambdas.shared.powertools import metrics
+from lambdas.shared.runtime.powertools import metrics
 from workflows.errors import PayloadInvalid
 
 pytestmark = pytest.mark.django_db

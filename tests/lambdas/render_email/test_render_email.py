@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lambdas.render_email.handler import lambda_handler, render
-from lambdas.shared.objects import DiskObjects
+from lambdas.shared.storage.objects import DiskObjects
 from tests.backend.people import make_picture, make_property, make_report, make_user
 from workflows.contracts.notification_email import EmailDocument, RenderEmailInput
 from workflows.errors import PayloadInvalid, RecipientNotFound, TemplateInvalid

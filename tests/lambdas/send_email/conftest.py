@@ -9,8 +9,8 @@ import pytest
 from moto import mock_aws
 
 from lambdas.send_email.mime import Mail
-from lambdas.shared.objects import DiskObjects
-from lambdas.shared.sent_emails import DynamoDbSentEmails
+from lambdas.shared.storage.objects import DiskObjects
+from lambdas.shared.storage.sent_emails import DynamoDbSentEmails
 
 TABLE = "sent-emails"
 

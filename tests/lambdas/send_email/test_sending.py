@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from lambdas.send_email.sending import send_once
 from lambdas.send_email.ses import AnswerLost
-from lambdas.shared.objects import DiskObjects
-from lambdas.shared.powertools import metrics
-from lambdas.shared.sent_emails import CLAIM_SECONDS, KEPT_SECONDS, Claim, DynamoDbSentEmails, Entry
+from lambdas.shared.runtime.powertools import metrics
+from lambdas.shared.storage.objects import DiskObjects
+from lambdas.shared.storage.sent_emails import CLAIM_SECONDS, KEPT_SECONDS, Claim, DynamoDbSentEmails, Entry
 from tests.lambdas.pictures import corners, encoded
 from workflows.contracts.notification_email import RenderedEmail, SentEmail
 from workflows.errors import EmailRefused, EmailServiceUnavailable, PayloadInvalid, StorageUnavailable

@@ -18,9 +18,9 @@ from lambdas.send_email import ses
 from lambdas.send_email.handler import lambda_handler
 from lambdas.send_email.mime import Mail
 from lambdas.send_email.ses import AnswerLost, SesMailer
-from lambdas.shared import objects as object_stores
-from lambdas.shared import sent_emails
-from lambdas.shared.settings import SettingError
+from lambdas.shared.runtime.settings import SettingError
+from lambdas.shared.storage import objects as object_stores
+from lambdas.shared.storage import sent_emails
 from tests.lambdas.aws_answers import always_answer
 from workflows.errors import EmailRefused, EmailServiceUnavailable
 

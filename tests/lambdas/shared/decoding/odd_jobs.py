@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.shared.decoding.jobs import Decoded, MediaFile
-from lambdas.shared.limits import MIB, Limits
+from lambdas.shared.decoding.limits import MIB, Limits
 from workflows.errors import UnreadableImage
 
 _HELD: list[bytes] = []

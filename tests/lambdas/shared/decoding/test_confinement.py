@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import pytest
 
 from lambdas.shared.decoding.confinement import _MACHINES, Machine, packed, program
+from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.process import Decoder
-from lambdas.shared.limits import Limits
-from lambdas.shared.receiving import receive
+from lambdas.shared.decoding.receiving import receive
 
 PID = 4321
 ALLOWED, KILLED = "allowed", "killed"
@@ -38,8 +38,8 @@ FUNCTION = """
 import os, sys
 sys.path[:0] = sys.argv[1:]
 from lambdas.shared.decoding.process import Decoder
-from lambdas.shared.limits import Limits
-from lambdas.shared.receiving import receive
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.receiving import receive
 from pathlib import Path
 assert os.getuid() != 0
 with receive("key", [b"bytes"], 100) as received:

@@ -14,9 +14,9 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from lambdas.shared.decoding.child import ProcessNotStarted
+from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.process import Decoder, Run
-from lambdas.shared.limits import MIB, Limits
-from lambdas.shared.receiving import IN_MEMORY_BYTES, receive
+from lambdas.shared.decoding.receiving import IN_MEMORY_BYTES, receive
 from workflows.errors import (
     DecoderCrashed,
     DecoderOutOfMemory,
@@ -297,8 +297,8 @@ PARENT = """
 import os, sys, threading, time
 sys.path[:0] = sys.argv[2:]
 from lambdas.shared.decoding.process import Decoder
-from lambdas.shared.limits import Limits
-from lambdas.shared.receiving import receive
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.receiving import receive
 decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
 with receive("key", [b"bytes"], 100) as received:
     # A thread that has ended takes no process with it.

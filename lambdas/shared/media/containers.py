@@ -1,0 +1,226 @@
+"""Opens video and audio with FFmpeg, each as the format that was sniffed. No other file, no network is opened."""
+
+import re
+import struct
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import islice
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from lambdas.shared.media import captures
+from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.limits import Limits
+from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
+
+# The demuxer is called by name, so that content never chooses one that opens others (hls, concat, dash, image2).
+_DEMUXERS = {
+    "audio/flac": "flac",
+    "audio/amr": "amr",
+    "audio/amr-wb": "amr",
+    "audio/x-caf": "caf",
+    "audio/basic": "au",
+    "audio/wav": "wav",
+    "audio/aiff": "aiff",
+    "audio/mp4": "mov",
+    "audio/ogg": "ogg",
+    "audio/aac": "aac",
+    "audio/mpeg": "mp3",
+    "audio/webm": "matroska",
+    "audio/x-matroska": "matroska",
+    "video/mp4": "mov",
+    "video/quicktime": "mov",
+    "video/x-m4v": "mov",
+    "video/3gpp": "mov",
+    "video/3gpp2": "mov",
+    "video/webm": "matroska",
+    "video/x-matroska": "matroska",
+    "video/ogg": "ogg",
+    "video/x-flv": "flv",
+    "video/mpeg": "mpeg",
+    "audio/x-mpeg-ps": "mpeg",
+    "video/mp2t": "mpegts",
+    "video/x-ms-asf": "asf",
+    "video/x-msvideo": "avi",
+}
+_MAX_TRACKS = 100
+_OPTIONS = {"protocol_whitelist": "none", "enable_drefs": "0", "max_streams": str(_MAX_TRACKS), "probesize": "5000000"}
+_MAX_PACKETS = 1_000_000
+_ISO_6709 = re.compile(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)")
+
+
+def unreadable(file: MediaFile, what: str) -> FileRejected:
+    """Return the refusal of a file that no decoder reads: UnreadableVideo or UnreadableAudio."""
+    leaf = UnreadableAudio if file.media_type.startswith("audio/") else UnreadableVideo
+    return leaf(file.key, what, "Record or export it again, and upload that.")
+
+
+@contextmanager
+def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]:
+    """Open a file, for as long as the block runs. What FFmpeg raises in the block is told as unreadable.
+
+    Raises UnreadableVideo or UnreadableAudio, and FileTooLarge for frames or seconds over a limit.
+    """
+    # A film's container may hold sound alone, and is called audio then.
+    demuxer = _DEMUXERS.get(file.media_type) or _DEMUXERS.get(file.media_type.replace("audio/", "video/", 1))
+    if demuxer is None:
+        raise unreadable(file, f"is {file.media_type}, which no decoder reads.")
+    try:
+        with Path(file.path).open("rb") as source, av.open(source, "r", format=demuxer, options=_OPTIONS) as container:
+            _check(file, container, limits)
+            yield container
+    except av.MemoryError as error:  # FFmpeg's word for more than max_streams, too
+        raise unreadable(file, f"has more than {_MAX_TRACKS} tracks, or asks for too much memory.") from error
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        raise unreadable(file, "can not be decoded: it is broken, cut short or encrypted.") from error
+
+
+def _check(file: MediaFile, container: InputContainer, limits: Limits) -> None:
+    for stream in container.streams:
+        if stream.type in {"audio", "video"} and stream.codec_context is None:
+            raise unreadable(file, "is in a codec that no decoder knows.")
+    for stream in container.streams.video:
+        check_frame(file, stream, limits)
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+    for sound in container.streams.audio:
+        sound.codec_context.thread_count = 1
+    if (told_seconds(container) or 0) > limits.max_media_seconds:
+        raise _too_long(file, limits)
+
+
+def check_frame(file: MediaFile, frame: VideoFrame | VideoStream, limits: Limits) -> None:
+    """Raise FileTooLarge for a frame of too many pixels. A container may tell fewer than its frames have."""
+    if frame.width * frame.height > limits.max_pixels:
+        raise FileTooLarge(
+            file.key,
+            f"has frames of {frame.width:,} x {frame.height:,} pixels, more than {limits.max_pixels:,}.",
+            "Export it in a lower resolution.",
+        )
+
+
+def _too_long(file: MediaFile, limits: Limits) -> FileTooLarge:
+    return FileTooLarge(
+        file.key, f"lasts more than {limits.max_media_seconds:,} seconds.", "Cut it into shorter parts."
+    )
+
+
+def told_seconds(container: InputContainer) -> float | None:
+    """Return how long the container or a stream says it lasts; None where neither tells."""
+    if container.duration and container.duration > 0:
+        return container.duration / 1_000_000
+    told = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
+    return max([0.0, *told]) or None  # broken ones tell less than nothing
+
+
+def film_of(container: InputContainer) -> VideoStream | None:
+    """Return the first stream that moves; None where there is sound alone. The picture of a cover is no film."""
+    return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
+
+
+def facts_of_sound(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
+    """Return the facts of an open container that has sound. Raises UnreadableAudio and FileTooLarge."""
+    if not container.streams.audio or not _has_frame(container, container.streams.audio[0]):
+        raise unreadable(file, "has no sound that can be decoded.")
+    return {**facts_of_tags(container), **seconds_of(file, container, limits)}
+
+
+def _has_frame(container: InputContainer, stream: Any) -> bool:
+    return next(first_frames(container, stream), None) is not None
+
+
+def first_frames(
+    container: InputContainer, stream: Any, packets: int | None = 300, until: float = inf
+) -> Generator[Any]:
+    """Give the frames of the next packets, whatever of them is broken, until a moment of the monotonic clock."""
+    for packet in islice(container.demux(stream), packets):
+        with suppress(av.FFmpegError):  # the next may do
+            yield from packet.decode()
+        if monotonic() > until:
+            return
+
+
+def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
+    """Return duration_seconds, from its packets where it does not tell; nothing where they are too many to count.
+
+    Raises FileTooLarge for more seconds than the limit.
+    """
+    told = told_seconds(container)
+    if told is not None:
+        return {"duration_seconds": round(told, 3)}
+    end = 0.0
+    for count, packet in enumerate(container.demux()):
+        if packet.pts is not None and packet.time_base:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if end > limits.max_media_seconds:
+            raise _too_long(file, limits)
+        if count >= _MAX_PACKETS:
+            return {}
+    return {"duration_seconds": round(end, 3)}
+
+
+def facts_of_tags(container: InputContainer) -> dict[str, Any]:
+    """Return captured_at, camera, latitude and longitude, as far as they are told of the container or a stream."""
+    tags: dict[str, str] = {}
+    for told in (container.metadata, *(stream.metadata for stream in container.streams)):
+        for key, value in told.items():
+            tags.setdefault(key.lower(), value.strip())
+    return {**_captured(tags), **_camera(tags), **_place(tags)}
+
+
+def _captured(tags: dict[str, str]) -> dict[str, Any]:
+    for name in ("com.apple.quicktime.creationdate", "creation_time"):
+        try:
+            moment = datetime.fromisoformat(tags.get(name, ""))
+        except ValueError:
+            continue
+        if name == "creation_time" and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if told := captures.captured_at(moment.replace(tzinfo=None), f"{moment:%:z}"):
+            return {"captured_at": told}
+    return {}
+
+
+def _camera(tags: dict[str, str]) -> dict[str, Any]:
+    make, model = (
+        tags.get(f"com.apple.quicktime.{part}") or tags.get(f"com.android.{android}") or tags.get(part, "")
+        for part, android in (("make", "manufacturer"), ("model", "model"))
+    )
+    name = captures.camera(make, model)
+    return {"camera": name} if name else {}
+
+
+def _place(tags: dict[str, str]) -> dict[str, Any]:
+    found = _ISO_6709.match(tags.get("com.apple.quicktime.location.iso6709") or tags.get("location", ""))
+    return captures.position(float(found[1]), float(found[2])) if found else {}
+
+
+def aspect_of(stream: Any) -> Fraction:
+    """Return how much wider than high a pixel is shown; 1 where the file tells nothing, or nonsense."""
+    told = stream.sample_aspect_ratio
+    return told if told and Fraction(1, 4) <= told <= 4 else Fraction(1)
+
+
+def turns_of(frame: VideoFrame) -> list[str]:
+    """Return how a frame is turned until it is upright, as operations of libvips in their order.
+
+    Phones write no pixels anew: a matrix tells how the film was held, and whether it is seen in a mirror.
+    """
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return []
+    right, down, _, right_by_row, down_by_row = struct.unpack("=9i", bytes(matrix))[:5]
+    if abs(right) + abs(down_by_row) >= abs(down) + abs(right_by_row):
+        return ["fliphor"] * (right < 0) + ["flipver"] * (down_by_row < 0)
+    return ["rot90"] + ["fliphor"] * (right_by_row > 0) + ["flipver"] * (down < 0)

@@ -1,0 +1,78 @@
+"""The edge between a state of a workflow and the function that does its work."""
+
+from collections.abc import Callable
+from functools import wraps
+from time import perf_counter
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from lambdas.shared.runtime.powertools import logger, metrics, tracer
+from workflows.errors import PayloadInvalid, StepError
+
+type LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def step[Input: BaseModel, Answer: BaseModel](
+    input_model: type[Input],
+) -> Callable[[Callable[[Input], Answer]], LambdaHandler]:
+    """Make a Lambda handler of a function from contract model to contract model.
+
+    The event becomes ``input_model``, or PayloadInvalid is raised; the answer becomes JSON. Every
+    log line meanwhile carries the task id; one line says how the step ended, and in what time.
+    """
+
+    def decorate(work: Callable[[Input], Answer]) -> LambdaHandler:
+        @wraps(work)
+        def run(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            keys = {
+                "task_id": event.get("task_id") if isinstance(event, dict) else None,
+                "function_request_id": getattr(context, "aws_request_id", None),
+            }
+            # Per thread, since in one process several steps may run at once.
+            logger.thread_safe_append_keys(**keys)
+            try:
+                return _run(work, input_model, event)
+            finally:
+                logger.thread_safe_remove_keys(keys)
+
+        handler: LambdaHandler = tracer.capture_lambda_handler(run, capture_response=False)
+        return handler
+
+    return decorate
+
+
+def _run[Input: BaseModel, Answer: BaseModel](
+    work: Callable[[Input], Answer], input_model: type[Input], event: dict[str, Any]
+) -> dict[str, Any]:
+    started = perf_counter()
+    try:
+        answer = work(_parse(input_model, event))
+    except StepError as error:
+        logger.warning("step failed", error=type(error).__name__, cause=str(error), seconds=_since(started))
+        raise
+    except Exception:
+        logger.exception("step crashed", seconds=_since(started))
+        raise
+    finally:
+        if metrics.metric_set:
+            metrics.flush_metrics()
+    logger.info("step done", seconds=_since(started))
+    return answer.model_dump(mode="json")
+
+
+def _parse[Input: BaseModel](input_model: type[Input], event: dict[str, Any]) -> Input:
+    try:
+        return input_model.model_validate(event)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"/{'/'.join(map(str, item['loc']))} {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        raise PayloadInvalid(
+            input_model.__name__, f"{problems}.", "Give the state's Parameters the fields of this model."
+        ) from None
+
+
+def _since(started: float) -> float:
+    return round(perf_counter() - started, 3)

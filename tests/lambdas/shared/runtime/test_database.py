@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
+
+from lambdas.shared.runtime.database import database_errors, setup_django
+from workflows.errors import DatabaseUnavailable
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [OperationalError("the connection is lost"), InterfaceError("closed")])
+def test_an_error_of_the_connection_is_transient_and_the_next_query_has_a_new_one(error: Exception) -> None:
+    with pytest.raises(DatabaseUnavailable, match=str(error)), database_errors():
+        connection.ensure_connection()
+        raise error
+
+    assert connection.connection is None
+    with database_errors(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_died_between_invocations_is_replaced() -> None:
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    other.close()
+
+    with database_errors(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone()[0] != pid
+
+
+@pytest.mark.django_db
+def test_other_errors_of_the_database_go_through() -> None:
+    with pytest.raises(IntegrityError), database_errors():
+        raise IntegrityError("twice")
+
+
+def test_setting_up_twice_is_no_harm() -> None:
+    setup_django()
+    setup_django()
+
+
+def test_a_function_needs_nothing_but_the_root_on_its_path() -> None:
+    code = """
+from lambdas.shared.runtime.database import setup_django
+setup_django()
+from django.conf import settings
+print(settings.SETTINGS_MODULE, "rest_framework" in settings.INSTALLED_APPS)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "config.functions False\n"

@@ -1,0 +1,59 @@
+"""What a function imports before its first event, and when it traces."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lambdas.shared.runtime.powertools import tracing_is_on
+
+REPORT = """
+import os, sys
+os.environ.update(dict(pair.split("=") for pair in sys.argv[1:]))
+import lambdas.shared.runtime.powertools as powertools
+heavy = ("aws_xray_sdk", "boto3", "botocore.session", "django", "pydantic")
+print(type(powertools.tracer.provider).__name__, [name for name in heavy if name in sys.modules])
+"""
+
+
+def imported_with(*environment: str) -> str:
+    run = subprocess.run([sys.executable, "-c", REPORT, *environment], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_without_tracing_nothing_heavy_is_imported() -> None:
+    assert imported_with() == "NoTracing []"
+
+
+def test_in_lambda_the_xray_recorder_is_used() -> None:
+    lambda_environment = ("LAMBDA_TASK_ROOT=/var/task", "AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000")
+
+    # POWERTOOLS_TRACE_DISABLED comes with this test run's environment.
+    assert imported_with(*lambda_environment, "POWERTOOLS_TRACE_DISABLED=false").startswith("AsyncAWSXRayRecorder")
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_on"),
+    [
+        ({}, False),
+        ({"LAMBDA_TASK_ROOT": "/var/task"}, False),
+        ({"LAMBDA_TASK_ROOT": "/var/task", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"}, True),
+        (
+            {
+                "LAMBDA_TASK_ROOT": "/var/task",
+                "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+                "POWERTOOLS_TRACE_DISABLED": "true",
+            },
+            False,
+        ),
+    ],
+)
+def test_tracing_needs_a_daemon_that_listens(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_on: bool
+) -> None:
+    for name in ("LAMBDA_TASK_ROOT", "AWS_XRAY_DAEMON_ADDRESS", "POWERTOOLS_TRACE_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert tracing_is_on() is is_on
