@@ -21,7 +21,7 @@ help: ## Show the targets.
 
 setup: $(SETUP) ## Make .venv with everything the other targets need.
 
-$(SETUP): pyproject.toml uv.lock .python-version
+$(SETUP): pyproject.toml workflows/engine/pyproject.toml uv.lock .python-version
 	@for candidate in python3 python3.13 python3.14 python3.12; do \
 	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then python=$$candidate; break; fi; \
 	done; \

@@ -20,6 +20,10 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from asl_engine.adapters.status_events import StatusChange, detail_of
+from asl_engine.clock import Clock, SystemClock
+from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.run import run
 from executions.background import background
 from executions.models import TaskRecord, TaskStatus
 from executions.registry import find_entry, registered_tasks
@@ -28,10 +32,6 @@ from executions.status import apply_status_change
 from executions.steps import definition_of, may_wait, steps_of, write_payload
 from executions.without_queue import INLINE
 from workflows.catalog import CatalogEntry
-from workflows.engine.adapters.status_events import StatusChange, detail_of
-from workflows.engine.clock import Clock, SystemClock
-from workflows.engine.jsontext import Json, dumps, loads
-from workflows.engine.run import run
 from workflows.message import canonical_json, fit_payload
 
 ACCOUNT_ARN = "arn:aws:states:local:000000000000"

@@ -52,7 +52,7 @@ def start_engine(processes: Processes, folder: Path, aws: LocalAws, *, skippable
     command = [
         sys.executable,
         "-m",
-        "workflows.engine",
+        "asl_engine",
         "serve",
         "--port",
         port,

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from asl_engine.adapters.performer import Ended, TaskError
 from executions.callbacks import new_local_token
 from lambdas.shared.runtime.database import database_errors
 from lambdas.shared.runtime.step import step
@@ -18,7 +19,6 @@ from reports.escalation import answer_of, keep_token, no_inquiry
 from reports.incidents import is_over, locked_inquiry
 from reports.models import IncidentInquiry, InquiryStatus
 from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
-from workflows.engine.adapters.performer import Ended, TaskError
 
 POLL_SECONDS = 2.0
 

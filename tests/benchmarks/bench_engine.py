@@ -30,13 +30,13 @@ from typing import Any
 
 import orjson
 
+from asl_engine.adapters.functions import FunctionPerformer
+from asl_engine.core.history import HistoryEvent
+from asl_engine.runner import Runner
+from asl_engine.store.contract import ExecutionRecord, Store
+from asl_engine.store.memory import MemoryStore
+from asl_engine.store.sqlite import SqliteStore
 from tests.benchmarks.report import Row, medians, report
-from workflows.engine.adapters.functions import FunctionPerformer
-from workflows.engine.core.history import HistoryEvent
-from workflows.engine.runner import Runner
-from workflows.engine.store.contract import ExecutionRecord, Store
-from workflows.engine.store.memory import MemoryStore
-from workflows.engine.store.sqlite import SqliteStore
 
 ROUNDS = 5
 STARTERS = 32

@@ -139,7 +139,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-engine-"))
         database = str(Path(folder) / "engine.db")
-        serve = ["workflows.engine", "serve", "--port", str(ports[0]), "--db", database]
+        serve = ["asl_engine", "serve", "--port", str(ports[0]), "--db", database]
         ours = Script(stack.enter_context(server(*serve, port=ports[0])))
         bind = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(ports[1])}
         ministack = Script(stack.enter_context(server("ministack", port=ports[1], **bind)))

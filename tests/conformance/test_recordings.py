@@ -43,7 +43,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     """A served engine, its store on disk: its URL, and the port where it looks for Lambda."""
     lambda_port = free_port()
     database = tmp_path_factory.mktemp("engine") / "engine.sqlite"
-    command = [sys.executable, "-m", "workflows.engine", "serve", "--port", "0", "--db", str(database)]
+    command = [sys.executable, "-m", "asl_engine", "serve", "--port", "0", "--db", str(database)]
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{lambda_port}",

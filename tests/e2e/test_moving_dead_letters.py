@@ -103,7 +103,7 @@ def body(number: int) -> dict[str, Any]:
 def engine(tmp_path: Path) -> Iterator["SFNClient"]:
     """An engine of its own, as durable as the stack's."""
     endpoint = endpoint_of(free_port())
-    command = [sys.executable, "-m", "workflows.engine", "serve", "--port", endpoint.rpartition(":")[2]]
+    command = [sys.executable, "-m", "asl_engine", "serve", "--port", endpoint.rpartition(":")[2]]
     command += ["--db", str(tmp_path / "engine.sqlite3"), "--region", REGION, "--account", ACCOUNT]
     with (tmp_path / "engine.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)

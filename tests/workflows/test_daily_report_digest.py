@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from asl_engine.testing import Answer, ScriptedResult, ScriptedStateMachine, fails
 from workflows.contracts.daily_report_digest import MAX_DIGESTS, SentDigests
-from workflows.engine.testing import Answer, ScriptedResult, ScriptedStateMachine, fails
 
 DEFINITION = Path(__file__).parents[2] / "state_machines" / "daily_report_digest.asl.json"
 MAX_EVENTS = 25_000

@@ -13,6 +13,14 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import Settings
 
+from asl_engine.adapters.functions import FunctionPerformer
+from asl_engine.clock import SkippingClock
+from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.run import Result, result_of
+from asl_engine.runner import Runner
+from asl_engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
+from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.memory import MemoryStore
 from executions.steps import definition_of
 from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
 from lambdas.choose_person.handler import lambda_handler as choose_person
@@ -23,14 +31,6 @@ from reports.models import GuardReport, IncidentInquiry
 from reports.services import SUPERVISORS_GROUP
 from tests.backend.people import make_property, make_report, make_user
 from workflows.contracts.incident_escalation import EscalatedIncident
-from workflows.engine.adapters.functions import FunctionPerformer
-from workflows.engine.clock import SkippingClock
-from workflows.engine.jsontext import Json, dumps, loads
-from workflows.engine.run import Result, result_of
-from workflows.engine.runner import Runner
-from workflows.engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
-from workflows.engine.store.contract import ExecutionRecord
-from workflows.engine.store.memory import MemoryStore
 from workflows.errors import EmailRefused
 
 pytestmark = pytest.mark.django_db

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.utils import timezone
 
+from asl_engine.adapters.status_events import detail_of
+from asl_engine.jsontext import Json
+from asl_engine.server.serving import change_of
+from asl_engine.store.contract import ExecutionRecord
 from executions import aws
 from executions.models import WAITING, TaskRecord, TaskStatus, new_task_id
 from executions.status import apply_status_change
 from tests.workflows.engine.server.served import ROLE, Server
 from workflows.catalog import RUN_TASK, WORKFLOWS, catalog
 from workflows.contracts.guard_report import FileFacts, FileKind
-from workflows.engine.adapters.status_events import detail_of
-from workflows.engine.jsontext import Json
-from workflows.engine.server.serving import change_of
-from workflows.engine.store.contract import ExecutionRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -16,6 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from asl_engine.clock import SkippingClock
 from common.tasks import process_guard_report, send_notification_email
 from core.api_keys import issue_api_key
 from core.models import Guard
@@ -27,7 +28,6 @@ from executions.running import this_worker
 from executions.without_queue import run_abandoned
 from reports.models import GuardReport, ReportFile
 from tests.backend.people import make_client, make_guard, make_property, make_report, make_shift, make_user, photo
-from workflows.engine.clock import SkippingClock
 from workflows.errors import StorageUnavailable
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,13 +10,13 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from asl_engine.clock import SkippingClock
 from common.tasks import daily_report_digest
 from core.models import Client
 from executions import in_process, steps
 from executions.in_process import run_workflow
 from executions.models import TaskRecord, TaskStatus
 from tests.backend.people import make_client, make_property, make_report
-from workflows.engine.clock import SkippingClock
 from workflows.errors import TemplateInvalid
 from workflows.task_ids import attempt_id
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_engine.run import run
 from deploy.cost.figures import SHAPES
 from deploy.cost.transitions import read_definition, visits
 from deploy.functions import FUNCTIONS_BY_NAME
 from workflows.contracts.guard_report import FileFacts, ThumbnailSet
-from workflows.engine.run import run
 
 TASK = {"Type": "Task", "Parameters": {"FunctionName": "${SendEmailFunctionArn}"}}
 THREE_STATES: dict[str, Any] = {

@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from asl_engine.adapters.performer import Ended, TaskError
 from executions.background import Background
 from executions.models import TaskRecord, TaskStatus
 from executions.resending import send_outbox
@@ -23,7 +24,6 @@ from lambdas.in_process.await_acknowledgement import lambda_handler
 from reports.incidents import acknowledge, mark_incident
 from tests.backend.people import make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
-from workflows.engine.adapters.performer import Ended, TaskError
 from workflows.errors import RecipientNotFound
 
 SECONDS_AT_MOST = 20

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from asl_engine.clock import SystemClock
+from asl_engine.jsontext import Json
+from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.sqlite import SqliteStore
 from tests.workflows.engine.server.served import ACCOUNT, ROLE, Server
-from workflows.engine.clock import SystemClock
-from workflows.engine.jsontext import Json
-from workflows.engine.store.contract import ExecutionRecord
-from workflows.engine.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

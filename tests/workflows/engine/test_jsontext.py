@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from asl_engine.jsontext import dumps, loads, size_bytes
 from tests.workflows.engine.language.documents import values
-from workflows.engine.jsontext import dumps, loads, size_bytes
 
 
 @given(values)

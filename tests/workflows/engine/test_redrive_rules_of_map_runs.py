@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from asl_engine.jsontext import Json
 from tests.workflows.engine.redrive_service import Service, items, work
 from tests.workflows.engine.server.served import ACCOUNT, machine_of, refusal
-from workflows.engine.jsontext import Json
 
 DAY_MS = 86_400_000
 

@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 
+from asl_engine.jsontext import Json
 from console.graph import StateShown, draw, read_definition
 from console.graph.layout import Rectangle
 from console.graph.model import Level
 from console.graph.placing import PlacedLevel, place
 from tests.backend.console.graph.definitions import MACHINES, branches_of, definitions, fan_of, line_of
 from tests.workflows.engine.definition.machines import EVERYTHING
-from workflows.engine.jsontext import Json
 
 _NEAR = 0.51
 KNOWN = {**MACHINES, "everything": EVERYTHING, "line": line_of(60), "fan": fan_of(30), "branches": branches_of(12)}

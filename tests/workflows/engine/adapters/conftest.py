@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from workflows.engine.adapters.services import ServiceClients
+from asl_engine.adapters.services import ServiceClients
 
 
 @dataclass

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.adapters.performer import Ended, TaskCall, TaskError
-from workflows.engine.adapters.registry import Registry
+from asl_engine.adapters.performer import Ended, TaskCall, TaskError
+from asl_engine.adapters.registry import Registry
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:resize"
 INVOKE = "arn:aws:states:::lambda:invoke"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.engine.adapters import results
-from workflows.engine.adapters.items import read_items
-from workflows.engine.adapters.performer import TaskError
-from workflows.engine.adapters.services import ServiceClients
+from asl_engine.adapters import results
+from asl_engine.adapters.items import read_items
+from asl_engine.adapters.performer import TaskError
+from asl_engine.adapters.services import ServiceClients
 
 GET_OBJECT = "arn:aws:states:::s3:getObject"
 LIST_OBJECTS = "arn:aws:states:::s3:listObjectsV2"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from asl_engine.adapters.lambda_ import LambdaPerformer
+from asl_engine.adapters.performer import TaskCall, TaskError
 from tests.workflows.engine.adapters.conftest import LambdaAnswer, LambdaEndpoint, LambdaRequest
-from workflows.engine.adapters.lambda_ import LambdaPerformer
-from workflows.engine.adapters.performer import TaskCall, TaskError
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:resize:live"
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -190,7 +190,7 @@ def test_an_endpoint_that_nobody_serves_is_a_client_exception() -> None:
 def test_an_answer_is_not_waited_for_much_longer_than_the_states_timeout(
     lambda_endpoint: LambdaEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.engine.adapters.lambda_.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("asl_engine.adapters.lambda_.GRACE_SECONDS", 0.05)
 
     def answer_late(request: LambdaRequest) -> LambdaAnswer:
         time.sleep(1)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.adapters.performer import TaskCall, TaskError
-from workflows.engine.adapters.registry import Registry
-from workflows.engine.adapters.services import ServiceClients
+from asl_engine.adapters.performer import TaskCall, TaskError
+from asl_engine.adapters.registry import Registry
+from asl_engine.adapters.services import ServiceClients
 
 UUID = r"[0-9A-Za-z-]{20,}"
 ITEM = {"id": {"S": "1"}, "on": {"BOOL": True}}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.adapters.services import ServiceClients
-from workflows.engine.adapters.status_events import EventBridgeStatusEvents, StatusChange, detail_of, entry_of
+from asl_engine.adapters.services import ServiceClients
+from asl_engine.adapters.status_events import EventBridgeStatusEvents, StatusChange, detail_of, entry_of
 
 CHANGE = StatusChange(
     execution_arn="arn:execution",

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
+from asl_engine.core.events import Start, TaskFailed, TaskSucceeded
+from asl_engine.core.execution import Status
+from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
-from workflows.engine.core.events import Start, TaskFailed, TaskSucceeded
-from workflows.engine.core.execution import Status
-from workflows.engine.jsontext import Json
 
 PASS = {"Type": "Pass"}
 

@@ -1,7 +1,7 @@
 """The 25,000 events that a history holds, and how long an execution may be open."""
 
+from asl_engine.core.execution import Status
 from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
-from workflows.engine.core.execution import Status
 
 FULL = {
     "error": "States.Runtime",

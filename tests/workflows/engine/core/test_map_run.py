@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_engine.core.commands import CancelTask, StartMapRun
+from asl_engine.core.events import MapRunEnded, Start, Stop
+from asl_engine.core.execution import Status
+from asl_engine.core.maprun import MapRun, children_of
+from asl_engine.core.saved import map_run_from_row, map_run_to_row
+from asl_engine.definition.program import MapState
+from asl_engine.errors import StateFailed
+from asl_engine.jsontext import Json, dumps, loads
 from tests.workflows.engine.core.drive import START_MS, Drive, machine
-from workflows.engine.core.commands import CancelTask, StartMapRun
-from workflows.engine.core.events import MapRunEnded, Start, Stop
-from workflows.engine.core.execution import Status
-from workflows.engine.core.maprun import MapRun, children_of
-from workflows.engine.core.saved import map_run_from_row, map_run_to_row
-from workflows.engine.definition.program import MapState
-from workflows.engine.errors import StateFailed
-from workflows.engine.jsontext import Json, dumps, loads
 
 PASS = {"Type": "Pass"}
 CONFIG = {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asl_engine.core.events import Redrive, Start, Stop
+from asl_engine.core.execution import Status
+from asl_engine.jsontext import Json, dumps
 from tests.workflows.engine.core.drive import Drive, Failure, machine, task
-from workflows.engine.core.events import Redrive, Start, Stop
-from workflows.engine.core.execution import Status
-from workflows.engine.jsontext import Json, dumps
 
 type States = list[tuple[str, dict[str, Json]]]
 

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 
 import pytest
 
+from asl_engine.core.commands import RedriveMapRun, SetTimer, StartMapRun
+from asl_engine.core.events import MapRunEnded, Redrive, Start, Stop, TaskSucceeded
+from asl_engine.core.execution import Execution, Status
+from asl_engine.core.redrive import redrive_status
+from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import MACHINE_ARN, START_MS, Drive, Failure, machine, task
-from workflows.engine.core.commands import RedriveMapRun, SetTimer, StartMapRun
-from workflows.engine.core.events import MapRunEnded, Redrive, Start, Stop, TaskSucceeded
-from workflows.engine.core.execution import Execution, Status
-from workflows.engine.core.redrive import redrive_status
-from workflows.engine.jsontext import Json
 
 PASS = {"Type": "Pass"}
 DAY_MS = 86_400_000

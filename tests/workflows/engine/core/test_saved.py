@@ -5,13 +5,13 @@ from pathlib import Path
 import orjson
 import pytest
 
+from asl_engine.core.commands import ContinueLater, InvokeTask, SetTimer
+from asl_engine.core.events import Redrive, Start, TaskStarted, TaskSubmitted
+from asl_engine.core.execution import Branch, Phase, Status
+from asl_engine.core.restart import commands_to_resume
+from asl_engine.core.saved import VERSION, branch_from_row, branch_to_row, execution_from_row
+from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, machine, task
-from workflows.engine.core.commands import ContinueLater, InvokeTask, SetTimer
-from workflows.engine.core.events import Redrive, Start, TaskStarted, TaskSubmitted
-from workflows.engine.core.execution import Branch, Phase, Status
-from workflows.engine.core.restart import commands_to_resume
-from workflows.engine.core.saved import VERSION, branch_from_row, branch_to_row, execution_from_row
-from workflows.engine.jsontext import Json
 
 HISTORIES = Path(__file__).parents[3] / "histories"
 CALLBACK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"

@@ -2,10 +2,10 @@
 
 import pytest
 
+from asl_engine.core.events import Start
+from asl_engine.core.execution import Status
+from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, machine, task
-from workflows.engine.core.events import Start
-from workflows.engine.core.execution import Status
-from workflows.engine.jsontext import Json
 
 PASS = {"Type": "Pass"}
 

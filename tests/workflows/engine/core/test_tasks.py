@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
-from workflows.engine.core.commands import InvokeTask
-from workflows.engine.core.events import (
+from asl_engine.core.commands import InvokeTask
+from asl_engine.core.events import (
     Start,
     Stop,
     TaskFailed,
@@ -16,11 +15,12 @@ from workflows.engine.core.events import (
     TaskSucceeded,
     TimerFired,
 )
-from workflows.engine.core.execution import Status
-from workflows.engine.core.retry import delay_before, matches
-from workflows.engine.core.tasks import read_task_token, task_token
-from workflows.engine.definition.program import Retrier
-from workflows.engine.jsontext import Json
+from asl_engine.core.execution import Status
+from asl_engine.core.retry import delay_before, matches
+from asl_engine.core.tasks import read_task_token, task_token
+from asl_engine.definition.program import Retrier
+from asl_engine.jsontext import Json
+from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
 
 FUNCTION = "arn:aws:lambda:us-east-1:111111111111:function:work"
 INVOKE = "arn:aws:states:::lambda:invoke"

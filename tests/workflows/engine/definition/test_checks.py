@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from asl_engine.definition.checks import check, check_state
+from asl_engine.definition.diagnostics import Diagnostic, errors_of
 from tests.workflows.engine.definition.machines import (
     EVERYTHING,
     FUNCTION,
@@ -22,8 +24,6 @@ from tests.workflows.engine.definition.machines import (
     task,
     waiting,
 )
-from workflows.engine.definition.checks import check, check_state
-from workflows.engine.definition.diagnostics import Diagnostic, errors_of
 
 HERE = "/States/Here"
 ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:paint"

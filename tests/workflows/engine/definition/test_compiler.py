@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workflows.engine.definition.machines import EVERYTHING, INVOKE, branch, mapping, one_state, passing, task
-from workflows.engine.definition import load
-from workflows.engine.definition.checks import check
-from workflows.engine.definition.compiler import compile_program, compile_state
-from workflows.engine.definition.diagnostics import DefinitionRefused, errors_of, refusal_text
-from workflows.engine.definition.program import (
+from asl_engine.definition import load
+from asl_engine.definition.checks import check
+from asl_engine.definition.compiler import compile_program, compile_state
+from asl_engine.definition.diagnostics import DefinitionRefused, errors_of, refusal_text
+from asl_engine.definition.program import (
     ChoiceState,
     FailState,
     MapState,
@@ -24,8 +23,9 @@ from workflows.engine.definition.program import (
     TaskState,
     WaitState,
 )
-from workflows.engine.errors import StateFailed
-from workflows.engine.language.env import Env
+from asl_engine.errors import StateFailed
+from asl_engine.language.env import Env
+from tests.workflows.engine.definition.machines import EVERYTHING, INVOKE, branch, mapping, one_state, passing, task
 
 STATE_MACHINES = sorted((Path(__file__).parents[4] / "state_machines").glob("*.asl.json"))
 PROGRAM = compile_program(EVERYTHING)

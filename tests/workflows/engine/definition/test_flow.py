@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from asl_engine.definition.checks import check
 from tests.workflows.engine.definition.machines import branch, distributed, mapping, one_state, parallel, passing
-from workflows.engine.definition.checks import check
 
 
 def machine(start: str, **states: Any) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from asl_engine.definition.variables import references
 from tests.workflows.engine.definition.machines import EVERYTHING, branch, choosing, mapping, one_state, passing, task
-from workflows.engine.definition.variables import references
 
 
 def of_here(state: dict[str, Any], **machine: Any) -> list[str]:

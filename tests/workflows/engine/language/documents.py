@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from workflows.engine.language.env import Env
+from asl_engine.language.env import Env
 
 leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(st.characters(codec="utf-8", exclude_characters="'\"\\"), min_size=1, max_size=8)

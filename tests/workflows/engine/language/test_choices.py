@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_engine.errors import ExpressionMalformed, StateFailed
+from asl_engine.language.choices import COMPARISONS, TYPE_TESTS, compile_rule
+from asl_engine.language.env import Env
 from tests.workflows.engine.language.documents import env_of, values
-from workflows.engine.errors import ExpressionMalformed, StateFailed
-from workflows.engine.language.choices import COMPARISONS, TYPE_TESTS, compile_rule
-from workflows.engine.language.env import Env
 
 NOON, LATER = "2024-05-01T12:00:00Z", "2024-05-01T14:30:00+02:00"
 

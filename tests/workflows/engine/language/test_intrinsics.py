@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_engine.errors import ExpressionMalformed, StateFailed
+from asl_engine.language.env import Env
+from asl_engine.language.intrinsics import compile_intrinsic
 from tests.workflows.engine.language.documents import env_of, values
-from workflows.engine.errors import ExpressionMalformed, StateFailed
-from workflows.engine.language.env import Env
-from workflows.engine.language.intrinsics import compile_intrinsic
 
 DOCUMENT = {
     "name": "Ann",

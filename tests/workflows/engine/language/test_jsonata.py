@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.errors import ExpressionMalformed, StateFailed
-from workflows.engine.language import jsonata_engine
-from workflows.engine.language.env import Env
-from workflows.engine.language.jsonata import compile_jsonata, expect
+from asl_engine.errors import ExpressionMalformed, StateFailed
+from asl_engine.language import jsonata_engine
+from asl_engine.language.env import Env
+from asl_engine.language.jsonata import compile_jsonata, expect
 
 # The library takes the date of a time without one from there.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")

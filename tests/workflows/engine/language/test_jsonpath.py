@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_engine.errors import ExpressionMalformed, StateFailed
+from asl_engine.language.jsonpath import CompiledPath, compile_path
 from tests.workflows.engine.language.documents import env_of, names, objects, values
-from workflows.engine.errors import ExpressionMalformed, StateFailed
-from workflows.engine.language.jsonpath import CompiledPath, compile_path
 
 DOCUMENT = {
     "a": {"b": 1, "list": [1, 2, 3], "text": "text", "none": None},

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from asl_engine.errors import ExpressionMalformed, StateFailed
+from asl_engine.language.env import Env
+from asl_engine.language.jsonata import JsonataExpression
+from asl_engine.language.templates import Constant, compile_template, is_jsonata
 from tests.workflows.engine.language.documents import env_of, objects, values
-from workflows.engine.errors import ExpressionMalformed, StateFailed
-from workflows.engine.language.env import Env
-from workflows.engine.language.jsonata import JsonataExpression
-from workflows.engine.language.templates import Constant, compile_template, is_jsonata
 
 DOCUMENT = {"a": {"b": 1}, "name": "Ann"}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.engine.language.times import is_timestamp, parse_timestamp, print_timestamp
+from asl_engine.language.times import is_timestamp, parse_timestamp, print_timestamp
 
 
 @pytest.mark.parametrize(

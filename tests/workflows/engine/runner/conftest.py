@@ -7,17 +7,14 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.adapters.functions import Function, FunctionPerformer
-from workflows.engine.adapters.nested import StartExecution
-from workflows.engine.adapters.registry import Registry
-from workflows.engine.clock import Clock, SkippingClock
-from workflows.engine.runner import Runner
-from workflows.engine.store.contract import ExecutionRecord, Store
-from workflows.engine.store.memory import MemoryStore
-from workflows.engine.store.sqlite import SqliteStore
-from workflows.engine.testing import state_machine
-
-__all__ = ["state_machine"]
+from asl_engine.adapters.functions import Function, FunctionPerformer
+from asl_engine.adapters.nested import StartExecution
+from asl_engine.adapters.registry import Registry
+from asl_engine.clock import Clock, SkippingClock
+from asl_engine.runner import Runner
+from asl_engine.store.contract import ExecutionRecord, Store
+from asl_engine.store.memory import MemoryStore
+from asl_engine.store.sqlite import SqliteStore
 
 PLACE = "arn:aws:states:us-east-1:000000000000"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"

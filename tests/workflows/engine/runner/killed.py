@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflows.engine.adapters.functions import FunctionPerformer
-from workflows.engine.runner import Runner
-from workflows.engine.runner.errors import ExecutionAlreadyExists, RequestRefused
-from workflows.engine.store.contract import ExecutionFilter, ExecutionRecord
-from workflows.engine.store.sqlite import SqliteStore
+from asl_engine.adapters.functions import FunctionPerformer
+from asl_engine.runner import Runner
+from asl_engine.runner.errors import ExecutionAlreadyExists, RequestRefused
+from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
+from asl_engine.store.sqlite import SqliteStore
 
 PLACE = "arn:aws:states:us-east-1:000000000000"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"

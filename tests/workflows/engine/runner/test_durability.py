@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workflows.engine.store.contract import ExecutionFilter
-from workflows.engine.store.sqlite import SqliteStore
+from asl_engine.store.contract import ExecutionFilter
+from asl_engine.store.sqlite import SqliteStore
 
 ROOT = Path(__file__).parents[4]
 STATES = ["First", "Flaky", "Wait", "Both", "Left", "Right", "Each", "Item", "Item", "Item", "Ask", "Far", "Last"]

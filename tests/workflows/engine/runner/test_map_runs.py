@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.clock import SystemClock
-from workflows.engine.store.contract import ExecutionFilter
+from asl_engine.clock import SystemClock
+from asl_engine.store.contract import ExecutionFilter
 
 type Machine = Callable[..., dict[str, Any]]
 

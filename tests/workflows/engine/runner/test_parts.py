@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.engine.clock import Clock, SkippableClock, SkippingClock, SystemClock
-from workflows.engine.runner.pool import WorkerPool
-from workflows.engine.runner.timers import Timers
+from asl_engine.clock import Clock, SkippableClock, SkippingClock, SystemClock
+from asl_engine.runner.pool import WorkerPool
+from asl_engine.runner.timers import Timers
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("abc")), max_size=60), st.sets(st.sampled_from("abc")))

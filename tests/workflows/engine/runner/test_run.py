@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.clock import SkippingClock
-from workflows.engine.definition.diagnostics import DefinitionRefused
-from workflows.engine.run import run
+from asl_engine.clock import SkippingClock
+from asl_engine.definition.diagnostics import DefinitionRefused
+from asl_engine.run import run
 
 type Machine = Callable[..., dict[str, Any]]
 

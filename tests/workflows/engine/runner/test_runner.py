@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.adapters.performer import TaskCall
-from workflows.engine.clock import SkippingClock, SystemClock
-from workflows.engine.core.advance import advance
-from workflows.engine.core.tasks import task_token
-from workflows.engine.runner.errors import (
+from asl_engine.adapters.performer import TaskCall
+from asl_engine.clock import SkippingClock, SystemClock
+from asl_engine.core.advance import advance
+from asl_engine.core.tasks import task_token
+from asl_engine.runner.errors import (
     ExecutionAlreadyExists,
     ExecutionDoesNotExist,
     ExecutionNotRedrivable,
@@ -471,7 +471,7 @@ def test_an_express_execution_is_not_kept(bench: Any, machine: Machine) -> None:
 def test_a_fault_of_the_engine_stops_the_one_execution(
     bench: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from workflows.engine.runner import engine
+    from asl_engine.runner import engine
 
     def broken(program: Any, execution: Any, event: Any, *rest: Any) -> Any:
         if execution.name == "bad" and type(event).__name__ == "TimerFired":

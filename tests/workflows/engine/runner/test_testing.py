@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from workflows.engine.testing import ScriptedStateMachine, fails, in_turn
+from asl_engine.testing import ScriptedStateMachine, fails, in_turn
 
 type Machine = Callable[..., dict[str, Any]]
 type StateMachine = Callable[..., ScriptedStateMachine]
@@ -103,10 +103,9 @@ def test_an_answer_in_turn_needs_one() -> None:
         in_turn()
 
 
-def test_the_fixture_is_registered_as_a_plugin(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["workflows.engine.testing"]')
+def test_the_fixture_needs_no_import_and_may_be_registered_twice(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["asl_engine.pytest_plugin"]')
     (tmp_path / "test_one.py").write_text(
-        "from workflows.engine.testing import fails\n"
         "MACHINE = {'StartAt': 'A', 'States': {'A': {'Type': 'Pass', 'End': True}}}\n"
         "def test_one(state_machine):\n    state_machine(MACHINE).run().assert_succeeded()\n"
     )

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from workflows.engine.adapters.performer import TaskCall
-from workflows.engine.adapters.registry import Registry
-from workflows.engine.clock import Clock
-from workflows.engine.jsontext import Json
-from workflows.engine.runner.api import Runner
-from workflows.engine.runner.closing import Listener
-from workflows.engine.server.names import Place
-from workflows.engine.server.nested import start_nested
-from workflows.engine.server.serve import serve
-from workflows.engine.store.contract import Store
-from workflows.engine.store.memory import MemoryStore
+from asl_engine.adapters.performer import TaskCall
+from asl_engine.adapters.registry import Registry
+from asl_engine.clock import Clock
+from asl_engine.jsontext import Json
+from asl_engine.runner.api import Runner
+from asl_engine.runner.closing import Listener
+from asl_engine.server.names import Place
+from asl_engine.server.nested import start_nested
+from asl_engine.server.serve import serve
+from asl_engine.store.contract import Store
+from asl_engine.store.memory import MemoryStore
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/engine"

@@ -1,4 +1,4 @@
-"""``python -m workflows.engine``: run and serve."""
+"""``python -m asl_engine``: run and serve."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from asl_engine.__main__ import main
 from tests.workflows.engine.server.served import PASS, machine_of
-from workflows.engine.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[4]
 ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:watch"
@@ -142,7 +142,7 @@ def serving(tmp_path: Path) -> Iterator[Any]:
 
     def start(*options: str, **variables: str) -> tuple["subprocess.Popen[str]", str]:
         words = ["serve", "--port", "0", "--db", str(tmp_path / "db.sqlite"), *options]
-        command = [sys.executable, "-m", "workflows.engine", *words]
+        command = [sys.executable, "-m", "asl_engine", *words]
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, text=True, stdout=-1, stderr=-1)
         running.append(process)
         assert process.stdout is not None

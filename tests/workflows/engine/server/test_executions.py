@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 
+from asl_engine.server.operations.history import details_key
 from tests.workflows.engine.server.served import PASS, WAIT, Server, machine_of, refusal
-from workflows.engine.server.operations.history import details_key
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -354,7 +354,7 @@ def test_an_activity_is_worked_on_by_those_who_ask(sfn: "SFNClient", create: Cre
 
 
 def test_a_worker_without_work_waits_and_goes_empty_handed(sfn: "SFNClient", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.engine.server.operations.tasks.POLL_SECONDS", 0.1)
+    monkeypatch.setattr("asl_engine.server.operations.tasks.POLL_SECONDS", 0.1)
     activity = sfn.create_activity(name="idle")["activityArn"]
 
     assert "taskToken" not in sfn.get_activity_task(activityArn=activity)

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from workflows.engine.server import http
-from workflows.engine.server.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, HttpServer, Request, Response
+from asl_engine.server import http
+from asl_engine.server.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, HttpServer, Request, Response
 
 
 async def echo(request: Request) -> Response:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.engine.server.faults import ApiError
-from workflows.engine.server.names import Place, check_name, parse_state_machine_arn
-from workflows.engine.server.serving import change_of
-from workflows.engine.store.contract import ExecutionRecord
+from asl_engine.server.faults import ApiError
+from asl_engine.server.names import Place, check_name, parse_state_machine_arn
+from asl_engine.server.serving import change_of
+from asl_engine.store.contract import ExecutionRecord
 
 FITTING = st.text("abcXYZ019-_.'()!@+=é漢", min_size=1, max_size=80)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from asl_engine.runner.errors import TaskTimedOut
+from asl_engine.server.http import Request, Response
+from asl_engine.server.names import Place
+from asl_engine.server.operation import Call, Operation
+from asl_engine.server.operations import OPERATIONS
+from asl_engine.server.protocol import Api
 from tests.workflows.engine.server.served import PASS, ROLE, Server
-from workflows.engine.runner.errors import TaskTimedOut
-from workflows.engine.server.http import Request, Response
-from workflows.engine.server.names import Place
-from workflows.engine.server.operation import Call, Operation
-from workflows.engine.server.operations import OPERATIONS
-from workflows.engine.server.protocol import Api
 
 
 def ask(

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
+from asl_engine.clock import SkippableClock
+from asl_engine.runner.closing import Listener
+from asl_engine.store.contract import ExecutionRecord
 from tests.workflows.engine.server.served import ACCOUNT, ROLE, Server, machine_of
-from workflows.engine.clock import SkippableClock
-from workflows.engine.runner.closing import Listener
-from workflows.engine.store.contract import ExecutionRecord
 
 ECHO = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 HOUR = 3600

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from asl_engine.server.operations.state_machines import DELETION, resume_deletions
+from asl_engine.store.contract import Document
 from tests.workflows.engine.server.served import ACCOUNT, PASS, ROLE, WAIT, Server, machine_of, refusal
-from workflows.engine.server.operations.state_machines import DELETION, resume_deletions
-from workflows.engine.store.contract import Document
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

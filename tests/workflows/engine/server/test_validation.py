@@ -9,11 +9,11 @@ from botocore.model import ListShape, Shape, StructureShape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.engine.server import validation
-from workflows.engine.server.faults import ApiError
-from workflows.engine.server.operations import OPERATIONS
-from workflows.engine.server.shapes import FIELDS
-from workflows.engine.server.validation import check_request
+from asl_engine.server import validation
+from asl_engine.server.faults import ApiError
+from asl_engine.server.operations import OPERATIONS
+from asl_engine.server.shapes import FIELDS
+from asl_engine.server.validation import check_request
 
 MODEL = botocore.session.Session().get_service_model("stepfunctions")
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workflows.engine.core.history import HistoryEvent
-from workflows.engine.store.contract import NAME_KEPT_MS, Document, ExecutionFilter, ExecutionRecord, Save, Store
-from workflows.engine.store.memory import MemoryStore
-from workflows.engine.store.schema import MIGRATIONS, StoreTooNew
-from workflows.engine.store.sqlite import SqliteStore, StoreInUse
+from asl_engine.core.history import HistoryEvent
+from asl_engine.store.contract import NAME_KEPT_MS, Document, ExecutionFilter, ExecutionRecord, Save, Store
+from asl_engine.store.memory import MemoryStore
+from asl_engine.store.schema import MIGRATIONS, StoreTooNew
+from asl_engine.store.sqlite import SqliteStore, StoreInUse
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:orders"
 

@@ -1,0 +1,175 @@
+"""The engine from the command line.
+
+::
+
+    asl-engine run FILE.asl.json --input '{"report_id": 1}' [--tasks package.module:mapping]
+    asl-engine serve --port 8083 --db FILE [--skippable]
+
+``run`` prints the history as it goes and exits 0 for SUCCEEDED, 1 for FAILED, 3 for TIMED_OUT, 4 for
+ABORTED; 2 says that it could not begin, and why. ``serve`` ends at SIGTERM or SIGINT with 0.
+"""
+
+import argparse
+import os
+import sqlite3
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from asl_engine.adapters.functions import Function
+from asl_engine.definition.diagnostics import DefinitionRefused
+from asl_engine.errors import EngineError
+from asl_engine.jsontext import Json, loads
+
+if TYPE_CHECKING:
+    from asl_engine.store.contract import Store
+
+EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "TIMED_OUT": 3, "ABORTED": 4}
+CAN_NOT_BEGIN = 2
+
+
+class CanNotBegin(Exception):
+    """The command can not do what it was told: what is wrong, and how to mend it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CanNotBegin(f"{path} can not be read: {reason}.") from None
+
+
+def _input_of(option: str) -> str:
+    """Return the input as text, of JSON or of @FILE."""
+    text = _text_of(Path(option[1:])) if option.startswith("@") else option
+    try:
+        loads(text)
+    except ValueError as error:
+        raise CanNotBegin(f"--input is not JSON: {error}. Give a JSON text, or @FILE with one.") from None
+    return text
+
+
+def _tasks_of(option: str | None) -> Mapping[str, Function]:
+    """Return the functions that perform tasks, by name or ARN, of ``module:attribute``."""
+    if option is None:
+        return {}
+    module_name, _, attribute = option.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        tasks: Json = getattr(import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CanNotBegin(f"--tasks {option}: {error}. Name a mapping as package.module:mapping.") from None
+    if not isinstance(tasks, Mapping):
+        raise CanNotBegin(f"--tasks {option} is no mapping. Map each Resource or function name to a function.")
+    return tasks
+
+
+def _run(options: argparse.Namespace) -> int:
+    from asl_engine.runner.errors import ExecutionStalled
+    from asl_engine.told_run import told_run
+
+    definition = _text_of(options.file)
+    try:
+        status = told_run(definition, _input_of(options.input), _tasks_of(options.tasks), print)
+    except DefinitionRefused as refused:
+        problems = "\n".join(f"  {problem}" for problem in refused.diagnostics)
+        raise CanNotBegin(f"{options.file} is refused:\n{problems}") from None
+    except ExecutionStalled as stalled:
+        print(stalled, file=sys.stderr)  # noqa: T201  the command's output
+        return EXIT_CODES["FAILED"]
+    return EXIT_CODES[status]
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from asl_engine.clock import SkippableClock
+    from asl_engine.server.names import Place
+    from asl_engine.server.serving import serve_until_stopped
+
+    def ready(host: str, port: int) -> None:
+        where = options.db or "memory: nothing outlives this process"
+        print(f"Step Functions on http://{host}:{port} ({where})", flush=True)  # noqa: T201  the command's output
+
+    try:
+        serve_until_stopped(
+            _store_of(options.db),
+            host=options.host,
+            port=options.port,
+            place=Place(options.region, options.account),
+            events_source=options.status_events,
+            ready=ready,
+            clock=SkippableClock() if options.skippable else None,
+        )
+    except OSError as error:
+        reason = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
+        address = f"{options.host}:{options.port}"
+        raise CanNotBegin(f"Can not listen on {address}: {reason}. Choose another --port or --host.") from None
+    return 0
+
+
+def _store_of(database: Path | None) -> "Store":
+    from asl_engine.server.serving import open_store
+
+    try:
+        return open_store(database)
+    except EngineError as error:
+        raise CanNotBegin(str(error)) from None
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CanNotBegin(f"{database} can not be used: {reason}. Name a file this user may write.") from None
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return port
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="asl-engine", description="AWS Step Functions, embedded.")
+    commands = parser.add_subparsers(required=True, metavar="run | serve")
+    run = commands.add_parser("run", help="run one definition to its end and print its history")
+    run.add_argument("file", type=Path, metavar="FILE", help="the definition, .asl.json")
+    run.add_argument("--input", default="{}", metavar="JSON|@FILE", help="the execution's input (default {})")
+    run.add_argument("--tasks", metavar="MODULE:MAPPING", help="functions that perform tasks, by Resource or name")
+    run.set_defaults(command=_run)
+    serve = commands.add_parser("serve", help="answer the Step Functions API until SIGTERM or SIGINT")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=_port, default=8083, help="the port (default 8083, 0 for any free one)")
+    serve.add_argument("--db", type=Path, metavar="FILE", help="the SQLite database (default: memory)")
+    serve.add_argument("--region", default="us-east-1", help="of requests without credentials (default us-east-1)")
+    serve.add_argument("--account", default="000000000000", help="of access keys that are no account's number")
+    serve.add_argument(
+        "--status-events",
+        metavar="SOURCE",
+        help="put status-change events of this source (AWS: aws.states) on the default event bus",
+    )
+    serve.add_argument("--skippable", action="store_true", help="let the operation SkipTime move the time, for tests")
+    serve.set_defaults(command=_serve)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except CanNotBegin as problem:
+        print(problem.problem, file=sys.stderr)  # noqa: T201  the command's output
+        return CAN_NOT_BEGIN
+    return code
+
+
+def _exit() -> NoReturn:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _exit()

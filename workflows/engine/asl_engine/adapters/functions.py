@@ -1,0 +1,84 @@
+"""Performs tasks by functions of this process, found by name: in tests, and where there is no AWS at all."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from asl_engine.adapters.documents import sdk_metadata
+from asl_engine.adapters.performer import Ended, TaskCall, TaskError
+from asl_engine.adapters.resources import Kind, parse_resource
+from asl_engine.errors import RUNTIME
+from asl_engine.jsontext import Json, dumps, loads
+
+type Function = Callable[[Json], Json]
+
+
+class FunctionPerformer:
+    """Functions by their ARN, by a Lambda function's name, or by any text that a Resource may be.
+
+    A function gets the payload and returns the result, both as JSON values of its own. What it raises
+    fails the task as a Python function on Lambda does: the class's name, and a JSON cause. A TaskError
+    goes through, and so does what has Ended a .waitForTaskToken task at once.
+    """
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self._functions = functions
+
+    def finds(self, call: TaskCall) -> bool:
+        """Return whether one of the functions performs this task."""
+        return self._find(call) is not None
+
+    def perform(self, call: TaskCall) -> Json:
+        """Call the function and return its result; of ``lambda:invoke``, AWS's envelope around it."""
+        function = self._find(call)
+        if function is None:
+            raise TaskError(RUNTIME, f"There is no function for the resource '{call.resource}'.", "schedule")
+        invokes = _is_invoke(call)
+        result = _call(function, call.parameters.get("Payload", {}) if invokes else call.parameters)
+        if not invokes or isinstance(result, Ended):
+            return result
+        return {
+            "ExecutedVersion": "$LATEST",
+            "Payload": result,
+            **sdk_metadata([], 200, str(uuid4())),
+            "StatusCode": 200,
+        }
+
+    def _find(self, call: TaskCall) -> Function | None:
+        names = [call.resource]
+        target = str(call.parameters.get("FunctionName", "")) if _is_invoke(call) else call.resource
+        resource = parse_resource(target)
+        if resource.kind is Kind.FUNCTION:
+            names += [target, target.removesuffix(":" + resource.name.partition(":")[2])]
+            names += [resource.name, resource.name.split(":")[0]]
+        elif _is_invoke(call):
+            names += [target, target.split(":")[0]]
+        return next((self._functions[name] for name in names if name in self._functions), None)
+
+
+def _is_invoke(call: TaskCall) -> bool:
+    resource = parse_resource(call.resource)
+    is_invoke = (resource.kind, resource.service, resource.action) == (Kind.SERVICE, "lambda", "invoke")
+    return is_invoke and isinstance(call.parameters, dict)
+
+
+def _call(function: Function, payload: Json) -> Json:
+    """Return a function's JSON value, or Ended with one."""
+    # Through text both ways, so that neither side can change the other's value.
+    try:
+        result = function(loads(dumps(payload)))
+    except TaskError:
+        raise
+    except Exception as error:
+        # The first frame is ours, not the function's.
+        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
+        raise _failed(type(error).__name__, str(error), frames) from error
+    try:
+        return Ended(loads(dumps(result.output))) if isinstance(result, Ended) else loads(dumps(result))
+    except (TypeError, ValueError) as error:
+        raise _failed("Runtime.MarshalError", f"Unable to marshal response: {error}", []) from error
+
+
+def _failed(error: str, message: str, frames: list[str]) -> TaskError:
+    cause = {"errorMessage": message, "errorType": error, "requestId": str(uuid4()), "stackTrace": frames}
+    return TaskError(error, dumps(cause))

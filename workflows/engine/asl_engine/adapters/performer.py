@@ -1,0 +1,63 @@
+"""What performs a Task state's work: the one seam between the runner and everything outside."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from asl_engine.errors import EngineError
+from asl_engine.jsontext import Json
+
+DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """One attempt of a Task: its Resource as the definition has it, and the evaluated parameters.
+
+    ``timeout_seconds`` is the state's own limit, so that an adapter does not wait longer for an
+    answer that nobody wants any more. ``credentials`` is the state's evaluated Credentials. ``state`` names
+    the state, and ``task_token`` is the token that ends a .waitForTaskToken task.
+    """
+
+    resource: str
+    parameters: Json
+    execution_arn: str = ""
+    state_machine_arn: str = ""
+    region: str = DEFAULT_REGION
+    timeout_seconds: float | None = None
+    credentials: Json = None
+    state: str = ""
+    task_token: str | None = None
+
+
+class TaskError(EngineError):
+    """A task failed, by the error name and cause that AWS gives it.
+
+    ``phase`` tells which event of the history says so: ``schedule``, ``start``, ``submit`` (the call of
+    a .sync or .waitForTaskToken task was refused), or ``run``.
+    """
+
+    def __init__(self, error: str, cause: str | None = None, phase: str = "run") -> None:
+        super().__init__(error, cause, phase)
+        self.error, self.cause, self.phase = error, cause, phase
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.cause}" if self.cause else self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ends a .sync or .waitForTaskToken task at once, in place of the answer to submitting it: for tests."""
+
+    output: Json
+
+
+class Performer(Protocol):
+    """Performs tasks. Called from many threads at once; blocks until there is an answer."""
+
+    def perform(self, call: TaskCall) -> Json:
+        """Return the task's result, or of a .sync or .waitForTaskToken task what submitting it answered.
+
+        Raises TaskError; any other exception is a fault of the adapter. May be called again for the
+        same attempt after a crash.
+        """
+        ...

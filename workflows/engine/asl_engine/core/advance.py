@@ -1,0 +1,187 @@
+"""``advance``: from what is saved and one event to what is saved next and what to do.
+
+It runs every branch until it waits for something, within bounds. An event that is late or comes a
+second time (its token is not the one that is waited for) changes nothing, so that whoever delivers
+events need only deliver each at least once.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from asl_engine.core import events
+from asl_engine.core.closing import abort_execution, fail_for_history, time_execution_out
+from asl_engine.core.commands import ContinueLater
+from asl_engine.core.execution import GOING_ON, ROOT_ID, Branch, Execution, Phase, Status
+from asl_engine.core.redrive import redrive
+from asl_engine.core.run import HistoryFull, Run
+from asl_engine.core.states import choice, fail, map_, map_run, parallel, pass_, succeed, task, wait
+from asl_engine.core.step import Step
+from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout, heard_from, next_end_ms
+from asl_engine.core.transitions import enter
+from asl_engine.core.transitions import fail as fail_state
+from asl_engine.definition.program import Program, StateType, TaskState
+from asl_engine.errors import StateFailed
+
+# A step that takes longer than some milliseconds would keep others waiting: it stops, and goes on later.
+MAX_TRANSITIONS = 1_000
+
+_EXECUTE: dict[StateType, Callable[[Run, Branch, Any], None]] = {
+    StateType.PASS: pass_.execute,
+    StateType.TASK: task.execute,
+    StateType.CHOICE: choice.execute,
+    StateType.WAIT: wait.execute,
+    StateType.SUCCEED: succeed.execute,
+    StateType.FAIL: fail.execute,
+    StateType.PARALLEL: parallel.execute,
+    StateType.MAP: map_.execute,
+}
+
+
+def advance(
+    program: Program, execution: Execution, event: events.Event, now_ms: int, draw: Callable[[], float]
+) -> Step:
+    """Take one event in and run until every branch waits.
+
+    The execution is changed in place; ``changed`` and ``removed`` name the branches that a store has to
+    write. ``draw`` gives 0 ≤ x < 1, for jitter and ids. Raises nothing on behalf of the definition: what
+    goes wrong in a state is the execution's own failure.
+    """
+    run = Run(program, execution, now_ms, draw)
+    try:
+        _take_in(run, event)
+        if execution.status is Status.RUNNING:
+            _run_ready(run)
+    except HistoryFull:
+        fail_for_history(run)
+    return Step(execution, run.history, run.commands)
+
+
+def _take_in(run: Run, event: events.Event) -> None:
+    execution = run.execution
+    if isinstance(event, events.Redrive):
+        redrive(run, event.client_token)
+    elif execution.status is not Status.RUNNING:
+        pass  # too late
+    elif run.now_ms - execution.start_ms > MAX_OPEN_MS:
+        time_execution_out(run)
+    else:
+        _take_in_running(run, event)
+
+
+def _take_in_running(run: Run, event: events.Start | events.Continue | events.BranchEvent | events.Stop) -> None:
+    match event:
+        case events.Start():
+            _start(run)
+        case events.Continue():
+            run.ready.extend(branch for branch in run.execution.branches.values() if branch.phase in GOING_ON)
+        case events.Stop(error, cause):
+            abort_execution(run, error, cause)
+        case events.TimerFired(0, _):
+            _execution_timer(run)
+        case _:
+            branch = run.execution.branches.get(event.branch_id)
+            if branch is not None and branch.token == event.token:
+                run.touch(branch)
+                _branch_event(run, branch, event)
+
+
+def _start(run: Run) -> None:
+    execution = run.execution
+    if execution.branches or execution.next_event_id > 1:
+        return  # started already
+    root = Branch(ROOT_ID, None, (), 0, run.program.start_at, input=execution.input)
+    execution.next_branch_id = ROOT_ID + 1
+    execution.branches[root.id] = root
+    run.touch(root)
+    details = {"input": run.input_text(root)}
+    if execution.role_arn:
+        details["roleArn"] = execution.role_arn
+    run.note(0, "ExecutionStarted", details)
+    begin_execution_timeout(run)
+    run.wake(root)
+
+
+def _execution_timer(run: Run) -> None:
+    timeout_ms = run.execution.timeout_ms
+    if timeout_ms is not None and run.now_ms >= timeout_ms:
+        time_execution_out(run)
+
+
+def _branch_event(run: Run, branch: Branch, event: events.BranchEvent) -> None:
+    if isinstance(event, events.TimerFired):
+        _branch_timer(run, branch)
+        return
+    state = run.state_of(branch)
+    if isinstance(event, events.MapRunEnded):
+        if branch.phase is Phase.MAP_RUN:
+            map_run.ended(run, branch, state, event)
+    elif branch.phase is Phase.TASK:
+        _task_event(run, branch, cast("TaskState", state), event)
+    if branch.phase in GOING_ON:
+        run.wake(branch)
+
+
+def _task_event(run: Run, branch: Branch, state: TaskState, event: events.BranchEvent) -> None:
+    match event:
+        case events.TaskStarted():
+            task.started(run, branch, state, event.worker_name)
+        case events.TaskSubmitted():
+            task.submitted(run, branch, state, event.output)
+        case events.TaskSucceeded():
+            task.succeeded(run, branch, state, event.output)
+        case events.TaskFailed():
+            task.failed(run, branch, state, event)
+        case events.TaskHeartbeat():
+            heard_from(run, branch)
+
+
+def _branch_timer(run: Run, branch: Branch) -> None:
+    if branch.phase is Phase.TASK:
+        _task_timer(run, branch)
+    elif branch.phase in (Phase.WAIT, Phase.BACKOFF) and branch.wake_ms is not None:
+        if run.now_ms < branch.wake_ms:
+            run.set_timer(branch, branch.wake_ms)
+            return
+        if branch.phase is Phase.BACKOFF:
+            branch.wake_ms = None
+        branch.phase = Phase.ENTERED
+        run.wake(branch)
+
+
+def _task_timer(run: Run, branch: Branch) -> None:
+    end_ms = next_end_ms(branch)
+    if end_ms is None:
+        return
+    if run.now_ms < end_ms:
+        run.set_timer(branch, end_ms)
+        return
+    state = cast("TaskState", run.state_of(branch))
+    task.timed_out(run, branch, state, is_heartbeat=end_ms == branch.heartbeat_ms and end_ms != branch.timeout_ms)
+    if branch.phase in GOING_ON:
+        run.wake(branch)
+
+
+def _run_ready(run: Run) -> None:
+    """Run every ready branch until it waits or ends, or the step is long enough."""
+    left = MAX_TRANSITIONS
+    ready = run.ready
+    while ready:
+        branch = ready.popleft()
+        if branch.phase in GOING_ON:  # else it was aborted, or has been run, since it became ready
+            run.touch(branch)
+        while branch.phase in GOING_ON:
+            if left == 0:
+                run.commands.append(ContinueLater())
+                return
+            left -= 1
+            _transition(run, branch)
+
+
+def _transition(run: Run, branch: Branch) -> None:
+    state = run.state_of(branch)
+    if branch.phase is Phase.READY:
+        enter(run, branch, state)
+    try:
+        _EXECUTE[state.type](run, branch, state)
+    except StateFailed as failure:
+        fail_state(run, branch, state, failure)

@@ -1,0 +1,84 @@
+"""What an execution wants done: the outputs of ``advance``, performed once what it saved is on disk."""
+
+from dataclasses import dataclass
+
+from asl_engine.core.execution import Status
+from asl_engine.core.maprun import MapRunSettings
+from asl_engine.jsontext import Json
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeTask:
+    """Perform a task and report TaskStarted, then TaskSucceeded or TaskFailed with this token.
+
+    Performed again after a crash; then ``submission`` is what submitting the task has answered before, if
+    it was submitted, and only its end is to be waited for. ``resource`` is the state's Resource;
+    ``task_token`` is set for ``.waitForTaskToken`` and activities.
+    """
+
+    branch_id: int
+    token: int
+    state: str
+    resource: str
+    parameters: Json
+    task_token: str | None = None
+    timeout_seconds: int | None = None
+    heartbeat_seconds: int | None = None
+    credentials: Json = None
+    submission: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Report TimerFired with this token at the given time; branch 0 is the execution itself."""
+
+    branch_id: int
+    token: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """The task's outcome is no longer wanted (stopped, timed out, a sibling failed)."""
+
+    branch_id: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartMapRun:
+    """Start the Map Run of a distributed Map and report MapRunEnded.
+
+    ``items`` is None when the settings' reader is to read them. Performed again after a crash, when it
+    goes on with the run of that ARN.
+    """
+
+    branch_id: int
+    token: int
+    map_run_arn: str
+    items: list[Json] | None
+    settings: MapRunSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveMapRun:
+    """Run again what has failed of a Map Run that has ended, under its ARN, and report MapRunEnded."""
+
+    branch_id: int
+    token: int
+    map_run_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueLater:
+    """The step stopped for its length: report Continue soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The execution has closed."""
+
+    status: Status
+
+
+type Command = InvokeTask | SetTimer | CancelTask | StartMapRun | RedriveMapRun | ContinueLater | Finished

@@ -1,0 +1,99 @@
+"""What can happen to an execution: the inputs of ``advance``."""
+
+from dataclasses import dataclass
+
+from asl_engine.jsontext import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The execution begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on with what is ready: after a step that stopped for its length, or after a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer came due: a Wait, a back-off, a task's timeout or heartbeat, or (branch 0) the execution's own."""
+
+    branch_id: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """The task is under way (its Started event is written if it is not yet). Of an activity: who works on it."""
+
+    branch_id: int
+    token: int
+    worker_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSubmitted:
+    """The call that hands out a task token was answered; the token's owner ends the task."""
+
+    branch_id: int
+    token: int
+    output: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSucceeded:
+    """The task ended well."""
+
+    branch_id: int
+    token: int
+    output: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """The task failed. ``phase`` tells failures before it was under way: schedule, start, submit; else run."""
+
+    branch_id: int
+    token: int
+    error: str | None
+    cause: str | None
+    phase: str = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHeartbeat:
+    """The task's owner lives."""
+
+    branch_id: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class MapRunEnded:
+    """A Map Run ended: ``results`` by index, or an error."""
+
+    branch_id: int
+    token: int
+    output: Json = None
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Somebody stops the execution."""
+
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """Somebody redrives the closed execution. ``client_token`` names the request, for who sends it twice."""
+
+    client_token: str | None = None
+
+
+type BranchEvent = TimerFired | TaskStarted | TaskSubmitted | TaskSucceeded | TaskFailed | TaskHeartbeat | MapRunEnded
+type Event = Start | Continue | BranchEvent | Stop | Redrive

@@ -1,0 +1,264 @@
+"""A Map Run: the child executions of one distributed Map, as a pure state machine.
+
+The runner starts and stops the children as it is told here, and tells how each has ended. Which child
+is in which state is not saved with the Map Run: the children are executions of their own, and after a
+restart a MapRun is made anew from their statuses; for a redrive too, those that did not succeed being
+PENDING_REDRIVE. The Map's result is the outputs of those that
+succeeded, in the order of the items; a failure that is tolerated leaves nothing in it.
+https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from asl_engine.definition.program import MapState
+from asl_engine.errors import DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, StateFailed
+from asl_engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
+from asl_engine.language.env import Env
+
+# AWS: hard. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAX_CONCURRENCY = 10_000
+MAX_REDRIVES = 1_000
+
+PENDING, PENDING_REDRIVE, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED = (
+    "PENDING",
+    "PENDING_REDRIVE",
+    "RUNNING",
+    "SUCCEEDED",
+    "FAILED",
+    "TIMED_OUT",
+    "ABORTED",
+)
+_COUNTED = {
+    PENDING: "pending",
+    PENDING_REDRIVE: "pendingRedrive",
+    RUNNING: "running",
+    SUCCEEDED: "succeeded",
+    FAILED: "failed",
+    TIMED_OUT: "timedOut",
+    ABORTED: "aborted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """ItemBatcher, evaluated."""
+
+    max_items: int | None
+    max_bytes: int | None
+    batch_input: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapRunSettings:
+    """What a distributed Map evaluates before its Map Run starts. ``input`` is what ItemSelector looks at.
+
+    ``reader`` and ``writer`` have ``resource``, ``parameters`` and ``config``. ``route`` and ``state`` lead
+    to the Map state within the whole program.
+    """
+
+    state: str
+    route: tuple[tuple[str, int], ...]
+    express: bool
+    max_concurrency: int
+    tolerated_failure_count: int | None
+    tolerated_failure_percentage: float | None
+    reader: dict[str, Json] | None
+    batcher: BatchSettings | None
+    writer: dict[str, Json] | None
+    input: Json
+    raw_input: Json
+    context: Mapping[str, Json]
+    variables: Mapping[str, Json]
+
+
+class Child(NamedTuple):
+    """One child execution to be: its input, how many items that holds, and the context object's Map.Item."""
+
+    input: Json
+    item_count: int
+    item: Json
+
+
+class Ended(NamedTuple):
+    """How a Map Run has ended: by its status, and if that is FAILED an error and a cause."""
+
+    status: str
+    error: str | None = None
+    cause: str | None = None
+
+
+class MapRunStep(NamedTuple):
+    """What to do: children to start and to stop by number, and how the Map Run has ended, once it has."""
+
+    start: list[int]
+    stop: list[int]
+    ended: Ended | None = None
+
+
+@dataclass(slots=True)
+class MapRun:
+    """The counts and the turn-taking of one Map Run; after a restart or a redrive, from its children's ``statuses``."""
+
+    max_concurrency: int
+    tolerated_failure_count: int | None
+    tolerated_failure_percentage: float | None
+    item_counts: list[int]  # of each child: the items in its input
+    statuses: list[str] = field(default_factory=list)
+    is_aborted: bool = False
+    redrive_count: int = 0
+    is_failing: bool = False
+    _next: int = 0
+    _items: dict[str, int] = field(default_factory=dict)  # status -> items
+    _executions: dict[str, int] = field(default_factory=dict)  # status -> children
+
+    def __post_init__(self) -> None:
+        self.statuses = self.statuses or [PENDING] * len(self.item_counts)
+        self._items, self._executions = dict.fromkeys(_COUNTED, 0), dict.fromkeys(_COUNTED, 0)
+        for status, count in zip(self.statuses, self.item_counts, strict=True):
+            self._items[status] += count
+            self._executions[status] += 1
+        self.is_failing = self._exceeds_tolerance()
+
+    def begin(self) -> MapRunStep:
+        """Return the children to start first, or next after a restart. A Map Run without any ends at once."""
+        if self.is_failing or self.is_aborted:
+            return MapRunStep([], self._running(), self._end())
+        return MapRunStep(self._take_next(), [], self._end())
+
+    def child_ended(self, number: int, status: str) -> MapRunStep:
+        """Take note of how a child has ended. One that has ended before changes nothing."""
+        if self.statuses[number] != RUNNING:
+            return MapRunStep([], [])
+        self._set(number, status)
+        stop: list[int] = []
+        if not self.is_failing and self._exceeds_tolerance():
+            self.is_failing = True
+            stop = self._running()
+        start = [] if self.is_failing or self.is_aborted else self._take_next()
+        return MapRunStep(start, stop, self._end())
+
+    def abort(self) -> MapRunStep:
+        """Stop: the parent does not want the Map Run any more."""
+        self.is_aborted = True
+        return MapRunStep([], self._running(), self._end())
+
+    def item_count(self) -> dict[str, int]:
+        """Return DescribeMapRun's itemCounts, but for what only the writer of results knows."""
+        return self._counts(self._items)
+
+    def execution_count(self) -> dict[str, int]:
+        """Return DescribeMapRun's executionCounts, but for what only the writer of results knows."""
+        return self._counts(self._executions)
+
+    def _counts(self, by_status: dict[str, int]) -> dict[str, int]:
+        return {_COUNTED[status]: count for status, count in by_status.items()} | {"total": sum(by_status.values())}
+
+    def _set(self, number: int, status: str) -> None:
+        before, items = self.statuses[number], self.item_counts[number]
+        self._items[before] -= items
+        self._executions[before] -= 1
+        self.statuses[number] = status
+        self._items[status] += items
+        self._executions[status] += 1
+
+    def _running(self) -> list[int]:
+        return [number for number, status in enumerate(self.statuses) if status == RUNNING]
+
+    def _take_next(self) -> list[int]:
+        start = []
+        limit = min(self.max_concurrency or MAX_CONCURRENCY, MAX_CONCURRENCY)
+        while self._executions[RUNNING] < limit and self._next < len(self.statuses):
+            if self.statuses[self._next] in (PENDING, PENDING_REDRIVE):
+                self._set(self._next, RUNNING)
+                start.append(self._next)
+            self._next += 1
+        return start
+
+    def _exceeds_tolerance(self) -> bool:
+        failed = self._items[FAILED] + self._items[TIMED_OUT] + self._items[ABORTED]
+        count, percentage = self.tolerated_failure_count, self.tolerated_failure_percentage
+        if count is None and percentage is None:
+            return failed > 0
+        if count is not None and failed > count:
+            return True
+        return percentage is not None and failed * 100 > percentage * sum(self.item_counts)
+
+    def _end(self) -> Ended | None:
+        if self._executions[RUNNING]:
+            return None
+        if self.is_aborted:
+            return Ended(ABORTED)
+        if self.is_failing:
+            return Ended(
+                FAILED, EXCEED_TOLERATED_FAILURE_THRESHOLD, "The specified tolerated failure threshold was exceeded"
+            )
+        return None if self._executions[PENDING] or self._executions[PENDING_REDRIVE] else Ended(SUCCEEDED)
+
+
+# --- what the children get ---
+
+
+def children_of(
+    state: MapState, settings: MapRunSettings, items: Iterable[Json], draw: Callable[[], float], now_ms: int
+) -> list[Child]:
+    """Return the child executions for the items: each one's input selected, then batched.
+
+    Raises StateFailed where an item can not be selected or is larger than a child's input may be.
+    """
+    singles = [_child(state, settings, index, item, draw, now_ms) for index, item in enumerate(items)]
+    return singles if settings.batcher is None else batched(singles, settings.batcher)
+
+
+def _child(
+    state: MapState, settings: MapRunSettings, index: int, item: Json, draw: Callable[[], float], now_ms: int
+) -> Child:
+    about = {"Index": index, "Value": item, "Source": _source(settings.reader)}
+    if state.item_selector is None:
+        return Child(item, 1, about)
+    context = {**settings.context, "Map": {"Item": about}}
+    env = Env(
+        input=settings.input,
+        context=context,
+        variables=settings.variables,
+        states={"input": settings.raw_input, "context": context},
+        random=draw,
+        uuid=lambda: _uuid(draw),
+        now_ms=now_ms,
+    )
+    return Child(state.item_selector.evaluate(env), 1, about)
+
+
+def _source(reader: dict[str, Json] | None) -> str:
+    """Return where the items come from, as the context object's Map.Item.Source has it."""
+    if reader is None:
+        return "STATE_DATA"
+    parameters = reader.get("parameters") or {}
+    parts = [parameters[name] for name in ("Bucket", "Key") if name in parameters]
+    return "s3://" + "/".join(map(str, parts))
+
+
+def _uuid(draw: Callable[[], float]) -> str:
+    return str(UUID(int=int(draw() * (1 << 53)) << 75 | int(draw() * (1 << 53)) << 22, version=4))
+
+
+def batched(singles: list[Child], batcher: BatchSettings) -> list[Child]:
+    """Return the items put together, each batch as large as both of the batcher's limits let it be."""
+    frame: dict[str, Any] = {} if batcher.batch_input is None else {"BatchInput": batcher.batch_input}
+    empty_size = size_bytes(dumps({**frame, "Items": []}))
+    max_items = batcher.max_items or len(singles) or 1
+    max_bytes = min(batcher.max_bytes or MAX_DATA_BYTES, MAX_DATA_BYTES)
+    batches: list[list[Json]] = []
+    room = -1
+    for single in singles:
+        size = size_bytes(dumps(single.input)) + 1  # and a comma
+        if not batches or len(batches[-1]) >= max_items or size > room:
+            batches.append([])
+            room = max_bytes - empty_size + 1
+        if size > room:
+            raise StateFailed(DATA_LIMIT_EXCEEDED, "An item is larger than a batch may be.")
+        room -= size
+        batches[-1].append(single.input)
+    return [Child({**frame, "Items": batch}, len(batch), {"Index": index}) for index, batch in enumerate(batches)]

@@ -1,0 +1,122 @@
+"""Redrive: a closed execution goes on where it stood.
+
+What reruns is every state with an Entered event and no Exited one. Finished states, branches and
+iterations keep their results; retriers count from 0 and timeouts begin anew.
+https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+"""
+
+from enum import StrEnum
+
+from asl_engine.core.children import begin_pending
+from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
+from asl_engine.core.run import MAX_EVENTS, Run
+from asl_engine.core.states.map_run import redrive_map_run
+from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout
+from asl_engine.core.transitions import fail, join
+from asl_engine.definition.program import State, StateType
+from asl_engine.errors import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailed
+
+_DAY_MS = 86_400_000
+_REDRIVABLE_MS = 14 * _DAY_MS  # since the execution closed
+# AWS: the last ten successful redrives' tokens hold, each for a quarter of an hour.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
+_TOKENS_KEPT, _TOKEN_MS = 10, 900_000
+_LAUNCHED_MS = 1_700_006_400_000  # 2023-11-15, when AWS began to keep what a redrive needs
+
+
+class RedriveStatus(StrEnum):
+    """Whether an execution may be redriven, as DescribeExecution spells it."""
+
+    REDRIVABLE = "REDRIVABLE"
+    NOT_REDRIVABLE = "NOT_REDRIVABLE"
+    REDRIVABLE_BY_MAP_RUN = "REDRIVABLE_BY_MAP_RUN"
+
+
+def redrive_status(execution: Execution, now_ms: int, history_length: int) -> tuple[RedriveStatus, str | None]:
+    """Return whether an execution may be redriven, and AWS's reason where it may not.
+
+    One reason only the machine's owner knows: "State machine is in DELETING status".
+    """
+    reason = _reason_against(execution, now_ms, history_length)
+    if reason is not None:
+        return RedriveStatus.NOT_REDRIVABLE, reason
+    if execution.map_run_arn is not None:
+        return RedriveStatus.REDRIVABLE_BY_MAP_RUN, None
+    return RedriveStatus.REDRIVABLE, None
+
+
+def _reason_against(execution: Execution, now_ms: int, history_length: int) -> str | None:
+    if execution.status in (Status.RUNNING, Status.SUCCEEDED, Status.PENDING_REDRIVE):
+        return f"Execution is {execution.status} and cannot be redriven"
+    if execution.start_ms < _LAUNCHED_MS:
+        return "Execution was started before the launch of RedriveExecution"
+    if history_length >= MAX_EVENTS - 1:
+        return "Execution history event limit exceeded"
+    if now_ms - execution.start_ms > MAX_OPEN_MS:
+        return "Execution has exceeded the max execution time"
+    if execution.stop_ms is not None and now_ms - execution.stop_ms > _REDRIVABLE_MS:
+        return "Execution redrivable period exceeded"
+    return None
+
+
+def redriven_ms(execution: Execution, client_token: str | None, now_ms: int) -> int | None:
+    """Return when a request with this token has redriven the execution, or None if it is to redrive it now."""
+    for token, at_ms in execution.redrive_tokens:
+        if token == client_token and now_ms - at_ms < _TOKEN_MS:
+            return at_ms
+    return None
+
+
+def redrive(run: Run, client_token: str | None) -> None:
+    """Let a closed execution go on. Nothing changes where redrive_status says that it may not."""
+    execution = run.execution
+    root = execution.branches.get(ROOT_ID)
+    if root is None or _reason_against(execution, run.now_ms, execution.next_event_id - 1) is not None:
+        return
+    execution.status, execution.stop_ms = Status.RUNNING, None
+    execution.error = execution.cause = None
+    execution.redrive_count += 1
+    execution.redrive_ms = run.now_ms
+    if client_token is not None:
+        execution.redrive_tokens = [*execution.redrive_tokens, (client_token, run.now_ms)][-_TOKENS_KEPT:]
+    details = {"redriveCount": execution.redrive_count}
+    redriven_id = run.note(execution.next_event_id - 1, "ExecutionRedriven", details)
+    begin_execution_timeout(run)
+    _resume(run, root, redriven_id)
+
+
+def _resume(run: Run, branch: Branch, redriven_id: int) -> None:
+    """Let a branch that is not done go on, and those below it."""
+    state = run.state_of(branch)
+    failed_by = branch.error
+    branch.error = branch.cause = None
+    branch.retries = {}
+    branch.last_event_id = redriven_id
+    run.touch(branch)
+    whole = failed_by == DATA_LIMIT_EXCEEDED
+    if branch.child_count and not whole:
+        _resume_children(run, branch, state, redriven_id)
+    elif branch.map_run_arn is not None and not whole and failed_by != RUNTIME:
+        redrive_map_run(run, branch)
+    else:
+        run.remove_children(branch)
+        was_entered = branch.entered_event_id and state.type is not StateType.FAIL
+        branch.phase = Phase.ENTERED if was_entered else Phase.READY
+        run.wake(branch)
+
+
+def _resume_children(run: Run, parent: Branch, state: State, redriven_id: int) -> None:
+    children = [child for child in run.children_of(parent) if child.phase is not Phase.DONE]
+    parent.phase = Phase.CHILDREN
+    parent.child_left, parent.child_running, parent.child_next = len(children), 0, 0
+    if not children:  # all have ended well, and the state failed after that: it is left again
+        join(run, parent, state)
+        return
+    for child in children:
+        if child.phase is not Phase.PENDING:
+            parent.child_running += 1
+            _resume(run, child, redriven_id)
+    try:
+        begin_pending(run, parent, state, redriven_id)
+    except StateFailed as failure:
+        fail(run, parent, state, failure)

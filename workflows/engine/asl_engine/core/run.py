@@ -1,0 +1,180 @@
+"""One call of ``advance`` under way: the execution it works on, and what it has written and commanded so far."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from asl_engine.core.commands import CancelTask, Command, SetTimer
+from asl_engine.core.execution import Branch, Execution, Phase
+from asl_engine.core.history import HistoryEvent
+from asl_engine.definition.program import MapState, ParallelState, Program, State
+from asl_engine.jsontext import Json, dumps
+
+# AWS: hard. At 24,999 events only one that closes the execution still fits.
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAX_EVENTS = 25_000
+PROCESSOR = -1  # in a route: a Map's item processor, where a Parallel's branch has its number
+
+_CLOSING = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"})
+
+
+class HistoryFull(Exception):
+    """The history has no room for another event that does not close the execution."""
+
+
+class Run:
+    """What one step has done so far. Lives as long as one call of ``advance``."""
+
+    __slots__ = (
+        "_text",
+        "_value",
+        "commands",
+        "draw",
+        "execution",
+        "history",
+        "max_events",
+        "now_ms",
+        "program",
+        "programs",
+        "ready",
+    )
+
+    def __init__(self, program: Program, execution: Execution, now_ms: int, draw: Callable[[], float]) -> None:
+        self.program, self.execution, self.now_ms, self.draw = program, execution, now_ms, draw
+        self.history: list[HistoryEvent] = []
+        self.commands: list[Command] = []
+        self.ready: deque[Branch] = deque()
+        self.programs: dict[tuple[tuple[str, int], ...], Program] = {(): program}
+        self._value: Json = None
+        self._text = "null"
+        self.max_events = 1 << 62 if execution.express else MAX_EVENTS  # an Express history has no limit
+
+    # --- history ---
+
+    def note(self, previous_id: int, kind: str, details: dict[str, Any] | None = None) -> int:
+        """Write an event that no later one follows by itself; return its id."""
+        execution = self.execution
+        event_id = execution.next_event_id
+        if event_id >= self.max_events and kind not in _CLOSING:
+            raise HistoryFull
+        execution.next_event_id = event_id + 1
+        self.history.append(HistoryEvent(event_id, previous_id, kind, self.now_ms, {} if details is None else details))
+        return event_id
+
+    def emit(self, branch: Branch, kind: str, details: dict[str, Any] | None = None) -> int:
+        """Write the branch's next event; return its id."""
+        event_id = branch.last_event_id = self.note(branch.last_event_id, kind, details)
+        return event_id
+
+    # --- programs ---
+
+    def program_of(self, branch: Branch) -> Program:
+        """Return the program that a branch runs in."""
+        found = self.programs.get(branch.route)
+        return found if found is not None else self._resolve(branch.route)
+
+    def _resolve(self, route: tuple[tuple[str, int], ...]) -> Program:
+        program = self.program
+        for name, number in route:
+            state = program.states[name]
+            if isinstance(state, MapState):
+                program = state.processor
+            elif isinstance(state, ParallelState):
+                program = state.branches[number]
+        self.programs[route] = program
+        return program
+
+    def state_of(self, branch: Branch) -> State:
+        """Return the state that a branch is in, or about to enter."""
+        return self.program_of(branch).states[branch.state]
+
+    # --- branches ---
+
+    def touch(self, branch: Branch) -> None:
+        """Have the branch saved with this step."""
+        self.execution.changed.add(branch.id)
+
+    def wake(self, branch: Branch) -> None:
+        """Let a branch go on within this step."""
+        self.ready.append(branch)
+
+    def add_children(self, parent: Branch, routes: list[tuple[tuple[str, int], ...]]) -> list[Branch]:
+        """Add one pending branch per route, with consecutive ids."""
+        execution = self.execution
+        first = execution.next_branch_id
+        execution.next_branch_id = first + len(routes)
+        children = []
+        for index, route in enumerate(routes):
+            child = Branch(
+                first + index, parent.id, route, index, self._start_of(route), Phase.PENDING, variables=parent.variables
+            )
+            execution.branches[child.id] = child
+            children.append(child)
+        execution.changed.update(range(first, first + len(routes)))
+        parent.first_child_id, parent.child_count = first, len(routes)
+        return children
+
+    def _start_of(self, route: tuple[tuple[str, int], ...]) -> str:
+        found = self.programs.get(route)
+        return (found if found is not None else self._resolve(route)).start_at
+
+    def children_of(self, parent: Branch) -> list[Branch]:
+        """Return a branch's children, in order."""
+        first, branches = parent.first_child_id, self.execution.branches
+        return [branches[child_id] for child_id in range(first, first + parent.child_count)]
+
+    def remove_children(self, parent: Branch) -> None:
+        """Forget a branch's children, and theirs."""
+        execution = self.execution
+        for child in self.children_of(parent):
+            if child.child_count:
+                self.remove_children(child)
+            del execution.branches[child.id]
+            execution.changed.discard(child.id)
+            execution.removed.add(child.id)
+        parent.first_child_id = parent.child_count = parent.child_next = parent.child_running = parent.child_left = 0
+
+    # --- commands ---
+
+    def new_token(self, branch: Branch) -> int:
+        """Give the branch a token that nothing earlier has."""
+        execution = self.execution
+        branch.token = execution.next_token
+        execution.next_token += 1
+        return branch.token
+
+    def set_timer(self, branch: Branch, at_ms: int) -> None:
+        """Command a timer for what the branch waits for now."""
+        self.commands.append(SetTimer(branch.id, branch.token, at_ms))
+
+    def cancel(self, branch: Branch) -> None:
+        """Command that the branch's task, if one is out, be given up."""
+        if branch.phase in (Phase.TASK, Phase.MAP_RUN):
+            self.commands.append(CancelTask(branch.id, branch.token))
+
+    # --- values ---
+
+    def text(self, value: Json) -> str:
+        """Return a value as JSON. A value asked for twice in a row is written once."""
+        if value is not self._value:
+            self._value, self._text = value, dumps(value)
+        return self._text
+
+    def input_text(self, branch: Branch) -> str:
+        """Return the branch's input as JSON, written once."""
+        text = branch.input_text
+        if text is None:
+            text = branch.input_text = self.text(branch.input)
+        return text
+
+    def draw_uuid(self) -> str:
+        """Return a version 4 UUID made of what ``draw`` gives."""
+        high, low = int(self.draw() * (1 << 53)), int(self.draw() * (1 << 53))
+        spread = int(self.draw() * (1 << 22))
+        return str(UUID(int=high << 75 | low << 22 | spread, version=4))
+
+
+def value_text(value: Json) -> str:
+    """Return a value as AWS shows it within a cause: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else dumps(value)

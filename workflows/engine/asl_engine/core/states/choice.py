@@ -1,0 +1,31 @@
+"""Choice: the first rule that holds says where to go.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
+"""
+
+from asl_engine.core.context import StateEnv
+from asl_engine.core.data import outcome_of_passing, selected_input
+from asl_engine.core.execution import Branch
+from asl_engine.core.run import Run
+from asl_engine.core.transitions import leave
+from asl_engine.definition.program import ChoiceState
+from asl_engine.errors import RUNTIME, StateFailed
+
+
+def execute(run: Run, branch: Branch, state: ChoiceState) -> None:
+    """Leave the state by the first rule that holds, or by Default."""
+    value = branch.input if state.jsonata else selected_input(run, branch, state)
+    env = StateEnv(run, branch, value)
+    for rule in state.choices:
+        if rule.condition.holds(env):
+            outcome = outcome_of_passing(run, branch, state, value, rule.assign, rule.output)
+            leave(run, branch, state, outcome, rule.next)
+            return
+    if state.default is None:
+        # https://docs.aws.amazon.com names States.NoChoiceMatched; what AWS writes is this.
+        raise StateFailed(
+            RUNTIME,
+            "Failed to transition out of the state. The state does not point to a next state.",
+            headed=True,
+        )
+    leave(run, branch, state, outcome_of_passing(run, branch, state, value, state.assign, state.output), state.default)

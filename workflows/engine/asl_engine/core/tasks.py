@@ -1,0 +1,91 @@
+"""How a task's life is told in the history: by its Resource, three families of events.
+
+A function's ARN: LambdaFunction…; an activity's: Activity…; an integration: Task…, with the resource
+and its type in each. Anything else is a function of this process by its name, told as a function is.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from asl_engine.jsontext import Json
+
+_INTEGRATION = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:(?P<type>(?:aws-sdk:)?[^:]+):(?P<name>.+)")
+_PART_SEPARATOR = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFamily:
+    """One of the three families. ``common`` is in every event of an integration's task."""
+
+    prefix: str  # LambdaFunction, Activity or Task
+    resource: str
+    common: dict[str, str]
+
+    @property
+    def is_activity(self) -> bool:
+        """Whether a worker asks for the task."""
+        return self.prefix == "Activity"
+
+    @property
+    def is_integration(self) -> bool:
+        """Whether the events are Task… ones."""
+        return self.prefix == "Task"
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether the task ends by its token: a callback, or an activity."""
+        return self.is_activity or self.resource.endswith(".waitForTaskToken")
+
+    def scheduled(self, parameters: str, region: str) -> dict[str, Any]:
+        """Return the details of the Scheduled event."""
+        if self.is_integration:
+            return {**self.common, "region": region, "parameters": parameters}
+        return {"resource": self.resource, "input": parameters}
+
+    def event(self, **details: Json) -> dict[str, Any]:
+        """Return the details of another event, those that are None left out."""
+        present = {key: value for key, value in details.items() if value is not None}
+        return {**self.common, **present} if self.common else present
+
+    def failed(self, phase: str) -> str:
+        """Return the type of the event that tells a failure in this phase: schedule, start, submit or run."""
+        if (
+            phase == "run"
+            or (self.is_integration and phase == "schedule")
+            or (self.is_activity and phase != "schedule")
+        ):
+            return f"{self.prefix}Failed"
+        if phase == "submit" and not self.is_integration:
+            return f"{self.prefix}Failed"
+        return f"{self.prefix}{phase.capitalize()}Failed"
+
+
+@lru_cache(maxsize=1024)
+def family_of(resource: str) -> TaskFamily:
+    """Return the family of events for a state's Resource."""
+    found = _INTEGRATION.fullmatch(resource)
+    if found is None:
+        return TaskFamily("LambdaFunction", resource, {})
+    if found["type"] == "activity":
+        return TaskFamily("Activity", resource, {})
+    return TaskFamily("Task", resource, {"resourceType": found["type"], "resource": found["name"]})
+
+
+def task_token(execution_arn: str, branch_id: int, token: int, secret: int) -> str:
+    """Return the text that ends a task from outside. It names the task, so that none has to be looked up."""
+    parts = (execution_arn, str(branch_id), str(token), f"{secret:x}")
+    return base64.urlsafe_b64encode(_PART_SEPARATOR.join(parts).encode()).decode()
+
+
+def read_task_token(text: str) -> tuple[str, int, int]:
+    """Return a task token's execution ARN, branch id and token. Raises ValueError for what is no task token.
+
+    Whether it is the very token that was given out only the branch can tell (``Branch.task_token``).
+    """
+    execution_arn, branch_id, token, _ = (
+        base64.b64decode(text, altchars=b"-_", validate=True).decode().split(_PART_SEPARATOR)
+    )
+    return execution_arn, int(branch_id), int(token)

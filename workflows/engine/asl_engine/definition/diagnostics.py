@@ -1,0 +1,60 @@
+"""What is wrong with a definition, and how AWS says it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from asl_engine.errors import EngineError
+
+SCHEMA_VALIDATION_FAILED = "SCHEMA_VALIDATION_FAILED"
+INVALID_LABEL_NAME = "INVALID_LABEL_NAME"
+ERROR, WARNING = "ERROR", "WARNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem: where, what, and how to mend it.
+
+    ``code``, ``location`` and ``message`` are those of ValidateStateMachineDefinition: a location is a JSON
+    Pointer but for its indices, which AWS writes in brackets (``/States/Pick/Choices[0]/Next``), and empty
+    for a problem of the whole. ``remedy`` is ours.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinitionDiagnostic.html
+    """
+
+    code: str
+    message: str
+    location: str
+    remedy: str = ""
+    severity: str = ERROR
+
+    def __str__(self) -> str:
+        return f"{self.location or '/'}: {self.message.rstrip().rstrip('.')}. {self.remedy}".rstrip()
+
+    def answer(self) -> dict[str, str]:
+        """Return the diagnostic as ValidateStateMachineDefinition answers it."""
+        answer = {"severity": self.severity, "code": self.code, "message": self.message}
+        return answer | {"location": self.location} if self.location else answer
+
+
+def errors_of(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return those that a machine can not be created with."""
+    return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR]
+
+
+def refusal_text(diagnostics: Sequence[Diagnostic], definition: str) -> str:
+    """Return the message of CreateStateMachine's InvalidDefinition for the errors of a definition."""
+    errors = errors_of(diagnostics)
+    if errors and errors[0].code == INVALID_LABEL_NAME:  # so recorded: a label's text stands outside the list
+        return f"Error=ValueError Args=[{errors[0].message!r}] in definition '{definition}'."
+    listed = (f"{error.code}: {error.message.rstrip()} at {error.location or 'null'}" for error in errors)
+    return f"Invalid State Machine Definition: '{', '.join(listed)}'"
+
+
+class DefinitionRefused(EngineError):
+    """A definition breaks rules of the language: every problem, each with a JSON Pointer and a remedy."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__(diagnostics)
+        self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.diagnostics))

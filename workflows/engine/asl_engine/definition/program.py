@@ -1,0 +1,206 @@
+"""A definition compiled: what the core runs. Programs are frozen and shared by executions."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from asl_engine.jsontext import Json
+from asl_engine.language.protocols import Condition, Expression, Path
+
+
+class StateType(StrEnum):
+    """The eight types of state."""
+
+    TASK = "Task"
+    PASS = "Pass"  # noqa: S105  the name of a type of state
+    CHOICE = "Choice"
+    WAIT = "Wait"
+    SUCCEED = "Succeed"
+    FAIL = "Fail"
+    PARALLEL = "Parallel"
+    MAP = "Map"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """One entry of Retry. Times in seconds; ``jitter`` is JitterStrategy FULL."""
+
+    error_equals: tuple[str, ...]
+    interval_seconds: float = 1
+    max_attempts: int = 3
+    backoff_rate: float = 2.0
+    max_delay_seconds: float | None = None
+    jitter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catcher:
+    """One entry of Catch. ``result_path`` None means "$"; ``discard`` is ResultPath null."""
+
+    error_equals: tuple[str, ...]
+    next: str
+    result_path: Path | None = None
+    discard: bool = False
+    assign: Expression | None = None
+    output: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What every type of state has. A field that the definition leaves out is None.
+
+    ``input_path``/``output_path`` None is "$"; the ``discard_…`` flags are an explicit null.
+    ``parameters`` is JSONPath's Parameters or JSONata's Arguments; ``fields`` in ``raw`` is the JSON.
+    """
+
+    name: str
+    type: StateType
+    jsonata: bool
+    raw: Json = field(repr=False)
+    next: str | None = None
+    input_path: Path | None = None
+    discard_input: bool = False
+    output_path: Path | None = None
+    discard_output: bool = False
+    parameters: Expression | None = None
+    result_selector: Expression | None = None
+    result_path: Path | None = None
+    discard_result: bool = False
+    assign: Expression | None = None
+    output: Expression | None = None
+    retry: tuple[Retrier, ...] = ()
+    catch: tuple[Catcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassState(State):
+    """Pass: ``has_result`` tells a Result of null from none."""
+
+    result: Json = None
+    has_result: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState(State):
+    """Task. Times in seconds: a number, or an expression (…Path, or JSONata) that gives one."""
+
+    resource: str
+    timeout_seconds: int | None = None
+    timeout_expression: Expression | None = None
+    heartbeat_seconds: int | None = None
+    heartbeat_expression: Expression | None = None
+    credentials: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceRule:
+    """One entry of Choices."""
+
+    condition: Condition
+    next: str
+    assign: Expression | None = None
+    output: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceState(State):
+    """Choice."""
+
+    choices: tuple[ChoiceRule, ...]
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitState(State):
+    """Wait: exactly one of the four is there. Expressions are paths, or JSONata in Seconds or Timestamp."""
+
+    seconds: int | None = None
+    seconds_expression: Expression | None = None
+    timestamp: str | None = None
+    timestamp_expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SucceedState(State):
+    """Succeed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailState(State):
+    """Fail: texts, or expressions that give them."""
+
+    error: str | None = None
+    error_expression: Expression | None = None
+    cause: str | None = None
+    cause_expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelState(State):
+    """Parallel."""
+
+    branches: tuple["Program", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemReader:
+    """Where a distributed Map's items come from."""
+
+    resource: str
+    parameters: Expression | None = None
+    config: Json = None
+    max_items_expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemBatcher:
+    """How items are put together into one child's input."""
+
+    batch_input: Expression | None = None
+    max_items: int | None = None
+    max_items_expression: Expression | None = None
+    max_bytes: int | None = None
+    max_bytes_expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultWriter:
+    """Where a distributed Map's results go."""
+
+    resource: str | None = None
+    parameters: Expression | None = None
+    config: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapState(State):
+    """Map. ``item_selector`` is ItemSelector, or Parameters of the older form (``legacy_parameters``)."""
+
+    processor: "Program"
+    distributed: bool = False
+    express_children: bool = False
+    legacy_iterator: bool = False
+    legacy_parameters: bool = False
+    label: str | None = None
+    items_path: Path | None = None
+    items: Expression | None = None
+    item_selector: Expression | None = None
+    item_reader: ItemReader | None = None
+    item_batcher: ItemBatcher | None = None
+    result_writer: ResultWriter | None = None
+    max_concurrency: int = 0
+    max_concurrency_expression: Expression | None = None
+    tolerated_failure_count: int | None = None
+    tolerated_failure_count_expression: Expression | None = None
+    tolerated_failure_percentage: float | None = None
+    tolerated_failure_percentage_expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A set of states with one entrance: a whole definition, a branch, or an item processor."""
+
+    start_at: str
+    states: dict[str, State]
+    timeout_seconds: int | None = None
+    comment: str | None = None
+    raw: Json = field(default=None, repr=False)

@@ -1,0 +1,99 @@
+"""The steps of a JSONPath. Each takes one value and gives the values it leads to, none where it can not be applied."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from asl_engine.jsontext import Json
+
+type Select = Callable[[Json, Json], Iterable[Json]]  # from a value, and the path's root for filters
+type Predicate = Callable[[Json, Json], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step.
+
+    ``key`` is set where it leads to one value at most: a member's name or an element's index.
+    ``aggregate`` is that of a function like ``.length()``, which takes all of what the path before
+    it leads to. ``gather`` makes one object of ``['a','b']`` at the end of a path to one value.
+    """
+
+    select: Select
+    key: str | int | None = None
+    aggregate: Callable[[Json], Json] | None = None
+    gather: Callable[[Json], Json] | None = None
+
+
+def member(name: str) -> Step:
+    """``.name`` or ``['name']``."""
+    return Step(lambda node, _root: (node[name],) if isinstance(node, dict) and name in node else (), name)
+
+
+def element(index: int) -> Step:
+    """``[0]``, or ``[-1]`` from the end."""
+    return Step(lambda node, _root: _elements(node, (index,)), index)
+
+
+def members(names: tuple[str, ...]) -> Step:
+    """``['a','b']``."""
+
+    def gather(node: Json) -> Json:
+        return {name: node[name] for name in names if name in node} if isinstance(node, dict) else {}
+
+    return Step(lambda node, _root: gather(node).values(), gather=gather)
+
+
+def elements(indices: tuple[int, ...]) -> Step:
+    """``[0,2]``."""
+    return Step(lambda node, _root: _elements(node, indices))
+
+
+def _elements(node: Json, indices: tuple[int, ...]) -> list[Json]:
+    return [node[index] for index in indices if -len(node) <= index < len(node)] if isinstance(node, list) else []
+
+
+def elements_between(start: int | None, stop: int | None) -> Step:
+    """``[1:3]``, ``[-2:]``."""
+    return Step(lambda node, _root: node[start:stop] if isinstance(node, list) else ())
+
+
+def function(aggregate: Callable[[Json], Json]) -> Step:
+    """``.length()`` and its like."""
+    return Step(lambda node, _root: (aggregate(node),), aggregate=aggregate)
+
+
+def matching(holds: Predicate) -> Step:
+    """``[?(…)]``: an array's elements that the predicate holds for; an object is taken as one element."""
+
+    def select(node: Json, root: Json) -> Iterable[Json]:
+        candidates = node if isinstance(node, list) else (node,) if isinstance(node, dict) else ()
+        return [candidate for candidate in candidates if holds(candidate, root)]
+
+    return Step(select)
+
+
+def _every(node: Json, _root: Json) -> Iterable[Json]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+def _descendants(node: Json, _root: Json) -> Iterator[Json]:
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, (dict, list)):
+            yield current
+            pending.extend(reversed(current.values() if isinstance(current, dict) else current))
+
+
+EVERY = Step(_every)  # [*] or .*
+DESCEND = Step(_descendants)  # ".." before the next step: the value itself and all in it, parents first
+
+
+def walk(steps: Iterable[Step], root: Json) -> list[Json]:
+    """Return everything the steps lead to from a root, in the document's order."""
+    nodes = [root]
+    for step in steps:
+        nodes = [found for node in nodes for found in step.select(node, root)]
+    return nodes

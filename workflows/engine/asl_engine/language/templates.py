@@ -1,0 +1,139 @@
+"""Payload templates: Parameters, ResultSelector, ItemSelector, Arguments, Output, Assign and their like.
+
+JSONPath: a field ``"name.$"`` gives the field ``"name"`` the value of its path or intrinsic function.
+JSONata: a text ``"{% … %}"`` anywhere becomes its expression's value. What needs no evaluation is
+handed on as it is: JSON values are never changed in place.
+https://docs.aws.amazon.com/step-functions/latest/dg/input-output-inputpath-params.html
+"""
+
+from collections.abc import Callable
+
+from asl_engine.errors import RUNTIME, ExpressionMalformed, StateFailed
+from asl_engine.jsontext import Json
+from asl_engine.language.env import Env
+from asl_engine.language.intrinsics import compile_intrinsic
+from asl_engine.language.jsonata import compile_jsonata
+from asl_engine.language.jsonpath import PathNotFound, compile_path
+from asl_engine.language.protocols import Expression
+
+type Read = Callable[[Env], Json]
+
+DYNAMIC = ".$"
+OPEN, CLOSE = "{%", "%}"
+
+
+def compile_template(value: Json, jsonata: bool, where: str) -> Expression:
+    """Return a template ready to be evaluated. ``where`` names its field in the state, for causes.
+
+    Raises ExpressionMalformed. A text that is one JSONata expression gives that expression itself.
+    """
+    if jsonata and is_jsonata(value):
+        return compile_jsonata(jsonata_of(value), where)
+    read = _compile(value, _jsonata_leaf if jsonata else None, where)
+    return Constant(value) if read is None else Template(read)
+
+
+def is_jsonata(value: Json) -> bool:
+    """Return whether a value is a text that is a JSONata expression between its braces."""
+    return isinstance(value, str) and value.startswith(OPEN) and value.endswith(CLOSE) and len(value) >= 4
+
+
+def jsonata_of(text: str) -> str:
+    """Return the expression between the braces."""
+    return text[len(OPEN) : -len(CLOSE)].strip()
+
+
+class Constant:
+    """A template without anything to evaluate."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Json) -> None:
+        self.value = value
+
+    def evaluate(self, env: Env) -> Json:  # noqa: ARG002  the same for every env
+        """Return the value."""
+        return self.value
+
+
+class Template:
+    """A template with something to evaluate."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def evaluate(self, env: Env) -> Json:
+        """Return the value. Raises StateFailed for the first field that fails."""
+        return self._read(env)
+
+
+type Leaf = Callable[[str, str], Read | None] | None
+
+
+def _compile(value: Json, leaf: Leaf, where: str) -> Read | None:
+    """Return what evaluates a value. None where the value is constant."""
+    if isinstance(value, dict):
+        return _compile_object(value, leaf, where)
+    if isinstance(value, list):
+        return _compile_array(value, leaf, where)
+    return leaf(value, where) if leaf is not None and isinstance(value, str) else None
+
+
+def _compile_object(value: dict[str, Json], leaf: Leaf, where: str) -> Read | None:
+    skeleton: dict[str, Json] = {}
+    dynamic: list[tuple[str, Read]] = []
+    for key, member in value.items():
+        read: Read | None
+        if leaf is None and key.endswith(DYNAMIC):
+            name, read = key.removesuffix(DYNAMIC), _dynamic_field(key, member)
+        else:
+            name, read = key, _compile(member, leaf, f"{where}/{key}")
+        skeleton[name] = member if read is None else None
+        if read is not None:
+            dynamic.append((name, read))
+    if not dynamic:
+        return None
+
+    def evaluate(env: Env) -> Json:
+        filled = skeleton.copy()
+        for name, read in dynamic:
+            filled[name] = read(env)
+        return filled
+
+    return evaluate
+
+
+def _compile_array(value: list[Json], leaf: Leaf, where: str) -> Read | None:
+    reads = [_compile(item, leaf, f"{where}[{index}]") for index, item in enumerate(value)]
+    if not any(reads):
+        return None
+    items = list(zip(reads, value, strict=True))
+    return lambda env: [item if read is None else read(env) for read, item in items]
+
+
+def _jsonata_leaf(text: str, where: str) -> Read | None:
+    return compile_jsonata(jsonata_of(text), where).evaluate if is_jsonata(text) else None
+
+
+def _dynamic_field(key: str, value: Json) -> Read:
+    if not isinstance(value, str):
+        raise ExpressionMalformed(key, 0, "its value must be a path or an intrinsic function")
+    if value.startswith("States."):
+        return compile_intrinsic(value).evaluate
+    path = compile_path(value)
+    find = path.find
+
+    def read(env: Env) -> Json:
+        try:
+            return find(env)
+        except PathNotFound:
+            raise StateFailed(
+                RUNTIME,
+                f"The JSONPath '{value}' specified for the field '{key}' could not be found in the input "
+                f"'{path.searched(env)}'",
+                headed=True,
+            ) from None
+
+    return read

@@ -1,0 +1,79 @@
+"""Runs one execution in this process, to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from asl_engine.adapters.functions import Function, FunctionPerformer
+from asl_engine.adapters.performer import Performer
+from asl_engine.clock import Clock, SystemClock
+from asl_engine.core.history import HistoryEvent
+from asl_engine.definition import load
+from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.runner import Runner
+from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.memory import MemoryStore
+
+_PLACE = "arn:aws:states:us-east-1:000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an execution has ended. ``output`` is a JSON value, None unless ``status`` is SUCCEEDED.
+
+    ``path`` names the states in the order in which they were entered, branches and iterations among them.
+    """
+
+    status: str
+    output: Json
+    error: str | None
+    cause: str | None
+    history: list[HistoryEvent] = field(repr=False)
+
+    @property
+    def path(self) -> list[str]:
+        """The states entered, in order."""
+        return [event.details["name"] for event in self.history if event.type.endswith("StateEntered")]
+
+
+def run(
+    definition: str | Mapping[str, Json],
+    input: Json = None,  # noqa: A002  AWS's word for it
+    tasks: Mapping[str, Function] | None = None,
+    *,
+    clock: Clock | None = None,
+    performer: Performer | None = None,
+    name: str = "run",
+    state_machine: str = "state-machine",
+) -> Result:
+    """Run an execution of a definition (its text, or the JSON value), and return how it has ended.
+
+    Everything happens in the calling thread, one task after the other, and nothing is kept. ``tasks`` are
+    functions by Lambda function name, ARN or Resource (an activity's too); an exception fails its task, by
+    the class's name.
+    ``performer`` takes all tasks instead. ``clock`` is by default the machine's: a Wait takes its time
+    (SkippingClock() skips it). ``input`` None is {}.
+
+    Raises DefinitionRefused, and ExecutionStalled where a task token is waited for that nobody has.
+    """
+    text = definition if isinstance(definition, str) else dumps(dict(definition))
+    load(text)
+    store, clock = MemoryStore(), clock or SystemClock()
+    performer = performer or FunctionPerformer(tasks or {})
+    runner = Runner(store, performer, clock=clock, workers=0, performs_activities=True)
+    record = ExecutionRecord(
+        arn=f"{_PLACE}:execution:{state_machine}:{name}",
+        state_machine_arn=f"{_PLACE}:stateMachine:{state_machine}",
+        name=name,
+        input=dumps({} if input is None else input),
+        definition="",
+        start_ms=clock.now_ms(),
+    )
+    runner.start(record, text)
+    return result_of(runner, runner.closed(record.arn))
+
+
+def result_of(runner: Runner, record: ExecutionRecord) -> Result:
+    """Return the result of a closed execution that its runner's store has."""
+    output = None if record.output is None else loads(record.output)
+    history = runner.store.history(record.arn, limit=runner.store.history_length(record.arn))
+    return Result(record.status, output, record.error, record.cause, history)

@@ -1,0 +1,64 @@
+"""Who waits for an execution's end, and who is told of every change of status."""
+
+import logging
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Sequence
+
+from asl_engine.store.contract import ExecutionRecord
+
+logger = logging.getLogger(__name__)
+
+type Listener = Callable[[ExecutionRecord], None]
+
+_UNSAVED_KEPT = 1000
+
+
+class Closings:
+    """Calls those who wait for an execution, once, when it has closed; and listeners at each change of status.
+
+    They are called in the engine's thread and must return at once. What they raise is logged: nothing
+    of an execution depends on it.
+    """
+
+    def __init__(self, find: Callable[[str], ExecutionRecord | None], listeners: Sequence[Listener]) -> None:
+        self._find, self._listeners = find, listeners
+        self._lock = threading.Lock()
+        self._waiting: defaultdict[str, list[Listener]] = defaultdict(list)
+        # Express executions are nowhere else: the last ones, for who asks just after their end.
+        self._unsaved: OrderedDict[str, ExecutionRecord] = OrderedDict()
+
+    def when_closed(self, arn: str, tell: Listener) -> None:
+        """Call ``tell`` when the execution closes, at once if it has."""
+        self.when_next_closed(arn, tell)
+        record = self._unsaved.get(arn) or self._find(arn)
+        if record is not None and record.status != "RUNNING":
+            self.tell_closed(record)
+
+    def when_next_closed(self, arn: str, tell: Listener) -> None:
+        """Call ``tell`` when an execution that is about to run has closed."""
+        with self._lock:
+            self._waiting[arn].append(tell)
+
+    def tell_closed(self, record: ExecutionRecord) -> None:
+        """Call those who wait for this execution."""
+        with self._lock:
+            if record.express:
+                self._unsaved[record.arn] = record
+                if len(self._unsaved) > _UNSAVED_KEPT:
+                    self._unsaved.popitem(last=False)
+            waiting = self._waiting.pop(record.arn, [])
+        for tell in waiting:
+            _call(tell, record)
+
+    def tell_status(self, record: ExecutionRecord) -> None:
+        """Call the listeners."""
+        for listener in self._listeners:
+            _call(listener, record)
+
+
+def _call(tell: Listener, record: ExecutionRecord) -> None:
+    try:
+        tell(record)
+    except Exception:
+        logger.exception("%s: could not tell %r of its status.", record.arn, tell)

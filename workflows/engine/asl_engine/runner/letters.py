@@ -1,0 +1,52 @@
+"""What is put before the engine's thread: an event for an execution, or a request that may be refused."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Any
+
+from asl_engine.core.events import Event
+from asl_engine.runner.opened import Opened
+from asl_engine.store.contract import Document
+
+
+@dataclass(slots=True)
+class Letter:
+    """One thing to do with one execution.
+
+    ``event`` is the event itself, or makes it of the execution as it is then; it raises RequestRefused
+    to refuse, and returns None to change nothing. ``new`` is the execution to create, in the place of a
+    closed one if it ``replaces``.
+    ``answer`` gets what ``reply`` makes of the execution, once all is saved.
+    """
+
+    arn: str
+    event: Event | Callable[[Opened], Event | None]
+    answer: "Future[Any] | None" = None
+    reply: Callable[[Opened], Any] | None = None
+    new: Opened | None = None
+    replaces: bool = False
+    documents: list[Document] = field(default_factory=list)
+
+
+class Inbox:
+    """Letters in the order they came, from any thread; ``woken`` is set while there are any."""
+
+    def __init__(self) -> None:
+        self._letters: deque[Letter] = deque()
+        self.woken = Flag()
+
+    def __bool__(self) -> bool:
+        return bool(self._letters)
+
+    def put(self, letter: Letter) -> None:
+        """Add a letter."""
+        self._letters.append(letter)
+        self.woken.set()
+
+    def take(self, limit: int) -> list[Letter]:
+        """Take out up to ``limit`` letters, the oldest first."""
+        letters = self._letters
+        return [letters.popleft() for _ in range(min(limit, len(letters)))]

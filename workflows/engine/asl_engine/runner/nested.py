@@ -1,0 +1,74 @@
+"""Executions that a Task waits for: ``states:startExecution`` with .sync or .sync:2."""
+
+from asl_engine.adapters.nested import nested_failure, nested_result
+from asl_engine.adapters.resources import parse_resource
+from asl_engine.core.commands import InvokeTask
+from asl_engine.core.events import Event, Stop, TaskFailed, TaskSucceeded
+from asl_engine.jsontext import Json
+from asl_engine.runner.closing import Closings
+from asl_engine.runner.letters import Inbox, Letter
+from asl_engine.store.contract import ExecutionRecord
+
+
+class NestedExecutions:
+    """Reports the end of an execution to the task that has started it, also across a restart."""
+
+    def __init__(self, closings: Closings, inbox: Inbox) -> None:
+        self._closings, self._inbox = closings, inbox
+        self._children: dict[tuple[str, int], str] = {}  # execution and token of the task -> the one it waits for
+
+    def watch(self, arn: str, command: InvokeTask, submission: Json) -> None:
+        """Report the end of what the task has started, if it waits for that; ``submission`` is its call's answer."""
+        if _waits(command):
+            child = self._children[arn, command.token] = submission["ExecutionArn"]
+            self._closings.when_closed(child, lambda record: self._report(arn, command, record))
+
+    def _report(self, arn: str, command: InvokeTask, record: ExecutionRecord) -> None:
+        if self._children.pop((arn, command.token), None) is not None:
+            self._inbox.put(Letter(arn, _end(command, record)))
+
+    def cancel(self, arn: str, token: int) -> None:
+        """Stop what the task has started, as its end is no longer wanted."""
+        child = self._children.pop((arn, token), None)
+        if child is not None:
+            self._inbox.put(Letter(child, Stop()))
+
+
+def _waits(command: InvokeTask) -> bool:
+    resource = parse_resource(command.resource)
+    return (resource.service, resource.action) == ("states", "startExecution") and resource.pattern.startswith("sync")
+
+
+def _end(command: InvokeTask, record: ExecutionRecord) -> Event:
+    if record.status == "SUCCEEDED":
+        pattern = parse_resource(command.resource).pattern
+        return TaskSucceeded(command.branch_id, command.token, nested_result(description(record), pattern))
+    failure = nested_failure(description(record))
+    return TaskFailed(command.branch_id, command.token, failure.error, failure.cause)
+
+
+def redrive_status_at_end(record: ExecutionRecord) -> tuple[str, str | None]:
+    """Return whether an execution may be redriven as its status changes, when no limit but that can be met."""
+    if record.status in ("RUNNING", "SUCCEEDED"):
+        return "NOT_REDRIVABLE", f"Execution is {record.status} and cannot be redriven"
+    return ("REDRIVABLE_BY_MAP_RUN" if record.map_run_arn else "REDRIVABLE"), None
+
+
+def description(record: ExecutionRecord) -> dict[str, Json]:
+    """Return a record as DescribeExecution answers, moments as milliseconds."""
+    redrive_status, reason = redrive_status_at_end(record)
+    return {
+        "executionArn": record.arn,
+        "stateMachineArn": record.state_machine_arn,
+        "name": record.name,
+        "status": record.status,
+        "startDate": record.start_ms,
+        "stopDate": record.stop_ms,
+        "input": record.input,
+        "output": record.output,
+        "error": record.error,
+        "cause": record.cause,
+        "redriveCount": record.redrive_count,
+        "redriveStatus": redrive_status,
+        "redriveStatusReason": reason,
+    }

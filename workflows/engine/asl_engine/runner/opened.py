@@ -1,0 +1,153 @@
+"""Executions as the runner works on them: loaded from the store, changed, and put into what is saved."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from asl_engine.core.execution import Execution, Status
+from asl_engine.core.history import HistoryEvent
+from asl_engine.core.saved import branch_to_row, execution_from_row, execution_to_row
+from asl_engine.definition.compiler import compile_program
+from asl_engine.definition.program import Program
+from asl_engine.jsontext import loads
+from asl_engine.store.contract import Document, ExecutionRecord, Save, SavedExecution, Store
+
+DEFINITION = "definition"  # the kind of document that holds a definition, by its digest
+
+
+@dataclass(slots=True)
+class Opened:
+    """An execution in memory. ``record`` is how it was last saved."""
+
+    record: ExecutionRecord
+    execution: Execution
+    program: Program
+
+    def refresh_record(self) -> None:
+        """Bring the record up to the execution's status."""
+        now, record = self.execution, self.record
+        if (now.status, now.redrive_count, now.stop_ms) != (record.status, record.redrive_count, record.stop_ms):
+            succeeded = now.status == Status.SUCCEEDED
+            self.record = replace(
+                record,
+                status=str(now.status),
+                stop_ms=now.stop_ms,
+                redrive_count=now.redrive_count,
+                redrive_ms=now.redrive_ms,
+                output=now.output_text if succeeded else None,
+                error=now.error,
+                cause=now.cause,
+            )
+
+    def save(
+        self, history: list[HistoryEvent], documents: list[Document], *, is_new: bool, replaces: bool = False
+    ) -> Save:
+        """Return what is to be saved, and count it as saved."""
+        self.refresh_record()
+        execution = self.execution
+        changed = [(number, branch_to_row(execution.branches[number])) for number in sorted(execution.changed)]
+        removed = [] if is_new else sorted(execution.removed)
+        execution.changed.clear()
+        execution.removed.clear()
+        return Save(
+            self.record,
+            execution_to_row(execution),
+            branches=changed,
+            removed=removed,
+            history=history,
+            documents=documents,
+            is_new=is_new,
+            replaces=replaces,
+        )
+
+
+class Programs:
+    """Definitions compiled, the most recent ones kept. Asked from any thread."""
+
+    def __init__(self, store: Store, capacity: int = 256) -> None:
+        self._store, self._capacity = store, capacity
+        self._lock = threading.Lock()
+        self._compiled: OrderedDict[str, Program] = OrderedDict()
+
+    def of_text(self, definition: str) -> tuple[str, Program]:
+        """Return a definition's digest and program. The store has the definition then."""
+        digest = sha256(definition.encode()).hexdigest()
+        known = self._known(digest)
+        if known is None:
+            known = compile_program(loads(definition))
+            self._store.put_document(Document(DEFINITION, digest, definition))
+            self._remember(digest, known)
+        return digest, known
+
+    def of_digest(self, digest: str) -> Program:
+        """Return the program of a definition that the store has."""
+        known = self._known(digest)
+        if known is not None:
+            return known
+        document = self._store.document(DEFINITION, digest)
+        if document is None:
+            raise LookupError(f"The store has no definition {digest}.")
+        program = compile_program(loads(document.body))
+        self._remember(digest, program)
+        return program
+
+    def _known(self, digest: str) -> Program | None:
+        with self._lock:
+            known = self._compiled.get(digest)
+            if known is not None:
+                self._compiled.move_to_end(digest)
+            return known
+
+    def _remember(self, digest: str, program: Program) -> None:
+        with self._lock:
+            self._compiled[digest] = program
+            if len(self._compiled) > self._capacity:
+                self._compiled.popitem(last=False)
+
+
+class OpenExecutions:
+    """The executions in memory: those of late. One that only waits is dropped, and loaded again when it goes on.
+
+    What the store does not keep (an Express execution) stays until it is closed.
+    """
+
+    def __init__(self, store: Store, programs: Programs, capacity: int = 1000) -> None:
+        self._store, self._programs, self._capacity = store, programs, capacity
+        self._recent: OrderedDict[str, Opened] = OrderedDict()
+        self._unsaved: dict[str, Opened] = {}
+
+    def get(self, arn: str) -> Opened | None:
+        """Return the execution, from the store if need be; None if there is no such."""
+        opened = self._recent.get(arn) or self._unsaved.get(arn)
+        if opened is not None:
+            return opened
+        saved = self._store.load(arn)
+        return None if saved is None else self.open(saved)
+
+    def open(self, saved: SavedExecution) -> Opened:
+        """Return an execution as it was saved, not kept."""
+        execution = execution_from_row(saved.state, loads(saved.record.input), saved.branches.values())
+        return Opened(saved.record, execution, self._programs.of_digest(saved.record.definition))
+
+    def keep(self, opened: Opened, *, saved: bool) -> None:
+        """Keep an execution that was worked on, if it is still open."""
+        arn = opened.record.arn
+        if opened.execution.status != Status.RUNNING:
+            self.drop(arn)
+        elif not saved:
+            self._unsaved[arn] = opened
+        else:
+            self._recent[arn] = opened
+            self._recent.move_to_end(arn)
+            if len(self._recent) > self._capacity:
+                self._recent.popitem(last=False)
+
+    def drop(self, arn: str) -> None:
+        """Forget what is in memory of the execution."""
+        self._recent.pop(arn, None)
+        self._unsaved.pop(arn, None)
+
+    def unsaved(self, arn: str) -> bool:
+        """Return whether the execution lives in memory alone."""
+        return arn in self._unsaved

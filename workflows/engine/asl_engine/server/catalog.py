@@ -1,0 +1,193 @@
+"""State machines, their revisions, versions and aliases, as documents of the store.
+
+A *revision* is all of a state machine that an update can change; it is never written twice, so an
+execution keeps the one it began with. Kinds of document: "state_machine", "revision", "version",
+"alias", "tags".
+"""
+
+import threading
+from dataclasses import asdict, dataclass, field, replace
+
+from asl_engine.jsontext import Json
+from asl_engine.server import faults
+from asl_engine.server.names import Place, parse_state_machine_arn
+from asl_engine.store.contract import Document, Store
+
+MACHINE, REVISION, VERSION, ALIAS, TAGS = "state_machine", "revision", "version", "alias", "tags"
+PAGE = 1000
+
+# Changing a machine reads it first: one change at a time.
+changing = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What an update can change. ``revision_id`` is None for the first one, as on AWS."""
+
+    definition: str
+    role_arn: str
+    logging: Json
+    tracing: Json
+    encryption: Json
+    revision_id: str | None = None
+    updated_ms: int = 0
+
+    def content(self) -> tuple[Json, ...]:
+        """Return what tells one revision from another."""
+        return (self.definition, self.role_arn, self.logging, self.tracing, self.encryption)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One state machine. ``revision`` is the key of its current revision."""
+
+    arn: str
+    name: str
+    type: str
+    created_ms: int
+    revision: str
+    revision_number: int = 0
+    last_version: int = 0
+    deleting: bool = False
+    published_first: bool = False  # it was created with publish
+    first_description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One published version."""
+
+    arn: str
+    number: int
+    machine_arn: str
+    revision: str
+    created_ms: int
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """One alias: where it routes to, as the API has it."""
+
+    arn: str
+    name: str
+    machine_arn: str
+    routes: list[Json] = field(default_factory=list)
+    created_ms: int = 0
+    updated_ms: int = 0
+    description: str | None = None
+
+
+def place_key(place: Place) -> str:
+    """Return the parent of what belongs to a place."""
+    return f"{place.region}/{place.account}"
+
+
+def sortable(number: int) -> str:
+    """Return a number so that texts sort as numbers do."""
+    return f"{number:020d}"
+
+
+class Catalog:
+    """Reads and writes state machines, versions and aliases. Missing ones raise AWS's error."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def machine(self, arn: str, told: str | None = None) -> Machine:
+        """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist of the ARN ``told``."""
+        document = self._store.document(MACHINE, arn)
+        if document is None:
+            raise faults.state_machine_missing(told or arn)
+        return Machine(**document.body)
+
+    def find_machine(self, arn: str) -> Machine | None:
+        """Return a state machine by its unqualified ARN, or None."""
+        document = self._store.document(MACHINE, arn)
+        return None if document is None else Machine(**document.body)
+
+    def changeable(self, text: str) -> Machine:
+        """Return the machine of an ARN that an operation changes. Raises StateMachineDeleting too."""
+        arn = parse_state_machine_arn(text)
+        if arn.qualifier is not None:
+            raise faults.validation(f"State machine ARN must be unqualified. Received: {text}")
+        machine = self.machine(text)
+        if machine.deleting:
+            raise faults.state_machine_deleting(text)
+        return machine
+
+    def put_machine(self, machine: Machine, place: Place) -> None:
+        """Write a state machine."""
+        body = asdict(machine)
+        sort = sortable(machine.created_ms)
+        self._store.put_document(Document(MACHINE, machine.arn, body, place_key(place), sort))
+
+    def revision(self, key: str) -> Revision:
+        """Return a revision."""
+        document = self._store.document(REVISION, key)
+        assert document is not None  # noqa: S101  a revision is never deleted
+        return Revision(**document.body)
+
+    def revision_at(self, machine_arn: str, at_ms: int) -> Revision | None:
+        """Return the revision that a machine, deleted or not, had at a time."""
+        for document in self._store.documents(REVISION, machine_arn, limit=PAGE, descending=True):
+            if document.body["updated_ms"] <= at_ms:
+                return Revision(**document.body)
+        return None
+
+    def put_revision(self, machine: Machine, revision: Revision) -> Machine:
+        """Write the machine's next revision, and return the machine with it (not yet written)."""
+        number = machine.revision_number + 1
+        key = f"{machine.arn}#{machine.created_ms}.{number}"
+        sort = f"{sortable(revision.updated_ms)}.{sortable(number)}"
+        self._store.put_document(Document(REVISION, key, asdict(revision), machine.arn, sort))
+        return replace(machine, revision=key, revision_number=number)
+
+    def publish(self, machine: Machine, description: str | None, now_ms: int) -> tuple[Machine, Version]:
+        """Return the version of the machine's current revision; a new one is written if there is none."""
+        for version in self.versions(machine.arn):
+            if version.revision == machine.revision:
+                return replace(machine, last_version=max(machine.last_version, version.number)), version
+        number = machine.last_version + 1
+        version = Version(
+            arn=f"{machine.arn}:{number}",
+            number=number,
+            machine_arn=machine.arn,
+            revision=machine.revision,
+            created_ms=now_ms,
+            description=description,
+        )
+        self._store.put_document(Document(VERSION, version.arn, asdict(version), machine.arn, sortable(number)))
+        return replace(machine, last_version=number), version
+
+    def versions(self, machine_arn: str) -> list[Version]:
+        """Return all versions, the newest first."""
+        return [Version(**one.body) for one in self._store.documents(VERSION, machine_arn, limit=PAGE, descending=True)]
+
+    def find_version(self, arn: str) -> Version | None:
+        """Return a version, or None."""
+        document = self._store.document(VERSION, arn)
+        return None if document is None else Version(**document.body)
+
+    def aliases(self, machine_arn: str) -> list[Alias]:
+        """Return all aliases, the oldest first."""
+        return [Alias(**one.body) for one in self._store.documents(ALIAS, machine_arn, limit=PAGE)]
+
+    def find_alias(self, arn: str) -> Alias | None:
+        """Return an alias, or None."""
+        document = self._store.document(ALIAS, arn)
+        return None if document is None else Alias(**document.body)
+
+    def put_alias(self, alias: Alias) -> None:
+        """Write an alias."""
+        sort = sortable(alias.created_ms)
+        self._store.put_document(Document(ALIAS, alias.arn, asdict(alias), alias.machine_arn, sort))
+
+    def delete_machine(self, arn: str) -> None:
+        """Delete a machine with its versions, aliases and tags. Revisions stay for its executions."""
+        for version in self.versions(arn):
+            self._store.delete_document(VERSION, version.arn)
+        for alias in self.aliases(arn):
+            self._store.delete_document(ALIAS, alias.arn)
+        self._store.delete_document(TAGS, arn)
+        self._store.delete_document(MACHINE, arn)

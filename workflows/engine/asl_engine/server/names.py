@@ -1,0 +1,79 @@
+"""Names and ARNs: how they are made, read and refused."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from asl_engine.server import faults
+
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html ("name must not contain")
+_FORBIDDEN_IN_NAME = re.compile(r'[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]')
+_VERSION = re.compile(r"[0-9]+")
+
+
+def check_name(name: str) -> str:
+    """Return a name that AWS takes. Raises InvalidName for another."""
+    if _FORBIDDEN_IN_NAME.search(name) or any(unicodedata.category(letter) == "Cn" for letter in name):
+        raise faults.invalid_name(name)
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose resources, and where."""
+
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    partition: str = "aws"
+
+    def arn(self, kind: str, *parts: str) -> str:
+        """Return the ARN of a resource: ``stateMachine``, ``execution``, ``express``, ``activity``, ``mapRun``."""
+        return ":".join(("arn", self.partition, "states", self.region, self.account, kind, *parts))
+
+
+@dataclass(frozen=True, slots=True)
+class StatesArn:
+    """A Step Functions ARN taken apart. ``parts`` is all behind the kind of resource."""
+
+    text: str
+    kind: str
+    parts: tuple[str, ...]
+
+    @property
+    def state_machine(self) -> str:
+        """The ARN of the state machine itself, without version or alias."""
+        return ":".join([*self.text.split(":")[:6], self.parts[0]])
+
+    @property
+    def qualifier(self) -> str | None:
+        """A state machine's version number or alias."""
+        return self.parts[1] if len(self.parts) > 1 else None
+
+    @property
+    def is_version(self) -> bool:
+        """Whether the qualifier is a version."""
+        return self.qualifier is not None and _VERSION.fullmatch(self.qualifier) is not None
+
+
+def parse_arn(text: str, *kinds: str) -> StatesArn:
+    """Take an ARN apart. Raises InvalidArn when it is none, or not one of the given kinds of resource."""
+    if not text.startswith("arn:"):
+        raise faults.invalid_arn(f"Invalid ARN prefix: {text}")
+    fields = text.split(":")
+    if len(fields) < 7 or not fields[6]:
+        raise faults.invalid_arn(f"Invalid ARN: {text}")
+    if fields[2] != "states":
+        raise faults.invalid_arn(f"Invalid service in ARN: {fields[2]}")
+    if fields[5] not in kinds:
+        raise faults.invalid_arn(f"Resource type not valid in this context: {fields[5]}")
+    return StatesArn(text, fields[5], tuple(fields[6:]))
+
+
+def parse_execution_arn(text: str) -> StatesArn:
+    """Take the ARN of an execution apart, Standard or Express."""
+    return parse_arn(text, "execution", "express")
+
+
+def parse_state_machine_arn(text: str) -> StatesArn:
+    """Take the ARN of a state machine, a version or an alias apart."""
+    return parse_arn(text, "stateMachine")

@@ -1,0 +1,31 @@
+"""Starts the executions that ``states:startExecution`` tasks ask for, by the rules of StartExecution."""
+
+from collections.abc import Callable
+
+from asl_engine.adapters.nested import read_start_request, start_refused
+from asl_engine.adapters.performer import TaskCall
+from asl_engine.adapters.resources import parse_resource
+from asl_engine.jsontext import Json
+from asl_engine.runner.errors import RequestRefused
+from asl_engine.server.engine import Engine
+from asl_engine.server.faults import ApiError
+from asl_engine.server.names import Place
+from asl_engine.server.operation import Call
+from asl_engine.server.operations.executions import start_execution
+from asl_engine.server.shapes import FIELDS
+from asl_engine.server.validation import check_request
+
+
+def start_nested(engine: Engine, call: TaskCall, draw: Callable[[], float]) -> Json:
+    """Start the execution that a task asks for; ``draw`` picks among an alias's versions. Raises TaskError."""
+    asked = read_start_request(call.parameters)
+    arguments = {"stateMachineArn": asked.state_machine_arn, "input": asked.input}
+    if asked.name is not None:
+        arguments["name"] = asked.name
+    try:
+        check_request(FIELDS["StartExecution"], arguments)
+        started = start_execution(Call(engine, Place(), arguments, draw))
+    except (ApiError, RequestRefused) as refusal:
+        submits = parse_resource(call.resource).submits
+        raise start_refused(refusal.code, refusal.message, submits=submits) from None
+    return {"ExecutionArn": started["executionArn"], "StartDate": round(started["startDate"] * 1000)}

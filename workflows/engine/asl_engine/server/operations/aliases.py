@@ -1,0 +1,125 @@
+"""Create, update, describe, delete and list aliases of state machines."""
+
+from dataclasses import replace
+
+from asl_engine.jsontext import Json
+from asl_engine.server import faults
+from asl_engine.server.catalog import ALIAS, Alias, Catalog, changing
+from asl_engine.server.names import StatesArn, parse_state_machine_arn
+from asl_engine.server.operation import Call, seconds
+
+
+def _check_routes(call: Call, routes: list[dict[str, Json]]) -> str:
+    """Return the ARN of the one machine whose versions the routes name. Raises ValidationException."""
+    named = [route["stateMachineVersionArn"] for route in routes]
+    arns = [parse_state_machine_arn(text) for text in named]
+    shown = f"Received: [{', '.join(named)}]"
+    if not all(arn.is_version for arn in arns):
+        raise faults.validation(f"Routing configuration must contain state machine version ARNs. {shown}")
+    if len(set(named)) < len(named):
+        raise faults.validation(f"Routing configuration must contain distinct state machine version ARNs. {shown}")
+    if len({arn.state_machine for arn in arns}) > 1:
+        raise faults.validation(f"Routing configuration must contain versions of one state machine. {shown}")
+    weights = [route["weight"] for route in routes]
+    if sum(weights) != 100:
+        raise faults.validation(f"Sum of routing configuration weights must equal 100. Received: {weights}")
+    catalog = Catalog(call.store)
+    if any(catalog.find_version(text) is None for text in named):
+        raise faults.resource_missing()
+    return arns[0].state_machine
+
+
+def _alias_arn(call: Call) -> StatesArn:
+    text = call.arguments["stateMachineAliasArn"]
+    arn = parse_state_machine_arn(text)
+    if arn.qualifier is None or arn.is_version:
+        raise faults.invalid_arn(f"State machine ARN must be qualified by an alias: {text}")
+    return arn
+
+
+def _existing(call: Call) -> Alias:
+    alias = Catalog(call.store).find_alias(_alias_arn(call).text)
+    if alias is None:
+        raise faults.resource_missing()
+    return alias
+
+
+def create_state_machine_alias(call: Call) -> Json:
+    """CreateStateMachineAlias. The same again answers the same."""
+    asked = call.arguments
+    machine_arn = _check_routes(call, asked["routingConfiguration"])
+    arn = f"{machine_arn}:{asked['name']}"
+    with changing:
+        catalog = Catalog(call.store)
+        machine = catalog.machine(machine_arn)
+        if machine.deleting:
+            raise faults.state_machine_deleting(machine_arn)
+        alias = catalog.find_alias(arn)
+        if alias is None:
+            now = call.now_ms()
+            alias = Alias(
+                arn=arn,
+                name=asked["name"],
+                machine_arn=machine_arn,
+                routes=asked["routingConfiguration"],
+                created_ms=now,
+                updated_ms=now,
+                description=asked.get("description"),
+            )
+            catalog.put_alias(alias)
+        elif (alias.routes, alias.description) != (asked["routingConfiguration"], asked.get("description")):
+            raise faults.conflict("Failed to create alias because an alias with the same name already exists.")
+    return {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
+
+
+def update_state_machine_alias(call: Call) -> Json:
+    """UpdateStateMachineAlias: description, routes, or both."""
+    asked = call.arguments
+    routes, description = asked.get("routingConfiguration"), asked.get("description")
+    if routes is None and description is None:
+        raise faults.validation("Either the description or the routingConfiguration must be specified")
+    with changing:
+        alias = _existing(call)
+        if routes is not None and _check_routes(call, routes) != alias.machine_arn:
+            raise faults.validation("Routing configuration must contain versions of the alias's own state machine.")
+        alias = replace(
+            alias,
+            routes=alias.routes if routes is None else routes,
+            description=alias.description if description is None else description,
+            updated_ms=call.now_ms(),
+        )
+        Catalog(call.store).put_alias(alias)
+    return {"updateDate": seconds(alias.updated_ms)}
+
+
+def describe_state_machine_alias(call: Call) -> Json:
+    """DescribeStateMachineAlias."""
+    alias = _existing(call)
+    shown: dict[str, Json] = {
+        "stateMachineAliasArn": alias.arn,
+        "name": alias.name,
+        "routingConfiguration": alias.routes,
+        "creationDate": seconds(alias.created_ms),
+        "updateDate": seconds(alias.updated_ms),
+    }
+    return shown | {"description": alias.description} if alias.description else shown
+
+
+def delete_state_machine_alias(call: Call) -> Json:
+    """DeleteStateMachineAlias. Safe to repeat."""
+    call.store.delete_document(ALIAS, _alias_arn(call).text)
+    return {}
+
+
+def list_state_machine_aliases(call: Call) -> Json:
+    """ListStateMachineAliases, the oldest first: of a machine, or those that route to one version."""
+    text = call.arguments["stateMachineArn"]
+    arn = parse_state_machine_arn(text)
+    Catalog(call.store).machine(arn.state_machine, text)
+    page, more = call.documents(ALIAS, arn.state_machine)
+    aliases = [
+        {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
+        for alias in (Alias(**one.body) for one in page)
+        if arn.qualifier is None or any(route["stateMachineVersionArn"] == text for route in alias.routes)
+    ]
+    return {"stateMachineAliases": aliases, **more}

@@ -1,0 +1,275 @@
+"""Start, stop, describe, list and redrive executions."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from asl_engine.jsontext import Json, loads
+from asl_engine.runner.nested import redrive_status_at_end
+from asl_engine.server import faults
+from asl_engine.server.catalog import Alias, Catalog, Machine
+from asl_engine.server.faults import ApiError
+from asl_engine.server.names import StatesArn, check_name, parse_arn, parse_execution_arn, parse_state_machine_arn
+from asl_engine.server.operation import Call, next_token, seconds
+from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
+
+INCLUDED = {"included": True}
+DELETING = "State machine is in DELETING status"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an execution is started of: a machine, and the version and alias that led to the revision."""
+
+    machine: Machine
+    revision: str
+    version_arn: str | None = None
+    alias_arn: str | None = None
+
+
+def _target(call: Call) -> Target:
+    text = call.arguments["stateMachineArn"]
+    arn = parse_state_machine_arn(text)
+    catalog = Catalog(call.store)
+    machine = catalog.machine(arn.state_machine, text)
+    if machine.deleting:
+        raise faults.state_machine_deleting(text)
+    if arn.qualifier is None:
+        return Target(machine, machine.revision)
+    alias = None if arn.is_version else catalog.find_alias(text)
+    version = catalog.find_version(_routed(call, alias) if alias else text)
+    if version is None:
+        raise faults.state_machine_missing(text)
+    return Target(machine, version.revision, version.arn, alias.arn if alias else None)
+
+
+def _routed(call: Call, alias: Alias) -> str:
+    """Return one of the alias's versions, by their weights."""
+    drawn = call.draw() * 100
+    for route in alias.routes:
+        drawn -= route["weight"]
+        if drawn < 0:
+            return str(route["stateMachineVersionArn"])
+    return str(alias.routes[-1]["stateMachineVersionArn"])
+
+
+def _new_record(call: Call, target: Target) -> ExecutionRecord:
+    asked, machine = call.arguments, target.machine
+    name = check_name(asked["name"]) if "name" in asked else str(uuid.uuid4())
+    text = asked.get("input", "{}")
+    try:
+        loads(text)
+    except ValueError as problem:
+        raise faults.invalid_execution_input(str(problem)) from None
+    owner = parse_arn(machine.arn, "stateMachine")
+    head = owner.text.split(":")[:5]
+    express = machine.type == "EXPRESS"
+    own = ["express", machine.name, name, str(uuid.uuid4())] if express else ["execution", machine.name, name]
+    return ExecutionRecord(
+        arn=":".join([*head, *own]),
+        state_machine_arn=machine.arn,
+        name=name,
+        input=text,
+        definition="",
+        start_ms=call.now_ms(),
+        version_arn=target.version_arn,
+        alias_arn=target.alias_arn,
+        trace_header=asked.get("traceHeader"),
+        express=express,
+    )
+
+
+def start_execution(call: Call) -> Json:
+    """StartExecution. The same name and input while it runs answer the same; safe to retry with a name."""
+    target = _target(call)
+    return _begun(_start(call, target, _new_record(call, target)))
+
+
+async def start_execution_soon(call: Call) -> Json:
+    """StartExecution, the loop waiting for the engine itself: a thread between them would cost as much as the start."""
+    target = _target(call)
+    revision = Catalog(call.store).revision(target.revision)
+    begun = call.engine.start_soon(_new_record(call, target), revision.definition, revision.role_arn)
+    return _begun(await asyncio.wrap_future(begun))
+
+
+def _begun(record: ExecutionRecord) -> Json:
+    return {"executionArn": record.arn, "startDate": seconds(record.start_ms)}
+
+
+async def start_sync_execution(call: Call) -> Json:
+    """StartSyncExecution: the answer is the end of the execution. Express machines only."""
+    loop = asyncio.get_running_loop()
+    closed: asyncio.Future[ExecutionRecord] = loop.create_future()
+
+    def tell(record: ExecutionRecord) -> None:
+        loop.call_soon_threadsafe(_settle, closed, record)
+
+    await loop.run_in_executor(None, _start_and_watch, call, tell)
+    return _ended(call, await closed)
+
+
+def _settle(closed: "asyncio.Future[ExecutionRecord]", record: ExecutionRecord) -> None:
+    if not closed.done():  # cancelled: the client has left
+        closed.set_result(record)
+
+
+def _start_and_watch(call: Call, tell: Callable[[ExecutionRecord], None]) -> None:
+    target = _target(call)
+    if target.machine.type != "EXPRESS":
+        raise faults.type_not_supported()
+    record = _new_record(call, target)
+    call.engine.when_closed(record.arn, tell)  # before it starts: it may close at once, and is kept nowhere
+    _start(call, target, record)
+
+
+def _start(call: Call, target: Target, record: ExecutionRecord) -> ExecutionRecord:
+    revision = Catalog(call.store).revision(target.revision)
+    return call.engine.start(record, revision.definition, revision.role_arn)
+
+
+def _ended(call: Call, record: ExecutionRecord) -> Json:
+    duration_ms = (record.stop_ms or record.start_ms) - record.start_ms
+    billed_ms = max(100, -(-duration_ms // 100) * 100)
+    return {
+        **_shown(record),
+        **_data(call, record),
+        "billingDetails": {"billedMemoryUsedInMB": 64, "billedDurationInMilliseconds": billed_ms},
+    }
+
+
+def stop_execution(call: Call) -> Json:
+    """StopExecution. Of a closed execution it answers when that stopped."""
+    asked = call.arguments
+    arn = parse_arn(asked["executionArn"], "execution").text
+    return {"stopDate": seconds(call.engine.stop(arn, asked.get("error"), asked.get("cause")))}
+
+
+def _existing(call: Call) -> ExecutionRecord:
+    arn = parse_execution_arn(call.arguments["executionArn"])
+    if arn.kind == "express":  # Express executions are not kept
+        raise faults.invalid_arn("Resource type not valid in this context: express")
+    record = call.store.execution(arn.text)
+    if record is None:
+        raise faults.execution_missing(arn.text)
+    return record
+
+
+def describe_execution(call: Call) -> Json:
+    """DescribeExecution."""
+    record = _existing(call)
+    status, reason = _redrive_status(call, record)
+    if reason is None and _is_deleting(call, record):
+        status, reason = "NOT_REDRIVABLE", DELETING
+    shown = {**_shown(record), **_data(call, record), "redriveCount": record.redrive_count, "redriveStatus": status}
+    optional = {
+        "redriveStatusReason": reason,
+        "mapRunArn": record.map_run_arn,
+        "redriveDate": seconds(record.redrive_ms) if record.redrive_ms else None,
+    }
+    return shown | {name: value for name, value in optional.items() if value is not None}
+
+
+def _redrive_status(call: Call, record: ExecutionRecord) -> tuple[str, str | None]:
+    if record.status in ("RUNNING", "SUCCEEDED"):  # what is asked most needs no look at the execution's state
+        return redrive_status_at_end(record)
+    if _is_deleted(call, record):
+        return "NOT_REDRIVABLE", DELETING
+    return call.engine.redrive_status(record)
+
+
+def _is_deleted(call: Call, record: ExecutionRecord) -> bool:
+    machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
+    return machine is None or machine.deleting
+
+
+def _shown(record: ExecutionRecord) -> dict[str, Json]:
+    shown: Mapping[str, Json] = {
+        "executionArn": record.arn,
+        "stateMachineArn": record.state_machine_arn,
+        "name": record.name,
+        "status": record.status,
+        "startDate": seconds(record.start_ms),
+        "stopDate": seconds(record.stop_ms) if record.stop_ms else None,
+        "traceHeader": record.trace_header,
+        "error": record.error,
+        "cause": record.cause,
+        "stateMachineVersionArn": record.version_arn,
+        "stateMachineAliasArn": record.alias_arn,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _data(call: Call, record: ExecutionRecord) -> dict[str, Json]:
+    if call.arguments.get("includedData") == "METADATA_ONLY":
+        return {}
+    shown: dict[str, Json] = {"input": record.input, "inputDetails": INCLUDED}
+    return shown if record.output is None else {**shown, "output": record.output, "outputDetails": INCLUDED}
+
+
+def list_executions(call: Call) -> Json:
+    """ListExecutions of a machine, a version, an alias or a Map Run, the most recent first."""
+    where = _filter(call)
+    start = call.page_start(int, str)
+    after = (start[0], start[1]) if start else None
+    page = call.store.executions(where, after=after, limit=call.page_size + 1)
+    answer: dict[str, Json] = {"executions": [_listed(record) for record in page[: call.page_size]]}
+    if len(page) > call.page_size:
+        last = page[call.page_size - 1]
+        answer["nextToken"] = next_token(last.recent_ms, last.arn)
+    return answer
+
+
+def _filter(call: Call) -> ExecutionFilter:
+    asked = call.arguments
+    owner, map_run, redrive = asked.get("stateMachineArn"), asked.get("mapRunArn"), asked.get("redriveFilter")
+    status = asked.get("statusFilter")
+    if map_run is not None and owner is None:
+        parse_arn(map_run, "mapRun")
+        if call.store.document("map_run", map_run) is None:
+            raise faults.resource_missing(map_run)
+        redriven = None if redrive is None else redrive == "REDRIVEN"
+        return ExecutionFilter(map_run_arn=map_run, status=status, redriven=redriven)
+    if owner is None or map_run is not None:
+        raise faults.validation("Must provide exactly one of the following arguments: stateMachineArn or mapRunArn")
+    if redrive or status == "PENDING_REDRIVE":
+        raise faults.validation("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
+    arn = parse_state_machine_arn(owner)
+    machine = Catalog(call.store).machine(arn.state_machine, owner)
+    if machine.type == "EXPRESS":
+        raise faults.type_not_supported()
+    return _of_machine(arn, status)
+
+
+def _of_machine(arn: StatesArn, status: str | None) -> ExecutionFilter:
+    if arn.qualifier is None:
+        return ExecutionFilter(state_machine_arn=arn.text, status=status)
+    if arn.is_version:
+        return ExecutionFilter(version_arn=arn.text, status=status)
+    return ExecutionFilter(alias_arn=arn.text, status=status)
+
+
+def _listed(record: ExecutionRecord) -> dict[str, Json]:
+    hidden = ("traceHeader", "error", "cause")
+    shown = {name: value for name, value in _shown(record).items() if name not in hidden}
+    shown["redriveCount"] = record.redrive_count
+    if record.map_run_arn:
+        shown["mapRunArn"] = record.map_run_arn
+    if record.redrive_ms:
+        shown["redriveDate"] = seconds(record.redrive_ms)
+    return shown
+
+
+def redrive_execution(call: Call) -> Json:
+    """RedriveExecution. With the token of a redrive of late it answers that redrive again."""
+    record = _existing(call)
+    if _is_deleting(call, record):
+        raise ApiError("ExecutionNotRedrivable", DELETING)
+    return {"redriveDate": seconds(call.engine.redrive(record.arn, call.arguments.get("clientToken")))}
+
+
+def _is_deleting(call: Call, record: ExecutionRecord) -> bool:
+    """Return whether the execution's machine is being deleted, or is gone already."""
+    machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
+    return machine is None or machine.deleting

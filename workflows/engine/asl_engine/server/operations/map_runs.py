@@ -1,0 +1,63 @@
+"""Describe, list and update Map Runs."""
+
+from collections.abc import Mapping
+
+from asl_engine.jsontext import Json
+from asl_engine.server import faults
+from asl_engine.server.names import parse_arn
+from asl_engine.server.operation import Call, seconds
+
+MAP_RUN = "map_run"
+_TIMES = ("startDate", "stopDate", "redriveDate")
+
+
+def _known(call: Call) -> dict[str, Json]:
+    arn = parse_arn(call.arguments["mapRunArn"], "mapRun").text
+    found = call.engine.describe_map_run(arn)
+    if found is None:
+        raise faults.resource_missing(arn)
+    return found
+
+
+def _shown(described: Mapping[str, Json]) -> dict[str, Json]:
+    shown = {name: value for name, value in described.items() if value is not None}
+    return shown | {name: seconds(shown[name]) for name in _TIMES if name in shown}
+
+
+def describe_map_run(call: Call) -> Json:
+    """DescribeMapRun."""
+    return _shown(_known(call))
+
+
+def list_map_runs(call: Call) -> Json:
+    """ListMapRuns of an execution, the latest first."""
+    arn = parse_arn(call.arguments["executionArn"], "execution").text
+    record = call.store.execution(arn)
+    if record is None:
+        raise faults.execution_missing(arn)
+    page, more = call.documents(MAP_RUN, arn, descending=True)
+    listed = ("executionArn", "mapRunArn", "startDate", "stopDate")
+    runs = [
+        {"stateMachineArn": record.state_machine_arn}
+        | {name: value for name, value in _shown(one.body).items() if name in listed}
+        for one in page
+    ]
+    return {"mapRuns": runs, **more}
+
+
+def update_map_run(call: Call) -> Json:
+    """UpdateMapRun: how many children run at once, and how many may fail. Only while it runs."""
+    asked = call.arguments
+    changes = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
+    if all(asked.get(name) is None for name in changes):
+        raise faults.validation(f"At least one of [{', '.join(changes)}] must be specified")
+    described = _known(call)
+    if described["status"] != "RUNNING":
+        raise faults.validation(f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'")
+    call.engine.update_map_run(
+        asked["mapRunArn"],
+        max_concurrency=asked.get("maxConcurrency"),
+        tolerated_failure_count=asked.get("toleratedFailureCount"),
+        tolerated_failure_percentage=asked.get("toleratedFailurePercentage"),
+    )
+    return {}

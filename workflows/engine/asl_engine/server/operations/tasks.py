@@ -1,0 +1,111 @@
+"""What the owners of task tokens and the workers of activities report and ask for."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from asl_engine.jsontext import Json, loads
+from asl_engine.server import faults
+from asl_engine.server.catalog import TAGS, changing, place_key, sortable
+from asl_engine.server.configuration import check_encryption, with_default
+from asl_engine.server.faults import ApiError
+from asl_engine.server.names import check_name, parse_arn
+from asl_engine.server.operation import Call, seconds
+from asl_engine.server.operations.tags import keep_tags
+from asl_engine.store.contract import Document
+
+ACTIVITY = "activity"
+# How long a worker is kept waiting, and how often the queue is looked at for it.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetActivityTask.html
+POLL_SECONDS, LOOK_SECONDS = 60.0, 0.05
+
+
+def send_task_success(call: Call) -> Json:
+    """SendTaskSuccess."""
+    try:
+        output = loads(call.arguments["output"])
+    except ValueError as problem:
+        raise ApiError("InvalidOutput", f"Invalid Output: '{problem}'") from None
+    call.engine.succeed_task(call.arguments["taskToken"], output)
+    return {}
+
+
+def send_task_failure(call: Call) -> Json:
+    """SendTaskFailure."""
+    asked = call.arguments
+    call.engine.fail_task(asked["taskToken"], asked.get("error"), asked.get("cause"))
+    return {}
+
+
+def send_task_heartbeat(call: Call) -> Json:
+    """SendTaskHeartbeat."""
+    call.engine.beat(call.arguments["taskToken"])
+    return {}
+
+
+def create_activity(call: Call) -> Json:
+    """CreateActivity. The same name again answers the same activity."""
+    asked = call.arguments
+    name = check_name(asked["name"])
+    encryption = check_encryption(with_default("encryptionConfiguration", asked))
+    arn = call.place.arn("activity", name)
+    with changing:
+        document = call.store.document(ACTIVITY, arn)
+        if document is None:
+            now = call.now_ms()
+            body = {"name": name, "created_ms": now, "encryption": encryption}
+            document = Document(ACTIVITY, arn, body, place_key(call.place), sortable(now))
+            call.store.put_document(document)
+            keep_tags(call.store, arn, asked.get("tags") or [])
+        elif document.body["encryption"] != encryption:
+            raise ApiError("ActivityAlreadyExists", f"Activity Already Exists: '{arn}'")
+    return {"activityArn": arn, "creationDate": seconds(document.body["created_ms"])}
+
+
+def _activity(call: Call) -> Document:
+    arn = parse_arn(call.arguments["activityArn"], "activity")
+    document = call.store.document(ACTIVITY, arn.text)
+    if document is None:
+        raise faults.activity_missing(arn.text)
+    return document
+
+
+def describe_activity(call: Call) -> Json:
+    """DescribeActivity."""
+    activity = _activity(call)
+    return {**_listed(activity), "encryptionConfiguration": activity.body["encryption"]}
+
+
+def _listed(activity: Document) -> dict[str, Json]:
+    body = activity.body
+    return {"activityArn": activity.key, "name": body["name"], "creationDate": seconds(body["created_ms"])}
+
+
+def delete_activity(call: Call) -> Json:
+    """DeleteActivity. Safe to repeat."""
+    arn = parse_arn(call.arguments["activityArn"], "activity").text
+    call.store.delete_document(ACTIVITY, arn)
+    call.store.delete_document(TAGS, arn)
+    return {}
+
+
+def list_activities(call: Call) -> Json:
+    """ListActivities, the oldest first."""
+    page, more = call.documents(ACTIVITY, place_key(call.place))
+    return {"activities": [_listed(one) for one in page], **more}
+
+
+async def get_activity_task(call: Call) -> Json:
+    """GetActivityTask: waits up to a minute for a task; an answer without a token when none came."""
+    activity = await _in_thread(partial(_activity, call))
+    take = partial(call.engine.take_activity_task, activity.key, call.arguments.get("workerName"))
+    end = asyncio.get_running_loop().time() + POLL_SECONDS
+    while (task := await _in_thread(take)) is None:
+        if asyncio.get_running_loop().time() >= end:
+            return {}
+        await asyncio.sleep(LOOK_SECONDS)
+    return {"taskToken": task[0], "input": task[1]}
+
+
+async def _in_thread[T](job: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, job)

@@ -1,5 +1,0 @@
-"""Runs the executions of a store: takes what happens to them, advances them, saves, and acts."""
-
-from workflows.engine.runner.api import Runner
-
-__all__ = ["Runner"]
