@@ -6,7 +6,7 @@ from typing import Any
 from lambdas.dispatch_tasks.batch import Outcome, Status, dispatch
 from lambdas.dispatch_tasks.settings import state_machine_arns, trace_sampled_percent
 from lambdas.dispatch_tasks.starts import ExecutionStarter, StartFailed, step_functions
-from lambdas.shared.runtime.powertools import count, logger, metrics, tracer
+from lambdas.shared.runtime.powertools import count, logger, metrics, traced
 from workflows.message import MessageRejected
 
 METRICS = {
@@ -19,7 +19,7 @@ METRICS = {
 }
 
 
-@tracer.capture_lambda_handler(capture_response=False)
+@traced
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Start an execution for each record and report the messages that failed, and only those.
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from pydantic import ValidationError
 
 from lambdas.shared.runtime.database import database_errors, setup_django
-from lambdas.shared.runtime.powertools import count, logger, metrics, tracer
+from lambdas.shared.runtime.powertools import count, logger, metrics, traced
 from workflows.errors import PayloadInvalid
 
 setup_django()
@@ -17,7 +17,7 @@ DETAIL_TYPE = "Step Functions Execution Status Change"
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 
-@tracer.capture_lambda_handler(capture_response=False)
+@traced
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Apply one status-change event to its task record; answer the record's id and status.
 

@@ -1,35 +1,42 @@
-"""The logger, tracer and metrics of every function.
+"""The logger, the metrics and the tracing of every function.
 
 Log lines are JSON, one a line, and carry ``task_id``, which is the execution's name. Nothing personal
 is logged: ids and keys, never a name, an address, a subject or a note.
 """
 
 import os
+from collections.abc import Callable
+from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 
 from lambdas.shared.runtime.settings import read_text
 
+type LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
 SERVICE = read_text("POWERTOOLS_SERVICE_NAME") or "qu-workflows"
-
-
-def tracing_is_on() -> bool:
-    """Return whether an X-Ray daemon is there to be told, as in a Lambda environment it always is."""
-    switched_off = read_text("POWERTOOLS_TRACE_DISABLED").lower() in {"1", "true", "yes", "on"}
-    return not switched_off and "LAMBDA_TASK_ROOT" in os.environ and "AWS_XRAY_DAEMON_ADDRESS" in os.environ
-
-
-def _tracer() -> Tracer:
-    if tracing_is_on():
-        return Tracer(service=SERVICE)
-    from lambdas.shared.runtime.tracing import NoTracing
-
-    return Tracer(service=SERVICE, disabled=False, auto_patch=False, provider=NoTracing())
-
 
 logger = Logger(service=SERVICE, utc=True)
 metrics = Metrics(service=SERVICE, namespace=read_text("POWERTOOLS_METRICS_NAMESPACE") or "QUWorkflows")
-tracer = _tracer()
+
+
+def traced(handler: LambdaHandler) -> LambdaHandler:
+    """Return the handler with X-Ray around it, or as it is where no X-Ray daemon listens.
+
+    Even a tracer that is switched off imports the X-Ray SDK and botocore: most of a small function's cold start.
+    """
+    if not tracing_is_on():
+        return handler
+    from aws_lambda_powertools import Tracer
+
+    with_tracing: LambdaHandler = Tracer(service=SERVICE).capture_lambda_handler(handler, capture_response=False)
+    return with_tracing
+
+
+def tracing_is_on() -> bool:
+    """Return whether an X-Ray daemon listens, as it always does in a Lambda environment."""
+    switched_off = read_text("POWERTOOLS_TRACE_DISABLED").lower() in {"1", "true", "yes", "on"}
+    return not switched_off and "LAMBDA_TASK_ROOT" in os.environ and "AWS_XRAY_DAEMON_ADDRESS" in os.environ
 
 
 def count(metric: str, value: int = 1) -> None:

@@ -7,10 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from lambdas.shared.runtime.powertools import logger, metrics, tracer
+from lambdas.shared.runtime.powertools import LambdaHandler, logger, metrics, traced
 from workflows.errors import PayloadInvalid, StepError
-
-type LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def step[Input: BaseModel, Answer: BaseModel](
@@ -36,8 +34,7 @@ def step[Input: BaseModel, Answer: BaseModel](
             finally:
                 logger.thread_safe_remove_keys(keys)
 
-        handler: LambdaHandler = tracer.capture_lambda_handler(run, capture_response=False)
-        return handler
+        return traced(run)
 
     return decorate
 
