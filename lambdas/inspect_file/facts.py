@@ -12,16 +12,9 @@ from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
-from workflows.contracts.guard_report import FileFacts, FileKind
+from workflows.contracts.guard_report import FileFacts
 from workflows.errors import DecoderCrashed
 
-_JOB_OF_KIND = {
-    FileKind.IMAGE: "image",
-    FileKind.VIDEO: "video",
-    FileKind.AUDIO: "audio",
-    FileKind.PDF: "pdf",
-    FileKind.OTHER: "document",
-}
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9][a-z0-9.+-]{0,99}")
 
 _logger = logging.getLogger(__name__)
@@ -30,7 +23,7 @@ _logger = logging.getLogger(__name__)
 @cache
 def decoder() -> Decoder:
     """Return the processes that inspect."""
-    return Decoder("lambdas.inspect_file.jobs")
+    return Decoder("lambdas.inspect_file.decoder_job")
 
 
 def inspect_file(key: str, chunks: Iterable[bytes], limits: Limits) -> FileFacts:
@@ -54,8 +47,7 @@ def identify(received: ReceivedFile) -> FileFacts:
 
 def complete(known: FileFacts, received: ReceivedFile, key: str, limits: Limits) -> FileFacts:
     """Return the facts with what a decoder finds. Raises a leaf of FileRejected."""
-    job = _JOB_OF_KIND[known.kind]
-    answer = decoder().run(job, received, key, known.media_type, limits, {}).answer
+    answer = decoder().run(received, key, known.media_type, limits, {"kind": known.kind.value}).answer
     try:
         return _facts(known, answer)
     except ValueError as error:  # of a bug, or of a decoder that a file has taken over

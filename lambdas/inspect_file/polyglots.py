@@ -18,7 +18,7 @@ from lambdas.inspect_file.kinds.sniffing import (
     ZIP_ENTRY,
     sniff,
 )
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from workflows.errors import AmbiguousContent
 
 # Of a large file, what is looked at for markup: its beginning and its end.

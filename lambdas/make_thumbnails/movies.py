@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW, Form
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media.containers import (
     aspect_of,

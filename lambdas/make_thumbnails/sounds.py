@@ -12,7 +12,7 @@ from av.container import InputContainer
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
 from lambdas.make_thumbnails.thumbnail_sizes import Form
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media.containers import open_container, told_seconds, unreadable
 

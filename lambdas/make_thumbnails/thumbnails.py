@@ -26,7 +26,7 @@ from workflows.errors import DecoderCrashed, FileMissing
 @cache
 def decoder() -> Decoder:
     """Return the processes that draw."""
-    return Decoder("lambdas.make_thumbnails.jobs")
+    return Decoder("lambdas.make_thumbnails.decoder_job")
 
 
 def make_thumbnails(
@@ -54,8 +54,8 @@ def forms_of(kind: FileKind, forms: Sequence[Form]) -> Sequence[Form]:
 def draw(received: ReceivedFile, facts: FileFacts, key: str, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
     """Return the pictures of a file of one of DRAWN_KINDS. Raises a leaf of FileRejected."""
     wanted = forms_of(facts.kind, forms)
-    given = {"forms": [asdict(form) for form in wanted]}
-    run = decoder().run(facts.kind.value, received, key, facts.media_type, limits, given)
+    given = {"kind": facts.kind.value, "forms": [asdict(form) for form in wanted]}
+    run = decoder().run(received, key, facts.media_type, limits, given)
     drawn = _drawn(run, wanted)
     if drawn is None:  # of a bug, or of a decoder that a file has taken over
         remedy = "Save it again in another format, and upload that."

@@ -26,7 +26,7 @@ from lambdas.make_thumbnails import encoding
 from lambdas.make_thumbnails.pictures import draw_picture
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, WEBP, Form, read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.storage.objects import DiskObjects
 from tests.benchmarks.report import Row, medians, report

@@ -11,7 +11,7 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 
 AMR_NB = b"#!AMR\n" + (b"\x3c" + bytes(range(31))) * 50  # a second of frames of 12.2 kbit/s
 

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from tests.lambdas.pictures import pdf
 
 CONTENT_TYPES = b'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'

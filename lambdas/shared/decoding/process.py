@@ -12,7 +12,7 @@ from typing import Any
 
 from lambdas.shared.decoding.child import Child, ProcessEnded, ProcessTooLarge, ProcessTooSlow
 from lambdas.shared.decoding.confinement import hide_memory
-from lambdas.shared.decoding.jobs import Decoded
+from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence
@@ -40,14 +40,14 @@ class Run(Decoded):
 
 
 class Decoder:
-    """Processes in which the jobs of one module run, one job at a time in each; they stay for the next file.
+    """Processes in which the job of one module runs, on one file at a time in each; they stay for the next file.
 
     Safe in threads: as many jobs run at once as there are processors, others wait for their turn. A process begins
     with the first job, ends with its parent, and is replaced after a crash, a time-out, or once it has grown.
     """
 
     def __init__(self, module: str) -> None:
-        self.module = module  # its dotted name; it has a JOBS, and may have a WARM
+        self.module = module  # its dotted name; see ``decoding.job``
         self.last_peak_bytes = 0  # of the job that ended last, however it ended: for one who runs one at a time
         self._idle: list[Child] = []
         self._lock, self._owner = threading.Lock(), os.getpid()
@@ -61,15 +61,13 @@ class Decoder:
             if not self._idle:
                 self._idle.append(self._new(limits))
 
-    def run(
-        self, job: str, received: ReceivedFile, key: str, media_type: str, limits: Limits, given: Mapping[str, Any]
-    ) -> Run:
-        """Run a job on a file. Safe to retry: a job writes nothing.
+    def run(self, received: ReceivedFile, key: str, media_type: str, limits: Limits, given: Mapping[str, Any]) -> Run:
+        """Run the job on a file. Safe to retry: a job writes nothing.
 
         Raises the leaf of FileRejected that the job raised, or one of the decoder's own: DecoderCrashed,
         DecoderOutOfMemory, DecoderTimedOut; and ProcessNotStarted where no file is to blame.
         """
-        fields = {"job": job, "key": key, "media_type": media_type, "size_bytes": received.size_bytes}
+        fields = {"key": key, "media_type": media_type, "size_bytes": received.size_bytes}
         request = json.dumps({**fields, "limits": limits.to_json(), "given": given}, allow_nan=False).encode()
         self._forget_those_of_a_parent()
         with self._turns:

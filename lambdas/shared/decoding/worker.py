@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.shared.decoding.confinement import confine
-from lambdas.shared.decoding.jobs import Decoded, Jobs, MediaFile
+from lambdas.shared.decoding.job import Decoded, Job, MediaFile
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
 from lambdas.shared.decoding.wire import MAX_ANSWER_BYTES, MAX_FILES, MAX_FILES_BYTES, REQUEST_HEAD, pack
@@ -31,15 +31,15 @@ GRACE_SECONDS = 5
 
 
 def main(descriptor: int, module: str, memory_mib: int) -> None:
-    """Run jobs of a module until the function closes the socket."""
+    """Run the job of a module on each file until the function closes the socket."""
     _die_with_the_function()
     with socket.socket(fileno=descriptor) as function:
-        jobs = _load(module)
+        job = _load(module)
         _take_limits(memory_mib)
         confine()
         _send(function, {"ready": True})
         while (request := _receive(function)) is not None:
-            _send(function, *_run(jobs, *request))
+            _send(function, *_run(job, *request))
 
 
 def _die_with_the_function() -> None:
@@ -57,13 +57,13 @@ def _die_with_the_function() -> None:
             os._exit(0)
 
 
-def _load(module: str) -> Jobs:
-    """Import the jobs, and what their WARM names: the decoders that most files need."""
+def _load(module: str) -> Job:
+    """Import the job, and what its WARM names: the decoders that most files need."""
     loaded = importlib.import_module(module)
     for name in getattr(loaded, "WARM", ()):
         importlib.import_module(name)
-    jobs: Jobs = loaded.JOBS
-    return jobs
+    job: Job = loaded.job
+    return job
 
 
 def _take_limits(memory_mib: int) -> None:
@@ -90,14 +90,14 @@ def _receive(function: socket.socket) -> tuple[dict[str, Any], int] | None:
     return request, descriptors[0]
 
 
-def _run(jobs: Jobs, request: Mapping[str, Any], descriptor: int) -> tuple[dict[str, Any], list[bytes]]:
+def _run(job: Job, request: Mapping[str, Any], descriptor: int) -> tuple[dict[str, Any], list[bytes]]:
     forget_peak()
     limits = Limits(**request["limits"])
     file = MediaFile(f"/proc/self/fd/{descriptor}", request["key"], request["media_type"], request["size_bytes"])
     signal.setitimer(signal.ITIMER_REAL, limits.decoder_seconds + GRACE_SECONDS)
     files: list[bytes] = []
     try:
-        decoded = jobs[request["job"]](file, limits, request["given"])
+        decoded = job(file, limits, request["given"])
         body, files = {"answer": dict(decoded.answer)}, _checked(decoded)
     except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
         body = _as_answer(error)

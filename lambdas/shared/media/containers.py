@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lambdas.shared.media import captures
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
 
@@ -129,17 +129,6 @@ def film_of(container: InputContainer) -> VideoStream | None:
     return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
 
 
-def facts_of_sound(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
-    """Return the facts of an open container that has sound. Raises UnreadableAudio and FileTooLarge."""
-    if not container.streams.audio or not _has_frame(container, container.streams.audio[0]):
-        raise unreadable(file, "has no sound that can be decoded.")
-    return {**facts_of_tags(container), **seconds_of(file, container, limits)}
-
-
-def _has_frame(container: InputContainer, stream: Any) -> bool:
-    return next(first_frames(container, stream), None) is not None
-
-
 def first_frames(
     container: InputContainer, stream: Any, packets: int | None = 300, until: float = inf
 ) -> Generator[Any]:
@@ -170,7 +159,7 @@ def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> di
     return {"duration_seconds": round(end, 3)}
 
 
-def facts_of_tags(container: InputContainer) -> dict[str, Any]:
+def tags_of(container: InputContainer) -> dict[str, Any]:
     """Return captured_at, camera, latitude and longitude, as far as they are told of the container or a stream."""
     tags: dict[str, str] = {}
     for told in (container.metadata, *(stream.metadata for stream in container.streams)):

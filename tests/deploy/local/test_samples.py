@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from lambdas.inspect_file.facts import inspect_file
+from lambdas.shared.decoding.by_hand import chunks_of
 from lambdas.shared.decoding.limits import Limits
-from lambdas.shared.decoding.local_files import chunks_of
 from workflows.contracts.guard_report import FileKind
 from workflows.errors import ActiveContent, UnreadableImage
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.inspect_file.movies import inspect_movie
+from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.films import as_file, box, with_boxes, write_film
 
@@ -44,7 +44,7 @@ def keyed(tags: dict[str, str], *, is_full: bool = False) -> bytes:
 def facts_of(tmp_path: Path, boxes: bytes, *, in_track: bool = False) -> dict[str, Any]:
     path = write_film(tmp_path / "film", "mov", "mpeg4", seconds=1)
     path.write_bytes(with_boxes(path.read_bytes(), boxes, in_track=in_track))
-    return inspect_movie(as_file(path, "video/quicktime"), Limits())
+    return inspect_recording(as_file(path, "video/quicktime"), Limits())
 
 
 @pytest.mark.parametrize("in_track", [False, True], ids=["film", "track"])
@@ -72,7 +72,7 @@ def test_what_the_film_tells_is_believed_before_what_its_track_tells(tmp_path: P
     moov = film.index(b"moov") - 4
     path.write_bytes(film[:moov] + box(b"moov", film[moov + 8 :], place_of(PLACE)))
 
-    facts = inspect_movie(as_file(path, "video/quicktime"), Limits())
+    facts = inspect_recording(as_file(path, "video/quicktime"), Limits())
 
     assert (facts["latitude"], facts["longitude"]) == MADRID
 

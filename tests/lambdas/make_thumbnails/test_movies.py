@@ -8,12 +8,11 @@ import av
 import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
-from lambdas.inspect_file.movies import inspect_movie
-from lambdas.inspect_file.sounds import inspect_sound
+from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
-from lambdas.shared.decoding.jobs import MediaFile
+from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
 
@@ -44,7 +43,7 @@ def sound(path: Path, swings: int = 400, rate: int = 8000) -> MediaFile:
 
 
 def test_a_movies_facts_are_read_from_its_container(tmp_path: Path) -> None:
-    facts = inspect_movie(movie(tmp_path / "m"), Limits())
+    facts = inspect_recording(movie(tmp_path / "m"), Limits())
     assert (facts["width"], facts["height"]) == (320, 240)
     assert facts["duration_seconds"] == pytest.approx(4, abs=0.2)
     assert facts["captured_at"] == "2026-03-01T10:20:30+01:00"
@@ -68,7 +67,7 @@ def test_a_movie_with_one_key_frame_which_is_black_has_a_poster_and_a_preview_al
 
 def test_a_sound_is_told_by_its_seconds_and_drawn_as_a_wave(tmp_path: Path) -> None:
     file = sound(tmp_path / "s")
-    assert inspect_sound(file, Limits())["duration_seconds"] == 2
+    assert inspect_recording(file, Limits())["duration_seconds"] == 2
     assert [one.form for one in draw_sound(file, FORMS[:2], Limits())] == FORMS[:2]
 
 
@@ -86,7 +85,7 @@ def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
 
-    facts = inspect_movie(MediaFile(str(path), "a.wma", "video/x-ms-asf", path.stat().st_size), Limits())
+    facts = inspect_recording(MediaFile(str(path), "a.wma", "video/x-ms-asf", path.stat().st_size), Limits())
     file = MediaFile(str(path), "a.wma", facts["media_type"], path.stat().st_size)
 
     assert (facts["kind"], facts["media_type"]) == ("audio", "audio/x-ms-asf")
@@ -96,11 +95,11 @@ def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path
 def test_what_passes_a_limit_or_can_not_be_read_is_refused(tmp_path: Path) -> None:
     file = movie(tmp_path / "m")
     with pytest.raises(FileTooLarge, match="pixels"):
-        inspect_movie(file, Limits(max_pixels=1000))
+        inspect_recording(file, Limits(max_pixels=1000))
     with pytest.raises(FileTooLarge, match="seconds"):
         draw_movie(file, FORMS, Limits(max_media_seconds=1))
     (tmp_path / "cut").write_bytes((tmp_path / "m").read_bytes()[:500])
     with pytest.raises(UnreadableVideo):
-        inspect_movie(MediaFile(str(tmp_path / "cut"), "c", "video/mp4", 500), Limits())
+        inspect_recording(MediaFile(str(tmp_path / "cut"), "c", "video/mp4", 500), Limits())
     with pytest.raises(UnreadableAudio):
-        inspect_sound(MediaFile(str(tmp_path / "cut"), "c", "audio/flac", 500), Limits())
+        inspect_recording(MediaFile(str(tmp_path / "cut"), "c", "audio/flac", 500), Limits())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
-from lambdas.inspect_file.movies import inspect_movie
+from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
 from lambdas.shared.decoding.limits import Limits
@@ -54,7 +54,7 @@ def test_a_film_is_told_and_drawn_upright_however_the_phone_was_held(
     path.write_bytes(with_matrix(path.read_bytes(), matrix))
     size = (WIDTH, HEIGHT) if matrix[0] else (HEIGHT, WIDTH)
 
-    facts = inspect_movie(as_file(path, "video/mp4"), Limits())
+    facts = inspect_recording(as_file(path, "video/mp4"), Limits())
     poster, preview = draw_movie(as_file(path, "video/mp4"), [Form("large", 1280, JPEG), PREVIEW_FORM], Limits())
 
     assert (facts["width"], facts["height"]) == size
@@ -78,7 +78,7 @@ def test_pixels_that_are_no_squares_are_drawn_in_their_shape(
         tmp_path / "film", container, "libx264", size=(WIDTH, HEIGHT), seconds=1, picture=corners, options=options
     )
 
-    facts = inspect_movie(as_file(path, media_type), Limits())
+    facts = inspect_recording(as_file(path, media_type), Limits())
     poster, preview = draw_movie(as_file(path, media_type), [Form("large", 1280, JPEG), PREVIEW_FORM], Limits())
 
     assert (facts["width"], facts["height"]) == (width, HEIGHT)
@@ -91,7 +91,7 @@ def test_pixels_that_are_no_squares_are_widened_before_the_film_is_turned(tmp_pa
     path = write_film(tmp_path / "film", "mp4", "libx264", size=(WIDTH, HEIGHT), picture=corners, options=options)
     path.write_bytes(with_matrix(path.read_bytes(), (0, 1, -1, 0)))
 
-    facts = inspect_movie(as_file(path, "video/mp4"), Limits())
+    facts = inspect_recording(as_file(path, "video/mp4"), Limits())
     poster = draw_movie(as_file(path, "video/mp4"), [Form("large", 1280, JPEG)], Limits())[0]
 
     assert (facts["width"], facts["height"]) == (poster.width, poster.height) == (HEIGHT, WIDTH * 2)

@@ -222,8 +222,8 @@ def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch
     facts = stored(objects, encoded(corners(700, 500), "JPEG")).model_copy(update={"kind": FileKind.VIDEO})
     asked: list[str] = []
 
-    def run(_decoder: Decoder, job: str, *given: Any) -> Run:
-        asked.extend([job, *(form["name"] for form in given[-1]["forms"])])
+    def run(_decoder: Decoder, *given: Any) -> Run:
+        asked.extend([given[-1]["kind"], *(form["name"] for form in given[-1]["forms"])])
         return Run({"drawn": [*ALL_DRAWN, [PREVIEW_FORM.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
 
     monkeypatch.setattr(Decoder, "run", run)
@@ -310,7 +310,7 @@ def test_by_hand_a_picture_is_drawn_in_the_seconds_that_its_inspection_has_left(
     clock, run, given = [100.0], Decoder.run, []
 
     def slow_run(*asked: Any) -> Run:
-        given.append(asked[5].decoder_seconds)
+        given.append(asked[4].decoder_seconds)
         clock[0] += 12.5
         return run(*asked)
 

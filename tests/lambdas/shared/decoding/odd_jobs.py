@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.decoding.jobs import Decoded, MediaFile
+from lambdas.shared.decoding.job import Decoded, MediaFile
 from lambdas.shared.decoding.limits import MIB, Limits
 from workflows.errors import UnreadableImage
 
@@ -227,7 +227,7 @@ def _socket() -> int:
     raise LookupError
 
 
-JOBS = {
+_JOBS = {
     job.__name__: job
     for job in (
         read, tell_of_itself, break_out,
@@ -237,3 +237,7 @@ JOBS = {
         crash_if_spoiled,
     )
 }  # fmt: skip
+
+
+def job(file: MediaFile, limits: Limits, given: Mapping[str, Any]) -> Decoded:
+    return _JOBS[given["job"]](file, limits, given)

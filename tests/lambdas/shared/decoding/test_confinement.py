@@ -26,7 +26,7 @@ def test_a_decoder_can_do_nothing_to_others() -> None:
     with socket.create_server(("127.0.0.1", 0)) as runtime, receive("key", [b"bytes"], 10) as received:
         decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
         given = {"port": runtime.getsockname()[1]}
-        done = set(decoder.run("break_out", received, "key", "image/jpeg", Limits(), given).answer["done"])
+        done = set(decoder.run(received, "key", "image/jpeg", Limits(), {"job": "break_out", **given}).answer["done"])
         decoder.close()
 
     # The machine's administrator reads everybody's memory; of another user see the next test.
@@ -45,7 +45,7 @@ assert os.getuid() != 0
 with receive("key", [b"bytes"], 100) as received:
     decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
     for _ in range(2):
-        run = decoder.run("break_out", received, "key", "a/b", Limits(), {"port": 9})
+        run = decoder.run(received, "key", "a/b", Limits(), {"job": "break_out", "port": 9})
     print(*run.answer["done"], run.peak_bytes > 0, sep="; ")
     decoder.close()
 """

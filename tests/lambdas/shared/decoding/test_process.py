@@ -25,14 +25,14 @@ from workflows.errors import (
     UnreadableImage,
 )
 
-JOBS = "tests.lambdas.shared.decoding.odd_jobs"
+ODD_JOBS = "tests.lambdas.shared.decoding.odd_jobs"
 KEY = "media/door.jpg"
 QUICK = Limits(decoder_seconds=1, decoder_memory_mib=192)
 
 
 @pytest.fixture(scope="module")
 def decoder() -> Iterator[Decoder]:
-    decoder = Decoder(JOBS)
+    decoder = Decoder(ODD_JOBS)
     yield decoder
     decoder.close()
 
@@ -41,7 +41,7 @@ def run(
     decoder: Decoder, job: str, data: bytes = b"a file", limits: Limits = QUICK, given: Mapping[str, Any] | None = None
 ) -> Run:
     with receive(KEY, [data], 1024 * MIB) as received:
-        return decoder.run(job, received, KEY, "image/jpeg", limits, given or {})
+        return decoder.run(received, KEY, "image/jpeg", limits, {"job": job, **(given or {})})
 
 
 def pid_of(decoder: Decoder, limits: Limits = QUICK) -> int:
@@ -53,7 +53,8 @@ def test_a_job_reads_the_file_answers_and_gives_files_back(decoder: Decoder) -> 
     done = run(decoder, "read", b"some bytes", given={"forms": ["small"]})
 
     assert {name: done.answer[name] for name in ("same", "size", "key", "type", "given", "seconds")} == {
-        "same": True, "size": 10, "key": KEY, "type": "image/jpeg", "given": {"forms": ["small"]}, "seconds": 1,
+        "same": True, "size": 10, "key": KEY, "type": "image/jpeg", "seconds": 1,
+        "given": {"job": "read", "forms": ["small"]},
     }  # fmt: skip
     assert done.files == [b"some bytes", b"", b"!"]
     assert 0 < done.seconds < QUICK.decoder_seconds
@@ -273,7 +274,7 @@ def test_threads_share_the_processes(decoder: Decoder) -> None:
 
 
 def test_a_process_started_ahead_is_the_one_that_works() -> None:
-    decoder = Decoder(JOBS)
+    decoder = Decoder(ODD_JOBS)
     decoder.prepare(QUICK)
     decoder.prepare(QUICK)
     [child] = decoder._idle
@@ -302,21 +303,21 @@ from lambdas.shared.decoding.receiving import receive
 decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
 with receive("key", [b"bytes"], 100) as received:
     # A thread that has ended takes no process with it.
-    first = threading.Thread(target=decoder.run, args=("read", received, "key", "a/b", Limits(), {}))
+    first = threading.Thread(target=decoder.run, args=(received, "key", "a/b", Limits(), {"job": "read"}))
     first.start(); first.join()
-    print(decoder.run("read", received, "key", "a/b", Limits(), {}).answer["pid"], flush=True)
+    print(decoder.run(received, "key", "a/b", Limits(), {"job": "read"}).answer["pid"], flush=True)
     if sys.argv[1] == "fork":
         child = os.fork()
         if not child:
-            other = decoder.run("read", received, "key", "a/b", Limits(), {}).answer["pid"]
+            other = decoder.run(received, "key", "a/b", Limits(), {"job": "read"}).answer["pid"]
             decoder.close()
             os._exit(0 if other else 1)
         assert os.waitpid(child, 0)[1] == 0
-        print(decoder.run("read", received, "key", "a/b", Limits(), {}).answer["pid"], flush=True)
+        print(decoder.run(received, "key", "a/b", Limits(), {"job": "read"}).answer["pid"], flush=True)
     elif sys.argv[1] == "idle":
         time.sleep(60)
     elif sys.argv[1] != "end":
-        decoder.run(sys.argv[1], received, "key", "a/b", Limits(decoder_seconds=60), {})
+        decoder.run(received, "key", "a/b", Limits(decoder_seconds=60), {"job": sys.argv[1]})
 """
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deploy.closure import ROOT
 from lambdas.shared.media.captures import camera, captured_at, position
-from lambdas.shared.media.containers import facts_of_tags
+from lambdas.shared.media.containers import tags_of
 from workflows.contracts.guard_report import FileFacts, FileKind
 
 NAMES = (
@@ -23,7 +23,7 @@ NAMES = (
 
 def of_film(tags: dict[str, str]) -> dict[str, Any]:
     container: Any = SimpleNamespace(metadata=tags, streams=[])
-    return facts_of_tags(container)
+    return tags_of(container)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_whatever_a_film_is_tagged_with_its_facts_are_facts(tags: dict[str, str]
 
 
 def test_no_pillow_is_loaded_for_a_film() -> None:
-    code = "import lambdas.inspect_file.movies, sys; print('PIL' in sys.modules)"
+    code = "import lambdas.inspect_file.recordings, sys; print('PIL' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
 
     assert told.stdout.strip() == b"False"

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
-from lambdas.inspect_file.movies import inspect_movie
-from lambdas.inspect_file.sounds import inspect_sound
+from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
@@ -58,7 +57,7 @@ def test_a_film_is_sniffed_inspected_and_drawn(
     path = write_film(tmp_path / "film", container, codec, sound=sound, options=QUIET if codec == "libx265" else None)
     assert sniffed(path) == media_type
 
-    facts = inspect_movie(as_file(path, media_type), Limits())
+    facts = inspect_recording(as_file(path, media_type), Limits())
     drawn = draw_movie(as_file(path, media_type), [*FORMS, PREVIEW_FORM], Limits())
 
     assert facts["height"] == 144
@@ -86,7 +85,7 @@ def test_a_sound_is_sniffed_inspected_and_drawn(tmp_path: Path, container: str, 
     path = write_sound(tmp_path / "sound", container, codec)
     assert sniffed(path) == media_type
 
-    facts = inspect_sound(as_file(path, media_type), Limits())
+    facts = inspect_recording(as_file(path, media_type), Limits())
 
     assert facts["duration_seconds"] == pytest.approx(2, abs=0.1)
     assert len(draw_sound(as_file(path, media_type), FORMS, Limits())) == 1
@@ -97,7 +96,7 @@ def test_speech_of_a_phone_is_counted_by_its_frames(tmp_path: Path) -> None:
     path.write_bytes(AMR_NB)
 
     assert sniffed(path) == "audio/amr"
-    assert inspect_sound(as_file(path, "audio/amr"), Limits())["duration_seconds"] == pytest.approx(1, abs=0.05)
+    assert inspect_recording(as_file(path, "audio/amr"), Limits())["duration_seconds"] == pytest.approx(1, abs=0.05)
     assert len(draw_sound(as_file(path, "audio/amr"), FORMS, Limits())) == 1
 
 
@@ -115,7 +114,7 @@ def test_a_films_container_without_film_becomes_audio(
 ) -> None:
     path = write_sound(tmp_path / "sound", container, "mp2" if container == "mpeg" else "aac")
 
-    facts = inspect_movie(as_file(path, media_type), Limits())
+    facts = inspect_recording(as_file(path, media_type), Limits())
 
     assert (facts["kind"], facts["media_type"]) == (FileKind.AUDIO, becomes)
     assert len(draw_sound(as_file(path, becomes), FORMS, Limits())) == 1
@@ -124,7 +123,7 @@ def test_a_films_container_without_film_becomes_audio(
 def test_a_sounds_container_that_shows_a_film_becomes_video(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mp4", "libx264", sound="aac")
 
-    facts = inspect_sound(as_file(path, "audio/mp4"), Limits())
+    facts = inspect_recording(as_file(path, "audio/mp4"), Limits())
 
     assert (facts["kind"], facts["media_type"], facts["height"]) == (FileKind.VIDEO, "video/mp4", 144)
 
@@ -137,7 +136,7 @@ def test_the_picture_of_a_cover_is_no_film(tmp_path: Path, container: str, codec
     Image.new("RGB", (64, 64), "red").save(cover, "JPEG")
     path = write_sound(tmp_path / "sound", container, codec, cover=cover.getvalue())
 
-    facts = inspect_movie(as_file(path, media_type), Limits())
+    facts = inspect_recording(as_file(path, media_type), Limits())
 
     assert facts["kind"] == FileKind.AUDIO
     assert "width" not in facts
@@ -146,7 +145,7 @@ def test_the_picture_of_a_cover_is_no_film(tmp_path: Path, container: str, codec
 def test_what_a_phone_wrote_is_read_from_ten_bits_as_well(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mov", "libx265", pix_fmt="yuv420p10le", tags=TAGS, options=QUIET)
 
-    facts = inspect_movie(as_file(path, "video/quicktime"), Limits())
+    facts = inspect_recording(as_file(path, "video/quicktime"), Limits())
 
     assert facts["captured_at"] == "2026-03-01T10:20:30+01:00"
     assert facts["camera"] == "Apple iPhone 15"
@@ -172,7 +171,7 @@ def test_a_list_of_other_files_opens_none_of_them(tmp_path: Path, media_type: st
 
     assert sniff(path.read_bytes()).kind is FileKind.OTHER
     with pytest.raises((UnreadableVideo, UnreadableAudio)):
-        inspect_movie(as_file(path, media_type), Limits())
+        inspect_recording(as_file(path, media_type), Limits())
 
 
 def grown(box: bytes, path: list[bytes], dref: bytes) -> bytes:
@@ -207,7 +206,7 @@ def test_a_film_whose_samples_lie_in_another_file_is_unreadable(tmp_path: Path) 
         assert next(lured.decode(video=0)).width == 176  # so that the bait is one
 
     with pytest.raises(UnreadableVideo):
-        inspect_movie(as_file(path, "video/quicktime"), Limits())
+        inspect_recording(as_file(path, "video/quicktime"), Limits())
     with pytest.raises(UnreadableVideo):
         draw_movie(as_file(path, "video/quicktime"), FORMS, Limits())
 
@@ -230,7 +229,7 @@ def test_boxes_that_lie_are_refused_at_once(tmp_path: Path, content: bytes) -> N
     started = perf_counter()
 
     with pytest.raises(UnreadableVideo):
-        inspect_movie(as_file(path, "video/mp4"), Limits())
+        inspect_recording(as_file(path, "video/mp4"), Limits())
 
     assert perf_counter() - started < 2
 
@@ -241,7 +240,7 @@ def test_a_film_cut_short_is_drawn_as_far_as_it_goes(tmp_path: Path, kept: float
     path = tmp_path / "cut"
     path.write_bytes(whole[: int(len(whole) * kept)])
 
-    assert inspect_movie(as_file(path, "video/x-matroska"), Limits())["height"] == 144
+    assert inspect_recording(as_file(path, "video/x-matroska"), Limits())["height"] == 144
     assert len(draw_movie(as_file(path, "video/x-matroska"), FORMS, Limits())) == 1
 
 
@@ -252,7 +251,7 @@ def test_a_film_whose_first_packets_are_broken_is_read_from_the_next(tmp_path: P
     path = tmp_path / "broken"
     path.write_bytes(content)
 
-    assert inspect_movie(as_file(path, "video/mp4"), Limits())["width"] == 176
+    assert inspect_recording(as_file(path, "video/mp4"), Limits())["width"] == 176
     assert len(draw_movie(as_file(path, "video/mp4"), FORMS, Limits())) == 1
 
 
@@ -278,11 +277,11 @@ def test_what_has_more_packets_than_are_counted_tells_no_seconds(
     path.write_bytes(AMR_NB)
     file = as_file(path, "audio/amr")
     monkeypatch.setattr(containers, "told_seconds", lambda _container: None)
-    assert inspect_sound(file, Limits())["duration_seconds"] == pytest.approx(1, abs=0.05)
+    assert inspect_recording(file, Limits())["duration_seconds"] == pytest.approx(1, abs=0.05)
 
     monkeypatch.setattr(containers, "_MAX_PACKETS", 5)
 
-    assert "duration_seconds" not in inspect_sound(file, Limits())
+    assert "duration_seconds" not in inspect_recording(file, Limits())
 
 
 def test_seconds_over_the_limit_are_found_by_counting_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +289,7 @@ def test_seconds_over_the_limit_are_found_by_counting_too(tmp_path: Path, monkey
     monkeypatch.setattr(containers, "told_seconds", lambda _container: None)
 
     with pytest.raises(FileTooLarge, match="lasts more than 1 seconds"):
-        inspect_sound(as_file(path, "audio/aac"), Limits(max_media_seconds=1))
+        inspect_recording(as_file(path, "audio/aac"), Limits(max_media_seconds=1))
 
 
 def test_an_error_of_ffmpeg_is_told_as_a_sentence_with_the_files_key(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from time import perf_counter
 import pytest
 
 from lambdas.inspect_file.kinds import recordings
-from lambdas.inspect_file.jobs import JOBS
-from lambdas.inspect_file.movies import inspect_movie
+from lambdas.inspect_file.decoder_job import job
+from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
 from lambdas.shared.decoding.limits import Limits
@@ -27,7 +27,7 @@ def verdicts(path: Path, media_type: str, limits: Limits | None = None) -> list[
     file, limits = as_file(path, media_type), limits or Limits()
     found = []
     for run in (
-        lambda: inspect_movie(file, limits),
+        lambda: inspect_recording(file, limits),
         lambda: draw_movie(file, [Form("small", 160), PREVIEW_FORM], limits),
     ):
         started = perf_counter()
@@ -194,7 +194,7 @@ def test_every_kind_of_film_and_sound_that_is_sniffed_has_a_demuxer(tmp_path: Pa
     kind = media_type.split("/", maxsplit=1)[0]
 
     with pytest.raises(FileRejected) as caught:
-        JOBS[kind](as_file(path, media_type), Limits(), {})
+        job(as_file(path, media_type), Limits(), {"kind": kind})
 
     assert "which no decoder reads" not in str(caught.value)
     assert media_type in containers._DEMUXERS

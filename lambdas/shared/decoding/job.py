@@ -1,8 +1,8 @@
-"""What a decoding job is given and what it answers.
+"""The contract of a decoding job: what it is given and what it answers.
 
-A job is a plain function that a module names in its ``JOBS``: ``lambdas.inspect_file.jobs`` and
-``lambdas.make_thumbnails.jobs``. It runs in the decoder's process, which has no credentials, little memory and little
-time; whatever it does there, the function goes on.
+A job is the function ``job`` of a module, ``decoder_job`` of inspect_file or make_thumbnails. It runs in the decoder's
+process, which has no credentials, little memory and little time; whatever it does there, the function goes on. The
+module's ``WARM`` names what is imported before the first file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,6 @@ class Decoded:
     files: Sequence[bytes] = ()
 
 
-# Given the file, the limits and the job's own arguments (plain JSON). It raises a leaf of FileRejected for what can
-# not be processed; anything else it raises is told as DecoderCrashed, a MemoryError as DecoderOutOfMemory.
+# Given the file, the limits and the job's own arguments (plain JSON). It raises a leaf of FileRejected for what cannot
+# be processed; any other error becomes DecoderCrashed, a MemoryError DecoderOutOfMemory.
 type Job = Callable[[MediaFile, Limits, Mapping[str, Any]], Decoded]
-type Jobs = Mapping[str, Job]

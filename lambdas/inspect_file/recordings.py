@@ -1,0 +1,61 @@
+"""Reads the facts of a video or a sound, and whether any of it can be decoded."""
+
+from typing import Any
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from lambdas.shared.decoding.job import MediaFile
+from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.containers import (
+    aspect_of,
+    check_frame,
+    film_of,
+    first_frames,
+    open_container,
+    seconds_of,
+    tags_of,
+    turns_of,
+    unreadable,
+)
+
+_MP4 = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2"})
+# The types of sound that are not called as the film in the same container.
+_SOUND_TYPES = dict.fromkeys(_MP4, "audio/mp4") | {"video/mpeg": "audio/x-mpeg-ps"}  # audio/mpeg is MP3
+
+
+def inspect_recording(file: MediaFile, limits: Limits) -> dict[str, Any]:
+    """Return fields of FileFacts: width and height as a video is seen, seconds, and what the recorder wrote.
+
+    A container with video is a video, any other a sound: kind and media_type say so, whatever its head looked like.
+    Raises UnreadableVideo, UnreadableAudio and FileTooLarge.
+    """
+    with open_container(file, limits) as container:
+        stream = film_of(container)
+        if stream is not None:
+            kind, media_type = "video", file.media_type.replace("audio/", "video/", 1)
+            size = _size_as_seen(file, container, stream, limits)
+        else:
+            kind = "audio"
+            media_type = _SOUND_TYPES.get(file.media_type, file.media_type.replace("video/", "audio/", 1))
+            size = {}
+            _check_sound(file, container)
+        facts = {**size, **tags_of(container), **seconds_of(file, container, limits)}
+    return {"kind": kind, "media_type": media_type, **facts}
+
+
+def _size_as_seen(file: MediaFile, container: InputContainer, stream: VideoStream, limits: Limits) -> dict[str, int]:
+    frame = next(first_frames(container, stream), None)
+    if frame is None:
+        raise unreadable(file, "has no frame that can be decoded.")
+    check_frame(file, frame, limits)
+    width, height = max(1, round(frame.width * aspect_of(stream))), frame.height
+    if "rot90" in turns_of(frame):
+        width, height = height, width
+    return {"width": width, "height": height}
+
+
+def _check_sound(file: MediaFile, container: InputContainer) -> None:
+    sounds = container.streams.audio
+    if not sounds or next(first_frames(container, sounds[0]), None) is None:
+        raise unreadable(file, "has no sound that can be decoded.")
