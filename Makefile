@@ -53,13 +53,13 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
 	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
-	$(PYTHON) -m deploy.render_alarms --check
-	$(PYTHON) -m deploy.check_template
+	$(PYTHON) -m deploy.template.render_alarms --check
+	$(PYTHON) -m deploy.template.check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py makemigrations --check --dry-run
 
 lint-template: build ## The template by cfn-lint, sam validate, sam build and checkov. Fetches the last three.
-	$(PYTHON) -m deploy.check_template
+	$(PYTHON) -m deploy.template.check
 	$(SAM) validate --lint --template deploy/template.yaml --region us-east-2
 	.venv/bin/cfn-lint deploy/zappa_role.yaml deploy/container/template.yaml
 	$(SAM) validate --lint --template deploy/container/template.yaml --region us-east-2
@@ -79,13 +79,13 @@ screens: $(SETUP) ## Pictures of every page of the console in .local/screens, an
 states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog, the schedules and the alarms from the code.
 	$(PYTHON) backend/manage.py render_tasks
 	$(PYTHON) -W ignore -m workflows.render
-	$(PYTHON) -m deploy.render_alarms
+	$(PYTHON) -m deploy.template.render_alarms
 
 locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
 	$(PYTHON) backend/locale/catalog.py
 
 build: $(SETUP) ## One reproducible zip per function in .build/.
-	$(PYTHON) -m deploy.package
+	$(PYTHON) -m deploy.packages.build
 
 capacity: $(SETUP) ## Simulate a day with a burst and choose MaximumConcurrency; minutes; writes deploy/CAPACITY.md.
 	$(PYTHON) -m deploy.capacity
@@ -99,10 +99,10 @@ deploy: $(SETUP) ## The stack of STAGE=dev or production, from the zips of make 
 
 ZAPPA ?= update
 zappa: $(SETUP) ## Django of STAGE by Zappa: ZAPPA=deploy, update, "manage smoke", …
-	$(PYTHON) -m deploy.zappa --stage $(STAGE) $(ZAPPA)
+	$(PYTHON) -m deploy.stages.zappa --stage $(STAGE) $(ZAPPA)
 
 smoke: $(SETUP) ## Ask the deployed STAGE if it works: its site, and a task to its end.
-	$(PYTHON) -m deploy.smoke --stage $(STAGE)
+	$(PYTHON) -m deploy.stages.smoke --stage $(STAGE)
 
 bench: $(SETUP) ## Measure speed against the targets; minutes.
 	@status=0; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:backend $(PYTHON) $$bench || status=1; done; exit $$status

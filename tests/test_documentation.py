@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from reports.reasons import SENTENCES
 from workflows.contracts.guard_report import FILE_ERRORS
 

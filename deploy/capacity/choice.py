@@ -14,7 +14,7 @@ from random import Random
 from deploy.capacity.arrivals import Day, Task, tasks_of_burst, tasks_waiting
 from deploy.capacity.queue import Delivery
 from deploy.capacity.simulation import Outcome, Simulation, percentile
-from deploy.connections import instances_per_function
+from deploy.template.connections import instances_per_function
 
 MOST_START_SECONDS = 2.0
 SEED = 1

@@ -5,7 +5,7 @@ from functools import cache
 
 from deploy.cost.figures import CPU_SHARE_MB, MEASURED, MEASURED_BATCH, QUOTAS, START_EXECUTION_MS
 from deploy.cost.usage import settings
-from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.packages.functions import FUNCTIONS_BY_NAME
 
 # us-east-2 is none of the three Regions with more.
 STARTS_BUCKET, STARTS_PER_SECOND = QUOTAS["StartExecution"].other_bucket or 0, QUOTAS["StartExecution"].other

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from deploy import ROOT
 from deploy.capacity import figures
 from deploy.capacity.chart import Line, Panel, render
 from deploy.capacity.choice import MOST_START_SECONDS
 from deploy.capacity.instances import KEPT_WARM_SECONDS
 from deploy.capacity.shapes import Work, shape_of_workflow
 from deploy.capacity.study import DAY, Results
-from deploy.closure import ROOT
 from deploy.cost.estimate import price
 from deploy.cost.figures import MILLION
 from deploy.cost.usage import settings

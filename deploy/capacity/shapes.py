@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from deploy.cost.transitions import read_definition
-from deploy.functions import FUNCTIONS
+from deploy.packages.functions import FUNCTIONS
 
 # Where a Choice has no say about the way that most take, its Default is taken.
 WAYS: Mapping[str, str] = {"By Kind": "Make Thumbnails"}

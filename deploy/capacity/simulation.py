@@ -14,7 +14,7 @@ from deploy.capacity.executions import Executions
 from deploy.capacity.instances import Instances, Share
 from deploy.capacity.queue import Delivery, TaskQueue
 from deploy.capacity.shapes import shape_of_workflow
-from deploy.functions import FUNCTIONS
+from deploy.packages.functions import FUNCTIONS
 
 MINUTE_SECONDS = 60
 RECORDER, DISPATCHER = "record_execution_status", "dispatch_tasks"

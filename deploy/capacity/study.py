@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from deploy import ROOT
 from deploy.capacity import figures
 from deploy.capacity.arrivals import Day, fires_at, tasks_of_burst, tasks_of_day, tasks_waiting
 from deploy.capacity.choice import (
@@ -26,10 +27,9 @@ from deploy.capacity.instances import KEPT_WARM_SECONDS
 from deploy.capacity.queue import Delivery
 from deploy.capacity.shapes import shape_of_workflow
 from deploy.capacity.simulation import Outcome, percentile
-from deploy.closure import ROOT
-from deploy.connections import instances_per_function
-from deploy.functions import FUNCTIONS
+from deploy.packages.functions import FUNCTIONS
 from deploy.stages import read_stage
+from deploy.template.connections import instances_per_function
 from lambdas.dispatch_tasks.starts import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, RESERVE_SECONDS
 from workflows.catalog import WORKFLOWS
 from workflows.schedules import SCHEDULES

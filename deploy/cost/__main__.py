@@ -1,6 +1,6 @@
 """``python -m deploy.cost``: prints what a million tasks cost and what stops them first, and writes ``COST.md``."""
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from deploy.cost.document import render, tables
 
 FILE = ROOT / "deploy" / "COST.md"

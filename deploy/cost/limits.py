@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy.connections import ACCOUNT_CONCURRENCY, KEPT_UNRESERVED, WITH_DATABASE, instances_per_function
 from deploy.cost.figures import QUOTAS, SHAPES
 from deploy.cost.usage import billed_s, invocations, ours, settings, visits_of
-from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.packages.functions import FUNCTIONS_BY_NAME
+from deploy.template.connections import ACCOUNT_CONCURRENCY, KEPT_UNRESERVED, WITH_DATABASE, instances_per_function
 
 RATES = (10, 100, 1_000)
 # Asked for: this much more than is needed, so that a burst does not end where the day's peak does.

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.closure import ROOT
-from deploy.functions import FUNCTIONS
+from deploy import ROOT
+from deploy.packages.functions import FUNCTIONS
 
 type Definition = Mapping[str, Any]
 type Ways = Mapping[str, Mapping[str, float]]
@@ -120,5 +120,5 @@ def _items_of(name: str, items: Mapping[str, float]) -> float:
 def _function_of(name: str, state: Definition) -> str:
     given = state.get("Parameters", {}).get("FunctionName")
     if given not in _FUNCTIONS:
-        raise ValueError(f"{name}: invokes {given}, which is no function of deploy/functions.py.")
+        raise ValueError(f"{name}: invokes {given}, which is no function of deploy/packages/functions.py.")
     return _FUNCTIONS[given]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from deploy.cloudformation import read_template
 from deploy.cost import figures
 from deploy.cost.figures import MEASURED, SHAPES, Shape
 from deploy.cost.transitions import Visits, read_definition, visits
-from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.packages.functions import FUNCTIONS_BY_NAME
+from deploy.template.cloudformation import read_template
 
 type Usage = dict[str, float]
 

@@ -7,18 +7,18 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from deploy.closure import ROOT
-from deploy.local.aws import AwsNotReady
-from deploy.local.demo import FilesNotFound, run_demo
-from deploy.local.demo_uploads import UploadRefused
-from deploy.local.deployment import StackNotDeployed
+from deploy import ROOT
+from deploy.local.aws.deployment import StackNotDeployed
+from deploy.local.aws.stand_in import AwsNotReady
+from deploy.local.aws.step_functions import UnknownStepFunctions
+from deploy.local.demo.run import FilesNotFound, run_demo
+from deploy.local.demo.uploads import UploadRefused
 from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import ProcessEnded
 from deploy.local.progress import Progress
-from deploy.local.running import AlreadyRunning, run_until_stopped
 from deploy.local.stack import StackNotRunning
-from deploy.local.step_functions import UnknownStepFunctions
-from deploy.package import PackageNotBuilt
+from deploy.local.up import AlreadyRunning, run_until_stopped
+from deploy.packages.build import PackageNotBuilt
 
 LOCAL_DIR = ROOT / ".local"
 # Each says what to do; a traceback would only hide it.

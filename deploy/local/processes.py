@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from deploy.closure import ROOT
+from deploy import ROOT
 
 STOP_SECONDS = 8.0
 LOG_TAIL_LINES = 15

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
-from deploy.closure import ROOT
+from deploy import ROOT
 
 # In a log a line that only counts up is worth repeating this often.
 LOG_EVERY_SECONDS = 5.0

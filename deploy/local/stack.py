@@ -14,18 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from deploy.closure import ROOT
-from deploy.functions import FUNCTIONS
-from deploy.local.aws import LocalAws, endpoint_of, start_aws, wait_until_it_answers
-from deploy.local.deployment import Overlay, Release, StackNotDeployed, deploy, update
-from deploy.local.function_log import FILE as FUNCTIONS_LOG
-from deploy.local.kept_files import put_back, set_aside
-from deploy.local.lambda_runtime import WARM_UP
-from deploy.local.mailbox import Mailbox
-from deploy.local.postgres import Postgres, start_postgres
-from deploy.local.processes import Processes, free_port, is_free
-from deploy.local.progress import INDENT, Progress
-from deploy.local.step_functions import (
+from deploy import ROOT
+from deploy.local.aws.deployment import Overlay, Release, StackNotDeployed, deploy, update
+from deploy.local.aws.kept_files import put_back, set_aside
+from deploy.local.aws.lambda_runtime import WARM_UP
+from deploy.local.aws.mailbox import Mailbox
+from deploy.local.aws.stand_in import LocalAws, endpoint_of, start_aws, wait_until_it_answers
+from deploy.local.aws.step_functions import (
     ENGINE,
     EVENTS_SOURCE,
     chosen_step_functions,
@@ -33,7 +28,12 @@ from deploy.local.step_functions import (
     problems_of,
     start_engine,
 )
-from deploy.package import Package, build_packages, runtime_packages, unpack
+from deploy.local.function_log import FILE as FUNCTIONS_LOG
+from deploy.local.postgres import Postgres, start_postgres
+from deploy.local.processes import Processes, free_port, is_free
+from deploy.local.progress import INDENT, Progress
+from deploy.packages.build import Package, build_packages, runtime_packages, unpack
+from deploy.packages.functions import FUNCTIONS
 
 PREFIX, STAGE = "qu-security", "dev"
 BUCKET = "qu-security-files-local"

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from deploy.functions import FUNCTIONS
-from deploy.package import Package, build_packages, runtime_packages, unpack
+from deploy.packages.build import Package, build_packages, runtime_packages, unpack
+from deploy.packages.functions import FUNCTIONS
 from tests.benchmarks.report import Row, medians, report
 
 ROUNDS = 9

@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from deploy.closure import ROOT
-from deploy.functions import FUNCTIONS_BY_NAME
-from deploy.package import Package, build_packages, runtime_packages, unpack
+from deploy import ROOT
+from deploy.packages.build import Package, build_packages, runtime_packages, unpack
+from deploy.packages.functions import FUNCTIONS_BY_NAME
 from tests.benchmarks.bench_cold_start import import_seconds
 from tests.benchmarks.report import Row, medians, report
 from tests.fuzzing.seeds import SEEDS, animation, heic, scene, sound, video

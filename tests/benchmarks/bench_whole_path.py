@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.functions import FUNCTIONS
-from deploy.local.aws import INSTANCES_PER_FUNCTION
-from deploy.local.demo_uploads import SAMPLES, Upload, send_report
-from deploy.local.executions import read_execution
+from deploy.local.aws.stand_in import INSTANCES_PER_FUNCTION
+from deploy.local.demo.executions import read_execution
+from deploy.local.demo.uploads import SAMPLES, Upload, send_report
 from deploy.local.progress import Progress
 from deploy.local.stack import PREFIX, STAGE, LocalStack, Options
+from deploy.packages.functions import FUNCTIONS
 from tests.benchmarks.report import Row, medians, report
 
 REPORTS = 10  # one batch of the dispatcher

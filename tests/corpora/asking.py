@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.closure import ROOT
+from deploy import ROOT
 
 HANG_SECONDS = 10.0
 _START_SECONDS = 20.0  # of a process, before its first answer

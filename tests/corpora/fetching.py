@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from deploy.closure import ROOT
+from deploy import ROOT
 
 CACHE = ROOT / ".local" / "corpora"
 LOCK = Path(__file__).with_name("corpora.toml")

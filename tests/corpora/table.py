@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from tests.corpora.asking import Verdict
 from tests.corpora.fetching import Corpus
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from deploy.check_template import PARAMETERS, REGION
-from deploy.closure import ROOT
-from deploy.cloudformation import Template, point_at_objects, read_template, translate
+from deploy import ROOT
+from deploy.template.check import PARAMETERS, REGION
+from deploy.template.cloudformation import Template, point_at_objects, read_template, translate
 
 
 @pytest.fixture(scope="session")

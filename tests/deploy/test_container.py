@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.closure import ROOT
-from deploy.cloudformation import read_template
+from deploy import ROOT
+from deploy.template.cloudformation import read_template
 
 DOCKERFILE = ROOT / "deploy" / "container" / "Dockerfile"
 TEMPLATE = ROOT / "deploy" / "container" / "template.yaml"

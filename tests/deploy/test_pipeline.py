@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from deploy.stages import STAGES
 
 TEXT = (ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from deploy.cloudformation import Template
-from deploy.functions import FUNCTIONS_BY_NAME
-from deploy.local.demo_uploads import SAMPLES
+from deploy.local.demo.uploads import SAMPLES
+from deploy.packages.functions import FUNCTIONS_BY_NAME
+from deploy.template.cloudformation import Template
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails.thumbnail_sizes import read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from deploy.closure import ROOT
-from deploy.local.demo import FLAKY
-from deploy.local.demo_uploads import SAMPLES, Upload, send_report
-from deploy.local.executions import Execution, read_execution
+from deploy import ROOT
+from deploy.local.demo.executions import Execution, read_execution
+from deploy.local.demo.run import FLAKY
+from deploy.local.demo.uploads import SAMPLES, Upload, send_report
 from deploy.local.function_log import entries, steps_done
 from deploy.local.progress import Progress
 from deploy.local.stack import LocalStack, Options

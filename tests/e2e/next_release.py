@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.closure import ROOT
-from deploy.functions import FUNCTIONS_BY_NAME
-from deploy.local.aws import LocalAws
-from deploy.local.deployment import local_zip
+from deploy import ROOT
+from deploy.local.aws.deployment import local_zip
+from deploy.local.aws.stand_in import LocalAws
 from deploy.local.stack import PREFIX, STAGE
-from deploy.package import BUILD_DIR, build_packages, unpack
+from deploy.packages.build import BUILD_DIR, build_packages, unpack
+from deploy.packages.functions import FUNCTIONS_BY_NAME
 
 # As README.md has it.
 TASK = '''

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.step_functions import ENGINE, chosen_step_functions, skip_time
+from deploy.local.aws.step_functions import ENGINE, chosen_step_functions, skip_time
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import WholePath, eventually
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from deploy.closure import ROOT
-from deploy.local.aws import ACCOUNT, CREDENTIALS, REGION, endpoint_of, wait_until_it_answers
-from deploy.local.deployment import ARTIFACTS_BUCKET
+from deploy import ROOT
+from deploy.local.aws.deployment import ARTIFACTS_BUCKET
+from deploy.local.aws.stand_in import ACCOUNT, CREDENTIALS, REGION, endpoint_of, wait_until_it_answers
 from deploy.local.processes import free_port
 from deploy.local.stack import MANAGE, PREFIX, STAGE
 from tests.e2e.conftest import WholePath, eventually

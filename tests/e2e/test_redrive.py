@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from deploy.local.flaky import FAIL, WAITS_MARK, word_key
-from deploy.local.refusal import ERROR, MARK, mend, refuse_files
-from deploy.local.step_functions import ENGINE, chosen_step_functions
+from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
+from deploy.local.demo.flaky import FAIL, WAITS_MARK, word_key
+from deploy.local.demo.refusal import ERROR, MARK, mend, refuse_files
 from tests.e2e.conftest import WholePath, eventually
 
 # No report has this id until the test makes one.

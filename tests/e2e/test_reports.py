@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.demo_uploads import SAMPLES
+from deploy.local.demo.uploads import SAMPLES
 from tests.e2e.conftest import WholePath, eventually
 
 FILES = (

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 
-from deploy.local.executions import digests_of
-from deploy.local.firing import SCHEDULED_TIME, fire_soon
+from deploy.local.demo.executions import digests_of
+from deploy.local.demo.firing import SCHEDULED_TIME, fire_soon
 from tests.e2e.conftest import WholePath, eventually
 from workflows.schedules import SCHEDULES_BY_NAME
 from workflows.task_ids import scheduled_id

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from deploy.closure import ROOT
-from deploy.functions import FUNCTIONS
-from deploy.local.deployment import Overlay, Release, StackNotDeployed
-from deploy.local.flaky import WAITS_MARK, word_key
+from deploy import ROOT
+from deploy.local.aws.deployment import Overlay, Release, StackNotDeployed
+from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
+from deploy.local.demo.flaky import WAITS_MARK, word_key
 from deploy.local.stack import PREFIX, STAGE
-from deploy.local.step_functions import ENGINE, chosen_step_functions
+from deploy.packages.functions import FUNCTIONS
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import GOOD, WholePath, eventually
 from tests.e2e.test_incidents import FIRST, incident, link_of, output_of

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from tests.fuzzing.mutating import mutated
 from tests.fuzzing.seeds import SEEDS
 from tests.fuzzing.trying import Outcome, try_file

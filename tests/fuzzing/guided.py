@@ -10,7 +10,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it has wheels for some machines alone
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from tests.fuzzing.seeds import SEEDS
 
 with atheris.instrument_imports(include=["lambdas.inspect_file"]):

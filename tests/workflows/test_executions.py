@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from deploy.local.aws import CREDENTIALS, REGION, wait_until_it_answers
+from deploy.local.aws.stand_in import CREDENTIALS, REGION, wait_until_it_answers
 from deploy.local.processes import Processes, free_port
 from tests.workflows.fake_steps import CRASHING_CLIENT, SKIPPED_DAY, UNREACHABLE_USER
 from tests.workflows.test_state_machines import DEFINITIONS, STEPS

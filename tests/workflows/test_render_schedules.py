@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cloudformation import TEMPLATE_FILE, read_template
+from deploy.template.cloudformation import TEMPLATE_FILE, read_template
 from workflows import render
 from workflows.message import read_message
 from workflows.render_schedules import BEGIN, END, RegionMissing, logical_id_of, with_schedules

@@ -13,7 +13,7 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from pydantic import BaseModel
 
-from deploy.cloudformation import read_template
+from deploy.template.cloudformation import read_template
 from workflows import errors
 from workflows.catalog import WORKFLOWS
 from workflows.contracts import (

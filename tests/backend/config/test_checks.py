@@ -11,7 +11,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from config.checks import check_settings
-from deploy.closure import ROOT
+from deploy import ROOT
 from executions.resending import OLDER_THAN_SECONDS
 from reports.retention import MAX_DAYS, MIN_DAYS
 

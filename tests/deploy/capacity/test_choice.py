@@ -7,8 +7,8 @@ import pytest
 from deploy.capacity.choice import MOST_START_SECONDS, Case, Setting, choose
 from deploy.capacity.report import CHART_FILE, REPORT_FILE, render_chart, render_report
 from deploy.capacity.study import current_case, fingerprint, read_results, run_study
-from deploy.cloudformation import Template
 from deploy.stages import read_stage
+from deploy.template.cloudformation import Template
 
 AGAIN = "Run `make capacity`, look at what it chose, and put that into deploy/template.yaml and deploy/samconfig.toml."
 QUIET = Case((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 3.0, 4.0), 0, 0, 0, 0, 10)

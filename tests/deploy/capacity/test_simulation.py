@@ -14,7 +14,7 @@ from deploy.capacity import figures
 from deploy.capacity.arrivals import DAY_SECONDS, Day, Task, fires_at, tasks_of_burst, tasks_of_day, tasks_waiting
 from deploy.capacity.queue import Delivery
 from deploy.capacity.simulation import MINUTE_SECONDS, Outcome, Simulation, percentile
-from deploy.cloudformation import Template
+from deploy.template.cloudformation import Template
 from workflows.schedules import SCHEDULES
 
 SMALL = Day(reports=300, incidents=5, mails=50, clients=20, burst_reports=200)

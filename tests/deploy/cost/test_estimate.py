@@ -17,7 +17,7 @@ from deploy.cost.estimate import (
 )
 from deploy.cost.figures import MEASURED, MILLION, PRICES, QUOTAS, SHAPES
 from deploy.cost.usage import billed_s, durable, invocations, ours, settings, single_lambda
-from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.packages.functions import FUNCTIONS_BY_NAME
 from lambdas.make_thumbnails.thumbnail_sizes import read_forms
 from workflows.catalog import WORKFLOWS
 

@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cloudformation import Template
-from deploy.connections import ACCOUNT_CONCURRENCY, contradictions, instances_per_function
 from deploy.cost.figures import QUOTAS, SHAPES
 from deploy.cost.limits import (
     Demand,
@@ -17,6 +15,8 @@ from deploy.cost.limits import (
 )
 from deploy.cost.usage import ours, settings
 from deploy.stages import Stage
+from deploy.template.cloudformation import Template
+from deploy.template.connections import ACCOUNT_CONCURRENCY, contradictions, instances_per_function
 
 
 def test_what_is_scarcest_comes_first() -> None:

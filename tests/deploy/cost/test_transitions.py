@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from asl_engine.run import run
 from deploy.cost.figures import SHAPES
 from deploy.cost.transitions import read_definition, visits
-from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.packages.functions import FUNCTIONS_BY_NAME
 from workflows.contracts.guard_report import FileFacts, ThumbnailSet
 
 TASK = {"Type": "Task", "Parameters": {"FunctionName": "${SendEmailFunctionArn}"}}

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from deploy.local.processes import ProcessEnded, Processes, free_port, is_free
 
 # Starts a grandchild, says both ids, and would go on for a minute.

@@ -11,7 +11,7 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy.check_template import REGION
+from deploy.template.check import REGION
 from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT, Names
 

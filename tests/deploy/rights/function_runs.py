@@ -15,9 +15,9 @@ from unittest.mock import patch
 import pytest
 from django.utils import timezone
 
-from deploy.check_template import REGION
-from deploy.functions import FUNCTIONS, FUNCTIONS_BY_NAME
-from deploy.local.demo_uploads import SAMPLES
+from deploy.local.demo.uploads import SAMPLES
+from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME
+from deploy.template.check import REGION
 from tests.backend.people import make_picture, make_property, make_report, make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
 from tests.deploy.rights.policies import Ask

@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.test import TestCase
 from django.utils import timezone
 
-from deploy.check_template import REGION
+from deploy.template.check import REGION
 from executions.models import TaskRecord, TaskStatus
 from tests.deploy.rights.function_runs import Run, Work, history
 from tests.deploy.rights.policies import Ask

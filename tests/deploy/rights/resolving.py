@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deploy.check_template import PARAMETERS, REGION
-from deploy.cloudformation import Template
+from deploy.template.check import PARAMETERS, REGION
+from deploy.template.cloudformation import Template
 
 ACCOUNT = "123456789012"  # moto's
 # A stack that has everything: what is there by parameter only is there.

@@ -15,9 +15,9 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
-from deploy.check_template import PARAMETERS, REGION
-from deploy.cloudformation import Template, point_at_objects, read_template, translate
-from deploy.functions import FUNCTIONS_BY_NAME
+from deploy.packages.functions import FUNCTIONS_BY_NAME
+from deploy.template.check import PARAMETERS, REGION
+from deploy.template.cloudformation import Template, point_at_objects, read_template, translate
 from tests.deploy.rights.judging import Judge
 from tests.deploy.rights.policies import Statement, read_statement
 from tests.deploy.rights.resolving import ACCOUNT, WHOLE_STACK, Names

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deploy.check_template import REGION
-from deploy.closure import ROOT
-from deploy.functions import FUNCTIONS
+from deploy import ROOT
+from deploy.packages.functions import FUNCTIONS
+from deploy.template.check import REGION
 from executions.sending import queue_arn
 from tests.deploy.rights.people_runs import POLICIES
 from tests.deploy.rights.policies import Ask, Statement, is_allowed

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails import __main__ as by_hand
 from lambdas.make_thumbnails.__main__ import main

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.closure import ROOT
+from deploy import ROOT
 from lambdas.shared.media.captures import camera, captured_at, position
 from lambdas.shared.media.containers import tags_of
 from workflows.contracts.guard_report import FileFacts, FileKind

@@ -1,0 +1,1 @@
+"""AWS on one machine: ministack, with what is put around it."""

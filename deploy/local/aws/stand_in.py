@@ -1,0 +1,215 @@
+"""The AWS stand-in of the local stack: ministack on 127.0.0.1, and boto3 clients for it."""
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from deploy.local.aws.lambda_runtime import LOG_FILE_VARIABLE, RUNTIME_PACKAGES_VARIABLE
+from deploy.local.aws.ministack_server import INSTANCES_VARIABLE
+from deploy.local.processes import Processes
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ses import SESClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+REGION: Final = "us-east-2"
+ACCOUNT: Final = "000000000000"  # of the credentials below
+START_TIMEOUT_SECONDS = 60
+INSTANCES_PER_FUNCTION = max(2, os.cpu_count() or 2)
+# Not secret: nothing but 127.0.0.1 can be reached with them. The id becomes account 000000000000.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+class AwsNotReady(Exception):
+    """The AWS stand-in did not answer in time."""
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """Where the AWS stand-in listens.
+
+    ``sfn_endpoint`` is apart, so that another Step Functions can take its place; ``ses_endpoint`` is the mailbox
+    that stands before SES.
+    """
+
+    endpoint: str
+    sfn_endpoint: str
+    ses_endpoint: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes boto3, in any process, talk to the stand-in and to nothing else."""
+        return {
+            **CREDENTIALS,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_SFN": self.sfn_endpoint,
+            "AWS_ENDPOINT_URL_SESV2": self.ses_endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,  # a profile of this machine must not send anything elsewhere
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    @cached_property
+    def cloudformation(self) -> "CloudFormationClient":
+        """A client of CloudFormation."""
+        return self._session.client("cloudformation", endpoint_url=self.endpoint)
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        """A client of DynamoDB."""
+        return self._session.client("dynamodb", endpoint_url=self.endpoint)
+
+    @cached_property
+    def functions(self) -> "LambdaClient":
+        """A client of Lambda. A call is tried once: an invocation must not run again behind a reader's back."""
+        from botocore.config import Config
+
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=32)
+        return self._session.client("lambda", endpoint_url=self.endpoint, config=config)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """A client of S3."""
+        return self._session.client("s3", endpoint_url=self.endpoint)
+
+    @cached_property
+    def scheduler(self) -> "EventBridgeSchedulerClient":
+        """A client of EventBridge Scheduler."""
+        return self._session.client("scheduler", endpoint_url=self.endpoint)
+
+    @cached_property
+    def secrets(self) -> "SecretsManagerClient":
+        """A client of Secrets Manager."""
+        return self._session.client("secretsmanager", endpoint_url=self.endpoint)
+
+    @cached_property
+    def ses(self) -> "SESClient":
+        """A client of SES."""
+        return self._session.client("ses", endpoint_url=self.endpoint)
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """A client of SQS."""
+        return self._session.client("sqs", endpoint_url=self.endpoint)
+
+    @cached_property
+    def step_functions(self) -> "SFNClient":
+        """A client of Step Functions."""
+        return self._session.client("stepfunctions", endpoint_url=self.sfn_endpoint)
+
+    @cached_property
+    def deployed_step_functions(self) -> "SFNClient":
+        """A client of the Step Functions that CloudFormation deploys to: the stand-in's own."""
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint)
+
+    @cached_property
+    def _session(self) -> "boto3.Session":
+        import boto3
+
+        return boto3.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+
+def endpoint_of(port: int) -> str:
+    """Return the endpoint of an AWS stand-in on a port."""
+    return f"http://127.0.0.1:{port}"
+
+
+def start_aws(
+    processes: Processes,
+    folder: Path,
+    port: int,
+    ses_endpoint: str,
+    packages_dir: Path,
+    *,
+    sfn_endpoint: str | None = None,
+    keeps_files: bool,
+    wait_scale: float = 1.0,
+) -> LocalAws:
+    """Start ministack and return once it answers. Raises AwsNotReady, or ProcessEnded with what it said.
+
+    ``folder`` is the local stack's. ``packages_dir`` holds what Lambda's runtime brings. ``sfn_endpoint`` is
+    where another Step Functions will take the place of ministack's. ``keeps_files``: what is put into S3 is
+    there again after the next start.
+    """
+    endpoint = endpoint_of(port)
+    aws = LocalAws(endpoint, sfn_endpoint or endpoint, ses_endpoint)
+    state, logs = folder / "ministack", folder / "logs"
+    (state / "scratch").mkdir(parents=True, exist_ok=True)
+    environment = {
+        **aws.environment,
+        **_settings(state, port, keeps_files=keeps_files),
+        **_for_functions(logs, packages_dir),
+        "SFN_WAIT_SCALE": str(wait_scale),
+    }
+    processes.start(
+        "ministack", [sys.executable, "-m", "deploy.local.aws.ministack_server"], logs / "ministack.log", environment
+    )
+    wait_until_it_answers(f"{endpoint}/_ministack/health", processes.check)
+    return aws
+
+
+def _settings(state_dir: Path, port: int, *, keeps_files: bool) -> dict[str, str]:
+    scratch = state_dir / "scratch"
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "S3_PERSIST": "1" if keeps_files else "0",
+        "S3_DATA_DIR": str(state_dir / "s3"),
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",  # it would tidy up the machine's own containers
+        "LOG_LEVEL": "INFO",
+        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unbounded: what waits for its turn is not too much
+        INSTANCES_VARIABLE: str(INSTANCES_PER_FUNCTION),
+    }
+
+
+def _for_functions(log_dir: Path, runtime_packages: Path) -> dict[str, str]:
+    """Functions inherit ministack's environment: this is what their bootstrap needs."""
+    return {
+        "QU_PYTHON": sys.executable,
+        "QU_LAMBDA_RUNTIME": str(Path(__file__).with_name("lambda_runtime.py")),
+        LOG_FILE_VARIABLE: str(log_dir / "functions.log"),
+        RUNTIME_PACKAGES_VARIABLE: str(runtime_packages),
+    }
+
+
+def wait_until_it_answers(url: str, check: Callable[[], None]) -> None:
+    """Return once a URL answers at all. Raises AwsNotReady after a minute, or what ``check`` raises."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        check()
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310  our own http://127.0.0.1
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AwsNotReady(f"{url} did not answer in {START_TIMEOUT_SECONDS} s. Look into the logs beside it.")

@@ -1,0 +1,178 @@
+"""Old versions of functions and machines: ``python -m deploy.stages.versions --stage dev [--days 14] [--yes]``.
+
+CloudFormation keeps them all (SAM gives a version the DeletionPolicy Retain), and has to: a failed execution can be
+redriven for 14 days, by the definition that it began with. Listed, and removed with --yes, is a version that another
+took the place of at least so many days ago, that no alias points to, and, of a machine, by which no execution runs
+or could still be redriven. A step's function is called by its alias: a redrive calls today's.
+Not while a deploy is on. https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.stages import STAGES, read_stage
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+REDRIVABLE_DAYS = 14
+# PENDING_REDRIVE is of a Map Run's children, and is refused without one; their parent is RUNNING then.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
+NEEDING = ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version: what it is of, its number, when the next one was published, and why it stays ("": it may go)."""
+
+    of: str
+    number: int
+    replaced_at: datetime | None
+    stays: str
+
+
+def machine_versions(client: "SFNClient", machine_arn: str, now: datetime, days: int) -> Iterator[Version]:
+    """Yield a state machine's versions, the oldest first."""
+    pages = _pages(client.list_state_machine_versions, "stateMachineVersions", stateMachineArn=machine_arn)
+    versions = [(int(one["stateMachineVersionArn"].rpartition(":")[2]), one["creationDate"]) for one in pages]
+    routed = _routed(client, machine_arn)
+    for number, replaced_at in _with_next(versions):
+        stays = _stays(number in routed, replaced_at, now, days)
+        stays = stays or _needed_by(client, f"{machine_arn}:{number}", now)
+        yield Version(machine_arn, number, replaced_at, stays)
+
+
+def function_versions(client: "LambdaClient", name: str, now: datetime, days: int) -> Iterator[Version]:
+    """Yield a function's published versions, the oldest first."""
+    listed = client.get_paginator("list_versions_by_function").paginate(FunctionName=name)
+    versions = [
+        (int(one["Version"]), datetime.fromisoformat(one["LastModified"]))
+        for page in listed
+        for one in page["Versions"]
+        if one["Version"] != "$LATEST"
+    ]
+    routed: set[str] = set()
+    for aliases in client.get_paginator("list_aliases").paginate(FunctionName=name):
+        for alias in aliases["Aliases"]:
+            routed |= {alias["FunctionVersion"], *alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})}
+    for number, replaced_at in _with_next(versions):
+        yield Version(name, number, replaced_at, _stays(str(number) in routed, replaced_at, now, days))
+
+
+def resources_of(client: "CloudFormationClient", stack_name: str) -> tuple[list[str], list[str]]:
+    """Return a stack's state machines by ARN and functions by name. Raises ClientError where there is no stack."""
+    machines, functions = [], []
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack_name):
+        for resource in page["StackResourceSummaries"]:
+            if resource["ResourceType"] == "AWS::StepFunctions::StateMachine":
+                machines.append(resource["PhysicalResourceId"])
+            elif resource["ResourceType"] == "AWS::Lambda::Function":
+                functions.append(resource["PhysicalResourceId"])
+    return machines, functions
+
+
+def _with_next(versions: list[tuple[int, datetime]]) -> Iterator[tuple[int, datetime | None]]:
+    ordered = sorted(versions)
+    for place, (number, _made_at) in enumerate(ordered):
+        yield number, ordered[place + 1][1] if place + 1 < len(ordered) else None
+
+
+def _stays(is_routed: bool, replaced_at: datetime | None, now: datetime, days: int) -> str:
+    if is_routed:
+        return "an alias points to it"
+    if replaced_at is None:
+        return "the newest"
+    if now - replaced_at < timedelta(days=days):
+        return f"replaced less than {days} days ago"
+    return ""
+
+
+def _routed(client: "SFNClient", machine_arn: str) -> set[int]:
+    found = set()
+    for alias in _pages(client.list_state_machine_aliases, "stateMachineAliases", stateMachineArn=machine_arn):
+        described = client.describe_state_machine_alias(stateMachineAliasArn=alias["stateMachineAliasArn"])
+        routes = described["routingConfiguration"]
+        found |= {int(route["stateMachineVersionArn"].rpartition(":")[2]) for route in routes}
+    return found
+
+
+def _needed_by(client: "SFNClient", version_arn: str, now: datetime) -> str:
+    """Return which execution needs a version, "" if none does."""
+    for status in NEEDING:
+        for one in _pages(client.list_executions, "executions", stateMachineArn=version_arn, statusFilter=status):
+            ended_at = one.get("stopDate")
+            if ended_at is None or now - ended_at < timedelta(days=REDRIVABLE_DAYS):
+                return f"{one['name']} is {status}"
+    return ""
+
+
+def _pages(operation: Any, result: str, **arguments: Any) -> Iterator[Any]:
+    """Yield what an operation lists; boto3 has no paginator for the versions of state machines."""
+    token: dict[str, str] = {}
+    while True:
+        answer = operation(**arguments, **token)
+        yield from answer[result]
+        if not answer.get("nextToken"):
+            return
+        token = {"nextToken": answer["nextToken"]}
+
+
+def _remove(states: "SFNClient", functions: "LambdaClient", version: Version) -> None:
+    if version.of.startswith("arn:"):
+        states.delete_state_machine_version(stateMachineVersionArn=f"{version.of}:{version.number}")
+    else:
+        functions.delete_function(FunctionName=version.of, Qualifier=str(version.number))
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < REDRIVABLE_DAYS:
+        raise argparse.ArgumentTypeError(f"an execution can be redriven for {REDRIVABLE_DAYS} days: give no fewer")
+    return days
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List old versions, and remove them with --yes. 1 when AWS refuses; what was removed is said before."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.stages.versions", description="Remove old versions.")
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--days", type=_days, default=REDRIVABLE_DAYS, help="since another took its place (14)")
+    parser.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
+    given = parser.parse_args(arguments)
+    stage = read_stage(given.stage)
+    try:
+        _run(stage.stack_name, stage.region, given.days, removes=given.yes)
+    except (ClientError, BotoCoreError) as error:
+        print(f"{stage.stack_name} in {stage.region}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(stack_name: str, region: str, days: int, *, removes: bool) -> None:
+    states, functions = boto3.client("stepfunctions", region), boto3.client("lambda", region)
+    now = datetime.now(UTC)
+    machines, names = resources_of(boto3.client("cloudformation", region), stack_name)
+    versions = [one for arn in machines for one in machine_versions(states, arn, now, days)]
+    versions += [one for name in names for one in function_versions(functions, name, now, days)]
+    old = [one for one in versions if not one.stays]
+    for one in versions:
+        if one.stays:
+            print(f"stays    {one.of}:{one.number}  {one.stays}")
+        elif removes:
+            _remove(states, functions, one)
+            print(f"removed  {one.of}:{one.number}")
+        else:
+            print(f"old      {one.of}:{one.number}  replaced {one.replaced_at:%Y-%m-%d}")
+    print(f"{len(old)} of {len(versions)} versions {'removed' if removes else 'are old; --yes removes them'}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The SAM template: read, checked, and its alarms rendered."""

@@ -1,0 +1,225 @@
+"""What wakes somebody: the alarms, from the queues, functions, machines and schedules that the template has.
+
+Each has a section of the runbook, by its kind. Missing data is no alarm anywhere: SQS, Lambda, Step Functions and
+EventBridge Scheduler send no data where nothing happens, which is no fault.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from deploy.packages.functions import FUNCTIONS, Function
+from deploy.template.cloudformation import Template
+from workflows.catalog import WORKFLOWS
+
+RUNBOOK = "deploy/RUNBOOK.md"
+NAMESPACE = "QUWorkflows"
+# One alarm's metric math takes ten metrics at most, and five machines have twenty: so the function that records what
+# became of an execution counts for all of them.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
+ENDED, NOT_SUCCEEDED = "ExecutionsEnded", "ExecutionsNotSucceeded"
+ERROR_RATE_PERCENT = 1
+NEAR_TIMEOUT = 0.8
+STACK = "${Prefix}-${Stage}"
+SERVICE: Mapping[str, str] = {"service": STACK}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: texts of dimensions may name parameters of the template, as Fn::Sub has them."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str] = field(hash=False)
+    statistic: str = "Sum"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm: ``needed`` of the last ``periods`` over ``threshold``. ``kind`` is the runbook's section."""
+
+    kind: str
+    name: str
+    resource: str
+    words: str
+    metrics: Mapping[str, Metric] = field(hash=False)
+    expression: str = ""
+    threshold: float | str = 0  # a text names the parameter that has it
+    period_seconds: int = 300
+    needed: int = 1
+    periods: int = 1
+
+    @property
+    def section(self) -> str:
+        """The runbook's section, as a link to it ends."""
+        return f"{RUNBOOK}#alarm-{self.kind}"
+
+    @property
+    def description(self) -> str:
+        """What a person reads in the mail."""
+        return f"{self.words} What to do: {self.section}"
+
+
+def alarms(template: Template) -> list[Alarm]:
+    """Return every alarm of the stack, those of functions with their time-outs as the template has them."""
+    found = [*_of_queues(), *_of_schedules(), _error_rate()]
+    for workflow in WORKFLOWS:
+        found += _of_machine(workflow)
+    for function in FUNCTIONS:
+        found += _of_function(function, timeout_seconds(template, function))
+    return found
+
+
+def timeout_seconds(template: Template, function: Function) -> int:
+    """Return how long a function may run: what it says itself, or what all have."""
+    own = template["Resources"][function.resource]["Properties"]
+    return int(own.get("Timeout", template["Globals"]["Function"]["Timeout"]))
+
+
+def queue_metric(name: str, queue: str, statistic: str = "Maximum") -> Metric:
+    """Return a metric of SQS, of a queue by its name."""
+    return Metric("AWS/SQS", name, {"QueueName": queue}, statistic)
+
+
+def machine_metric(name: str, workflow: str, statistic: str = "Sum") -> Metric:
+    """Return a metric of a state machine, of all its versions together."""
+    arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:" + f"{STACK}-{workflow}"
+    return Metric("AWS/States", name, {"StateMachineArn": arn}, statistic)
+
+
+def function_metric(name: str, function: str, statistic: str = "Sum") -> Metric:
+    """Return a metric of a function behind its alias ``live``, through which every call comes."""
+    full = f"{STACK}-{function}"
+    return Metric("AWS/Lambda", name, {"FunctionName": full, "Resource": f"{full}:live"}, statistic)
+
+
+def pascal(name: str) -> str:
+    """Return run_task as RunTask."""
+    return "".join(word.capitalize() for word in name.replace("-", "_").split("_"))
+
+
+TASKS_QUEUE, TASKS_DLQ = "${Prefix}-tasks-${Stage}", "${Prefix}-tasks-${Stage}-dlq"
+STATUS_DLQ = "${Prefix}-status-events-${Stage}-dlq"
+# The groups' names, and what their alarms are called.
+SCHEDULE_GROUPS: Mapping[str, str] = {"schedules": "schedules", "tasks": "later-tasks"}
+
+
+def _of_queues() -> Iterator[Alarm]:
+    visible = "ApproximateNumberOfMessagesVisible"
+    for kind, queue, what in (
+        ("tasks-dead-letters", TASKS_DLQ, "Messages that could not be dispatched"),
+        ("status-events-dead-letters", STATUS_DLQ, "Status changes that could not be recorded"),
+    ):
+        metrics = {"m": queue_metric(visible, queue)}
+        yield Alarm(kind, kind, f"{pascal(kind)}Alarm", f"{what} wait in a dead-letter queue.", metrics)
+    yield Alarm(
+        kind="tasks-age",
+        name="tasks-age",
+        resource="TasksAgeAlarm",
+        words="A task has waited for its execution for longer than StuckUnstartedSeconds.",
+        metrics={"m": queue_metric("ApproximateAgeOfOldestMessage", TASKS_QUEUE)},
+        threshold="StuckUnstartedSeconds",
+        period_seconds=60,
+        needed=3,
+        periods=5,
+    )
+
+
+def _of_schedules() -> Iterator[Alarm]:
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
+    for group, called in SCHEDULE_GROUPS.items():
+        of_group: Mapping[str, str] = {"ScheduleGroup": f"{STACK}-{group}"}
+        lost = (
+            "InvocationDroppedCount",
+            "InvocationsSentToDeadLetterCount",
+            "InvocationsFailedToBeSentToDeadLetterCount",
+        )
+        yield Alarm(
+            kind="schedules-lost",
+            name=f"{called}-lost",
+            resource=f"{pascal(called)}LostAlarm",
+            words=f"EventBridge Scheduler has given up on an invocation of the group {group}.",
+            metrics={f"m{number}": Metric("AWS/Scheduler", name, of_group) for number, name in enumerate(lost)},
+            expression=" + ".join(f"FILL(m{number}, 0)" for number in range(len(lost))),
+        )
+        yield Alarm(
+            kind="schedules-errors",
+            name=f"{called}-errors",
+            resource=f"{pascal(called)}ErrorsAlarm",
+            words=f"The task queue refuses what EventBridge Scheduler sends of the group {group}; it tries again.",
+            metrics={"m": Metric("AWS/Scheduler", "TargetErrorCount", of_group)},
+            needed=2,  # one that is tried again and gets through is no matter
+            periods=3,
+        )
+
+
+def _error_rate() -> Alarm:
+    return Alarm(
+        kind="error-rate",
+        name="error-rate",
+        resource="ErrorRateAlarm",
+        words=f"Of the executions of all workflows that ended, more than {ERROR_RATE_PERCENT} % did not succeed.",
+        metrics={"failed": Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), "ended": Metric(NAMESPACE, ENDED, SERVICE)},
+        # Where nothing ended there is nothing to divide by.
+        expression="IF(FILL(ended, 0) > 0, 100 * FILL(failed, 0) / ended, 0)",
+        threshold=ERROR_RATE_PERCENT,
+        period_seconds=900,
+    )
+
+
+def _of_machine(workflow: str) -> Iterator[Alarm]:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+    bad = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    yield Alarm(
+        kind="executions-failed",
+        name=f"{workflow}-executions-failed",
+        resource=f"{pascal(workflow)}ExecutionsFailedAlarm",
+        words=f"Executions of {workflow} failed, timed out or were stopped.",
+        metrics={f"m{number}": machine_metric(name, workflow) for number, name in enumerate(bad)},
+        expression=" + ".join(f"FILL(m{number}, 0)" for number in range(len(bad))),
+        period_seconds=60,  # a canary is watched for some minutes only
+    )
+    yield Alarm(
+        kind="executions-throttled",
+        name=f"{workflow}-executions-throttled",
+        resource=f"{pascal(workflow)}ExecutionsThrottledAlarm",
+        words=f"Step Functions holds up the transitions of {workflow}, by the account's quota.",
+        metrics={"m": machine_metric("ExecutionThrottled", workflow)},
+        needed=2,  # a burst is only delayed
+        periods=3,
+    )
+
+
+def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    name, resource = function.name, pascal(function.name)
+    yield Alarm(
+        kind="function-errors",
+        name=f"{name}-errors",
+        resource=f"{resource}ErrorsAlarm",
+        words=f"{name} ends in errors.",
+        metrics={"m": function_metric("Errors", name)},
+        period_seconds=60,
+        needed=2,  # one error is tried again; that it was of no use, executions-failed tells
+        periods=5,
+    )
+    yield Alarm(
+        kind="function-throttles",
+        name=f"{name}-throttles",
+        resource=f"{resource}ThrottlesAlarm",
+        words=f"Calls of {name} are refused, since its concurrency or the account's is used up.",
+        metrics={"m": function_metric("Throttles", name)},
+        # With a database it has few instances: a burst of some minutes is throttled by design, and tried again.
+        needed=6 if function.needs_database else 2,
+        periods=6 if function.needs_database else 3,
+    )
+    yield Alarm(
+        kind="function-duration",
+        name=f"{name}-duration",
+        resource=f"{resource}DurationAlarm",
+        words=f"One in a hundred calls of {name} takes more than {NEAR_TIMEOUT:.0%} of the {timeout} s that it has.",
+        metrics={"m": function_metric("Duration", name, "p99")},
+        threshold=timeout * 1000 * NEAR_TIMEOUT,  # milliseconds
+        needed=2,
+        periods=3,
+    )

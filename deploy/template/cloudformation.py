@@ -1,0 +1,82 @@
+"""Reads the SAM template and translates it into plain CloudFormation, as ``sam deploy`` has AWS do it."""
+
+import copy
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy import ROOT
+
+TEMPLATE_FILE = ROOT / "deploy" / "template.yaml"
+
+type Template = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: ``!Ref X`` is ``{"Ref": "X"}``, ``!Sub X`` is ``{"Fn::Sub": "X"}``."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any = None
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def read_template(path: Path = TEMPLATE_FILE) -> Template:
+    """Return the SAM template as data, every short form written out."""
+    template: Template = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a SafeLoader
+    return template
+
+
+def point_at_objects(template: Template, uri_of: Callable[[Path], str]) -> Template:
+    """Return the template with each local file it names replaced by the ``s3://`` URI of its copy.
+
+    This is what ``sam package`` does. ``uri_of`` is given each file's path.
+    """
+    packaged = copy.deepcopy(template)
+    for resource in packaged["Resources"].values():
+        properties = resource.get("Properties", {})
+        for name in ("CodeUri", "DefinitionUri"):
+            if isinstance(properties.get(name), str):
+                properties[name] = uri_of((TEMPLATE_FILE.parent / properties[name]).resolve())
+    return packaged
+
+
+def translate(template: Template, parameters: Mapping[str, str], region: str) -> Template:
+    """Return plain CloudFormation of a packaged SAM template. Parameters stay parameters."""
+    # Imported here: the translator takes half a second to load.
+    import boto3
+    from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # it ships no types
+    from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # it ships no types
+
+    # It warns once for each function that gradual deploys have a feature of AWS's own that is not here.
+    logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
+    translator = Translator(
+        managed_policy_map=dict(_MANAGED_POLICIES), sam_parser=Parser(), boto_session=boto3.Session(region_name=region)
+    )
+    translated: Template = translator.translate(copy.deepcopy(template), parameter_values=dict(parameters))
+    return translated
+
+
+# Those that SAM attaches by name; it would ask IAM for the rest.
+_MANAGED_POLICIES: Mapping[str, str] = {
+    name: f"arn:aws:iam::aws:policy/{path}{name}"
+    for name, path in (
+        ("AWSLambdaBasicExecutionRole", "service-role/"),
+        ("AWSLambdaVPCAccessExecutionRole", "service-role/"),
+        ("AWSXrayWriteOnlyAccess", ""),
+    )
+}

@@ -1,0 +1,118 @@
+"""The one CloudWatch dashboard: the metrics of the guide, and those that the functions count themselves.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from deploy.packages.functions import FUNCTIONS
+from deploy.template.alarms import (
+    ENDED,
+    ERROR_RATE_PERCENT,
+    NAMESPACE,
+    NOT_SUCCEEDED,
+    SCHEDULE_GROUPS,
+    SERVICE,
+    STACK,
+    STATUS_DLQ,
+    TASKS_DLQ,
+    TASKS_QUEUE,
+    Alarm,
+    Metric,
+    function_metric,
+    machine_metric,
+    queue_metric,
+)
+from workflows.catalog import WORKFLOWS
+
+# What the functions count, by the graph it is shown in: see ``count`` in lambdas/shared/runtime/powertools.py.
+COUNTED = {
+    "Dispatcher": (
+        *("ExecutionsStarted", "ExecutionsAlreadyStarted", "MessagesRejected"),
+        *("StartsThrottled", "StartsFailed", "MessagesHeldBack"),
+    ),
+    "Mails": ("EmailsSent", "EmailsRefused", "EmailsUnconfirmed"),
+    "Files": ("FilesAccepted", "FilesRejected"),
+    "Executions that ended": (ENDED, NOT_SUCCEEDED),
+}
+WIDTH, HEIGHT, COLUMNS = 8, 6, 3
+
+
+def dashboard(alarms: Iterable[Alarm]) -> dict[str, Any]:
+    """Return the body of the dashboard; its texts name parameters and pseudo parameters, as Fn::Sub has them."""
+    graphs = [*_of_the_guide(), *_of_steps(), *_counted()]
+    states = [
+        "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:" + f"{STACK}-{alarm.name}"
+        for alarm in alarms
+    ]
+    top: dict[str, Any] = {"type": "alarm", "x": 0, "y": 0, "width": WIDTH * COLUMNS, "height": HEIGHT}
+    widgets = [top | {"properties": {"title": "Alarms", "alarms": states, "sortBy": "stateUpdatedTimestamp"}}]
+    for number, graph in enumerate(graphs):
+        row, column = divmod(number, COLUMNS)
+        place = {"x": column * WIDTH, "y": HEIGHT * (row + 1), "width": WIDTH, "height": HEIGHT}
+        widgets.append({"type": "metric", **place, "properties": graph})
+    return {"widgets": widgets}
+
+
+def _of_the_guide() -> Iterator[dict[str, Any]]:
+    visible = "ApproximateNumberOfMessagesVisible"
+    yield _graph("Queue depth", [queue_metric(visible, TASKS_QUEUE)])
+    yield _graph("Age of the oldest task, s", [queue_metric("ApproximateAgeOfOldestMessage", TASKS_QUEUE)])
+    yield _graph("Dead letters", [queue_metric(visible, TASKS_DLQ), queue_metric(visible, STATUS_DLQ)])
+    yield _graph("Duration of functions, p99, ms", [function_metric("Duration", one.name, "p99") for one in FUNCTIONS])
+    yield _error_rate()
+    yield _database()
+
+
+def _of_steps() -> Iterator[dict[str, Any]]:
+    yield _graph("Errors of functions", [function_metric("Errors", one.name) for one in FUNCTIONS])
+    yield _graph("Throttles of functions", [function_metric("Throttles", one.name) for one in FUNCTIONS])
+    bad = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    yield _graph("Executions that did not succeed", [machine_metric(name, one) for one in WORKFLOWS for name in bad])
+    yield _graph("Transitions held up", [machine_metric("ExecutionThrottled", one) for one in WORKFLOWS])
+    yield _graph("Time of executions, p99, ms", [machine_metric("ExecutionTime", one, "p99") for one in WORKFLOWS])
+    yield _graph(
+        "Schedules",
+        [
+            Metric("AWS/Scheduler", name, {"ScheduleGroup": f"{STACK}-{group}"})
+            for group in SCHEDULE_GROUPS
+            for name in ("InvocationAttemptCount", "TargetErrorCount", "InvocationDroppedCount")
+        ],
+    )
+
+
+def _counted() -> Iterator[dict[str, Any]]:
+    for title, names in COUNTED.items():
+        yield _graph(title, [Metric(NAMESPACE, name, SERVICE) for name in names])
+
+
+def _graph(title: str, metrics: Iterable[Metric]) -> dict[str, Any]:
+    return _with_lines(title, [_line(metric) for metric in metrics])
+
+
+def _with_lines(title: str, lines: list[list[Any]]) -> dict[str, Any]:
+    return {"title": title, "region": "${AWS::Region}", "view": "timeSeries", "period": 300, "metrics": lines}
+
+
+def _line(metric: Metric, **more: Any) -> list[Any]:
+    flat = [part for pair in metric.dimensions.items() for part in pair]
+    return [metric.namespace, metric.name, *flat, {"stat": metric.statistic, **more}]
+
+
+def _error_rate() -> dict[str, Any]:
+    lines: list[list[Any]] = [
+        [{"expression": "IF(FILL(ended, 0) > 0, 100 * FILL(failed, 0) / ended, 0)", "label": "did not succeed, %"}],
+        _line(Metric(NAMESPACE, ENDED, SERVICE), id="ended", visible=False),
+        _line(Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), id="failed", visible=False),
+    ]
+    limit = {"horizontal": [{"label": "alarm", "value": ERROR_RATE_PERCENT}]}
+    return _with_lines("Error rate of all executions, %", lines) | {"annotations": limit}
+
+
+def _database() -> dict[str, Any]:
+    """What holds connections, and how many are held: the stack does not know the database's name, so all are shown."""
+    search = "SEARCH('{AWS/RDS,DBInstanceIdentifier} MetricName=\"DatabaseConnections\"', 'Maximum', 300)"
+    holders = [function_metric("ConcurrentExecutions", one.name, "Maximum") for one in FUNCTIONS if one.needs_database]
+    lines = [[{"expression": search, "label": "connections of "}], *(_line(one) for one in holders)]
+    return _with_lines("Database: connections, and functions that hold one", lines)

@@ -1,0 +1,17 @@
+"""``deploy/samconfig.toml``: one environment per stage, each fit for the template."""
+
+import pytest
+
+from deploy.stages import STAGES, read_stage
+from deploy.template.cloudformation import read_template
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_an_environment_gives_each_parameter_without_a_default_and_none_that_is_not_there(name: str) -> None:
+    stage = read_stage(name)
+    parameters = read_template()["Parameters"]
+    wanted = {name for name, parameter in parameters.items() if "Default" not in parameter}
+    assert stage.parameters["Stage"] == name
+    assert stage.stack_name.endswith(f"-{name}")
+    assert stage.region == "us-east-2"
+    assert wanted <= stage.parameters.keys() <= parameters.keys()
