@@ -63,7 +63,7 @@ def may_wait(workflow: str) -> bool:
 
 def write_payload(key: str, data: bytes) -> None:
     """Put a payload that is too large for an execution's input where the steps read it."""
-    objects = import_module(f"{settings.STEP_FUNCTIONS_PACKAGE}.shared.objects")
+    objects = import_module(f"{settings.STEP_FUNCTIONS_PACKAGE}.shared.storage.objects")
     objects.object_store().write(key, data, "application/json")
 
 
