@@ -73,8 +73,8 @@ format: $(SETUP) ## Mend style where a tool can.
 
 screens: $(SETUP) ## Pictures of every page of the console in .local/screens, and the two of the README.
 	@$(PYTHON) -m tests.chromium
-	ALL_SCREENS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup tests/backend/console/browser/test_every_page.py
-	$(PYTHON) -m tests.backend.console.browser.pictures
+	ALL_SCREENS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup tests/backend/qu_workflows/console/browser/test_every_page.py
+	$(PYTHON) -m tests.backend.qu_workflows.console.browser.pictures
 
 states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog, the schedules and the alarms from the code.
 	$(PYTHON) backend/manage.py render_tasks

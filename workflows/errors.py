@@ -1,4 +1,4 @@
-"""The errors a step may raise, by the names that ``ErrorEquals`` uses.
+"""The errors that steps of this project may raise, by the names that ``ErrorEquals`` uses.
 
 A step's error reaches the state machine by its class name, so a name here is a name in
 ``state_machines/*.asl.json``; a test ties the two.
@@ -37,43 +37,53 @@ A step's error reaches the state machine by its class name, so a name here is a 
         └── TooManyDigests
 """
 
+from qu_workflows.protocol.errors import (
+    DatabaseUnavailable,
+    EmailRefused,
+    EmailServiceUnavailable,
+    PayloadInvalid,
+    PermanentError,
+    RecipientNotFound,
+    StepError,
+    StorageUnavailable,
+    TaskNotRegistered,
+    TaskStillRunning,
+    TemplateInvalid,
+    TransientError,
+)
 
-class StepError(Exception):
-    """What a step could not do: where, what, and how to mend it.
-
-    Every argument goes to ``super().__init__``, so the error pickles and its text is never empty.
-    """
-
-    def __init__(self, where: str, problem: str, remedy: str) -> None:
-        super().__init__(where, problem, remedy)
-        self.where, self.problem, self.remedy = where, problem, remedy
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.problem} {self.remedy}"
-
-
-class TransientError(StepError):
-    """The next attempt may work."""
-
-
-class PermanentError(StepError):
-    """No attempt will work until something is changed."""
-
-
-class DatabaseUnavailable(TransientError):
-    """PostgreSQL refused or dropped the connection."""
-
-
-class EmailServiceUnavailable(TransientError):
-    """SES throttled the call or was not reached, and has surely not taken the mail."""
-
-
-class StorageUnavailable(TransientError):
-    """S3 or DynamoDB throttled the call, failed inside, or was not reached."""
-
-
-class TaskStillRunning(TransientError):
-    """Another process is running this very task, and its end has to be awaited."""
+__all__ = [
+    "ActiveContent",
+    "AmbiguousContent",
+    "DatabaseUnavailable",
+    "DecoderCrashed",
+    "DecoderOutOfMemory",
+    "DecoderTimedOut",
+    "DecompressionBomb",
+    "EmailRefused",
+    "EmailServiceUnavailable",
+    "FileEmpty",
+    "FileMissing",
+    "FileRejected",
+    "FileTooLarge",
+    "NobodyAcknowledged",
+    "PayloadInvalid",
+    "PermanentError",
+    "RecipientNotFound",
+    "ReportNotFound",
+    "StepError",
+    "StorageUnavailable",
+    "TaskNotRegistered",
+    "TaskStillRunning",
+    "TemplateInvalid",
+    "TooManyDigests",
+    "TransientError",
+    "UnreadableAudio",
+    "UnreadableDocument",
+    "UnreadableImage",
+    "UnreadablePdf",
+    "UnreadableVideo",
+]
 
 
 class FileRejected(PermanentError):
@@ -136,32 +146,12 @@ class UnreadableVideo(FileRejected):
     """The content says video, but no decoder reads it."""
 
 
-class EmailRefused(PermanentError):
-    """SES will not take this mail for this recipient."""
-
-
 class NobodyAcknowledged(PermanentError):
     """Everybody there is to ask was asked, and nobody has acknowledged the incident."""
 
 
-class PayloadInvalid(PermanentError):
-    """What the step was given does not fit its contract."""
-
-
-class RecipientNotFound(PermanentError):
-    """The user does not exist, is not active, or has no email address."""
-
-
 class ReportNotFound(PermanentError):
     """The report does not exist."""
-
-
-class TaskNotRegistered(PermanentError):
-    """No Django task goes by this name in the deployed code."""
-
-
-class TemplateInvalid(PermanentError):
-    """The email template does not exist or does not render."""
 
 
 class TooManyDigests(PermanentError):

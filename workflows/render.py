@@ -17,18 +17,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from workflows.catalog import DJANGO_TASKS_FILE, CatalogEntry, read_tasks
+from qu_workflows.protocol.catalog import CatalogEntry, read_tasks
+from qu_workflows.protocol.parameters import ANY, Parameter
+from qu_workflows.schedules.problems import problems_of_all
 from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
-from workflows.parameters import ANY, Parameter
+from workflows.project import PROJECT
 from workflows.render_schedules import TEMPLATE_FILE, RegionMissing, with_schedules
-from workflows.schedule_problems import problems_of_all
 from workflows.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE_MACHINES = "state_machines/{}.asl.json"
 WORKFLOW_TASKS_FILE = "workflows/workflow_tasks.json"
 
-# JSON Schema's keywords, in the words of workflows.parameters.
+# JSON Schema's keywords, in the words of qu_workflows.protocol.parameters.
 _WORDS = {
     "type": "type",
     "minimum": "minimum",
@@ -49,7 +50,7 @@ def render_all() -> dict[str, str]:
 
 def tasks_to_schedule() -> dict[str, CatalogEntry]:
     """Return the catalog that the schedules are held against: with the contracts as they are, not as last rendered."""
-    django_tasks = read_tasks(DJANGO_TASKS_FILE.read_text(encoding="utf-8"))
+    django_tasks = read_tasks(PROJECT.django_tasks_file.read_text(encoding="utf-8"))
     return django_tasks | read_tasks(to_text(tasks_of(WORKFLOW_TASKS)))
 
 
@@ -74,7 +75,7 @@ def _definitions() -> dict[str, Mapping[str, Any]]:
 def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:
     """Return the content of ``workflow_tasks.json``.
 
-    Raises ValueError for a contract that says what ``workflows.parameters`` has no word for.
+    Raises ValueError for a contract that says what ``qu_workflows.protocol.parameters`` has no word for.
     """
     return {
         task.task: {
@@ -99,7 +100,7 @@ def _parameter(where: str, field: Mapping[str, Any], *, required: bool) -> dict[
     free_object = {"additionalProperties"} if field.get("additionalProperties") is True else set()
     unknown = field.keys() - _WORDS.keys() - _WITHOUT_EFFECT - free_object
     if unknown:
-        raise ValueError(f"{where}: {', '.join(sorted(unknown))} has no word in workflows.parameters. Add it there.")
+        raise ValueError(f"{where}: {', '.join(sorted(unknown))} has no word in protocol.parameters. Add it there.")
     words = {word: field[keyword] for keyword, word in _WORDS.items() if keyword in field}
     return Parameter(**{"type": ANY, "required": required, **words}).as_words()
 

@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Iterable
 
-from workflows.message import write_scheduled_message
-from workflows.schedules import Schedule
+from qu_workflows.protocol.message import write_scheduled_message
+from qu_workflows.protocol.schedule import Schedule
 
 TEMPLATE_FILE = "deploy/template.yaml"
 BEGIN = "  # ---- Schedules of tasks, rendered from workflows/schedules.py: make states ----\n"

@@ -9,3 +9,10 @@ class CommonConfig(AppConfig):
 
     name = "common"
     verbose_name = _("Common")
+
+    def ready(self) -> None:
+        """Register this project with the platform."""
+        from qu_workflows.protocol.project import register
+        from workflows.project import PROJECT
+
+        register(PROJECT)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from common.async_task import RunsAsWorkflow, async_task
+from qu_workflows.tasks.async_task import RunsAsWorkflow, async_task
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def send_outbox() -> dict[str, Any]:
 
     Safe to repeat: a message sent twice starts one execution.
     """
-    from executions.resending import send_outbox as send
+    from qu_workflows.tasks.resending import send_outbox as send
 
     return send()
 
@@ -68,22 +68,22 @@ def retention_sweep() -> dict[str, Any]:
 
 @async_task("watch_stuck")
 def watch_stuck() -> dict[str, Any]:
-    """Tell operations of what is older than it should be, and return what was found: see ``executions.watch``.
+    """Tell operations of what is older than it should be, and return what was found: see ``qu_workflows.alerts.watch``.
 
     Safe to repeat: an alert that is open is not told again.
     """
-    from executions.watch import watch
+    from qu_workflows.alerts.watch import watch
 
     return watch()
 
 
 @async_task("sample_histories")
 def sample_histories() -> dict[str, Any]:
-    """Keep samples of what ended executions did, and return how many: see ``executions.sampling``.
+    """Keep samples of what ended executions did, and return how many: see ``qu_workflows.executions.sampling``.
 
     Safe to repeat: what has its sample is not asked for again.
     """
-    from executions.sampling import sample_histories as sample
+    from qu_workflows.executions.sampling import sample_histories as sample
 
     return sample()
 

@@ -41,10 +41,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "qu_workflows.records",
+    "qu_workflows.tasks",
     "common",
     "core",
     "reports",
-    "executions",
 ]
 TEMPLATES = [
     {
@@ -86,7 +87,7 @@ IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
 IN_PROCESS_RUNNER = ""  # the module that does: the web process has one, a function none
 STEP_FUNCTIONS_PACKAGE = "lambdas"  # where the steps' handlers are, each in the folder of its function
 STATE_MACHINES_DIR = BASE_DIR.parent / "state_machines"
-TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend", "QUEUES": []}}
+TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}
 
 # Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.
 MEDIA_PREFIX = "media/"
@@ -172,6 +173,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         name: {"handlers": ["console"], "level": read_text("TASK_LOG_LEVEL", "INFO")}
-        for name in ("common.tasks", "common.services.sqs_client", "executions", "reports.retention")
+        for name in ("common.tasks", "common.services.sqs_client", "qu_workflows", "reports.retention")
     },
 }

@@ -1,7 +1,7 @@
 """System checks of the settings: what is missing or contradictory is named, with what to set.
 
 Errors (``config.E…``) keep Django from starting. Outside production some are only warnings, so that a
-first look needs no settings at all. Those of the queue are checked by ``executions.checks``.
+first look needs no settings at all. Those of the queue are checked by ``qu_workflows.tasks.checks``.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _DAY_SECONDS, _YEAR_SECONDS = 86_400, 31_536_000
 _FARTHEST_METERS = 20_100_000  # half round the Earth
 EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 RETENTION_DAYS = range(15, 36_501)  # reports.retention.MIN_DAYS to MAX_DAYS
-OUTBOX_AGE_SECONDS = 60  # executions.resending.OLDER_THAN_SECONDS
+OUTBOX_AGE_SECONDS = 60  # qu_workflows.tasks.resending.OLDER_THAN_SECONDS
 _MAILS_FOR_NOBODY = {
     f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
 }

@@ -11,9 +11,9 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from console import errors as console_errors
-from console.access import holds
-from console.pages import is_console
+from qu_workflows.console import errors as console_errors
+from qu_workflows.console.access import holds
+from qu_workflows.console.pages import is_console
 from workflows.errors import StorageUnavailable
 
 RETRY_AFTER_SECONDS = 30

@@ -16,11 +16,15 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
-    "console",
+    "qu_workflows.executions",
+    "qu_workflows.alerts",
+    "qu_workflows.dead_letters",
+    "qu_workflows.schedules",
+    "qu_workflows.console",
     *INSTALLED_APPS,
 ]
 MIDDLEWARE = [
-    "console.middleware.ConsolePolicies",
+    "qu_workflows.console.middleware.ConsolePolicies",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -53,7 +57,7 @@ if STAGE == "production":
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
-IN_PROCESS_RUNNER = "executions.in_process"
+IN_PROCESS_RUNNER = "qu_workflows.tasks.in_process"
 
 # The console reads a step's log lines from CloudWatch Logs, or from a file of all functions: the local stack's.
 FUNCTIONS_LOG_FILE = read_text("FUNCTIONS_LOG_FILE")
@@ -117,7 +121,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "FileStateEnum": "reports.models.FileState",
         "ShiftStatusEnum": "core.models.ShiftStatus",
-        "TaskStatusEnum": "executions.models.TaskStatus",
+        "TaskStatusEnum": "qu_workflows.records.models.TaskStatus",
     },
 }
 API_DOCS = read_bool("API_DOCS", default=True)

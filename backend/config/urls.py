@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from config.views import RefreshView, SignInView, healthz, home, livez
+from core.task_api import TaskRecordViewSet
 from core.views import ClientViewSet, GuardViewSet, PropertyViewSet, ShiftViewSet
-from executions.api import TaskRecordViewSet
 from reports.incident_pages import incident_page
 from reports.pages import report_page, signed_file
 from reports.views import BackOfficeGuardReportViewSet, MobileGuardReportViewSet
@@ -43,7 +43,7 @@ urlpatterns = [
     path("healthz/", healthz, name="healthz"),
     path("livez/", livez, name="livez"),
     path("admin/", admin.site.urls),
-    path("console/", include("console.urls")),
+    path("console/", include("qu_workflows.console.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/", include(api)),
     *([path("api/", include(api_docs))] if settings.API_DOCS else []),

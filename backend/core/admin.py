@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from core.api_keys import issue_api_key
 from core.models import ApiKey, Client, Guard, Profile, Property, PropertySupervisor, Shift, SoftDeleteModel
-from core.typed_admin import ModelAdmin, StackedInline, TabularInline
+from qu_workflows.records.typed_admin import ModelAdmin, StackedInline, TabularInline
 
 PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user__email", "phone"]
 

@@ -90,7 +90,7 @@ def _sources() -> Iterator[tuple[Path, Any]]:
     for path in sorted(BACKEND.rglob("*.py")):
         if not {"migrations", "locale"} & set(path.relative_to(BACKEND).parts):
             yield path, "python"
-    for folder in [BACKEND / "templates", *sorted(BACKEND.glob("*/templates"))]:  # the project's, then each app's
+    for folder in [BACKEND / "templates", *sorted(BACKEND.glob("*/**/templates"))]:  # the project's, then each app's
         for path in sorted(folder.rglob("*.*")):
             if path.suffix in {".html", ".txt"}:
                 yield path, extract_template

@@ -15,8 +15,8 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from core.typed_admin import ModelAdmin, StackedInline
-from executions.callbacks import StepFunctionsUnavailable
+from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
+from qu_workflows.records.typed_admin import ModelAdmin, StackedInline
 from reports.contradictions import contradictions_of
 from reports.incidents import acknowledge_for_staff, mark_incident
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from qu_workflows.protocol.task_ids import scheduled_run_of
 from workflows.errors import PayloadInvalid
-from workflows.task_ids import scheduled_run_of
 
 _OLDEST = date(1970, 1, 1)
 _ONE_DAY = timedelta(days=1)

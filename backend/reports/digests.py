@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from common.emails import compose, reader_of
 from core.models import Property, language_of
-from executions.scheduled_runs import reason_to_skip
+from qu_workflows.tasks.scheduled_runs import reason_to_skip
 from reports.contradictions import Kind, contradictions_of
 from reports.days import check_ended, day_to_tell, happened_on
 from reports.digest_parts import Day, Limits, Place, clock_time, line_of, places_of

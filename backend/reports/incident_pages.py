@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from core.models import language_of, name_of
-from executions.callbacks import StepFunctionsUnavailable
+from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
 from reports.incidents import InquiryOver, acknowledge, give_sign, is_over
 from reports.links import ReportLink, read_incident_token, report_url
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus

@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from executions.callbacks import NoLongerAwaited, beat, end_task, is_local
-from executions.models import UNSUCCESSFUL, TaskRecord, TaskStatus
+from qu_workflows.aws.task_tokens import NoLongerAwaited, beat, end_task, is_local
+from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus
 from workflows.contracts.incident_escalation import Acknowledgement
 from workflows.errors import ReportNotFound

@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
 from django.urls import reverse
 
-from executions.models import TaskRecord
+from qu_workflows.records.models import TaskRecord
 from reports.models import GuardReport, GuardReportQuerySet
 
 PROCESSING = "guard_report"  # the workflow

@@ -24,8 +24,8 @@ from django.db import connection, models, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from common.turns import take_turn
-from executions.models import UNSUCCESSFUL, WAITING, TaskRecord, TaskStatus
+from qu_workflows.records.locks import take_turn
+from qu_workflows.records.models import UNSUCCESSFUL, WAITING, TaskRecord, TaskStatus
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
 from reports.storage import delete_objects
 from workflows.errors import StorageUnavailable

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from config.strict import StrictTypesMixin
 from core.authentication import guard_of
 from core.models import name_of
-from executions.models import TaskStatus
+from qu_workflows.records.models import TaskStatus
 from reports.contradictions import Contradiction, contradictions_of
 from reports.incidents import mark_incident
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from workflows.schedules import SCHEDULES, Schedule
+from qu_workflows.protocol.schedule import Schedule
+from workflows.schedules import SCHEDULES
 
 DAY_SECONDS = 86_400
 # How much of the day's reports each hour has: guards are on their rounds by night too.

@@ -31,7 +31,7 @@ from deploy.packages.functions import FUNCTIONS
 from deploy.stages import read_stage
 from deploy.template.connections import instances_per_function
 from lambdas.dispatch_tasks.starts import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, RESERVE_SECONDS
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 from workflows.schedules import SCHEDULES
 
 RESULTS_FILE = ROOT / "deploy" / "capacity" / "results.json"
@@ -96,7 +96,7 @@ def fingerprint() -> str:
         (figures.STARTS_BUCKET, figures.STARTS_PER_SECOND, figures.TRANSITIONS_BUCKET, figures.TRANSITIONS_PER_SECOND),
         (figures.LAMBDA_CONCURRENCY, figures.CALL_SECONDS, figures.ANSWER_SECONDS, KEPT_WARM_SECONDS),
         (FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, RESERVE_SECONDS, Delivery(1, 2)),
-        [shape_of_workflow(name) for name in sorted(WORKFLOWS)],
+        [shape_of_workflow(name) for name in sorted(PROJECT.workflows)],
         [(one, instances_per_function(one)) for one in _databases(production_connections())],
         (MAXIMUM_CONCURRENCIES, BATCH_SIZES, MOST_START_SECONDS, SEED, OTHER_GRID, BURSTS, FEWER_ATTEMPTS),
     )

@@ -11,8 +11,10 @@ from deploy.packages.functions import DJANGO_APPS, DJANGO_MODULES, DJANGO_SETTIN
 BACKEND = ROOT / "backend"
 # Django runs with backend/ on the path, so its packages are at the top of a zip as well.
 SOURCE_ROOTS: tuple[Path, ...] = (ROOT, BACKEND)
-OUR_PACKAGES = frozenset({"workflows", "lambdas", "config", "console", *DJANGO_APPS})
-# A setting names a class by its path: "executions.backends.StepFunctionsBackend".
+OUR_PACKAGES = frozenset(
+    {"workflows", "lambdas", "config", "qu_workflows", *(app.partition(".")[0] for app in DJANGO_APPS)}
+)
+# A setting names a class by its path: "qu_workflows.tasks.backends.StepFunctionsBackend".
 _DOTTED_NAME = re.compile(r"[a-z_]+(\.\w+)+")
 
 
@@ -88,12 +90,15 @@ def _django_roots(function: Function) -> list[str]:
     roots = [DJANGO_SETTINGS]
     for app in DJANGO_APPS:
         roots += [app, *(f"{app}.{module}" for module in DJANGO_MODULES)]
-        roots += [f"{app}.templatetags.{path.stem}" for path in (BACKEND / app / "templatetags").glob("*.py")]
+        roots += [
+            f"{app}.templatetags.{path.stem}"
+            for path in (BACKEND / app.replace(".", "/") / "templatetags").glob("*.py")
+        ]
     return roots
 
 
 def _templates_and_translations() -> Iterator[Path]:
-    for folder in (BACKEND, *(BACKEND / app for app in DJANGO_APPS)):
+    for folder in (BACKEND, *(BACKEND / app.replace(".", "/") for app in DJANGO_APPS)):
         yield from (path for path in (folder / "templates").rglob("*") if path.is_file())
         yield from (folder / "locale").rglob("*.mo")
 

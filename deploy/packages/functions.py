@@ -48,6 +48,6 @@ FUNCTIONS_BY_NAME = {function.name: function for function in FUNCTIONS}
 RUNTIME_PACKAGES: tuple[str, ...] = ("boto3", "botocore")
 
 # The Django apps of the functions with a database, and the modules that Django itself looks for in each.
-DJANGO_APPS: tuple[str, ...] = ("common", "core", "reports", "executions")
+DJANGO_APPS: tuple[str, ...] = ("qu_workflows.records", "qu_workflows.tasks", "common", "core", "reports")
 DJANGO_MODULES: tuple[str, ...] = ("apps", "models", "tasks", "signals", "templatetags")
 DJANGO_SETTINGS = "config.functions"

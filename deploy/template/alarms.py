@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from deploy.packages.functions import FUNCTIONS, Function
 from deploy.template.cloudformation import Template
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 RUNBOOK = "deploy/RUNBOOK.md"
 NAMESPACE = "QUWorkflows"
@@ -63,7 +63,7 @@ class Alarm:
 def alarms(template: Template) -> list[Alarm]:
     """Return every alarm of the stack, those of functions with their time-outs as the template has them."""
     found = [*_of_queues(), *_of_schedules(), _error_rate()]
-    for workflow in WORKFLOWS:
+    for workflow in PROJECT.workflows:
         found += _of_machine(workflow)
     for function in FUNCTIONS:
         found += _of_function(function, timeout_seconds(template, function))

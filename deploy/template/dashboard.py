@@ -24,7 +24,7 @@ from deploy.template.alarms import (
     machine_metric,
     queue_metric,
 )
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 # What the functions count, by the graph it is shown in: see ``count`` in lambdas/shared/runtime/powertools.py.
 COUNTED = {
@@ -69,9 +69,13 @@ def _of_steps() -> Iterator[dict[str, Any]]:
     yield _graph("Errors of functions", [function_metric("Errors", one.name) for one in FUNCTIONS])
     yield _graph("Throttles of functions", [function_metric("Throttles", one.name) for one in FUNCTIONS])
     bad = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
-    yield _graph("Executions that did not succeed", [machine_metric(name, one) for one in WORKFLOWS for name in bad])
-    yield _graph("Transitions held up", [machine_metric("ExecutionThrottled", one) for one in WORKFLOWS])
-    yield _graph("Time of executions, p99, ms", [machine_metric("ExecutionTime", one, "p99") for one in WORKFLOWS])
+    yield _graph(
+        "Executions that did not succeed", [machine_metric(name, one) for one in PROJECT.workflows for name in bad]
+    )
+    yield _graph("Transitions held up", [machine_metric("ExecutionThrottled", one) for one in PROJECT.workflows])
+    yield _graph(
+        "Time of executions, p99, ms", [machine_metric("ExecutionTime", one, "p99") for one in PROJECT.workflows]
+    )
     yield _graph(
         "Schedules",
         [

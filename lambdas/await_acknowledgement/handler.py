@@ -26,7 +26,7 @@ def lambda_handler(event: AwaitAcknowledgementInput) -> KeptToken:
 
 
 def _end(task_token: str, answer: Acknowledgement) -> None:
-    from executions.callbacks import NoLongerAwaited, StepFunctionsUnavailable, end_task
+    from qu_workflows.aws.task_tokens import NoLongerAwaited, StepFunctionsUnavailable, end_task
 
     try:
         end_task(task_token, answer.model_dump(mode="json"))

@@ -18,8 +18,8 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME, NoTimeLeft, Start, StartFailed
-from workflows.message import ExecutionStart, MessageRejected, read_message, task_id_of
-from workflows.traces import DEFAULT_SAMPLED_PERCENT, trace_header
+from qu_workflows.protocol.message import ExecutionStart, MessageRejected, read_message, task_id_of
+from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT, trace_header
 
 type StartExecution = Callable[[ExecutionStart, str | None], Start]
 type Report = Callable[["Outcome"], None]

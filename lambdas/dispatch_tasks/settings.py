@@ -5,15 +5,15 @@ import re
 from collections.abc import Mapping
 
 from lambdas.shared.runtime.settings import SettingError, read_text
-from workflows.catalog import WORKFLOWS
-from workflows.traces import DEFAULT_SAMPLED_PERCENT
+from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT
+from workflows.project import PROJECT
 
 STATE_MACHINE_ARNS = "STATE_MACHINE_ARNS"
 TRACE_SAMPLED_PERCENT = "TRACE_SAMPLED_PERCENT"
 
 # A state machine, or a version or an alias of one.
 _ARN = re.compile(r"arn:[\w-]+:states:[\w-]+:\d{12}:stateMachine:[^\s:]+(:[^\s:]+)?")
-_REMEDY = f'Set it to a JSON object {{"<workflow>": "<state machine ARN>"}} with {", ".join(WORKFLOWS)}.'
+_REMEDY = f'Set it to a JSON object {{"<workflow>": "<state machine ARN>"}} with {", ".join(PROJECT.workflows)}.'
 
 
 def state_machine_arns() -> Mapping[str, str]:
@@ -31,7 +31,7 @@ def state_machine_arns() -> Mapping[str, str]:
     problem = _problem(arns)
     if problem:
         raise SettingError(STATE_MACHINE_ARNS, problem, _REMEDY)
-    return {workflow: arns[workflow] for workflow in WORKFLOWS}
+    return {workflow: arns[workflow] for workflow in PROJECT.workflows}
 
 
 def trace_sampled_percent() -> int:
@@ -48,9 +48,9 @@ def trace_sampled_percent() -> int:
 def _problem(arns: object) -> str:
     if not isinstance(arns, dict):
         return "is not a JSON object."
-    if missing := [workflow for workflow in WORKFLOWS if workflow not in arns]:
+    if missing := [workflow for workflow in PROJECT.workflows if workflow not in arns]:
         return f"lacks {', '.join(missing)}."
-    if unknown := sorted(arns.keys() - set(WORKFLOWS)):
+    if unknown := sorted(arns.keys() - set(PROJECT.workflows)):
         return f"names {', '.join(unknown)}, which no workflow is called."
     if wrong := [workflow for workflow, arn in arns.items() if not isinstance(arn, str) or not _ARN.fullmatch(arn)]:
         return f"gives {', '.join(wrong)} no state machine ARN."

@@ -19,7 +19,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own name
 
-from workflows.message import ExecutionStart
+from qu_workflows.protocol.message import ExecutionStart
 
 STARTS_AT_A_TIME = 10  # a batch's size, so that a batch takes about as long as one start
 CONNECT_TIMEOUT_SECONDS = 1

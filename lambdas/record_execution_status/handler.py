@@ -11,7 +11,7 @@ from workflows.errors import PayloadInvalid
 
 setup_django()
 
-from executions.status import apply_status_change  # noqa: E402  Django has to be ready
+from qu_workflows.tasks.status import apply_status_change  # noqa: E402  Django has to be ready
 
 DETAIL_TYPE = "Step Functions Execution Status Change"
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})

@@ -8,14 +8,14 @@ from lambdas.shared.runtime.powertools import logger
 from lambdas.shared.runtime.step import step
 from lambdas.shared.storage.objects import object_store
 from lambdas.shared.storage.payloads import resolve_payload
+from qu_workflows.protocol.message import PayloadDoesNotFit, canonical_json, fit_payload
 from workflows.contracts.run_task import RunTaskInput, RunTaskStepInput, TaskReturn
 from workflows.errors import PayloadInvalid, TaskNotRegistered
-from workflows.message import PayloadDoesNotFit, canonical_json, fit_payload
 
 setup_django()
 
-from executions.registry import RegisteredTask, registered_tasks  # noqa: E402  Django has to be ready
-from executions.running import run_attempt, this_worker  # noqa: E402
+from qu_workflows.tasks.registry import RegisteredTask, registered_tasks  # noqa: E402  Django has to be ready
+from qu_workflows.tasks.running import run_attempt, this_worker  # noqa: E402
 
 # AWS: a state's output has at most 256 KiB; the rest is head-room for the answer's own JSON.
 MAX_ANSWER_BYTES = 248 * 1024

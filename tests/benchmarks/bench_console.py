@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.benchmarks.report import Row, report
 
 if TYPE_CHECKING:
-    from tests.backend.console.running import Workflows
-    from tests.backend.executions.dead_letter_queues import DeadLetterQueue
+    from tests.backend.qu_workflows.console.running import Workflows
+    from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue
 
 ROUNDS = 15
 
@@ -51,9 +51,9 @@ def _served() -> Iterator[tuple["Workflows", "DeadLetterQueue"]]:
     from django.test import override_settings
     from moto import mock_aws
 
-    from executions import held_messages
-    from tests.backend.console.running import Workflows
-    from tests.backend.executions.dead_letter_queues import make_queues
+    from qu_workflows.dead_letters import held_messages
+    from tests.backend.qu_workflows.console.running import Workflows
+    from tests.backend.qu_workflows.dead_letter_queues import make_queues
 
     call_command("migrate", verbosity=0)
     held_messages.WAIT_SECONDS = 0  # moto is one server, and has no false empty answers
@@ -74,8 +74,8 @@ def measure(workflows: "Workflows", dead_letters: "DeadLetterQueue") -> list[Row
     """Make everything large, and measure each page and the graph."""
     from django.test import Client
 
-    from tests.backend.console.browser.reading import make_operator
-    from tests.backend.console.sizes import GRAPH_MS, PAGE_MS, fill_all, graph_ms, page_ms
+    from tests.backend.qu_workflows.console.browser.reading import make_operator
+    from tests.backend.qu_workflows.console.sizes import GRAPH_MS, PAGE_MS, fill_all, graph_ms, page_ms
 
     pages = fill_all(workflows, dead_letters)
     client = Client()

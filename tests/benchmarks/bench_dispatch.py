@@ -94,7 +94,7 @@ def record(name: str) -> dict[str, Any]:
 
 def main() -> int:
     """Start the stub in a process of its own, measure, and return the exit code."""
-    from workflows.catalog import WORKFLOWS
+    from workflows.project import PROJECT
 
     with subprocess.Popen(  # its own process, so that its threads take no time from ours
         [sys.executable, __file__, STUB], stdout=subprocess.PIPE, text=True
@@ -108,7 +108,7 @@ def main() -> int:
                 AWS_ENDPOINT_URL_SFN=f"http://127.0.0.1:{stub.stdout.readline().strip()}",
                 POWERTOOLS_LOG_LEVEL="ERROR",
                 STATE_MACHINE_ARNS=json.dumps(
-                    {name: f"arn:aws:states:us-east-2:123456789012:stateMachine:{name}" for name in WORKFLOWS}
+                    {name: f"arn:aws:states:us-east-2:123456789012:stateMachine:{name}" for name in PROJECT.workflows}
                 ),
             )
             return report("dispatch", measure())

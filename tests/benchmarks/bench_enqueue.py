@@ -111,7 +111,7 @@ class Bench:
 
     def _check(self, count: int) -> None:
         """Raise RuntimeError unless every message is in the queue, and every record says that it was sent."""
-        from executions.models import TaskRecord
+        from qu_workflows.records.models import TaskRecord
 
         of_queue = self.bare.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
         messages = int(of_queue["ApproximateNumberOfMessages"])
@@ -134,7 +134,7 @@ class Bench:
     def many(self) -> None:
         """Enqueue all tasks with one call."""
         from common.tasks import custom_processing
-        from executions.backends import StepFunctionsBackend
+        from qu_workflows.tasks.backends import StepFunctionsBackend
 
         backend = StepFunctionsBackend("default", {})
         backend.enqueue_many(custom_processing, [((), {"data": _data(n)}) for n in range(MANY)])
@@ -142,7 +142,7 @@ class Bench:
     def one_by_one(self) -> None:
         """Enqueue each task with a call of its own, and wait until the last message is sent and marked so."""
         from common.tasks import custom_processing
-        from executions.outbox import sender
+        from qu_workflows.tasks.outbox import sender
 
         for n in range(ONE_BY_ONE):
             custom_processing.enqueue(data=_data(n))
@@ -194,8 +194,8 @@ def _bodies(count: int) -> list[str]:
     """Return the messages that ours sends, written before the clock starts."""
     from django.utils import timezone
 
-    from executions.models import new_task_id
-    from workflows.message import write_message
+    from qu_workflows.protocol.message import write_message
+    from qu_workflows.records.models import new_task_id
 
     now = timezone.now().isoformat()
     return [write_message(new_task_id(), "custom_processing", now, {"data": _data(n)}) for n in range(count)]

@@ -26,7 +26,7 @@ from deploy.local.aws.stand_in import ACCOUNT, CREDENTIALS, REGION, endpoint_of,
 from deploy.local.processes import free_port
 from deploy.local.stack import MANAGE, PREFIX, STAGE
 from tests.e2e.conftest import WholePath, eventually
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -129,7 +129,7 @@ def pair(path: WholePath, engine: "SFNClient") -> Iterator[Pair]:
         workflow: engine.create_state_machine(
             name=f"{NAME}-{workflow}", definition=PASS, roleArn=f"arn:aws:iam::{ACCOUNT}:role/none"
         )["stateMachineArn"]
-        for workflow in WORKFLOWS
+        for workflow in PROJECT.workflows
     }
     dlq_url = aws.sqs.create_queue(QueueName=f"{NAME}-dlq")["QueueUrl"]
     policy = json.dumps({"deadLetterTargetArn": arn_of(path, dlq_url), "maxReceiveCount": 3})

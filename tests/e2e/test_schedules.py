@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from deploy.local.demo.executions import digests_of
 from deploy.local.demo.firing import SCHEDULED_TIME, fire_soon
+from qu_workflows.protocol.task_ids import scheduled_id
 from tests.e2e.conftest import WholePath, eventually
 from workflows.schedules import SCHEDULES_BY_NAME
-from workflows.task_ids import scheduled_id
 
 
 def deployed_message(path: WholePath, schedule: str) -> str:

@@ -7,9 +7,9 @@ import boto3
 
 from deploy.template.alarms import alarms
 from deploy.template.cloudformation import read_template
+from qu_workflows.protocol.traces import trace_id_of
 from tests.e2e.conftest import WholePath
 from tests.e2e.test_tasks import enqueue
-from workflows.traces import trace_id_of
 
 NOBODY: dict[str, Any] = {"region_name": "us-east-2", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 

@@ -21,11 +21,11 @@ from asl_engine.runner import Runner
 from asl_engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
 from asl_engine.store.contract import ExecutionRecord
 from asl_engine.store.memory import MemoryStore
-from executions.steps import definition_of
 from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
 from lambdas.choose_person.handler import lambda_handler as choose_person
 from lambdas.record_acknowledgement.handler import lambda_handler as record_acknowledgement
 from lambdas.render_email.handler import lambda_handler as render_email
+from qu_workflows.tasks.steps import definition_of
 from reports.incidents import acknowledge_for_staff
 from reports.models import GuardReport, IncidentInquiry
 from reports.services import SUPERVISORS_GROUP
@@ -140,7 +140,7 @@ def escalation(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Pa
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.INCIDENT_ANSWER_SECONDS, settings.INCIDENT_HEARTBEAT_SECONDS = 900, 300
     escalation = Escalation(tmp_path)
-    monkeypatch.setattr("executions.callbacks.step_functions", lambda: escalation)
+    monkeypatch.setattr("qu_workflows.aws.task_tokens.step_functions", lambda: escalation)
     yield escalation
     escalation.runner.close()
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import pytest
 
+from qu_workflows.protocol.contract import Contract
 from workflows import render
-from workflows.catalog import WORKFLOWS
-from workflows.contracts.base import Contract
+from workflows.project import PROJECT
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +43,9 @@ def test_writing_leaves_no_difference_and_no_machine_of_a_workflow_that_is_gone(
     gone = tmp_path / "state_machines" / "gone.asl.json"
     gone.parent.mkdir()
     gone.write_text("{}\n")
-    rendered = {f"state_machines/{workflow}.asl.json": render.to_text({"StartAt": workflow}) for workflow in WORKFLOWS}
+    rendered = {
+        f"state_machines/{workflow}.asl.json": render.to_text({"StartAt": workflow}) for workflow in PROJECT.workflows
+    }
 
     render.write(rendered, tmp_path)
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.template.cloudformation import TEMPLATE_FILE, read_template
+from qu_workflows.protocol.message import read_message
+from qu_workflows.protocol.schedule import Schedule
 from workflows import render
-from workflows.message import read_message
 from workflows.render_schedules import BEGIN, END, RegionMissing, logical_id_of, with_schedules
-from workflows.schedules import SCHEDULES, Schedule
+from workflows.schedules import SCHEDULES
 
 TEMPLATE = f"Resources:\n  # mine\n  Queue: {{ Type: AWS::SQS::Queue }}\n\n{BEGIN}  Old: 1\n{END}\nOutputs: {{ }}\n"
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

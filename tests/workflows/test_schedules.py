@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 
-from workflows.catalog import CatalogEntry, Parameter, catalog
-from workflows.schedule_problems import problems_of, problems_of_all
-from workflows.schedules import SCHEDULES, SCHEDULES_BY_NAME, RetryPolicy, Schedule
+from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.schedule import RetryPolicy, Schedule
+from qu_workflows.schedules.problems import problems_of, problems_of_all
+from workflows.project import PROJECT
+from workflows.schedules import SCHEDULES, SCHEDULES_BY_NAME
 
 TASKS = {"rename": CatalogEntry("rename", "run_task", parameters={"old": Parameter("string", required=True)})}
 GOOD = Schedule("rename_nightly", "rename", "cron(0 3 * * ? *)", "Renames.", {"old": "a"}, time_zone="Europe/Madrid")
 
 
 def test_the_declared_schedules_can_be_rendered() -> None:
-    assert problems_of_all(SCHEDULES, catalog()) == []
+    assert problems_of_all(SCHEDULES, PROJECT.catalog) == []
     assert len(SCHEDULES_BY_NAME) == len(SCHEDULES)
 
 

@@ -15,15 +15,9 @@ from pydantic import BaseModel
 
 from deploy.template.cloudformation import read_template
 from workflows import errors
-from workflows.catalog import WORKFLOWS
-from workflows.contracts import (
-    daily_report_digest,
-    guard_report,
-    incident_escalation,
-    notification_email,
-    run_task,
-)
+from workflows.contracts import daily_report_digest, guard_report, incident_escalation, notification_email, run_task
 from workflows.graphs.names import folder_name, function_arn, resource_name
+from workflows.project import PROJECT
 
 ROOT = Path(__file__).parents[2]
 STATE_MACHINES = ROOT / "state_machines"
@@ -139,7 +133,7 @@ def permanent_errors(workflow: str) -> list[str]:
 
 
 def test_there_is_one_machine_for_each_workflow_of_the_catalog() -> None:
-    assert set(DEFINITIONS) == set(WORKFLOWS) == set(CONTRACTS)
+    assert set(DEFINITIONS) == set(PROJECT.workflows) == set(CONTRACTS)
 
 
 @every_workflow

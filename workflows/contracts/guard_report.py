@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from workflows.contracts.base import Contract, TaskId
+from qu_workflows.protocol.contract import Contract, TaskId
 from workflows.errors import (
     ActiveContent,
     AmbiguousContent,

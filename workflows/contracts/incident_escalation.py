@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from workflows.contracts.base import Contract, TaskId
+from qu_workflows.protocol.contract import Contract, TaskId
 from workflows.contracts.guard_report import DatabaseId, Recipient
 from workflows.errors import (
     DatabaseUnavailable,

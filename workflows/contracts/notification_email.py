@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from workflows.contracts.base import Contract, TaskId
+from qu_workflows.protocol.contract import Contract, TaskId
 from workflows.contracts.daily_report_digest import Digest
 from workflows.contracts.guard_report import DatabaseId, Recipient
 from workflows.errors import (

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from workflows.contracts.base import Contract, TaskId
+from qu_workflows.protocol.contract import Contract, TaskId
 from workflows.errors import (
     DatabaseUnavailable,
     PayloadInvalid,

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from workflows.contracts.base import Contract
+from qu_workflows.protocol.contract import Contract
 from workflows.contracts.daily_report_digest import DailyReportDigestInput
 from workflows.contracts.guard_report import GuardReportInput
 from workflows.contracts.incident_escalation import IncidentEscalationInput

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from executions.registry import find_entry
-from executions.requests import TaskRequest, sending_problem
-from executions.services import record_task
-from workflows.message import UnknownTask
+from qu_workflows.protocol.message import UnknownTask
+from qu_workflows.tasks.registry import find_entry
+from qu_workflows.tasks.requests import TaskRequest, sending_problem
+from qu_workflows.tasks.services import record_task
 
 logger = logging.getLogger(__name__)
 

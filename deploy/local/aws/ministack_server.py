@@ -16,8 +16,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from workflows.message import SCHEDULED_TIME
-from workflows.schedule_expressions import At, ExpressionRefused, parse
+from qu_workflows.protocol.message import SCHEDULED_TIME
+from qu_workflows.schedules.expressions import At, ExpressionRefused, parse
 
 INSTANCES_VARIABLE = "QU_INSTANCES_PER_FUNCTION"
 

@@ -19,8 +19,8 @@ from deploy.local.demo.operations import Fired, Redriven, arn_of
 from deploy.local.demo.uploads import SAMPLES, Upload, read_report
 from deploy.local.function_log import entries
 from deploy.local.stack import LocalStack
+from qu_workflows.protocol.message import MessageRejected, read_message
 from workflows.contracts.guard_report import DRAWN_KINDS
-from workflows.message import MessageRejected, read_message
 
 TRANSIENT_ERROR = "StorageUnavailable"
 MAX_RECEIVES = 3

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.local.aws.stand_in import LocalAws
-from workflows.task_ids import scheduled_id
+from qu_workflows.protocol.task_ids import scheduled_id
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"  # what EventBridge Scheduler fills in
 SOON = timedelta(seconds=2)

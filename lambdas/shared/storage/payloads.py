@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from lambdas.shared.storage.objects import ObjectStore
+from qu_workflows.protocol.message import payload_key_of
 from workflows.errors import FileMissing, PayloadInvalid
-from workflows.message import payload_key_of
 
 
 def resolve_payload(

@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 from pytest_django import Settings
 
-from executions import aws
+from qu_workflows.aws import clients as aws
 
 type Bodies = Callable[[], list[dict[str, Any]]]
 

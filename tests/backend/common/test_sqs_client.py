@@ -7,10 +7,10 @@ from botocore.stub import ANY, Stubber
 from django.conf import settings as django_settings
 
 from common.services.sqs_client import sqs_client
-from executions import aws
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.aws import clients as aws
+from qu_workflows.protocol.message import PayloadDoesNotFit, UnknownTask
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.common.conftest import Bodies
-from workflows.message import PayloadDoesNotFit, UnknownTask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

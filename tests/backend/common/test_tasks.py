@@ -9,11 +9,11 @@ import pytest
 from django.tasks import TaskResult, TaskResultStatus
 
 from common import tasks
-from common.async_task import RunsAsWorkflow
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.protocol.message import PayloadDoesNotFit, read_message
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.async_task import RunsAsWorkflow
 from tests.backend.common.conftest import Bodies
-from workflows.catalog import WORKFLOW_TASKS, catalog
-from workflows.message import PayloadDoesNotFit, read_message
+from workflows.project import PROJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,7 +96,7 @@ def test_the_functions_of_workflows_say_where_the_work_is_done() -> None:
 
 
 def test_the_functions_of_workflows_require_what_their_contracts_require() -> None:
-    for entry in WORKFLOW_TASKS:
+    for entry in PROJECT.workflow_tasks:
         parameters = inspect.signature(getattr(tasks, entry.task).func).parameters.values()
         assert {p.name: p.default is p.empty for p in parameters} == entry.required_by_name
 
@@ -111,4 +111,4 @@ def test_a_task_with_other_defaults_is_still_the_task(sent: Bodies) -> None:
 
 
 def test_every_task_here_is_in_the_catalog() -> None:
-    assert {"custom_processing", *(entry.task for entry in WORKFLOW_TASKS)} <= catalog().keys()
+    assert {"custom_processing", *(entry.task for entry in PROJECT.workflow_tasks)} <= PROJECT.catalog.keys()

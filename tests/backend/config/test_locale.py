@@ -31,7 +31,7 @@ def test_every_text_is_in_the_catalog_and_none_is_left_over() -> None:
 def test_the_texts_of_an_apps_own_templates_are_read_too() -> None:
     places = {place for message in catalog.source_catalog() for place, _line in message.locations}
 
-    assert "console/templates/console/base.html" in places
+    assert "qu_workflows/console/templates/console/base.html" in places
     assert any(place.startswith("templates/") for place in places)
 
 

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from core.api_keys import find_api_key
 from core.models import ApiKey, Guard
-from executions.models import TaskRecord
+from qu_workflows.records.models import TaskRecord
 from reports.models import GuardReport
 from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_shift, make_user
 

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from core.models import Guard, Profile, Shift
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.people import make_client, make_guard, make_property, make_shift, make_user
 
 pytestmark = pytest.mark.django_db

@@ -57,5 +57,5 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
 def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
     """Step Functions as Django's client reaches it."""
     fake = FakeStepFunctions()
-    monkeypatch.setattr("executions.callbacks.step_functions", lambda: fake)
+    monkeypatch.setattr("qu_workflows.aws.task_tokens.step_functions", lambda: fake)
     return fake

@@ -13,12 +13,12 @@ from django.utils import timezone
 from asl_engine.clock import SkippingClock
 from common.tasks import daily_report_digest
 from core.models import Client
-from executions import in_process, steps
-from executions.in_process import run_workflow
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.protocol.task_ids import attempt_id
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks import in_process, steps
+from qu_workflows.tasks.in_process import run_workflow
 from tests.backend.people import make_client, make_property, make_report
 from workflows.errors import TemplateInvalid
-from workflows.task_ids import attempt_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from executions.callbacks import new_local_token
+from qu_workflows.aws.task_tokens import new_local_token
 from reports.incidents import acknowledge_for_staff
 from reports.links import INCIDENT_LINK_DAYS, INCIDENT_PAGE_PATH, ReportLink, incident_url, report_url
 from reports.models import IncidentInquiry

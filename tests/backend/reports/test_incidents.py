@@ -14,8 +14,8 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from executions.callbacks import StepFunctionsUnavailable
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from reports.escalation import choose_person, keep_token, record_acknowledgement
 from reports.incidents import InquiryOver, acknowledge, acknowledge_for_staff, mark_incident
 from reports.models import GuardReport, IncidentInquiry

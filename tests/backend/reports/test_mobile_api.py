@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from core.models import ApiKey, Guard
-from executions.models import TaskRecord
+from qu_workflows.records.models import TaskRecord
 from reports.models import GuardReport
 from reports.storage import SignedFileSystemStorage
 from tests.backend.people import make_file, make_guard, make_picture, make_report, make_shift, make_video, photo

@@ -22,9 +22,9 @@ from mypy_boto3_s3 import S3Client
 from pytest_django import Settings
 
 from common.tasks import retention_sweep
-from common.turns import take_turn
 from core.models import Guard
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.records.locks import take_turn
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from reports import retention, storage
 from reports.models import FileState, GuardReport, IncidentInquiry, ReportFile, Thumbnail
 from reports.retention import FINISHED, sweep

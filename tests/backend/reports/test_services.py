@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from core.models import Guard, ShiftStatus
-from executions.models import TaskRecord
+from qu_workflows.records.models import TaskRecord
 from reports import services
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
 from reports.services import create_report, load_report, recipients_of, record_results, shift_at

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.capacity.shapes import Fan, Pass, Retrier, Shape, Work, shape_of, shape_of_workflow, transitions
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 
 def functions(shape: Shape) -> list[str]:
@@ -36,7 +36,7 @@ def test_a_report_goes_through_its_files_and_its_people_five_at_a_time() -> None
     assert transitions(shape, {"files": 2, "recipients": 3}) == 5 + 2 * 4 + 3 * 3
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS)
+@pytest.mark.parametrize("workflow", PROJECT.workflows)
 def test_every_workflow_has_a_shape_whose_functions_are_tried_again_when_throttled(workflow: str) -> None:
     shape = shape_of_workflow(workflow)
 

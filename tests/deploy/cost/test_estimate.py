@@ -19,7 +19,7 @@ from deploy.cost.figures import MEASURED, MILLION, PRICES, QUOTAS, SHAPES
 from deploy.cost.usage import billed_s, durable, invocations, ours, settings, single_lambda
 from deploy.packages.functions import FUNCTIONS_BY_NAME
 from lambdas.make_thumbnails.thumbnail_sizes import read_forms
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 
 def test_a_mail_is_two_transitions_and_their_retries_at_25_dollars_a_million() -> None:
@@ -47,7 +47,7 @@ def test_lambda_is_billed_by_the_template_s_memory() -> None:
 
 
 def test_every_workflow_has_a_shape_and_every_function_its_measure() -> None:
-    assert set(SHAPES) == set(WORKFLOWS)
+    assert set(SHAPES) == set(PROJECT.workflows)
     assert set(MEASURED) == set(FUNCTIONS_BY_NAME)
 
 

@@ -19,15 +19,20 @@ def test_every_way_to_import_is_followed(tmp_path: Path) -> None:
     found = names_in(
         tmp_path,
         """
-        import workflows.message
-        from workflows import catalog
+        import qu_workflows.protocol.message
+        from qu_workflows.protocol import catalog
         from . import errors
         def later():
-            from workflows.contracts.base import Contract
+            from qu_workflows.protocol.contract import Contract
         """,
     )
 
-    assert found >= {"workflows.message", "workflows.catalog", "workflows.errors", "workflows.contracts.base"}
+    assert found >= {
+        "qu_workflows.protocol.message",
+        "qu_workflows.protocol.catalog",
+        "workflows.errors",
+        "qu_workflows.protocol.contract",
+    }
 
 
 def test_a_relative_import_of_a_package_starts_at_the_package_itself(tmp_path: Path) -> None:
@@ -35,19 +40,19 @@ def test_a_relative_import_of_a_package_starts_at_the_package_itself(tmp_path: P
         tmp_path, "from .base import Contract\nfrom ..errors import StepError", "workflows.contracts", "__init__.py"
     )
 
-    assert {"workflows.contracts.base", "workflows.errors"} <= found
+    assert {"qu_workflows.protocol.contract", "workflows.errors"} <= found
 
 
 def test_a_class_that_a_setting_names_by_its_path_is_followed(tmp_path: Path) -> None:
-    found = names_in(tmp_path, 'TASKS = {"default": {"BACKEND": "executions.backends.StepFunctionsBackend"}}')
+    found = names_in(tmp_path, 'TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend"}}')
 
-    assert "executions.backends" in found
+    assert "qu_workflows.tasks.backends" in found
 
 
 def test_the_packages_above_a_module_come_with_it() -> None:
-    closure = import_closure(["workflows.contracts.base"])
+    closure = import_closure(["qu_workflows.protocol.contract"])
 
-    assert set(closure) == {"workflows", "workflows.contracts", "workflows.contracts.base"}
+    assert set(closure) == {"workflows", "workflows.contracts", "qu_workflows.protocol.contract"}
 
 
 def test_what_is_nobody_s_module_is_left_out() -> None:

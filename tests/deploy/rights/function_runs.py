@@ -18,13 +18,13 @@ from django.utils import timezone
 from deploy.local.demo.uploads import SAMPLES
 from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME
 from deploy.template.check import REGION
+from qu_workflows.protocol.message import payload_key_of
 from tests.backend.people import make_picture, make_property, make_report, make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
 from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT
 from tests.deploy.rights.stack import Stack, client, names
 from workflows.errors import EmailRefused, FileMissing, PayloadInvalid
-from workflows.message import payload_key_of
 
 type Work = Callable[[], None]
 
@@ -381,7 +381,7 @@ def a_task_s_payload_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: s
 @run_of("run_task")
 def the_outbox_is_sent(_stack: Stack, _function: str) -> Work:
     """One task that goes at once, one whose payload travels by S3, and one that is due in a week."""
-    from executions.models import TaskRecord
+    from qu_workflows.records.models import TaskRecord
 
     now = timezone.now()
     given = {"task": "custom_processing", "workflow": "run_task", "payload": {"data": "x"}}
@@ -411,7 +411,7 @@ def what_is_past_its_date_is_swept(stack: Stack, _function: str) -> Work:
         stack.put(key, b"x")
 
     # As on Lambda, where no test has begun a transaction.
-    no_transaction = patch("executions.running.connection", SimpleNamespace(in_atomic_block=False))
+    no_transaction = patch("qu_workflows.tasks.running.connection", SimpleNamespace(in_atomic_block=False))
 
     def work() -> None:
         with override_settings(RETENTION_DRY_RUN=False, RETENTION_REPORT_DAYS=100), no_transaction:
@@ -433,7 +433,7 @@ def what_is_stuck_is_looked_for(_stack: Stack, _function: str) -> Work:
 
 @run_of("run_task")
 def histories_are_sampled(stack: Stack, _function: str) -> Work:
-    from executions.models import TaskRecord, TaskStatus
+    from qu_workflows.records.models import TaskRecord, TaskStatus
 
     now = timezone.now()
     machine = f"{names().ref('Prefix')}-production-guard_report"

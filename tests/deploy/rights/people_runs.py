@@ -15,12 +15,12 @@ from django.test import TestCase
 from django.utils import timezone
 
 from deploy.template.check import REGION
-from executions.models import TaskRecord, TaskStatus
+from qu_workflows.protocol.message import payload_key_of
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.deploy.rights.function_runs import Run, Work, history
 from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT
 from tests.deploy.rights.stack import Stack, client, names
-from workflows.message import payload_key_of
 from workflows.schedules import SCHEDULES_BY_NAME
 
 RUNS: list[Run] = []
@@ -69,7 +69,7 @@ def record(task_id: str = "task-1", **changes: Any) -> TaskRecord:
 def tasks_are_enqueued(_stack: Stack, _person: str) -> Work:
     """One alone, several at once, one whose payload travels by S3, and one that is due in a week."""
     from common.tasks import custom_processing
-    from executions.backends import StepFunctionsBackend
+    from qu_workflows.tasks.backends import StepFunctionsBackend
 
     def work() -> None:
         with TestCase.captureOnCommitCallbacks(execute=True):
@@ -115,7 +115,7 @@ def a_signed_link_shows_a_file_and_its_thumbnails(stack: Stack, _person: str) ->
 
 @run_of("backend")
 def an_incident_is_acknowledged(stack: Stack, _person: str) -> Work:
-    from executions.callbacks import beat, end_task
+    from qu_workflows.aws.task_tokens import beat, end_task
 
     stack.judge.answer("SendTaskSuccess", {})
     stack.judge.answer("SendTaskHeartbeat", {})
@@ -147,7 +147,7 @@ def _describe(status: str = "FAILED", **changes: Any) -> Callable[[], dict[str, 
 
 @run_of("operator")
 def an_execution_is_redriven(stack: Stack, _person: str) -> Work:
-    from executions.redriving import plan_redrives_of, redrive_all
+    from qu_workflows.executions.redriving import plan_redrives_of, redrive_all
 
     record()
     stack.judge.answer("DescribeExecution", _describe())
@@ -162,7 +162,7 @@ def an_execution_is_redriven(stack: Stack, _person: str) -> Work:
 
 @run_of("operator")
 def an_execution_is_stopped(stack: Stack, _person: str) -> Work:
-    from executions.execution_stops import plan_stops, stop_all
+    from qu_workflows.executions.stopping import plan_stops, stop_all
 
     record(status=TaskStatus.RUNNING, finished_at=None)
     stack.judge.answer("StopExecution", {"stopDate": timezone.now()})
@@ -177,7 +177,7 @@ def an_execution_is_stopped(stack: Stack, _person: str) -> Work:
 @run_of("operator")
 def a_task_is_restarted(stack: Stack, _person: str) -> Work:
     """One whose payload travels by S3: it is put there anew."""
-    from executions.restarting import plan_restarts_of, restart_all
+    from qu_workflows.executions.restarting import plan_restarts_of, restart_all
 
     record(payload={"data": "x" * 300_000}, payload_key=payload_key_of("task-1"))
 
@@ -193,8 +193,8 @@ def a_task_is_restarted(stack: Stack, _person: str) -> Work:
 
 @run_of("operator")
 def an_execution_is_looked_at(stack: Stack, _person: str) -> Work:
-    from executions.inspection import inspect_task
-    from executions.step_functions import definition_of_execution
+    from qu_workflows.executions.inspection import inspect_task
+    from qu_workflows.executions.step_functions import definition_of_execution
 
     looked_at = record()
     stack.judge.answer("DescribeExecution", _describe())
@@ -210,7 +210,7 @@ def an_execution_is_looked_at(stack: Stack, _person: str) -> Work:
 
 @run_of("operator")
 def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Work:
-    from executions import state_machines
+    from qu_workflows.executions import state_machines
 
     arn, now = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine()}", timezone.now()
     versions = {"stateMachineVersions": [{"stateMachineVersionArn": f"{arn}:1", "creationDate": now}]}
@@ -230,7 +230,7 @@ def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Work:
 
 @run_of("operator")
 def what_a_step_has_logged_is_shown(stack: Stack, _person: str) -> Work:
-    from executions.step_logs import step_log
+    from qu_workflows.executions.step_logs import step_log
 
     now = timezone.now()
     stack.judge.answer("FilterLogEvents", {"events": []})
@@ -251,14 +251,17 @@ def _dead_letter(stack: Stack) -> str:
 @contextmanager
 def _at_once() -> Iterator[None]:
     """moto is one server, and has no false empty answers."""
-    with patch("executions.held_messages.WAIT_SECONDS", 0), patch("executions.message_moves.POLL_SECONDS", 0):
+    with (
+        patch("qu_workflows.dead_letters.held_messages.WAIT_SECONDS", 0),
+        patch("qu_workflows.dead_letters.message_moves.POLL_SECONDS", 0),
+    ):
         yield
 
 
 @run_of("operator")
 def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: str) -> Work:
-    from executions.dead_letters import Selection, read
-    from executions.moving import Order, redrive
+    from qu_workflows.dead_letters.messages import Selection, read
+    from qu_workflows.dead_letters.moving import Order, redrive
 
     message_id = _dead_letter(stack)
     stack.judge.answer("ListMessageMoveTasks", {"Results": []})
@@ -274,8 +277,8 @@ def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: s
 
 @run_of("operator")
 def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _person: str) -> Work:
-    from executions.message_moves import move_all
-    from executions.queue_pair import queue_pair
+    from qu_workflows.aws.queues import queue_pair
+    from qu_workflows.dead_letters.message_moves import move_all
 
     shown: list[str] = []
     started = {"StartedTimestamp": 1, "ApproximateNumberOfMessagesMoved": 0, "TaskHandle": "handle"}
@@ -299,7 +302,7 @@ def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _perso
 
 @run_of("operator")
 def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Work:
-    from executions.dead_letter_acts import purge_for_a_while
+    from qu_workflows.dead_letters.actions import purge_for_a_while
 
     message_id = _dead_letter(stack)
 
@@ -317,7 +320,7 @@ def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Work:
 
 @run_of("operator")
 def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Work:
-    from executions.schedule_control import deployed_schedules, pause, resume
+    from qu_workflows.schedules.control import deployed_schedules, pause, resume
 
     schedule = SCHEDULES_BY_NAME["retention_sweep"]
     group = names().name("Schedules")

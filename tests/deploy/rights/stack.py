@@ -18,6 +18,7 @@ from moto.sqs.models import sqs_backends
 from deploy.packages.functions import FUNCTIONS_BY_NAME
 from deploy.template.check import PARAMETERS, REGION
 from deploy.template.cloudformation import Template, point_at_objects, read_template, translate
+from qu_workflows.aws import clients as aws
 from tests.deploy.rights.judging import Judge
 from tests.deploy.rights.policies import Statement, read_statement
 from tests.deploy.rights.resolving import ACCOUNT, WHOLE_STACK, Names
@@ -190,7 +191,7 @@ def environment_of(function: str) -> dict[str, str]:
 @contextmanager
 def _django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
     """Have Django's settings name the stack's queues, bucket and schedules."""
-    from executions import aws
+    from qu_workflows.aws import clients as aws
 
     given = {
         name: variables[name]
@@ -218,7 +219,6 @@ def _django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
 
 def forget_clients() -> None:
     """Drop every client that the code keeps: those of before moto stood, or of a moto that is gone."""
-    from executions import aws
     from lambdas.dispatch_tasks.starts import step_functions
     from lambdas.send_email.ses import _ses_client
     from lambdas.shared.storage.objects import _s3_client

@@ -12,12 +12,12 @@ import pytest
 from deploy import ROOT
 from deploy.packages.functions import FUNCTIONS
 from deploy.template.check import REGION
-from executions.sending import queue_arn
+from qu_workflows.aws.queues import queue_arn
 from tests.deploy.rights.people_runs import POLICIES
 from tests.deploy.rights.policies import Ask, Statement, is_allowed
 from tests.deploy.rights.resolving import ACCOUNT
 from tests.deploy.rights.stack import less_by_one, names, policies_of, role_of, statements_of
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
 LOG_DELIVERY = (
@@ -53,7 +53,7 @@ def asked_by_machine(workflow: str) -> list[Ask]:
     ]
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS)
+@pytest.mark.parametrize("workflow", PROJECT.workflows)
 def test_a_machine_may_invoke_the_aliases_of_its_definition_log_and_trace(workflow: str) -> None:
     role = statements_of(f"{machine_of(workflow)}Role")
 
@@ -61,7 +61,7 @@ def test_a_machine_may_invoke_the_aliases_of_its_definition_log_and_trace(workfl
 
 
 def _machines_with_less() -> Iterator[object]:
-    for workflow in WORKFLOWS:
+    for workflow in PROJECT.workflows:
         for taken, rest, _is_statement in less_by_one(own_statements(f"{machine_of(workflow)}Role")):
             yield pytest.param(workflow, rest, id=f"{workflow}-without-{taken}")
 
@@ -79,7 +79,7 @@ def test_a_machine_needs_every_single_thing_that_its_own_policy_gives(
     assert not all(is_allowed(rest, ask) for ask in asked_by_machine(workflow) if not ask.action.startswith("xray:"))
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS)
+@pytest.mark.parametrize("workflow", PROJECT.workflows)
 @pytest.mark.parametrize("function", ["send_email", "run_task"])
 def test_no_machine_may_invoke_an_unpublished_version_or_another_stack_s_function(workflow: str, function: str) -> None:
     role = statements_of(f"{machine_of(workflow)}Role")
@@ -96,7 +96,7 @@ def asked_by_scheduler() -> list[Ask]:
         target = names().properties(schedule)["Target"]
         assert target["RoleArn"] == names().arn("SchedulerRole")
         asked += [Ask("sqs:SendMessage", arn) for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"])]
-    # A task for later: see executions.sending.
+    # A task for later: see qu_workflows.tasks.sending.
     queues = (names().ref("TasksQueue"), names().ref("TasksDeadLetterQueue"))
     asked += [Ask("sqs:SendMessage", queue_arn(url)) for url in queues]
     key, via = names().arn("EncryptionKeyOfStack"), {"kms:ViaService": f"sqs.{REGION}.amazonaws.com"}
@@ -174,7 +174,7 @@ def test_a_service_takes_on_a_role_for_the_stack_s_own_account_alone(role: str) 
 
 def test_there_is_no_role_and_no_policy_that_is_not_proved() -> None:
     functions = {role_of(function.name) for function in FUNCTIONS}
-    machines = {f"{machine_of(workflow)}Role" for workflow in WORKFLOWS}
+    machines = {f"{machine_of(workflow)}Role" for workflow in PROJECT.workflows}
 
     services = {"SchedulerRole", "DatabaseProxyRole", "DeployRole"}
     assert set(names().of_type("AWS::IAM::Role")) == functions | machines | services

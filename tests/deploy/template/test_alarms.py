@@ -14,7 +14,7 @@ from deploy.template.alarms import ENDED, NAMESPACE, NOT_SUCCEEDED, Alarm, alarm
 from deploy.template.cloudformation import TEMPLATE_FILE, Template, read_template
 from deploy.template.dashboard import COUNTED, dashboard
 from deploy.template.render_alarms import BEGIN, END, RegionMissing, with_alarms
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^### Alarm `([a-z-]+)`$", re.MULTILINE)
@@ -239,7 +239,7 @@ def test_a_function_goes_over_to_its_new_version_while_its_own_alarms_are_watche
     assert resources[f"{name}ErrorsAlarm"]["Properties"]["Dimensions"][1]["Value"]["Fn::Sub"].endswith(":live")
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS)
+@pytest.mark.parametrize("workflow", PROJECT.workflows)
 def test_a_machine_goes_over_to_its_new_version_while_its_failures_are_watched(
     translated: Template, workflow: str
 ) -> None:

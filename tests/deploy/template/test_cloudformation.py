@@ -6,7 +6,7 @@ import pytest
 
 from deploy.packages.functions import FUNCTIONS
 from deploy.template.cloudformation import TEMPLATE_FILE, Template, point_at_objects, read_template
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 
 def test_short_forms_are_written_out(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_every_local_file_that_the_template_names_is_uploaded(template: Template
 
     packaged = point_at_objects(template, uri_of)
 
-    assert len(asked) == len(FUNCTIONS) + len(WORKFLOWS)
+    assert len(asked) == len(FUNCTIONS) + len(PROJECT.workflows)
     assert all(path.suffix in {".zip", ".json"} and ".." not in path.parts for path in asked)
     assert "../" not in str(packaged["Resources"])
     assert "../" in TEMPLATE_FILE.read_text()

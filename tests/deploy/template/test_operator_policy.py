@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
-import executions.schedule_control
-import executions.state_machines
-import executions.step_functions
+import qu_workflows.executions.state_machines
+import qu_workflows.executions.step_functions
+import qu_workflows.schedules.control
 from deploy.template.cloudformation import Template
 
 
@@ -33,8 +33,8 @@ def _asked_by(module: ModuleType) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "resource"),
     [
-        (executions.step_functions, "execution:${Prefix}-${Stage}-*:*"),
-        (executions.state_machines, "stateMachine:${Prefix}-${Stage}-*"),
+        (qu_workflows.executions.step_functions, "execution:${Prefix}-${Stage}-*:*"),
+        (qu_workflows.executions.state_machines, "stateMachine:${Prefix}-${Stage}-*"),
     ],
     ids=["executions", "state machines"],
 )
@@ -51,7 +51,7 @@ def test_operators_may_do_what_is_asked_of_step_functions_and_no_more(
 
 def test_operators_may_pause_and_resume_the_schedules_of_the_stack_alone(template: Template) -> None:
     """UpdateSchedule writes the whole of a schedule, so that it passes the schedule's role on."""
-    source = Path(executions.schedule_control.__file__).read_text(encoding="utf-8")
+    source = Path(qu_workflows.schedules.control.__file__).read_text(encoding="utf-8")
     asked = {
         f"scheduler:{name.title().replace('_', '')}"
         for name in re.findall(r"\b(get_schedule|update_schedule)\(", source)

@@ -15,10 +15,10 @@ from lambdas.shared.decoding.child import START_SECONDS
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.receiving import IN_MEMORY_BYTES
 from lambdas.shared.decoding.wire import MAX_FILES_BYTES
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
 FOURTEEN_DAYS_SECONDS = 14 * 24 * 3600
-MACHINES = {"".join(map(str.capitalize, name.split("_"))) + "StateMachine": name for name in WORKFLOWS}
+MACHINES = {"".join(map(str.capitalize, name.split("_"))) + "StateMachine": name for name in PROJECT.workflows}
 ENDS_A_TASK = ["states:SendTaskSuccess", "states:SendTaskHeartbeat"]  # of no resource type: any policy says "*"
 
 
@@ -245,7 +245,7 @@ def test_the_dispatcher_starts_the_alias_of_every_workflow(template: Template) -
 
     named = json.loads(re.sub(r"\$\{(\w+)\}", r"\1", text))
 
-    assert set(named) == set(WORKFLOWS)
+    assert set(named) == set(PROJECT.workflows)
     for workflow, name in named.items():
         assert machines[name] == {"Ref": next(r for r, w in MACHINES.items() if w == workflow) + "Aliaslive"}
 
@@ -266,7 +266,7 @@ def test_the_scheduler_may_send_to_the_queue_and_keep_what_it_could_not_send(tem
 
     assert statement["Action"] == "sqs:SendMessage"
     assert by_key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
-    # What executions.sending names as the schedule's target and as its DeadLetterConfig.
+    # What qu_workflows.tasks.sending names as the schedule's target and as its DeadLetterConfig.
     assert statement["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in ("TasksQueue", "TasksDeadLetterQueue")]
 
 

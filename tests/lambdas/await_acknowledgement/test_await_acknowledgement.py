@@ -20,7 +20,7 @@ NEW_TOKEN = "the token of this attempt"
 @pytest.fixture(autouse=True)
 def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
     fake = FakeStepFunctions()
-    monkeypatch.setattr("executions.callbacks.step_functions", lambda: fake)
+    monkeypatch.setattr("qu_workflows.aws.task_tokens.step_functions", lambda: fake)
     return fake
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from workflows.catalog import WORKFLOWS
+from workflows.project import PROJECT
 
-ARNS = {workflow: f"arn:aws:states:us-east-2:123456789012:stateMachine:qu-{workflow}" for workflow in WORKFLOWS}
+ARNS = {workflow: f"arn:aws:states:us-east-2:123456789012:stateMachine:qu-{workflow}" for workflow in PROJECT.workflows}
 QUEUE_ARN = "arn:aws:sqs:us-east-2:123456789012:tasks"
 _numbers = itertools.count(1)
 

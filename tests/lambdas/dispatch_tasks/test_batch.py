@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lambdas.dispatch_tasks import batch
 from lambdas.dispatch_tasks.batch import EarlierMessageFailed, Outcome, Status
 from lambdas.dispatch_tasks.starts import NoTimeLeft, Start, StartRefused
+from qu_workflows.protocol.message import ExecutionStart, NotJson
 from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
-from workflows.message import ExecutionStart, NotJson
 
 FIFO = "arn:aws:sqs:us-east-2:123456789012:tasks.fifo"
 SECONDS_TO_MEET = 5

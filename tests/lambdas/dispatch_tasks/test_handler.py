@@ -17,10 +17,10 @@ from lambdas.dispatch_tasks.handler import METRICS, lambda_handler
 from lambdas.dispatch_tasks.starts import step_functions
 from lambdas.shared.runtime.powertools import logger, metrics
 from lambdas.shared.runtime.settings import SettingError
+from qu_workflows.protocol.message import payload_key_of
 from tests.lambdas.aws_answers import always_answer
 from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
-from workflows.catalog import WORKFLOWS
-from workflows.message import payload_key_of
+from workflows.project import PROJECT
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -38,7 +38,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator["SFNClient"]:
         client = boto3.client("stepfunctions")
         arns = {
             workflow: client.create_state_machine(name=workflow, definition=PASS, roleArn=ROLE)["stateMachineArn"]
-            for workflow in WORKFLOWS
+            for workflow in PROJECT.workflows
         }
         monkeypatch.setenv("STATE_MACHINE_ARNS", json.dumps(arns))
         step_functions.cache_clear()

@@ -17,9 +17,9 @@ from lambdas.dispatch_tasks.starts import (
     StartRefused,
     step_functions,
 )
+from qu_workflows.protocol.message import ExecutionStart
 from tests.lambdas.aws_answers import always_answer
 from tests.lambdas.dispatch_tasks.fakes import ARNS, Clock, FakeStepFunctions, client_error, forever, longest
-from workflows.message import ExecutionStart
 
 EXECUTION = ExecutionStart("task-1", "process_guard_report", "guard_report", '{"report_id":1}')
 ENDPOINT = "https://states.us-east-2.amazonaws.com/"

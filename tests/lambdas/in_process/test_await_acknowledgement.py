@@ -17,10 +17,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from asl_engine.adapters.performer import Ended, TaskError
-from executions.background import Background
-from executions.models import TaskRecord, TaskStatus
-from executions.resending import send_outbox
 from lambdas.in_process.await_acknowledgement import lambda_handler
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.background import Background
+from qu_workflows.tasks.resending import send_outbox
 from reports.incidents import acknowledge, mark_incident
 from tests.backend.people import make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
@@ -149,7 +149,7 @@ def test_inline_everybody_is_asked_at_once_and_nobody_waits(settings: Settings) 
 @pytest.fixture
 def background(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
     made = Background()
-    monkeypatch.setattr("executions.without_queue.background", made)
+    monkeypatch.setattr("qu_workflows.tasks.without_queue.background", made)
     settings.IN_PROCESS_WORKFLOWS = "thread"
     yield made
     TaskRecord.objects.exclude(status__in=[TaskStatus.SUCCEEDED, TaskStatus.FAILED]).update(status=TaskStatus.FAILED)

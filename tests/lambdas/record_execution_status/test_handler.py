@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from executions.models import TaskRecord, TaskStatus
-from executions.status import ForeignExecution
 from lambdas.record_execution_status.handler import lambda_handler
 from lambdas.shared.runtime.powertools import metrics
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.status import ForeignExecution
 from workflows.errors import PayloadInvalid
 
 pytestmark = pytest.mark.django_db

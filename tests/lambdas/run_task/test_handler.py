@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 from moto import mock_aws
 
-from executions.models import TaskRecord, TaskStatus
-from executions.registry import registered_tasks
 from lambdas.run_task.handler import lambda_handler
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.registry import registered_tasks
 from workflows.errors import DatabaseUnavailable, PayloadInvalid, TaskNotRegistered, TaskStillRunning
 
 pytestmark = pytest.mark.django_db(transaction=True)

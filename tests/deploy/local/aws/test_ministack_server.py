@@ -9,7 +9,7 @@ import pytest
 from ministack.services import eventbridge, lambda_svc, scheduler  # type: ignore[import-untyped]  # it ships no types
 
 from deploy.local.aws.ministack_server import bounded, scheduled_time, telling_the_time
-from workflows.message import read_message, write_scheduled_message
+from qu_workflows.protocol.message import read_message, write_scheduled_message
 from workflows.schedules import SCHEDULES
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.shared.runtime.powertools import count, logger, metrics
 from lambdas.shared.runtime.step import step
-from workflows.contracts.base import Contract, TaskId
+from qu_workflows.protocol.contract import Contract, TaskId
 from workflows.errors import PayloadInvalid, ReportNotFound
 
 CONTEXT = SimpleNamespace(aws_request_id="request-1")

@@ -8,8 +8,8 @@ import pytest
 
 from lambdas.shared.storage.objects import DiskObjects
 from lambdas.shared.storage.payloads import resolve_payload
+from qu_workflows.protocol.message import payload_key_of
 from workflows.errors import PayloadInvalid
-from workflows.message import payload_key_of
 
 TASK_ID = "0193-task"
 

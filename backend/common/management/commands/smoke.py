@@ -1,0 +1,64 @@
+"""Enqueues a task that does no harm and follows it to its end: what a deploy is tried by."""
+
+import hashlib
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from common.tasks import custom_processing
+from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
+
+WAIT_SECONDS = 45.0
+_LOOK_EVERY_SECONDS = 0.25
+
+
+class Command(BaseCommand):
+    help = "Enqueue a task that does no harm, and see it recorded, sent, run and ended. Exit code 1 if it is not."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--wait-seconds", type=float, default=WAIT_SECONDS, help="Give up after this long (%(default)s)."
+        )
+
+    def handle(self, *, wait_seconds: float, **_options: Any) -> None:
+        began = time.monotonic()
+        text = f"smoke test at {time.time()}"
+        task_id = custom_processing.enqueue(text).id
+        self._say(began, f"recorded as task {task_id}")
+        record = self._follow(task_id, began, wait_seconds)
+        if record.status != TaskStatus.SUCCEEDED:
+            raise CommandError(_why(record, wait_seconds))
+        wanted = hashlib.sha256(text.encode()).hexdigest()
+        if (record.result or {}).get("sha256") != wanted:
+            raise CommandError(f"Task {task_id} succeeded with {record.result!r}, and not with the digest {wanted}.")
+        self._say(began, "its row has the right result")
+
+    def _follow(self, task_id: str, began: float, wait_seconds: float) -> TaskRecord:
+        """Say each status that is seen, until the task ends or the time is over."""
+        seen = ""
+        while True:
+            record = TaskRecord.objects.get(pk=task_id)
+            if record.status != seen:
+                seen = record.status
+                self._say(began, seen.lower())
+            if record.status in (TaskStatus.SUCCEEDED, *UNSUCCESSFUL) or time.monotonic() - began > wait_seconds:
+                return record
+            time.sleep(_LOOK_EVERY_SECONDS)
+
+    def _say(self, began: float, what: str) -> None:
+        self.stdout.write(f"{time.monotonic() - began:6.2f} s  {what}")
+
+
+_LOOK_AT: dict[str, str] = {
+    TaskStatus.READY: "It never left: see its last error in sending, AWS_SQS_QUEUE_URL and the role's policy.",
+    TaskStatus.SENT: "Nothing started it: see the dispatcher's log, and manage.py dlq list.",
+    TaskStatus.RUNNING: "Its execution has not ended, or its end was not recorded: see manage.py executions show.",
+}
+
+
+def _why(record: TaskRecord, wait_seconds: float) -> str:
+    if record.status in UNSUCCESSFUL:
+        return f"Task {record.pk} ended as {record.status}, by {record.error}: {record.cause}"
+    said = record.last_send_error or _LOOK_AT.get(record.status, "")
+    return f"Task {record.pk} is still {record.status} after {wait_seconds:g} s. {said}"

@@ -1,0 +1,1 @@
+"""Background tasks of more than one step for Django: SQS carries a task, Step Functions runs it."""

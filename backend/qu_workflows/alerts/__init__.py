@@ -1,0 +1,1 @@
+"""Alerts: what has waited or run for too long, and the mail about it."""

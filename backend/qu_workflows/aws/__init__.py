@@ -1,0 +1,1 @@
+"""Clients of AWS, the rates at which it may be called, and its queues."""

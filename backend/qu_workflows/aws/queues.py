@@ -1,0 +1,158 @@
+"""The task queue and its dead-letter queue, as the settings name them, and what SQS says when it refuses."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+from qu_workflows.aws import clients as aws
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
+
+_NO_QUEUE = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+_NO_RIGHT = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass(frozen=True)
+class QueuePair:
+    """The URLs of the task queue and of its dead-letter queue, which are of one type."""
+
+    queue_url: str
+    dlq_url: str
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether both keep order."""
+        return self.dlq_url.endswith(".fifo")
+
+    @property
+    def queue_arn(self) -> str:
+        """The task queue's ARN."""
+        return queue_arn(self.queue_url)
+
+    @property
+    def dlq_arn(self) -> str:
+        """The dead-letter queue's ARN."""
+        return queue_arn(self.dlq_url)
+
+    @property
+    def queue_name(self) -> str:
+        """The task queue's name."""
+        return name_of(self.queue_url)
+
+    @property
+    def dlq_name(self) -> str:
+        """The dead-letter queue's name."""
+        return name_of(self.dlq_url)
+
+
+def queue_arn(url: str) -> str:
+    """Return the ARN of a queue from its URL, ``https://<host>/<account>/<name>``."""
+    account, name = urlsplit(url).path.strip("/").split("/")[-2:]
+    region = settings.AWS_SQS_REGION
+    partition = next((f"aws-{word}" for word in ("cn", "us-gov") if region.startswith(f"{word}-")), "aws")
+    return f"arn:{partition}:sqs:{region}:{account}:{name}"
+
+
+def name_of(queue_url: str) -> str:
+    """Return the name in a queue's URL."""
+    return queue_url.rpartition("/")[2]
+
+
+def dlq_url() -> str:
+    """Return the dead-letter queue's URL. Raises OperationRefused when the settings have none."""
+    return _setting("AWS_SQS_DLQ_URL", "the dead-letter queue's URL (the stack's output TasksDeadLetterQueueUrl)")
+
+
+def queue_pair() -> QueuePair:
+    """Return both queues, once SQS has said that the one is the other's dead-letter queue.
+
+    Raises OperationRefused when the settings lack one or name two that do not belong together. What is moved
+    between the wrong two is not found again easily, and looking at a queue that is no dead-letter queue brings
+    its messages nearer to becoming dead letters.
+    """
+    pair = QueuePair(
+        _setting("AWS_SQS_QUEUE_URL", "the task queue's URL (the stack's output TasksQueueUrl)"), dlq_url()
+    )
+    with sqs_refusals("AWS_SQS_QUEUE_URL"):
+        given = aws.sqs().get_queue_attributes(QueueUrl=pair.queue_url, AttributeNames=["RedrivePolicy"])
+    policy = json.loads(given.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    target = str(policy.get("deadLetterTargetArn", ""))
+    if target != pair.dlq_arn:
+        raise OperationRefused(
+            "AWS_SQS_DLQ_URL",
+            f"is {pair.dlq_arn}, and {pair.queue_name} sends its dead letters to {target or 'no queue'}.",
+            "Set AWS_SQS_QUEUE_URL and AWS_SQS_DLQ_URL to two queues that belong together.",
+        )
+    return pair
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """Approximate counts of a queue's messages: to be received, in flight, and delayed. Exact to within a minute."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def total(self) -> int:
+        """The sum of the three."""
+        return self.visible + self.in_flight + self.delayed
+
+
+def queue_depth(queue_url: str) -> QueueDepth:
+    """Return a queue's approximate counts. Raises what boto3 raises."""
+    given = aws.sqs().get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return QueueDepth(
+        visible=int(given["ApproximateNumberOfMessages"]),
+        in_flight=int(given["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(given["ApproximateNumberOfMessagesDelayed"]),
+    )
+
+
+@contextmanager
+def sqs_refusals(setting: str = "AWS_SQS_DLQ_URL") -> Iterator[None]:
+    """Turn what SQS refuses into OperationRefused or OperationFailed. ``setting`` names the queue that is asked."""
+    try:
+        yield
+    except ClientError as error:
+        raise said(error, setting) from error
+    except BotoCoreError as error:
+        raise OperationFailed(
+            "SQS",
+            f"was not reached ({error}).",
+            "Check the network, the credentials and AWS_SQS_REGION; try again.",
+        ) from error
+
+
+def said(error: ClientError, setting: str) -> OperationRefused:
+    """Return an error of SQS as a sentence."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    text = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
+    if code in _NO_QUEUE:
+        return OperationRefused(
+            setting, f"is {getattr(settings, setting)!r}, and there is no such queue.", f"Set {setting} to its URL."
+        )
+    right = "Use credentials that have the policy of the output OperatorPolicyArn."
+    remedy = right if code.rpartition(".")[2] in _NO_RIGHT else "Run this again; it is safe to."
+    return OperationFailed("SQS", f"answered {code}: {text}.", remedy)
+
+
+def _setting(name: str, what: str) -> str:
+    url = str(getattr(settings, name))
+    if not url:
+        raise OperationRefused(name, "is not set.", f"Set it to {what}.")
+    if url.count("/") < 4:
+        raise OperationRefused(name, f"is {url!r}, not the URL of a queue.", f"Set it to {what}.")
+    return url

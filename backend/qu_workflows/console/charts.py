@@ -1,0 +1,222 @@
+"""Charts as geometry: pure functions from numbers to what the templates ``console/parts/chart_*.html`` draw.
+
+Along a chart all places are in percent of its width and across it in pixels, so that a chart is as wide as there is
+room and its texts stay as large as they are. Numbers are texts already: a locale must not put a comma into them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.words import WORDS, duration
+
+# From the bottom of a bar to its top: what ended well, what ended otherwise, what has not ended.
+ORDER = ("SUCCEEDED", "ABORTED", "TIMED_OUT", "FAILED", "RUNNING", "SENT", "READY")
+# Bars are told apart by these where colours are not: the lines over a bar, by the id of their pattern.
+HATCHES = {
+    "ABORTED": "level",
+    "TIMED_OUT": "crossed",
+    "FAILED": "rising",
+    "RUNNING": "dotted",
+    "SENT": "falling",
+    "READY": "upright",
+}
+_TOP, _HEIGHT, _BOTTOM = 18, 160, 24
+_GAP_SHARE = 0.2
+_MOST_TICKS = 4
+_DECADES = (0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 864_000.0, 8_640_000.0)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a bar. ``title`` says in words what it stands for; ``hatch`` names its pattern, "" for none."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+    css: str
+    hatch: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line of the grid and its label. ``is_minor``: left out where there is little room."""
+
+    at: str
+    label: str
+    is_minor: bool = False
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of the legend."""
+
+    css: str
+    hatch: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Bars side by side, each stacked by status. ``headings`` and ``rows`` are the same numbers as a table."""
+
+    description: str
+    height: str
+    base: str
+    label_y: str
+    bars: Sequence[Bar]
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    legend: Sequence[Key]
+    headings: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[int]]]
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """One bar along the whole width, divided by status."""
+
+    label: str
+    total: int
+    bars: Sequence[Bar]
+    description: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """A line from one value to a larger one, on a scale that is shared."""
+
+    label: str
+    context: str
+    low: str
+    high: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges under each other over one logarithmic scale."""
+
+    rows: Sequence[Range]
+    ticks: Sequence[Tick]
+
+
+def columns(counts: Sequence[tuple[str, Mapping[str, int]]], description: str, *, label_every: int = 3) -> Columns:
+    """Return bars for counts by status, each with its label, in their order; every so many labels is shown."""
+    statuses = statuses_in([by_status for _label, by_status in counts])
+    largest = max((sum(by_status.values()) for _label, by_status in counts), default=0)
+    ticks = nice_ticks(largest)
+    scale = _HEIGHT / ticks[-1] if ticks[-1] else 0.0
+    step = 100 / max(1, len(counts))
+    bars = [
+        bar
+        for number, (label, by_status) in enumerate(counts)
+        for bar in _column(label, by_status, step * (number + _GAP_SHARE / 2), step * (1 - _GAP_SHARE), scale)
+    ]
+    return Columns(
+        description=description,
+        height=str(_TOP + _HEIGHT + _BOTTOM),
+        base=str(_TOP + _HEIGHT),
+        label_y=str(_TOP + _HEIGHT + 16),
+        bars=bars,
+        x_ticks=[
+            Tick(_percent(step * (number + 0.5)), label, is_minor=number % (2 * label_every) != 0)
+            for number, (label, _by_status) in enumerate(counts)
+            if number % label_every == 0
+        ],
+        y_ticks=[Tick(_number(_TOP + _HEIGHT - tick * scale), f"{tick:,}") for tick in ticks],
+        legend=legend(statuses),
+        headings=[str(WORDS[status]) for status in statuses],
+        rows=[(label, [by_status.get(status, 0) for status in statuses]) for label, by_status in counts],
+    )
+
+
+def shares(label: str, by_status: Mapping[str, int]) -> ShareRow:
+    """Return a bar that its counts divide; one of no counts has no parts."""
+    total = sum(by_status.values())
+    bars, at = [], 0.0
+    for status in statuses_in([by_status]):
+        width = 100 * by_status[status] / total
+        title = f"{WORDS[status]}: {by_status[status]:,}"
+        bars.append(Bar(_percent(at), "0", _percent(width), "16", css_of(status), HATCHES.get(status, ""), title))
+        at += width
+    return ShareRow(label, total, bars, ", ".join(bar.title for bar in bars))
+
+
+def ranges(values: Sequence[tuple[str, str, float, float]]) -> Ranges:
+    """Return a row for each label, context, p50 and p95 in seconds."""
+    if not values:
+        return Ranges((), ())
+    low = max((tick for tick in _DECADES if tick <= min(p50 for *_names, p50, _p95 in values)), default=_DECADES[0])
+    high = min((tick for tick in _DECADES if tick >= max(p95 for *_names, p95 in values)), default=_DECADES[-1])
+    high = max(high, low * 10)
+    rows = [
+        Range(
+            label=label,
+            context=context,
+            low=_percent(_place(p50, low, high)),
+            high=_percent(_place(p95, low, high)),
+            words=_("half within %(p50)s, 95 %% within %(p95)s") % {"p50": duration(p50), "p95": duration(p95)},
+        )
+        for label, context, p50, p95 in values
+    ]
+    ticks = [tick for tick in _DECADES if low <= tick <= high]
+    return Ranges(rows, [Tick(_percent(_place(tick, low, high)), _round_duration(tick)) for tick in ticks])
+
+
+def statuses_in(counts: Sequence[Mapping[str, int]]) -> list[str]:
+    """Return the statuses of which there are any, in the order of a bar."""
+    return [status for status in ORDER if any(by_status.get(status) for by_status in counts)]
+
+
+def legend(statuses: Sequence[str]) -> list[Key]:
+    """Return what the colours and patterns of statuses mean."""
+    return [Key(css_of(status), HATCHES.get(status, ""), str(WORDS[status])) for status in statuses]
+
+
+def css_of(status: str) -> str:
+    """Return the class that has the tone of a status."""
+    return f"status-{status.lower().replace('_', '-')}"
+
+
+def nice_ticks(largest: int) -> list[int]:
+    """Return round whole numbers from 0 to one that is not below the largest, a few."""
+    if largest <= 0:
+        return [0]
+    rough = max(1.0, largest / _MOST_TICKS)
+    magnitude = 10 ** math.floor(math.log10(rough))
+    step = next(int(factor * magnitude) for factor in (1, 2, 5, 10) if factor * magnitude >= rough)
+    return list(range(0, largest + step, step))
+
+
+def _column(label: str, by_status: Mapping[str, int], x: float, width: float, scale: float) -> list[Bar]:
+    bars, top = [], float(_TOP + _HEIGHT)
+    for status in statuses_in([by_status]):
+        height = by_status[status] * scale
+        top -= height
+        title = f"{label}, {WORDS[status]}: {by_status[status]:,}"
+        place = (_percent(x), _number(top), _percent(width), _number(height))
+        bars.append(Bar(*place, css_of(status), HATCHES.get(status, ""), title))
+    return bars
+
+
+def _place(value: float, low: float, high: float) -> float:
+    """Return where a value lies on a logarithmic scale, in percent; a little from both ends."""
+    share = math.log(min(max(value, low), high) / low) / math.log(high / low)
+    return 2 + 96 * share
+
+
+def _round_duration(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds < 60 else duration(seconds)
+
+
+def _percent(value: float) -> str:
+    return f"{_number(value)}%"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

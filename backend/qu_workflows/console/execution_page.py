@@ -1,0 +1,425 @@
+"""One task and its execution as their page shows them: everything masked, as its JSON twin has it.
+
+The record says how it stands; Step Functions, through ``qu_workflows.executions.page_cache``, what happened.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from qu_workflows.aws.console_urls import execution_url, map_run_url, trace_url
+from qu_workflows.console.execution_states import (
+    StateDetails,
+    VisitKey,
+    cause_words,
+    details_shown,
+    find_visit,
+    keys_of,
+    not_run,
+    status_of,
+)
+from qu_workflows.console.masking import mask, masked_row
+from qu_workflows.console.timeline import Bar, Scale, bar_of, scale_of
+from qu_workflows.executions.advice import advise
+from qu_workflows.executions.histories import Event, History, Outcome, StateVisit
+from qu_workflows.executions.page_cache import DEFINITION_OF_FILES, DEFINITION_UNKNOWN, Look
+from qu_workflows.executions.queries import DaysLeft, TaskRow, attempts_of, is_at_aws, redrivable_until, row_of
+from qu_workflows.executions.redriving import why_not_redrivable
+from qu_workflows.executions.restarting import next_attempt_id, why_not_restartable
+from qu_workflows.executions.step_functions import redrive_token
+from qu_workflows.executions.step_logs import StepLog
+from qu_workflows.executions.stopping import why_not_stoppable
+from qu_workflows.executions.tries import tries_of
+from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
+from reports.subjects import guards_of
+
+VIEWS = ("table", "events", "input")
+EVENTS_PER_PAGE = 100
+VISITS_PER_PAGE = 100
+MAX_EVENTS = 25_000
+_RUNNING_BUCKET_SECONDS = 10  # how often durations of what runs are drawn anew when no event has come
+_TOLD_APART = frozenset({Outcome.SUCCEEDED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an address asks for: a view, a state, a page of a list. What makes no sense counts as not given."""
+
+    view: str = "table"
+    state: str = ""
+    iteration: str | None = None
+    visit: int | None = None
+    page: int = 1
+    picks_page: int = 1
+    only_problems: bool = False
+    logs: bool = False
+
+    @classmethod
+    def of(cls, given: QueryDict) -> "Asked":
+        """Read an address's query."""
+        return cls(
+            view=given.get("view", "") if given.get("view") in VIEWS else VIEWS[0],
+            state=given.get("state", ""),
+            iteration=given.get("iteration"),
+            visit=_number(given.get("visit", "")),
+            page=max(1, _number(given.get("page", "")) or 1),
+            picks_page=max(1, _number(given.get("picks", "")) or 1),
+            only_problems=given.get("only") == "problems",
+            logs=bool(given.get("logs")),
+        )
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query that asks for the same, without pages."""
+        given = {
+            "view": self.view if self.view != VIEWS[0] else "",
+            "state": self.state,
+            "iteration": self.iteration or "",
+            "visit": "" if self.visit is None else str(self.visit),
+            "only": "problems" if self.only_problems else "",
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+@dataclass(frozen=True)
+class Head(DaysLeft):
+    """The task and how its execution stands."""
+
+    task: TaskRow
+    status: str
+    status_note: str
+    guard: str
+    sent_at: datetime | None
+    seconds: float | None
+    send_attempts: int
+    last_send_error: str
+    error: str
+    cause: str
+    cause_words: str
+    attempt: int
+    attempts: tuple[TaskRow, ...]
+    days_left: float | None
+    execution_arn: str
+    version_arn: str
+    events: int | None
+    ran_in_process: bool
+    advice: tuple[str, ...]
+    aws_console_url: str
+    trace_url: str
+    map_run_url: str
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that can be done with it, or in ``why_not`` why it can not."""
+
+    possible: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What can be done. ``redrive_token`` is of the redrive that is offered, so that a second click does nothing."""
+
+    redrive: Act
+    stop: Act
+    restart: Act
+    redrive_token: str
+    runs_again: tuple[str, ...]
+    redrivable_until: datetime | None
+    restart_id: str
+    restart_repeats_success: bool
+
+
+@dataclass(frozen=True)
+class VisitRow:
+    """A row of the table."""
+
+    name: str
+    place: str
+    depth: int
+    kind: str
+    status: str
+    tries: int
+    redrives: int
+    entered_at: datetime
+    seconds: float
+    error: str
+    key: VisitKey
+    bar: Bar
+    current: bool
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """A row of the events; ``details`` is masked JSON."""
+
+    id: int
+    previous_id: int
+    at: datetime
+    after_seconds: float
+    type: str
+    state: str
+    key: VisitKey | None
+    details: Any
+
+
+@dataclass(frozen=True)
+class Listed[Row]:
+    """A page of rows, and of how many pages it is which."""
+
+    rows: tuple[Row, ...]
+    total: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class ExecutionShown:
+    """The whole page. Of ``table``, ``events`` and ``input`` there is the one that is asked for; ``log`` if it is."""
+
+    head: Head
+    acts: Acts
+    is_live: bool
+    as_of: datetime | None
+    unanswered: str
+    notes: tuple[str, ...]
+    selected: StateDetails | None
+    view: str
+    table: Listed[VisitRow] | None
+    events: Listed[EventRow] | None
+    input: Any
+    output: Any
+    log: StepLog | None = None
+
+
+def shown(record: TaskRecord, look: Look, asked: Asked, now: datetime) -> ExecutionShown:
+    """Return what the page of a task shows."""
+    history = look.history
+    attempts = attempts_of(record)
+    visit = find_visit(history, asked.state, asked.iteration, asked.visit) if history else None
+    given, output = _ends(record, history) if asked.view == "input" else (None, None)
+    return ExecutionShown(
+        head=_head(record, attempts, look, now),
+        acts=_acts(record, attempts, look, now),
+        is_live=is_live(record, look),
+        as_of=look.as_of,
+        unanswered=mask(look.unanswered),
+        notes=_notes(record, look),
+        selected=_selected(look, visit, asked, now),
+        view=asked.view,
+        table=table_of(history, asked, now, visit) if history and asked.view == "table" else None,
+        events=events_of(history, asked.page) if history and asked.view == "events" else None,
+        input=given,
+        output=output,
+    )
+
+
+def is_live(record: TaskRecord, look: Look) -> bool:
+    """Return whether it is to be expected that the page shows something else soon."""
+    if record.status in (*WAITING, TaskStatus.RUNNING):
+        return True
+    return look.history is not None and look.history.status == TaskStatus.RUNNING
+
+
+def mark_of(record: TaskRecord, look: Look, now: datetime) -> str:
+    """Return what is the same while the page would show the same."""
+    running = int(now.timestamp()) // _RUNNING_BUCKET_SECONDS if is_live(record, look) and look.history else 0
+    events = len(look.history.events) if look.history else -1
+    parts = (record.status, record.redrive_count, record.finished_at, events, bool(look.unanswered), running)
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+
+
+def acts_mark_of(record: TaskRecord, look: Look) -> str:
+    """Return what is the same while the same can be done: a reason that is being typed stays until then."""
+    status = look.history.status if look.history else ""
+    return f"{record.status}-{record.redrive_count}-{status}-{int(bool(look.unanswered))}"
+
+
+def table_of(history: History, asked: Asked, now: datetime, current: StateVisit | None = None) -> Listed[VisitRow]:
+    """Return a page of the table of visits."""
+    keys = keys_of(history.visits)
+    scale = scale_of(history, now)
+    chosen = [
+        (number, visit)
+        for number, visit in enumerate(history.visits)
+        if not asked.only_problems or visit.outcome not in _TOLD_APART or visit.tries > 1
+    ]
+    page, pages = _page(asked.page, len(chosen), VISITS_PER_PAGE)
+    rows = tuple(
+        _visit_row(history, visit, keys[number], scale, now, current=visit is current)
+        for number, visit in chosen[(page - 1) * VISITS_PER_PAGE : page * VISITS_PER_PAGE]
+    )
+    return Listed(rows, len(chosen), page, pages)
+
+
+def events_of(history: History, page: int) -> Listed[EventRow]:
+    """Return a page of the events, the oldest first."""
+    page, pages = _page(page, len(history.events), EVENTS_PER_PAGE)
+    some = history.events[(page - 1) * EVENTS_PER_PAGE : page * EVENTS_PER_PAGE]
+    wanted = {event.id for event in some}
+    keys = keys_of(history.visits)
+    state_of = {
+        event_id: keys[number]
+        for number, visit in enumerate(history.visits)
+        for event_id in visit.event_ids
+        if event_id in wanted
+    }
+    began_at = history.events[0].at if history.events else None
+    rows = tuple(event_row(event, state_of.get(event.id), began_at) for event in some)
+    return Listed(rows, len(history.events), page, pages)
+
+
+def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> EventRow:
+    """Return one event, its details masked."""
+    after = (event.at - began_at).total_seconds() if began_at else 0.0
+    return EventRow(
+        id=event.id,
+        previous_id=event.previous_id,
+        at=event.at,
+        after_seconds=after,
+        type=event.type,
+        state=key.state if key else "",
+        key=key,
+        details=mask(dict(event.details)),
+    )
+
+
+def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Head:
+    row, description = masked_row(row_of(record)), look.description
+    status, note = _status(record, look)
+    error = record.error or (description.error if description else "")
+    cause = record.cause or (description.cause if description else "")
+    arn = record.execution_arn
+    guards = guards_of([record.report_id]) if record.report_id else {}
+    return Head(
+        task=row,
+        status=status,
+        status_note=note,
+        guard=guards.get(record.report_id or 0, ""),
+        sent_at=record.sent_at,
+        seconds=row.seconds(now),
+        send_attempts=record.send_attempts,
+        last_send_error=mask(record.last_send_error),
+        error=mask(error),
+        cause=mask(cause),
+        cause_words=mask(cause_words(cause)),
+        attempt=next(number for number, one in enumerate(attempts, 1) if one.pk == record.pk),
+        attempts=tuple(masked_row(row_of(one)) for one in attempts),
+        days_left=row.days_left(now),
+        execution_arn=arn,
+        version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
+        events=len(look.history.events) if look.history else None,
+        ran_in_process=record.ran_inline or (bool(arn) and not is_at_aws(record)),
+        advice=tuple(advise(record, attempts, description, look.history, now)),
+        aws_console_url=execution_url(arn) if is_at_aws(record) else "",
+        trace_url=trace_url(arn, description.trace_header) if description else "",
+        map_run_url=map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
+    )
+
+
+def _status(record: TaskRecord, look: Look) -> tuple[str, str]:
+    """Return the status to show, and a sentence where the record and Step Functions do not say the same."""
+    said = look.history.status if look.history and not look.unanswered else ""
+    if not said or said == record.status:
+        return record.status, ""
+    note = _("Step Functions says %(said)s; the task record says %(status)s, and follows within seconds.")
+    return said, note % {"said": said, "status": record.status}
+
+
+def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Acts:
+    history, description = look.history, look.description
+    stop = why_not_stoppable(record)
+    restart = why_not_restartable(record, attempts, even_succeeded=True)
+    count = description.redrive_count if description else record.redrive_count
+    again = history.running_again if history and history.status != TaskStatus.RUNNING else ()
+    return Acts(
+        redrive=_redrive(record, look, now),
+        stop=Act(stop is None, stop.problem if stop else ""),
+        restart=Act(restart is None, restart.problem if restart else ""),
+        redrive_token=redrive_token(record.execution_arn, count),
+        runs_again=tuple(visit.label for visit in again),
+        redrivable_until=redrivable_until(record),
+        restart_id=next_attempt_id(attempts),
+        restart_repeats_success=any(one.status == TaskStatus.SUCCEEDED for one in attempts),
+    )
+
+
+def _redrive(record: TaskRecord, look: Look, now: datetime) -> Act:
+    why, description = why_not_redrivable(record, now), look.description
+    if why is not None:
+        return Act(possible=False, why_not=why.problem)
+    if look.history is not None and look.history.status == TaskStatus.RUNNING:
+        return Act(possible=False, why_not=_("it runs again already."))
+    if description is not None and description.redrive_status == "NOT_REDRIVABLE":
+        return Act(possible=False, why_not=description.redrive_status_reason)
+    return Act(possible=True)
+
+
+def _selected(look: Look, visit: StateVisit | None, asked: Asked, now: datetime) -> StateDetails | None:
+    if look.history is not None and visit is not None:
+        return details_shown(look.history, visit, look.definition, now, asked.picks_page)
+    return not_run(asked.state, look.definition) if asked.state else None
+
+
+def _ends(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
+    """Return the input and the output of the whole execution, masked: by its history, or else by the record."""
+    given: Any = record.payload or ({"payload_key": record.payload_key} if record.payload_key else {})
+    output = record.result
+    if history is not None:
+        given = next((one.details["input"] for one in history.events[:1] if "input" in one.details), given)
+        output = next((one.details["output"] for one in history.events[-1:] if "output" in one.details), output)
+    return mask(given), mask(output)
+
+
+def _notes(record: TaskRecord, look: Look) -> tuple[str, ...]:
+    """Return what is not known, or not as it seems, a sentence each."""
+    notes = []
+    if look.definition_note == DEFINITION_OF_FILES and record.execution_arn:
+        notes.append(_("The graph is of the definition in this project's files today; its own may have differed."))
+    elif look.definition_note == DEFINITION_OF_FILES:
+        notes.append(_("Nothing has run yet. The graph is of the definition in this project's files today."))
+    elif look.definition_note == DEFINITION_UNKNOWN:
+        notes.append(_("There is no graph: the definition is neither to be had from Step Functions nor in the files."))
+    history, description = look.history, look.description
+    if history is not None and len(history.events) >= MAX_EVENTS:
+        notes.append(_("The history is full: Step Functions keeps 25,000 events, and ends the execution there."))
+    is_behind = history and description and description.status != history.status == TaskStatus.RUNNING
+    if is_behind:
+        notes.append(_("The last events are not in the history yet; they follow within seconds."))
+    return tuple(notes)
+
+
+def _visit_row(
+    history: History, visit: StateVisit, key: VisitKey, scale: Scale, now: datetime, *, current: bool
+) -> VisitRow:
+    return VisitRow(
+        name=visit.name,
+        place=", ".join(f"{name} {number}" for name, number in visit.place),
+        depth=min(len(visit.place), 4),
+        kind=visit.kind,
+        status=status_of(visit.outcome),
+        tries=visit.tries,
+        redrives=visit.redrives,
+        entered_at=visit.entered_at,
+        seconds=visit.seconds(now),
+        error=mask(visit.error),
+        key=key,
+        bar=bar_of(visit, tries_of(history, visit), scale),
+        current=current,
+    )
+
+
+def _page(page: int, count: int, size: int) -> tuple[int, int]:
+    pages = max(1, -(-count // size))
+    return min(page, pages), pages
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else None

@@ -1,0 +1,82 @@
+"""The graph of a state machine: read from its definition, laid out, coloured by what happened, drawn as SVG.
+
+::
+
+    model.py    the definition as levels: states, and the transitions between them
+    wording.py  a Choice rule, a catcher, a kind of state in short words
+    metrics.py  how wide a text is, and where it is wrapped
+    layout.py   where the nodes of one level go; the one module that knows the library for it
+    placing.py  the levels put into each other
+    svg.py      the drawing
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict, Unpack
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.graph.layout import LayoutFailed
+from qu_workflows.console.graph.model import State, UnclearDefinition, read_definition
+from qu_workflows.console.graph.placing import place
+from qu_workflows.console.graph.states import StateShown
+from qu_workflows.console.graph.svg import Drawing, status_line
+
+__all__ = ["GraphNotDrawn", "Options", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
+
+
+class GraphNotDrawn(Exception):
+    """There is no graph of a definition; the text says why, for people."""
+
+
+class Options(TypedDict, total=False):
+    """How a graph is drawn: see ``svg_of``."""
+
+    selected: str | None
+    href: Callable[[str], str] | None
+    edges: Mapping[tuple[str, str], int] | None
+    standalone: bool
+    title: str
+
+
+def draw(
+    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[Options]
+) -> SafeString:
+    """Return the graph of a definition as ``svg_of`` does, or a notice if it can not be drawn."""
+    try:
+        return svg_of(definition, states, **options)
+    except GraphNotDrawn as problem:
+        return format_html('<p class="notice notice-warning">{}</p>', str(problem))
+
+
+def svg_of(
+    definition: Mapping[str, Any],
+    states: Mapping[str, StateShown] | None = None,
+    *,
+    selected: str | None = None,
+    href: Callable[[str], str] | None = None,
+    edges: Mapping[tuple[str, str], int] | None = None,
+    standalone: bool = False,
+    title: str = "",
+) -> SafeString:
+    """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn if it can not be drawn.
+
+    ``states`` by name colours the states of an execution: one that is not in it did not run. ``href`` gives the
+    address of a state, which makes each a link; ``selected`` marks one of them. ``edges`` maps ``(state, state)`` to
+    how often that transition was taken: it is numbered and drawn as wide as it was frequent. ``standalone`` puts the
+    stylesheet inside, for a file of its own. ``title`` is the name that the whole has for those who do not see it.
+    """
+
+    def status_of(state: State) -> str:
+        if states is None:
+            return ""
+        return status_line(states.get(state.name, StateShown(status="NOT_RUN")))
+
+    try:
+        placed = place(read_definition(definition), status_of, edges)
+    except (UnclearDefinition, LayoutFailed) as problem:
+        raise GraphNotDrawn(_("The graph can not be drawn: %(problem)s") % {"problem": problem}) from problem
+    title = title or _("Graph of the state machine")
+    drawing = Drawing(states, selected, href, counted=edges is not None, title=title, standalone=standalone)
+    return mark_safe(drawing.svg(placed))  # noqa: S308  every text and address in it was escaped by the drawing

@@ -1,0 +1,159 @@
+"""A definition as levels: the states of each, and the transitions between them.
+
+A transition never leaves its level, and what a Map or a Parallel holds is a level of its own inside it.
+https://states-language.net/spec.html
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.graph.wording import all_errors, catcher_words, kind_words, rule_words
+
+_DEEPEST = 30
+_ENDS = ("Succeed",)
+
+
+class UnclearDefinition(ValueError):
+    """A definition that can not be drawn; the text says what is wrong with it, in a sentence."""
+
+
+class Way(StrEnum):
+    """How a transition comes about."""
+
+    NEXT = "next"
+    CHOICE = "choice"
+    CATCH = "catch"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A way from a state to another of its level; ``source`` is None at the start, ``target`` at the end.
+
+    ``labels`` are conditions in short words, any of which leads this way; ``details`` are the same in full.
+    """
+
+    source: str | None
+    target: str | None
+    way: Way = Way.NEXT
+    labels: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """A state; ``levels`` are those inside: a Map's one, a Parallel's branches, none of any other."""
+
+    name: str
+    type: str
+    kind: str
+    levels: "tuple[Level, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Level:
+    """States that lead to each other, the first one first, and how they do."""
+
+    states: tuple[State, ...]
+    transitions: tuple[Transition, ...]
+
+    def all_states(self) -> Iterator[State]:
+        """Yield every state, those inside of others too, in reading order."""
+        for state in self.states:
+            yield state
+            for level in state.levels:
+                yield from level.all_states()
+
+    def all_transitions(self) -> Iterator[Transition]:
+        """Yield every transition between two states, those inside of others too, in reading order."""
+        for each in self.transitions:
+            if each.source is not None and each.target is not None:
+                yield each
+        for state in self.states:
+            for level in state.levels:
+                yield from level.all_transitions()
+
+
+def read_definition(definition: Any) -> Level:
+    """Return a definition's outermost level. Raises UnclearDefinition."""
+    return _level(definition, _("The definition"), 0)
+
+
+def _level(node: Any, where: str, depth: int) -> Level:
+    states = node.get("States") if isinstance(node, Mapping) else None
+    if not isinstance(states, Mapping) or not all(isinstance(each, Mapping) for each in states.values()):
+        raise UnclearDefinition(_("%(where)s has no states.") % {"where": where})
+    if depth > _DEEPEST:
+        raise UnclearDefinition(_("%(where)s is nested too deeply to be drawn.") % {"where": where})
+    start = node.get("StartAt")
+    ways = [way for name, state in states.items() for way in _merged(_transitions(str(name), state))]
+    if isinstance(start, str):
+        ways.insert(0, Transition(None, start))
+    for each in ways:
+        if each.target is not None and each.target not in states:
+            source = each.source or "StartAt"
+            text = _("%(source)s leads to “%(target)s”, which is not a state beside it.")
+            raise UnclearDefinition(text % {"source": source, "target": each.target})
+    ordered = _in_reading_order(list(states), ways)
+    return Level(tuple(_state(name, states[name], depth) for name in ordered), tuple(ways))
+
+
+def _state(name: str, node: Mapping[str, Any], depth: int) -> State:
+    if "ItemProcessor" in node or "Iterator" in node:
+        inside = [node.get("ItemProcessor", node.get("Iterator"))]
+    else:
+        branches = node.get("Branches", [])
+        inside = branches if isinstance(branches, list) else []
+    levels = tuple(_level(each, name, depth + 1) for each in inside)
+    return State(name, str(node.get("Type", "?")), kind_words(node), levels)
+
+
+def _transitions(name: str, node: Mapping[str, Any]) -> Iterator[Transition]:
+    for rule in _objects(node.get("Choices")):
+        said = rule_words(rule)
+        yield Transition(name, _target(rule), Way.CHOICE, (said,), (said,))
+    if isinstance(node.get("Default"), str):
+        yield Transition(name, node["Default"], Way.CHOICE, (_("otherwise"),), (_("otherwise"),))
+    if isinstance(node.get("Next"), str):
+        yield Transition(name, node["Next"])
+    elif node.get("End") is True or node.get("Type") in _ENDS:
+        yield Transition(name, None)
+    for catcher in _objects(node.get("Catch")):
+        yield Transition(name, _target(catcher), Way.CATCH, (catcher_words(catcher),), (all_errors(catcher),))
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _target(rule: Mapping[str, Any]) -> str:
+    return str(rule.get("Next", "?"))
+
+
+def _merged(transitions: Iterator[Transition]) -> Iterator[Transition]:
+    """Yield a state's transitions, those of one kind to one target as one."""
+    found: dict[tuple[str | None, Way], list[Transition]] = {}
+    for each in transitions:
+        found.setdefault((each.target, each.way), []).append(each)
+    for alike in found.values():
+        labels = tuple(label for each in alike for label in each.labels)
+        details = tuple(detail for each in alike for detail in each.details)
+        yield Transition(alike[0].source, alike[0].target, alike[0].way, labels, details)
+
+
+def _in_reading_order(names: list[str], ways: list[Transition]) -> list[str]:
+    """Return states in the order in which an execution comes to them; the unreachable ones last."""
+    after: dict[str | None, list[str]] = {}
+    for each in ways:
+        if each.target is not None:
+            after.setdefault(each.source, []).append(each.target)
+    ordered: dict[str, None] = {}
+    waiting = list(after.get(None, []))
+    for name in waiting:  # grows as it is walked
+        if name not in ordered:
+            ordered[name] = None
+            waiting += after.get(name, [])
+    return [*ordered, *(name for name in names if name not in ordered)]

@@ -1,0 +1,258 @@
+"""A whole graph placed: the levels inside are laid out first, and each state around them is as large as they need."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from qu_workflows.console.graph.layout import Arrangement, Link, Rectangle, Route, Size, arrange
+from qu_workflows.console.graph.metrics import width_of, wrap
+from qu_workflows.console.graph.model import Level, State, Transition, Way
+
+NAME_SIZE, SMALL_SIZE = 14.0, 12.0
+NAME_LINE, SMALL_LINE = 18.0, 16.0
+PADDING = 12.0
+_TEXT_WIDTH = 184.0
+_LABEL_WIDTH, _LABEL_LINES = 168.0, 4
+_MARK = Size(22, 22, is_round=True)
+_GAP = 18.0
+_MOST_LINES = (12, 6, 3, 1)  # into or out of one state; more are written. The later ones are for a thicket
+_MOST_BESIDE = 150  # lines of a level beyond one for each state
+_MOST_WRITTEN = 6
+_TIMES = "×"  # noqa: RUF001  the sign for times, as people set it
+_WIDEST_ROW = 1600.0  # of branches beside each other; more of them begin a new row
+_WEIGHTS = {Way.NEXT: 3.0, Way.CHOICE: 1.5, Way.CATCH: 0.5}
+
+type Edges = Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class Words:
+    """The lines of a state's text: its name, what it is, and how it stands."""
+
+    name: tuple[str, ...]
+    kind: tuple[str, ...]
+    status: tuple[str, ...]
+
+    @property
+    def height(self) -> float:
+        """How high the text is, with the space around it."""
+        return 2 * PADDING + NAME_LINE * len(self.name) + SMALL_LINE * (len(self.kind) + len(self.status)) - 4
+
+
+@dataclass(frozen=True)
+class PlacedState:
+    """A state; the coordinates of the levels inside are those of the state's own corner."""
+
+    state: State
+    at: Rectangle
+    words: Words
+    levels: "tuple[PlacedLevel, ...]"
+
+
+@dataclass(frozen=True)
+class PlacedEdge:
+    """A transition with its label's lines. ``count`` is how often it was taken, None where that is not shown."""
+
+    transition: Transition
+    route: Route
+    label: tuple[str, ...]
+    count: int | None
+    share: float
+
+
+@dataclass(frozen=True)
+class PlacedLevel:
+    """A level; everything in it is placed from the level's own corner. Only the outermost has marks."""
+
+    at: Rectangle
+    states: tuple[PlacedState, ...]
+    edges: tuple[PlacedEdge, ...]
+    start: Rectangle | None = None
+    end: Rectangle | None = None
+
+
+def place(level: Level, status_of: Callable[[State], str], edges: Edges | None) -> PlacedLevel:
+    """Return a definition placed. ``status_of`` gives the text of how a state stands, "" for none."""
+    return _Placing(status_of, edges).level(level, outermost=True)
+
+
+@dataclass(frozen=True)
+class _Sized:
+    state: State
+    words: Words
+    levels: tuple[PlacedLevel, ...]
+    size: Size
+
+
+@dataclass(frozen=True)
+class _Placing:
+    status_of: Callable[[State], str]
+    edges: Edges | None
+
+    def level(self, level: Level, *, outermost: bool = False) -> PlacedLevel:
+        """Return a level placed at 0, 0, with all that is inside."""
+        # Inside of a Map or a Parallel, the end is where no line goes on.
+        ways = [each for each in level.transitions if outermost or None not in (each.source, each.target)]
+        drawn, written = _drawn_and_written(ways)
+        sized = [self._sized(state, written.get(state.name, ())) for state in level.states]
+        beside = _by_source(ways)
+        labels = [self._label(each, beside[each.source]) for each in drawn]
+        ends = any(each.target is None for each in drawn)
+        marks = (_MARK,) * (1 + ends if outermost else 0)
+        found = arrange((*(each.size for each in sized), *marks), _links(sized, drawn, labels))
+        return self._assembled(found, sized, drawn, labels)
+
+    def _assembled(
+        self,
+        found: Arrangement,
+        sized: Sequence[_Sized],
+        drawn: Sequence[Transition],
+        labels: Sequence[tuple[str, ...]],
+    ) -> PlacedLevel:
+        states = tuple(
+            PlacedState(each.state, at, each.words, each.levels)
+            for each, at in zip(sized, found.nodes[: len(sized)], strict=True)
+        )
+        most = max(self.edges.values(), default=0) if self.edges else 0
+        edges = tuple(
+            PlacedEdge(each, route, label, count, (count or 0) / most if most else 0.0)
+            for each, route, label, count in zip(drawn, found.routes, labels, map(self._count, drawn), strict=True)
+        )
+        start, end = (*found.nodes[len(sized) :], None, None)[:2]
+        return PlacedLevel(Rectangle(0, 0, found.size.width, found.size.height), states, edges, start, end)
+
+    def _sized(self, state: State, written: Sequence[Transition]) -> _Sized:
+        status = self.status_of(state)
+        inner = [self.level(each) for each in state.levels]
+        levels, content = _in_rows(inner)
+        text_width = max(_TEXT_WIDTH, content.width)
+        words = Words(
+            wrap(state.name, NAME_SIZE, text_width),
+            (*wrap(state.kind, SMALL_SIZE, text_width, 2), *_written(written, text_width)),
+            wrap(status, SMALL_SIZE, text_width, 3),
+        )
+        height = words.height + (content.height + PADDING if inner else 0)
+        placed = tuple(_moved(each, PADDING, words.height) for each in levels)
+        return _Sized(state, words, placed, Size(text_width + 2 * PADDING, height))
+
+    def _count(self, transition: Transition) -> int | None:
+        if self.edges is None or transition.source is None or transition.target is None:
+            return None
+        return self.edges.get((transition.source, transition.target), 0)
+
+    def _label(self, transition: Transition, beside: Sequence[Transition]) -> tuple[str, ...]:
+        lines = [line for label in transition.labels for line in wrap(label, SMALL_SIZE, _LABEL_WIDTH, _LABEL_LINES)]
+        if len(lines) > _LABEL_LINES:
+            lines = [*lines[: _LABEL_LINES - 1], "…"]
+        count = self._count(transition)
+        if count is not None and not _is_counted_with_another(transition, beside):
+            lines.append(self._count_words(transition, count, beside))
+        return tuple(lines)
+
+    def _count_words(self, transition: Transition, count: int, beside: Sequence[Transition]) -> str:
+        """Return how often a transition was taken, with its share where there are others from the same state."""
+        targets = {each.target for each in beside}
+        ways = {target: (self.edges or {}).get((transition.source or "", target or ""), 0) for target in targets}
+        total = sum(ways.values())
+        if len(targets) < 2 or not total:
+            return f"{count} {_TIMES}"
+        return f"{count} {_TIMES} · {count / total:.0%}"
+
+
+def _links(sized: Sequence[_Sized], drawn: Sequence[Transition], labels: Sequence[tuple[str, ...]]) -> tuple[Link, ...]:
+    """Return transitions as links; the marks of the start and the end come after the states."""
+    positions = {each.state.name: number for number, each in enumerate(sized)}
+    start, end = len(sized), len(sized) + 1
+    return tuple(
+        Link(
+            start if each.source is None else positions[each.source],
+            end if each.target is None else positions[each.target],
+            _label_size(label),
+            _WEIGHTS[each.way],
+        )
+        for each, label in zip(drawn, labels, strict=True)
+    )
+
+
+def _by_source(transitions: Iterable[Transition]) -> dict[str | None, list[Transition]]:
+    found: dict[str | None, list[Transition]] = {}
+    for each in transitions:
+        found.setdefault(each.source, []).append(each)
+    return found
+
+
+def _drawn_and_written(
+    transitions: Sequence[Transition],
+) -> tuple[list[Transition], dict[str | None, list[Transition]]]:
+    """Return the transitions that become lines, and by source those that are only written.
+
+    A bundle of a hundred lines tells nobody where each of them leads, and takes seconds to lay out.
+    """
+    out_of = Counter(each.source for each in transitions)
+    into = Counter(each.target for each in transitions)
+    drawn: list[Transition] = []
+    for most in _MOST_LINES:
+        drawn = [
+            each for each in transitions if each.source is None or max(out_of[each.source], into[each.target]) <= most
+        ]
+        if len(drawn) <= len(out_of) + _MOST_BESIDE:
+            break
+    are_drawn = set(drawn)
+    return drawn, _by_source(each for each in transitions if each not in are_drawn)
+
+
+def _written(transitions: Sequence[Transition], width: float) -> list[str]:
+    """Return the lines that say where a state leads: ``on any error → Failed``."""
+    said = [f"{', '.join(each.labels)} → {each.target or _('End')}".strip() for each in transitions]
+    lines = [line for each in said[:_MOST_WRITTEN] for line in wrap(each, SMALL_SIZE, width, 2)]
+    more = len(said) - _MOST_WRITTEN
+    if more > 0:
+        lines.append(ngettext("and %(more)d way more", "and %(more)d ways more", more) % {"more": more})
+    return lines
+
+
+def _is_counted_with_another(transition: Transition, beside: Sequence[Transition]) -> bool:
+    """Return whether the number is on another edge between the same two states: a history tells them not apart."""
+    return next(each for each in beside if each.target == transition.target) is not transition
+
+
+def _label_size(lines: Sequence[str]) -> Size | None:
+    if not lines:
+        return None
+    return Size(max(width_of(line, SMALL_SIZE) for line in lines) + 8, SMALL_LINE * len(lines) + 2)
+
+
+def _in_rows(levels: Sequence[PlacedLevel]) -> tuple[list[PlacedLevel], Size]:
+    """Return levels beside each other, in as many rows as it takes, and how much room they need."""
+    placed: list[PlacedLevel] = []
+    width = height = 0.0
+    for row in _rows(levels):
+        x = 0.0
+        top = height + (_GAP if placed else 0)
+        for each in row:
+            placed.append(_moved(each, x, top))
+            x += each.at.width + _GAP
+        width = max(width, x - _GAP)
+        height = top + max(each.at.height for each in row)
+    return placed, Size(width, height)
+
+
+def _rows(levels: Sequence[PlacedLevel]) -> Iterator[list[PlacedLevel]]:
+    row: list[PlacedLevel] = []
+    width = 0.0
+    for each in levels:
+        if row and width + each.at.width > _WIDEST_ROW:
+            yield row
+            row, width = [], 0.0
+        row.append(each)
+        width += each.at.width + _GAP
+    if row:
+        yield row
+
+
+def _moved(level: PlacedLevel, x: float, y: float) -> PlacedLevel:
+    at = Rectangle(level.at.x + x, level.at.y + y, level.at.width, level.at.height)
+    return PlacedLevel(at, level.states, level.edges, level.start, level.end)

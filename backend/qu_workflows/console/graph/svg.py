@@ -1,0 +1,238 @@
+"""The drawing of a placed graph as SVG: classes for the stylesheet, nothing inline, every text escaped.
+
+Links are in reading order, and each says in words what its colour says. Edges are for the eye alone: a page that
+shows a graph has its states and transitions as a table too.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from math import hypot
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from qu_workflows.console.graph.layout import Point, Rectangle
+from qu_workflows.console.graph.placing import NAME_LINE, PADDING, SMALL_LINE, PlacedEdge, PlacedLevel, PlacedState
+from qu_workflows.console.graph.states import StateShown
+from qu_workflows.console.words import SIGNS, WORDS, duration
+
+_STYLESHEET = Path(__file__).parents[1] / "static" / "console" / "console.css"
+_STYLES = re.compile(r"/\* graph: begin \*/(.*?)/\* graph: end \*/", re.DOTALL)
+# What XML 1.0 has no place for, and halves of characters, which are no text at all.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_MARGIN = 12.0
+_FITS = 1100.0  # up to this width a drawing is still read when it is made as narrow as its column
+_CORNER = 8.0
+_ARROW_LENGTH, _ARROW_HALF = 8.0, 4.5
+_THIN, _WIDTHS = 1.5, 4.5  # the thinnest line, and how much wider the one most taken is
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a drawing is made of beside the placed graph."""
+
+    states: Mapping[str, StateShown] | None
+    selected: str | None
+    href: Callable[[str], str] | None
+    counted: bool
+    title: str
+    standalone: bool
+
+    def svg(self, level: PlacedLevel) -> str:
+        """Return the whole as one element."""
+        width, height = level.at.width + 2 * _MARGIN, level.at.height + 2 * _MARGIN
+        own = ' xmlns="http://www.w3.org/2000/svg"' if self.standalone else ""
+        classes = "graph-svg graph-counted" if self.counted else "graph-svg"
+        classes += " graph-fits" if width <= _FITS else ""
+        head = (
+            f'<svg{own} class="{classes}" width="{width:.0f}" height="{height:.0f}" '
+            f'viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-label={_attribute(self.title)}>'
+        )
+        styles = f'<style>{_styles()}</style><rect class="canvas" width="100%" height="100%"/>'
+        return "".join([head, styles if self.standalone else "", *self._level(level, _MARGIN), "</svg>"])
+
+    def _level(self, level: PlacedLevel, margin: float = 0) -> Iterator[str]:
+        yield f'<g transform="translate({level.at.x + margin:.1f} {level.at.y + margin:.1f})">'
+        yield '<g aria-hidden="true">'
+        for edge in level.edges:
+            yield from _edge(edge)
+        for edge in level.edges:
+            yield from _label(edge)
+        for mark, name, word in ((level.start, "start", _("Start")), (level.end, "end", _("End"))):
+            if mark is not None:
+                yield _mark(mark, name, word)
+        yield "</g>"
+        for state in level.states:
+            yield from self._state(state)
+        yield "</g>"
+
+    def _state(self, placed: PlacedState) -> Iterator[str]:
+        name = placed.state.name
+        shown = self._shown(name)
+        yield f'<g transform="translate({placed.at.x:.1f} {placed.at.y:.1f})" class="{self._classes(placed, shown)}">'
+        said = _text(spoken(name, placed.state.kind, shown))
+        current = ' aria-current="true"' if name == self.selected else ""
+        if self.href is not None:
+            yield f'<a href={_attribute(self.href(name))} aria-label="{said}"{current}>'
+        else:
+            yield f'<g role="img" aria-label="{said}"{current}>'
+        yield f"<title>{said}</title>"
+        yield _frame(placed.at)
+        yield from _words(placed)
+        if shown is not None and shown.runs_again:
+            yield _again(placed.at)
+        yield "</a>" if self.href is not None else "</g>"
+        for level in placed.levels:
+            yield from self._level(level)
+        yield "</g>"
+
+    def _shown(self, name: str) -> StateShown | None:
+        return None if self.states is None else self.states.get(name, StateShown(status="NOT_RUN"))
+
+    def _classes(self, placed: PlacedState, shown: StateShown | None) -> str:
+        classes = ["state", f"state-{_slug(shown.status)}" if shown else "", "box" if placed.levels else ""]
+        if shown is not None and shown.runs_again:
+            classes.append("runs-again")
+        if placed.state.name == self.selected:
+            classes.append("selected")
+        return " ".join(filter(None, classes))
+
+
+def status_line(shown: StateShown | None) -> str:
+    """Return how a state stands, as it is written below its name: ``✕ Failed · 3 tries · 12.0 s``."""
+    if shown is None:
+        return ""
+    parts = [f"{SIGNS.get(shown.status, '?')} {WORDS.get(shown.status, shown.status)}"]
+    if len(shown.iterations) > 0 and sum(shown.iterations.values()) > 1:
+        parts = [f"{SIGNS.get(status, '?')} {count}" for status, count in shown.iterations.items() if count]
+    return " · ".join([*parts, *_measures(shown)])
+
+
+def spoken(name: str, kind: str, shown: StateShown | None) -> str:
+    """Return what a state is called for those who do not see it: ``Make Thumbnails, Failed, 3 tries, 12.0 s``."""
+    if shown is None:
+        return f"{name}, {kind}"
+    parts = [name, str(WORDS.get(shown.status, shown.status))]
+    if sum(shown.iterations.values()) > 1:
+        parts += [f"{count} {WORDS.get(status, status)}" for status, count in shown.iterations.items() if count]
+    again = [_("a redrive runs it again")] if shown.runs_again else []
+    return ", ".join([*parts, *_measures(shown), *again])
+
+
+def _measures(shown: StateShown) -> list[str]:
+    tries = ngettext("%(tries)d try", "%(tries)d tries", shown.tries) % {"tries": shown.tries}
+    return [*([tries] if shown.tries > 1 else []), *([] if shown.seconds is None else [duration(shown.seconds)])]
+
+
+def _frame(at: Rectangle) -> str:
+    return f'<rect class="frame" width="{at.width:.1f}" height="{at.height:.1f}" rx="{_CORNER:.0f}"/>'
+
+
+def _words(placed: PlacedState) -> Iterator[str]:
+    y = PADDING + 10
+    for lines, name, height in (
+        (placed.words.name, "name", NAME_LINE),
+        (placed.words.kind, "kind", SMALL_LINE),
+        (placed.words.status, "how", SMALL_LINE),
+    ):
+        for line in lines:
+            yield f'<text class="{name}" x="{PADDING:.0f}" y="{y:.1f}">{_text(line)}</text>'
+            y += height
+
+
+def _again(at: Rectangle) -> str:
+    """Return the sign of a state that a redrive runs again, on its frame's corner."""
+    x = at.width - 14
+    return f'<circle class="again" cx="{x:.1f}" cy="0" r="10"/><text class="again-sign" x="{x:.1f}" y="5">↻</text>'
+
+
+def _mark(at: Rectangle, name: str, word: str) -> str:
+    x, y, radius = at.x + at.width / 2, at.y + at.height / 2, at.width / 2
+    inner = f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius - 5:.1f}"/>'
+    return (
+        f'<g class="mark {name}"><title>{_text(word)}</title>'
+        f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>{inner}</g>'
+    )
+
+
+def _edge(edge: PlacedEdge) -> Iterator[str]:
+    taken = "" if edge.count is None else " taken" if edge.count else " idle"
+    width = f' stroke-width="{_THIN + _WIDTHS * edge.share:.1f}"' if edge.count else ""
+    tip, end = _arrow(edge.route.points)
+    yield f'<g class="edge edge-{edge.transition.way}{taken}">'
+    told = _told(edge)
+    if told:
+        yield f"<title>{_text(told)}</title>"
+    yield f'<path class="line" d="{_path((*edge.route.points[:-1], end))}"{width}/><path class="arrow" d="{tip}"/></g>'
+
+
+def _told(edge: PlacedEdge) -> str:
+    counted = (
+        []
+        if edge.count is None
+        else [ngettext("taken %(count)d time", "taken %(count)d times", edge.count) % {"count": edge.count}]
+    )
+    return "; ".join([*edge.transition.details, *counted])
+
+
+def _label(edge: PlacedEdge) -> Iterator[str]:
+    at = edge.route.label
+    if at is None:
+        return
+    told = _told(edge)
+    yield f'<g class="label label-{edge.transition.way}"><title>{_text(told)}</title>'
+    yield f'<rect x="{at.x:.1f}" y="{at.y:.1f}" width="{at.width:.1f}" height="{at.height:.1f}" rx="3"/>'
+    for number, line in enumerate(edge.label):
+        y = at.y + 13 + number * SMALL_LINE
+        yield f'<text x="{at.x + at.width / 2:.1f}" y="{y:.1f}">{_text(line)}</text>'
+    yield "</g>"
+
+
+def _path(points: tuple[Point, ...]) -> str:
+    """Return a line through points, its corners rounded."""
+    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        enter, leave = _toward(corner, before, _CORNER), _toward(corner, after, _CORNER)
+        parts.append(f"L{enter[0]:.1f} {enter[1]:.1f}Q{corner[0]:.1f} {corner[1]:.1f} {leave[0]:.1f} {leave[1]:.1f}")
+    parts.append(f"L{points[-1][0]:.1f} {points[-1][1]:.1f}")
+    return "".join(parts)
+
+
+def _toward(start: Point, end: Point, distance: float) -> Point:
+    """Return the point so far from one point to another, at most half of the way."""
+    length = hypot(end[0] - start[0], end[1] - start[1])
+    share = min(distance / length, 0.5) if length else 0.0
+    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
+
+
+def _arrow(points: tuple[Point, ...]) -> tuple[str, Point]:
+    """Return an arrowhead at the end of a line, and where the line has to stop for it."""
+    (x, y), before = points[-1], points[-2]
+    length = hypot(x - before[0], y - before[1]) or 1.0
+    dx, dy = (x - before[0]) / length, (y - before[1]) / length
+    back = min(_ARROW_LENGTH, length)
+    end = (x - dx * back, y - dy * back)
+    left = (end[0] - dy * _ARROW_HALF, end[1] + dx * _ARROW_HALF)
+    right = (end[0] + dy * _ARROW_HALF, end[1] - dx * _ARROW_HALF)
+    return f"M{x:.1f} {y:.1f}L{left[0]:.1f} {left[1]:.1f}L{right[0]:.1f} {right[1]:.1f}Z", end
+
+
+def _styles() -> str:
+    """Return the part of the stylesheet that graphs need."""
+    found = _STYLES.search(_STYLESHEET.read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def _text(text: str) -> str:
+    return escape(_NO_TEXT.sub("\ufffd", str(text)))
+
+
+def _attribute(text: str) -> str:
+    return f'"{_text(text)}"'
+
+
+def _slug(status: str) -> str:
+    return re.sub(r"[^a-z]+", "-", status.lower())

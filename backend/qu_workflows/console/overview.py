@@ -1,0 +1,197 @@
+"""How things stand at a glance: the queues, what waits and runs, what became of a day's tasks, what may be redriven.
+
+One query for each fact. What SQS and EventBridge Scheduler say is asked beside the queries and kept for some seconds,
+see ``qu_workflows.executions.looks``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, DateTimeField, Exists, F, Func, Min, OuterRef, Value
+from django.db.models.functions import Coalesce, TruncHour
+
+from qu_workflows.aws.queues import QueueDepth, dlq_url, queue_depth, sqs_refusals
+from qu_workflows.dead_letters.snapshot import DeadLetterLook, look_at_dead_letters
+from qu_workflows.executions.looks import Look, Seen
+from qu_workflows.executions.samples import StepStatistics, step_statistics
+from qu_workflows.executions.search import is_redrivable
+from qu_workflows.executions.step_functions import REDRIVABLE_DAYS
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.records.models import Alert, TaskRecord, TaskStatus
+from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
+
+HOURS = 24
+SAMPLES_OF_WORKFLOW = 100
+SLOWEST_STEPS = 10
+# A page waits so long for AWS, beside its own queries.
+WAIT_SECONDS = 1.0
+QUEUE_SECONDS, SCHEDULE_SECONDS, REASONS_SECONDS = 5.0, 10.0, 300.0
+_UNENDED = (TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING)
+_NEEDING_HELP = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)  # who stopped an execution knows of it
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How many records have a status that is not an end, and since when the oldest is in line."""
+
+    status: str
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True)
+class HourCount:
+    """How many tasks of a workflow were recorded in the hour that begins then, by what has become of them."""
+
+    hour: datetime
+    workflow: str
+    status: str
+    count: int
+
+
+@dataclass(frozen=True)
+class RedrivableGroup:
+    """Failed executions of one error that AWS still redrives and nobody has restarted.
+
+    ``first_failed_at`` is when the oldest of them failed, ``redrivable_until`` when it no longer is redrivable.
+    """
+
+    workflow: str
+    error: str
+    count: int
+    first_failed_at: datetime
+    redrivable_until: datetime
+
+
+@dataclass(frozen=True)
+class AwsSeen:
+    """What AWS said: both queues, why there are dead letters, how the schedules stand."""
+
+    queue: Seen[QueueDepth]
+    dead_letters: Seen[QueueDepth]
+    reasons: Seen[DeadLetterLook]
+    schedules: Seen[Mapping[str, Deployed]]
+
+    @property
+    def paused(self) -> list[str]:
+        """The names of the paused schedules, as far as is known."""
+        states = self.schedules.value or {}
+        return [name for name, deployed in states.items() if deployed.state is DeployedState.PAUSED]
+
+
+def _ask_depth(url: str, setting: str) -> QueueDepth:
+    with sqs_refusals(setting):
+        return queue_depth(url)
+
+
+_queue = Look("SQS", lambda: _ask_depth(settings.AWS_SQS_QUEUE_URL, "AWS_SQS_QUEUE_URL"), QUEUE_SECONDS)
+_dlq = Look("SQS", lambda: _ask_depth(dlq_url(), "AWS_SQS_DLQ_URL"), QUEUE_SECONDS)
+# Reading dead letters hides them from others for a moment: not each few seconds, only because a page is open.
+_reasons = Look("SQS", look_at_dead_letters, REASONS_SECONDS)
+_schedules = Look[Mapping[str, Deployed]](
+    "EventBridge Scheduler", lambda: deployed_schedules.states(registered_project().schedules), SCHEDULE_SECONDS
+)
+
+
+def begin_to_look() -> None:
+    """Have AWS be asked what is to be asked, while the caller does something else."""
+    if settings.USE_ASYNC_TASKS:
+        for look in (_queue, _dlq, _schedules):
+            look.begin()
+
+
+def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
+    """Return what AWS said, waiting at most so long for all of it. Nothing at all where tasks run without a queue."""
+    if not settings.USE_ASYNC_TASKS:
+        return AwsSeen(Seen(), Seen(), Seen(), Seen())
+    begin_to_look()
+    until = monotonic() + wait_seconds
+    queue, dead_letters = _queue.see(until - monotonic()), _dlq.see(until - monotonic())
+    reasons: Seen[DeadLetterLook] = Seen()
+    if dead_letters.value is not None and dead_letters.value.total:
+        _reasons.begin(dead_letters.value.total)
+        reasons = _reasons.see(until - monotonic())
+    return AwsSeen(queue, dead_letters, reasons, _schedules.see(until - monotonic()))
+
+
+def forget_aws() -> None:
+    """Know nothing of AWS any more."""
+    for look in (_queue, _dlq, _reasons, _schedules):
+        look.forget()
+
+
+def standings() -> dict[str, Standing]:
+    """Return how many tasks are recorded, sent and running, each with its oldest."""
+    oldest = Min(Coalesce("started_at", "sent_at", "enqueued_at"))
+    counted = TaskRecord.objects.filter(status__in=_UNENDED).order_by().values("status")
+    found = {
+        row["status"]: Standing(row["status"], row["count"], row["oldest"])
+        for row in counted.annotate(count=Count("*"), oldest=oldest)
+    }
+    return {status.value: found.get(status.value, Standing(status.value, 0, None)) for status in _UNENDED}
+
+
+def day_begins(now: datetime) -> datetime:
+    """Return when the day that is shown begins: with the full hour 23 before this one."""
+    return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+
+
+def hour_counts(now: datetime) -> list[HourCount]:
+    """Return what became of the tasks recorded in the last 24 hours, this one included, by hour and workflow.
+
+    PostgreSQL cuts by ``date_bin``, in a third of the time that TruncHour takes with its zone.
+    """
+    begins = day_begins(now)
+    hour: Func = TruncHour("enqueued_at", tzinfo=now.tzinfo)
+    if connection.vendor == "postgresql":
+        width, at = Value(timedelta(hours=1)), F("enqueued_at")
+        hour = Func(width, at, Value(begins), function="date_bin", output_field=DateTimeField())
+    recorded = TaskRecord.objects.filter(enqueued_at__gte=begins).order_by().annotate(hour=hour)
+    rows = recorded.values("hour", "workflow", "status").annotate(count=Count("*"))
+    return [HourCount(row["hour"].astimezone(now.tzinfo), row["workflow"], row["status"], row["count"]) for row in rows]
+
+
+def redrivable_groups(now: datetime) -> list[RedrivableGroup]:
+    """Return the failures that wait for a person, those first that can soonest be redriven no more."""
+    attempts = TaskRecord.objects.exclude(attempt_of="")
+    later = attempts.filter(attempt_of=OuterRef("attempt_of"), enqueued_at__gt=OuterRef("enqueued_at"))
+    failed = TaskRecord.objects.filter(is_redrivable(now), status__in=_NEEDING_HELP).exclude(
+        pk__in=attempts.values("attempt_of")
+    )
+    groups = failed.filter(~Exists(later)).order_by().values("workflow", "error")
+    counted = groups.annotate(count=Count("*"), first=Min("finished_at"))
+    return [_group(row) for row in counted.order_by("first", "workflow", "error")]
+
+
+def slowest_steps(limit: int = SLOWEST_STEPS) -> list[StepStatistics]:
+    """Return the states that do work and take longest by their p95; those that wait or only contain others aside."""
+    works = [
+        step
+        for step in step_statistics(samples=SAMPLES_OF_WORKFLOW)
+        if step.kind == "Task" and not step.waits and step.p95_seconds is not None
+    ]
+    return sorted(works, key=lambda step: step.p95_seconds or 0.0, reverse=True)[:limit]
+
+
+def open_alert() -> Alert | None:
+    """Return the alert that is open, if one is."""
+    return Alert.objects.filter(closed_at__isnull=True).first()
+
+
+def by_status(counts: Sequence[HourCount], key: str) -> dict[Any, dict[str, int]]:
+    """Add counts up by status for each value of a field: ``hour`` or ``workflow``."""
+    added: dict[Any, dict[str, int]] = {}
+    for each in counts:
+        of_key = added.setdefault(getattr(each, key), {})
+        of_key[each.status] = of_key.get(each.status, 0) + each.count
+    return added
+
+
+def _group(row: Mapping[str, Any]) -> RedrivableGroup:
+    until = row["first"] + timedelta(days=REDRIVABLE_DAYS)
+    return RedrivableGroup(row["workflow"], row["error"], row["count"], row["first"], until)

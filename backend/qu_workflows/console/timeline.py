@@ -1,0 +1,114 @@
+"""The geometry of a timeline: one bar for each visit of a state, a segment for each try, on one scale.
+
+Pure: a row of the table draws its bar by these numbers, in units of ``WIDTH`` for the whole execution.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from qu_workflows.console.words import duration
+from qu_workflows.executions.histories import History, StateVisit
+from qu_workflows.executions.tries import Try
+
+WIDTH = 1000.0
+THINNEST = 4.0  # a step of a millisecond in an execution of a day is seen still
+_TICKS = 4
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A try of a visit. ``status`` is as ``{% status %}`` has it; ``retried`` says that another try came after it."""
+
+    x: float
+    width: float
+    status: str
+    retried: bool
+
+    @property
+    def end(self) -> float:
+        """Where it ends."""
+        return round(self.x + self.width, 1)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One visit: where it begins and for how long it goes on, its tries, and all that in words."""
+
+    x: float
+    width: float
+    status: str
+    segments: tuple[Segment, ...]
+    words: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark of the scale: where it is, and what it says."""
+
+    x: float
+    seconds: float
+    anchor: str  # start, middle or end, as SVG has it
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From when until when the timeline goes."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long that is; never 0."""
+        return max((self.end - self.start).total_seconds(), 0.001)
+
+    def at(self, moment: datetime) -> float:
+        """Return where a moment is, inside the timeline."""
+        share = (moment - self.start).total_seconds() / self.seconds
+        return round(min(max(share, 0.0), 1.0) * WIDTH, 1)
+
+    def stretch(self, begun: datetime, ended: datetime | None) -> tuple[float, float]:
+        """Return where a time begins and how wide it is, wide enough to be seen."""
+        x, end = self.at(begun), self.at(ended or self.end)
+        width = max(end - x, THINNEST)
+        return round(min(x, WIDTH - width), 1), round(width, 1)
+
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        """The marks of the scale."""
+        return tuple(
+            Tick(
+                round(WIDTH * number / _TICKS, 1),
+                self.seconds * number / _TICKS,
+                {0: "start", _TICKS: "end"}.get(number, "middle"),
+            )
+            for number in range(_TICKS + 1)
+        )
+
+
+def scale_of(history: History, now: datetime) -> Scale:
+    """Return the scale of an execution: from its first event to its last, or until now while it runs."""
+    if not history.events:
+        return Scale(now, now)
+    return Scale(history.events[0].at, now if history.status == "RUNNING" else history.events[-1].at)
+
+
+def bar_of(visit: StateVisit, tries: Sequence[Try], scale: Scale) -> Bar:
+    """Return the bar of a visit."""
+    x, width = scale.stretch(visit.entered_at, visit.ended_at)
+    segments = tuple(
+        Segment(*scale.stretch(one.begun_at, one.ended_at), one.outcome.name, retried=one.number < len(tries))
+        for one in tries
+    )
+    return Bar(x, width, visit.outcome.name, segments, _words(visit, tries, scale))
+
+
+def _words(visit: StateVisit, tries: Sequence[Try], scale: Scale) -> str:
+    began = _("begins after %(after)s") % {"after": duration((visit.entered_at - scale.start).total_seconds())}
+    took = _("takes %(duration)s") % {"duration": duration(visit.seconds(scale.end))}
+    counted = ngettext("%(count)d try", "%(count)d tries", len(tries)) % {"count": len(tries)}
+    return ", ".join([began, took, *([counted] if len(tries) > 1 else [])])

@@ -1,0 +1,64 @@
+"""The audit table: who did what, when, to what, and how it went."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.access import page
+from qu_workflows.console.masking import mask
+from qu_workflows.console.pages import Page
+from qu_workflows.executions.queries import read_moment
+from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.records.audit_list import AuditFilter, AuditPage, AuditRow, list_audit
+from qu_workflows.records.models import AuditAction, AuditOutcome
+
+
+@dataclass(frozen=True)
+class AuditList:
+    """Entries of the audit table, masked. ``problem`` is what is wrong with the filter, "" if nothing is."""
+
+    entries: tuple[AuditRow, ...]
+    next_page: str
+    problem: str
+
+
+@page
+def audit(request: HttpRequest) -> Page:
+    """Show who did what."""
+    problem, found = "", AuditPage((), "")
+    try:
+        found = list_audit(_filter(request.GET), page=request.GET.get("page", ""))
+    except OperationRefused as refused:
+        problem = str(refused)
+    data = AuditList(tuple(map(_masked, found.rows)), found.next_page, problem)
+    context = {
+        "given": request.GET,
+        "actions": AuditAction.choices,
+        "outcomes": AuditOutcome.choices,
+        "has_filter": any(value for key, value in request.GET.items() if key != "page"),
+    }
+    status = 400 if problem else 200
+    return Page(template="console/audit.html", title=_("Audit"), data=data, context=context, status=status)
+
+
+def _filter(query: QueryDict) -> AuditFilter:
+    return AuditFilter(
+        actor=query.get("actor", "").strip(),
+        action=query.get("action", ""),
+        outcome=query.get("outcome", ""),
+        target=query.get("target", "").strip(),
+        batch=query.get("batch", "").strip(),
+        since=_moment(query, "since"),
+        until=_moment(query, "until"),
+    )
+
+
+def _moment(query: QueryDict, name: str) -> datetime | None:
+    given = query.get(name, "").strip()
+    return read_moment(given, name) if given else None
+
+
+def _masked(row: AuditRow) -> AuditRow:
+    return replace(row, message=str(mask(row.message)), details=mask(row.details))

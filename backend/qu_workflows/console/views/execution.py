@@ -1,0 +1,241 @@
+"""One task and its execution: its page, its downloads, and what can be done with it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect as redirect_to
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.access import Right, action, actor_of, holds, page
+from qu_workflows.console.errors import problem
+from qu_workflows.console.execution_page import Asked, ExecutionShown, acts_mark_of, mark_of, shown
+from qu_workflows.console.execution_states import states_shown
+from qu_workflows.console.graph import GraphNotDrawn, draw, svg_of
+from qu_workflows.console.masking import mask
+from qu_workflows.console.pages import Page, is_htmx, to_json
+from qu_workflows.executions.operations import (
+    Deeds,
+    OperationRefused,
+    plan_redrives_of,
+    plan_restarts_of,
+    plan_stops,
+    redrive_all,
+    restart_all,
+    stop_all,
+)
+from qu_workflows.executions.page_cache import Look, forget, look_at
+from qu_workflows.executions.queries import attempts_of, find_record
+from qu_workflows.executions.redriving import was_redriven_by
+from qu_workflows.executions.samples import keep_sample
+from qu_workflows.executions.step_logs import StepLog, function_of, step_log
+from qu_workflows.executions.stopping import MAX_REASON_LENGTH
+from qu_workflows.records.models import TaskRecord
+
+# A page asks every 3 seconds for its first minutes; whoever leaves it open has time.
+_POLLS = ((60, 3), (120, 10))
+_SLOWEST_SECONDS = 30
+
+
+@page
+def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
+    """Show a task: how it stands, its graph, one of its states in full, and its table, events or input and output."""
+    record, asked, now = _record(task_id), Asked.of(request.GET), timezone.now()
+    look = look_at(record)
+    mark = mark_of(record, look, now)
+    if is_htmx(request) and request.GET.get("seen") == mark:
+        return _nothing_new(request, look)
+    data = shown(record, look, asked, now)
+    if look.history is not None and not look.unanswered and not data.is_live:
+        keep_sample(record, look.history)
+    if asked.logs:
+        data = replace(data, log=_log(record, data))
+    return Page(
+        template="console/execution.html",
+        part="console/parts/execution_update.html",
+        title=f"{record.task} {record.pk}",
+        data=data,
+        context={
+            "address": reverse("console:tasks-execution", args=[record.pk]),
+            "asked": asked,
+            "graph": _graph(look, data, asked, record),
+            "has_log": bool(_function(data)),
+            "may_redrive": holds(request, Right.REDRIVE),
+            "may_stop": holds(request, Right.STOP),
+            "max_reason": MAX_REASON_LENGTH,
+            "acts_mark": acts_mark_of(record, look),
+            "acts_seen": request.GET.get("acts", ""),
+            "poll_query": _poll_query(request, asked, mark, acts_mark_of(record, look)),
+            "poll_seconds": _poll_seconds(_polls(request)),
+        },
+    )
+
+
+@page
+def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: ARG001  a view's signature
+    """Give the graph as a file of its own, with its styles inside."""
+    record = _record(task_id)
+    look = look_at(record)
+    if look.definition is None:
+        raise Http404(_("There is no graph of this execution: its definition is not known."))
+    states = states_shown(look.history, timezone.now()) if look.history else None
+    try:
+        svg = svg_of(look.definition, states, standalone=True, title=f"{record.task} {record.pk}")
+    except GraphNotDrawn as not_drawn:
+        raise Http404(str(not_drawn)) from not_drawn
+    return HttpResponse(
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}',
+        content_type="image/svg+xml",
+        headers={
+            "Content-Disposition": f'attachment; filename="{_file_name(record)}.svg"',
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        },
+    )
+
+
+@page
+def history_json(request: HttpRequest, task_id: str) -> HttpResponseBase:
+    """Give the whole history as a file: events as Step Functions has them, masked, and the visits of states."""
+    record = _record(task_id)
+    look = look_at(record)
+    if look.history is None:
+        return problem(request, 404, _("No history"), look.unanswered)
+    content = mask(to_json(look.history)) | {"as_of": to_json(look.as_of), "unanswered": mask(look.unanswered)}
+    name = f'attachment; filename="{_file_name(record)}.json"'
+    return JsonResponse(content, headers={"Content-Disposition": name})
+
+
+@action(Right.REDRIVE)
+def redrive(request: HttpRequest, task_id: str) -> HttpResponseBase:
+    """Let the execution go on where it failed; with the token of the page, so that a second click does nothing."""
+    record = _record(task_id)
+    if was_redriven_by(request.POST.get("token", ""), record.pk):
+        messages.info(request, _("It was redriven already; a second click does nothing."))
+        return redirect_to("console:tasks-execution", record.pk)
+
+    def act() -> Deeds:
+        plan = plan_redrives_of([record.pk])
+        if plan.redrives[0].token != request.POST.get("token"):
+            raise OperationRefused(record.pk, _("it has changed since the page was made."), _("Look at it again."))
+        return redrive_all(plan, actor_of(request))
+
+    _tell(request, act, _("Redriven: it goes on where it failed."))
+    forget(record.execution_arn)
+    return redirect_to("console:tasks-execution", record.pk)
+
+
+@action(Right.STOP)
+def stop(request: HttpRequest, task_id: str) -> HttpResponseBase:
+    """End the execution as ABORTED; the reason becomes its cause."""
+    record, reason = _record(task_id), request.POST.get("reason", "").strip()
+    if not 0 < len(reason) <= MAX_REASON_LENGTH:
+        said = _("Nothing was stopped: say why, in 1 to %(most)s characters.") % {"most": MAX_REASON_LENGTH}
+        messages.error(request, said)
+    else:
+        _tell(request, lambda: stop_all(plan_stops([record.pk]), actor_of(request), reason), _("Stopped."))
+        forget(record.execution_arn)
+    return redirect_to("console:tasks-execution", record.pk)
+
+
+@action(Right.REDRIVE)
+def restart(request: HttpRequest, task_id: str) -> HttpResponseBase:
+    """Run the task again as a new execution, one that succeeded only if that was ticked; show the new one."""
+    record, even_succeeded = _record(task_id), bool(request.POST.get("even_succeeded"))
+
+    def act() -> Deeds:
+        plan = plan_restarts_of([record.pk], even_succeeded=even_succeeded)
+        return restart_all(plan, actor_of(request), even_succeeded=even_succeeded)
+
+    if _tell(request, act, _("Restarted: this is the new attempt.")):
+        return redirect_to("console:tasks-execution", attempts_of(record)[-1].pk)
+    return redirect_to("console:tasks-execution", record.pk)
+
+
+def _record(task_id: str) -> TaskRecord:
+    try:
+        return find_record(task_id)
+    except OperationRefused:
+        raise Http404(_("There is no task %(id)s.") % {"id": task_id}) from None
+
+
+def _tell(request: HttpRequest, act: Callable[[], Deeds], success: str) -> bool:
+    """Do something to one task, and say how it went. Return whether it was done."""
+    try:
+        deeds = act()
+    except OperationRefused as refused:
+        messages.error(request, mask(_("Nothing was done: %(why)s") % {"why": refused}))
+        return False
+    for failed in deeds.failed:
+        messages.error(request, mask(failed.said))
+    if deeds.done:
+        messages.success(request, success)
+    return bool(deeds.done)
+
+
+def _nothing_new(request: HttpRequest, look: Look) -> HttpResponse:
+    """Answer htmx that all stays as it is but for the time at which that was true."""
+    response = render(request, "console/parts/execution_as_of.html", {"as_of": look.as_of, "replaces": True})
+    response["HX-Reswap"] = "none"
+    return response
+
+
+def _graph(look: Look, data: ExecutionShown, asked: Asked, record: TaskRecord) -> str:
+    if look.definition is None:
+        return ""
+    address = reverse("console:tasks-execution", args=[record.pk])
+    kept = replace(asked, state="", iteration=None, visit=None).query
+    return draw(
+        look.definition,
+        states_shown(look.history, timezone.now()) if look.history else None,
+        selected=data.selected.name if data.selected else None,
+        href=lambda name: f"{address}?{urlencode(kept | {'state': name})}#state",
+        title=_("Graph of the execution"),
+    )
+
+
+def _function(data: ExecutionShown) -> str:
+    state = data.selected
+    return function_of(state.resource, _as_text(state.parameters)) if state else ""
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value)
+
+
+def _log(record: TaskRecord, data: ExecutionShown) -> StepLog | None:
+    """Return the log lines of the state that is shown, masked."""
+    function, state = _function(data), data.selected
+    if state is None or state.entered_at is None or not function:
+        return None
+    found = step_log(record.pk, function, state.entered_at, state.ended_at or timezone.now())
+    return replace(
+        found,
+        lines=tuple(
+            replace(line, message=mask(line.message), details=mask(dict(line.details))) for line in found.lines
+        ),
+    )
+
+
+def _polls(request: HttpRequest) -> int:
+    given = request.GET.get("poll", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+
+
+def _poll_seconds(polls: int) -> int:
+    return next((seconds for most, seconds in _POLLS if polls < most), _SLOWEST_SECONDS)
+
+
+def _poll_query(request: HttpRequest, asked: Asked, mark: str, acts_mark: str) -> str:
+    """Return the query by which the page asks whether there is anything new."""
+    given = request.GET.dict() | asked.query
+    return urlencode(given | {"seen": mark, "acts": acts_mark, "poll": str(_polls(request) + 1)})
+
+
+def _file_name(record: TaskRecord) -> str:
+    return f"{record.workflow}-{record.pk}"

@@ -1,0 +1,169 @@
+"""State machines: what becomes of their executions, the graph and how often each way was taken, the contract."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from qu_workflows.aws.console_urls import state_machine_url
+from qu_workflows.console.access import page
+from qu_workflows.console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
+from qu_workflows.console.graph.model import Level
+from qu_workflows.console.pages import Page
+from qu_workflows.executions.machines import Contract, Machine, contracts_of, find_machine, list_machines
+from qu_workflows.executions.samples import EdgeCounts, StepStatistics, edge_counts, step_statistics
+from qu_workflows.executions.state_machines import Deployed, deployed
+from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.tasks.steps import definition_of
+
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # a file's own stylesheet, and nothing else
+
+
+@dataclass(frozen=True)
+class Way:
+    """A transition of the definition as a row. ``condition`` is "" for one that needs none."""
+
+    source: str
+    target: str
+    kind: str
+    condition: str
+    taken: int
+
+
+@dataclass(frozen=True)
+class StateRow:
+    """A state as a row. ``anchor`` is where its node in the graph leads; ``figures`` are None without samples of it."""
+
+    name: str
+    kind: str
+    anchor: str
+    figures: StepStatistics | None
+
+
+@dataclass(frozen=True)
+class MachinePage:
+    """What the page of one state machine shows. ``samples`` are the executions by which ``ways`` were counted."""
+
+    machine: Machine
+    deployed: Deployed
+    definition: Mapping[str, Any] | None
+    definition_is_live: bool
+    contracts: list[Contract]
+    states: list[StateRow]
+    ways: list[Way]
+    samples: int
+    aws_console_url: str
+
+
+@page
+def machine_list(request: HttpRequest) -> Page:  # noqa: ARG001
+    """Every workflow, with what became of its executions."""
+    machines = list_machines(timezone.now())
+    return Page(template="console/machines.html", title=_("State machines"), data={"machines": machines})
+
+
+@page
+def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
+    """One workflow: graph, ways, states, contract, versions and aliases."""
+    found = _find(workflow)
+    at_aws, definition, is_live = _definition(found)
+    level, counted = _level(definition), edge_counts(workflow)
+    shown = MachinePage(
+        machine=found,
+        deployed=replace(at_aws, definition=None),  # it is in ``definition`` already
+        definition=definition,
+        definition_is_live=is_live,
+        contracts=contracts_of(workflow),
+        states=_state_rows(workflow, level),
+        ways=_ways(level, counted),
+        samples=counted.executions,
+        aws_console_url=state_machine_url(found.arn) if found.arn else "",
+    )
+    context = {
+        "graph": draw(
+            definition or {}, **_options(counted, shown.states, title=_("Graph of %(name)s") % {"name": workflow})
+        ),
+        "definition_text": json.dumps(definition, indent=2, ensure_ascii=False),
+    }
+    return Page(template="console/machine.html", title=workflow, data=shown, context=context)
+
+
+@page
+def definition_json(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
+    """The definition, as a file."""
+    _deployed, definition, _is_live = _definition(_find(workflow))
+    response = JsonResponse(definition or {}, json_dumps_params={"indent": 2})
+    return _as_file(response, f"{workflow}.asl.json")
+
+
+@page
+def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
+    """The graph, as a file of its own."""
+    _deployed, definition, _is_live = _definition(_find(workflow))
+    try:
+        svg = svg_of(definition or {}, **_options(edge_counts(workflow), title=workflow))
+    except GraphNotDrawn as not_drawn:
+        raise Http404(str(not_drawn)) from not_drawn
+    response = HttpResponse(svg, content_type="image/svg+xml")
+    response["Content-Security-Policy"] = SVG_POLICY
+    return _as_file(response, f"{workflow}.svg")
+
+
+def _find(workflow: str) -> Machine:
+    try:
+        return find_machine(workflow, timezone.now())
+    except OperationRefused as refused:
+        raise Http404(str(refused)) from refused
+
+
+def _definition(found: Machine) -> tuple[Deployed, Mapping[str, Any] | None, bool]:
+    """Return the definition that Step Functions has, or else the one of this project's files, and which it is."""
+    at_aws = deployed(found.arn) if found.arn else Deployed()
+    if at_aws.definition is not None:
+        return at_aws, at_aws.definition, True
+    try:
+        return at_aws, definition_of(found.workflow), False
+    except (OSError, ValueError):
+        return at_aws, None, False
+
+
+def _level(definition: Mapping[str, Any] | None) -> Level | None:
+    try:
+        return read_definition(definition)
+    except UnclearDefinition:
+        return None
+
+
+def _state_rows(workflow: str, level: Level | None) -> list[StateRow]:
+    figures = {each.state: each for each in step_statistics(workflow)}
+    states = [] if level is None else level.all_states()
+    return [
+        StateRow(state.name, state.kind, f"state-{number}", figures.get(state.name))
+        for number, state in enumerate(states)
+    ]
+
+
+def _ways(level: Level | None, counted: EdgeCounts) -> list[Way]:
+    transitions = [] if level is None else level.all_transitions()
+    ends = [(each, (each.source or "", each.target or "")) for each in transitions]
+    return [Way(*pair, each.way.value, "; ".join(each.details), counted.taken.get(pair, 0)) for each, pair in ends]
+
+
+def _options(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> Options:
+    """Return a graph's options, its ways counted: on the page, where each node leads to its row, else as a file."""
+    anchors = {row.name: f"#{row.anchor}" for row in rows}
+    return Options(
+        href=anchors.__getitem__ if rows else None,
+        edges=counted.taken if counted.executions else None,
+        standalone=not rows,
+        title=title,
+    )
+
+
+def _as_file(response: HttpResponse, name: str) -> HttpResponse:
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

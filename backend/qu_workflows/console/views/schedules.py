@@ -1,0 +1,79 @@
+"""The schedules: what runs when, what became of it, and to pause, resume or run one now."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.access import Right, action, actor_of, page
+from qu_workflows.console.pages import Page
+from qu_workflows.console.schedule_pages import ScheduleHistory, ScheduleView, runs_of_page, view_of
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.protocol.schedule import Schedule
+from qu_workflows.schedules import control as schedule_control
+from qu_workflows.schedules.listing import runs_of, schedule_standings
+
+RUNS = 50
+
+
+@page
+def schedule_list(request: HttpRequest) -> Page:  # noqa: ARG001  it shows all
+    """Show every schedule with its next runs and its last."""
+    data = {"schedules": _views(registered_project().schedules)}
+    return Page(template="console/schedules.html", title=_("Schedules"), data=data)
+
+
+@page
+def schedule(request: HttpRequest, name: str) -> Page:
+    """Show one schedule, how it is deployed, and its runs."""
+    try:
+        [view] = _views([schedule_control.find_schedule(name)])
+        found, skipped = runs_of(name, RUNS, request.GET.get("page", ""))
+    except OperationRefused as refused:
+        raise Http404(str(refused)) from refused
+    data = ScheduleHistory(view, runs_of_page(name, found, skipped, timezone.now()), found.next_page)
+    why = schedule_control.why_not_run_now(name)
+    return Page(template="console/schedule.html", title=name, data=data, context={"why_not_now": why or ""})
+
+
+@action(Right.SCHEDULE)
+def pause(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Have a schedule run no more."""
+    return _act(request, name, schedule_control.pause)
+
+
+@action(Right.SCHEDULE)
+def resume(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Have a paused schedule run again."""
+    return _act(request, name, schedule_control.resume)
+
+
+@action(Right.SCHEDULE)
+def run(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Run a schedule's task now, once."""
+    return _act(request, name, _run)
+
+
+def _views(schedules: tuple[Schedule, ...] | list[Schedule]) -> list[ScheduleView]:
+    deployed = schedule_control.deployed_schedules.states(schedules)
+    now = timezone.now()
+    return [view_of(one, deployed[one.schedule.name], now) for one in schedule_standings(schedules, now)]
+
+
+def _act(request: HttpRequest, name: str, act: Callable[[str, str], str]) -> HttpResponseBase:
+    try:
+        messages.success(request, act(name, actor_of(request)))
+    except OperationRefused as refused:
+        messages.error(request, str(refused))
+        if name not in registered_project().schedules_by_name:
+            return redirect("console:schedules")
+    return redirect("console:schedules-one", name)
+
+
+def _run(name: str, actor: str) -> str:
+    record = schedule_control.run_now(name, actor)
+    return _("%(name)s runs now as the task %(task_id)s.") % {"name": name, "task_id": record.pk}

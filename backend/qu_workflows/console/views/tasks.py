@@ -1,0 +1,127 @@
+"""The list of all tasks and executions, and acts on many of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from django.core.signing import BadSignature
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext as _
+
+from qu_workflows.console.access import Right, action, actor_of, page, refusal_of
+from qu_workflows.console.bulk_orders import RIGHTS, Order
+from qu_workflows.console.errors import problem
+from qu_workflows.console.masking import mask, masked_row
+from qu_workflows.console.pages import Page, is_htmx
+from qu_workflows.console.task_lists import acted_context, form_context, found_context, preview_context, title_of
+from qu_workflows.console.task_queries import read_query, said_of
+from qu_workflows.executions import bulk
+from qu_workflows.executions.bulk import BulkAct
+from qu_workflows.executions.search import search_tasks
+from qu_workflows.protocol.refusals import OperationRefused
+
+
+@page
+def task_list(request: HttpRequest) -> Page:
+    """Show a page of the tasks that fit what the address says."""
+    query = read_query(request.GET)
+    readings = query.readings()
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    try:
+        found = search_tasks(query.search(readings), before=before, after=after)
+    except OperationRefused as refused:
+        said = said_of(refused)
+        context = form_context(query) | {"problem": said}
+        return _list_page({"detail": said}, context, status=200 if is_htmx(request) else 400)
+    data = {
+        "tasks": [masked_row(row) for row in found.rows],
+        "count": found.count,
+        "is_more": found.is_more,
+        "newer": found.newer,
+        "older": found.older,
+        "read_as": readings.taken.query if readings.taken else "",
+    }
+    return _list_page(data, form_context(query) | found_context(request, query, readings, found))
+
+
+@page
+def preview(request: HttpRequest) -> Page | HttpResponseBase:
+    """Show what an act would do to the tasks that were ticked, or to all that fit the filter."""
+    try:
+        act = BulkAct(request.GET.get("act", ""))
+    except ValueError:
+        return problem(request, 400, _("Unknown act"), _("There is no such act."), _("Begin at the list of tasks."))
+    order = Order.asked(act, request.GET)
+    return refusal_of(request, RIGHTS[act]) or _preview(request, order, request.GET.get("which", "ticked"))
+
+
+@action(Right.REDRIVE)
+def redrive(request: HttpRequest) -> Page | HttpResponseBase:
+    """Redrive the next portion of what was previewed."""
+    return _act(request, BulkAct.REDRIVE)
+
+
+@action(Right.REDRIVE)
+def restart(request: HttpRequest) -> Page | HttpResponseBase:
+    """Restart the next portion of what was previewed."""
+    return _act(request, BulkAct.RESTART)
+
+
+@action(Right.STOP)
+def stop(request: HttpRequest) -> Page | HttpResponseBase:
+    """Stop the next portion of what was previewed."""
+    return _act(request, BulkAct.STOP)
+
+
+def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int = 200) -> Page:
+    return Page(
+        template="console/tasks.html",
+        part="console/parts/tasks_found.html",
+        title=_("Tasks"),
+        data=data,
+        context=context,
+        status=status,
+    )
+
+
+def _preview(request: HttpRequest, order: Order, which: str = "", refused: str = "") -> Page:
+    try:
+        seen = bulk.preview(order.choice(which))
+        seen = replace(
+            seen,
+            tasks=[replace(one, task=masked_row(one.task)) for one in seen.tasks],
+            left_out=[replace(one, problem=mask(one.problem)) for one in seen.left_out],
+        )
+    except OperationRefused as refusal:
+        seen, refused = None, said_of(refusal)
+    return Page(
+        template="console/tasks_preview.html",
+        title=title_of(BulkAct(order.act)),
+        data=seen,
+        context=preview_context(request, order, seen) | {"problem": refused},
+        status=400 if refused else 200,
+    )
+
+
+def _act(request: HttpRequest, act: BulkAct) -> Page | HttpResponseBase:
+    try:
+        order = Order.signed(request, act)
+    except BadSignature:
+        sentence = _("This form is too old, or is of somebody else. Nothing was done.")
+        return problem(request, 400, _("Form too old"), sentence, _("Begin at the list of tasks."))
+    reason = order.reason or request.POST.get("reason", "")
+    try:
+        portion = bulk.act_on_portion(
+            order.choice(), actor_of(request), reason=reason, after=order.after, batch=UUID(order.batch)
+        )
+    except OperationRefused as refused:
+        return _preview(request, order, refused=said_of(refused))
+    left = order.after_portion(portion, reason)
+    return Page(
+        template="console/tasks_acted.html",
+        part="console/parts/tasks_portion.html",
+        title=title_of(act),
+        data=portion,
+        context=acted_context(request, left, portion),
+    )

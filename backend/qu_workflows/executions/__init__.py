@@ -1,0 +1,1 @@
+"""Executions: list, show, redrive, restart, stop."""

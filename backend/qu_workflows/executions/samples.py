@@ -1,0 +1,232 @@
+"""What ended executions tell together: how long each state takes, how often it fails, which edges are taken.
+
+Histories come one call each from Step Functions, so a sample of the executions is kept, small: what the schedule
+``sample_histories`` reads under AWS's quota (see ``sampling``), and each ended one whose page is opened.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from qu_workflows.executions.histories import History, Outcome, StateVisit
+from qu_workflows.records.json_values import storable_json
+from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
+
+# The newest of a workflow, of which the figures are.
+SAMPLES_OF_FIGURES = 200
+KEPT_OF_WORKFLOW = 2_000
+# Of a state that an execution entered more often (iterations of a Map) so many visits stand for all.
+MAX_VISITS_OF_STATE = 20
+FAILURES = frozenset({Outcome.FAILED.name, Outcome.TIMED_OUT.name, Outcome.CAUGHT.name})
+_CALLBACK = ".waitForTaskToken"
+
+type Edge = tuple[str, str]
+
+
+class Visit(TypedDict):
+    """One visit of a state, as it is kept. ``seconds`` is None where a redrive lies within: that time is nobody's.
+
+    ``outcome`` is the name of an ``Outcome``; ``waits`` says that the state waited for a callback.
+    """
+
+    state: str
+    kind: str
+    seconds: float | None
+    tries: int
+    outcome: str
+    waits: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is kept of a history: visits of its states, and how often each edge was taken."""
+
+    visits: tuple[Visit, ...]
+    edges: Mapping[Edge, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStatistics:
+    """What the samples tell of a state. Times are in seconds, over all tries and the waits between them.
+
+    ``visits`` is of how many visits the figures are, in ``executions`` executions; visits that were aborted for
+    another's sake are left out. ``p50_seconds`` and ``p95_seconds`` are None where no visit tells its time.
+    ``tries`` is their mean, 0 for a state that is no task; ``failed_share`` (0 to 1) counts errors that were caught,
+    too.
+    """
+
+    workflow: str
+    state: str
+    kind: str
+    waits: bool
+    executions: int
+    visits: int
+    p50_seconds: float | None
+    p95_seconds: float | None
+    tries: float
+    failed_share: float
+
+
+@dataclass(frozen=True)
+class EdgeCounts:
+    """How often each edge ``(from, to)`` was taken in the newest ``executions`` samples, together."""
+
+    executions: int
+    taken: Mapping[Edge, int]
+
+
+def sample_of(history: History) -> Sample:
+    """Return what is kept of a history. Pure."""
+    redrives = [event.at for event in history.events if event.type == "ExecutionRedriven"]
+    waiting = _waiting(history)
+    by_state: dict[str, list[Visit]] = defaultdict(list)
+    for visit in history.visits:
+        by_state[visit.name].append(_kept(visit, redrives, waits=not waiting.isdisjoint(visit.event_ids)))
+    return Sample(tuple(one for visits in by_state.values() for one in _drawn(visits)), _edges(history))
+
+
+def keep_sample(record: TaskRecord, history: History) -> bool:
+    """Keep the sample of an ended execution; return whether it was new. Safe to repeat, and for several at once.
+
+    An execution that runs is left alone; one that was redriven since its sample was kept is kept anew.
+    """
+    if history.status == TaskStatus.RUNNING or not history.events:
+        return False
+    redrives = max(history.redrives, record.redrive_count)
+    if ExecutionSample.objects.filter(pk=record.pk, redrive_count__gte=redrives).exists():
+        return False
+    write_sample(record, sample_of(history), redrives, record.finished_at or history.events[-1].at)
+    return True
+
+
+def write_sample(record: TaskRecord, sample: Sample, redrive_count: int, finished_at: datetime) -> None:
+    """Write a sample in place of the one that there may be, by one statement."""
+    nested: dict[str, dict[str, int]] = defaultdict(dict)
+    for (source, target), count in sample.edges.items():
+        nested[source][target] = count
+    row = ExecutionSample(
+        record=record,
+        workflow=record.workflow,
+        finished_at=finished_at,
+        redrive_count=redrive_count,
+        visits=storable_json([dict(visit) for visit in sample.visits]),
+        edges=storable_json(dict(nested)),
+    )
+    fields = ["workflow", "finished_at", "redrive_count", "visits", "edges"]
+    ExecutionSample.objects.bulk_create([row], update_conflicts=True, unique_fields=["record"], update_fields=fields)
+
+
+def step_statistics(workflow: str = "", samples: int = SAMPLES_OF_FIGURES) -> list[StepStatistics]:
+    """Return what the newest samples of a workflow, or of each, tell of its states; by one query.
+
+    A workflow's states come in the order in which its samples, the newest first, entered them first.
+    """
+    found: dict[tuple[str, str], list[Visit]] = defaultdict(list)
+    executions: Counter[tuple[str, str]] = Counter()
+    for name, visits in _newest(workflow, samples).values_list("workflow", "visits"):
+        by_itself = [visit for visit in visits if visit["outcome"] != Outcome.ABORTED.name]
+        for visit in by_itself:
+            found[name, visit["state"]].append(visit)
+        executions.update({(name, visit["state"]) for visit in by_itself})
+    return [_statistics(*key, visits, executions[key]) for key, visits in found.items()]
+
+
+def edge_counts(workflow: str, samples: int = SAMPLES_OF_FIGURES) -> EdgeCounts:
+    """Return how often each edge was taken in the newest samples of a workflow; by one query."""
+    taken: Counter[Edge] = Counter()
+    executions = 0
+    for (edges,) in _newest(workflow, samples).values_list("edges"):
+        executions += 1
+        for source, targets in edges.items():
+            for target, count in targets.items():
+                taken[source, target] += count
+    return EdgeCounts(executions, dict(taken))
+
+
+def remove_old_samples(kept: int = KEPT_OF_WORKFLOW) -> int:
+    """Remove what is older than the newest ``kept`` samples of each workflow; return how many. Safe to repeat."""
+    removed = 0
+    for workflow in ExecutionSample.objects.order_by().values_list("workflow", flat=True).distinct():
+        samples = ExecutionSample.objects.filter(workflow=workflow)
+        too_many = samples.order_by("-finished_at", "-pk")[kept:].values("pk")
+        removed += samples.filter(pk__in=list(too_many.values_list("pk", flat=True))).delete()[0]
+    return removed
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which a share (0 to 1) of the values lies, read between neighbours; of at least one."""
+    ordered = sorted(values)
+    at = (len(ordered) - 1) * share
+    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
+    return low + (high - low) * (at - math.floor(at))
+
+
+def _newest(workflow: str, samples: int) -> Any:
+    """Return the newest samples of a workflow or of each, without those of which there was no history."""
+    kept = ExecutionSample.objects.exclude(visits=[])
+    if workflow:
+        return kept.filter(workflow=workflow).order_by("-finished_at", "-pk")[:samples]
+    number = Window(RowNumber(), partition_by="workflow", order_by=[F("finished_at").desc(), F("pk").desc()])
+    ranked = kept.annotate(number=number).filter(number__lte=samples)
+    return ranked.order_by("workflow", "-finished_at")
+
+
+def _statistics(workflow: str, state: str, visits: Sequence[Visit], executions: int) -> StepStatistics:
+    seconds = [visit["seconds"] for visit in visits if visit["seconds"] is not None]
+    return StepStatistics(
+        workflow=workflow,
+        state=state,
+        kind=visits[0]["kind"],
+        waits=any(visit["waits"] for visit in visits),
+        executions=executions,
+        visits=len(visits),
+        p50_seconds=percentile(seconds, 0.5) if seconds else None,
+        p95_seconds=percentile(seconds, 0.95) if seconds else None,
+        tries=sum(visit["tries"] for visit in visits) / len(visits),
+        failed_share=sum(visit["outcome"] in FAILURES for visit in visits) / len(visits),
+    )
+
+
+def _kept(visit: StateVisit, redrives: Iterable[datetime], *, waits: bool) -> Visit:
+    ended = visit.ended_at or visit.entered_at
+    is_redriven = any(visit.entered_at < at < ended for at in redrives)
+    return Visit(
+        state=visit.name,
+        kind=visit.kind,
+        seconds=None if is_redriven else round((ended - visit.entered_at).total_seconds(), 3),
+        tries=visit.tries,
+        outcome=visit.outcome.name,
+        waits=waits,
+    )
+
+
+def _drawn(visits: list[Visit]) -> list[Visit]:
+    """Return at most so many visits of a state: evenly over how they ended and how long they took."""
+    if len(visits) <= MAX_VISITS_OF_STATE:
+        return visits
+    ordered = sorted(visits, key=lambda visit: (visit["outcome"], visit["seconds"] or 0.0))
+    step = len(ordered) / MAX_VISITS_OF_STATE
+    return [ordered[int((number + 0.5) * step)] for number in range(MAX_VISITS_OF_STATE)]
+
+
+def _waiting(history: History) -> frozenset[int]:
+    """Return the ids of the events by which tasks began to wait for a callback."""
+    return frozenset(event.id for event in history.events if str(event.details.get("resource", "")).endswith(_CALLBACK))
+
+
+def _edges(history: History) -> dict[Edge, int]:
+    """Count the steps from one state's end to the next one's beginning, which names it as what came before."""
+    exited = {event.id: event.details.get("name", "") for event in history.events if event.type.endswith("StateExited")}
+    return dict(
+        Counter(
+            (exited[event.previous_id], event.details.get("name", ""))
+            for event in history.events
+            if event.type.endswith("StateEntered") and event.previous_id in exited
+        )
+    )

@@ -1,0 +1,180 @@
+"""One state as it was entered once, from its events: input, output, each of its tries, and its iterations.
+
+Pure functions over a history, beside ``qu_workflows.executions.histories``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from qu_workflows.executions.histories import Event, History, Outcome, StateVisit
+
+# Of a task in its three spellings, and of a container's children.
+_BEGUN = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
+_STARTED = re.compile(r"(Task|LambdaFunction|Activity)Started")
+_FAILED = re.compile(r"(?:Task|LambdaFunction|Activity|MapRun|MapState|ParallelState)\w*?(Failed|TimedOut|Aborted)")
+_DONE = re.compile(r"(?:Task|LambdaFunction|Activity|MapState|ParallelState)Succeeded")
+_ITERATION = re.compile(r"MapIteration(Started|Succeeded|Failed|Aborted)")
+_WORST_FIRST = (
+    Outcome.FAILED,
+    Outcome.TIMED_OUT,
+    Outcome.RUNNING,
+    Outcome.WAITING,
+    Outcome.ABORTED,
+    Outcome.CAUGHT,
+    Outcome.SUCCEEDED,
+)
+
+
+@dataclass(frozen=True)
+class Try:
+    """One call of a task, or one run of a container's children. ``ended_at`` is None while it runs."""
+
+    number: int
+    begun_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: Outcome
+    error: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class VisitDetails:
+    """What the events tell of a visit. Inputs and outputs are JSON as text, None where the history has none.
+
+    ``resource`` is the function or service that it called; ``parameters`` what it gave it, as text.
+    ``links`` are the executions and Map Runs that it began, by their ARNs.
+    """
+
+    input: str | None
+    output: str | None
+    resource: str
+    parameters: str | None
+    tries: tuple[Try, ...]
+    links: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+def details_of(history: History, visit: StateVisit) -> VisitDetails:
+    """Return what the events tell of a visit of this history."""
+    events = _events_of(history, visit)
+    last_call = next((event.details for event in reversed(events) if _BEGUN.fullmatch(event.type)), {})
+    return VisitDetails(
+        input=_first(events, "StateEntered", "input"),
+        output=_first(events, "StateExited", "output"),
+        resource=_resource(last_call),
+        parameters=last_call.get("parameters", last_call.get("input")),
+        tries=tries_of(history, visit),
+        links=_links(events),
+        events=events,
+    )
+
+
+def tries_of(history: History, visit: StateVisit) -> tuple[Try, ...]:
+    """Return the tries of a visit, in their order."""
+    tries: list[Try] = []
+    for event in _events_of(history, visit):
+        if _BEGUN.fullmatch(event.type):
+            tries.append(Try(len(tries) + 1, event.at, None, None, Outcome.RUNNING, "", ""))
+        elif tries and tries[-1].ended_at is None:
+            tries[-1] = _after(tries[-1], event)
+    if tries and tries[-1].ended_at is None and visit.ended_at is not None:
+        last = tries[-1]
+        tries[-1] = Try(last.number, last.begun_at, last.started_at, visit.ended_at, visit.outcome, "", "")
+    return tuple(tries)
+
+
+def iterations_of(history: History, visit: StateVisit) -> dict[int, Outcome]:
+    """Return how each iteration of a Map's visit stands, by its index; empty for another state."""
+    if visit.kind != "Map":
+        return {}
+    found: dict[int, Outcome] = {}
+    for event in _events_of(history, visit):
+        if match := _ITERATION.fullmatch(event.type):
+            said = match[1]
+            found[event.details.get("index", 0)] = Outcome.RUNNING if said == "Started" else Outcome(said.lower())
+    _correct(found, inside(history, visit), ended=visit.ended_at is not None)
+    return dict(sorted(found.items()))
+
+
+def inside(history: History, visit: StateVisit) -> list[StateVisit]:
+    """Return the visits right inside a container's visit; of a container that was entered again, those of all times."""
+    depth = len(visit.place)
+    return [
+        one
+        for one in history.visits
+        if len(one.place) == depth + 1 and one.place[-1][0] == visit.name and one.place[:-1] == visit.place
+    ]
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
+    """Return the outcome that matters most of some, None of none."""
+    given = set(outcomes)
+    return next((one for one in _WORST_FIRST if one in given), None)
+
+
+def count_by_outcome(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
+    """Return how many there are of each outcome, what matters most first."""
+    counted = Counter(outcomes)
+    return {outcome: counted[outcome] for outcome in _WORST_FIRST if counted[outcome]}
+
+
+def _events_of(history: History, visit: StateVisit) -> tuple[Event, ...]:
+    # Ids count from 1 without gaps; a history that was cut is looked through.
+    events = history.events
+    if events and events[0].id == 1 and events[-1].id == len(events):
+        return tuple(events[number - 1] for number in visit.event_ids)
+    wanted = set(visit.event_ids)
+    return tuple(event for event in events if event.id in wanted)
+
+
+def _first(events: Sequence[Event], suffix: str, key: str) -> str | None:
+    found = next((event.details.get(key) for event in events if event.type.endswith(suffix)), None)
+    return None if found is None else str(found)
+
+
+def _after(last: Try, event: Event) -> Try:
+    started, ended, outcome, error, cause = last.started_at, last.ended_at, last.outcome, "", ""
+    if _STARTED.fullmatch(event.type):
+        started = event.at
+    elif _DONE.fullmatch(event.type):
+        ended, outcome = event.at, Outcome.SUCCEEDED
+    elif match := _FAILED.fullmatch(event.type):
+        ended = event.at
+        outcome = {"Failed": Outcome.FAILED, "TimedOut": Outcome.TIMED_OUT}.get(match[1], Outcome.ABORTED)
+        error, cause = str(event.details.get("error", "")), str(event.details.get("cause", ""))
+        if outcome == Outcome.TIMED_OUT and not error:
+            error = "States.Timeout"
+    return Try(last.number, last.begun_at, started, ended, outcome, error, cause)
+
+
+def _resource(call: Mapping[str, Any]) -> str:
+    """Return what a call was of: the function's name or ARN, or the service and its action."""
+    resource, kind = str(call.get("resource", "")), str(call.get("resourceType", ""))
+    return f"{kind}:{resource}" if kind and not resource.startswith("arn:") else resource
+
+
+def _links(events: Sequence[Event]) -> tuple[str, ...]:
+    """Return the ARNs of what the visit began: nested executions, Map Runs."""
+    found: list[str] = []
+    for event in events:
+        text = f"{event.details.get('mapRunArn', '')} {event.details.get('output', '')}"
+        found += re.findall(r"arn:aws[\w-]*:states:[\w-]+:\d{12}:(?:execution|mapRun):[\w:/.-]+", text)
+    return tuple(dict.fromkeys(found))
+
+
+def _correct(found: dict[int, Outcome], children: Sequence[StateVisit], *, ended: bool) -> None:
+    """Let what the states inside show go before what the last event of an iteration said: a redrive repeats none."""
+    by_index: dict[int, list[StateVisit]] = {}
+    for child in children:
+        by_index.setdefault(child.place[-1][1], []).append(child)
+    for index, visits in by_index.items():
+        live = [one.outcome for one in visits if one.outcome in (Outcome.RUNNING, Outcome.WAITING)]
+        if live:
+            found[index] = Outcome.WAITING if Outcome.WAITING in live else Outcome.RUNNING
+        elif found.get(index) in (None, Outcome.RUNNING) and ended:
+            found[index] = worst(one.outcome for one in visits[-1:]) or Outcome.ABORTED

@@ -1,0 +1,169 @@
+"""Tasks and executions as lines of text for a terminal, and as JSON."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from qu_workflows.executions.histories import Event, History, StateVisit
+from qu_workflows.executions.inspection import Inspection
+from qu_workflows.executions.queries import TaskRow
+
+_HEADS = ("ID", "TASK", "STATUS", "ERROR", "REPORT", "STARTED", "DURATION", "REDRIVABLE")
+_MAX_ERROR, _MAX_DETAIL = 40, 200
+
+
+def as_json(value: Any) -> Any:
+    """Return a value of the services as JSON has it: dataclasses as objects, times as ISO 8601 in UTC."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return value
+
+
+def row_as_json(row: TaskRow, now: datetime) -> dict[str, Any]:
+    """Return a row as JSON, with its duration and the days for which it may still be redriven."""
+    days = row.days_left(now)
+    return {
+        **as_json(row),
+        "duration_seconds": row.seconds(now),
+        "redrivable_days_left": None if days is None else max(0.0, round(days, 2)),
+    }
+
+
+def table(rows: Sequence[TaskRow], now: datetime) -> list[str]:
+    """Return rows as a table with a head."""
+    return _aligned([_HEADS, *(_cells(row, now) for row in rows)])
+
+
+def inspected(found: Inspection) -> list[str]:
+    """Return a task as it was found: what is known, where it is, and what can be done."""
+    facts = _facts(found)
+    lines = [f"{name + ':':<14}{printable(fact)}" for name, fact in facts.items() if fact]
+    if len(found.attempts) > 1:
+        lines += ["Attempts:", *(f"  {line}" for line in table(found.attempts, found.looked_at))]
+    if found.history and found.history.waiting:
+        lines += ["Where it is:", *(f"  {_standing(visit, found.looked_at)}" for visit in found.history.waiting)]
+    return [*lines, "What to do:", *(f"  {sentence}" for sentence in found.advice)]
+
+
+def states(history: History, now: datetime) -> list[str]:
+    """Return a history as a table of the states that were entered."""
+    head = ("STATE", "ENTERED", "SECONDS", "TRIES", "ENDED")
+    return _aligned([head, *(_visit_cells(visit, now) for visit in history.visits)])
+
+
+def events(history: History) -> list[str]:
+    """Return every event of a history on a line of its own, with its details."""
+    return [_event_line(event) for event in history.events]
+
+
+def printable(text: str) -> str:
+    """Return a text that can not leave its line or steer a terminal: an error's cause is anybody's."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in the unit that fits it."""
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return str(timedelta(seconds=round(seconds)))
+
+
+def time_left(days: float | None) -> str:
+    """Return for how much longer an execution may be redriven."""
+    if days is None:
+        return "-"
+    if days <= 0:
+        return "no more"
+    return f"{math.floor(days)} days" if days >= 2 else f"{max(1, math.floor(days * 24))} h"
+
+
+def _facts(found: Inspection) -> dict[str, str]:
+    task, description, now = found.task, found.description, found.looked_at
+    facts = {
+        "Task": f"{task.task} {task.id}",
+        "Workflow": task.workflow,
+        "Status": task.status,
+        "Report": str(task.report_id or ""),
+        "Schedule": task.schedule,
+        "Enqueued": _at(task.enqueued_at),
+        "Started": _at(task.started_at),
+        "Finished": _at(task.finished_at),
+        "Duration": duration(task.seconds(now)) if task.started_at else "",
+        "Error": f"{task.error}: {found.cause[:_MAX_DETAIL]}" if task.error else "",
+        "Sending": found.last_send_error,
+        "Execution": found.execution_arn,
+        "Redrivable": time_left(task.days_left(now)) if task.redrivable_until else "",
+    }
+    if found.unanswered:
+        facts["AWS"] = found.unanswered
+    if description:
+        facts |= {
+            "AWS": description.status,
+            "Version": description.version_arn,
+            "Redrives": str(description.redrive_count),
+            "Redrive": " ".join(filter(None, (description.redrive_status, description.redrive_status_reason))),
+        }
+    if found.history:
+        facts["Events"] = f"{len(found.history.events):,} of 25,000"
+    return facts
+
+
+def _standing(visit: StateVisit, now: datetime) -> str:
+    since = visit.waiting_since or visit.entered_at
+    limits = [
+        f"{word} {duration(seconds)}"
+        for word, seconds in (("timeout", visit.timeout_seconds), ("heartbeat", visit.heartbeat_seconds))
+        if seconds is not None
+    ]
+    limit = f" ({', '.join(limits)})" if limits else ""
+    for_long = duration((now - since).total_seconds())
+    return f"{visit.label}: {visit.outcome.value} since {_at(since)}, {for_long}{limit}"
+
+
+def _cells(row: TaskRow, now: datetime) -> tuple[str, ...]:
+    return (
+        row.id,
+        row.task,
+        row.status,
+        row.error[:_MAX_ERROR] or "-",
+        str(row.report_id or "-"),
+        _at(row.started_at) or "-",
+        duration(row.seconds(now)),
+        time_left(row.days_left(now)),
+    )
+
+
+def _visit_cells(visit: StateVisit, now: datetime) -> tuple[str, ...]:
+    ended = visit.outcome.value
+    if visit.error and visit.ended_at:
+        ended += f" {visit.error}" if ended != "succeeded" else f", after {visit.error}"
+    if visit.redrives:
+        ended += f" (redriven {visit.redrives}x)"
+    depth = "  " * len(visit.place)
+    return depth + visit.label, _at(visit.entered_at), f"{visit.seconds(now):.3f}", str(visit.tries or "-"), ended
+
+
+def _event_line(event: Event) -> str:
+    details = ", ".join(f"{name}={printable(str(value))[:_MAX_DETAIL]}" for name, value in event.details.items())
+    at = event.at.astimezone(UTC)
+    return f"{event.id:>6} {at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} {event.type} {details}".rstrip()
+
+
+def _at(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}" if moment else ""
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    clean = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*clean, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in clean]

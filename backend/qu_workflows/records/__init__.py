@@ -1,0 +1,1 @@
+"""The tables: task records, the audit log, alerts and samples of executions."""

@@ -1,0 +1,80 @@
+"""Task records and alerts in the admin: to be read, never written."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.records.models import Alert, AuditEntry, TaskRecord
+from qu_workflows.records.typed_admin import ModelAdmin
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that say what happened: nobody adds, changes or deletes one here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        """Return False."""
+        return False
+
+
+class TaskFilter(admin.SimpleListFilter):
+    """Choose a task by name, without asking the table which names it holds."""
+
+    title = _("task")
+    parameter_name = "task"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
+        """Return the names in the catalog."""
+        return [(name, name) for name in registered_project().catalog]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:  # noqa: ARG002  Django's signature
+        """Return the records of the chosen task."""
+        return queryset.filter(task=self.value()) if self.value() else queryset
+
+
+@admin.register(TaskRecord)
+class TaskRecordAdmin(ReadOnlyAdmin):
+    """Tasks by status, name and time; found by id, report or error."""
+
+    list_display = ["id", "task", "status", "report_id", "enqueued_at", "started_at", "finished_at", "error"]
+    list_filter = ["status", TaskFilter, "ran_inline", "enqueued_at"]
+    search_fields = ["id__exact", "execution_arn__endswith", "error__iexact", "report_id__exact"]
+    date_hierarchy = None  # it counts every row; the filter on the time does not
+    show_full_result_count = False
+    list_per_page = 50
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """What operations were told of, and whether it is over."""
+
+    list_display = ["opened_at", "closed_at", "told_at", "kinds"]
+    list_filter = [("closed_at", admin.EmptyFieldListFilter)]
+    fields = ["opened_at", "told_at", "closed_at", "kinds", "findings"]
+
+    @admin.display(description=_("stuck"))
+    def kinds(self, alert: Alert) -> str:
+        """Say how many of each kind are stuck now, or were when the alert was closed."""
+        return ", ".join(f"{kind} ({finding['count']})" for kind, finding in alert.findings.items())
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who redrove, stopped, restarted or purged what; found by target or by the batch of one call."""
+
+    list_display = ["at", "actor", "action", "target", "outcome", "message"]
+    list_filter = ["action", "outcome", "at"]
+    search_fields = ["target__exact", "actor__istartswith", "batch__exact"]
+    show_full_result_count = False
+    list_per_page = 50

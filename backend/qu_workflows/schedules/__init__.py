@@ -1,0 +1,1 @@
+"""Schedules: expressions, checks, next runs, pause, resume, run now."""

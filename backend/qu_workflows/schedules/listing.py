@@ -1,0 +1,99 @@
+"""How the declared schedules stand: when each runs next, and what its last run became."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from qu_workflows.executions.queries import Page, TaskFilter, list_tasks
+from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.protocol.schedule import Schedule
+from qu_workflows.protocol.task_ids import scheduled_run_of
+from qu_workflows.records.models import TaskRecord
+from qu_workflows.schedules.expressions import next_runs
+from qu_workflows.schedules.problems import problems_of
+from qu_workflows.tasks.registry import registered_tasks
+from qu_workflows.tasks.scheduled_runs import SKIPPED
+
+NEXT_RUNS = 3
+LAST_RUNS = 3
+
+
+@dataclass(frozen=True)
+class ScheduleStanding:
+    """One schedule. ``next_runs`` are in UTC, none while it has ``problems``; ``last_runs`` are recorded, newest first.
+
+    A paused schedule has next runs too: those it will make once it is resumed.
+    """
+
+    schedule: Schedule
+    problems: Sequence[str]
+    next_runs: Sequence[datetime]
+    last_runs: Sequence[TaskRecord]
+
+    @property
+    def last_run(self) -> TaskRecord | None:
+        """The latest run that was recorded, be it by its time or by a person's wish."""
+        return self.last_runs[0] if self.last_runs else None
+
+    @property
+    def skipped(self) -> str | None:
+        """Why the last run was skipped, if it was."""
+        return reason_skipped(self.last_run.result) if self.last_run else None
+
+
+def reason_skipped(result: Any) -> str | None:
+    """Return why a run was skipped by what its record has as result, None for one that was not."""
+    reason = result.get(SKIPPED) if isinstance(result, dict) else None
+    return reason if isinstance(reason, str) else None
+
+
+def schedule_standings(
+    schedules: Sequence[Schedule] | None = None, now: datetime | None = None
+) -> list[ScheduleStanding]:
+    """Return the state of each schedule. A rate counts from its last run; before the first, from now.
+
+    Raises what ``registered_tasks`` raises.
+    """
+    tasks = scheduled_tasks()
+    chosen = registered_project().schedules if schedules is None else schedules
+    return [_standing(schedule, tasks, now or timezone.now()) for schedule in chosen]
+
+
+def scheduled_tasks() -> Mapping[str, CatalogEntry]:
+    """Return the tasks that a schedule may name, as this code has them."""
+    return {name: task.entry for name, task in registered_tasks().items()}
+
+
+def runs_of(name: str, limit: int, page: str = "") -> tuple[Page, Mapping[str, str]]:
+    """Return a schedule's runs, the newest first, and by the id of each that was skipped why it was.
+
+    ``page`` is the ``next_page`` of the one before. Raises OperationRefused for one that is none.
+    """
+    found = list_tasks(TaskFilter(schedule=name), limit, page)
+    results = TaskRecord.objects.filter(pk__in=[row.id for row in found.rows]).values_list("pk", f"result__{SKIPPED}")
+    return found, {task_id: reason for task_id, reason in results if isinstance(reason, str)}
+
+
+def _standing(schedule: Schedule, tasks: Mapping[str, CatalogEntry], now: datetime) -> ScheduleStanding:
+    problems = problems_of(schedule, tasks)
+    runs = TaskRecord.objects.filter(schedule=schedule.name).order_by("-enqueued_at", "-id")
+    last_runs = list(runs[:LAST_RUNS])
+    since = None if problems else _last_time(schedule, last_runs)
+    coming = [] if problems else next_runs(schedule.expression, schedule.time_zone, now, NEXT_RUNS, since=since)
+    return ScheduleStanding(schedule, problems, coming, last_runs)
+
+
+def _last_time(schedule: Schedule, last_runs: Sequence[TaskRecord]) -> datetime | None:
+    """Return the latest time that is known for which the schedule itself sent a run; a person's runs have none."""
+    ids = [record.pk for record in last_runs]
+    scheduled = [run.scheduled_at for run in map(scheduled_run_of, ids) if run]
+    if scheduled or len(ids) < LAST_RUNS:
+        return max(scheduled, default=None)
+    own = TaskRecord.objects.filter(schedule=schedule.name, pk__startswith=f"{schedule.name}-")
+    latest = own.order_by("-enqueued_at", "-id").values_list("pk", flat=True).first()
+    run = scheduled_run_of(latest) if latest else None
+    return run.scheduled_at if run else None

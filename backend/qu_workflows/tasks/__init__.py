@@ -1,0 +1,1 @@
+"""Tasks: enqueue, record, send, run, and record the result."""

@@ -1,0 +1,115 @@
+"""What the task backend needs of the settings and of the catalog, each problem with what to set."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info
+from django.core.exceptions import ImproperlyConfigured
+from django.tasks.exceptions import InvalidTask
+
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.tasks.outbox import OUTBOX, SYNC
+from qu_workflows.tasks.registry import registered_tasks
+from qu_workflows.tasks.without_queue import INLINE, THREAD
+
+
+def check_settings() -> Iterator[CheckMessage]:
+    """Yield what is missing or contradictory in the settings of the queue."""
+    if settings.TASK_FALLBACK not in (OUTBOX, SYNC):
+        yield Error(
+            f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",
+            hint=f"Set TASK_FALLBACK={OUTBOX} (stays recorded, sent later) or {SYNC} (run here and now).",
+            id="executions.E002",
+        )
+    if settings.IN_PROCESS_WORKFLOWS not in (THREAD, INLINE):
+        yield Error(
+            f"IN_PROCESS_WORKFLOWS is {settings.IN_PROCESS_WORKFLOWS!r}.",
+            hint=f"Set IN_PROCESS_WORKFLOWS={THREAD} (beside the request) or {INLINE} (before the call returns).",
+            id="executions.E012",
+        )
+    if not settings.USE_ASYNC_TASKS:
+        return
+    if not settings.AWS_SQS_QUEUE_URL:
+        yield Error(
+            "USE_ASYNC_TASKS is on, but there is no AWS_SQS_QUEUE_URL.",
+            hint="Set AWS_SQS_QUEUE_URL to the queue's URL, or USE_ASYNC_TASKS=False.",
+            id="executions.E001",
+        )
+    for name in ("AWS_SQS_QUEUE_URL", "AWS_SQS_DLQ_URL"):
+        yield from _check_queue_url(name, getattr(settings, name))
+    yield from _check_queues_together()
+    yield from _check_optional()
+
+
+def check_catalog() -> Iterator[CheckMessage]:
+    """Yield the tasks that the dispatcher does not know as this code has them."""
+    try:
+        registered = registered_tasks()
+    except (ImproperlyConfigured, InvalidTask) as error:
+        yield Error(str(error), hint="Give each task its own name and named parameters.", id="executions.E006")
+        return
+    known = registered_project().catalog
+    for name, task in registered.items():
+        if name not in known:
+            yield Error(f"Task {name} is not in the catalog.", hint="Run make states.", id="executions.E007")
+        elif known[name] != task.entry:
+            yield Error(
+                f"Task {name} has other parameters in the catalog.", hint="Run make states.", id="executions.E008"
+            )
+    for name in known.keys() - registered.keys():
+        yield Error(
+            f"The catalog's task {name} is in no tasks module of an installed app.",
+            hint="Add its function, or run make states.",
+            id="executions.E009",
+        )
+
+
+def _check_queue_url(name: str, url: str) -> Iterator[CheckMessage]:
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.count("/") < 2:
+        yield Error(
+            f"{name} is {url!r}, not the URL of a queue.",
+            hint=f"Set {name}=https://sqs.<region>.amazonaws.com/<account>/<name>.",
+            id="executions.E003",
+        )
+    elif ".amazonaws.com" in f"{parts.hostname}." and settings.AWS_SQS_REGION not in parts.hostname.split("."):
+        yield Error(
+            f"{name} is in another region than AWS_SQS_REGION, which is {settings.AWS_SQS_REGION}: {url}",
+            hint="Set AWS_SQS_REGION to the region in the URL.",
+            id="executions.E004",
+        )
+
+
+def _check_queues_together() -> Iterator[CheckMessage]:
+    queue, dlq = settings.AWS_SQS_QUEUE_URL, settings.AWS_SQS_DLQ_URL
+    if queue and queue == dlq:
+        yield Error(
+            "AWS_SQS_DLQ_URL is AWS_SQS_QUEUE_URL.",
+            hint="Set AWS_SQS_DLQ_URL to the URL of the dead-letter queue.",
+            id="executions.E005",
+        )
+    elif queue and dlq and queue.endswith(".fifo") != dlq.endswith(".fifo"):
+        yield Error(
+            "One of AWS_SQS_QUEUE_URL and AWS_SQS_DLQ_URL is a FIFO queue, the other is not.",
+            hint="Make the dead-letter queue of the queue's type.",
+            id="executions.E010",
+        )
+
+
+def _check_optional() -> Iterator[CheckMessage]:
+    role = settings.AWS_SCHEDULER_ROLE_ARN
+    if role and not role.startswith("arn:"):
+        yield Error(
+            f"AWS_SCHEDULER_ROLE_ARN is {role!r}, not an ARN.",
+            hint="Set AWS_SCHEDULER_ROLE_ARN=arn:aws:iam::<account>:role/<name>.",
+            id="executions.E011",
+        )
+    if not role:
+        yield Info(
+            "There is no AWS_SCHEDULER_ROLE_ARN: a task for later than SQS can hold waits here until it is nearly due.",
+            hint="Set AWS_SCHEDULER_ROLE_ARN, or have the schedule send_outbox (or manage.py resend_tasks) run often.",
+            id="executions.I001",
+        )

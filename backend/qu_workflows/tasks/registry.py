@@ -1,0 +1,135 @@
+"""Which Django tasks there are: those in the ``tasks`` modules of the installed apps, by name.
+
+A message names a task and this mapping finds it: nothing is ever imported by a name from a message.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, get_origin, get_type_hints
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.tasks.exceptions import InvalidTask
+from django.utils.module_loading import autodiscover_modules
+
+from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
+from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.tasks.queue_task import AnyTask, QueueTask, name_of
+
+TASKS_MODULE = "tasks"
+_TYPE_WORDS: Mapping[Any, str] = {
+    bool: "boolean",
+    dict: "object",
+    float: "number",
+    int: "integer",
+    list: "array",
+    str: "string",
+}
+
+
+@dataclass(frozen=True)
+class RegisteredTask:
+    """A Django task and its entry in the catalog, as the function's signature has it."""
+
+    task: AnyTask
+    entry: CatalogEntry
+
+    @property
+    def name(self) -> str:
+        """The name in messages, records and the catalog."""
+        return self.entry.task
+
+    @property
+    def runs_in_one_step(self) -> bool:
+        """Whether the function itself is the work, and not a workflow of its own."""
+        return self.entry.workflow == RUN_TASK
+
+
+@cache
+def registered_tasks() -> Mapping[str, RegisteredTask]:
+    """Return every Django task by name. Read once per process, when all apps are loaded.
+
+    Raises ImproperlyConfigured when two functions have one name.
+    """
+    found: dict[str, RegisteredTask] = {}
+    for task in _tasks_of_apps():
+        name = name_of(task)
+        other = found.get(name)
+        if other is not None and other.task.func is not task.func:
+            raise ImproperlyConfigured(
+                f"{task.module_path} and {other.task.module_path} are both registered as {name!r}. Rename one."
+            )
+        found[name] = RegisteredTask(task, entry_of(name, task.func, takes_context=task.takes_context))
+    return dict(sorted(found.items()))
+
+
+def find_entry(name: str) -> CatalogEntry | None:
+    """Return the catalog's entry of a name, by the functions' signatures or else by the catalog's file."""
+    registered = registered_tasks().get(name)
+    return registered.entry if registered else registered_project().catalog.get(name)
+
+
+def registration_of(task: AnyTask) -> RegisteredTask:
+    """Return a task's place in the registry. Raises InvalidTask for one that no other process could find."""
+    registered = registered_tasks().get(name_of(task))
+    if registered is None or registered.task.func is not task.func:
+        raise InvalidTask(
+            f"{task.module_path} is not registered. Define it in, or import it into, "
+            f"the {TASKS_MODULE} module of an installed app."
+        )
+    return registered
+
+
+def entry_of(name: str, func: Callable[..., Any], *, takes_context: bool) -> CatalogEntry:
+    """Return the catalog's entry of a function. Raises InvalidTask when the catalog can not describe it."""
+    parameters = parameters_of(func, takes_context=takes_context)
+    for entry in registered_project().workflow_tasks:
+        if entry.task == name:
+            if list(parameters) != entry.parameter_names:
+                raise InvalidTask(
+                    f"{name} takes {', '.join(parameters)}, but the contract of {entry.workflow} has "
+                    f"{', '.join(entry.parameter_names)}. Give the function the contract's parameters, in its order."
+                )
+            return entry
+    return CatalogEntry(name, RUN_TASK, parameters=parameters)
+
+
+def parameters_of(func: Callable[..., Any], *, takes_context: bool = False) -> dict[str, Parameter]:
+    """Return a function's parameters in the words of ``django_tasks.json``, the task context left out.
+
+    Raises InvalidTask for parameters that have no name: a payload gives arguments by name.
+    """
+    parameters = list(inspect.signature(func).parameters.values())
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise InvalidTask(
+                f"{func.__module__}.{func.__qualname__}: {parameter} has no name in a payload. Name its parameters."
+            )
+    return {
+        parameter.name: Parameter(_type_word(func, parameter.annotation), parameter.default is parameter.empty)
+        for parameter in parameters[1 if takes_context else 0 :]
+    }
+
+
+def _type_word(func: Callable[..., Any], annotation: Any) -> str:
+    if isinstance(annotation, str):
+        holder = SimpleNamespace(__annotations__={"it": annotation})
+        try:
+            annotation = get_type_hints(holder, inspect.unwrap(func).__globals__)["it"]
+        except (AttributeError, NameError, SyntaxError, TypeError):  # a name imported for the type checker alone
+            return "any"
+    return _TYPE_WORDS.get(get_origin(annotation) or annotation, "any")
+
+
+def _tasks_of_apps() -> Iterator[AnyTask]:
+    autodiscover_modules(TASKS_MODULE)
+    for app in apps.get_app_configs():
+        module = sys.modules.get(f"{app.name}.{TASKS_MODULE}")
+        for value in vars(module).values() if module else ():
+            if isinstance(value, QueueTask):
+                yield value

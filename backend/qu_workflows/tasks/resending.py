@@ -1,0 +1,125 @@
+"""Sends what never left: recorded, but neither sent nor run."""
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from itertools import takewhile
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
+from qu_workflows.tasks.outbox import send_recorded
+from qu_workflows.tasks.requests import MAX_DELAY_SECONDS
+
+# Rows locked, and messages in the air, at a time.
+CHUNK_SIZE = 100
+OLDER_THAN_SECONDS = 60  # younger ones may be on their way at this very moment
+# One run of the send_outbox schedule: it ends before the next one begins.
+OUTBOX_SECONDS = 40
+OUTBOX_LIMIT = 10_000
+
+
+@dataclass
+class Resending:
+    """How many records were sent and how many were not, with what was said about the first of those."""
+
+    sent: int = 0
+    failed: int = 0
+    first_error: str = ""
+
+
+def resendable(older_than_seconds: float) -> QuerySet[TaskRecord]:
+    """Return the records that should have left by now, the oldest first.
+
+    One whose time has not come is left out, unless SQS can hold it until then or there is a role to
+    schedule it with.
+    """
+    now = timezone.now()
+    ready = TaskRecord.objects.filter(
+        status=TaskStatus.READY, enqueued_at__lte=now - timedelta(seconds=older_than_seconds)
+    )
+    if not settings.AWS_SCHEDULER_ROLE_ARN:
+        ready = ready.filter(_due(now))
+    return ready.order_by("enqueued_at", "id")
+
+
+def send_outbox() -> dict[str, Any]:
+    """Send what never left, as much as one run of the schedule has time for: ``{"sent", "failed", "first_error"}``.
+
+    What could not be sent raises nothing: it stays recorded for the next run, and ``watch_stuck`` tells of it once
+    it is too old. Without a queue the tasks are run here, where the process can. Several runs may do so at once.
+    """
+    deadline = time.monotonic() + OUTBOX_SECONDS
+    if settings.USE_ASYNC_TASKS:
+        return asdict(resend(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))
+    return asdict(_run_here(deadline))
+
+
+def resend(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
+    """Send those records and say how it went. Several may do so at once: a record is sent by one of them.
+
+    Stops at the first chunk of which nothing could be sent because the rest would fare no better: AWS was not
+    reached, say. Records that are refused for what they are do not keep back those after them. Begins no chunk
+    after ``deadline`` (of ``time.monotonic``).
+    """
+    done = Resending()
+    after: tuple[datetime, str] | None = None
+    while (limit is None or done.sent + done.failed < limit) and time.monotonic() < deadline:
+        size = CHUNK_SIZE if limit is None else min(CHUNK_SIZE, limit - done.sent - done.failed)
+        with transaction.atomic():
+            chunk = list(_locked(_after(resendable(older_than_seconds), after)[:size]))
+            if not chunk:
+                return done
+            outcome = send_recorded(chunk)
+        after = (chunk[-1].enqueued_at, chunk[-1].pk)
+        done.sent += len(outcome.sent)
+        done.failed += len(outcome.failed)
+        if outcome.failed:
+            done.first_error = done.first_error or outcome.failed[0][1]
+            if outcome.is_broken_off and not outcome.sent:
+                return done
+    return done
+
+
+def _run_here(deadline: float) -> Resending:
+    """Run what nobody has taken on, and workflows that died with their process.
+
+    ``sent`` counts those that did well, or wait for somebody's answer in a thread of their own. The packages of the
+    functions carry no engine, so there the tasks stay recorded.
+    """
+    done = Resending()
+    if not settings.IN_PROCESS_RUNNER:
+        return done
+    runner = import_module(settings.IN_PROCESS_RUNNER)
+    runner.take_up_abandoned()
+    due = runner.waiting_tasks(OLDER_THAN_SECONDS)[:OUTBOX_LIMIT]
+    for record in runner.run_each(takewhile(lambda _: time.monotonic() < deadline, due)):
+        if isinstance(record, TaskRecord) and record.status in UNSUCCESSFUL:
+            done.failed += 1
+            done.first_error = done.first_error or f"{record.error}: {record.cause}"
+        else:
+            done.sent += 1
+    return done
+
+
+def _due(now: datetime) -> Q:
+    # A FIFO queue holds nothing back, so there a task waits here until it is due.
+    reach = now if settings.AWS_SQS_QUEUE_URL.endswith(".fifo") else now + timedelta(seconds=MAX_DELAY_SECONDS)
+    return Q(run_after__isnull=True) | Q(run_after__lte=reach)
+
+
+def _after(records: QuerySet[TaskRecord], key: tuple[datetime, str] | None) -> QuerySet[TaskRecord]:
+    if key is None:
+        return records
+    return records.filter(Q(enqueued_at__gt=key[0]) | Q(enqueued_at=key[0], id__gt=key[1]))
+
+
+def _locked(records: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
+    if connection.features.has_select_for_update_skip_locked:
+        return records.select_for_update(skip_locked=True)
+    return records

@@ -1,0 +1,181 @@
+"""Runs a task's function in this process and records each attempt: inline, or as a step of run_task.
+
+A record has one row and many who would run it. Inline, whoever turns READY into RUNNING runs it, once.
+As a step, an attempt starts unless the function has returned before, or runs inline at this moment.
+"""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from traceback import format_exception
+from typing import Any
+
+from django.db import connection, transaction
+from django.tasks import TaskContext
+from django.tasks.signals import task_finished, task_started
+from django.utils import timezone
+
+from qu_workflows.protocol.errors import TaskStillRunning
+from qu_workflows.protocol.message import fit_payload
+from qu_workflows.records.json_values import checked_json, storable_text
+from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
+from qu_workflows.tasks.registry import RegisteredTask
+from qu_workflows.tasks.results import result_of
+from qu_workflows.tasks.scheduled_runs import SKIPPED, origin_of, reason_to_skip
+
+# An inline run that is silent for longer died with its process: no request and no function lives so long.
+INLINE_RUN_SECONDS = 900
+MAX_TRACEBACK_CHARACTERS = 20_000
+MAX_ERRORS_KEPT = 10
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How an attempt ended: by the function's return value, or by its exception."""
+
+    value: Any = None
+    exception: Exception | None = None
+
+
+def run_inline(record: TaskRecord, registered: RegisteredTask) -> Attempt | None:
+    """Run a recorded task here and now, unless another process runs it or has run it: then None.
+
+    The function's exception is recorded and returned, not raised. In a transaction the function runs
+    in a savepoint, so that what a failing one wrote goes and the record of its failure stays.
+    """
+    now = timezone.now()
+    claim: dict[str, Any] = {
+        "status": TaskStatus.RUNNING,
+        "ran_inline": True,
+        "started_at": now,
+        "last_attempted_at": now,
+        "worker_ids": [*record.worker_ids, this_worker()],
+    }
+    if not TaskRecord.objects.filter(pk=record.pk, status=TaskStatus.READY).update(**claim):
+        return None
+    _set(record, claim)
+    attempt = _call(record, registered)
+    ended = _ended(record, attempt) | {"finished_at": timezone.now()}
+    if attempt.exception is None:
+        ended["status"] = TaskStatus.SUCCEEDED
+    else:
+        ended |= {
+            "status": TaskStatus.FAILED,
+            "error": type(attempt.exception).__name__[:256],
+            "cause": storable_text(str(attempt.exception), MAX_TRACEBACK_CHARACTERS),
+        }
+    _save(record, ended)
+    _tell_finished(record, registered)
+    return attempt
+
+
+def run_attempt(
+    task_id: str, registered: RegisteredTask, payload: dict[str, Any], worker_id: str, payload_key: str = ""
+) -> Any:
+    """Run a task as one attempt of its execution and return the function's return value as JSON.
+
+    Safe to repeat: once the function has returned, here or inline, its value is returned again without
+    running it. The function's exception goes through, recorded. The status is left to the execution's
+    events, except that a waiting record is RUNNING now. Raises TaskStillRunning while it runs inline.
+    A schedule's run that is to be skipped answers ``{"skipped": why}``; the function is not run.
+    """
+    skipped = reason_to_skip(task_id)
+    if skipped is not None:
+        logger.info("task %s is skipped: %s", task_id, skipped)
+        return {SKIPPED: skipped}
+    record, has_returned = _begin_attempt(task_id, registered, payload, worker_id, payload_key)
+    if has_returned:
+        logger.info("task %s returned before: its stored value is the answer", task_id)
+        return record.result
+    attempt = _call(record, registered, payload)
+    _save(record, _ended(record, attempt))
+    _tell_finished(record, registered)
+    if attempt.exception is not None:
+        raise attempt.exception
+    return attempt.value
+
+
+def this_worker() -> str:
+    """Return the id of this process among those that run tasks."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _begin_attempt(
+    task_id: str, registered: RegisteredTask, payload: dict[str, Any], worker_id: str, payload_key: str
+) -> tuple[TaskRecord, bool]:
+    now = timezone.now()
+    unrecorded = {
+        "task": registered.name,
+        "workflow": registered.entry.workflow,
+        "payload": payload,
+        "payload_key": payload_key,
+        "status": TaskStatus.SENT,
+        "enqueued_at": now,
+        **origin_of(task_id),
+    }
+    with transaction.atomic():
+        record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=task_id, defaults=unrecorded)
+        if record.returned_at is not None:
+            return record, True
+        if record.ran_inline and record.status == TaskStatus.RUNNING:
+            _refuse_while_inline(record)
+        changes: dict[str, Any] = {"last_attempted_at": now, "worker_ids": [*record.worker_ids, worker_id]}
+        if record.started_at is None:
+            changes["started_at"] = now
+        if record.status in WAITING:
+            changes["status"] = TaskStatus.RUNNING
+        _save(record, changes)
+    return record, False
+
+
+def _refuse_while_inline(record: TaskRecord) -> None:
+    since = record.last_attempted_at or record.enqueued_at
+    if timezone.now() - since < timedelta(seconds=INLINE_RUN_SECONDS):
+        raise TaskStillRunning(
+            record.pk, f"{record.worker_ids[-1]} runs it since {since.isoformat()}.", "Wait for its end."
+        )
+
+
+def _call(record: TaskRecord, registered: RegisteredTask, payload: dict[str, Any] | None = None) -> Attempt:
+    result = result_of(record, registered.task)
+    task_started.send(sender=type(registered.task.get_backend()), task_result=result)
+    context = (TaskContext(task_result=result),) if registered.task.takes_context else ()
+    try:
+        arguments = fit_payload(registered.entry, record.payload if payload is None else payload)
+        if connection.in_atomic_block:
+            with transaction.atomic():
+                returned = registered.task.call(*context, **arguments)
+        else:
+            returned = registered.task.call(*context, **arguments)
+        return Attempt(value=checked_json(returned)[0])
+    except Exception as exception:  # noqa: BLE001  whatever the function raises is recorded, and the caller decides
+        return Attempt(exception=exception)
+
+
+def _ended(record: TaskRecord, attempt: Attempt) -> dict[str, Any]:
+    if attempt.exception is None:
+        return {"result": attempt.value, "returned_at": timezone.now()}
+    kind = type(attempt.exception)
+    error = {
+        "exception_class_path": f"{kind.__module__}.{kind.__qualname__}",
+        "traceback": storable_text("".join(format_exception(attempt.exception)), MAX_TRACEBACK_CHARACTERS),
+    }
+    return {"errors": [*record.errors, error][-MAX_ERRORS_KEPT:]}
+
+
+def _save(record: TaskRecord, changes: dict[str, Any]) -> None:
+    _set(record, changes)
+    TaskRecord.objects.filter(pk=record.pk).update(**changes)
+
+
+def _set(record: TaskRecord, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(record, name, value)
+
+
+def _tell_finished(record: TaskRecord, registered: RegisteredTask) -> None:
+    task_finished.send(sender=type(registered.task.get_backend()), task_result=result_of(record, registered.task))

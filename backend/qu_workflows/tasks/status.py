@@ -1,0 +1,156 @@
+"""What an execution became, from the status-change events of Step Functions.
+
+Events come late, twice and out of order, and a redrive takes a failed execution back to RUNNING. So a
+record only ever moves up in ``(redrive count, rank of status)``: whatever the order, the end is the same.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from django.db import transaction
+from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field
+
+from qu_workflows.protocol.catalog import RUN_TASK
+from qu_workflows.protocol.contract import TaskId
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.records.json_values import storable_json, storable_text
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.scheduled_runs import origin_of
+
+# Equal redrive counts have one final status on AWS; a task that was also run inline may have two.
+_RANKS: Mapping[str, int] = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            TaskStatus.READY,
+            TaskStatus.SENT,
+            TaskStatus.RUNNING,
+            TaskStatus.ABORTED,
+            TaskStatus.TIMED_OUT,
+            TaskStatus.FAILED,
+            TaskStatus.SUCCEEDED,
+        )
+    )
+}
+
+
+class ForeignExecution(Exception):
+    """The event is of a state machine that is none of ours."""
+
+    def __init__(self, state_machine_arn: str) -> None:
+        super().__init__(state_machine_arn)
+        self.state_machine_arn = state_machine_arn
+
+    def __str__(self) -> str:
+        return (
+            f"{self.state_machine_arn} runs none of {', '.join(registered_project().workflows)}. "
+            "Narrow the rule's stateMachineArn to this project's."
+        )
+
+
+class ExecutionStatusChange(BaseModel):
+    """The ``detail`` of a status-change event; times are milliseconds since 1970. Other keys are ignored."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: TaskId
+    status: Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+    execution_arn: Annotated[str, Field(alias="executionArn", max_length=300)]
+    state_machine_arn: Annotated[str, Field(alias="stateMachineArn")]
+    state_machine_version_arn: Annotated[str | None, Field(alias="stateMachineVersionArn", max_length=300)] = None
+    started_ms: Annotated[int | None, Field(alias="startDate")] = None
+    stopped_ms: Annotated[int | None, Field(alias="stopDate")] = None
+    redrive_count: Annotated[int | None, Field(alias="redriveCount", ge=0)] = None
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+    @property
+    def workflow(self) -> str:
+        """The workflow of ``<prefix>-<workflow>``. Raises ForeignExecution."""
+        machine = self.state_machine_arn.split(":stateMachine:")[-1].split(":")[0]
+        for workflow in registered_project().workflows:
+            if machine == workflow or machine.endswith(f"-{workflow}"):
+                return workflow
+        raise ForeignExecution(self.state_machine_arn)
+
+
+def apply_status_change(detail: Mapping[str, Any]) -> TaskRecord:
+    """Record one status change and return the record, made first for an execution that has none.
+
+    Safe to repeat, in any order. Raises pydantic's ValidationError for a detail that is no status
+    change, ForeignExecution for one of another's state machine.
+    """
+    change = ExecutionStatusChange.model_validate(detail)
+    unrecorded = _unrecorded(change)
+    with transaction.atomic():
+        record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=change.name, defaults=unrecorded)
+        told, known = (change.redrive_count or 0, change.status), (record.redrive_count, record.status)
+        if _position(*told) > _position(*known):
+            _apply(change, record)
+            record.save()
+        elif told == known and not record.execution_arn:  # the function's attempt was quicker than this event
+            _apply_names(change, record)
+            record.save(update_fields=["execution_arn", "state_machine_version_arn"])
+    return record
+
+
+def _position(redrive_count: int, status: str) -> tuple[int, int]:
+    return redrive_count, _RANKS[status]
+
+
+def _apply(change: ExecutionStatusChange, record: TaskRecord) -> None:
+    record.status = change.status
+    record.redrive_count = change.redrive_count or 0
+    _apply_names(change, record)
+    record.started_at = _moment(change.started_ms) or record.started_at or timezone.now()
+    is_final = change.status != TaskStatus.RUNNING
+    record.finished_at = (_moment(change.stopped_ms) or timezone.now()) if is_final else None
+    record.error = storable_text(change.error or "")[:256]
+    record.cause = storable_text(change.cause or "")
+    if record.returned_at is None:  # else the function's own value is there, whole
+        record.result = _json_of(change.output)
+
+
+def _apply_names(change: ExecutionStatusChange, record: TaskRecord) -> None:
+    record.execution_arn = change.execution_arn
+    record.state_machine_version_arn = change.state_machine_version_arn or record.state_machine_version_arn
+
+
+def _unrecorded(change: ExecutionStatusChange) -> dict[str, Any]:
+    """Return the record of an execution that Django did not ask for: a person's, or an earlier producer's."""
+    workflow, given = change.workflow, _json_of(change.input)
+    given = given if isinstance(given, dict) else {}
+    task = next(
+        (entry.task for entry in registered_project().workflow_tasks if entry.workflow == workflow), given.get("task")
+    )
+    payload = given.get("payload") if workflow == RUN_TASK else given
+    report_id = given.get("report_id")
+    return {
+        "task": str(task or workflow)[:255],
+        "workflow": workflow,
+        "payload": payload if isinstance(payload, dict) else {},
+        "payload_key": str(given.get("payload_key") or "")[:120],
+        "report_id": report_id if isinstance(report_id, int) and 0 < report_id < 2**63 else None,
+        "status": TaskStatus.SENT,
+        "enqueued_at": _moment(change.started_ms) or timezone.now(),
+        **origin_of(change.name),
+    }
+
+
+def _json_of(text: str | None) -> Any:
+    """Return what an input or output holds; AWS leaves one out that is over 248 KiB."""
+    try:
+        return None if text is None else storable_json(json.loads(text))
+    except ValueError:
+        return None
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,511 @@
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import boto3
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import load_command_class
+from django.test import Client
+from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from common.emails import notification_email
+from common.tasks import watch_stuck
+from qu_workflows.alerts.alert_mails import CALM_SECONDS
+from qu_workflows.alerts.findings import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Example, Finding, Kind
+from qu_workflows.alerts.watch import OPERATIONS_GROUP, next_step, watch
+from qu_workflows.aws import clients as aws
+from qu_workflows.records.models import Alert, AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
+from tests.backend.people import make_report, make_user
+from tests.backend.qu_workflows.conftest import Queue
+from tests.backend.qu_workflows.tasks.test_running import side_by_side
+from workflows.contracts.notification_email import NotificationEmailInput
+from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)  # long past: the mails themselves, enqueued today, are never stuck
+HOUR, DAY = 3600, 86_400
+LATER = NOW + timedelta(seconds=CALM_SECONDS)
+MAIL_TASK = "send_notification_email"
+
+
+@pytest.fixture
+def operator() -> User:
+    user = make_user("operator")
+    user.groups.add(Group.objects.create(name=OPERATIONS_GROUP))
+    return user
+
+
+@pytest.fixture(autouse=True)
+def _limits(settings: Settings) -> None:
+    settings.STUCK_UNSENT_SECONDS, settings.STUCK_UNSTARTED_SECONDS = 300, 900
+    settings.STUCK_RUNNING_SECONDS, settings.STUCK_REMIND_SECONDS = 5 * HOUR, DAY
+
+
+@pytest.fixture
+def dead_letters(queue: Queue, settings: Settings) -> Queue:
+    assert queue
+    settings.AWS_SQS_DLQ_URL = boto3.client("sqs", "us-east-2").create_queue(QueueName="tasks-dlq")["QueueUrl"]
+    return Queue(settings.AWS_SQS_DLQ_URL)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def record(status: str, seconds_ago: float, **fields: Any) -> TaskRecord:
+    moment = ago(seconds_ago)
+    times = {
+        TaskStatus.READY: {},
+        TaskStatus.SENT: {"sent_at": moment},
+        TaskStatus.RUNNING: {"sent_at": moment, "started_at": moment},
+    }.get(TaskStatus(status), {"finished_at": moment})
+    given = {"task": "sample_sum", "workflow": "run_task", "status": status, "enqueued_at": moment} | times | fields
+    return TaskRecord.objects.create(**given)
+
+
+def escalation(report_id: int, status: str = TaskStatus.FAILED, seconds_ago: float = HOUR) -> TaskRecord:
+    names = {"task": "escalate_incident", "workflow": "incident_escalation"}
+    return record(status, seconds_ago, report_id=report_id, **names)
+
+
+def found(**seen: Any) -> dict[str, int]:
+    return {kind: finding["count"] for kind, finding in watch(NOW, **seen)["findings"].items()}
+
+
+def mails() -> list[dict[str, Any]]:
+    """The mails that were enqueued, the oldest first."""
+    return list(TaskRecord.objects.filter(task=MAIL_TASK).order_by("pk").values_list("payload", flat=True))
+
+
+def headings() -> list[str]:
+    return [mail["context"]["event"] for mail in mails()]
+
+
+# ---- What is found ----
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize(
+    ("status", "fields", "kind", "limit"),
+    [
+        ("READY", {}, "unsent", 300),
+        ("READY", {"run_after": ago(300)}, "unsent", HOUR),
+        ("SENT", {}, "unstarted", 900),
+        ("SENT", {"run_after": ago(900)}, "unstarted", HOUR),
+        ("SENT", {"sent_at": ago(900)}, "unstarted", HOUR),
+        ("RUNNING", {}, "running", 5 * HOUR),
+        ("RUNNING", {"workflow": "guard_report"}, "running", 5 * HOUR),
+        ("RUNNING", {"workflow": "of_old"}, "running", 5 * HOUR),
+        (
+            "RUNNING",
+            {"workflow": "incident_escalation"},
+            "running",
+            MACHINE_TIMEOUT_SECONDS["incident_escalation"] + EVENT_DELAY_SECONDS,
+        ),
+    ],
+)
+def test_a_record_is_stuck_once_it_is_older_than_its_limit(
+    status: str, fields: dict[str, Any], kind: str, limit: int
+) -> None:
+    made = record(status, limit, **fields)
+    assert found() == {}
+
+    for name in ("enqueued_at", "sent_at", "started_at", "run_after"):
+        if moment := getattr(made, name):
+            setattr(made, name, moment - timedelta(seconds=1))
+    made.save()
+
+    assert found() == {kind: 1}
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_delayed_task_is_stuck_only_after_its_delay() -> None:
+    record("READY", 1100, delay_seconds=600)
+    assert found() == {}
+    record("READY", 1300, delay_seconds=600)
+    assert found() == {"unsent": 1}
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_limit_longer_than_the_machines_own_holds_for_it_too(settings: Settings) -> None:
+    settings.STUCK_RUNNING_SECONDS = 9 * DAY
+    record("RUNNING", 8 * DAY, workflow="incident_escalation")
+
+    assert found() == {}
+
+
+@pytest.mark.usefixtures("queue")
+def test_an_execution_that_was_redriven_runs_since_its_redrive() -> None:
+    made = record("RUNNING", 3 * DAY, redrive_count=1)
+    entry = AuditEntry.objects.create(
+        actor="a@b", action=AuditAction.REDRIVE_EXECUTION, target=made.pk, outcome=AuditOutcome.DONE, at=ago(HOUR)
+    )
+    assert found() == {}
+
+    AuditEntry.objects.filter(pk=entry.pk).update(outcome=AuditOutcome.REFUSED)
+    assert found() == {"running": 1}
+
+
+@pytest.mark.usefixtures("queue")
+def test_what_has_ended_is_never_stuck() -> None:
+    for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"):
+        record(status, 9 * DAY)
+
+    assert found() == {}
+
+
+@pytest.mark.usefixtures("queue")
+def test_an_incident_is_stuck_once_its_last_escalation_failed_and_nobody_has_acknowledged_it() -> None:
+    report = make_report(is_incident=True)
+    escalation(report.pk, seconds_ago=9 * HOUR)
+    last = escalation(report.pk, TaskStatus.TIMED_OUT)
+
+    [example] = watch(NOW)["findings"]["unacknowledged"]["examples"]
+    assert (example["id"], example["report_id"]) == (last.pk, report.pk)
+
+    report.acknowledged_at = NOW
+    report.save()
+    assert found() == {}
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize("status", [TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING])
+def test_an_incident_about_which_people_are_asked_again_is_not_stuck(status: str) -> None:
+    report = make_report(is_incident=True)
+    escalation(report.pk)
+    escalation(report.pk, status, seconds_ago=1)
+
+    assert found() == {}
+
+
+@pytest.mark.usefixtures("queue")
+def test_an_incident_that_was_taken_out_of_use_is_not_stuck() -> None:
+    escalation(make_report(is_incident=True, is_active=False).pk)
+    escalation(987_654)
+
+    assert found() == {}
+
+
+def test_dead_letters_are_counted_and_the_queue_is_told_of(queue: Queue, dead_letters: Queue) -> None:
+    for url, count in ((queue.url, 3), (dead_letters.url, 2)):
+        for _ in range(count):
+            aws.sqs().send_message(QueueUrl=url, MessageBody="{}")
+    aws.sqs().receive_message(QueueUrl=queue.url)
+
+    seen = watch_stuck.call()
+
+    assert seen["findings"] == {"dead_letters": {"count": 2, "oldest": None, "examples": []}}
+    assert seen["queue"] == {"waiting": 2, "in_flight": 1}
+
+
+@pytest.mark.usefixtures("queue")
+def test_of_many_there_are_the_count_and_the_five_oldest() -> None:
+    made = [record("READY", HOUR + n) for n in range(12)]
+
+    [unsent] = watch(NOW)["findings"].values()
+
+    assert unsent["count"] == 12
+    assert [one["id"] for one in unsent["examples"]] == [one.pk for one in reversed(made)][:MAX_EXAMPLES]
+    assert unsent["oldest"] == unsent["examples"][0]["since"] == ago(HOUR + 11).isoformat()
+
+
+@pytest.mark.usefixtures("queue_down", "operator")
+def test_a_queue_that_does_not_answer_is_said_and_hides_nothing_else(settings: Settings) -> None:
+    settings.AWS_SQS_DLQ_URL = f"{settings.AWS_SQS_QUEUE_URL}-dlq"
+    record("READY", HOUR)
+
+    seen = watch(NOW)
+
+    assert list(seen["findings"]) == ["unsent"]
+    assert seen["not_looked_at"]["dead_letters"].startswith("EndpointConnectionError")
+    assert seen["told"] == 1
+    assert "Could not be looked at: Dead letters (EndpointConnectionError" in rendered(mails()[0]).text
+
+
+def test_without_a_queue_nothing_asks_aws(settings: Settings) -> None:
+    settings.USE_ASYNC_TASKS = False
+
+    assert watch(NOW) == {
+        "findings": {},
+        "told": 0,
+        "queue": {"waiting": None, "in_flight": None},
+        "not_looked_at": {},
+    }
+
+
+# ---- When it is told ----
+
+
+@pytest.mark.usefixtures("queue", "operator")
+def test_one_alert_is_told_when_it_opens_widens_lasts_and_ends_and_never_otherwise() -> None:
+    told = []
+
+    def look(minutes: int) -> None:
+        told.append(watch(NOW + timedelta(minutes=minutes))["told"])
+
+    look(0)
+    stuck = record("READY", HOUR)
+    look(5)
+    look(10)
+    other = record("RUNNING", 9 * HOUR)
+    look(15)
+    TaskRecord.objects.filter(pk=other.pk).update(status="SUCCEEDED")
+    look(20)
+    TaskRecord.objects.filter(pk=other.pk).update(status="RUNNING")
+    look(25)
+    look(24 * 60 + 14)
+    look(24 * 60 + 15)
+    look(24 * 60 + 20)
+    TaskRecord.objects.filter(pk__in=[stuck.pk, other.pk]).update(status="SUCCEEDED")
+    look(24 * 60 + 25)
+    look(24 * 60 + 79)
+    look(24 * 60 + 80)
+    look(24 * 60 + 85)
+
+    assert told == [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
+    assert headings() == ["opened", "widened", "reminded", "closed"]
+    alert = Alert.objects.get()
+    assert alert.closed_at == NOW + timedelta(minutes=24 * 60 + 80)
+
+
+@pytest.mark.usefixtures("queue", "operator")
+def test_what_is_stuck_after_an_alert_was_closed_opens_another() -> None:
+    stuck = record("READY", HOUR)
+    for hour, status in enumerate(("READY", "SUCCEEDED", "READY")):
+        TaskRecord.objects.filter(pk=stuck.pk).update(status=status)
+        watch(NOW + timedelta(hours=hour))
+
+    assert headings() == ["opened", "closed", "opened"]
+    assert Alert.objects.filter(closed_at__isnull=True).count() == 1
+
+
+@pytest.mark.usefixtures("queue")
+def test_each_active_member_of_operations_is_told_and_nobody_else(operator: User) -> None:
+    group = Group.objects.get()
+    for fields in ({"is_active": False}, {"email": ""}):
+        make_user(**fields).groups.add(group)
+    make_user(is_superuser=True)
+    (second := make_user()).groups.add(group)
+    record("READY", HOUR)
+
+    assert watch(NOW)["told"] == 2
+    assert [mail["user_id"] for mail in mails()] == [operator.pk, second.pk]
+
+
+@pytest.mark.usefixtures("queue")
+def test_without_members_the_superusers_are_told() -> None:
+    superuser = make_user(is_superuser=True)
+    make_user(is_superuser=True, email="")
+    record("READY", HOUR)
+
+    watch(NOW)
+
+    assert [mail["user_id"] for mail in mails()] == [superuser.pk]
+
+
+@pytest.mark.usefixtures("queue")
+def test_an_alert_that_nobody_could_be_told_of_is_told_once_there_is_somebody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    record("READY", HOUR)
+
+    assert watch(NOW)["told"] == 0
+    assert "nobody to tell" in caplog.text
+    make_user(is_superuser=True)
+    assert [watch(NOW)["told"] for _ in range(2)] == [1, 0]
+    assert headings() == ["opened"]
+
+
+@pytest.mark.usefixtures("queue", "operator")
+def test_watchers_at_once_send_one_mail() -> None:
+    stuck = record("READY", HOUR)
+
+    assert sorted(seen["told"] for seen in side_by_side(lambda: watch(NOW), times=4)) == [0, 0, 0, 1]
+    TaskRecord.objects.filter(pk=stuck.pk).update(status="SUCCEEDED")
+    assert sorted(seen["told"] for seen in side_by_side(lambda: watch(LATER), times=4)) == [0, 0, 0, 1]
+    assert headings() == ["opened", "closed"]
+
+
+@pytest.mark.usefixtures("operator")
+def test_dead_letters_that_can_not_be_counted_are_not_taken_for_gone(dead_letters: Queue, settings: Settings) -> None:
+    aws.sqs().send_message(QueueUrl=dead_letters.url, MessageBody="{}")
+    watch(NOW)
+    there, settings.AWS_SQS_DLQ_URL = settings.AWS_SQS_DLQ_URL, f"{dead_letters.url}-of-nobody"
+
+    seen = watch(LATER)
+    assert "QueueDoesNotExist" in seen["not_looked_at"]["dead_letters"]
+    assert Alert.objects.get().closed_at is None
+    settings.AWS_SQS_DLQ_URL = there
+    dead_letters.messages()
+    watch(LATER)
+    assert headings() == ["opened"]
+    watch(LATER + timedelta(seconds=CALM_SECONDS))
+
+    assert headings() == ["opened", "closed"]
+
+
+@pytest.mark.usefixtures("queue_down", "operator")
+def test_while_no_mail_leaves_no_reminders_pile_up_behind_it_and_then_there_is_one_at_once() -> None:
+    record("READY", HOUR)
+
+    assert [watch(NOW + timedelta(days=day))["told"] for day in range(8)] == [1, *[0] * 7]
+
+    TaskRecord.objects.filter(task=MAIL_TASK).update(status="SENT", sent_at=NOW)
+    TaskRecord.objects.create(
+        task=MAIL_TASK, workflow="notification_email", payload={"template_name": "emails/other.html"}, enqueued_at=NOW
+    )
+    assert [watch(NOW + timedelta(days=8, minutes=minutes))["told"] for minutes in (0, 5)] == [1, 0]
+    assert [mail["context"]["event"] for mail in mails() if "context" in mail] == ["opened", "reminded"]
+
+
+KINDS = st.sets(st.sampled_from(list(Kind)))
+MOVES = st.lists(st.tuples(st.integers(60, 2 * DAY), KINDS, KINDS), max_size=12)
+
+
+@given(MOVES)
+def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[int, set[Kind], set[Kind]]]) -> None:
+    known: dict[str, Any] | None = None
+    told_at: datetime | None = None
+    now, stuck_at, told_kinds = NOW, NOW, set[Kind]()
+    for seconds, stuck, unseen in moves:
+        now += timedelta(seconds=seconds)
+        seen = stuck - unseen
+        findings = {kind: Finding(1, (Example("one", "t", NOW),)) for kind in seen}
+
+        step = next_step(known, told_at, findings, unseen, now)
+
+        hidden = {Kind(kind) for kind, was in (known or {}).items() if was["count"]} & unseen
+        is_open, is_stuck = known is not None, bool(seen or hidden)
+        stuck_at = now if is_stuck else stuck_at
+        calm = (now - stuck_at).total_seconds() >= CALM_SECONDS
+        due = told_at is not None and (now - told_at).total_seconds() >= DAY
+        expected = {
+            (False, False): None,
+            (False, True): "opened",
+            (True, False): "closed" if calm else None,
+            (True, True): "widened" if seen - told_kinds else "reminded" if due else None,
+        }[is_open, is_stuck]
+        assert step.event == expected
+        assert {kind for kind, was in step.findings.items() if was["count"]} == seen | hidden
+        if step.event is not None:
+            told_at, told_kinds = now, told_kinds | seen
+        known = None if step.event == "closed" or not (is_open or is_stuck) else step.findings
+        if known is None:
+            told_at, told_kinds = None, set()
+
+
+@pytest.mark.parametrize("on", [1, 2, 11])
+def test_a_month_of_what_comes_and_goes_is_told_once_a_day_and_never_given_up(on: int) -> None:
+    """Stuck at every so manieth look: a queue that hovers, or a count of SQS that is only nearly right."""
+    known: dict[str, Any] | None = None
+    told: list[tuple[str, datetime]] = []
+    finding = {Kind.DEAD_LETTERS: Finding(1)}
+    for look in range(30 * DAY // 300):
+        now = NOW + timedelta(seconds=300 * look)
+        step = next_step(known, told[-1][1] if told else None, {} if look % on else finding, (), now)
+        if step.event is not None:
+            told.append((step.event, now))
+        known = step.findings
+
+    assert [event for event, _ in told] == ["opened", *["reminded"] * (len(told) - 1)]
+    gaps = [later - earlier for (_, earlier), (_, later) in pairwise(told)]
+    assert min(gaps) >= timedelta(days=1)
+    assert max(gaps) <= timedelta(days=1, seconds=300 * on)
+
+
+# ---- The mail, and the pages ----
+
+
+def rendered(mail: dict[str, Any]) -> Any:
+    return notification_email(NotificationEmailInput.model_validate(mail))
+
+
+@pytest.fixture
+def everything(queue: Queue, dead_letters: Queue) -> Iterator[list[TaskRecord]]:
+    aws.sqs().send_message(QueueUrl=dead_letters.url, MessageBody="{}")
+    aws.sqs().send_message(QueueUrl=queue.url, MessageBody="{}")
+    yield [
+        escalation(make_report(is_incident=True).pk),
+        *(record("READY", HOUR + n) for n in range(7)),
+        record("SENT", HOUR),
+        record("RUNNING", 9 * HOUR),
+    ]
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_mail_says_what_is_stuck_since_when_and_what_to_type(everything: list[TaskRecord]) -> None:
+    watch(NOW)
+
+    [mail] = mails()
+    email = rendered(mail)
+
+    assert email.subject == (
+        "Stuck: 1 incident that nobody acknowledged, 1 dead letter, 7 tasks that were not sent, "
+        "1 task that was sent and has not begun, 1 execution that runs too long"
+    )
+    assert "The oldest since Jan. 15, 2026, 5:59 a.m. EST, 1\xa0hour ago" in email.text
+    assert "The task queue: 1 waiting, 0 in flight." in email.text
+    assert "and 2 more" in email.text
+    assert f"manage.py executions redrive {everything[0].pk}" in email.text
+    for text in (
+        "manage.py executions list --status READY",
+        "manage.py executions list --status SENT",
+        "manage.py executions list --status RUNNING",
+        "manage.py executions list --workflow incident_escalation --status FAILED TIMED_OUT ABORTED",
+        "manage.py dlq list",
+        "manage.py dlq redrive --all",
+        "manage.py resend_tasks",
+        f"/admin/executions/alert/{Alert.objects.get().pk}/change/",
+    ):
+        assert text in email.text
+        assert text in email.html
+
+
+@pytest.mark.usefixtures("operator", "everything")
+def test_what_the_mail_says_to_type_is_what_the_commands_take() -> None:
+    watch(NOW)
+    lines = {line for item in mails()[0]["context"]["stuck"] for line in (*item["look"], *item["mend"])}
+
+    assert len(lines) > 8
+    for line in lines:
+        manage, command, *arguments = shlex.split(line)
+        parser = load_command_class("executions", command).create_parser(manage, command)
+        assert parser.parse_args(arguments)  # else it raises CommandError
+
+
+@pytest.mark.usefixtures("operator", "everything")
+def test_the_last_mail_says_how_long_it_took_and_what_had_been() -> None:
+    watch(NOW)
+    watch(NOW + timedelta(hours=2))
+    TaskRecord.objects.update(status="SUCCEEDED")
+    aws.sqs().purge_queue(QueueUrl=aws.sqs().get_queue_url(QueueName="tasks-dlq")["QueueUrl"])
+
+    watch(NOW + timedelta(hours=3))
+
+    email = rendered(mails()[-1])
+    assert email.subject == "All is well again"
+    assert "is stuck any more, for 1\xa0hour now. It took 2\xa0hours." in email.text
+    assert (
+        "Not stuck any more: Incidents that nobody acknowledged; Dead letters; Tasks that were not sent" in email.text
+    )
+
+
+@pytest.mark.usefixtures("operator", "queue")
+def test_alerts_are_listed_and_shown_but_never_changed(admin_client: Client) -> None:
+    record("READY", HOUR)
+    watch(NOW)
+    alert = Alert.objects.get()
+    page, deletion = (reverse(f"admin:executions_alert_{kind}", args=[alert.pk]) for kind in ("change", "delete"))
+
+    assert b"unsent (1)" in admin_client.get(reverse("admin:executions_alert_changelist")).content
+    assert b"unsent (1)" in admin_client.get(page).content
+    assert admin_client.get(reverse("admin:executions_alert_add")).status_code == 403
+    assert admin_client.get(deletion).status_code == 403
+    assert admin_client.post(page, {"findings": "{}"}).status_code == 403

@@ -1,0 +1,184 @@
+"""The overview: what needs a person, what is in line, and the last day, with AWS there or not."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from qu_workflows.console import overview
+from qu_workflows.console.access import Right
+from qu_workflows.dead_letters import snapshot as dead_letter_looks
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
+from reports.incidents import acknowledge_for_staff
+from tests.backend.people import make_report, make_user
+from tests.backend.qu_workflows.console import scenes
+from tests.backend.qu_workflows.console.test_access import person, signed_in
+from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue
+from workflows.schedules import SCHEDULES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AT_AWS = "arn:aws:states:us-east-2:123456789012:execution:m:"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> None:
+    overview.forget_aws()
+    dead_letter_looks.forget_all()
+    deployed_schedules.forget()
+
+
+@pytest.fixture
+def client() -> Client:
+    return signed_in(person(Right.VIEW))
+
+
+def failed(error: str, days_ago: float, **changes: Any) -> TaskRecord:
+    at = timezone.now() - timedelta(days=days_ago)
+    values: dict[str, Any] = {
+        "task": "process_guard_report",
+        "workflow": "guard_report",
+        "status": TaskStatus.FAILED,
+        "error": error,
+        "enqueued_at": at,
+        "finished_at": at,
+    } | changes
+    record = TaskRecord(**values)
+    record.execution_arn = AT_AWS + record.pk
+    record.save(force_insert=True)
+    return record
+
+
+def needs(client: Client) -> list[tuple[str, int, str]]:
+    now = client.get("/console/overview.json").json()["now"]
+    return [(need["kind"], need["count"], need["url"]) for need in now["needs"]]
+
+
+def test_a_quiet_day_says_that_nothing_is_to_be_done(client: Client) -> None:
+    page = client.get("/console/").content.decode()
+
+    assert "Nothing." in page
+    assert "No task was recorded in the last 24 hours." in page
+    assert "sample_histories" in page
+
+
+def test_failures_are_told_by_error_those_first_that_can_soonest_be_redriven_no_more(client: Client) -> None:
+    failed("StorageUnavailable", 1)
+    failed("DatabaseUnavailable", 13.1)
+    failed("DatabaseUnavailable", 2)
+    failed("TooLate", 15)
+    failed("Stopped", 1, status=TaskStatus.ABORTED)
+
+    assert needs(client) == [
+        ("redrivable", 2, "/console/tasks/?workflow=guard_report&redrivable=1&q=error%3ADatabaseUnavailable"),
+        ("redrivable", 1, "/console/tasks/?workflow=guard_report&redrivable=1&q=error%3AStorageUnavailable"),
+    ]
+    assert "DatabaseUnavailable. The first of them for 21 h" in client.get("/console/").content.decode()
+
+
+def test_a_secret_in_the_name_of_an_error_is_on_no_list(admin_client: Client) -> None:
+    record = failed("Refused password=hunter2", 1, payload={"report_id": 7})
+    addresses = ["", "overview.json", "tasks/", "tasks.json", f"tasks/{record.pk}/", f"tasks/{record.pk}.json"]
+
+    shown = [admin_client.get(f"/console/{address}").content.decode() for address in addresses]
+    shown.append(admin_client.get("/console/tasks/preview/", {"act": "restart", "id": record.pk}).content.decode())
+
+    assert [text for text in shown if "hunter2" in text] == []
+    assert [text for text in shown if "Refused password=•••" not in text and "\\u2022" not in text] == []
+
+
+def test_failures_of_an_error_are_told_since_the_first_of_them(client: Client) -> None:
+    failed("DatabaseUnavailable", 2)
+    first = failed("DatabaseUnavailable", 13.1)
+
+    [need] = client.get("/console/overview.json").json()["now"]["needs"]
+
+    assert datetime.fromisoformat(need["since"]) == first.finished_at
+
+
+def test_a_failure_that_was_restarted_needs_nobody_but_its_last_attempt_does(client: Client) -> None:
+    first = failed("Lost", 3)
+    failed("LostAgain", 2, pk=f"{first.pk}-attempt-2", attempt_of=first.pk)
+    failed("LostAtLast", 1, pk=f"{first.pk}-attempt-3", attempt_of=first.pk)
+
+    [need] = needs(client)
+
+    assert need[2].endswith("q=error%3ALostAtLast")
+
+
+def test_an_incident_is_told_until_somebody_acknowledges_it(client: Client) -> None:
+    report = make_report(is_incident=True)
+    assert needs(client) == [("incident", 1, f"/admin/reports/guardreport/{report.pk}/change/")]
+
+    acknowledge_for_staff(report.pk, make_user("supervisor", is_staff=True))
+
+    assert needs(client) == []
+
+
+def test_an_open_alert_is_told_by_what_is_stuck(client: Client) -> None:
+    alert = scenes.alert()
+    alert.findings = {"unsent": {"count": 3, "oldest": timezone.now().isoformat(), "examples": []}}
+    alert.save()
+
+    assert needs(client) == [("stuck_unsent", 3, "/console/tasks/?status=READY&scheduled=1")]
+
+
+def test_dead_letters_are_told_with_their_number_and_why(client: Client, dead_letters: DeadLetterQueue) -> None:
+    dead_letters.put("no JSON")
+    dead_letters.put("nor this")
+
+    page = client.get("/console/").content.decode()
+
+    assert "2 dead letters" in page
+    assert "2 Not a JSON object" in page
+    assert ("dead_letters", 2, "/console/dead-letters/") in needs(client)
+
+
+def test_a_paused_schedule_is_told(
+    client: Client, dead_letters: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del dead_letters
+    states = {one.name: Deployed(DeployedState.RUNNING) for one in SCHEDULES}
+    states["send_outbox"] = Deployed(DeployedState.PAUSED)
+    monkeypatch.setattr(deployed_schedules, "states", lambda _schedules: states)
+
+    assert needs(client) == [("paused", 1, "/console/schedules/send_outbox/")]
+
+
+def test_without_sqs_the_rest_is_shown_and_the_page_says_what_is_not_known(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.USE_ASYNC_TASKS = True
+    settings.AWS_SQS_QUEUE_URL = "http://127.0.0.1:9/123456789012/tasks"
+    settings.AWS_SQS_DLQ_URL = "http://127.0.0.1:9/123456789012/tasks-dlq"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    failed("Lost", 1)
+
+    page = client.get("/console/").content.decode()
+
+    assert "Not known: " in page
+    assert "not known" in page
+    assert "can be redriven" in page
+
+
+def test_the_page_asks_the_database_once_for_each_fact_however_much_there_is(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    scenes.sample(scenes.fill(300))
+
+    with django_assert_max_num_queries(7 + 4):  # the session, the user and two of rights
+        page = client.get("/console/").content.decode()
+
+    assert "<svg" in page
+    assert "style=" not in page
+
+
+def test_htmx_gets_what_is_true_now_and_nothing_of_the_day(client: Client) -> None:
+    part = client.get("/console/", headers={"HX-Request": "true"}).content.decode()
+
+    assert part.lstrip().startswith('<div id="now"')
+    assert "Slowest steps" not in part

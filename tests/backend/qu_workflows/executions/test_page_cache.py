@@ -1,0 +1,107 @@
+"""How often Step Functions is asked for a page, and what is shown when it is not."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from qu_workflows.aws.pacing import DESCRIBE, HISTORY
+from qu_workflows.executions.page_cache import RUNNING_SECONDS, Allowance, AskedTooOften, Look, Looks
+from qu_workflows.records.models import TaskStatus
+from tests.backend.qu_workflows.operated import Operated
+from tests.workflows.engine.server.served import ROLE, machine_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def counted(operated: Operated) -> list[str]:
+    """Return the calls that are made from now on, as they come."""
+    calls: list[str] = []
+    operated.sfn.meta.events.register("before-call.stepfunctions", lambda model, **_given: calls.append(model.name))
+    return calls
+
+
+def test_a_process_asks_at_most_half_of_the_quota_a_second(settings: Settings) -> None:
+    settings.AWS_REGION = "us-east-2"
+    time = Time()
+    allowance = Allowance(HISTORY, time)
+    calls = 0
+    for _step in range(10_000):
+        time.now += 0.01
+        try:
+            allowance.take()
+            calls += 1
+        except AskedTooOften:
+            continue
+
+    assert 10 * 100 <= calls <= 10 * 100 + 40  # 20 a second is the quota; 40 at once are saved up
+
+
+def test_what_may_not_be_asked_now_is_told_and_what_was_known_stays(operated: Operated) -> None:
+    time = Time()
+    looks = Looks(time)
+    record = operated.run(2)
+    looked: list[Look] = []
+    while not looked or not looked[-1].unanswered:  # as a hundred pages would
+        looks.forget(record.execution_arn)
+        looked.append(looks.look_at(record))
+    *_earlier, before, after = looked
+
+    assert DESCRIBE.operation in after.unanswered
+    assert (after.history, after.as_of) == (before.history, before.as_of)
+
+
+def test_of_what_runs_only_the_newest_events_are_asked_for_again(operated: Operated) -> None:
+    time = Time()
+    looks = Looks(time)
+    definition = machine_of(First={"Type": "Pass"}, Later={"Type": "Wait", "Seconds": 3600})
+    made = operated.sfn.create_state_machine(name="newest", definition=definition, roleArn=ROLE)
+    record = operated.start(made["stateMachineArn"])
+    first = looks.look_at(record)
+    calls = counted(operated)
+
+    assert looks.look_at(record) is first
+    time.now += RUNNING_SECONDS + 1
+    operated.sfn.stop_execution(executionArn=record.execution_arn)
+    second = looks.look_at(record)
+
+    assert first.history and second.history
+    assert second.history.events[: len(first.history.events)] == first.history.events
+    assert second.history.status == TaskStatus.ABORTED
+    assert calls == ["StopExecution", "DescribeExecution", "GetExecutionHistory"]
+
+
+def test_a_record_that_has_moved_on_is_looked_at_anew(operated: Operated) -> None:
+    looks = Looks(Time())
+    record = operated.run(2)
+    looks.look_at(record)
+    calls = counted(operated)
+
+    record.redrive_count += 1
+    looks.look_at(record)
+
+    assert "GetExecutionHistory" in calls
+
+
+def test_the_execution_that_is_least_looked_at_is_forgotten_first(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qu_workflows.executions.page_cache.KEPT_EVENTS", 40)  # of one execution there are some 30
+    looks = Looks(Time())
+    first, second = operated.run(2), operated.run(2)
+    looks.look_at(first)
+    looks.look_at(second)
+    calls: list[Any] = counted(operated)
+
+    looks.look_at(second)
+    assert calls == []
+    looks.look_at(first)
+    assert "GetExecutionHistory" in calls

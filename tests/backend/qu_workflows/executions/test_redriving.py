@@ -1,0 +1,342 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.utils import timezone
+from pytest_django import Settings
+
+from qu_workflows.aws import clients as aws
+from qu_workflows.executions.acting import Deeds
+from qu_workflows.executions.queries import TaskFilter
+from qu_workflows.executions.redriving import plan_redrives, plan_redrives_of, redrive_all, states_that_run_again
+from qu_workflows.executions.step_functions import StepFunctionsUnavailable
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
+from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
+from tests.backend.qu_workflows.operated import Operated
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FAST = 100.0
+AT_AWS = "arn:aws:states:us-east-2:123456789012:execution:m:"
+
+
+def failed(**changes: Any) -> TaskRecord:
+    """Return the record of a failed execution that no Step Functions has."""
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "task": "process_guard_report",
+        "workflow": "guard_report",
+        "status": TaskStatus.FAILED,
+        "error": "ReportNotFound",
+        "enqueued_at": now,
+        "started_at": now,
+        "finished_at": now,
+    } | changes
+    record = TaskRecord(**values)
+    record.execution_arn = changes.get("execution_arn", AT_AWS + record.pk)
+    record.save(force_insert=True)
+    return record
+
+
+def audits() -> list[tuple[str, str, str, str]]:
+    return list(AuditEntry.objects.order_by("id").values_list("actor", "action", "target", "outcome"))
+
+
+def redrive(*ids: str, actor: str = "ana", **how: Any) -> Deeds:
+    return redrive_all(plan_redrives_of(ids), actor, **{"per_second": FAST} | how)
+
+
+def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(operated: Operated) -> None:
+    record = operated.run(2, machine=operated.machine(in_turn=True))
+    before = operated.calls.copy()
+    operated.broken.clear()
+    [planned] = plan_redrives_of([record.pk]).redrives
+
+    assert states_that_run_again(planned) == ["Work (Process 1)"]
+    deeds = redrive(record.pk)
+
+    operated.followed(record)
+    assert (record.status, record.redrive_count) == (TaskStatus.SUCCEEDED, 1)
+    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert (operated.calls["load"], operated.calls["work 1"]) == (before["load"], before["work 1"]) == (1, 1)
+    assert operated.calls["finish"] == 1
+    assert audits() == [("ana", "redrive_execution", record.pk, "done")]
+    entry = AuditEntry.objects.get()
+    assert entry.batch == deeds.batch
+    assert entry.details["execution_arn"] == record.execution_arn
+    assert entry.message.startswith("redriven at ")
+    assert entry.message.endswith(" UTC")
+
+
+def test_pressed_twice_it_is_redriven_once(operated: Operated) -> None:
+    record = operated.run(1, 2, 3)
+    plan = plan_redrives_of([record.pk])
+
+    redrive_all(plan, "ana", FAST)
+    operated.server.runner.closed(record.execution_arn, 10)
+    redrive_all(plan, "ben", FAST)
+    operated.server.runner.closed(record.execution_arn, 10)
+
+    assert operated.sfn.describe_execution(executionArn=record.execution_arn)["redriveCount"] == 1
+    assert [outcome for *_, outcome in audits()] == ["done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": TaskStatus.SUCCEEDED}, "it SUCCEEDED, and AWS redrives only what has not"),
+        ({"status": TaskStatus.RUNNING}, "it is RUNNING. Wait for its end"),
+        ({"status": TaskStatus.SENT, "execution_arn": ""}, "its execution has not started. Look for its message"),
+        ({"execution_arn": "arn:aws:states:local:000000000000:execution:m:x"}, "own process, .* Restart it"),
+        ({"execution_arn": ""}, "own process, .* Restart it"),
+        ({"finished_at": timezone.now() - timedelta(days=14, seconds=1)}, "redrives for 14 days. Restart it"),
+    ],
+)
+def test_what_can_not_be_redriven_is_refused_with_what_to_do_instead(changes: dict[str, Any], said: str) -> None:
+    record = failed(**changes)
+
+    with pytest.raises(OperationRefused, match=f"{record.pk}: .*{said}"):
+        plan_redrives_of([record.pk])
+
+
+def test_one_bad_id_among_several_means_that_nothing_is_done(operated: Operated) -> None:
+    good, succeeded, running = operated.run(2), operated.run(), failed(status=TaskStatus.RUNNING)
+
+    with pytest.raises(OperationRefused) as refused:
+        redrive(good.pk, succeeded.pk, running.pk)
+    with pytest.raises(OperationRefused, match="nobody: there is no such task"):
+        redrive(good.pk, "nobody")
+
+    assert str(refused.value).startswith("2 of 3 can not be done: so nothing was done.")
+    assert succeeded.pk in str(refused.value)
+    assert operated.followed(good).status == TaskStatus.FAILED
+    assert audits() == []
+
+
+def test_what_aws_says_goes_before_what_the_record_says(operated: Operated) -> None:
+    record = operated.run()
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.FAILED)
+    gone = failed()
+
+    with pytest.raises(
+        OperationRefused, match="AWS does not redrive it: Execution is SUCCEEDED and cannot be redriven"
+    ):
+        plan_redrives_of([record.pk])
+    with pytest.raises(OperationRefused, match="closed over 90 days ago, or its state machine was deleted"):
+        plan_redrives_of([gone.pk])
+
+
+def test_an_execution_whose_end_was_not_told_is_redriven_all_the_same(operated: Operated) -> None:
+    record = operated.run(2)
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING, finished_at=None)
+    operated.broken.clear()
+
+    deeds = redrive(record.pk)
+
+    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert operated.followed(record).status == TaskStatus.SUCCEEDED
+
+
+def test_told_to_stop_while_aws_is_asked_nothing_is_planned(operated: Operated) -> None:
+    record, stop = operated.run(2), Event()
+    stop.set()
+
+    with pytest.raises(OperationStopped) as stopped:
+        plan_redrives_of([record.pk], stop)
+
+    assert stopped.value.exit_code == 130
+
+
+def test_a_filter_chooses_what_can_be_redriven_and_says_what_it_leaves_out() -> None:
+    at_aws, local = failed(), failed(execution_arn="")
+    failed(error="TemplateInvalid")
+    failed(status=TaskStatus.SUCCEEDED)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+
+    assert [planned.task_id for planned in plan.redrives] == [at_aws.pk]
+    assert [one.task_id for one in plan.left_out] == [local.pk]
+    assert len(plan_redrives(TaskFilter(workflow="guard_report"), limit=1).redrives) == 1
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SENT, TaskStatus.RUNNING, TaskStatus.SUCCEEDED])
+def test_what_another_attempt_does_or_has_done_is_not_redriven_beside_it(status: str) -> None:
+    first, lone = failed(), failed()
+    failed(pk=f"{first.pk}-attempt-2", attempt_of=first.pk, status=TaskStatus.FAILED)
+    failed(pk=f"{first.pk}-attempt-3", attempt_of=first.pk, status=status)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound", statuses=("FAILED",)))
+
+    assert [planned.task_id for planned in plan.redrives] == [lone.pk]
+    assert {one.task_id for one in plan.left_out} == {first.pk, f"{first.pk}-attempt-2"}
+    assert plan.left_out[0].problem == f"its later attempt {first.pk}-attempt-3 is {status}."
+    with pytest.raises(OperationRefused, match=f"its later attempt {first.pk}-attempt-3 is {status}"):
+        plan_redrives_of([first.pk])
+    TaskRecord.objects.filter(pk=first.pk).update(status=status)
+    TaskRecord.objects.filter(pk=f"{first.pk}-attempt-3").update(status=TaskStatus.FAILED)
+    with pytest.raises(OperationRefused, match=f"its attempt {first.pk} is {status}"):
+        plan_redrives_of([f"{first.pk}-attempt-3"])
+
+
+def test_of_attempts_that_all_failed_the_last_is_redriven() -> None:
+    first = failed()
+    ids = [f"{first.pk}-attempt-{number}" for number in (2, 10)]
+    for attempt in ids:
+        failed(pk=attempt, attempt_of=first.pk)
+
+    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+
+    assert [planned.task_id for planned in plan.redrives] == [ids[1]]
+    assert {one.problem for one in plan.left_out} == {f"its later attempt {ids[1]} is FAILED."}
+
+
+def test_a_filter_that_matches_nothing_says_what_there_is() -> None:
+    failed()
+    failed()
+    failed(error="TemplateInvalid")
+
+    with pytest.raises(OperationRefused) as refused:
+        plan_redrives(TaskFilter(workflow="guard_report", error="Reportnotfound"))
+    assert str(refused.value) == (
+        "--workflow guard_report --error Reportnotfound: no execution that could be redriven fits. "
+        "Of that kind there are the errors ReportNotFound (2), TemplateInvalid (1)."
+    )
+    with pytest.raises(OperationRefused, match="SUCCEEDED: no execution that could be redriven fits"):
+        plan_redrives(TaskFilter(statuses=("SUCCEEDED",)))
+
+
+def test_a_filter_of_what_can_not_be_redriven_is_refused() -> None:
+    record = failed(status=TaskStatus.SUCCEEDED)
+
+    with pytest.raises(OperationRefused, match=f"{record.pk}: it SUCCEEDED"):
+        plan_redrives(TaskFilter(statuses=("SUCCEEDED",)))
+
+
+@pytest.mark.parametrize(("region", "most"), [("us-east-2", 150), ("eu-west-1", 300)])
+def test_a_pace_above_the_quota_is_refused_before_anything_is_done(settings: Settings, region: str, most: int) -> None:
+    settings.AWS_REGION = region
+    failed()
+    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+
+    for pace in (most + 1, 0, float("nan")):
+        with pytest.raises(OperationRefused, match=f"AWS takes {most} RedriveExecution a second in {region}"):
+            redrive_all(plan, "ana", pace)
+
+    assert audits() == []
+
+
+class Stub:
+    """A Step Functions client that raises what it is told to, then answers."""
+
+    def __init__(
+        self, *errors: Exception, then: Callable[[], None] = lambda: None, redriven_at: datetime | None = None
+    ) -> None:
+        self.errors, self._then, self._redriven_at = list(errors), then, redriven_at
+        self.tokens: list[tuple[str, str]] = []
+
+    def redrive_execution(self, *, executionArn: str, clientToken: str) -> dict[str, Any]:  # noqa: N803  boto3's names
+        self.tokens.append((executionArn, clientToken))
+        if self.errors:
+            raise self.errors.pop(0)
+        self._then()
+        return {"redriveDate": self._redriven_at or timezone.now()}
+
+
+def aws_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "So it is."}}, "RedriveExecution")
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Stub], Stub]:
+    def use(stub: Stub) -> Stub:
+        monkeypatch.setattr(aws, "step_functions", lambda: stub)
+        return stub
+
+    return use
+
+
+def test_a_redrive_that_was_made_long_ago_is_not_told_as_made_now(answering: Callable[[Stub], Stub]) -> None:
+    earlier = timezone.now() - timedelta(minutes=10)
+    answering(Stub(redriven_at=earlier))
+    failed()
+
+    [deed] = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana").done
+
+    assert deed.said == f"had been redriven before, at {earlier:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def test_throttling_is_waited_out_with_the_same_token(
+    answering: Callable[[Stub], Stub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = failed()
+    stub = answering(Stub(aws_error("ThrottlingException"), aws_error("TooManyRequestsException")))
+    monkeypatch.setattr("qu_workflows.aws.pacing.FIRST_WAIT_SECONDS", 0.001)
+
+    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST)
+
+    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert len(stub.tokens) == 3
+    assert len(set(stub.tokens)) == 1
+    assert len(stub.tokens[0][1]) <= 64
+
+
+def test_what_aws_refuses_is_told_and_the_others_go_on(answering: Callable[[Stub], Stub]) -> None:
+    older = failed(enqueued_at=timezone.now() - timedelta(hours=1))
+    newer = failed()
+    answering(Stub(aws_error("ExecutionNotRedrivable")))
+
+    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST)
+
+    assert [(deed.task_id, deed.said.partition(": ")[2]) for deed in deeds.failed] == [
+        (newer.pk, "AWS does not redrive it: So it is. Restart it instead.")
+    ]
+    assert [deed.task_id for deed in deeds.done] == [older.pk]
+    assert [(target, outcome) for *_, target, outcome in audits()] == [(newer.pk, "refused"), (older.pk, "done")]
+
+
+@pytest.mark.parametrize("code", ["ExecutionLimitExceeded", "InternalServerError"])
+def test_any_other_error_of_aws_is_a_failure_that_names_it(answering: Callable[[Stub], Stub], code: str) -> None:
+    failed()
+    answering(Stub(aws_error(code)))
+
+    [deed] = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST).failed
+
+    assert f"{code}: So it is." in deed.said
+    assert [outcome for *_, outcome in audits()] == ["failed"]
+
+
+def test_without_the_right_to_ask_the_rest_are_not_tried(answering: Callable[[Stub], Stub]) -> None:
+    older = failed(enqueued_at=timezone.now() - timedelta(hours=1))
+    failed()
+    stub = answering(Stub(aws_error("AccessDeniedException")))
+
+    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST)
+
+    assert "OperatorPolicyArn" in deeds.failed[0].said
+    assert deeds.not_tried == [older.pk]
+    assert len(stub.tokens) == 1
+
+
+def test_told_to_stop_it_ends_between_two_and_says_which_were_not_tried(answering: Callable[[Stub], Stub]) -> None:
+    older = failed(enqueued_at=timezone.now() - timedelta(hours=1))
+    newer = failed()
+    stop = Event()
+    answering(Stub(then=stop.set))
+
+    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST, stop)
+
+    assert ([deed.task_id for deed in deeds.done], deeds.not_tried) == ([newer.pk], [older.pk])
+    assert [(target, outcome) for *_, target, outcome in audits()] == [(newer.pk, "done")]
+
+
+def test_a_step_functions_that_is_not_reached_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")
+    record = failed()
+
+    with pytest.raises(StepFunctionsUnavailable, match="was not reached") as raised:
+        plan_redrives_of([record.pk])
+    assert isinstance(raised.value, OperationFailed)
+    assert audits() == []

@@ -1,0 +1,173 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from qu_workflows.aws import clients as aws
+from qu_workflows.executions.queries import TaskFilter
+from qu_workflows.executions.restarting import plan_restarts, plan_restarts_of, restart_all
+from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.records.models import UNSUCCESSFUL, AuditEntry, TaskRecord, TaskStatus
+from qu_workflows.tasks.queue_task import name_of
+from tests.backend.qu_workflows.conftest import Queue
+from tests.backend.qu_workflows.sample import tasks
+from tests.backend.qu_workflows.tasks.test_running import side_by_side
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ended(pk: str = "first", status: str = TaskStatus.FAILED, **changes: Any) -> TaskRecord:
+    values: dict[str, Any] = {"task": "sample_sum", "workflow": "run_task", "payload": {"first": 1}} | changes
+    return TaskRecord.objects.create(pk=pk, status=status, enqueued_at=timezone.now(), **values)
+
+
+def restart(*ids: str, even_succeeded: bool = False) -> list[str]:
+    deeds = restart_all(plan_restarts_of(ids, even_succeeded=even_succeeded), "ana", even_succeeded=even_succeeded)
+    assert not deeds.failed
+    return [deed.said for deed in deeds.done]
+
+
+def refusal(*ids: str, even_succeeded: bool = False) -> str:
+    with pytest.raises(OperationRefused) as refused:
+        plan_restarts_of(ids, even_succeeded=even_succeeded)
+    return str(refused.value)
+
+
+def test_a_task_is_restarted_as_a_further_attempt_with_the_same_payload(queue: Queue) -> None:
+    ended(positional_count=1, report_id=7, payload={"first": 1}, message_group_id="g")
+
+    assert restart("first") == ["restarted as first-attempt-2"]
+
+    [body] = queue.bodies()
+    assert (body["id"], body["task"], body["payload"]) == ("first-attempt-2", "sample_sum", {"first": 1})
+    new = TaskRecord.objects.get(pk="first-attempt-2")
+    assert (new.status, new.attempt_of, new.positional_count, new.message_group_id) == ("SENT", "first", 1, "g")
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.target, entry.outcome) == ("ana", "restart_execution", "first", "done")
+    assert (entry.message, entry.details) == ("restarted as first-attempt-2", {"new_id": "first-attempt-2"})
+
+
+@pytest.mark.usefixtures("queue")
+def test_attempts_are_counted_from_the_first_and_none_runs_beside_another() -> None:
+    ended()
+    restart("first")
+    assert "first: its attempt first-attempt-2 is SENT." in refusal("first")
+    TaskRecord.objects.filter(pk="first-attempt-2").update(status=TaskStatus.ABORTED)
+
+    plan = plan_restarts_of(["first", "first-attempt-2"])
+
+    assert [planned.new_id for planned in plan.restarts] == ["first-attempt-3"]
+    assert restart("first-attempt-2") == ["restarted as first-attempt-3"]
+    assert TaskRecord.objects.get(pk="first-attempt-3").attempt_of == "first"
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_scheduled_run_stays_its_schedules() -> None:
+    ended("watch_stuck-20261124T120000Z", schedule="watch_stuck")
+
+    restart("watch_stuck-20261124T120000Z")
+
+    assert TaskRecord.objects.get(pk="watch_stuck-20261124T120000Z-attempt-2").schedule == "watch_stuck"
+
+
+def test_two_that_restart_at_once_start_one_attempt(queue: Queue) -> None:
+    ended()
+    plan = plan_restarts_of(["first"])
+
+    outcomes = side_by_side(lambda: restart_all(plan, "ana"))
+
+    assert sorted(len(deeds.done) for deeds in outcomes) == [0] * (len(outcomes) - 1) + [1]
+    assert [body["id"] for body in queue.bodies()] == ["first-attempt-2"]
+    assert TaskRecord.objects.count() == 2
+    assert AuditEntry.objects.filter(outcome="refused").count() == len(outcomes) - 1
+
+
+def test_two_that_restart_attempts_of_a_task_whose_first_is_gone_start_one(queue: Queue) -> None:
+    ended("first-attempt-2", attempt_of="first")
+    ended("first-attempt-3", attempt_of="first")
+    plan = plan_restarts_of(["first-attempt-2"])
+    other = plan_restarts_of(["first-attempt-3"])
+    plans = iter([plan, other, plan, other])
+
+    side_by_side(lambda: restart_all(next(plans), "ana"))
+
+    assert [body["id"] for body in queue.bodies()] == ["first-attempt-4"]
+
+
+@pytest.mark.parametrize("status", [TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING])
+def test_what_is_under_way_is_not_restarted(status: str) -> None:
+    ended(status=status)
+
+    assert refusal("first").startswith(f"first: it is {status}. ")
+
+
+@pytest.mark.usefixtures("queue")
+def test_what_succeeded_is_restarted_only_when_told_so() -> None:
+    ended(status=TaskStatus.SUCCEEDED)
+
+    assert refusal("first") == "first: it SUCCEEDED already. To do it all a second time, add --even-succeeded."
+    assert restart("first", even_succeeded=True) == ["restarted as first-attempt-2"]
+
+
+def test_a_payload_that_does_not_fit_today_is_refused_with_what_does_not() -> None:
+    ended(payload={"first": "text"})
+    ended("second", task="forgotten_task")
+    ended("third", payload={}, payload_key="payloads/third.json")
+
+    assert "first: its payload does not fit today's sample_sum: /payload: first: is a string" in refusal("first")
+    assert refusal("second") == "second: there is no task forgotten_task today. Register it and run make states."
+    assert "third: its payload is not in the record." in refusal("third")
+    assert refusal("first", "second").startswith("2 of 2 can not be done: so nothing was done.")
+    assert TaskRecord.objects.count() == 3
+
+
+def test_a_large_payload_is_written_again_under_its_own_key(queue: Queue, bucket: str) -> None:
+    text = "x" * 300_000
+    ended(task=name_of(tasks.give_back), payload={"value": text}, payload_key="payloads/first.json")
+
+    restart("first")
+
+    [body] = queue.bodies()
+    assert body["payload_key"] == "payloads/first-attempt-2.json"
+    written = aws.s3().get_object(Bucket=bucket, Key="payloads/first-attempt-2.json")["Body"].read()
+    assert text.encode() in written
+
+
+@pytest.mark.usefixtures("queue_down")
+def test_when_the_queue_is_down_the_attempt_stays_recorded() -> None:
+    ended()
+
+    [said] = restart("first")
+
+    assert said.startswith("restarted as first-attempt-2, which is recorded and has not left yet EndpointConnection")
+    assert TaskRecord.objects.get(pk="first-attempt-2").status == TaskStatus.READY
+
+
+def test_without_a_queue_the_attempt_runs_here(settings: Settings) -> None:
+    settings.USE_ASYNC_TASKS = False
+    ended(ran_inline=True)
+
+    restart("first")
+
+    assert TaskRecord.objects.get(pk="first-attempt-2").status == TaskStatus.SUCCEEDED
+
+
+def test_a_filter_chooses_those_that_did_not_succeed_and_says_what_it_leaves_out() -> None:
+    for number, status in enumerate(UNSUCCESSFUL):
+        ended(f"t-{number}", status)
+    ended("unfit", payload={})
+    ended("done", TaskStatus.SUCCEEDED)
+    TaskRecord.objects.filter(pk="t-0").update(enqueued_at=timezone.now() - timedelta(days=3))
+
+    plan = plan_restarts(TaskFilter(task="sample_sum"))
+    recent = plan_restarts(TaskFilter(since=timezone.now() - timedelta(days=1)))
+
+    assert {planned.task_id for planned in plan.restarts} == {"t-0", "t-1", "t-2"}
+    assert [one.task_id for one in plan.left_out] == ["unfit"]
+    assert {planned.task_id for planned in recent.restarts} == {"t-1", "t-2"}
+    with pytest.raises(OperationRefused, match="--report 5: no task that could be restarted fits"):
+        plan_restarts(TaskFilter(report_id=5))
+    with pytest.raises(OperationRefused, match="done: it SUCCEEDED already"):
+        plan_restarts(TaskFilter(statuses=("SUCCEEDED",)))

@@ -1,0 +1,322 @@
+"""Samples of histories: what is kept of one, read from the engine's API, and what many of them tell together."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.utils import timezone
+
+from common.tasks import sample_histories
+from qu_workflows.aws import clients as aws
+from qu_workflows.aws.pacing import Pace
+from qu_workflows.executions import sampling
+from qu_workflows.executions.samples import (
+    Sample,
+    Visit,
+    edge_counts,
+    keep_sample,
+    percentile,
+    remove_old_samples,
+    sample_of,
+    step_statistics,
+    write_sample,
+)
+from qu_workflows.executions.sampling import sample_histories as sample_now
+from qu_workflows.executions.step_functions import history_of
+from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
+from tests.backend.qu_workflows.executions.test_histories import STARTED, Told, entered, exited, history
+from tests.backend.qu_workflows.operated import Operated
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AT_AWS = "arn:aws:states:us-east-2:123456789012:execution:m:"
+NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
+FAST = Pace(10_000)
+
+
+def visit(state: str = "Load", seconds: float | None = 1.0, **changes: Any) -> Visit:
+    base = Visit(state=state, kind="Task", seconds=seconds, tries=1, outcome="SUCCEEDED", waits=False)
+    return base | changes  # type: ignore[return-value]
+
+
+def ended(workflow: str = "guard_report", at: datetime | None = None, **changes: Any) -> TaskRecord:
+    """Return the record of an execution that has ended at AWS."""
+    at = at or timezone.now()
+    values: dict[str, Any] = {
+        "task": "process_guard_report",
+        "workflow": workflow,
+        "status": TaskStatus.SUCCEEDED,
+        "enqueued_at": at,
+        "finished_at": at,
+    } | changes
+    record = TaskRecord(**values)
+    record.execution_arn = changes.get("execution_arn", AT_AWS + record.pk)
+    record.save(force_insert=True)
+    return record
+
+
+def sampled(
+    *visits: Visit, workflow: str = "guard_report", minutes_ago: int = 0, **edges: dict[str, int]
+) -> TaskRecord:
+    record = ended(workflow, NOW - timedelta(minutes=minutes_ago))
+    taken = {(source, target): count for source, targets in edges.items() for target, count in targets.items()}
+    write_sample(record, Sample(visits, taken), 0, NOW - timedelta(minutes=minutes_ago))
+    return record
+
+
+def test_a_sample_has_the_visits_of_each_state_and_the_edges_inside_and_around_a_map(operated: Operated) -> None:
+    record = operated.run()
+
+    kept = sample_of(history_of(record.execution_arn))
+
+    assert [(one["state"], one["kind"], one["tries"], one["outcome"]) for one in kept.visits] == [
+        ("Load", "Task", 1, "SUCCEEDED"),
+        ("Process", "Map", 1, "SUCCEEDED"),
+        *[("Work", "Task", 1, "SUCCEEDED")] * 3,
+        ("Finish", "Task", 1, "SUCCEEDED"),
+    ]
+    assert kept.edges == {("Load", "Process"): 1, ("Process", "Finish"): 1}
+
+
+def test_an_edge_that_an_error_took_is_counted_as_any_other() -> None:
+    found = history(
+        STARTED,
+        entered("Load", 0),
+        ("LambdaFunctionScheduled", 2, {}),
+        ("LambdaFunctionFailed", 3, {"error": "Lost"}),
+        exited("Load", 4),
+        entered("Note", 5, "Pass"),
+        exited("Note", 6, "Pass"),
+        ("ExecutionSucceeded", 7, {}),
+    )
+
+    kept = sample_of(found)
+
+    assert kept.edges == {("Load", "Note"): 1}
+    assert [(one["state"], one["seconds"], one["outcome"]) for one in kept.visits] == [
+        ("Load", 3.0, "CAUGHT"),
+        ("Note", 1.0, "SUCCEEDED"),
+    ]
+
+
+def test_a_state_that_waits_for_a_callback_is_told_from_one_that_works() -> None:
+    found = history(
+        STARTED,
+        entered("Ask", 0),
+        ("TaskScheduled", 2, {"resource": "invoke.waitForTaskToken", "resourceType": "lambda"}),
+        ("TaskSubmitted", 3, {"resource": "invoke.waitForTaskToken"}),
+        ("TaskSucceeded", 4, {"resource": "invoke.waitForTaskToken"}),
+        exited("Ask", 5),
+        ("ExecutionSucceeded", 6, {}),
+    )
+
+    assert [one["waits"] for one in sample_of(found).visits] == [True]
+
+
+def test_time_in_which_an_execution_lay_failed_until_its_redrive_is_no_states_time(operated: Operated) -> None:
+    record = operated.run(2, machine=operated.machine(in_turn=True))
+    operated.broken.clear()
+    operated.sfn.redrive_execution(executionArn=record.execution_arn)
+    operated.followed(record)
+
+    kept = {
+        (one["state"], one["outcome"]): one["seconds"] is None
+        for one in sample_of(history_of(record.execution_arn)).visits
+    }
+
+    assert kept[("Process", "SUCCEEDED")]
+    assert not kept[("Load", "SUCCEEDED")]
+
+
+def test_of_a_thousand_iterations_a_few_stand_for_all_in_outcome_and_time() -> None:
+    told: list[Told] = [STARTED, entered("Process", 0, "Map"), ("MapStateStarted", 2, {})]
+    for index in range(1000):
+        told.append(("MapIterationStarted", 3, {"index": index, "name": "Process"}))
+        told.append(entered("Work", len(told)))
+        told.append(("LambdaFunctionScheduled", len(told), {}))
+        if index % 10 == 0:
+            told.append(("LambdaFunctionFailed", len(told), {"error": "Lost"}))
+        told.append(exited("Work", len(told)))
+    told += [("MapStateSucceeded", len(told), {}), exited("Process", len(told) + 1, "Map")]
+    told.append(("ExecutionSucceeded", len(told), {}))
+
+    work = [one for one in sample_of(history(*told)).visits if one["state"] == "Work"]
+
+    assert len(work) == 20
+    assert sum(one["outcome"] == "CAUGHT" for one in work) == 2
+
+
+def test_a_sample_is_kept_once_and_anew_after_a_redrive(operated: Operated) -> None:
+    record = operated.run(2)
+    failed = history_of(record.execution_arn)
+    assert [keep_sample(record, failed), keep_sample(record, failed)] == [True, False]
+    operated.broken.clear()
+    operated.sfn.redrive_execution(executionArn=record.execution_arn)
+    record = operated.followed(record)
+
+    assert keep_sample(record, history_of(record.execution_arn))
+
+    sample = ExecutionSample.objects.get()
+    assert (sample.redrive_count, sample.workflow) == (1, "guard_report")
+    assert sample.edges == {"Load": {"Process": 1}, "Process": {"Finish": 1}}
+
+
+def test_of_an_execution_that_runs_there_is_no_sample() -> None:
+    assert not keep_sample(ended(), history(STARTED, entered("Load", 0)))
+    assert not ExecutionSample.objects.exists()
+
+
+def test_statistics_are_of_all_visits_of_a_state_and_say_of_how_many() -> None:
+    sampled(visit(seconds=1.0), visit(seconds=3.0, tries=3), visit(seconds=5.0, outcome="FAILED"))
+    sampled(visit(seconds=None, outcome="CAUGHT", tries=2), visit("Other", seconds=9.0, outcome="ABORTED"))
+
+    [load] = step_statistics("guard_report")
+
+    assert (load.state, load.executions, load.visits) == ("Load", 2, 4)
+    assert [load.p50_seconds, load.p95_seconds] == pytest.approx([3.0, 4.8])
+    assert (load.tries, load.failed_share) == (1.75, 0.5)
+
+
+def test_statistics_of_every_workflow_are_of_the_newest_of_each(django_assert_num_queries: Any) -> None:
+    for minutes in range(4):
+        sampled(visit(seconds=float(minutes)), minutes_ago=minutes)
+        sampled(visit("Send Email", seconds=10.0 + minutes), workflow="notification_email", minutes_ago=minutes)
+
+    with django_assert_num_queries(1):
+        found = step_statistics(samples=2)
+
+    assert [(one.workflow, one.state, one.executions, one.p50_seconds) for one in found] == [
+        ("guard_report", "Load", 2, 0.5),
+        ("notification_email", "Send Email", 2, 10.5),
+    ]
+
+
+def test_edges_are_added_up_over_the_newest_samples_and_not_over_those_that_are_empty() -> None:
+    sampled(visit(), minutes_ago=9, Load={"Elsewhere": 7})
+    sampled(visit(), minutes_ago=1, Load={"Process": 1, "Note": 2})
+    sampled(visit(), Load={"Process": 1})
+    sampled(minutes_ago=0)
+
+    counted = edge_counts("guard_report", samples=2)
+
+    assert counted.executions == 2
+    assert counted.taken == {("Load", "Process"): 2, ("Load", "Note"): 2}
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([3.0], 0.95, 3.0), ([1.0, 2.0], 0.5, 1.5), ([4.0, 1.0, 3.0, 2.0, 5.0], 0.95, pytest.approx(4.8))],
+)
+def test_a_percentile_lies_between_its_neighbours(values: list[float], share: float, expected: float) -> None:
+    assert percentile(values, share) == expected
+
+
+def test_the_oldest_samples_of_a_workflow_go_and_those_of_another_stay() -> None:
+    kept = [sampled(visit(), minutes_ago=minutes).pk for minutes in range(5)][:2]
+    rare = sampled(visit(), workflow="daily_report_digest", minutes_ago=9).pk
+
+    assert remove_old_samples(kept=2) == 3
+    assert set(ExecutionSample.objects.values_list("pk", flat=True)) == {*kept, rare}
+
+
+def test_a_run_samples_what_has_no_sample_or_was_redriven_since(operated: Operated) -> None:
+    new, old = operated.run(), operated.run(2)
+    keep_sample(old, history_of(old.execution_arn))
+    known = operated.run()
+    keep_sample(known, history_of(known.execution_arn))
+    operated.broken.clear()
+    operated.sfn.redrive_execution(executionArn=old.execution_arn)
+    operated.followed(old)
+    ended(execution_arn="arn:aws:states:local:000000000000:execution:guard_report:x")
+
+    done = sample_now(FAST)
+
+    assert done == {"sampled": 2, "calls": 2, "gone": 0, "unread": 0, "removed": 0, "ended_early": ""}
+    assert dict(ExecutionSample.objects.values_list("pk", "redrive_count")) == {new.pk: 0, known.pk: 0, old.pk: 1}
+    assert sample_now(FAST)["calls"] == 0
+
+
+@pytest.mark.usefixtures("operated")
+def test_an_execution_that_aws_has_no_more_is_asked_for_once() -> None:
+    ended(execution_arn="arn:aws:states:eu-west-1:123456789012:execution:m:gone")
+
+    assert sample_now(FAST)["gone"] == 1
+    assert sample_now(FAST)["calls"] == 0
+    assert step_statistics() == []
+
+
+class Asked:
+    """GetExecutionHistory of a client, which answers an ended execution, or is throttled from a call on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, throttled_from: int = 10_000) -> None:
+        self.arns: list[str] = []
+        self._throttled_from = throttled_from
+        client = aws.step_functions()
+        monkeypatch.setattr(client, "_make_api_call", self._answer)
+
+    def _answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        assert operation == "GetExecutionHistory"
+        if len(self.arns) >= self._throttled_from:
+            error = {"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}
+            raise ClientError(error, operation)  # type: ignore[arg-type]
+        self.arns.append(given["executionArn"])
+        kinds = ("ExecutionStarted", "ExecutionSucceeded")
+        return {
+            "events": [{"id": n, "previousEventId": n - 1, "type": t, "timestamp": NOW} for n, t in enumerate(kinds, 1)]
+        }
+
+
+def test_a_run_takes_workflows_in_turn_the_newest_first_and_ends_at_its_number_of_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for minutes in range(80):
+        ended(at=NOW - timedelta(minutes=minutes), pk=f"report-{minutes:02}")
+    ended("notification_email", NOW - timedelta(days=3), pk="mail-00")
+    asked = Asked(monkeypatch)
+
+    done = sample_now(FAST)
+
+    assert (done["calls"], done["sampled"]) == (60, 60)
+    asked_for = [arn.rpartition(":")[2] for arn in asked.arns]
+    assert asked_for == ["report-00", "mail-00", *(f"report-{number:02}" for number in range(1, 59))]
+
+
+def test_a_run_ends_at_once_when_it_is_throttled_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        ended()
+    Asked(monkeypatch, throttled_from=2)
+
+    done = sample_now(FAST)
+
+    assert (done["sampled"], done["calls"]) == (2, 2)
+    assert "throttled the call" in done["ended_early"]
+
+
+def test_a_history_that_can_not_be_read_keeps_no_other_from_being_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended(at=NOW)
+    ended(at=NOW - timedelta(minutes=1))
+    Asked(monkeypatch)
+    read = iter([ValueError("an event of a kind to come"), None])
+
+    def failing_once(_events: Any) -> Any:
+        if error := next(read):
+            raise error
+        return history(STARTED, ("ExecutionSucceeded", 1, {}))
+
+    monkeypatch.setattr(sampling, "read_history", failing_once)
+
+    done = sample_now(FAST)
+
+    assert (done["unread"], done["sampled"]) == (1, 1)
+
+
+def test_the_task_of_the_schedule_returns_what_it_did() -> None:
+    assert sample_histories.call() == {
+        "sampled": 0,
+        "calls": 0,
+        "gone": 0,
+        "unread": 0,
+        "removed": 0,
+        "ended_early": "",
+    }

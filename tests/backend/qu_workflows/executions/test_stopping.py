@@ -1,0 +1,63 @@
+from datetime import timedelta
+
+import pytest
+
+from qu_workflows.executions import acting
+from qu_workflows.executions.stopping import plan_stops, stop_all
+from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
+from tests.backend.qu_workflows.executions.test_redriving import failed
+from tests.backend.qu_workflows.operated import Operated
+from tests.workflows.engine.server.served import ROLE, WAIT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_running_execution_ends_as_aborted_with_the_reason_and_who(operated: Operated) -> None:
+    machine = operated.sfn.create_state_machine(name="waits", definition=WAIT, roleArn=ROLE)["stateMachineArn"]
+    record = operated.start(machine)
+
+    deeds = stop_all(plan_stops([record.pk]), "ana", " wrong report ", 20)
+
+    found = operated.sfn.describe_execution(executionArn=record.execution_arn)
+    assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "StoppedByOperator", "wrong report (ana)")
+    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.target, entry.outcome) == ("ana", "stop_execution", record.pk, "done")
+    assert entry.details["reason"] == "wrong report"
+    assert operated.followed(record).status == TaskStatus.ABORTED
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": TaskStatus.FAILED}, "it is FAILED: there is nothing to stop."),
+        ({"status": TaskStatus.SENT}, "its execution has not started. Wait until it has"),
+        ({"status": TaskStatus.RUNNING, "execution_arn": ""}, "not at Step Functions. End that process"),
+    ],
+)
+def test_what_can_not_be_stopped_is_refused(changes: dict[str, str], said: str) -> None:
+    record = failed(**changes)
+
+    with pytest.raises(OperationRefused, match=f"{record.pk}: .*{said}"):
+        plan_stops([record.pk])
+
+
+@pytest.mark.parametrize(("reason", "per_second", "said"), [(" ", 1, "--reason: is empty"), ("x", 26, "takes 25 Stop")])
+def test_without_a_reason_or_above_the_quota_nothing_is_stopped(reason: str, per_second: float, said: str) -> None:
+    record = failed(status=TaskStatus.RUNNING)
+
+    with pytest.raises(OperationRefused, match=said):
+        stop_all(plan_stops([record.pk]), "ana", reason, per_second)
+
+    assert not AuditEntry.objects.exists()
+
+
+def test_what_had_ended_before_is_not_told_as_stopped_now(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting, "_CLOCKS_DIFFER", timedelta(0))
+    record = operated.run()
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING)  # the event of its end was lost
+
+    [deed] = stop_all(plan_stops([record.pk]), "ana", "why", 20).done
+
+    assert deed.said.startswith("had ended before, at ")

@@ -1,0 +1,53 @@
+"""One state in full, from the events of an execution on the engine."""
+
+import json
+
+import pytest
+
+from qu_workflows.executions.histories import History, Outcome
+from qu_workflows.executions.redriving import plan_redrives_of, redrive_all
+from qu_workflows.executions.step_functions import history_of
+from qu_workflows.executions.tries import details_of, iterations_of, tries_of
+from tests.backend.qu_workflows.operated import Operated
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_visit_has_its_input_its_output_and_what_it_called(operated: Operated) -> None:
+    record = operated.run(2, machine=operated.machine(in_turn=True))  # side by side, the failure may end the others
+    history = history_of(record.execution_arn)
+    succeeded = next(one for one in history.visits if one.label == "Work (Process 0)")
+    failed = next(one for one in history.visits if one.label == "Work (Process 1)")
+
+    assert json.loads(details_of(history, succeeded).output or "") == {"item": 1}
+    found = details_of(history, failed)
+    assert (json.loads(found.input or ""), found.output) == ({"item": 2}, None)
+    assert found.resource.endswith(":function:work")
+    [one] = found.tries
+    assert (one.outcome, one.error) == (Outcome.FAILED, "Broken")
+
+
+def test_a_redriven_iteration_stands_as_it_went_the_last_time(operated: Operated) -> None:
+    record = operated.run(2)
+    before = history_of(record.execution_arn)
+    operated.broken.clear()
+    redrive_all(plan_redrives_of([record.pk]), "ana")
+    operated.followed(record)
+    after = history_of(record.execution_arn)
+
+    def of_map(history: History) -> dict[int, Outcome]:
+        visit = next(one for one in history.visits if one.name == "Process")
+        return iterations_of(history, visit)
+
+    assert of_map(before)[1] == Outcome.FAILED
+    assert of_map(after) == dict.fromkeys(range(3), Outcome.SUCCEEDED)
+    work = next(one for one in after.visits if one.label == "Work (Process 1)")
+    assert [one.outcome for one in tries_of(after, work)] == [Outcome.FAILED, Outcome.SUCCEEDED]
+
+
+def test_every_event_of_a_state_is_told_to_be_of_it(operated: Operated) -> None:
+    history = history_of(operated.run(2).execution_arn)
+
+    told = sorted(number for visit in history.visits for number in visit.event_ids)
+
+    assert told == [event.id for event in history.events if not event.type.startswith("Execution")]

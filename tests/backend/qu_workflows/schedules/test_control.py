@@ -1,0 +1,285 @@
+"""Deployed schedules: told as they are, paused and resumed with all else unchanged, and run by hand."""
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from moto import mock_aws
+from pytest_django import Settings
+
+from qu_workflows.aws import clients as aws
+from qu_workflows.protocol.message import write_scheduled_message
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
+from qu_workflows.protocol.task_ids import scheduled_id
+from qu_workflows.records.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
+from qu_workflows.schedules.control import (
+    DeployedSchedules,
+    DeployedState,
+    deployed_schedules,
+    deployed_state,
+    pause,
+    resume,
+    run_now,
+    why_not_run_now,
+)
+from qu_workflows.tasks.scheduled_runs import reason_to_skip
+from tests.backend.qu_workflows.conftest import Queue
+from workflows.schedules import SCHEDULES, SCHEDULES_BY_NAME
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GROUP = "qu-workflows-test-schedules"
+ROLE = "arn:aws:iam::123456789012:role/scheduler"
+DLQ = "arn:aws:sqs:us-east-2:123456789012:tasks-dlq"
+NAME = "daily_report_digest"
+
+
+def deploy(name: str = NAME, **changes: Any) -> None:
+    """Create a schedule as the template does."""
+    schedule = SCHEDULES_BY_NAME[name]
+    minutes = schedule.flexible_window_minutes
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
+    body: dict[str, Any] = {
+        "Name": name,
+        "GroupName": GROUP,
+        "Description": schedule.description,
+        "ScheduleExpression": schedule.expression,
+        "ScheduleExpressionTimezone": schedule.time_zone,
+        "FlexibleTimeWindow": window,
+        "State": "ENABLED",
+        "Target": {
+            "Arn": "arn:aws:sqs:us-east-2:123456789012:tasks",
+            "RoleArn": ROLE,
+            "Input": write_scheduled_message(schedule),
+            "RetryPolicy": {
+                "MaximumRetryAttempts": schedule.retry_policy.maximum_retry_attempts,
+                "MaximumEventAgeInSeconds": schedule.retry_policy.maximum_event_age_seconds,
+            },
+            "DeadLetterConfig": {"Arn": DLQ},
+        },
+    }
+    aws.scheduler().create_schedule(**(body | changes))
+
+
+@pytest.fixture
+def group(settings: Settings) -> Iterator[str]:
+    with mock_aws():
+        settings.USE_ASYNC_TASKS = True
+        settings.AWS_SQS_QUEUE_URL = "https://sqs.us-east-2.amazonaws.com/123456789012/tasks"
+        settings.AWS_SCHEDULES_GROUP_NAME = GROUP
+        aws.scheduler().create_schedule_group(Name=GROUP)
+        deployed_schedules.forget()
+        yield GROUP
+        deployed_schedules.forget()
+
+
+def found(name: str = NAME) -> dict[str, Any]:
+    given = dict(aws.scheduler().get_schedule(GroupName=GROUP, Name=name))
+    for key in ("ResponseMetadata", "LastModificationDate", "CreationDate"):
+        given.pop(key, None)
+    return given
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("schedules", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES_BY_NAME))
+@pytest.mark.usefixtures("group")
+def test_a_schedule_that_is_deployed_as_declared_has_no_differences(name: str) -> None:
+    deploy(name)
+
+    state = deployed_state(name)
+
+    assert (state.state, state.differences, state.why) == (DeployedState.RUNNING, (), "")
+    assert state.changed_at is not None
+
+
+@pytest.mark.usefixtures("group")
+def test_what_was_changed_by_hand_is_told_beside_what_is_declared() -> None:
+    deploy(ScheduleExpression="cron(0 9 * * ? *)", FlexibleTimeWindow={"Mode": "OFF"})
+
+    told = {one.what: (one.declared, one.deployed) for one in deployed_state(NAME).differences}
+
+    assert told == {
+        "expression": ("cron(0 7 * * ? *)", "cron(0 9 * * ? *)"),
+        "window in minutes": ("15", "0"),
+    }
+
+
+@pytest.mark.usefixtures("group")
+def test_a_message_that_only_looks_different_is_none() -> None:
+    deploy(Target=found_target(spaces=True))
+
+    assert deployed_state(NAME).differences == ()
+
+
+def found_target(*, spaces: bool) -> dict[str, Any]:
+    message = json.loads(write_scheduled_message(SCHEDULES_BY_NAME[NAME]))
+    return {
+        "Arn": "arn:aws:sqs:us-east-2:123456789012:tasks",
+        "RoleArn": ROLE,
+        "Input": json.dumps(message, indent=2 if spaces else None),
+        "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400},
+    }
+
+
+@pytest.mark.usefixtures("group")
+def test_one_that_is_not_deployed_is_told_so() -> None:
+    state = deployed_state(NAME)
+
+    assert state.state is DeployedState.NOT_DEPLOYED
+    assert GROUP in state.why
+
+
+@pytest.mark.usefixtures("group")
+def test_a_schedule_is_paused_and_resumed_with_all_else_unchanged() -> None:
+    deploy()
+    before = found()
+
+    assert pause(NAME, "somebody") == f"{NAME} is paused now"
+    paused = found()
+    assert deployed_state(NAME).state is DeployedState.PAUSED
+    resume(NAME, "somebody")
+
+    assert paused == before | {"State": "DISABLED"}
+    assert found() == before
+    assert deployed_state(NAME).state is DeployedState.RUNNING
+    entries = AuditEntry.objects.order_by("id").values_list("action", "actor", "target", "outcome")
+    assert list(entries) == [
+        (AuditAction.PAUSE_SCHEDULE, "somebody", NAME, AuditOutcome.DONE),
+        (AuditAction.RESUME_SCHEDULE, "somebody", NAME, AuditOutcome.DONE),
+    ]
+
+
+@pytest.mark.usefixtures("group")
+def test_what_is_paused_already_is_refused_and_entered() -> None:
+    deploy(State="DISABLED")
+
+    with pytest.raises(OperationRefused, match="paused already"):
+        pause(NAME, "somebody")
+
+    assert AuditEntry.objects.get().outcome == AuditOutcome.REFUSED
+
+
+def test_once_aws_was_not_reached_it_is_asked_no_more(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.USE_ASYNC_TASKS = True
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    asked: list[str] = []
+    aws.scheduler().meta.events.register("before-call.scheduler.GetSchedule", lambda **_call: asked.append("asked"))
+
+    states = DeployedSchedules().states(SCHEDULES)
+
+    assert {state.state for state in states.values()} == {DeployedState.UNKNOWN}
+    assert all("was not reached" in state.why for state in states.values())
+    assert len(asked) == 1
+    with pytest.raises(OperationFailed):
+        pause(NAME, "somebody")
+
+
+@pytest.mark.usefixtures("group")
+def test_who_looks_within_some_seconds_is_told_the_same() -> None:
+    clock = [0.0]
+    schedules = DeployedSchedules(lambda: clock[0])
+    deploy()
+    asked: list[str] = []
+    aws.scheduler().meta.events.register("before-call.scheduler.GetSchedule", lambda **_call: asked.append("asked"))
+
+    for clock[0] in (0.0, 5.0, 11.0):
+        schedules.states([SCHEDULES_BY_NAME[NAME]])
+
+    assert len(asked) == 2
+
+
+def test_a_run_by_hand_has_an_id_of_its_own_and_is_sent_at_once(queue: Queue) -> None:
+    record = run_now("watch_stuck", "somebody")
+
+    assert (record.schedule, record.status, record.workflow) == ("watch_stuck", TaskStatus.SENT, "run_task")
+    [body] = queue.bodies()
+    assert (body["id"], body["task"], body["payload"]) == (record.pk, "watch_stuck", {})
+    assert reason_to_skip(record.pk) is None
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target, entry.details["task_id"]) == ("run_schedule", "watch_stuck", record.pk)
+
+
+def test_two_clicks_are_one_run(queue: Queue) -> None:
+    first = run_now("watch_stuck", "somebody")
+
+    with pytest.raises(OperationRefused, match=f"{first.pk} of it is on its way"):
+        run_now("watch_stuck", "somebody else")
+
+    assert [body["id"] for body in queue.bodies()] == [first.pk]
+
+
+@pytest.mark.usefixtures("queue")
+def test_nothing_is_run_by_hand_beside_a_scheduled_run_that_is_at_work() -> None:
+    now = timezone.now()
+    task_id = scheduled_id("watch_stuck", now)
+    assert reason_to_skip(task_id) is None
+
+    why = why_not_run_now("watch_stuck")
+
+    assert why is not None
+    assert task_id in str(why)
+
+
+@pytest.mark.parametrize("name", ["watch_stuck", NAME])
+@pytest.mark.usefixtures("queue")
+def test_a_scheduled_run_is_skipped_while_one_by_hand_works(name: str) -> None:
+    record = run_now(name, "somebody")
+    now = timezone.now()
+    TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING, started_at=now)
+
+    reason = reason_to_skip(scheduled_id(name, now))
+
+    assert reason is not None
+    assert record.pk in reason
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_run_by_hand_that_was_lost_long_ago_keeps_nobody_from_another() -> None:
+    lost = run_now("watch_stuck", "somebody")
+    TaskRecord.objects.filter(pk=lost.pk).update(enqueued_at=timezone.now() - timedelta(minutes=6))
+
+    assert run_now("watch_stuck", "somebody").pk != lost.pk
+
+
+@pytest.mark.usefixtures("group")
+def test_the_command_says_what_it_would_do_and_does_it_when_told_to() -> None:
+    deploy()
+
+    said = run("pause", NAME)
+    assert "Nothing was changed" in said
+    assert found()["State"] == "ENABLED"
+
+    assert "is paused now" in run("pause", NAME, "--yes", "--as", "somebody")
+    assert found()["State"] == "DISABLED"
+    assert AuditEntry.objects.get().actor.startswith("somebody@")
+
+
+@pytest.mark.usefixtures("queue")
+def test_the_command_runs_a_schedule_now() -> None:
+    assert "would run now" in run("run", "watch_stuck")
+    assert TaskRecord.objects.count() == 0
+
+    said = run("run", "watch_stuck", "--yes")
+
+    assert TaskRecord.objects.get().pk in said
+
+
+def test_a_schedule_that_is_not_declared_is_refused_with_exit_code_2() -> None:
+    with pytest.raises(CommandError, match="is no schedule") as raised:
+        run("pause", "weekly", "--yes")
+
+    assert raised.value.returncode == 2

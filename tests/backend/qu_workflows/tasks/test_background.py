@@ -1,0 +1,69 @@
+"""Jobs beside the requests."""
+
+import threading
+
+import pytest
+
+from qu_workflows.tasks.background import Background
+
+
+def test_jobs_are_done_in_other_threads() -> None:
+    background, threads = Background(), []
+
+    assert not background.has_begun
+    for _ in range(4):
+        background.do(lambda: threads.append(threading.current_thread()))
+
+    assert background.wait(10)
+    assert background.has_begun
+    assert len(threads) == 4
+    assert threading.current_thread() not in threads
+    assert all(thread.daemon for thread in threads)
+
+
+def test_a_job_that_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    background, done = Background(), []
+
+    background.do(lambda: 1 / 0)
+    background.do(lambda: done.append(1))
+
+    assert background.wait(10)
+    assert done == [1]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_waiting_ends_with_its_time() -> None:
+    background, release = Background(), threading.Event()
+    background.do(release.wait)
+
+    assert not background.wait(0.01)
+    release.set()
+    assert background.wait(10)
+
+
+def test_a_job_that_waits_for_long_holds_up_neither_the_others_nor_the_end() -> None:
+    background, release, done = Background(), threading.Event(), threading.Event()
+
+    for _ in range(5):
+        background.do_aside(release.wait)
+    background.do(done.set)
+
+    assert done.wait(10)
+    assert background.wait(10)
+    release.set()
+
+
+def test_a_job_aside_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    background, failed = Background(), threading.Event()
+
+    def job() -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    background.do_aside(job)
+
+    assert failed.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "background-aside":
+            thread.join(10)
+    assert "ZeroDivisionError" in caplog.text
