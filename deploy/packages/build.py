@@ -28,8 +28,8 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from deploy import ROOT
-from deploy.packages.closure import source_files
-from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME, RUNTIME_PACKAGES, Function
+from deploy.packages.contents import source_files
+from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME, Function
 
 BUILD_DIR = ROOT / ".build"
 # uv's name of each target. Lambda's python3.13 runs on Amazon Linux 2023, which has glibc 2.34.
@@ -39,6 +39,8 @@ PLATFORMS: Mapping[str, str | None] = {
     "native": None,
 }
 LAMBDA_PYTHON = (3, 13)
+# Lambda's Python runtime brings these; a package that carried them too would only start slower.
+RUNTIME_PACKAGES: tuple[str, ...] = ("boto3", "botocore")
 # The oldest time a zip can tell; any fixed one would do.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # Unzipped, AWS takes 250 MiB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -159,8 +161,6 @@ def locked_requirements(group: str, without: tuple[str, ...] = ()) -> str:
 
 def _package(function: Function, platform: str, packages_dir: Path, build_dir: Path) -> Package:
     sources = source_files(function)
-    if f"lambdas/{function.name}/handler.py" not in sources:
-        raise PackageNotBuilt(f"lambdas/{function.name}/handler.py does not exist. Write it, or correct functions.py.")
     contents = (part for name, path in sources.items() for part in (name.encode(), path.read_bytes()))
     key = _digest(packages_dir.name.encode(), _recipe(), *contents)
     path = build_dir / platform / f"{function.name}.zip"
@@ -304,7 +304,7 @@ def _python_tag(platform: str) -> str:
 @cache
 def _recipe() -> bytes:
     """The code that builds is an input as well."""
-    return b"".join((Path(__file__).with_name(name)).read_bytes() for name in ("build.py", "functions.py"))
+    return Path(__file__).read_bytes()
 
 
 def _digest(*parts: bytes) -> str:

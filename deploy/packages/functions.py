@@ -1,6 +1,14 @@
-"""The functions: what each is packaged with. One row per folder of ``lambdas/``."""
+"""The functions: one for each folder of ``lambdas/`` with a handler, and what each is packaged with."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import ROOT
+from deploy.packages.closure import import_closure, packages_reached
+
+# The dependency group in pyproject.toml of a function whose imports reach a package; the first that fits.
+GROUPS = {"django": "database-functions", "lambdas.shared.decoding": "media-functions"}
+OTHER_GROUP = "lambdas"
 
 
 @dataclass(frozen=True)
@@ -9,7 +17,11 @@ class Function:
 
     name: str
     group: str
-    needs_database: bool = False
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether it runs Django: it is given the database's secrets and few instances then."""
+        return self.group == GROUPS["django"]
 
     @property
     def resource(self) -> str:
@@ -17,37 +29,20 @@ class Function:
         return "".join(word.capitalize() for word in self.name.split("_")) + "Function"
 
     @property
-    def state(self) -> str:
-        """The state in the workflows: make_thumbnails is "Make Thumbnails"."""
-        return " ".join(word.capitalize() for word in self.name.split("_"))
-
-    @property
     def handler_module(self) -> str:
         """The module whose ``lambda_handler`` Lambda calls."""
         return f"lambdas.{self.name}.handler"
 
 
-FUNCTIONS: tuple[Function, ...] = (
-    Function("await_acknowledgement", "database-functions", needs_database=True),
-    Function("choose_person", "database-functions", needs_database=True),
-    Function("dispatch_tasks", "lambdas"),
-    Function("inspect_file", "media-functions"),
-    Function("list_digests", "database-functions", needs_database=True),
-    Function("load_report", "database-functions", needs_database=True),
-    Function("make_thumbnails", "media-functions"),
-    Function("record_acknowledgement", "database-functions", needs_database=True),
-    Function("record_execution_status", "database-functions", needs_database=True),
-    Function("record_report", "database-functions", needs_database=True),
-    Function("render_email", "database-functions", needs_database=True),
-    Function("run_task", "database-functions", needs_database=True),
-    Function("send_email", "lambdas"),
-)
+def find_functions(folder: Path = ROOT / "lambdas") -> tuple[Function, ...]:
+    """Return a function for each folder with a handler, by name."""
+    return tuple(_function(handler.parent.name) for handler in sorted(folder.glob("*/handler.py")))
+
+
+def _function(name: str) -> Function:
+    reached = packages_reached(import_closure([f"lambdas.{name}.handler"]))
+    return Function(name, next((group for package, group in GROUPS.items() if package in reached), OTHER_GROUP))
+
+
+FUNCTIONS = find_functions()
 FUNCTIONS_BY_NAME = {function.name: function for function in FUNCTIONS}
-
-# Lambda's Python runtime brings these; a package that carried them too would only start slower.
-RUNTIME_PACKAGES: tuple[str, ...] = ("boto3", "botocore")
-
-# The Django apps of the functions with a database, and the modules that Django itself looks for in each.
-DJANGO_APPS: tuple[str, ...] = ("qu_workflows.records", "qu_workflows.tasks", "common", "core", "reports")
-DJANGO_MODULES: tuple[str, ...] = ("apps", "models", "tasks", "signals", "templatetags")
-DJANGO_SETTINGS = "config.functions"

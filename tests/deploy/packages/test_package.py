@@ -198,11 +198,6 @@ def test_packages_are_pinned_with_their_hashes_and_without_what_the_runtime_brin
     assert "botocore==" not in requirements
 
 
-def test_a_function_without_a_handler_is_not_packaged(tmp_path: Path) -> None:
-    with pytest.raises(PackageNotBuilt, match=r"lambdas/fly_kite/handler\.py does not exist\. Write it"):
-        build_packages([Function("fly_kite", "contracts")], "native", tmp_path)
-
-
 def test_a_package_too_large_for_lambda_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy.packages.build, "MAX_UNZIPPED_BYTES", 1000)
 
