@@ -156,7 +156,7 @@ def test_a_package_carries_neither_lambda_s_runtime_nor_anybody_s_tests(
 
 
 def test_bytecode_comes_along_and_is_never_checked_against_its_source(packages: dict[str, Package]) -> None:
-    name = f"workflows/__pycache__/message.{sys.implementation.cache_tag}.pyc"
+    name = f"qu_workflows/protocol/__pycache__/message.{sys.implementation.cache_tag}.pyc"
     with zipfile.ZipFile(packages["dispatch_tasks"].path) as archive:
         flags = archive.read(name)[4:8]
 
