@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from asl_engine.adapters.functions import FunctionPerformer
 from asl_engine.clock import SkippingClock
+from asl_engine.in_process import Result, result_of
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.run import Result, result_of
 from asl_engine.runner import Runner
 from asl_engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
 from asl_engine.store.contract import ExecutionRecord

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_engine.run import run
+from asl_engine.in_process import run
 from deploy.cost.figures import SHAPES
 from deploy.cost.transitions import read_definition, visits
 from deploy.packages.functions import FUNCTIONS_BY_NAME

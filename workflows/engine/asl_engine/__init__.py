@@ -1,5 +1,66 @@
 """The Amazon States Language, embedded: a pure core, a store and a runner around it, and AWS's own API in front.
 
-``core.advance`` is a function from what is saved and one event to what is saved next and what to do.
-It knows no clock, thread, file or service; those are the runner's, the store's and the adapters'.
+The names below are the library's public face; each is imported at its first use, so that an import of one
+part does not load the others.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asl_engine.adapters.functions import FunctionPerformer
+    from asl_engine.adapters.performer import Performer, TaskCall, TaskError
+    from asl_engine.clock import Clock, SkippingClock, SystemClock
+    from asl_engine.core.redrive import RedriveStatus, redrive_status
+    from asl_engine.definition import load
+    from asl_engine.definition.diagnostics import DefinitionRefused
+    from asl_engine.errors import EngineError
+    from asl_engine.in_process import Result, run
+    from asl_engine.runner import Runner
+    from asl_engine.store.contract import ExecutionRecord, Store
+    from asl_engine.store.memory import MemoryStore
+    from asl_engine.store.sqlite import SqliteStore
+
+__all__ = [
+    "Clock",
+    "DefinitionRefused",
+    "EngineError",
+    "ExecutionRecord",
+    "FunctionPerformer",
+    "MemoryStore",
+    "Performer",
+    "RedriveStatus",
+    "Result",
+    "Runner",
+    "SkippingClock",
+    "SqliteStore",
+    "Store",
+    "SystemClock",
+    "TaskCall",
+    "TaskError",
+    "load",
+    "redrive_status",
+    "run",
+]
+
+_HOMES = {
+    "asl_engine.adapters.functions": ("FunctionPerformer",),
+    "asl_engine.adapters.performer": ("Performer", "TaskCall", "TaskError"),
+    "asl_engine.clock": ("Clock", "SkippingClock", "SystemClock"),
+    "asl_engine.core.redrive": ("RedriveStatus", "redrive_status"),
+    "asl_engine.definition": ("load",),
+    "asl_engine.definition.diagnostics": ("DefinitionRefused",),
+    "asl_engine.errors": ("EngineError",),
+    "asl_engine.in_process": ("Result", "run"),
+    "asl_engine.runner": ("Runner",),
+    "asl_engine.store.contract": ("ExecutionRecord", "Store"),
+    "asl_engine.store.memory": ("MemoryStore",),
+    "asl_engine.store.sqlite": ("SqliteStore",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

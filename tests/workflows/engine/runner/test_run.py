@@ -7,7 +7,7 @@ import pytest
 
 from asl_engine.clock import SkippingClock
 from asl_engine.definition.diagnostics import DefinitionRefused
-from asl_engine.run import run
+from asl_engine.in_process import run
 
 type Machine = Callable[..., dict[str, Any]]
 
