@@ -59,7 +59,8 @@ def test_the_wheel_holds_the_typed_package_and_nothing_else(wheel: Path) -> None
 def test_every_module_can_be_imported_without_boto3(bin_folder: Path, tmp_path: Path) -> None:
     program = (
         "import importlib, pkgutil, sys, asl_engine\n"
-        "for module in pkgutil.walk_packages(asl_engine.__path__, 'asl_engine.'): importlib.import_module(module.name)\n"
+        "for module in pkgutil.walk_packages(asl_engine.__path__, 'asl_engine.'):\n"
+        "    importlib.import_module(module.name)\n"
         "print(sorted({'boto3', 'botocore', 'django', 'workflows'} & sys.modules.keys()))\n"
     )
 
@@ -89,15 +90,15 @@ def test_the_fixture_needs_no_import(bin_folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_server_answers_over_http(bin_folder: Path, tmp_path: Path) -> None:
-    command = [bin_folder / "asl-engine", "serve", "--port", "0", "--db", tmp_path / "engine.sqlite3"]
+    command = [str(bin_folder / "asl-engine"), "serve", "--port", "0", "--db", "engine.sqlite3"]
     with subprocess.Popen(command, cwd=tmp_path, env={}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             url = next(word for word in process.stdout.readline().split() if word.startswith("http://"))
             headers = {"X-Amz-Target": "AWSStepFunctions.ValidateStateMachineDefinition"}
             body = json.dumps({"definition": json.dumps(DEFINITION)}).encode()
-            request = urllib.request.Request(url, body, headers)
-            with urllib.request.urlopen(request, timeout=10) as response:
+            request = urllib.request.Request(url, body, headers)  # noqa: S310  our own http://127.0.0.1
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  our own http://127.0.0.1
                 assert json.load(response)["result"] == "OK"
         finally:
             process.send_signal(signal.SIGTERM)

@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from asl_engine.clock import SkippableClock
-    from asl_engine.server.names import Place
+    from asl_engine.server.arns import Account
     from asl_engine.server.serving import serve_until_stopped
 
     def ready(host: str, port: int) -> None:
@@ -101,7 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
             _store_of(options.db),
             host=options.host,
             port=options.port,
-            place=Place(options.region, options.account),
+            account=Account(options.region, options.account),
             events_source=options.status_events,
             ready=ready,
             clock=SkippableClock() if options.skippable else None,

@@ -8,8 +8,8 @@ from asl_engine.adapters.registry import Registry
 from asl_engine.core.history import HistoryEvent
 from asl_engine.definition import load
 from asl_engine.jsontext import dumps
-from asl_engine.runner.api import Runner
-from asl_engine.server.names import Place
+from asl_engine.runner.runner import Runner
+from asl_engine.server.arns import Account
 from asl_engine.store.contract import ExecutionRecord, Save
 from asl_engine.store.memory import MemoryStore
 
@@ -51,14 +51,14 @@ def told_run(definition: str, text: str, tasks: Mapping[str, Function], tell: Te
     Raises DefinitionRefused, and ExecutionStalled where a task token is waited for that nobody has.
     """
     load(definition)
-    place, store = Place(), _TellingStore(tell)
+    account, store = Account(), _TellingStore(tell)
     runner = Runner(store, Registry(tasks), workers=0)
     runner.start_up()
     try:
         name = str(uuid.uuid4())
         record = ExecutionRecord(
-            arn=place.arn("execution", "run", name),
-            state_machine_arn=place.arn("stateMachine", "run"),
+            arn=account.arn("execution", "run", name),
+            state_machine_arn=account.arn("stateMachine", "run"),
             name=name,
             input=text,
             definition="",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from asl_engine.core.commands import CancelTask, StartMapRun
 from asl_engine.core.events import MapRunEnded, Start, Stop
 from asl_engine.core.execution import Status
-from asl_engine.core.maprun import MapRun, children_of
+from asl_engine.core.map_run import MapRun, children_of
 from asl_engine.core.saved import map_run_from_row, map_run_to_row
 from asl_engine.definition.program import MapState
 from asl_engine.errors import StateFailed

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from asl_engine.adapters.functions import Function, FunctionPerformer
-from asl_engine.adapters.nested import StartExecution
 from asl_engine.adapters.registry import Registry
+from asl_engine.adapters.start_execution import StartExecution
 from asl_engine.clock import Clock, SkippingClock
 from asl_engine.runner import Runner
 from asl_engine.store.contract import ExecutionRecord, Store

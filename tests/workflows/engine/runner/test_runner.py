@@ -12,7 +12,7 @@ import pytest
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.clock import SkippingClock, SystemClock
 from asl_engine.core.advance import advance
-from asl_engine.core.tasks import task_token
+from asl_engine.core.task_events import task_token
 from asl_engine.runner.errors import (
     ExecutionAlreadyExists,
     ExecutionDoesNotExist,
@@ -71,7 +71,7 @@ def test_a_fault_of_the_performer_fails_the_task_alone(
     def broken(call: TaskCall) -> None:
         raise AttributeError(call.resource)
 
-    runner._performing._performer.perform = broken
+    runner._task_dispatch._performer.perform = broken
 
     record = bench.run(machine(("A", task("any"))))
 
@@ -220,7 +220,7 @@ def tokens() -> list[str]:
 @pytest.fixture
 def asking(bench: Any, tokens: list[str]) -> Any:
     runner = bench.runner_with(clock=SystemClock())
-    runner._performing._performer._functions["ask"] = lambda given: tokens.append(given["token"])
+    runner._task_dispatch._performer._functions["ask"] = lambda given: tokens.append(given["token"])
     return runner
 
 
@@ -274,7 +274,7 @@ def test_a_text_that_is_no_token_is_told_from_one_whose_execution_is_gone(bench:
 
 def test_without_threads_an_execution_that_nothing_can_move_is_told(bench: Any, machine: Machine) -> None:
     runner = bench.runner_with(workers=0)
-    runner._performing._performer._functions["ask"] = str
+    runner._task_dispatch._performer._functions["ask"] = str
 
     with pytest.raises(ExecutionStalled, match="waits in Ask"):
         bench.run(machine(("Ask", callback())))
@@ -283,7 +283,7 @@ def test_without_threads_an_execution_that_nothing_can_move_is_told(bench: Any, 
 @pytest.mark.parametrize("workers", [0, 4])
 def test_a_task_function_may_end_its_own_task_by_its_token(bench: Any, machine: Machine, workers: int) -> None:
     runner = bench.runner_with(workers=workers, clock=SystemClock())
-    runner._performing._performer._functions["ask"] = lambda given: runner.succeed_task(given["token"], "mine")
+    runner._task_dispatch._performer._functions["ask"] = lambda given: runner.succeed_task(given["token"], "mine")
 
     assert bench.run(machine(("Ask", callback()))).output == '"mine"'
 
@@ -471,7 +471,7 @@ def test_an_express_execution_is_not_kept(bench: Any, machine: Machine) -> None:
 def test_a_fault_of_the_engine_stops_the_one_execution(
     bench: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from asl_engine.runner import engine
+    from asl_engine.runner import event_loop as engine
 
     def broken(program: Any, execution: Any, event: Any, *rest: Any) -> Any:
         if execution.name == "bad" and type(event).__name__ == "TimerFired":
@@ -519,7 +519,7 @@ def test_a_closed_runner_refuses_requests(bench: Any, machine: Machine) -> None:
 
 def test_a_listener_that_fails_harms_nothing(bench: Any, machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     runner = bench.runner_with()
-    runner._closings._listeners = [lambda record: record.no_such_field]
+    runner._status_listeners._listeners = [lambda record: record.no_such_field]
 
     assert bench.run(machine(("A", PASS))).status == "SUCCEEDED"
     runner.close()

@@ -14,11 +14,11 @@ from asl_engine.adapters.performer import TaskCall
 from asl_engine.adapters.registry import Registry
 from asl_engine.clock import Clock
 from asl_engine.jsontext import Json
-from asl_engine.runner.api import Runner
-from asl_engine.runner.closing import Listener
-from asl_engine.server.names import Place
-from asl_engine.server.nested import start_nested
+from asl_engine.runner.listeners import Listener
+from asl_engine.runner.runner import Runner
+from asl_engine.server.arns import Account
 from asl_engine.server.serve import serve
+from asl_engine.server.start_nested import start_nested
 from asl_engine.store.contract import Store
 from asl_engine.store.memory import MemoryStore
 
@@ -54,7 +54,9 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        await serve(self.runner, port=0, place=Place("eu-west-1"), stop=self._stop, ready=self._ready, draw=lambda: 0.5)
+        await serve(
+            self.runner, port=0, account=Account("eu-west-1"), stop=self._stop, ready=self._ready, draw=lambda: 0.5
+        )
 
     def _ready(self, host: str, port: int) -> None:
         self.url = f"http://{host}:{port}"

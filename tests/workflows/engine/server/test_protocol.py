@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from asl_engine.runner.errors import TaskTimedOut
+from asl_engine.server.arns import Account
 from asl_engine.server.http import Request, Response
-from asl_engine.server.names import Place
-from asl_engine.server.operation import Call, Operation
+from asl_engine.server.operation import ApiCall, Operation
 from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.protocol import Api
 from tests.workflows.engine.server.served import PASS, ROLE, Server
@@ -18,7 +18,7 @@ from tests.workflows.engine.server.served import PASS, ROLE, Server
 def ask(
     server: Server, operation: str, body: Any = None, *, more: dict[str, Operation] | None = None, **headers: str
 ) -> Response:
-    api = Api(server.runner, {**OPERATIONS, **(more or {})}, Place("eu-west-1", "000000000000"), draw=lambda: 0.5)
+    api = Api(server.runner, {**OPERATIONS, **(more or {})}, Account("eu-west-1", "000000000000"), draw=lambda: 0.5)
     content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
     request = Request("POST", "/", {"x-amz-target": operation, **headers}, content)
     return asyncio.run(api.handle(request))
@@ -66,7 +66,7 @@ def test_what_is_no_request_is_refused_by_code(server: Server, operation: str, b
 
 
 def test_what_the_runner_refuses_keeps_its_code(server: Server) -> None:
-    def refuse(_call: Call) -> None:
+    def refuse(_call: ApiCall) -> None:
         raise TaskTimedOut
 
     status, answer = told(ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(refuse)}))
@@ -77,7 +77,7 @@ def test_what_the_runner_refuses_keeps_its_code(server: Server) -> None:
 def test_a_fault_of_the_engine_is_logged_under_the_requests_id(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def break_down(_call: Call) -> None:
+    def break_down(_call: ApiCall) -> None:
         raise ZeroDivisionError
 
     response = ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(break_down)})
@@ -91,6 +91,6 @@ def test_a_fault_of_the_engine_is_logged_under_the_requests_id(
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/health", 200), ("GET", "/", 405), ("PUT", "/", 405)])
 def test_only_the_health_path_is_read(server: Server, method: str, path: str, status: int) -> None:
-    api = Api(server.runner, OPERATIONS, Place(), draw=lambda: 0.5)
+    api = Api(server.runner, OPERATIONS, Account(), draw=lambda: 0.5)
 
     assert asyncio.run(api.handle(Request(method, path, {}, b""))).status == status

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from asl_engine.clock import SkippableClock
-from asl_engine.runner.closing import Listener
+from asl_engine.runner.listeners import Listener
 from asl_engine.store.contract import ExecutionRecord
 from tests.workflows.engine.server.served import ACCOUNT, ROLE, Server, machine_of
 

@@ -4,9 +4,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
-from asl_engine.adapters.documents import sdk_metadata
 from asl_engine.adapters.performer import Ended, TaskCall, TaskError
-from asl_engine.adapters.resources import Kind, parse_resource
+from asl_engine.adapters.resources import ResourceKind, parse_resource
+from asl_engine.adapters.service_json import sdk_metadata
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json, dumps, loads
 
@@ -48,7 +48,7 @@ class FunctionPerformer:
         names = [call.resource]
         target = str(call.parameters.get("FunctionName", "")) if _is_invoke(call) else call.resource
         resource = parse_resource(target)
-        if resource.kind is Kind.FUNCTION:
+        if resource.kind is ResourceKind.FUNCTION:
             names += [target, target.removesuffix(":" + resource.name.partition(":")[2])]
             names += [resource.name, resource.name.split(":")[0]]
         elif _is_invoke(call):
@@ -58,7 +58,7 @@ class FunctionPerformer:
 
 def _is_invoke(call: TaskCall) -> bool:
     resource = parse_resource(call.resource)
-    is_invoke = (resource.kind, resource.service, resource.action) == (Kind.SERVICE, "lambda", "invoke")
+    is_invoke = (resource.kind, resource.service, resource.action) == (ResourceKind.SERVICE, "lambda", "invoke")
     return is_invoke and isinstance(call.parameters, dict)
 
 

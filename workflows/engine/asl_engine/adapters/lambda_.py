@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 
 import base64
 
-from asl_engine.adapters.documents import sdk_metadata
-from asl_engine.adapters.faults import Refusal, optimised_fault
 from asl_engine.adapters.lambda_http import Answer, Invocation, LambdaEndpoint
 from asl_engine.adapters.performer import TaskCall, TaskError
-from asl_engine.adapters.resources import Kind, parse_resource
+from asl_engine.adapters.resources import ResourceKind, parse_resource
+from asl_engine.adapters.service_errors import Refusal, optimised_fault
+from asl_engine.adapters.service_json import sdk_metadata
 from asl_engine.jsontext import Json, dumps, loads
 
 # Lambda's longest run is 15 minutes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -26,7 +26,7 @@ class LambdaPerformer:
     def perform(self, call: TaskCall) -> Json:
         """Invoke the function and return its result; of ``lambda:invoke``, AWS's envelope around it."""
         resource = parse_resource(call.resource)
-        by_arn = resource.kind is Kind.FUNCTION
+        by_arn = resource.kind is ResourceKind.FUNCTION
         invocation = _by_arn(call) if by_arn else _by_parameters(call.parameters)
         answer = self._endpoint.send(invocation, _read_seconds(call))
         if not 200 <= answer.status < 300:

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
-from asl_engine.adapters.faults import unreachable_fault
 from asl_engine.adapters.performer import DEFAULT_REGION, TaskError
+from asl_engine.adapters.service_errors import unreachable_fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from asl_engine.adapters.functions import Function, FunctionPerformer
 from asl_engine.adapters.lambda_ import LambdaPerformer
-from asl_engine.adapters.nested import StartExecution
 from asl_engine.adapters.performer import Performer, TaskCall, TaskError
-from asl_engine.adapters.resources import Kind, Resource, parse_resource
+from asl_engine.adapters.resources import Resource, ResourceKind, parse_resource
 from asl_engine.adapters.services import ServiceClients, ServicePerformer
+from asl_engine.adapters.start_execution import StartExecution
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json
 
@@ -38,7 +38,10 @@ class Registry:
         if self._functions.finds(call):
             return self._functions.perform(call)
         resource = parse_resource(call.resource)
-        if resource.kind is Kind.SERVICE and (resource.service, resource.action) == ("states", "startExecution"):
+        if resource.kind is ResourceKind.SERVICE and (resource.service, resource.action) == (
+            "states",
+            "startExecution",
+        ):
             return self._start(call)
         return self._performer_of(resource).perform(call)
 
@@ -47,9 +50,9 @@ class Registry:
         self._lambda.close()
 
     def _performer_of(self, resource: Resource) -> Performer:
-        if self._local_only or resource.kind in (Kind.LOCAL, Kind.ACTIVITY):
+        if self._local_only or resource.kind in (ResourceKind.LOCAL, ResourceKind.ACTIVITY):
             return self._functions  # which says that it has none of this name
-        if resource.kind is Kind.FUNCTION or (resource.service, resource.action) == ("lambda", "invoke"):
+        if resource.kind is ResourceKind.FUNCTION or (resource.service, resource.action) == ("lambda", "invoke"):
             return self._lambda
         return self._services
 

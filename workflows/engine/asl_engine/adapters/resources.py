@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class ResourceKind(StrEnum):
     """What performs a task."""
 
     FUNCTION = "function"  # a Lambda function by its ARN
@@ -19,7 +19,7 @@ class Kind(StrEnum):
 class Resource:
     """``pattern`` is "", "sync", "sync:2" or "waitForTaskToken"; ``name`` is a function's or activity's own."""
 
-    kind: Kind
+    kind: ResourceKind
     service: str = ""
     action: str = ""
     pattern: str = ""
@@ -41,10 +41,10 @@ _ACTIVITY = re.compile(r"arn:[\w-]+:states:[\w-]*:\d*:activity:(?P<name>\S+)")
 def parse_resource(text: str) -> Resource:
     """Return what a Resource names. Any text is something: what is no ARN of AWS is a local function's name."""
     if match := _FUNCTION.fullmatch(text):
-        return Resource(Kind.FUNCTION, name=match["name"])
+        return Resource(ResourceKind.FUNCTION, name=match["name"])
     if match := _ACTIVITY.fullmatch(text):
-        return Resource(Kind.ACTIVITY, name=match["name"])
+        return Resource(ResourceKind.ACTIVITY, name=match["name"])
     if match := _INTEGRATION.fullmatch(text):
-        kind = Kind.SDK if match["sdk"] else Kind.SERVICE
+        kind = ResourceKind.SDK if match["sdk"] else ResourceKind.SERVICE
         return Resource(kind, match["service"], match["action"], match["pattern"] or "")
-    return Resource(Kind.LOCAL, name=text)
+    return Resource(ResourceKind.LOCAL, name=text)

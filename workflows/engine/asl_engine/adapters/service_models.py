@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from asl_engine.adapters.documents import OPTIMISED, SDK, Spelling
-from asl_engine.adapters.names import boto3_name, capitalised
+from asl_engine.adapters.sdk_names import boto3_name, capitalised
+from asl_engine.adapters.service_json import OPTIMISED, SDK, Spelling
 from asl_engine.jsontext import Json
 
 if TYPE_CHECKING:

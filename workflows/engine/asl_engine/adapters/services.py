@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from asl_engine.adapters import documents, faults
-from asl_engine.adapters.names import boto3_name, capitalised, service_word
+from asl_engine.adapters import service_errors, service_json
 from asl_engine.adapters.performer import DEFAULT_REGION, TaskCall, TaskError
-from asl_engine.adapters.resources import Kind, Resource, parse_resource
+from asl_engine.adapters.resources import Resource, ResourceKind, parse_resource
+from asl_engine.adapters.sdk_names import boto3_name, capitalised, service_word
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json, dumps
 
@@ -78,12 +78,12 @@ class ServicePerformer:
     def perform(self, call: TaskCall) -> Json:
         """Call the service and return its answer in the integration's spelling."""
         resource = parse_resource(call.resource)
-        if resource.kind is Kind.SDK:
-            return _Call(resource, self._sdk_client(resource), documents.SDK).answer(call.parameters)
+        if resource.kind is ResourceKind.SDK:
+            return _ServiceCall(resource, self._sdk_client(resource), service_json.SDK).answer(call.parameters)
         if resource.action not in OPTIMISED_ACTIONS.get(resource.service, ()):
             raise TaskError(RUNTIME, f"The resource '{call.resource}' is not supported by this engine.", "schedule")
         client = self._clients.client(resource.service)
-        answer = _Call(resource, client, documents.OPTIMISED).answer(_completed(call, resource))
+        answer = _ServiceCall(resource, client, service_json.OPTIMISED).answer(_completed(call, resource))
         return _without_failed_entries(answer) if resource.service == "events" else answer
 
     def _sdk_client(self, resource: Resource) -> Any:
@@ -93,10 +93,10 @@ class ServicePerformer:
         return client
 
 
-class _Call:
+class _ServiceCall:
     """One call of one operation."""
 
-    def __init__(self, resource: Resource, client: Any, spelling: documents.Spelling) -> None:
+    def __init__(self, resource: Resource, client: Any, spelling: service_json.Spelling) -> None:
         self._resource, self._client, self._spelling = resource, client, spelling
         self._model = client.meta.service_model
 
@@ -105,10 +105,10 @@ class _Call:
         request = self._request(operation, parameters)
         response = self._send(operation, request)
         metadata = response.pop("ResponseMetadata", {})
-        answer = documents.answer_of(operation.output_shape, response, self._spelling)
-        if self._resource.kind is Kind.SERVICE:
+        answer = service_json.answer_of(operation.output_shape, response, self._spelling)
+        if self._resource.kind is ResourceKind.SERVICE:
             headers = list(metadata.get("HTTPHeaders", {}).items())
-            answer |= documents.sdk_metadata(
+            answer |= service_json.sdk_metadata(
                 headers, metadata.get("HTTPStatusCode", 200), metadata.get("RequestId", "")
             )
         return answer
@@ -123,14 +123,14 @@ class _Call:
 
     def _request(self, operation: "OperationModel", parameters: Json) -> dict[str, Any]:
         try:
-            request = documents.request_of(operation.input_shape, parameters, self._spelling)
-        except documents.UnknownField as error:
+            request = service_json.request_of(operation.input_shape, parameters, self._spelling)
+        except service_json.UnknownField as error:
             problem = f"The field '{error.name}' is not supported by Step Functions"
             raise TaskError(RUNTIME, problem, "schedule") from None
         shape = operation.input_shape
         if shape is not None and operation.has_streaming_input and "ContentType" in shape.members:
             request.setdefault("ContentType", "text/plain; charset=UTF-8")  # as Java sends a text
-        missing = documents.missing_members(operation.input_shape, request)
+        missing = service_json.missing_members(operation.input_shape, request)
         if missing:
             raise self._refused(_missing_text(missing))
         return dict(request)
@@ -142,17 +142,17 @@ class _Call:
         try:
             return dict(getattr(self._client, method)(**request))
         except ClientError as error:
-            raise self._failure(faults.read_refusal(dict(error.response), self._model)) from error
+            raise self._failure(service_errors.read_refusal(dict(error.response), self._model)) from error
         except ParamValidationError as error:
             raise self._refused(str(error)) from error
         except BotoCoreError as error:
-            raise TaskError(*faults.unreachable_fault(self._prefix, str(error)), self._phase) from error
+            raise TaskError(*service_errors.unreachable_fault(self._prefix, str(error)), self._phase) from error
 
     @property
     def _prefix(self) -> str:
-        if self._resource.kind is Kind.SDK:
+        if self._resource.kind is ResourceKind.SDK:
             return service_word(self._model.service_id)
-        return faults.OPTIMISED[self._resource.service].error_prefix
+        return service_errors.OPTIMISED[self._resource.service].error_prefix
 
     @property
     def _phase(self) -> str:
@@ -160,12 +160,12 @@ class _Call:
 
     def _refused(self, message: str) -> TaskError:
         """Return the error of a request that the service would not take."""
-        return self._failure(faults.Refusal("ValidationException", message, 400, str(uuid4())))
+        return self._failure(service_errors.Refusal("ValidationException", message, 400, str(uuid4())))
 
-    def _failure(self, refusal: faults.Refusal) -> TaskError:
-        if self._resource.kind is Kind.SDK:
-            return TaskError(*faults.sdk_fault(self._model.service_id, refusal), self._phase)
-        return TaskError(*faults.optimised_fault(self._resource.service, refusal), self._phase)
+    def _failure(self, refusal: service_errors.Refusal) -> TaskError:
+        if self._resource.kind is ResourceKind.SDK:
+            return TaskError(*service_errors.sdk_fault(self._model.service_id, refusal), self._phase)
+        return TaskError(*service_errors.optimised_fault(self._resource.service, refusal), self._phase)
 
 
 def _missing_text(missing: list[str]) -> str:

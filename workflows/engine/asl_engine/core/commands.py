@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from asl_engine.core.execution import Status
-from asl_engine.core.maprun import MapRunSettings
+from asl_engine.core.map_run import MapRunSettings
 from asl_engine.jsontext import Json
 
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from asl_engine.core.execution import Branch
-from asl_engine.core.run import Run
+from asl_engine.core.work import Work
 from asl_engine.jsontext import Json
 from asl_engine.language.env import Env
 from asl_engine.language.times import print_timestamp
 
 
-def context_object(run: Run, branch: Branch) -> dict[str, Json]:
+def context_object(work: Work, branch: Branch) -> dict[str, Json]:
     """Return the context object as the branch's state sees it."""
-    execution = run.execution
+    execution = work.execution
     about: dict[str, Json] = {
         "Id": execution.arn,
         "Input": execution.input,
@@ -37,19 +37,19 @@ def context_object(run: Run, branch: Branch) -> dict[str, Json]:
     }
     if branch.task_token is not None:
         context["Task"] = {"Token": branch.task_token}
-    item = _item_around(run, branch)
+    item = _item_around(work, branch)
     if item is not None:
         context["Map"] = {"Item": item}
     return context
 
 
-def _item_around(run: Run, branch: Branch) -> Json:
+def _item_around(work: Work, branch: Branch) -> Json:
     within: Branch | None = branch
     while within is not None:
         if within.is_item:
             return {"Index": within.index, "Value": within.item}
-        within = run.execution.branches[within.parent_id] if within.parent_id is not None else None
-    return run.execution.map_item
+        within = work.execution.branches[within.parent_id] if within.parent_id is not None else None
+    return work.execution.map_item
 
 
 class StateEnv(Env):
@@ -57,12 +57,12 @@ class StateEnv(Env):
 
     __slots__ = ("_branch", "_context", "_extra", "_item", "_run", "_states")
 
-    def __init__(self, run: Run, branch: Branch, value: Json, *, item: Json = None, **extra: Json) -> None:
+    def __init__(self, work: Work, branch: Branch, value: Json, *, item: Json = None, **extra: Json) -> None:
         """Take ``value`` for ``$``; ``extra`` are the members that ``$states`` has besides input and context."""
         self.input = value
         self.variables = branch.variables
-        self.random, self.uuid, self.now_ms = run.draw, run.draw_uuid, run.now_ms
-        self._run, self._branch, self._item, self._extra = run, branch, item, extra
+        self.random, self.uuid, self.now_ms = work.draw, work.draw_uuid, work.now_ms
+        self._run, self._branch, self._item, self._extra = work, branch, item, extra
         self._context: Mapping[str, Json] | None = None
         self._states: Mapping[str, Json] | None = None
 

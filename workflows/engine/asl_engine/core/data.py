@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from asl_engine.core.context import StateEnv
 from asl_engine.core.execution import Branch
-from asl_engine.core.run import Run, value_text
+from asl_engine.core.work import Work, value_text
 from asl_engine.definition.program import Catcher, State
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, size_bytes
@@ -22,65 +22,65 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NO_RESULT = object()  # a state without a result of its own (Choice, Wait, …): its input goes on
 
 
-class Outcome(NamedTuple):
+class StateOutcome(NamedTuple):
     """What a state leaves behind: its output, and the variables it assigns."""
 
     output: Json
     assigned: dict[str, Json] | None = None
 
 
-def selected_input(run: Run, branch: Branch, state: State) -> Json:
+def selected_input(work: Work, branch: Branch, state: State) -> Json:
     """Return the input after InputPath."""
     if state.discard_input:
         return {}
     if state.input_path is None:
         return branch.input
-    return state.input_path.evaluate(StateEnv(run, branch, branch.input))
+    return state.input_path.evaluate(StateEnv(work, branch, branch.input))
 
 
-def effective_input(run: Run, branch: Branch, state: State) -> Json:
+def effective_input(work: Work, branch: Branch, state: State) -> Json:
     """Return what the state works on: InputPath, then Parameters; or Arguments."""
     if state.jsonata:
         if state.parameters is None:
             return branch.input
-        return state.parameters.evaluate(StateEnv(run, branch, branch.input))
-    value = selected_input(run, branch, state)
-    return value if state.parameters is None else state.parameters.evaluate(StateEnv(run, branch, value))
+        return state.parameters.evaluate(StateEnv(work, branch, branch.input))
+    value = selected_input(work, branch, state)
+    return value if state.parameters is None else state.parameters.evaluate(StateEnv(work, branch, value))
 
 
-def outcome_of(run: Run, branch: Branch, state: State, result: Json) -> Outcome:
+def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateOutcome:
     """Return what the state leaves behind when its work gave this result."""
     if state.jsonata:
-        return _jsonata_outcome(run, branch, state.output, state.assign, result)
+        return _jsonata_outcome(work, branch, state.output, state.assign, result)
     if state.result_selector is not None:
-        result = state.result_selector.evaluate(StateEnv(run, branch, result))
+        result = state.result_selector.evaluate(StateEnv(work, branch, result))
     assigned = None
     if state.assign is not None:
-        assigned = state.assign.evaluate(StateEnv(run, branch, result))
+        assigned = state.assign.evaluate(StateEnv(work, branch, result))
     output = placed(branch.input, result, state.result_path, discard=state.discard_result)
-    return Outcome(_after_output_path(run, branch, state, output), assigned)
+    return StateOutcome(_after_output_path(work, branch, state, output), assigned)
 
 
 def outcome_of_passing(
-    run: Run, branch: Branch, state: State, value: Json, assign: Expression | None, output: Expression | None
-) -> Outcome:
+    work: Work, branch: Branch, state: State, value: Json, assign: Expression | None, output: Expression | None
+) -> StateOutcome:
     """Return what a state without a result leaves behind (Choice, Wait, Succeed): ``value``, its selected input."""
     if state.jsonata:
-        return _jsonata_outcome(run, branch, output, assign, NO_RESULT)
-    assigned = None if assign is None else assign.evaluate(StateEnv(run, branch, value))
-    return Outcome(_after_output_path(run, branch, state, value), assigned)
+        return _jsonata_outcome(work, branch, output, assign, NO_RESULT)
+    assigned = None if assign is None else assign.evaluate(StateEnv(work, branch, value))
+    return StateOutcome(_after_output_path(work, branch, state, value), assigned)
 
 
-def outcome_of_catching(run: Run, branch: Branch, state: State, catcher: Catcher, error_output: Json) -> Outcome:
+def outcome_of_catching(work: Work, branch: Branch, state: State, catcher: Catcher, error_output: Json) -> StateOutcome:
     """Return what a state leaves behind when a catcher takes its error."""
     if state.jsonata:
-        env = StateEnv(run, branch, branch.input, errorOutput=error_output)
+        env = StateEnv(work, branch, branch.input, errorOutput=error_output)
         output = error_output if catcher.output is None else catcher.output.evaluate(env)
-        return Outcome(output, None if catcher.assign is None else catcher.assign.evaluate(env))
+        return StateOutcome(output, None if catcher.assign is None else catcher.assign.evaluate(env))
     assigned = None
     if catcher.assign is not None:
-        assigned = catcher.assign.evaluate(StateEnv(run, branch, error_output))
-    return Outcome(placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
+        assigned = catcher.assign.evaluate(StateEnv(work, branch, error_output))
+    return StateOutcome(placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
 
 
 def placed(document: Json, value: Json, path: Path | None, *, discard: bool) -> Json:
@@ -91,22 +91,22 @@ def placed(document: Json, value: Json, path: Path | None, *, discard: bool) -> 
 
 
 def _jsonata_outcome(
-    run: Run, branch: Branch, output: Expression | None, assign: Expression | None, result: Json
-) -> Outcome:
+    work: Work, branch: Branch, output: Expression | None, assign: Expression | None, result: Json
+) -> StateOutcome:
     value = branch.input if result is NO_RESULT else result
     if output is None and assign is None:
-        return Outcome(value)
+        return StateOutcome(value)
     extra = {} if result is NO_RESULT else {"result": result}
-    env = StateEnv(run, branch, branch.input, **extra)
+    env = StateEnv(work, branch, branch.input, **extra)
     if output is not None:
         value = output.evaluate(env)
-    return Outcome(value, None if assign is None else assign.evaluate(env))
+    return StateOutcome(value, None if assign is None else assign.evaluate(env))
 
 
-def _after_output_path(run: Run, branch: Branch, state: State, output: Json) -> Json:
+def _after_output_path(work: Work, branch: Branch, state: State, output: Json) -> Json:
     if state.discard_output:
         return {}
-    return output if state.output_path is None else state.output_path.evaluate(StateEnv(run, branch, output))
+    return output if state.output_path is None else state.output_path.evaluate(StateEnv(work, branch, output))
 
 
 def check_size(name: str, text: str) -> None:
@@ -119,9 +119,9 @@ def check_size(name: str, text: str) -> None:
         )
 
 
-def integer(run: Run, branch: Branch, state: State, field: str, expression: Expression) -> int:
+def integer(work: Work, branch: Branch, state: State, field: str, expression: Expression) -> int:
     """Return the whole number that a field's path or expression gives; a path may give one as a text."""
-    value = expression.evaluate(StateEnv(run, branch, branch.input))
+    value = expression.evaluate(StateEnv(work, branch, branch.input))
     if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
         return int(value)
     if isinstance(value, str) and not state.jsonata and _INTEGER.fullmatch(value):

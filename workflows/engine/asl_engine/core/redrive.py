@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from asl_engine.core.children import begin_pending
 from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
-from asl_engine.core.run import MAX_EVENTS, Run
-from asl_engine.core.states.map_run import redrive_map_run
+from asl_engine.core.states.distributed_map import redrive_map_run
 from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout
 from asl_engine.core.transitions import fail, join
+from asl_engine.core.work import MAX_EVENTS, Work
 from asl_engine.definition.program import State, StateType
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailed
 
@@ -67,56 +67,56 @@ def redriven_ms(execution: Execution, client_token: str | None, now_ms: int) -> 
     return None
 
 
-def redrive(run: Run, client_token: str | None) -> None:
+def redrive(work: Work, client_token: str | None) -> None:
     """Let a closed execution go on. Nothing changes where redrive_status says that it may not."""
-    execution = run.execution
+    execution = work.execution
     root = execution.branches.get(ROOT_ID)
-    if root is None or _reason_against(execution, run.now_ms, execution.next_event_id - 1) is not None:
+    if root is None or _reason_against(execution, work.now_ms, execution.next_event_id - 1) is not None:
         return
     execution.status, execution.stop_ms = Status.RUNNING, None
     execution.error = execution.cause = None
     execution.redrive_count += 1
-    execution.redrive_ms = run.now_ms
+    execution.redrive_ms = work.now_ms
     if client_token is not None:
-        execution.redrive_tokens = [*execution.redrive_tokens, (client_token, run.now_ms)][-_TOKENS_KEPT:]
+        execution.redrive_tokens = [*execution.redrive_tokens, (client_token, work.now_ms)][-_TOKENS_KEPT:]
     details = {"redriveCount": execution.redrive_count}
-    redriven_id = run.note(execution.next_event_id - 1, "ExecutionRedriven", details)
-    begin_execution_timeout(run)
-    _resume(run, root, redriven_id)
+    redriven_id = work.note(execution.next_event_id - 1, "ExecutionRedriven", details)
+    begin_execution_timeout(work)
+    _resume(work, root, redriven_id)
 
 
-def _resume(run: Run, branch: Branch, redriven_id: int) -> None:
+def _resume(work: Work, branch: Branch, redriven_id: int) -> None:
     """Let a branch that is not done go on, and those below it."""
-    state = run.state_of(branch)
+    state = work.state_of(branch)
     failed_by = branch.error
     branch.error = branch.cause = None
     branch.retries = {}
     branch.last_event_id = redriven_id
-    run.touch(branch)
+    work.touch(branch)
     whole = failed_by == DATA_LIMIT_EXCEEDED
     if branch.child_count and not whole:
-        _resume_children(run, branch, state, redriven_id)
+        _resume_children(work, branch, state, redriven_id)
     elif branch.map_run_arn is not None and not whole and failed_by != RUNTIME:
-        redrive_map_run(run, branch)
+        redrive_map_run(work, branch)
     else:
-        run.remove_children(branch)
+        work.remove_children(branch)
         was_entered = branch.entered_event_id and state.type is not StateType.FAIL
         branch.phase = Phase.ENTERED if was_entered else Phase.READY
-        run.wake(branch)
+        work.wake(branch)
 
 
-def _resume_children(run: Run, parent: Branch, state: State, redriven_id: int) -> None:
-    children = [child for child in run.children_of(parent) if child.phase is not Phase.DONE]
+def _resume_children(work: Work, parent: Branch, state: State, redriven_id: int) -> None:
+    children = [child for child in work.children_of(parent) if child.phase is not Phase.DONE]
     parent.phase = Phase.CHILDREN
     parent.child_left, parent.child_running, parent.child_next = len(children), 0, 0
     if not children:  # all have ended well, and the state failed after that: it is left again
-        join(run, parent, state)
+        join(work, parent, state)
         return
     for child in children:
         if child.phase is not Phase.PENDING:
             parent.child_running += 1
-            _resume(run, child, redriven_id)
+            _resume(work, child, redriven_id)
     try:
-        begin_pending(run, parent, state, redriven_id)
+        begin_pending(work, parent, state, redriven_id)
     except StateFailed as failure:
-        fail(run, parent, state, failure)
+        fail(work, parent, state, failure)

@@ -4,10 +4,10 @@ from typing import cast
 
 from asl_engine.core.commands import Command, ContinueLater, SetTimer
 from asl_engine.core.execution import GOING_ON, Branch, Execution, Phase, Status
-from asl_engine.core.run import Run
 from asl_engine.core.states.task import invocation
-from asl_engine.core.tasks import family_of
+from asl_engine.core.task_events import family_of
 from asl_engine.core.timeouts import next_end_ms
+from asl_engine.core.work import Work
 from asl_engine.definition.program import Program, TaskState
 
 
@@ -19,24 +19,24 @@ def commands_to_resume(program: Program, execution: Execution) -> list[Command]:
     """
     if execution.status is not Status.RUNNING:
         return []
-    run = Run(program, execution, 0, lambda: 0.0)
-    commands = run.commands
+    work = Work(program, execution, 0, lambda: 0.0)
+    commands = work.commands
     if execution.timeout_ms is not None:
         commands.append(SetTimer(0, execution.redrive_count, execution.timeout_ms))
     for branch in execution.branches.values():
-        _resume(run, branch)
+        _resume(work, branch)
     if any(branch.phase in GOING_ON for branch in execution.branches.values()):
         commands.append(ContinueLater())
     return commands
 
 
-def _resume(run: Run, branch: Branch) -> None:
+def _resume(work: Work, branch: Branch) -> None:
     if branch.phase is Phase.TASK:
-        state = cast("TaskState", run.state_of(branch))
+        state = cast("TaskState", work.state_of(branch))
         if not (branch.started and family_of(state.resource).is_activity):
-            run.commands.append(invocation(branch, state))
+            work.commands.append(invocation(branch, state))
         end_ms = next_end_ms(branch)
         if end_ms is not None:
-            run.set_timer(branch, end_ms)
+            work.set_timer(branch, end_ms)
     elif branch.phase in (Phase.WAIT, Phase.BACKOFF) and branch.wake_ms is not None:
-        run.set_timer(branch, branch.wake_ms)
+        work.set_timer(branch, branch.wake_ms)

@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from asl_engine.core.execution import Branch, Execution, Phase, Status
-from asl_engine.core.maprun import BatchSettings, MapRunSettings
+from asl_engine.core.map_run import BatchSettings, MapRunSettings
 from asl_engine.jsontext import Json
 
 VERSION = 1

@@ -7,7 +7,7 @@ per task, to the nearer end; one that comes early (a heartbeat has moved the end
 from asl_engine.core.commands import SetTimer
 from asl_engine.core.data import integer
 from asl_engine.core.execution import Branch
-from asl_engine.core.run import Run
+from asl_engine.core.work import Work
 from asl_engine.definition.program import TaskState
 
 # AWS: how long an execution may be open, hard.
@@ -16,15 +16,15 @@ MAX_OPEN_MS = 365 * 86_400_000
 MAX_EXPRESS_SECONDS = 300
 
 
-def begin_timeouts(run: Run, branch: Branch, state: TaskState) -> None:
+def begin_timeouts(work: Work, branch: Branch, state: TaskState) -> None:
     """Set the ends of a task that is scheduled now. An activity owes heartbeats from its start on."""
     timeout, heartbeat = state.timeout_seconds, state.heartbeat_seconds
     if state.timeout_expression is not None:
-        timeout = integer(run, branch, state, "TimeoutSeconds", state.timeout_expression)
+        timeout = integer(work, branch, state, "TimeoutSeconds", state.timeout_expression)
     if state.heartbeat_expression is not None:
-        heartbeat = integer(run, branch, state, "HeartbeatSeconds", state.heartbeat_expression)
+        heartbeat = integer(work, branch, state, "HeartbeatSeconds", state.heartbeat_expression)
     branch.timeout_seconds, branch.heartbeat_seconds = timeout, heartbeat
-    branch.timeout_ms = None if timeout is None else run.now_ms + timeout * 1000
+    branch.timeout_ms = None if timeout is None else work.now_ms + timeout * 1000
     branch.heartbeat_ms = None
 
 
@@ -35,28 +35,28 @@ def next_end_ms(branch: Branch) -> int | None:
     return branch.heartbeat_ms if branch.timeout_ms is None else min(branch.timeout_ms, branch.heartbeat_ms)
 
 
-def set_task_timer(run: Run, branch: Branch) -> None:
+def set_task_timer(work: Work, branch: Branch) -> None:
     """Command the task's timer, if it has an end at all."""
     end_ms = next_end_ms(branch)
     if end_ms is not None:
-        run.set_timer(branch, end_ms)
+        work.set_timer(branch, end_ms)
 
 
-def heard_from(run: Run, branch: Branch) -> None:
+def heard_from(work: Work, branch: Branch) -> None:
     """Take note of a sign of life: the next heartbeat is owed from now."""
     if branch.heartbeat_seconds is not None:
-        branch.heartbeat_ms = run.now_ms + branch.heartbeat_seconds * 1000
-        run.touch(branch)
+        branch.heartbeat_ms = work.now_ms + branch.heartbeat_seconds * 1000
+        work.touch(branch)
 
 
-def begin_execution_timeout(run: Run) -> None:
+def begin_execution_timeout(work: Work) -> None:
     """Set the end of the whole execution, if it has one. A redrive sets it anew.
 
     The year of a Standard execution has no timer: the first event after it is the one that ends it.
     """
-    seconds = run.program.timeout_seconds
-    if run.execution.express:
+    seconds = work.program.timeout_seconds
+    if work.execution.express:
         seconds = min(seconds or MAX_EXPRESS_SECONDS, MAX_EXPRESS_SECONDS)
     if seconds is not None:
-        run.execution.timeout_ms = run.now_ms + seconds * 1000
-        run.commands.append(SetTimer(0, run.execution.redrive_count, run.execution.timeout_ms))
+        work.execution.timeout_ms = work.now_ms + seconds * 1000
+        work.commands.append(SetTimer(0, work.execution.redrive_count, work.execution.timeout_ms))

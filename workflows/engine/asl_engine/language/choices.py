@@ -31,15 +31,15 @@ def compile_rule(rule: dict[str, Json], jsonata: bool, where: str = "Condition")
     Raises ExpressionMalformed.
     """
     if not jsonata:
-        return Rule(_compile(rule))
+        return CompiledRule(_compile(rule))
     condition = rule["Condition"]
     if not is_jsonata(condition):
-        return Rule(lambda _env: condition is True)
+        return CompiledRule(lambda _env: condition is True)
     expression = compile_jsonata(jsonata_of(condition), where)
-    return Rule(lambda env: bool(expect(expression, expression.evaluate(env), "boolean")))
+    return CompiledRule(lambda env: bool(expect(expression, expression.evaluate(env), "boolean")))
 
 
-class Rule:
+class CompiledRule:
     """A compiled rule: a ``Condition`` of protocols.py."""
 
     __slots__ = ("holds",)

@@ -204,7 +204,7 @@ def _as_java(value: Json) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class IntrinsicFunction:
     """A function and how many arguments it takes. ``call`` gets the Env first where ``draws`` is set."""
 
     call: Callable[..., Json]
@@ -230,23 +230,23 @@ class Function:
 
 _ANY_NUMBER = 1_000
 
-FUNCTIONS: dict[str, Function] = {
-    "Format": Function(_format, 1, _ANY_NUMBER),
-    "StringToJson": Function(_string_to_json, 1, 1),
-    "JsonToString": Function(dumps, 1, 1),
-    "Array": Function(lambda *items: list(items), 0, _ANY_NUMBER),
-    "ArrayPartition": Function(_array_partition, 2, 2),
-    "ArrayContains": Function(_array_contains, 2, 2),
-    "ArrayRange": Function(_array_range, 3, 3),
-    "ArrayGetItem": Function(_array_get_item, 2, 2),
-    "ArrayLength": Function(lambda array: len(_array(array)), 1, 1),
-    "ArrayUnique": Function(_array_unique, 1, 1),
-    "Base64Encode": Function(_base64_encode, 1, 1),
-    "Base64Decode": Function(_base64_decode, 1, 1),
-    "Hash": Function(_hash, 2, 2),
-    "JsonMerge": Function(_json_merge, 3, 3),
-    "MathRandom": Function(_math_random, 2, 3, draws=True),
-    "MathAdd": Function(_math_add, 2, 2),
-    "StringSplit": Function(_string_split, 2, 2),
-    "UUID": Function(lambda env: env.uuid(), 0, 0, draws=True),
+FUNCTIONS: dict[str, IntrinsicFunction] = {
+    "Format": IntrinsicFunction(_format, 1, _ANY_NUMBER),
+    "StringToJson": IntrinsicFunction(_string_to_json, 1, 1),
+    "JsonToString": IntrinsicFunction(dumps, 1, 1),
+    "Array": IntrinsicFunction(lambda *items: list(items), 0, _ANY_NUMBER),
+    "ArrayPartition": IntrinsicFunction(_array_partition, 2, 2),
+    "ArrayContains": IntrinsicFunction(_array_contains, 2, 2),
+    "ArrayRange": IntrinsicFunction(_array_range, 3, 3),
+    "ArrayGetItem": IntrinsicFunction(_array_get_item, 2, 2),
+    "ArrayLength": IntrinsicFunction(lambda array: len(_array(array)), 1, 1),
+    "ArrayUnique": IntrinsicFunction(_array_unique, 1, 1),
+    "Base64Encode": IntrinsicFunction(_base64_encode, 1, 1),
+    "Base64Decode": IntrinsicFunction(_base64_decode, 1, 1),
+    "Hash": IntrinsicFunction(_hash, 2, 2),
+    "JsonMerge": IntrinsicFunction(_json_merge, 3, 3),
+    "MathRandom": IntrinsicFunction(_math_random, 2, 3, draws=True),
+    "MathAdd": IntrinsicFunction(_math_add, 2, 2),
+    "StringSplit": IntrinsicFunction(_string_split, 2, 2),
+    "UUID": IntrinsicFunction(lambda env: env.uuid(), 0, 0, draws=True),
 }

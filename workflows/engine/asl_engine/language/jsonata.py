@@ -14,8 +14,8 @@ from asl_engine.language.java_random import random_of_seed
 from asl_engine.language.jsonata_engine import (
     FUNCTION_NAMES,
     MAX_DEPTH,
-    Engine,
-    Function,
+    JsonataEngine,
+    JsonataFunction,
     NotJson,
     Thrown,
     given,
@@ -46,7 +46,7 @@ class JsonataExpression:
 
     __slots__ = ("_bounded", "_engine", "_names", "_path", "_states", "text", "where")
 
-    def __init__(self, text: str, where: str, engine: Engine) -> None:
+    def __init__(self, text: str, where: str, engine: JsonataEngine) -> None:
         self.text, self.where, self._engine = text, where, engine
         path = _PATH.fullmatch(text)
         self._path = None if path is None else (path[1], tuple(path[2].split(".")[1:]))
@@ -93,9 +93,9 @@ class JsonataExpression:
                 name: given(value) for name, value in env.states.items() if self._states is None or name in self._states
             }
         if "random" in self._names:
-            bindings["random"] = Function("random", "<n?:n>", lambda seed: _random(env, seed))
+            bindings["random"] = JsonataFunction("random", "<n?:n>", lambda seed: _random(env, seed))
         if "uuid" in self._names:
-            bindings["uuid"] = Function("uuid", "<:s>", env.uuid)
+            bindings["uuid"] = JsonataFunction("uuid", "<:s>", env.uuid)
         return bindings
 
 

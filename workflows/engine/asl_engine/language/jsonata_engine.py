@@ -44,10 +44,10 @@ class NotJson(Exception):
     """A value is a function or a regular expression."""
 
 
-def parse(text: str) -> "Engine":
+def parse(text: str) -> "JsonataEngine":
     """Return an expression's engine. Raises ExpressionMalformed."""
     try:
-        return Engine(f"{text} ")  # the library can not read a comment at the very end
+        return JsonataEngine(f"{text} ")  # the library can not read a comment at the very end
     except JException as error:
         raise ExpressionMalformed(text, min(error.location, len(text)), _message(error)) from None
     except (
@@ -120,7 +120,7 @@ def _bytes_of(value: Any) -> int:
     return len(value) if isinstance(value, str) else 8 * len(value)
 
 
-class Engine(Jsonata):  # type: ignore[misc]  # the library has no types
+class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
     """The library's engine, with JavaScript's arithmetic."""
 
     bounded = False
@@ -148,9 +148,9 @@ class Engine(Jsonata):  # type: ignore[misc]  # the library has no types
         except Exception as error:  # noqa: BLE001  the library's own faults fail the state, not the engine
             raise Thrown(f": {error}") from None
 
-    def _for_one_evaluation(self, now_ms: int | None, *, bounded: bool) -> "Engine":
+    def _for_one_evaluation(self, now_ms: int | None, *, bounded: bool) -> "JsonataEngine":
         """Return an engine with the same expression, and state of its own."""
-        engine = Engine.__new__(Engine)
+        engine = JsonataEngine.__new__(JsonataEngine)
         engine.__dict__.update(self.__dict__)
         engine.bounded = bounded
         engine.timestamp = round(time.time() * 1000) if now_ms is None else now_ms
@@ -249,7 +249,7 @@ class _Signature(Signature):  # type: ignore[misc]  # the library has no types
         return "l" if value is NULL else super().get_symbol(value)
 
 
-class Function(Jsonata.JFunction):  # type: ignore[misc]  # the library has no types
+class JsonataFunction(Jsonata.JFunction):  # type: ignore[misc]  # the library has no types
     """A function of ours. It gets as many arguments as it takes, undefined ones as None."""
 
     def __init__(self, name: str, signature: str, implementation: Callable[..., Any]) -> None:
@@ -387,16 +387,16 @@ def _string(value: Any, prettify: Any) -> Any:
 
 _FUNCTIONS = Jsonata.Frame(Jsonata.static_frame)
 for _function in (
-    Function("parse", "<s?:x>", _parse),
-    Function("partition", "<an?:a>", values.partition),
-    Function("pad", "<s-ns?:s>", _pad),
-    Function("range", "<nnn?:a>", _range),
-    Function("hash", "<ss?:s>", values.hash_of),
-    Function("string", "<x-b?:s>", _string),
-    Function("parseInteger", "<s-s:n>", _parse_integer),
-    Function("number", "<(nsb)-:n>", _number),
-    Function("distinct", "<x:x>", _distinct),
-    Function("replace", "<s-(sf)(sf)n?:s>", _replace),
+    JsonataFunction("parse", "<s?:x>", _parse),
+    JsonataFunction("partition", "<an?:a>", values.partition),
+    JsonataFunction("pad", "<s-ns?:s>", _pad),
+    JsonataFunction("range", "<nnn?:a>", _range),
+    JsonataFunction("hash", "<ss?:s>", values.hash_of),
+    JsonataFunction("string", "<x-b?:s>", _string),
+    JsonataFunction("parseInteger", "<s-s:n>", _parse_integer),
+    JsonataFunction("number", "<(nsb)-:n>", _number),
+    JsonataFunction("distinct", "<x:x>", _distinct),
+    JsonataFunction("replace", "<s-(sf)(sf)n?:s>", _replace),
     _Guarded("toMillis", "<s-s?:n>", "datetime_to_millis", "D3110"),
     _Guarded("sort", "<af?:a>", "sort", "D3070"),
 ):

@@ -12,7 +12,7 @@ from asl_engine.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps
 from asl_engine.language.env import Env
 from asl_engine.language.jsonpath_parser import ParsedPath, Root, parse_path
-from asl_engine.language.jsonpath_steps import Step, walk
+from asl_engine.language.jsonpath_steps import PathStep, walk
 
 type Read = Callable[[Env], Json]
 type Keys = tuple[str | int, ...]
@@ -84,7 +84,7 @@ class CompiledPath:
         return _reach(self._parsed.steps, self._root(env))
 
 
-def _keys_of(steps: tuple[Step, ...]) -> Keys:
+def _keys_of(steps: tuple[PathStep, ...]) -> Keys:
     return tuple(step.key for step in steps if step.key is not None)
 
 
@@ -138,7 +138,7 @@ def _input_reader(*keys: Any) -> Read:
     return lambda env: env.input[first][second][third]
 
 
-def _reach(steps: tuple[Step, ...], root: Json) -> Json:
+def _reach(steps: tuple[PathStep, ...], root: Json) -> Json:
     """Return what steps lead to from a root, one by one. Raises PathNotFound with the text of AWS's library."""
     keys = _keys_of(steps)
     if len(keys) == len(steps):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from asl_engine.jsontext import Json, loads
 from asl_engine.language.jsonpath_functions import is_number
-from asl_engine.language.jsonpath_steps import Predicate, Step, walk
+from asl_engine.language.jsonpath_steps import PathStep, Predicate, walk
 from asl_engine.language.reader import Reader
 
 type Operand = Callable[[Json, Json], list[Json]]  # gives one value, or nothing where a path leads nowhere
@@ -22,7 +22,7 @@ _OPERATOR = re.compile(r"==|!=|<=|>=|<|>|=~|(?:in|nin|contains|size|empty|subset
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-def read_filter(reader: Reader, read_steps: Callable[[Reader], tuple[Step, ...]]) -> Predicate:
+def read_filter(reader: Reader, read_steps: Callable[[Reader], tuple[PathStep, ...]]) -> Predicate:
     """Read a filter behind its question mark. ``read_steps`` reads the paths in it."""
     return _FilterReader(reader, read_steps).either()
 
@@ -30,7 +30,7 @@ def read_filter(reader: Reader, read_steps: Callable[[Reader], tuple[Step, ...]]
 class _FilterReader:
     """Recursive descent: ``||`` binds weaker than ``&&``, which binds weaker than ``!`` and a comparison."""
 
-    def __init__(self, reader: Reader, read_steps: Callable[[Reader], tuple[Step, ...]]) -> None:
+    def __init__(self, reader: Reader, read_steps: Callable[[Reader], tuple[PathStep, ...]]) -> None:
         self.reader, self.read_steps = reader, read_steps
 
     def either(self) -> Predicate:
@@ -119,7 +119,7 @@ class _FilterReader:
         return loads(found["json"])
 
 
-def _one(steps: tuple[Step, ...], node: Json) -> list[Json]:
+def _one(steps: tuple[PathStep, ...], node: Json) -> list[Json]:
     """Return what a path in a filter leads to: a list of one value or none."""
     found = walk(steps, node)
     return found if all(step.key is not None for step in steps) or not found else [found]

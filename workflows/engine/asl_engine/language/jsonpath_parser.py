@@ -12,7 +12,7 @@ from asl_engine.language.jsonpath_functions import FUNCTIONS
 from asl_engine.language.jsonpath_steps import (
     DESCEND,
     EVERY,
-    Step,
+    PathStep,
     element,
     elements,
     elements_between,
@@ -48,7 +48,7 @@ class ParsedPath:
     """A path. ``variable`` is the name of the variable it begins at, if it does."""
 
     root: Root
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
     variable: str = ""
 
 
@@ -71,9 +71,9 @@ def read_path(reader: Reader) -> ParsedPath:
     return ParsedPath(Root.VARIABLE, read_steps(reader), variable[0])
 
 
-def read_steps(reader: Reader, name: re.Pattern[str] = _NAME) -> tuple[Step, ...]:
+def read_steps(reader: Reader, name: re.Pattern[str] = _NAME) -> tuple[PathStep, ...]:
     """Read the steps behind a root, as far as there are any."""
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     while reader.text.startswith((".", "["), reader.at):
         if reader.skip(".."):
             steps.append(DESCEND)
@@ -83,7 +83,7 @@ def read_steps(reader: Reader, name: re.Pattern[str] = _NAME) -> tuple[Step, ...
     return tuple(steps)
 
 
-def _read_name(reader: Reader, pattern: re.Pattern[str]) -> Step:
+def _read_name(reader: Reader, pattern: re.Pattern[str]) -> PathStep:
     if reader.skip("*"):
         return EVERY
     call = reader.take(_CALL)
@@ -97,7 +97,7 @@ def _read_name(reader: Reader, pattern: re.Pattern[str]) -> Step:
     return member(name[0])
 
 
-def _read_bracket(reader: Reader) -> Step:
+def _read_bracket(reader: Reader) -> PathStep:
     if reader.take(_STAR):
         return EVERY
     if reader.take(_QUESTION):
@@ -115,7 +115,7 @@ def _read_bracket(reader: Reader) -> Step:
     return _read_quoted_names(reader)
 
 
-def _read_quoted_names(reader: Reader) -> Step:
+def _read_quoted_names(reader: Reader) -> PathStep:
     names = [_read_quoted(reader)]
     while reader.skip(","):
         names.append(_read_quoted(reader))

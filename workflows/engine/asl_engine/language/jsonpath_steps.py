@@ -10,7 +10,7 @@ type Predicate = Callable[[Json, Json], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """One step.
 
     ``key`` is set where it leads to one value at most: a member's name or an element's index.
@@ -24,52 +24,52 @@ class Step:
     gather: Callable[[Json], Json] | None = None
 
 
-def member(name: str) -> Step:
+def member(name: str) -> PathStep:
     """``.name`` or ``['name']``."""
-    return Step(lambda node, _root: (node[name],) if isinstance(node, dict) and name in node else (), name)
+    return PathStep(lambda node, _root: (node[name],) if isinstance(node, dict) and name in node else (), name)
 
 
-def element(index: int) -> Step:
+def element(index: int) -> PathStep:
     """``[0]``, or ``[-1]`` from the end."""
-    return Step(lambda node, _root: _elements(node, (index,)), index)
+    return PathStep(lambda node, _root: _elements(node, (index,)), index)
 
 
-def members(names: tuple[str, ...]) -> Step:
+def members(names: tuple[str, ...]) -> PathStep:
     """``['a','b']``."""
 
     def gather(node: Json) -> Json:
         return {name: node[name] for name in names if name in node} if isinstance(node, dict) else {}
 
-    return Step(lambda node, _root: gather(node).values(), gather=gather)
+    return PathStep(lambda node, _root: gather(node).values(), gather=gather)
 
 
-def elements(indices: tuple[int, ...]) -> Step:
+def elements(indices: tuple[int, ...]) -> PathStep:
     """``[0,2]``."""
-    return Step(lambda node, _root: _elements(node, indices))
+    return PathStep(lambda node, _root: _elements(node, indices))
 
 
 def _elements(node: Json, indices: tuple[int, ...]) -> list[Json]:
     return [node[index] for index in indices if -len(node) <= index < len(node)] if isinstance(node, list) else []
 
 
-def elements_between(start: int | None, stop: int | None) -> Step:
+def elements_between(start: int | None, stop: int | None) -> PathStep:
     """``[1:3]``, ``[-2:]``."""
-    return Step(lambda node, _root: node[start:stop] if isinstance(node, list) else ())
+    return PathStep(lambda node, _root: node[start:stop] if isinstance(node, list) else ())
 
 
-def function(aggregate: Callable[[Json], Json]) -> Step:
+def function(aggregate: Callable[[Json], Json]) -> PathStep:
     """``.length()`` and its like."""
-    return Step(lambda node, _root: (aggregate(node),), aggregate=aggregate)
+    return PathStep(lambda node, _root: (aggregate(node),), aggregate=aggregate)
 
 
-def matching(holds: Predicate) -> Step:
+def matching(holds: Predicate) -> PathStep:
     """``[?(…)]``: an array's elements that the predicate holds for; an object is taken as one element."""
 
     def select(node: Json, root: Json) -> Iterable[Json]:
         candidates = node if isinstance(node, list) else (node,) if isinstance(node, dict) else ()
         return [candidate for candidate in candidates if holds(candidate, root)]
 
-    return Step(select)
+    return PathStep(select)
 
 
 def _every(node: Json, _root: Json) -> Iterable[Json]:
@@ -87,11 +87,11 @@ def _descendants(node: Json, _root: Json) -> Iterator[Json]:
             pending.extend(reversed(current.values() if isinstance(current, dict) else current))
 
 
-EVERY = Step(_every)  # [*] or .*
-DESCEND = Step(_descendants)  # ".." before the next step: the value itself and all in it, parents first
+EVERY = PathStep(_every)  # [*] or .*
+DESCEND = PathStep(_descendants)  # ".." before the next step: the value itself and all in it, parents first
 
 
-def walk(steps: Iterable[Step], root: Json) -> list[Json]:
+def walk(steps: Iterable[PathStep], root: Json) -> list[Json]:
     """Return everything the steps lead to from a root, in the document's order."""
     nodes = [root]
     for step in steps:

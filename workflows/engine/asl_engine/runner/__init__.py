@@ -1,5 +1,5 @@
 """Runs the executions of a store: takes what happens to them, advances them, saves, and acts."""
 
-from asl_engine.runner.api import Runner
+from asl_engine.runner.runner import Runner
 
 __all__ = ["Runner"]

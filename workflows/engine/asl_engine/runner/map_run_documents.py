@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from uuid import NAMESPACE_URL, uuid5
 
 from asl_engine.core.commands import RedriveMapRun, StartMapRun
-from asl_engine.core.maprun import Child, MapRun, MapRunSettings
+from asl_engine.core.map_run import Child, MapRun, MapRunSettings
 from asl_engine.core.saved import map_run_from_row, map_run_to_row
 from asl_engine.jsontext import Json
 from asl_engine.store.contract import Document, Store
 
-MAP_RUN, ORDER, CHILDREN = "map_run", "map_run_order", "map_run_children"
+MAP_RUN, PLAN, CHILDREN = "map_run", "map_run_order", "map_run_children"
 OPEN, ENDED = "open", "ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class MapRunPlan:
     """What a Map Run is to do, and which branch waits for it. ``redriven_ms`` is when it was last redriven."""
 
     arn: str
@@ -36,7 +36,7 @@ class Order:
     def document(self, parent: str = OPEN) -> Document:
         """Return the order as it is saved."""
         body = {name: getattr(self, name) for name in self.__slots__}
-        return Document(ORDER, self.arn, {**body, "settings": map_run_to_row(self.settings)}, parent)
+        return Document(PLAN, self.arn, {**body, "settings": map_run_to_row(self.settings)}, parent)
 
     def description(self, status: str, run: MapRun | None, stop_ms: int | None = None) -> Document:
         """Return the Map Run as it is described."""
@@ -64,14 +64,14 @@ def counts(known: Mapping[str, int]) -> dict[str, int]:
     return {name: known.get(name, 0) for name in (*names, "resultsWritten", "failuresNotRedrivable")}
 
 
-def order_of(body: Mapping[str, Json]) -> Order:
+def plan_of(body: Mapping[str, Json]) -> MapRunPlan:
     """Return the order that a document holds."""
-    return Order(**{**body, "settings": map_run_from_row(body["settings"])})
+    return MapRunPlan(**{**body, "settings": map_run_from_row(body["settings"])})
 
 
-def new_order(execution_arn: str, command: StartMapRun, now_ms: int) -> Order:
+def new_plan(execution_arn: str, command: StartMapRun, now_ms: int) -> MapRunPlan:
     """Return the order of a Map Run that is about to start."""
-    return Order(
+    return MapRunPlan(
         arn=command.map_run_arn,
         execution_arn=execution_arn,
         branch_id=command.branch_id,
@@ -82,12 +82,12 @@ def new_order(execution_arn: str, command: StartMapRun, now_ms: int) -> Order:
     )
 
 
-def redriven_order(store: Store, command: RedriveMapRun, now_ms: int) -> Order:
+def redriven_plan(store: Store, command: RedriveMapRun, now_ms: int) -> MapRunPlan:
     """Return the order of a Map Run that is about to run again."""
-    document = store.document(ORDER, command.map_run_arn)
+    document = store.document(PLAN, command.map_run_arn)
     if document is None:
         raise LookupError(f"The store has no Map Run {command.map_run_arn}.")
-    before = order_of(document.body)
+    before = plan_of(document.body)
     return replace(
         before,
         branch_id=command.branch_id,
@@ -108,10 +108,10 @@ def saved_children(store: Store, arn: str) -> list[Child] | None:
     return None if document is None else [Child(*child) for child in document.body]
 
 
-def child_names(order: Order, number: int, *, express: bool) -> tuple[str, str, str]:
+def child_names(plan: MapRunPlan, number: int, *, express: bool) -> tuple[str, str, str]:
     """Return a child execution's ARN, name and state machine: always the same for the same number."""
-    *place, _, owner, run = order.arn.split(":")
-    name = str(uuid5(NAMESPACE_URL, f"{order.arn}#{number}"))
+    *place, _, owner, run = plan.arn.split(":")
+    name = str(uuid5(NAMESPACE_URL, f"{plan.arn}#{number}"))
     kind, tail = ("express", f"{name}:{run}") if express else ("execution", name)
     head = ":".join(place)
     return f"{head}:{kind}:{owner}:{tail}", name, f"{head}:stateMachine:{owner}"

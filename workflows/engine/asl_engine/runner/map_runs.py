@@ -12,52 +12,52 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from asl_engine.adapters.items import read_items
+from asl_engine.adapters.item_reader import read_items
 from asl_engine.adapters.performer import TaskError
-from asl_engine.adapters.results import transformed, write_results
+from asl_engine.adapters.result_writer import transformed, write_results
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.clock import Clock
 from asl_engine.core.commands import RedriveMapRun, StartMapRun
 from asl_engine.core.events import MapRunEnded, Redrive, Stop
 from asl_engine.core.execution import Phase, Status
-from asl_engine.core.maprun import (
+from asl_engine.core.map_run import (
     MAX_REDRIVES,
     PENDING,
     PENDING_REDRIVE,
     Child,
-    Ended,
     MapRun,
+    MapRunEnd,
     MapRunStep,
     children_of,
 )
 from asl_engine.core.redrive import RedriveStatus, redrive_status
-from asl_engine.core.run import Run
+from asl_engine.core.work import Work
 from asl_engine.definition.program import MapState
 from asl_engine.errors import RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.runner.closing import Closings
-from asl_engine.runner.letters import Inbox, Letter
+from asl_engine.runner.listeners import StatusListeners
 from asl_engine.runner.map_run_documents import (
     ENDED,
     OPEN,
-    ORDER,
-    Order,
+    PLAN,
+    MapRunPlan,
     child_names,
     children_document,
-    new_order,
-    order_of,
-    redriven_order,
+    new_plan,
+    plan_of,
+    redriven_plan,
     saved_children,
 )
-from asl_engine.runner.nested import description
-from asl_engine.runner.opened import Opened
+from asl_engine.runner.messages import Inbox, Message
+from asl_engine.runner.nested_executions import description
+from asl_engine.runner.open_executions import OpenExecution
 from asl_engine.runner.pool import WorkerPool
 from asl_engine.store.contract import Document, ExecutionFilter, ExecutionRecord, Store
 
 logger = logging.getLogger(__name__)
 
-# Makes the letter that starts a child, of its record, definition and the parent.
-type NewChild = Callable[[ExecutionRecord, str, Opened, Child], Letter]
+# Makes the message that starts a child, of its record, definition and the parent.
+type NewChild = Callable[[ExecutionRecord, str, OpenExecution, Child], Message]
 type MapRunCommand = StartMapRun | RedriveMapRun
 
 
@@ -68,8 +68,8 @@ class _Live:
     ``following`` is its redrive, when that came while the children of a stopped one were still ending.
     """
 
-    order: Order
-    parent: Opened
+    plan: MapRunPlan
+    parent: OpenExecution
     state: MapState
     definition: str
     children: list[Child] = field(default_factory=list)
@@ -79,10 +79,10 @@ class _Live:
     following: "_Live | None" = None
 
     def is_of(self, execution_arn: str, token: int) -> bool:
-        return (self.order.execution_arn, self.order.token) == (execution_arn, token)
+        return (self.plan.execution_arn, self.plan.token) == (execution_arn, token)
 
     def names(self, number: int) -> tuple[str, str, str]:
-        return child_names(self.order, number, express=self.order.settings.express)
+        return child_names(self.plan, number, express=self.plan.settings.express)
 
 
 class MapRuns:
@@ -96,38 +96,38 @@ class MapRuns:
         *,
         pool: WorkerPool,
         inbox: Inbox,
-        closings: Closings,
+        status_listeners: StatusListeners,
         new_child: NewChild,
         clients: ServiceClients,
     ) -> None:
         self._store, self._clock, self._draw, self._pool, self._inbox = store, clock, draw, pool, inbox
-        self._closings, self._new_child, self._clients = closings, new_child, clients
+        self._status_listeners, self._new_child, self._clients = status_listeners, new_child, clients
         self._lock = threading.RLock()
         self._live: dict[str, _Live] = {}
 
     # --- beginning ---
 
-    def documents(self, opened: Opened, command: MapRunCommand) -> list[Document]:
+    def documents(self, opened: OpenExecution, command: MapRunCommand) -> list[Document]:
         """Return what is to be saved with the parent's step."""
         now_ms = self._clock.now_ms()
         if isinstance(command, StartMapRun):
-            order = new_order(opened.record.arn, command, now_ms)
+            plan = new_plan(opened.record.arn, command, now_ms)
         else:
-            order = redriven_order(self._store, command, now_ms)
-        return [order.document(), order.description("RUNNING", None)]
+            plan = redriven_plan(self._store, command, now_ms)
+        return [plan.document(), plan.description("RUNNING", None)]
 
-    def begin(self, opened: Opened, map_run_arn: str) -> None:
+    def begin(self, opened: OpenExecution, map_run_arn: str) -> None:
         """Begin a Map Run, or go on with one, as its saved order says."""
-        document = self._store.document(ORDER, map_run_arn)
+        document = self._store.document(PLAN, map_run_arn)
         if document is None or document.parent != OPEN:
             return
-        order = order_of(document.body)
-        branch = opened.execution.branches.get(order.branch_id)
-        if branch is None or branch.token != order.token:
+        plan = plan_of(document.body)
+        branch = opened.execution.branches.get(plan.branch_id)
+        if branch is None or branch.token != plan.token:
             return
-        state = Run(opened.program, opened.execution, 0, self._draw).state_of(branch)
+        state = Work(opened.program, opened.execution, 0, self._draw).state_of(branch)
         assert isinstance(state, MapState)  # noqa: S101  no other state has a Map Run
-        live = _Live(order, opened, state, _definition(opened, state))
+        live = _Live(plan, opened, state, _definition(opened, state))
         with self._lock:
             before = self._live.setdefault(map_run_arn, live)
             if before is not live:
@@ -138,55 +138,55 @@ class MapRuns:
     def stop_strays(self) -> set[str]:
         """Stop the running children that a crash kept from being stopped with their parent; return their ARNs."""
         strays: set[str] = set()
-        for document in self._store.documents(ORDER, OPEN, limit=sys.maxsize):
-            order = order_of(document.body)
-            if self._is_wanted(order):
+        for document in self._store.documents(PLAN, OPEN, limit=sys.maxsize):
+            plan = plan_of(document.body)
+            if self._is_wanted(plan):
                 continue
-            running = ExecutionFilter(map_run_arn=order.arn, status="RUNNING")
+            running = ExecutionFilter(map_run_arn=plan.arn, status="RUNNING")
             strays.update(record.arn for record in self._store.executions(running, limit=sys.maxsize))
-            self._store.put_document(order.description("ABORTED", None, self._clock.now_ms()))
-            self._store.put_document(order.document(ENDED))
+            self._store.put_document(plan.description("ABORTED", None, self._clock.now_ms()))
+            self._store.put_document(plan.document(ENDED))
         for arn in strays:
-            self._inbox.put(Letter(arn, Stop()))
+            self._inbox.put(Message(arn, Stop()))
         return strays
 
-    def _is_wanted(self, order: Order) -> bool:
-        saved = self._store.load(order.execution_arn)
-        row = None if saved is None else saved.branches.get(order.branch_id)
-        return row is not None and (row["phase"], row["token"]) == (Phase.MAP_RUN, order.token)
+    def _is_wanted(self, plan: MapRunPlan) -> bool:
+        saved = self._store.load(plan.execution_arn)
+        row = None if saved is None else saved.branches.get(plan.branch_id)
+        return row is not None and (row["phase"], row["token"]) == (Phase.MAP_RUN, plan.token)
 
     def _prepare(self, live: _Live) -> None:
         """Read the items and start the first children; in a thread of the pool, as reading may take long."""
         try:
-            if live.order.redrive_count > MAX_REDRIVES:
+            if live.plan.redrive_count > MAX_REDRIVES:
                 raise StateFailed(RUNTIME, f"A Map Run can not be redriven more than {MAX_REDRIVES} times.")
             self._read_children(live)
         except (StateFailed, TaskError) as failure:
-            self._report(live, MapRunEnded(live.order.branch_id, live.order.token, None, failure.error, failure.cause))
+            self._report(live, MapRunEnded(live.plan.branch_id, live.plan.token, None, failure.error, failure.cause))
         except Exception as fault:
-            logger.exception("%s: its items could not be read by a fault of ours.", live.order.arn)
-            self._report(live, MapRunEnded(live.order.branch_id, live.order.token, None, RUNTIME, repr(fault)))
+            logger.exception("%s: its items could not be read by a fault of ours.", live.plan.arn)
+            self._report(live, MapRunEnded(live.plan.branch_id, live.plan.token, None, RUNTIME, repr(fault)))
         else:
             with self._lock:
                 if not live.cancelled:
                     self._start_or_go_on(live)
 
     def _read_children(self, live: _Live) -> None:
-        order = live.order
-        saved = saved_children(self._store, order.arn)
+        plan = live.plan
+        saved = saved_children(self._store, plan.arn)
         if saved is not None:
             live.children = saved
             return
-        items = order.items
-        reader = order.settings.reader
+        items = plan.items
+        reader = plan.settings.reader
         if items is None and reader is not None:
             items = read_items(reader["resource"], reader["parameters"], reader["config"], self._clients)
-        live.children = children_of(live.state, order.settings, items or [], self._draw, self._clock.now_ms())
-        self._store.put_document(children_document(order.arn, live.children))
+        live.children = children_of(live.state, plan.settings, items or [], self._draw, self._clock.now_ms())
+        self._store.put_document(children_document(plan.arn, live.children))
 
     def _start_or_go_on(self, live: _Live) -> None:
         """Start the children, but for those that the store has from before a crash or a redrive."""
-        settings = live.order.settings
+        settings = live.plan.settings
         closed: dict[int, str] = {}
         statuses = [self._status_of(live, number, closed) for number in range(len(live.children))]
         live.run = run = MapRun(
@@ -195,7 +195,7 @@ class MapRuns:
             tolerated_failure_percentage=settings.tolerated_failure_percentage,
             item_counts=[child.item_count for child in live.children],
             statuses=statuses,
-            redrive_count=live.order.redrive_count,
+            redrive_count=live.plan.redrive_count,
         )
         running = [number for number, status in enumerate(statuses) if status == "RUNNING" and number not in closed]
         for number, status in closed.items():
@@ -203,7 +203,7 @@ class MapRuns:
         if not run.is_failing:
             self._do(live, run.begin())
         for number in running:
-            self._closings.when_closed(live.names(number)[0], partial(self._child_closed, live, number))
+            self._status_listeners.when_closed(live.names(number)[0], partial(self._child_closed, live, number))
 
     def _status_of(self, live: _Live, number: int, closed: dict[int, str]) -> str:
         """Return how a child is to be counted; one that has failed counts as running until it is told that it has."""
@@ -213,7 +213,7 @@ class MapRuns:
         live.known.add(number)
         if record.status in ("RUNNING", "SUCCEEDED"):
             return record.status
-        redriven_ms = live.order.redriven_ms
+        redriven_ms = live.plan.redriven_ms
         if redriven_ms is not None and record.stop_ms is not None and record.stop_ms <= redriven_ms:
             return PENDING_REDRIVE
         closed[number] = record.status
@@ -225,16 +225,16 @@ class MapRuns:
         for number in step.start:
             self._start(live, number)
         for number in step.stop:
-            self._inbox.put(Letter(live.names(number)[0], Stop()))
+            self._inbox.put(Message(live.names(number)[0], Stop()))
         if step.ended is not None:
             self._pool.do(partial(self._end, live, step.ended))
 
     def _start(self, live: _Live, number: int) -> None:
         arn, name, machine = live.names(number)
-        child, express = live.children[number], live.order.settings.express
-        self._closings.when_next_closed(arn, partial(self._child_closed, live, number))
+        child, express = live.children[number], live.plan.settings.express
+        self._status_listeners.when_next_closed(arn, partial(self._child_closed, live, number))
         if number in live.known and not express:
-            self._inbox.put(Letter(arn, self._redrive_of_child))
+            self._inbox.put(Message(arn, self._redrive_of_child))
             return
         record = ExecutionRecord(
             arn=arn,
@@ -243,21 +243,21 @@ class MapRuns:
             input=dumps(child.input),
             definition="",
             start_ms=self._clock.now_ms(),
-            map_run_arn=live.order.arn,
+            map_run_arn=live.plan.arn,
             express=express,
         )
-        letter = self._new_child(record, live.definition, live.parent, child)
-        letter.replaces = number in live.known
-        self._inbox.put(letter)
+        message = self._new_child(record, live.definition, live.parent, child)
+        message.replaces = number in live.known
+        self._inbox.put(message)
 
-    def _redrive_of_child(self, opened: Opened) -> Redrive | None:
+    def _redrive_of_child(self, opened: OpenExecution) -> Redrive | None:
         """Return the child's redrive; one that AWS does not allow leaves the child as it has ended before."""
         execution = opened.execution
         status, _ = redrive_status(execution, self._clock.now_ms(), execution.next_event_id - 1)
         if status is RedriveStatus.REDRIVABLE_BY_MAP_RUN:
             return Redrive()
         if execution.status is not Status.RUNNING:
-            self._closings.tell_closed(opened.record)
+            self._status_listeners.notify_closed(opened.record)
         return None
 
     def _child_closed(self, live: _Live, number: int, record: ExecutionRecord) -> None:
@@ -279,13 +279,13 @@ class MapRuns:
         if live.run is not None:
             self._do(live, live.run.abort())
         else:
-            self._pool.do(partial(self._end, live, Ended("ABORTED")))
+            self._pool.do(partial(self._end, live, MapRunEnd("ABORTED")))
 
     # --- the end ---
 
-    def _end(self, live: _Live, ended: Ended) -> None:
+    def _end(self, live: _Live, ended: MapRunEnd) -> None:
         """Put the results together and report them; in a thread of the pool, as writing may take long."""
-        order = live.order
+        plan = live.plan
         output: Json = None
         error, cause = ended.error, ended.cause
         if ended.status != "ABORTED":
@@ -293,14 +293,14 @@ class MapRuns:
                 output = self._results(live)
             except TaskError as failure:
                 error, cause = failure.error, failure.cause
-        self._report(live, MapRunEnded(order.branch_id, order.token, output, error, cause), ended.status)
+        self._report(live, MapRunEnded(plan.branch_id, plan.token, output, error, cause), ended.status)
 
     def _results(self, live: _Live) -> Json:
-        writer = live.order.settings.writer or {}
+        writer = live.plan.settings.writer or {}
         config = writer.get("config") or {}
         if writer.get("resource"):
             described = map(description, self._records(live))
-            return write_results(writer["parameters"], config, live.order.arn, described, self._clients)
+            return write_results(writer["parameters"], config, live.plan.arn, described, self._clients)
         outputs = [loads(one.output) for one in self._records(live) if one.output is not None]
         return transformed(outputs, config.get("Transformation") or "NONE")
 
@@ -312,24 +312,26 @@ class MapRuns:
 
     def _report(self, live: _Live, event: MapRunEnded, status: str = "FAILED") -> None:
         """Report the end to the parent, saved together with that of the Map Run itself."""
-        order = live.order
+        plan = live.plan
         status = "FAILED" if event.error is not None else status
-        documents = [order.document(ENDED), order.description(status, live.run, self._clock.now_ms())]
+        documents = [plan.document(ENDED), plan.description(status, live.run, self._clock.now_ms())]
         with self._lock:
-            if self._live.get(order.arn) is not live:
+            if self._live.get(plan.arn) is not live:
                 return  # reported before
-            del self._live[order.arn]
+            del self._live[plan.arn]
             if live.following is not None:
                 self._follow(live.following)
                 return
-        self._inbox.put(Letter(order.execution_arn, event, documents=documents))
+        self._inbox.put(Message(plan.execution_arn, event, documents=documents))
 
     def _follow(self, live: _Live) -> None:
         """Begin a redrive that has waited for the children before it: they count as ended before."""
-        live.order = replace(live.order, redriven_ms=self._clock.now_ms())
-        self._store.put_document(live.order.document())
-        self._live[live.order.arn] = live
-        self._pool.do(partial(self._end, live, Ended("ABORTED")) if live.cancelled else partial(self._prepare, live))
+        live.plan = replace(live.plan, redriven_ms=self._clock.now_ms())
+        self._store.put_document(live.plan.document())
+        self._live[live.plan.arn] = live
+        self._pool.do(
+            partial(self._end, live, MapRunEnd("ABORTED")) if live.cancelled else partial(self._prepare, live)
+        )
 
     # --- what the API asks ---
 
@@ -338,7 +340,7 @@ class MapRuns:
         with self._lock:
             live = self._live.get(arn)
             if live is not None and live.run is not None:
-                return dict(live.order.description("RUNNING", live.run).body)
+                return dict(live.plan.description("RUNNING", live.run).body)
         document = self._store.document("map_run", arn)
         return None if document is None else dict(document.body)
 
@@ -350,14 +352,14 @@ class MapRuns:
                 return False
             for name, value in settings.items():
                 setattr(live.run, name, value)
-            live.order = replace(live.order, settings=replace(live.order.settings, **settings))
-            self._store.put_document(live.order.document())
+            live.plan = replace(live.plan, settings=replace(live.plan.settings, **settings))
+            self._store.put_document(live.plan.document())
             if not live.run.is_failing:
                 self._do(live, live.run.begin())
             return True
 
 
-def _definition(opened: Opened, state: MapState) -> str:
+def _definition(opened: OpenExecution, state: MapState) -> str:
     """Return the children's definition: the item processor, in the query language of the machine around it."""
     machine = opened.program.raw
     language = {"QueryLanguage": machine["QueryLanguage"]} if "QueryLanguage" in machine else {}

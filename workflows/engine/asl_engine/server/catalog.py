@@ -9,8 +9,8 @@ import threading
 from dataclasses import asdict, dataclass, field, replace
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
-from asl_engine.server.names import Place, parse_state_machine_arn
+from asl_engine.server import api_errors
+from asl_engine.server.arns import Account, parse_state_machine_arn
 from asl_engine.store.contract import Document, Store
 
 MACHINE, REVISION, VERSION, ALIAS, TAGS = "state_machine", "revision", "version", "alias", "tags"
@@ -78,9 +78,9 @@ class Alias:
     description: str | None = None
 
 
-def place_key(place: Place) -> str:
+def account_key(account: Account) -> str:
     """Return the parent of what belongs to a place."""
-    return f"{place.region}/{place.account}"
+    return f"{account.region}/{account.account}"
 
 
 def sortable(number: int) -> str:
@@ -98,7 +98,7 @@ class Catalog:
         """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist of the ARN ``told``."""
         document = self._store.document(MACHINE, arn)
         if document is None:
-            raise faults.state_machine_missing(told or arn)
+            raise api_errors.state_machine_missing(told or arn)
         return Machine(**document.body)
 
     def find_machine(self, arn: str) -> Machine | None:
@@ -110,17 +110,17 @@ class Catalog:
         """Return the machine of an ARN that an operation changes. Raises StateMachineDeleting too."""
         arn = parse_state_machine_arn(text)
         if arn.qualifier is not None:
-            raise faults.validation(f"State machine ARN must be unqualified. Received: {text}")
+            raise api_errors.validation(f"State machine ARN must be unqualified. Received: {text}")
         machine = self.machine(text)
         if machine.deleting:
-            raise faults.state_machine_deleting(text)
+            raise api_errors.state_machine_deleting(text)
         return machine
 
-    def put_machine(self, machine: Machine, place: Place) -> None:
+    def put_machine(self, machine: Machine, account: Account) -> None:
         """Write a state machine."""
         body = asdict(machine)
         sort = sortable(machine.created_ms)
-        self._store.put_document(Document(MACHINE, machine.arn, body, place_key(place), sort))
+        self._store.put_document(Document(MACHINE, machine.arn, body, account_key(account), sort))
 
     def revision(self, key: str) -> Revision:
         """Return a revision."""

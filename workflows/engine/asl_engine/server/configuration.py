@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
-from asl_engine.server.faults import ApiError
+from asl_engine.server import api_errors
+from asl_engine.server.api_errors import ApiError
 
 _DEFAULTS: Mapping[str, Json] = {
     "loggingConfiguration": {"level": "OFF", "includeExecutionData": False},
@@ -30,7 +30,7 @@ def with_default(name: str, asked: Mapping[str, Json], current: Json = None) -> 
 def check_role(arn: str) -> str:
     """Return a role's ARN. Raises InvalidArn."""
     if not _ROLE_ARN.fullmatch(arn):
-        raise faults.invalid_arn(f"Invalid Role Arn: {arn}")
+        raise api_errors.invalid_arn(f"Invalid Role Arn: {arn}")
     return arn
 
 
@@ -42,11 +42,11 @@ def check_logging(configuration: Json) -> Json:
     destinations = configuration.get("destinations", [])
     wanted = configuration["level"] != "OFF"
     if len(destinations) > 1 or (wanted and not destinations):
-        raise faults.invalid_logging("Must specify exactly one Log Destination.")
+        raise api_errors.invalid_logging("Must specify exactly one Log Destination.")
     for destination in destinations:
         arn = (destination.get("cloudWatchLogsLogGroup") or {}).get("logGroupArn") or ""
         if not _LOG_GROUP_ARN.fullmatch(arn):
-            raise faults.invalid_logging("Log Destination is not a valid CloudWatch Logs log group ARN.")
+            raise api_errors.invalid_logging("Log Destination is not a valid CloudWatch Logs log group ARN.")
     return configuration
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from asl_engine.definition.checks import check
 from asl_engine.definition.diagnostics import Diagnostic, errors_of, refusal_text
-from asl_engine.server.faults import ApiError
+from asl_engine.server.api_errors import ApiError
 
 
 def accept(definition: str, machine_type: str) -> None:

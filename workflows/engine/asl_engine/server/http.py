@@ -38,7 +38,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class RequestRefused(Exception):
+class HttpRefused(Exception):
     """What was read is no request that this server takes; it is answered and the connection closed."""
 
     def __init__(self, status: HTTPStatus, remedy: str) -> None:
@@ -55,16 +55,16 @@ def parse_head(head: bytes) -> Request:
         lines = head.decode("latin-1").split("\r\n")
         method, path, version = lines[0].split(" ")
     except ValueError:
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, "Send an HTTP/1.1 request line.") from None
+        raise HttpRefused(HTTPStatus.BAD_REQUEST, "Send an HTTP/1.1 request line.") from None
     if version not in ("HTTP/1.1", "HTTP/1.0"):
-        raise RequestRefused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "Speak HTTP/1.1.")
+        raise HttpRefused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "Speak HTTP/1.1.")
     headers: dict[str, str] = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         if not colon or not name or name != name.strip():
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, "Send headers as 'Name: value'.")
+            raise HttpRefused(HTTPStatus.BAD_REQUEST, "Send headers as 'Name: value'.")
         if (name := name.lower()) == "content-length" and name in headers:
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, "Send one Content-Length.")
+            raise HttpRefused(HTTPStatus.BAD_REQUEST, "Send one Content-Length.")
         headers[name] = value.strip()
     if version == "HTTP/1.0":
         headers.setdefault("connection", "close")
@@ -74,12 +74,12 @@ def parse_head(head: bytes) -> Request:
 def body_length(request: Request) -> int:
     """Return how many bytes of body follow the head. Raises RequestRefused for what it will not read."""
     if "transfer-encoding" in request.headers:
-        raise RequestRefused(HTTPStatus.NOT_IMPLEMENTED, "Send the body with a Content-Length.")
+        raise HttpRefused(HTTPStatus.NOT_IMPLEMENTED, "Send the body with a Content-Length.")
     text = request.headers.get("content-length", "0")
     if not (text.isascii() and text.isdigit()):
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, "Content-Length must be a number of bytes.")
+        raise HttpRefused(HTTPStatus.BAD_REQUEST, "Content-Length must be a number of bytes.")
     if (length := int(text)) > MAX_BODY_BYTES:
-        raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Send at most {MAX_BODY_BYTES} bytes.")
+        raise HttpRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Send at most {MAX_BODY_BYTES} bytes.")
     return length
 
 
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         try:
             request = self._next_request()
-        except RequestRefused as refused:
+        except HttpRefused as refused:
             self._refuse(refused)
             return
         if request is not None:
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         if self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
             if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
-                raise RequestRefused(
+                raise HttpRefused(
                     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"Send at most {MAX_HEAD_BYTES} bytes of headers."
                 )
             if end < 0:
@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
         if self._buffer:
             self._advance()
 
-    def _refuse(self, refused: RequestRefused) -> None:
+    def _refuse(self, refused: HttpRefused) -> None:
         body = f"{refused.status.phrase}. {refused.remedy}\n".encode()
         self._transport.write(render(Response(refused.status, body, {"Content-Type": "text/plain"}), close=True))
         self._transport.close()
@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
         if self._deadline_is_idle:
             self._transport.abort()  # what the client has not read by now, it never will
         else:
-            self._refuse(RequestRefused(HTTPStatus.REQUEST_TIMEOUT, f"Send a request within {REQUEST_SECONDS:g} s."))
+            self._refuse(HttpRefused(HTTPStatus.REQUEST_TIMEOUT, f"Send a request within {REQUEST_SECONDS:g} s."))
 
 
 class HttpServer:

@@ -6,21 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.server import faults
+from asl_engine.server import api_errors
+from asl_engine.server.arns import Account
 from asl_engine.server.engine import Engine
-from asl_engine.server.names import Place
-from asl_engine.server.validation import Shape
+from asl_engine.server.request_validation import FieldShape
 from asl_engine.store.contract import Document, Store
 
 DEFAULT_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """One call: the engine, whose resources, the checked arguments, and numbers drawn from 0 to 1."""
 
     engine: Engine
-    place: Place
+    account: Account
     arguments: dict[str, Json]
     draw: Callable[[], float]
 
@@ -46,9 +46,9 @@ class Call:
         try:
             start = loads(base64.urlsafe_b64decode(text.encode()))
         except (ValueError, binascii.Error):
-            raise faults.invalid_token() from None
+            raise api_errors.invalid_token() from None
         if not isinstance(start, list) or [type(one) for one in start] != list(kinds):
-            raise faults.invalid_token()
+            raise api_errors.invalid_token()
         return start
 
     def documents(self, kind: str, parent: str, *, descending: bool = False) -> tuple[list[Document], dict[str, Json]]:
@@ -68,10 +68,10 @@ class Operation:
     ``fields`` are those of an operation that AWS has not; AWS's own are in ``shapes.FIELDS``.
     """
 
-    run: Callable[[Call], Json] | None = None
-    waits: Callable[[Call], Awaitable[Json]] | None = None
+    run: Callable[[ApiCall], Json] | None = None
+    waits: Callable[[ApiCall], Awaitable[Json]] | None = None
     quick: bool = False
-    fields: Mapping[str, Shape] | None = None
+    fields: Mapping[str, FieldShape] | None = None
 
 
 def next_token(*start: Json) -> str:

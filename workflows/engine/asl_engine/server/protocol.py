@@ -13,13 +13,13 @@ from http import HTTPStatus
 
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner.errors import RequestRefused
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import Account
 from asl_engine.server.engine import Engine
-from asl_engine.server.faults import ApiError
 from asl_engine.server.http import HEALTH_PATH, Request, Response
-from asl_engine.server.names import Place
-from asl_engine.server.operation import Call, Operation
-from asl_engine.server.shapes import FIELDS
-from asl_engine.server.validation import check_request
+from asl_engine.server.operation import ApiCall, Operation
+from asl_engine.server.request_fields import FIELDS
+from asl_engine.server.request_validation import check_request
 
 TARGET_PREFIX = "AWSStepFunctions."
 _CONTENT_TYPE = "application/x-amz-json-1.0"
@@ -38,10 +38,10 @@ class Api:
     """
 
     def __init__(
-        self, engine: Engine, operations: Mapping[str, Operation], place: Place, *, draw: Callable[[], float]
+        self, engine: Engine, operations: Mapping[str, Operation], account: Account, *, draw: Callable[[], float]
     ) -> None:
-        self._engine, self._operations, self._place, self._draw = engine, operations, place, draw
-        self.place_of = lru_cache(maxsize=256)(self._read_place)
+        self._engine, self._operations, self._account, self._draw = engine, operations, account, draw
+        self.account_of = lru_cache(maxsize=256)(self._read_account)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; never raises."""
@@ -73,7 +73,7 @@ class Api:
             raise ApiError("UnknownOperationException", f"No operation of AWS Step Functions: '{target}'")
         arguments = _arguments(request.body)
         check_request(FIELDS[name] if operation.fields is None else operation.fields, arguments)
-        call = Call(self._engine, self.place_of(request.headers.get("authorization", "")), arguments, self._draw)
+        call = ApiCall(self._engine, self.account_of(request.headers.get("authorization", "")), arguments, self._draw)
         if operation.waits is not None:
             return await operation.waits(call)
         assert operation.run is not None  # noqa: S101  for the type checker: an operation has one or the other
@@ -81,12 +81,12 @@ class Api:
             return operation.run(call)
         return await asyncio.get_running_loop().run_in_executor(None, operation.run, call)
 
-    def _read_place(self, authorization: str) -> Place:
+    def _read_account(self, authorization: str) -> Account:
         found = _CREDENTIAL.search(authorization)
         if found is None:
-            return self._place
-        account = found["key"] if _ACCOUNT.fullmatch(found["key"]) else self._place.account
-        return Place(found["region"], account, self._place.partition)
+            return self._account
+        account = found["key"] if _ACCOUNT.fullmatch(found["key"]) else self._account.account
+        return Account(found["region"], account, self._account.partition)
 
 
 def _arguments(body: bytes) -> dict[str, Json]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import random
 
+from asl_engine.server.arns import Account
 from asl_engine.server.engine import Engine
 from asl_engine.server.http import HttpServer
-from asl_engine.server.names import Place
 from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.operations.skip_time import operations_on_time
 from asl_engine.server.operations.state_machines import resume_deletions
@@ -23,7 +23,7 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 8083,
     *,
-    place: Place | None = None,
+    account: Account | None = None,
     stop: asyncio.Event | None = None,
     ready: Callable[[str, int], None] = lambda _host, _port: None,
     draw: Callable[[], float] = random,
@@ -38,7 +38,7 @@ async def serve(
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
     await loop.run_in_executor(None, resume_deletions, engine)
     operations = {**OPERATIONS, **operations_on_time(engine.clock)}
-    server = HttpServer(Api(engine, operations, place or Place(), draw=draw).handle)
+    server = HttpServer(Api(engine, operations, account or Account(), draw=draw).handle)
     ready(*await server.start(host, port))
     try:
         await stop.wait()

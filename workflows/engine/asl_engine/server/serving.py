@@ -12,11 +12,11 @@ from asl_engine.adapters.services import ServiceClients
 from asl_engine.adapters.status_events import EventBridgeStatusEvents, StatusChange
 from asl_engine.clock import Clock
 from asl_engine.jsontext import Json
-from asl_engine.runner.api import Runner
-from asl_engine.runner.nested import redrive_status_at_end
-from asl_engine.server.names import Place
-from asl_engine.server.nested import start_nested
+from asl_engine.runner.nested_executions import redrive_status_at_end
+from asl_engine.runner.runner import Runner
+from asl_engine.server.arns import Account
 from asl_engine.server.serve import serve, stop_on_signals
+from asl_engine.server.start_nested import start_nested
 from asl_engine.store.contract import ExecutionRecord, Store
 from asl_engine.store.memory import MemoryStore
 from asl_engine.store.sqlite import SqliteStore
@@ -55,7 +55,7 @@ def serve_until_stopped(
     *,
     host: str,
     port: int,
-    place: Place,
+    account: Account,
     events_source: str | None,
     ready: Callable[[str, int], None],
     clock: Clock | None = None,
@@ -77,7 +77,7 @@ def serve_until_stopped(
     async def run() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
-        await serve(runner, host, port, place=place, stop=stop, ready=ready)
+        await serve(runner, host, port, account=account, stop=stop, ready=ready)
 
     try:
         runner.start_up()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from asl_engine.core.data import unexpected_type
-from asl_engine.core.maprun import BatchSettings, Child, batched
+from asl_engine.core.map_run import BatchSettings, Child, batched
 from asl_engine.core.retry import delay_before, matches
 from asl_engine.definition.program import (
     ChoiceState,

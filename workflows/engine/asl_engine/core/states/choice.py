@@ -6,20 +6,20 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
 from asl_engine.core.context import StateEnv
 from asl_engine.core.data import outcome_of_passing, selected_input
 from asl_engine.core.execution import Branch
-from asl_engine.core.run import Run
 from asl_engine.core.transitions import leave
+from asl_engine.core.work import Work
 from asl_engine.definition.program import ChoiceState
 from asl_engine.errors import RUNTIME, StateFailed
 
 
-def execute(run: Run, branch: Branch, state: ChoiceState) -> None:
+def execute(work: Work, branch: Branch, state: ChoiceState) -> None:
     """Leave the state by the first rule that holds, or by Default."""
-    value = branch.input if state.jsonata else selected_input(run, branch, state)
-    env = StateEnv(run, branch, value)
+    value = branch.input if state.jsonata else selected_input(work, branch, state)
+    env = StateEnv(work, branch, value)
     for rule in state.choices:
         if rule.condition.holds(env):
-            outcome = outcome_of_passing(run, branch, state, value, rule.assign, rule.output)
-            leave(run, branch, state, outcome, rule.next)
+            outcome = outcome_of_passing(work, branch, state, value, rule.assign, rule.output)
+            leave(work, branch, state, outcome, rule.next)
             return
     if state.default is None:
         # https://docs.aws.amazon.com names States.NoChoiceMatched; what AWS writes is this.
@@ -28,4 +28,6 @@ def execute(run: Run, branch: Branch, state: ChoiceState) -> None:
             "Failed to transition out of the state. The state does not point to a next state.",
             headed=True,
         )
-    leave(run, branch, state, outcome_of_passing(run, branch, state, value, state.assign, state.output), state.default)
+    leave(
+        work, branch, state, outcome_of_passing(work, branch, state, value, state.assign, state.output), state.default
+    )

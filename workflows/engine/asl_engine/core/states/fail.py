@@ -6,24 +6,24 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-fail.html
 from asl_engine.core.context import StateEnv
 from asl_engine.core.data import unexpected_type
 from asl_engine.core.execution import Branch
-from asl_engine.core.run import Run, value_text
+from asl_engine.core.work import Work, value_text
 from asl_engine.definition.program import FailState
 from asl_engine.errors import RUNTIME, StateFailed
 from asl_engine.language.protocols import Expression
 
 
-def execute(run: Run, branch: Branch, state: FailState) -> None:
+def execute(work: Work, branch: Branch, state: FailState) -> None:
     """Raise the state's error and cause."""
-    error = _text(run, branch, state, "Error", state.error, state.error_expression)
-    raise StateFailed(error, _text(run, branch, state, "Cause", state.cause, state.cause_expression))
+    error = _text(work, branch, state, "Error", state.error, state.error_expression)
+    raise StateFailed(error, _text(work, branch, state, "Cause", state.cause, state.cause_expression))
 
 
 def _text(
-    run: Run, branch: Branch, state: FailState, field: str, literal: str | None, expression: Expression | None
+    work: Work, branch: Branch, state: FailState, field: str, literal: str | None, expression: Expression | None
 ) -> str | None:
     if expression is None:
         return literal
-    value = expression.evaluate(StateEnv(run, branch, branch.input))
+    value = expression.evaluate(StateEnv(work, branch, branch.input))
     if isinstance(value, str):
         return value
     if state.jsonata:

@@ -10,38 +10,38 @@ from asl_engine.core.context import StateEnv
 from asl_engine.core.data import check_size, effective_input, outcome_of
 from asl_engine.core.events import TaskFailed
 from asl_engine.core.execution import Branch, Phase
-from asl_engine.core.run import Run
-from asl_engine.core.tasks import TaskFamily, family_of, task_token
+from asl_engine.core.task_events import TaskFamily, family_of, task_token
 from asl_engine.core.timeouts import begin_timeouts, heard_from, set_task_timer
 from asl_engine.core.transitions import fail, leave
+from asl_engine.core.work import Work
 from asl_engine.definition.program import TaskState
 from asl_engine.errors import TIMEOUT, StateFailed
 from asl_engine.jsontext import Json
 
 
-def execute(run: Run, branch: Branch, state: TaskState) -> None:
+def execute(work: Work, branch: Branch, state: TaskState) -> None:
     """Schedule the task."""
     family = family_of(state.resource)
-    token = run.new_token(branch)
+    token = work.new_token(branch)
     if family.wants_token:
-        branch.task_token = task_token(run.execution.arn, branch.id, token, int(run.draw() * (1 << 53)))
-    branch.parameters = effective_input(run, branch, state)
+        branch.task_token = task_token(work.execution.arn, branch.id, token, int(work.draw() * (1 << 53)))
+    branch.parameters = effective_input(work, branch, state)
     branch.credentials = (
-        None if state.credentials is None else state.credentials.evaluate(StateEnv(run, branch, branch.input))
+        None if state.credentials is None else state.credentials.evaluate(StateEnv(work, branch, branch.input))
     )
-    begin_timeouts(run, branch, state)
-    text = run.text(branch.parameters)
+    begin_timeouts(work, branch, state)
+    text = work.text(branch.parameters)
     check_size(state.name, text)
-    run.emit(branch, f"{family.prefix}Scheduled", _scheduled(run, branch, family, text))
+    work.emit(branch, f"{family.prefix}Scheduled", _scheduled(work, branch, family, text))
     branch.phase, branch.started, branch.submission = Phase.TASK, False, None
     if not family.is_activity:
-        heard_from(run, branch)
-    run.commands.append(invocation(branch, state))
-    set_task_timer(run, branch)
+        heard_from(work, branch)
+    work.commands.append(invocation(branch, state))
+    set_task_timer(work, branch)
 
 
-def _scheduled(run: Run, branch: Branch, family: TaskFamily, parameters: str) -> dict[str, Any]:
-    details = family.scheduled(parameters, run.execution.arn.split(":", 4)[3])
+def _scheduled(work: Work, branch: Branch, family: TaskFamily, parameters: str) -> dict[str, Any]:
+    details = family.scheduled(parameters, work.execution.arn.split(":", 4)[3])
     if branch.timeout_seconds is not None:
         details["timeoutInSeconds"] = branch.timeout_seconds
     if branch.heartbeat_seconds is not None:
@@ -67,63 +67,63 @@ def invocation(branch: Branch, state: TaskState) -> InvokeTask:
     )
 
 
-def started(run: Run, branch: Branch, state: TaskState, worker_name: str | None = None) -> None:
+def started(work: Work, branch: Branch, state: TaskState, worker_name: str | None = None) -> None:
     """Write that the task is under way, once."""
     if branch.started:
         return
     family = family_of(state.resource)
     branch.started = True
-    run.emit(branch, f"{family.prefix}Started", family.event(workerName=worker_name))
+    work.emit(branch, f"{family.prefix}Started", family.event(workerName=worker_name))
     if family.is_activity and branch.heartbeat_seconds is not None:
-        heard_from(run, branch)
-        set_task_timer(run, branch)
+        heard_from(work, branch)
+        set_task_timer(work, branch)
 
 
-def submitted(run: Run, branch: Branch, state: TaskState, output: Json) -> None:
+def submitted(work: Work, branch: Branch, state: TaskState, output: Json) -> None:
     """Write what the call that hands the task out has answered; its end comes later."""
     family = family_of(state.resource)
     if family.is_integration:
-        started(run, branch, state)
+        started(work, branch, state)
         branch.submission = output
-        run.emit(branch, "TaskSubmitted", family.event(output=run.text(output)))
+        work.emit(branch, "TaskSubmitted", family.event(output=work.text(output)))
 
 
-def succeeded(run: Run, branch: Branch, state: TaskState, output: Json) -> None:
+def succeeded(work: Work, branch: Branch, state: TaskState, output: Json) -> None:
     """Leave the state with the task's result."""
-    started(run, branch, state)
-    text = run.text(output)
+    started(work, branch, state)
+    text = work.text(output)
     try:
         check_size(state.resource, text)
     except StateFailed as failure:
-        failed(run, branch, state, TaskFailed(branch.id, branch.token, failure.error, failure.cause))
+        failed(work, branch, state, TaskFailed(branch.id, branch.token, failure.error, failure.cause))
         return
     family = family_of(state.resource)
-    run.emit(branch, f"{family.prefix}Succeeded", family.event(output=text))
+    work.emit(branch, f"{family.prefix}Succeeded", family.event(output=text))
     try:
-        leave(run, branch, state, outcome_of(run, branch, state, output), state.next)
+        leave(work, branch, state, outcome_of(work, branch, state, output), state.next)
     except StateFailed as failure:
-        fail(run, branch, state, failure)
+        fail(work, branch, state, failure)
     forget_task(branch)
 
 
-def failed(run: Run, branch: Branch, state: TaskState, event: TaskFailed) -> None:
+def failed(work: Work, branch: Branch, state: TaskState, event: TaskFailed) -> None:
     """Let the state fail by the task's error."""
     family = family_of(state.resource)
     if event.phase in ("run", "submit") and not (family.is_activity and not branch.started):
-        started(run, branch, state)
-    run.emit(branch, family.failed(event.phase), family.event(error=event.error, cause=event.cause))
-    fail(run, branch, state, StateFailed(event.error, event.cause))
+        started(work, branch, state)
+    work.emit(branch, family.failed(event.phase), family.event(error=event.error, cause=event.cause))
+    fail(work, branch, state, StateFailed(event.error, event.cause))
     forget_task(branch)
 
 
-def timed_out(run: Run, branch: Branch, state: TaskState, *, is_heartbeat: bool) -> None:
+def timed_out(work: Work, branch: Branch, state: TaskState, *, is_heartbeat: bool) -> None:
     """Give the task up. AWS tells a missed heartbeat as States.Timeout too."""
     family = family_of(state.resource)
     if not family.is_activity:
-        started(run, branch, state)
-    run.cancel(branch)
-    run.emit(branch, f"{family.prefix}TimedOut", family.event(error=TIMEOUT))
-    fail(run, branch, state, StateFailed(TIMEOUT), is_heartbeat=is_heartbeat)
+        started(work, branch, state)
+    work.cancel(branch)
+    work.emit(branch, f"{family.prefix}TimedOut", family.event(error=TIMEOUT))
+    fail(work, branch, state, StateFailed(TIMEOUT), is_heartbeat=is_heartbeat)
     forget_task(branch)
 
 

@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html
 from asl_engine.core.context import StateEnv
 from asl_engine.core.data import outcome_of_passing, selected_input, unexpected_type
 from asl_engine.core.execution import Branch, Phase
-from asl_engine.core.run import Run, value_text
 from asl_engine.core.transitions import leave
+from asl_engine.core.work import Work, value_text
 from asl_engine.definition.program import WaitState
 from asl_engine.errors import QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import Json
@@ -15,39 +15,39 @@ from asl_engine.language.protocols import Expression
 from asl_engine.language.times import parse_timestamp
 
 
-def execute(run: Run, branch: Branch, state: WaitState) -> None:
+def execute(work: Work, branch: Branch, state: WaitState) -> None:
     """Wait, or go on at once where the time has come already."""
     if branch.wake_ms is None:
-        branch.wake_ms = _end_ms(run, branch, state)
-    if branch.wake_ms <= run.now_ms:
-        wake(run, branch, state)
+        branch.wake_ms = _end_ms(work, branch, state)
+    if branch.wake_ms <= work.now_ms:
+        wake(work, branch, state)
         return
     branch.phase = Phase.WAIT
-    run.new_token(branch)
-    run.set_timer(branch, branch.wake_ms)
+    work.new_token(branch)
+    work.set_timer(branch, branch.wake_ms)
 
 
-def wake(run: Run, branch: Branch, state: WaitState) -> None:
+def wake(work: Work, branch: Branch, state: WaitState) -> None:
     """Leave the state."""
     branch.wake_ms = None
-    value = branch.input if state.jsonata else selected_input(run, branch, state)
-    leave(run, branch, state, outcome_of_passing(run, branch, state, value, state.assign, state.output), state.next)
+    value = branch.input if state.jsonata else selected_input(work, branch, state)
+    leave(work, branch, state, outcome_of_passing(work, branch, state, value, state.assign, state.output), state.next)
 
 
-def _end_ms(run: Run, branch: Branch, state: WaitState) -> int:
+def _end_ms(work: Work, branch: Branch, state: WaitState) -> int:
     if state.timestamp is not None:
         return _timestamp_ms(state, state.timestamp)
     if state.timestamp_expression is not None:
-        return _timestamp_ms(state, _referred(run, branch, state, "Timestamp", state.timestamp_expression))
+        return _timestamp_ms(state, _referred(work, branch, state, "Timestamp", state.timestamp_expression))
     if state.seconds_expression is not None:
-        return run.now_ms + _seconds(state, _referred(run, branch, state, "Seconds", state.seconds_expression)) * 1000
-    return run.now_ms + (state.seconds or 0) * 1000
+        return work.now_ms + _seconds(state, _referred(work, branch, state, "Seconds", state.seconds_expression)) * 1000
+    return work.now_ms + (state.seconds or 0) * 1000
 
 
-def _referred(run: Run, branch: Branch, state: WaitState, field: str, expression: Expression) -> Json:
+def _referred(work: Work, branch: Branch, state: WaitState, field: str, expression: Expression) -> Json:
     if state.jsonata:
-        return expression.evaluate(StateEnv(run, branch, branch.input))
-    env = StateEnv(run, branch, selected_input(run, branch, state))
+        return expression.evaluate(StateEnv(work, branch, branch.input))
+    env = StateEnv(work, branch, selected_input(work, branch, state))
     try:
         return expression.evaluate(env)
     except StateFailed as error:

@@ -3,48 +3,48 @@
 from dataclasses import replace
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
+from asl_engine.server import api_errors
+from asl_engine.server.arns import StatesArn, parse_state_machine_arn
 from asl_engine.server.catalog import ALIAS, Alias, Catalog, changing
-from asl_engine.server.names import StatesArn, parse_state_machine_arn
-from asl_engine.server.operation import Call, seconds
+from asl_engine.server.operation import ApiCall, seconds
 
 
-def _check_routes(call: Call, routes: list[dict[str, Json]]) -> str:
+def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
     """Return the ARN of the one machine whose versions the routes name. Raises ValidationException."""
     named = [route["stateMachineVersionArn"] for route in routes]
     arns = [parse_state_machine_arn(text) for text in named]
     shown = f"Received: [{', '.join(named)}]"
     if not all(arn.is_version for arn in arns):
-        raise faults.validation(f"Routing configuration must contain state machine version ARNs. {shown}")
+        raise api_errors.validation(f"Routing configuration must contain state machine version ARNs. {shown}")
     if len(set(named)) < len(named):
-        raise faults.validation(f"Routing configuration must contain distinct state machine version ARNs. {shown}")
+        raise api_errors.validation(f"Routing configuration must contain distinct state machine version ARNs. {shown}")
     if len({arn.state_machine for arn in arns}) > 1:
-        raise faults.validation(f"Routing configuration must contain versions of one state machine. {shown}")
+        raise api_errors.validation(f"Routing configuration must contain versions of one state machine. {shown}")
     weights = [route["weight"] for route in routes]
     if sum(weights) != 100:
-        raise faults.validation(f"Sum of routing configuration weights must equal 100. Received: {weights}")
+        raise api_errors.validation(f"Sum of routing configuration weights must equal 100. Received: {weights}")
     catalog = Catalog(call.store)
     if any(catalog.find_version(text) is None for text in named):
-        raise faults.resource_missing()
+        raise api_errors.resource_missing()
     return arns[0].state_machine
 
 
-def _alias_arn(call: Call) -> StatesArn:
+def _alias_arn(call: ApiCall) -> StatesArn:
     text = call.arguments["stateMachineAliasArn"]
     arn = parse_state_machine_arn(text)
     if arn.qualifier is None or arn.is_version:
-        raise faults.invalid_arn(f"State machine ARN must be qualified by an alias: {text}")
+        raise api_errors.invalid_arn(f"State machine ARN must be qualified by an alias: {text}")
     return arn
 
 
-def _existing(call: Call) -> Alias:
+def _existing(call: ApiCall) -> Alias:
     alias = Catalog(call.store).find_alias(_alias_arn(call).text)
     if alias is None:
-        raise faults.resource_missing()
+        raise api_errors.resource_missing()
     return alias
 
 
-def create_state_machine_alias(call: Call) -> Json:
+def create_state_machine_alias(call: ApiCall) -> Json:
     """CreateStateMachineAlias. The same again answers the same."""
     asked = call.arguments
     machine_arn = _check_routes(call, asked["routingConfiguration"])
@@ -53,7 +53,7 @@ def create_state_machine_alias(call: Call) -> Json:
         catalog = Catalog(call.store)
         machine = catalog.machine(machine_arn)
         if machine.deleting:
-            raise faults.state_machine_deleting(machine_arn)
+            raise api_errors.state_machine_deleting(machine_arn)
         alias = catalog.find_alias(arn)
         if alias is None:
             now = call.now_ms()
@@ -68,20 +68,20 @@ def create_state_machine_alias(call: Call) -> Json:
             )
             catalog.put_alias(alias)
         elif (alias.routes, alias.description) != (asked["routingConfiguration"], asked.get("description")):
-            raise faults.conflict("Failed to create alias because an alias with the same name already exists.")
+            raise api_errors.conflict("Failed to create alias because an alias with the same name already exists.")
     return {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
 
 
-def update_state_machine_alias(call: Call) -> Json:
+def update_state_machine_alias(call: ApiCall) -> Json:
     """UpdateStateMachineAlias: description, routes, or both."""
     asked = call.arguments
     routes, description = asked.get("routingConfiguration"), asked.get("description")
     if routes is None and description is None:
-        raise faults.validation("Either the description or the routingConfiguration must be specified")
+        raise api_errors.validation("Either the description or the routingConfiguration must be specified")
     with changing:
         alias = _existing(call)
         if routes is not None and _check_routes(call, routes) != alias.machine_arn:
-            raise faults.validation("Routing configuration must contain versions of the alias's own state machine.")
+            raise api_errors.validation("Routing configuration must contain versions of the alias's own state machine.")
         alias = replace(
             alias,
             routes=alias.routes if routes is None else routes,
@@ -92,7 +92,7 @@ def update_state_machine_alias(call: Call) -> Json:
     return {"updateDate": seconds(alias.updated_ms)}
 
 
-def describe_state_machine_alias(call: Call) -> Json:
+def describe_state_machine_alias(call: ApiCall) -> Json:
     """DescribeStateMachineAlias."""
     alias = _existing(call)
     shown: dict[str, Json] = {
@@ -105,13 +105,13 @@ def describe_state_machine_alias(call: Call) -> Json:
     return shown | {"description": alias.description} if alias.description else shown
 
 
-def delete_state_machine_alias(call: Call) -> Json:
+def delete_state_machine_alias(call: ApiCall) -> Json:
     """DeleteStateMachineAlias. Safe to repeat."""
     call.store.delete_document(ALIAS, _alias_arn(call).text)
     return {}
 
 
-def list_state_machine_aliases(call: Call) -> Json:
+def list_state_machine_aliases(call: ApiCall) -> Json:
     """ListStateMachineAliases, the oldest first: of a machine, or those that route to one version."""
     text = call.arguments["stateMachineArn"]
     arn = parse_state_machine_arn(text)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from asl_engine.jsontext import Json, loads
-from asl_engine.runner.nested import redrive_status_at_end
-from asl_engine.server import faults
+from asl_engine.runner.nested_executions import redrive_status_at_end
+from asl_engine.server import api_errors
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import StatesArn, check_name, parse_arn, parse_execution_arn, parse_state_machine_arn
 from asl_engine.server.catalog import Alias, Catalog, Machine
-from asl_engine.server.faults import ApiError
-from asl_engine.server.names import StatesArn, check_name, parse_arn, parse_execution_arn, parse_state_machine_arn
-from asl_engine.server.operation import Call, next_token, seconds
+from asl_engine.server.operation import ApiCall, next_token, seconds
 from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
 
 INCLUDED = {"included": True}
@@ -28,23 +28,23 @@ class Target:
     alias_arn: str | None = None
 
 
-def _target(call: Call) -> Target:
+def _target(call: ApiCall) -> Target:
     text = call.arguments["stateMachineArn"]
     arn = parse_state_machine_arn(text)
     catalog = Catalog(call.store)
     machine = catalog.machine(arn.state_machine, text)
     if machine.deleting:
-        raise faults.state_machine_deleting(text)
+        raise api_errors.state_machine_deleting(text)
     if arn.qualifier is None:
         return Target(machine, machine.revision)
     alias = None if arn.is_version else catalog.find_alias(text)
     version = catalog.find_version(_routed(call, alias) if alias else text)
     if version is None:
-        raise faults.state_machine_missing(text)
+        raise api_errors.state_machine_missing(text)
     return Target(machine, version.revision, version.arn, alias.arn if alias else None)
 
 
-def _routed(call: Call, alias: Alias) -> str:
+def _routed(call: ApiCall, alias: Alias) -> str:
     """Return one of the alias's versions, by their weights."""
     drawn = call.draw() * 100
     for route in alias.routes:
@@ -54,14 +54,14 @@ def _routed(call: Call, alias: Alias) -> str:
     return str(alias.routes[-1]["stateMachineVersionArn"])
 
 
-def _new_record(call: Call, target: Target) -> ExecutionRecord:
+def _new_record(call: ApiCall, target: Target) -> ExecutionRecord:
     asked, machine = call.arguments, target.machine
     name = check_name(asked["name"]) if "name" in asked else str(uuid.uuid4())
     text = asked.get("input", "{}")
     try:
         loads(text)
     except ValueError as problem:
-        raise faults.invalid_execution_input(str(problem)) from None
+        raise api_errors.invalid_execution_input(str(problem)) from None
     owner = parse_arn(machine.arn, "stateMachine")
     head = owner.text.split(":")[:5]
     express = machine.type == "EXPRESS"
@@ -80,13 +80,13 @@ def _new_record(call: Call, target: Target) -> ExecutionRecord:
     )
 
 
-def start_execution(call: Call) -> Json:
+def start_execution(call: ApiCall) -> Json:
     """StartExecution. The same name and input while it runs answer the same; safe to retry with a name."""
     target = _target(call)
     return _begun(_start(call, target, _new_record(call, target)))
 
 
-async def start_execution_soon(call: Call) -> Json:
+async def start_execution_soon(call: ApiCall) -> Json:
     """StartExecution, the loop waiting for the engine itself: a thread between them would cost as much as the start."""
     target = _target(call)
     revision = Catalog(call.store).revision(target.revision)
@@ -98,7 +98,7 @@ def _begun(record: ExecutionRecord) -> Json:
     return {"executionArn": record.arn, "startDate": seconds(record.start_ms)}
 
 
-async def start_sync_execution(call: Call) -> Json:
+async def start_sync_execution(call: ApiCall) -> Json:
     """StartSyncExecution: the answer is the end of the execution. Express machines only."""
     loop = asyncio.get_running_loop()
     closed: asyncio.Future[ExecutionRecord] = loop.create_future()
@@ -115,21 +115,21 @@ def _settle(closed: "asyncio.Future[ExecutionRecord]", record: ExecutionRecord) 
         closed.set_result(record)
 
 
-def _start_and_watch(call: Call, tell: Callable[[ExecutionRecord], None]) -> None:
+def _start_and_watch(call: ApiCall, tell: Callable[[ExecutionRecord], None]) -> None:
     target = _target(call)
     if target.machine.type != "EXPRESS":
-        raise faults.type_not_supported()
+        raise api_errors.type_not_supported()
     record = _new_record(call, target)
     call.engine.when_closed(record.arn, tell)  # before it starts: it may close at once, and is kept nowhere
     _start(call, target, record)
 
 
-def _start(call: Call, target: Target, record: ExecutionRecord) -> ExecutionRecord:
+def _start(call: ApiCall, target: Target, record: ExecutionRecord) -> ExecutionRecord:
     revision = Catalog(call.store).revision(target.revision)
     return call.engine.start(record, revision.definition, revision.role_arn)
 
 
-def _ended(call: Call, record: ExecutionRecord) -> Json:
+def _ended(call: ApiCall, record: ExecutionRecord) -> Json:
     duration_ms = (record.stop_ms or record.start_ms) - record.start_ms
     billed_ms = max(100, -(-duration_ms // 100) * 100)
     return {
@@ -139,24 +139,24 @@ def _ended(call: Call, record: ExecutionRecord) -> Json:
     }
 
 
-def stop_execution(call: Call) -> Json:
+def stop_execution(call: ApiCall) -> Json:
     """StopExecution. Of a closed execution it answers when that stopped."""
     asked = call.arguments
     arn = parse_arn(asked["executionArn"], "execution").text
     return {"stopDate": seconds(call.engine.stop(arn, asked.get("error"), asked.get("cause")))}
 
 
-def _existing(call: Call) -> ExecutionRecord:
+def _existing(call: ApiCall) -> ExecutionRecord:
     arn = parse_execution_arn(call.arguments["executionArn"])
     if arn.kind == "express":  # Express executions are not kept
-        raise faults.invalid_arn("Resource type not valid in this context: express")
+        raise api_errors.invalid_arn("Resource type not valid in this context: express")
     record = call.store.execution(arn.text)
     if record is None:
-        raise faults.execution_missing(arn.text)
+        raise api_errors.execution_missing(arn.text)
     return record
 
 
-def describe_execution(call: Call) -> Json:
+def describe_execution(call: ApiCall) -> Json:
     """DescribeExecution."""
     record = _existing(call)
     status, reason = _redrive_status(call, record)
@@ -171,7 +171,7 @@ def describe_execution(call: Call) -> Json:
     return shown | {name: value for name, value in optional.items() if value is not None}
 
 
-def _redrive_status(call: Call, record: ExecutionRecord) -> tuple[str, str | None]:
+def _redrive_status(call: ApiCall, record: ExecutionRecord) -> tuple[str, str | None]:
     if record.status in ("RUNNING", "SUCCEEDED"):  # what is asked most needs no look at the execution's state
         return redrive_status_at_end(record)
     if _is_deleted(call, record):
@@ -179,7 +179,7 @@ def _redrive_status(call: Call, record: ExecutionRecord) -> tuple[str, str | Non
     return call.engine.redrive_status(record)
 
 
-def _is_deleted(call: Call, record: ExecutionRecord) -> bool:
+def _is_deleted(call: ApiCall, record: ExecutionRecord) -> bool:
     machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
     return machine is None or machine.deleting
 
@@ -201,14 +201,14 @@ def _shown(record: ExecutionRecord) -> dict[str, Json]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _data(call: Call, record: ExecutionRecord) -> dict[str, Json]:
+def _data(call: ApiCall, record: ExecutionRecord) -> dict[str, Json]:
     if call.arguments.get("includedData") == "METADATA_ONLY":
         return {}
     shown: dict[str, Json] = {"input": record.input, "inputDetails": INCLUDED}
     return shown if record.output is None else {**shown, "output": record.output, "outputDetails": INCLUDED}
 
 
-def list_executions(call: Call) -> Json:
+def list_executions(call: ApiCall) -> Json:
     """ListExecutions of a machine, a version, an alias or a Map Run, the most recent first."""
     where = _filter(call)
     start = call.page_start(int, str)
@@ -221,24 +221,24 @@ def list_executions(call: Call) -> Json:
     return answer
 
 
-def _filter(call: Call) -> ExecutionFilter:
+def _filter(call: ApiCall) -> ExecutionFilter:
     asked = call.arguments
     owner, map_run, redrive = asked.get("stateMachineArn"), asked.get("mapRunArn"), asked.get("redriveFilter")
     status = asked.get("statusFilter")
     if map_run is not None and owner is None:
         parse_arn(map_run, "mapRun")
         if call.store.document("map_run", map_run) is None:
-            raise faults.resource_missing(map_run)
+            raise api_errors.resource_missing(map_run)
         redriven = None if redrive is None else redrive == "REDRIVEN"
         return ExecutionFilter(map_run_arn=map_run, status=status, redriven=redriven)
     if owner is None or map_run is not None:
-        raise faults.validation("Must provide exactly one of the following arguments: stateMachineArn or mapRunArn")
+        raise api_errors.validation("Must provide exactly one of the following arguments: stateMachineArn or mapRunArn")
     if redrive or status == "PENDING_REDRIVE":
-        raise faults.validation("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
+        raise api_errors.validation("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
     arn = parse_state_machine_arn(owner)
     machine = Catalog(call.store).machine(arn.state_machine, owner)
     if machine.type == "EXPRESS":
-        raise faults.type_not_supported()
+        raise api_errors.type_not_supported()
     return _of_machine(arn, status)
 
 
@@ -261,7 +261,7 @@ def _listed(record: ExecutionRecord) -> dict[str, Json]:
     return shown
 
 
-def redrive_execution(call: Call) -> Json:
+def redrive_execution(call: ApiCall) -> Json:
     """RedriveExecution. With the token of a redrive of late it answers that redrive again."""
     record = _existing(call)
     if _is_deleting(call, record):
@@ -269,7 +269,7 @@ def redrive_execution(call: Call) -> Json:
     return {"redriveDate": seconds(call.engine.redrive(record.arn, call.arguments.get("clientToken")))}
 
 
-def _is_deleting(call: Call, record: ExecutionRecord) -> bool:
+def _is_deleting(call: ApiCall, record: ExecutionRecord) -> bool:
     """Return whether the execution's machine is being deleted, or is gone already."""
     machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
     return machine is None or machine.deleting

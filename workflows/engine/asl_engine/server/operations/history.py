@@ -5,9 +5,9 @@ from functools import cache
 
 from asl_engine.core.history import HistoryEvent
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
-from asl_engine.server.names import parse_arn
-from asl_engine.server.operation import Call, next_token, seconds
+from asl_engine.server import api_errors
+from asl_engine.server.arns import parse_arn
+from asl_engine.server.operation import ApiCall, next_token, seconds
 
 _SHARED = (
     (re.compile(r"\w+StateEntered"), "stateEnteredEventDetails"),
@@ -17,13 +17,13 @@ _DATA = {"input": "inputDetails", "output": "outputDetails", "assignedVariables"
 _WHOLE = {"truncated": False}
 
 
-def get_execution_history(call: Call) -> Json:
+def get_execution_history(call: ApiCall) -> Json:
     """GetExecutionHistory, from the first event or from the last."""
     asked = call.arguments
     arn = parse_arn(asked["executionArn"], "execution").text
     start = call.page_start(int)
     if call.store.execution(arn) is None:
-        raise faults.execution_missing(arn)
+        raise api_errors.execution_missing(arn)
     page = call.store.history(
         arn, after=start[0] if start else None, limit=call.page_size + 1, reverse=asked.get("reverseOrder", False)
     )

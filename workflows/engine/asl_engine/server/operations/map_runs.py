@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
-from asl_engine.server.names import parse_arn
-from asl_engine.server.operation import Call, seconds
+from asl_engine.server import api_errors
+from asl_engine.server.arns import parse_arn
+from asl_engine.server.operation import ApiCall, seconds
 
 MAP_RUN = "map_run"
 _TIMES = ("startDate", "stopDate", "redriveDate")
 
 
-def _known(call: Call) -> dict[str, Json]:
+def _known(call: ApiCall) -> dict[str, Json]:
     arn = parse_arn(call.arguments["mapRunArn"], "mapRun").text
     found = call.engine.describe_map_run(arn)
     if found is None:
-        raise faults.resource_missing(arn)
+        raise api_errors.resource_missing(arn)
     return found
 
 
@@ -24,17 +24,17 @@ def _shown(described: Mapping[str, Json]) -> dict[str, Json]:
     return shown | {name: seconds(shown[name]) for name in _TIMES if name in shown}
 
 
-def describe_map_run(call: Call) -> Json:
+def describe_map_run(call: ApiCall) -> Json:
     """DescribeMapRun."""
     return _shown(_known(call))
 
 
-def list_map_runs(call: Call) -> Json:
+def list_map_runs(call: ApiCall) -> Json:
     """ListMapRuns of an execution, the latest first."""
     arn = parse_arn(call.arguments["executionArn"], "execution").text
     record = call.store.execution(arn)
     if record is None:
-        raise faults.execution_missing(arn)
+        raise api_errors.execution_missing(arn)
     page, more = call.documents(MAP_RUN, arn, descending=True)
     listed = ("executionArn", "mapRunArn", "startDate", "stopDate")
     runs = [
@@ -45,15 +45,15 @@ def list_map_runs(call: Call) -> Json:
     return {"mapRuns": runs, **more}
 
 
-def update_map_run(call: Call) -> Json:
+def update_map_run(call: ApiCall) -> Json:
     """UpdateMapRun: how many children run at once, and how many may fail. Only while it runs."""
     asked = call.arguments
     changes = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
     if all(asked.get(name) is None for name in changes):
-        raise faults.validation(f"At least one of [{', '.join(changes)}] must be specified")
+        raise api_errors.validation(f"At least one of [{', '.join(changes)}] must be specified")
     described = _known(call)
     if described["status"] != "RUNNING":
-        raise faults.validation(f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'")
+        raise api_errors.validation(f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'")
     call.engine.update_map_run(
         asked["mapRunArn"],
         max_concurrency=asked.get("maxConcurrency"),

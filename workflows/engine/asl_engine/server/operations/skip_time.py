@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from asl_engine.clock import Clock, SkippableClock
 from asl_engine.jsontext import Json
-from asl_engine.server.operation import Call, Operation, seconds
-from asl_engine.server.validation import Number
+from asl_engine.server.operation import ApiCall, Operation, seconds
+from asl_engine.server.request_validation import Number
 
 NAME = "SkipTime"
 _SECONDS = Number(required=True, min=0, max=366 * 24 * 3600, real=True)
@@ -20,7 +20,7 @@ def operations_on_time(clock: Clock) -> Mapping[str, Operation]:
     if not isinstance(clock, SkippableClock):
         return {}
 
-    def skip_time(call: Call) -> Json:
+    def skip_time(call: ApiCall) -> Json:
         """Move the time; timers that are due then fire at once, those of tasks under way among them."""
         return {"now": seconds(clock.skip(round(call.arguments["seconds"] * 1000)))}
 

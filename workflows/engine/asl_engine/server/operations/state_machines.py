@@ -8,22 +8,22 @@ from asl_engine.definition.checks import check
 from asl_engine.definition.diagnostics import errors_of
 from asl_engine.definition.variables import references
 from asl_engine.jsontext import Json, loads
-from asl_engine.server import faults
+from asl_engine.server import api_errors
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import check_name, parse_execution_arn, parse_state_machine_arn
 from asl_engine.server.catalog import (
     MACHINE,
     PAGE,
     Catalog,
     Machine,
     Revision,
+    account_key,
     changing,
-    place_key,
 )
 from asl_engine.server.configuration import check_encryption, check_logging, check_role, with_default
 from asl_engine.server.definitions import accept
 from asl_engine.server.engine import Engine
-from asl_engine.server.faults import ApiError
-from asl_engine.server.names import check_name, parse_execution_arn, parse_state_machine_arn
-from asl_engine.server.operation import Call, seconds
+from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
 from asl_engine.store.contract import Document, ExecutionFilter
 
@@ -31,16 +31,16 @@ DELETION = "deletion"  # the kind of document that says which machines are being
 _UPDATABLE = ("definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
 
 
-def create_state_machine(call: Call) -> Json:
+def create_state_machine(call: ApiCall) -> Json:
     """CreateStateMachine. The same again answers the same; safe to retry."""
     asked = call.arguments
     name = check_name(asked["name"])
     machine_type = asked.get("type", "STANDARD")
     if asked.get("versionDescription") is not None and not asked.get("publish"):
-        raise faults.validation("Version description can only be set when publish is true")
+        raise api_errors.validation("Version description can only be set when publish is true")
     revision = _revision_asked(call)
     accept(revision.definition, machine_type)
-    arn = call.place.arn("stateMachine", name)
+    arn = call.account.arn("stateMachine", name)
     with changing:
         known = Catalog(call.store).find_machine(arn)
         machine = known or Machine(
@@ -55,7 +55,7 @@ def create_state_machine(call: Call) -> Json:
         return _created(call, machine, revision) if known is None else _created_before(call, machine, revision)
 
 
-def _revision_asked(call: Call) -> Revision:
+def _revision_asked(call: ApiCall) -> Revision:
     asked = call.arguments
     return Revision(
         definition=asked["definition"],
@@ -67,34 +67,34 @@ def _revision_asked(call: Call) -> Revision:
     )
 
 
-def _created(call: Call, machine: Machine, revision: Revision) -> Json:
+def _created(call: ApiCall, machine: Machine, revision: Revision) -> Json:
     catalog = Catalog(call.store)
     machine = catalog.put_revision(machine, revision)
     answer: dict[str, Json] = {"stateMachineArn": machine.arn, "creationDate": seconds(machine.created_ms)}
     if machine.published_first:
         machine, version = catalog.publish(machine, machine.first_description, machine.created_ms)
         answer["stateMachineVersionArn"] = version.arn
-    catalog.put_machine(machine, call.place)
+    catalog.put_machine(machine, call.account)
     keep_tags(call.store, machine.arn, call.arguments.get("tags") or [])
     return answer
 
 
-def _created_before(call: Call, machine: Machine, revision: Revision) -> Json:
+def _created_before(call: ApiCall, machine: Machine, revision: Revision) -> Json:
     """Answer a creation again, if it is the same but for role and tags. Raises StateMachineAlreadyExists."""
     catalog = Catalog(call.store)
     if machine.deleting:
-        raise faults.state_machine_deleting(machine.arn)
+        raise api_errors.state_machine_deleting(machine.arn)
     current = catalog.revision(machine.revision)
     same = replace(revision, role_arn=current.role_arn).content() == current.content()
     asked = (call.arguments.get("type", "STANDARD"), bool(call.arguments.get("publish")))
     description = call.arguments.get("versionDescription")
     if not same or asked != (machine.type, machine.published_first) or description != machine.first_description:
-        raise faults.state_machine_exists(machine.arn)
+        raise api_errors.state_machine_exists(machine.arn)
     answer: dict[str, Json] = {"stateMachineArn": machine.arn, "creationDate": seconds(machine.created_ms)}
     return answer | {"stateMachineVersionArn": f"{machine.arn}:1"} if machine.published_first else answer
 
 
-def update_state_machine(call: Call) -> Json:
+def update_state_machine(call: ApiCall) -> Json:
     """UpdateStateMachine. Running executions keep the revision they began with."""
     asked = call.arguments
     if all(asked.get(name) is None for name in _UPDATABLE):
@@ -104,7 +104,7 @@ def update_state_machine(call: Call) -> Json:
             "must be specified",
         )
     if asked.get("versionDescription") is not None and not asked.get("publish"):
-        raise faults.validation("Version description can only be set when publish is true")
+        raise api_errors.validation("Version description can only be set when publish is true")
     with changing:
         catalog = Catalog(call.store)
         machine = catalog.changeable(asked["stateMachineArn"])
@@ -115,12 +115,12 @@ def update_state_machine(call: Call) -> Json:
         if asked.get("publish"):
             machine, version = catalog.publish(machine, asked.get("versionDescription"), revision.updated_ms)
             answer["stateMachineVersionArn"] = version.arn
-        catalog.put_machine(machine, call.place)
+        catalog.put_machine(machine, call.account)
     revision_id = catalog.revision(machine.revision).revision_id
     return answer | {"revisionId": revision_id} if revision_id else answer
 
 
-def _updated(call: Call, machine: Machine, current: Revision) -> Revision:
+def _updated(call: ApiCall, machine: Machine, current: Revision) -> Revision:
     asked = call.arguments
     if asked.get("definition") is not None:
         accept(asked["definition"], machine.type)
@@ -135,7 +135,7 @@ def _updated(call: Call, machine: Machine, current: Revision) -> Revision:
     )
 
 
-def describe_state_machine(call: Call) -> Json:
+def describe_state_machine(call: ApiCall) -> Json:
     """DescribeStateMachine, of a machine or of one of its versions."""
     text = call.arguments["stateMachineArn"]
     arn = parse_state_machine_arn(text)
@@ -152,27 +152,27 @@ def describe_state_machine(call: Call) -> Json:
     if arn.qualifier is not None:
         version = catalog.find_version(text)
         if version is None:
-            raise faults.state_machine_missing(text)
+            raise api_errors.state_machine_missing(text)
         key = version.revision
         shown |= {"stateMachineArn": version.arn, "creationDate": seconds(version.created_ms)}
         shown |= {"description": version.description} if version.description else {}
     return shown | _shown_revision(call, catalog.revision(key))
 
 
-def describe_state_machine_for_execution(call: Call) -> Json:
+def describe_state_machine_for_execution(call: ApiCall) -> Json:
     """DescribeStateMachineForExecution: the revision that the execution began with."""
     arn = call.arguments["executionArn"]
     parse_execution_arn(arn)
     record = call.store.execution(arn)
     if record is None:
-        raise faults.execution_missing(arn)
+        raise api_errors.execution_missing(arn)
     machine_arn = record.state_machine_arn
     owner = machine_arn.split("/", 1)[0]
     catalog = Catalog(call.store)
     version = catalog.find_version(record.version_arn) if record.version_arn else None
     revision = catalog.revision(version.revision) if version else catalog.revision_at(owner, record.start_ms)
     if revision is None:
-        raise faults.execution_missing(arn)
+        raise api_errors.execution_missing(arn)
     shown: dict[str, Json] = {
         "stateMachineArn": machine_arn,
         "name": machine_arn.rsplit(":", 1)[-1],
@@ -184,7 +184,7 @@ def describe_state_machine_for_execution(call: Call) -> Json:
     return shown
 
 
-def _shown_revision(call: Call, revision: Revision) -> dict[str, Json]:
+def _shown_revision(call: ApiCall, revision: Revision) -> dict[str, Json]:
     shown: dict[str, Json] = {
         "roleArn": revision.role_arn,
         "loggingConfiguration": revision.logging,
@@ -203,18 +203,18 @@ def _references(definition: str) -> dict[str, list[str]]:
     return references(loads(definition))
 
 
-def delete_state_machine(call: Call) -> Json:
+def delete_state_machine(call: ApiCall) -> Json:
     """DeleteStateMachine. Its running executions are stopped, then it is gone. Safe to repeat."""
     text = call.arguments["stateMachineArn"]
     if parse_state_machine_arn(text).qualifier is not None:
-        raise faults.validation(f"State machine ARN must be unqualified. Received: {text}")
+        raise api_errors.validation(f"State machine ARN must be unqualified. Received: {text}")
     with changing:
         catalog = Catalog(call.store)
         machine = catalog.find_machine(text)
         if machine is None:
             return {}
         if call.store.count_open(text):
-            catalog.put_machine(replace(machine, deleting=True), call.place)
+            catalog.put_machine(replace(machine, deleting=True), call.account)
             call.store.put_document(Document(DELETION, text, {}))
     _finish_deletion(call.engine, text)
     return {}
@@ -237,9 +237,9 @@ def _finish_deletion(engine: Engine, machine_arn: str) -> None:
         engine.store.delete_document(DELETION, machine_arn)
 
 
-def list_state_machines(call: Call) -> Json:
+def list_state_machines(call: ApiCall) -> Json:
     """ListStateMachines, the oldest first."""
-    page, more = call.documents(MACHINE, place_key(call.place))
+    page, more = call.documents(MACHINE, account_key(call.account))
     return {"stateMachines": [_listed(Machine(**one.body)) for one in page], **more}
 
 
@@ -252,7 +252,7 @@ def _listed(machine: Machine) -> dict[str, Json]:
     }
 
 
-def validate_state_machine_definition(call: Call) -> Json:
+def validate_state_machine_definition(call: ApiCall) -> Json:
     """ValidateStateMachineDefinition: all problems, none of them an error of this call."""
     asked = call.arguments
     found = check(asked["definition"], asked.get("type", "STANDARD"))

@@ -1,11 +1,11 @@
 """Tag, untag, and list the tags of state machines and activities."""
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
+from asl_engine.server import api_errors
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import StatesArn, parse_arn
 from asl_engine.server.catalog import MACHINE, TAGS, changing
-from asl_engine.server.faults import ApiError
-from asl_engine.server.names import StatesArn, parse_arn
-from asl_engine.server.operation import Call
+from asl_engine.server.operation import ApiCall
 from asl_engine.store.contract import Document, Store
 
 MAX_TAGS = 50
@@ -23,15 +23,15 @@ def keep_tags(store: Store, arn: str, tags: list[dict[str, str]]) -> None:
     store.put_document(Document(TAGS, arn, kept))
 
 
-def _taggable(call: Call) -> StatesArn:
+def _taggable(call: ApiCall) -> StatesArn:
     arn = parse_arn(call.arguments["resourceArn"], "stateMachine", "activity")
     kind = MACHINE if arn.kind == "stateMachine" else "activity"
     if call.store.document(kind, arn.text) is None:  # a version or an alias has no tags
-        raise faults.resource_missing(arn.text)
+        raise api_errors.resource_missing(arn.text)
     return arn
 
 
-def tag_resource(call: Call) -> Json:
+def tag_resource(call: ApiCall) -> Json:
     """TagResource."""
     arn = _taggable(call)
     with changing:
@@ -39,7 +39,7 @@ def tag_resource(call: Call) -> Json:
     return {}
 
 
-def untag_resource(call: Call) -> Json:
+def untag_resource(call: ApiCall) -> Json:
     """UntagResource; keys that are not there do not matter."""
     arn = _taggable(call)
     with changing:
@@ -50,7 +50,7 @@ def untag_resource(call: Call) -> Json:
     return {}
 
 
-def list_tags_for_resource(call: Call) -> Json:
+def list_tags_for_resource(call: ApiCall) -> Json:
     """ListTagsForResource."""
     document = call.store.document(TAGS, _taggable(call).text)
     tags = {} if document is None else document.body

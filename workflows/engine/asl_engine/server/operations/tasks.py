@@ -5,12 +5,12 @@ from collections.abc import Callable
 from functools import partial
 
 from asl_engine.jsontext import Json, loads
-from asl_engine.server import faults
-from asl_engine.server.catalog import TAGS, changing, place_key, sortable
+from asl_engine.server import api_errors
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import check_name, parse_arn
+from asl_engine.server.catalog import TAGS, account_key, changing, sortable
 from asl_engine.server.configuration import check_encryption, with_default
-from asl_engine.server.faults import ApiError
-from asl_engine.server.names import check_name, parse_arn
-from asl_engine.server.operation import Call, seconds
+from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
 from asl_engine.store.contract import Document
 
@@ -20,7 +20,7 @@ ACTIVITY = "activity"
 POLL_SECONDS, LOOK_SECONDS = 60.0, 0.05
 
 
-def send_task_success(call: Call) -> Json:
+def send_task_success(call: ApiCall) -> Json:
     """SendTaskSuccess."""
     try:
         output = loads(call.arguments["output"])
@@ -30,31 +30,31 @@ def send_task_success(call: Call) -> Json:
     return {}
 
 
-def send_task_failure(call: Call) -> Json:
+def send_task_failure(call: ApiCall) -> Json:
     """SendTaskFailure."""
     asked = call.arguments
     call.engine.fail_task(asked["taskToken"], asked.get("error"), asked.get("cause"))
     return {}
 
 
-def send_task_heartbeat(call: Call) -> Json:
+def send_task_heartbeat(call: ApiCall) -> Json:
     """SendTaskHeartbeat."""
     call.engine.beat(call.arguments["taskToken"])
     return {}
 
 
-def create_activity(call: Call) -> Json:
+def create_activity(call: ApiCall) -> Json:
     """CreateActivity. The same name again answers the same activity."""
     asked = call.arguments
     name = check_name(asked["name"])
     encryption = check_encryption(with_default("encryptionConfiguration", asked))
-    arn = call.place.arn("activity", name)
+    arn = call.account.arn("activity", name)
     with changing:
         document = call.store.document(ACTIVITY, arn)
         if document is None:
             now = call.now_ms()
             body = {"name": name, "created_ms": now, "encryption": encryption}
-            document = Document(ACTIVITY, arn, body, place_key(call.place), sortable(now))
+            document = Document(ACTIVITY, arn, body, account_key(call.account), sortable(now))
             call.store.put_document(document)
             keep_tags(call.store, arn, asked.get("tags") or [])
         elif document.body["encryption"] != encryption:
@@ -62,15 +62,15 @@ def create_activity(call: Call) -> Json:
     return {"activityArn": arn, "creationDate": seconds(document.body["created_ms"])}
 
 
-def _activity(call: Call) -> Document:
+def _activity(call: ApiCall) -> Document:
     arn = parse_arn(call.arguments["activityArn"], "activity")
     document = call.store.document(ACTIVITY, arn.text)
     if document is None:
-        raise faults.activity_missing(arn.text)
+        raise api_errors.activity_missing(arn.text)
     return document
 
 
-def describe_activity(call: Call) -> Json:
+def describe_activity(call: ApiCall) -> Json:
     """DescribeActivity."""
     activity = _activity(call)
     return {**_listed(activity), "encryptionConfiguration": activity.body["encryption"]}
@@ -81,7 +81,7 @@ def _listed(activity: Document) -> dict[str, Json]:
     return {"activityArn": activity.key, "name": body["name"], "creationDate": seconds(body["created_ms"])}
 
 
-def delete_activity(call: Call) -> Json:
+def delete_activity(call: ApiCall) -> Json:
     """DeleteActivity. Safe to repeat."""
     arn = parse_arn(call.arguments["activityArn"], "activity").text
     call.store.delete_document(ACTIVITY, arn)
@@ -89,13 +89,13 @@ def delete_activity(call: Call) -> Json:
     return {}
 
 
-def list_activities(call: Call) -> Json:
+def list_activities(call: ApiCall) -> Json:
     """ListActivities, the oldest first."""
-    page, more = call.documents(ACTIVITY, place_key(call.place))
+    page, more = call.documents(ACTIVITY, account_key(call.account))
     return {"activities": [_listed(one) for one in page], **more}
 
 
-async def get_activity_task(call: Call) -> Json:
+async def get_activity_task(call: ApiCall) -> Json:
     """GetActivityTask: waits up to a minute for a task; an answer without a token when none came."""
     activity = await _in_thread(partial(_activity, call))
     take = partial(call.engine.take_activity_task, activity.key, call.arguments.get("workerName"))

@@ -3,7 +3,7 @@
 import uuid
 
 from asl_engine.adapters.performer import TaskCall, TaskError
-from asl_engine.adapters.resources import Kind, parse_resource
+from asl_engine.adapters.resources import ResourceKind, parse_resource
 from asl_engine.adapters.service_models import problems_with
 from asl_engine.definition.checks import check, check_state
 from asl_engine.definition.compiler import compile_state
@@ -11,9 +11,9 @@ from asl_engine.definition.program import State, TaskState
 from asl_engine.errors import StateFailed
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.language.times import print_timestamp
-from asl_engine.server import faults
+from asl_engine.server import api_errors
 from asl_engine.server.definitions import refuse
-from asl_engine.server.operation import Call
+from asl_engine.server.operation import ApiCall
 from asl_engine.server.test_request import (
     MOCKED_TYPES,
     STATE_NAME,
@@ -29,14 +29,14 @@ from asl_engine.server.test_request import (
 from asl_engine.server.test_state import evaluate_state
 
 
-def test_state(call: Call) -> Json:
+def test_state(call: ApiCall) -> Json:
     """TestState. Nothing is started or kept; a Task without a mock calls its service."""
     asked = call.arguments
     located = _checked(asked["definition"], asked.get("stateName"))
     kind = located.node["Type"]
     mock = read_mock(asked.get("mock"), kind)
     if kind == "Task" and mock is None and not asked.get("roleArn"):
-        raise faults.validation("RoleArn must be specified when testing a Task state")
+        raise api_errors.validation("RoleArn must be specified when testing a Task state")
     request = _request(call, located, mock)
     answer, inspection = evaluate_state(request, lambda *task: _called(call, *task))
     if asked.get("inspectionLevel", "INFO") != "INFO":
@@ -50,7 +50,7 @@ def _checked(definition: str, state_name: str | None) -> Located:
     return locate(loads(definition), state_name)
 
 
-def _request(call: Call, located: Located, mock: Mock | None) -> TrialRequest:
+def _request(call: ApiCall, located: Located, mock: Mock | None) -> TrialRequest:
     asked = call.arguments
     configuration = asked.get("stateConfiguration") or {}
     state = compile_state(asked.get("stateName", STATE_NAME), located.node, jsonata=located.jsonata)
@@ -77,14 +77,14 @@ def _check_mocked_result(state: State, mock: Mock) -> None:
     if not isinstance(state, TaskState) or mock.failed:
         return
     resource = parse_resource(state.resource)
-    if resource.kind not in (Kind.SERVICE, Kind.SDK):
+    if resource.kind not in (ResourceKind.SERVICE, ResourceKind.SDK):
         return
-    service = f"aws-sdk:{resource.service}" if resource.kind == Kind.SDK else resource.service
+    service = f"aws-sdk:{resource.service}" if resource.kind == ResourceKind.SDK else resource.service
     for problem in problems_with(service, resource.action, mock.result, mock.validation_mode):
-        raise faults.validation(f"Mock result schema validation error: {problem}")
+        raise api_errors.validation(f"Mock result schema validation error: {problem}")
 
 
-def _context(call: Call, value: Json, kind: str, retries: int) -> Json:
+def _context(call: ApiCall, value: Json, kind: str, retries: int) -> Json:
     """Return the context object: the given one, or that of an execution which is not there."""
     asked = call.arguments
     if "context" in asked:
@@ -97,21 +97,21 @@ def _context(call: Call, value: Json, kind: str, retries: int) -> Json:
         state["RetryCount"] = retries
     return {
         "Execution": {
-            "Id": call.place.arn("express", machine, name),
+            "Id": call.account.arn("express", machine, name),
             "Input": value,
             "Name": name,
             "RoleArn": asked.get("roleArn"),
             "StartTime": now,
         },
-        "StateMachine": {"Id": call.place.arn("stateMachine", machine), "Name": machine},
+        "StateMachine": {"Id": call.account.arn("stateMachine", machine), "Name": machine},
         "State": state,
     }
 
 
-def _called(call: Call, resource: str, parameters: Json, credentials: Json) -> Json:
+def _called(call: ApiCall, resource: str, parameters: Json, credentials: Json) -> Json:
     try:
         return call.engine.perform(
-            TaskCall(resource, parameters, region=call.place.region, credentials=credentials, timeout_seconds=300)
+            TaskCall(resource, parameters, region=call.account.region, credentials=credentials, timeout_seconds=300)
         )
     except TaskError as error:
         cause = error.cause if isinstance(error.cause, str) or error.cause is None else dumps(error.cause)

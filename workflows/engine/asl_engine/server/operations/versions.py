@@ -1,13 +1,13 @@
 """Publish, list and delete versions of state machines."""
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
+from asl_engine.server import api_errors
+from asl_engine.server.arns import parse_state_machine_arn
 from asl_engine.server.catalog import VERSION, Catalog, changing
-from asl_engine.server.names import parse_state_machine_arn
-from asl_engine.server.operation import Call, seconds
+from asl_engine.server.operation import ApiCall, seconds
 
 
-def publish_state_machine_version(call: Call) -> Json:
+def publish_state_machine_version(call: ApiCall) -> Json:
     """PublishStateMachineVersion. A revision has one version, however often it is published."""
     asked = call.arguments
     with changing:
@@ -15,16 +15,16 @@ def publish_state_machine_version(call: Call) -> Json:
         machine = catalog.changeable(asked["stateMachineArn"])
         current = catalog.revision(machine.revision).revision_id or "INITIAL"
         if asked.get("revisionId") not in (None, current):
-            raise faults.conflict(
+            raise api_errors.conflict(
                 f"Failed to publish the State Machine version for revision {asked['revisionId']}. "
                 f"The current State Machine revision is {current}."
             )
         machine, version = catalog.publish(machine, asked.get("description"), call.now_ms())
-        catalog.put_machine(machine, call.place)
+        catalog.put_machine(machine, call.account)
     return {"stateMachineVersionArn": version.arn, "creationDate": seconds(version.created_ms)}
 
 
-def list_state_machine_versions(call: Call) -> Json:
+def list_state_machine_versions(call: ApiCall) -> Json:
     """ListStateMachineVersions, the newest first."""
     text = call.arguments["stateMachineArn"]
     parse_state_machine_arn(text)
@@ -34,12 +34,12 @@ def list_state_machine_versions(call: Call) -> Json:
     return {"stateMachineVersions": versions, **more}
 
 
-def delete_state_machine_version(call: Call) -> Json:
+def delete_state_machine_version(call: ApiCall) -> Json:
     """DeleteStateMachineVersion. Its executions go on. Raises ConflictException while an alias routes to it."""
     text = call.arguments["stateMachineVersionArn"]
     arn = parse_state_machine_arn(text)
     if not arn.is_version:
-        raise faults.validation(f"State machine version ARN must be qualified by a version. Received: {text}")
+        raise api_errors.validation(f"State machine version ARN must be qualified by a version. Received: {text}")
     with changing:
         catalog = Catalog(call.store)
         users = [
@@ -48,7 +48,7 @@ def delete_state_machine_version(call: Call) -> Json:
             if any(route["stateMachineVersionArn"] == text for route in alias.routes)
         ]
         if users:
-            raise faults.conflict(
+            raise api_errors.conflict(
                 "Version to be deleted must not be referenced by an alias. "
                 f"Current list of aliases referencing this version: [{', '.join(users)}]"
             )

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_engine.server.faults import ApiError
-from asl_engine.server.names import Place, check_name, parse_state_machine_arn
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import Account, check_name, parse_state_machine_arn
 from asl_engine.server.serving import change_of
 from asl_engine.store.contract import ExecutionRecord
 
@@ -26,7 +26,7 @@ def test_a_name_with_a_forbidden_character_is_refused(before: str, forbidden: st
 
 
 def test_an_arn_is_taken_apart_as_it_was_put_together() -> None:
-    place = Place("eu-west-1", "123456789012", "aws-cn")
+    place = Account("eu-west-1", "123456789012", "aws-cn")
 
     version, alias = (parse_state_machine_arn(place.arn("stateMachine", "m", part)) for part in ("12", "v12"))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from asl_engine.adapters.faults import Refusal, optimised_fault
-from asl_engine.adapters.names import exception_name
 from asl_engine.adapters.performer import TaskCall, TaskError
+from asl_engine.adapters.sdk_names import exception_name
+from asl_engine.adapters.service_errors import Refusal, optimised_fault
 from asl_engine.errors import RUNTIME, TASK_FAILED
 from asl_engine.jsontext import Json, dumps, loads
 

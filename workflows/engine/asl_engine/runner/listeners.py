@@ -14,7 +14,7 @@ type Listener = Callable[[ExecutionRecord], None]
 _UNSAVED_KEPT = 1000
 
 
-class Closings:
+class StatusListeners:
     """Calls those who wait for an execution, once, when it has closed; and listeners at each change of status.
 
     They are called in the engine's thread and must return at once. What they raise is logged: nothing
@@ -33,14 +33,14 @@ class Closings:
         self.when_next_closed(arn, tell)
         record = self._unsaved.get(arn) or self._find(arn)
         if record is not None and record.status != "RUNNING":
-            self.tell_closed(record)
+            self.notify_closed(record)
 
     def when_next_closed(self, arn: str, tell: Listener) -> None:
         """Call ``tell`` when an execution that is about to run has closed."""
         with self._lock:
             self._waiting[arn].append(tell)
 
-    def tell_closed(self, record: ExecutionRecord) -> None:
+    def notify_closed(self, record: ExecutionRecord) -> None:
         """Call those who wait for this execution."""
         with self._lock:
             if record.express:
@@ -51,7 +51,7 @@ class Closings:
         for tell in waiting:
             _call(tell, record)
 
-    def tell_status(self, record: ExecutionRecord) -> None:
+    def notify_status(self, record: ExecutionRecord) -> None:
         """Call the listeners."""
         for listener in self._listeners:
             _call(listener, record)

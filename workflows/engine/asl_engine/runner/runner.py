@@ -10,7 +10,7 @@ from random import random
 from typing import Any
 
 from asl_engine.adapters.performer import Performer, TaskCall
-from asl_engine.adapters.resources import Kind, parse_resource
+from asl_engine.adapters.resources import ResourceKind, parse_resource
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.clock import Clock, SystemClock
 from asl_engine.core.commands import (
@@ -35,13 +35,11 @@ from asl_engine.core.events import (
     TaskSucceeded,
 )
 from asl_engine.core.execution import Execution, Phase, Status
-from asl_engine.core.maprun import Child
+from asl_engine.core.map_run import Child
 from asl_engine.core.redrive import redrive_status, redriven_ms
 from asl_engine.core.restart import commands_to_resume
 from asl_engine.jsontext import Json, loads
 from asl_engine.runner.activities import Activities
-from asl_engine.runner.closing import Closings, Listener
-from asl_engine.runner.engine import Engine, Work
 from asl_engine.runner.errors import (
     ExecutionDoesNotExist,
     ExecutionNotRedrivable,
@@ -50,13 +48,15 @@ from asl_engine.runner.errors import (
     TaskDoesNotExist,
     TaskTimedOut,
 )
-from asl_engine.runner.letters import Letter
+from asl_engine.runner.event_loop import Change, EventLoop
+from asl_engine.runner.listeners import Listener, StatusListeners
 from asl_engine.runner.map_runs import MapRuns
-from asl_engine.runner.nested import NestedExecutions
-from asl_engine.runner.opened import Opened, OpenExecutions, Programs
-from asl_engine.runner.performing import Performing
+from asl_engine.runner.messages import Message
+from asl_engine.runner.nested_executions import NestedExecutions
+from asl_engine.runner.open_executions import OpenExecution, OpenExecutions, Programs
 from asl_engine.runner.pool import WorkerPool
-from asl_engine.runner.tokens import MakeEvent, letter_for_token, letter_for_worker
+from asl_engine.runner.task_dispatch import TaskDispatch
+from asl_engine.runner.task_tokens import MakeEvent, message_for_token, message_for_worker
 from asl_engine.store.contract import Document, ExecutionRecord, Store
 
 logger = logging.getLogger(__name__)
@@ -94,21 +94,21 @@ class Runner:
         self._performer, self._performs_activities = performer, performs_activities
         self._programs = Programs(store)
         self._executions = OpenExecutions(store, self._programs)
-        self._engine = Engine(
+        self._loop = EventLoop(
             store, self._executions, self.clock, draw, documents=self._documents, act=self._act, done=self._done
         )
-        self._closings = Closings(self._record, listeners)
+        self._status_listeners = StatusListeners(self._record, listeners)
         self._pool = WorkerPool(workers)
-        nested = NestedExecutions(self._closings, self._engine.inbox)
-        self._performing = Performing(performer, self._pool, self._engine.inbox, self.clock, nested)
+        nested = NestedExecutions(self._status_listeners, self._loop.inbox)
+        self._task_dispatch = TaskDispatch(performer, self._pool, self._loop.inbox, self.clock, nested)
         self._activities = Activities()
         self._map_runs = MapRuns(
             store,
             self.clock,
             draw,
             pool=self._pool,
-            inbox=self._engine.inbox,
-            closings=self._closings,
+            inbox=self._loop.inbox,
+            status_listeners=self._status_listeners,
             new_child=self._new_child,
             clients=clients or ServiceClients(),
         )
@@ -125,7 +125,7 @@ class Runner:
         Listeners are told again of what closed last: a crash may have come between the end and the telling.
         """
         for record in self.store.closed_of_late(TOLD_AGAIN_MS):
-            self._closings.tell_status(record)
+            self._status_listeners.notify_status(record)
         strays = self._map_runs.stop_strays()
         for arn in self.store.load_open():
             opened = None if arn in strays else self._executions.get(arn)
@@ -134,7 +134,7 @@ class Runner:
         if self._thread is not None:
             self._thread.start()
 
-    def _resume(self, opened: Opened) -> None:
+    def _resume(self, opened: OpenExecution) -> None:
         for command in commands_to_resume(opened.program, opened.execution):
             self._act(opened, command)
         for branch in opened.execution.branches.values():
@@ -150,7 +150,7 @@ class Runner:
 
     def _stop(self, reason: RunnerStopped) -> None:
         self._stopped = self._stopped or reason
-        self._engine.inbox.woken.set()
+        self._loop.inbox.woken.set()
 
     def _run(self) -> None:
         """Take turns until the runner is closed or its store fails."""
@@ -165,35 +165,35 @@ class Runner:
                 future.set_exception(self._stopped or RunnerStopped("it was closed"))
 
     def _turn(self) -> None:
-        engine = self._engine
-        if not engine.inbox:
-            engine.rest(until_ms=self._performing.next_report_ms(), busy=self._pool.busy)
-        self._performing.report_started()
+        loop = self._loop
+        if not loop.inbox:
+            loop.wait(until_ms=self._task_dispatch.next_report_ms(), busy=self._pool.busy)
+        self._task_dispatch.report_started()
         self._turning = threading.current_thread()
         try:
-            engine.turn()
+            loop.run_once()
         finally:
             self._turning = None
 
-    def _ask(self, letter: Letter) -> Any:
-        """Put a letter before the engine and return the answer to it; None within a turn, which can not wait."""
+    def _ask(self, message: Message) -> Any:
+        """Put a message before the engine and return the answer to it; None within a turn, which can not wait."""
         if threading.current_thread() is self._turning:
-            self._engine.inbox.put(letter)
+            self._loop.inbox.put(message)
             return None
-        answer = self._send(letter)
+        answer = self._send(message)
         while self._thread is None and not answer.done():
             self._turn()
         return answer.result()
 
-    def _send(self, letter: Letter) -> "Future[Any]":
-        """Put a letter before the engine and return its answer to be."""
+    def _send(self, message: Message) -> "Future[Any]":
+        """Put a message before the engine and return its answer to be."""
         answer: Future[Any] = Future()
-        letter.answer = answer
+        message.answer = answer
         answer.set_running_or_notify_cancel()  # so that nobody can cancel what the engine is to answer
         self._unanswered.add(answer)
         answer.add_done_callback(self._unanswered.discard)
         if self._stopped is None:
-            self._engine.inbox.put(letter)
+            self._loop.inbox.put(message)
         else:
             with suppress(InvalidStateError):  # the engine, as it stopped, was first
                 answer.set_exception(self._stopped)
@@ -207,15 +207,15 @@ class Runner:
         Returns the record, or that of the execution that runs already, by the same name with the same
         input. Raises ExecutionAlreadyExists.
         """
-        opened, letter = self._new(record, definition, role_arn)
-        answered: ExecutionRecord | None = self._ask(letter)
+        opened, message = self._new(record, definition, role_arn)
+        answered: ExecutionRecord | None = self._ask(message)
         return answered or opened.record
 
     def start_soon(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> "Future[ExecutionRecord]":
         """Start an execution as ``start`` does, and return at once: the future has what that returns or raises."""
         return self._send(self._new(record, definition, role_arn)[1])
 
-    def _new(self, record: ExecutionRecord, definition: str, role_arn: str) -> tuple[Opened, Letter]:
+    def _new(self, record: ExecutionRecord, definition: str, role_arn: str) -> tuple[OpenExecution, Message]:
         digest, program = self._programs.of_text(definition)
         execution = Execution(
             arn=record.arn,
@@ -227,21 +227,21 @@ class Runner:
             role_arn=role_arn,
             map_run_arn=record.map_run_arn,
         )
-        opened = Opened(replace(record, definition=digest), execution, program)
-        return opened, Letter(record.arn, Start(), new=opened, reply=lambda begun: begun.record)
+        opened = OpenExecution(replace(record, definition=digest), execution, program)
+        return opened, Message(record.arn, Start(), new=opened, reply=lambda begun: begun.record)
 
-    def _new_child(self, record: ExecutionRecord, definition: str, parent: Opened, child: Child) -> Letter:
-        opened, letter = self._new(record, definition, parent.execution.role_arn)
+    def _new_child(self, record: ExecutionRecord, definition: str, parent: OpenExecution, child: Child) -> Message:
+        opened, message = self._new(record, definition, parent.execution.role_arn)
         opened.execution.parent_arn, opened.execution.map_item = parent.record.arn, child.item
-        return letter
+        return message
 
     def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> int:
         """Stop an execution; return when it stopped, in milliseconds. One that is closed stays as it is.
 
         Raises ExecutionDoesNotExist.
         """
-        letter = Letter(arn, Stop(error, cause), reply=lambda opened: opened.execution.stop_ms)
-        return self._ask(letter) or self.clock.now_ms()
+        message = Message(arn, Stop(error, cause), reply=lambda opened: opened.execution.stop_ms)
+        return self._ask(message) or self.clock.now_ms()
 
     def redrive(self, arn: str, client_token: str | None = None) -> int:
         """Redrive a closed execution; return when, in milliseconds. Safe to repeat with the same token.
@@ -249,16 +249,16 @@ class Runner:
         Raises ExecutionDoesNotExist, ExecutionNotRedrivable.
         """
 
-        def redriven(opened: Opened) -> int | None:
+        def redriven(opened: OpenExecution) -> int | None:
             return redriven_ms(opened.execution, client_token, self.clock.now_ms())
 
-        def event(opened: Opened) -> Event | None:
+        def event(opened: OpenExecution) -> Event | None:
             return None if redriven(opened) is not None else self._redrive_event(opened, client_token)
 
-        letter = Letter(arn, event, reply=lambda opened: redriven(opened) or opened.execution.redrive_ms)
-        return self._ask(letter) or self.clock.now_ms()
+        message = Message(arn, event, reply=lambda opened: redriven(opened) or opened.execution.redrive_ms)
+        return self._ask(message) or self.clock.now_ms()
 
-    def _redrive_event(self, opened: Opened, client_token: str | None) -> Event:
+    def _redrive_event(self, opened: OpenExecution, client_token: str | None) -> Event:
         status, reason = self._redrive_status(opened)
         if status == "REDRIVABLE_BY_MAP_RUN":
             raise ExecutionNotRedrivable("Execution is a child of a Map Run: redrive the execution that has started it")
@@ -266,7 +266,7 @@ class Runner:
             raise ExecutionNotRedrivable(reason or "")
         return Redrive(client_token)
 
-    def _redrive_status(self, opened: Opened) -> tuple[str, str | None]:
+    def _redrive_status(self, opened: OpenExecution) -> tuple[str, str | None]:
         execution = opened.execution
         return redrive_status(execution, self.clock.now_ms(), execution.next_event_id - 1)
 
@@ -288,7 +288,7 @@ class Runner:
 
     def when_closed(self, arn: str, tell: Listener) -> None:
         """Call ``tell`` once, from any thread, when the execution has closed; at once if it has."""
-        self._closings.when_closed(arn, tell)
+        self._status_listeners.when_closed(arn, tell)
 
     def closed(self, arn: str, timeout_seconds: float | None = None) -> ExecutionRecord:
         """Wait until an execution has closed and return its record. Raises TimeoutError.
@@ -299,7 +299,7 @@ class Runner:
         future: Future[ExecutionRecord] = Future()
         self.when_closed(arn, future.set_result)
         while self._thread is None and not future.done():
-            if not self._engine.inbox and self._engine.timers.next_ms() is None:
+            if not self._loop.inbox and self._loop.timers.next_ms() is None:
                 raise self._stalled(arn)
             self._turn()
         return future.result(timeout_seconds)
@@ -327,9 +327,9 @@ class Runner:
         self._tell_task(token, TaskHeartbeat)
 
     def _tell_task(self, token: str, make_event: MakeEvent) -> None:
-        letter = letter_for_token(token, make_event)
+        message = message_for_token(token, make_event)
         try:
-            self._ask(letter)
+            self._ask(message)
         except ExecutionDoesNotExist:
             raise TaskDoesNotExist from None
 
@@ -337,7 +337,7 @@ class Runner:
         """Hand out the activity's next task: its token and its input as text. None when there is none now."""
         while (task := self._activities.take(activity_arn)) is not None:
             try:
-                self._ask(letter_for_worker(task, TaskStarted(task.branch_id, task.token, worker)))
+                self._ask(message_for_worker(task, TaskStarted(task.branch_id, task.token, worker)))
             except (TaskTimedOut, ExecutionDoesNotExist):
                 continue
             return task.task_token, task.input
@@ -371,39 +371,39 @@ class Runner:
 
     # --- what the engine's turns call ---
 
-    def _documents(self, opened: Opened, command: Command) -> list[Document]:
+    def _documents(self, opened: OpenExecution, command: Command) -> list[Document]:
         if isinstance(command, StartMapRun | RedriveMapRun):
             return self._map_runs.documents(opened, command)
         return []
 
-    def _act(self, opened: Opened, command: Command) -> None:
+    def _act(self, opened: OpenExecution, command: Command) -> None:
         arn = opened.record.arn
         match command:
             case InvokeTask() if self._is_for_worker(command):
                 self._activities.offer(arn, command)
             case InvokeTask():
-                self._performing.perform(opened, command)
+                self._task_dispatch.perform(opened, command)
             case SetTimer(branch_id, token, at_ms):
-                self._engine.timers.set(at_ms, arn, branch_id, token)
+                self._loop.timers.set(at_ms, arn, branch_id, token)
             case CancelTask():
-                self._performing.cancel(opened, command)
+                self._task_dispatch.cancel(opened, command)
                 self._map_runs.cancel(arn, command.token)
             case StartMapRun() | RedriveMapRun():
                 self._map_runs.begin(opened, command.map_run_arn)
             case ContinueLater():
-                self._engine.inbox.put(Letter(arn, Continue()))
+                self._loop.inbox.put(Message(arn, Continue()))
             case Finished():
-                self._engine.timers.drop(arn)
+                self._loop.timers.drop(arn)
 
     def _is_for_worker(self, command: InvokeTask) -> bool:
-        return not self._performs_activities and parse_resource(command.resource).kind is Kind.ACTIVITY
+        return not self._performs_activities and parse_resource(command.resource).kind is ResourceKind.ACTIVITY
 
-    def _done(self, work: Work) -> None:
-        record, was = work.opened.record, work.was
+    def _done(self, change: Change) -> None:
+        record, was = change.opened.record, change.was
         if was is record:
             return
         if was is None or was.redrive_count != record.redrive_count:
-            self._closings.tell_status(replace(record, status="RUNNING", stop_ms=None, output=None))
+            self._status_listeners.notify_status(replace(record, status="RUNNING", stop_ms=None, output=None))
         if record.status != Status.RUNNING:
-            self._closings.tell_status(record)
-            self._closings.tell_closed(record)
+            self._status_listeners.notify_status(record)
+            self._status_listeners.notify_closed(record)

@@ -23,7 +23,7 @@ class HistoryFull(Exception):
     """The history has no room for another event that does not close the execution."""
 
 
-class Run:
+class Work:
     """What one step has done so far. Lives as long as one call of ``advance``."""
 
     __slots__ = (

@@ -82,7 +82,7 @@ class Child(NamedTuple):
     item: Json
 
 
-class Ended(NamedTuple):
+class MapRunEnd(NamedTuple):
     """How a Map Run has ended: by its status, and if that is FAILED an error and a cause."""
 
     status: str
@@ -95,7 +95,7 @@ class MapRunStep(NamedTuple):
 
     start: list[int]
     stop: list[int]
-    ended: Ended | None = None
+    ended: MapRunEnd | None = None
 
 
 @dataclass(slots=True)
@@ -186,16 +186,16 @@ class MapRun:
             return True
         return percentage is not None and failed * 100 > percentage * sum(self.item_counts)
 
-    def _end(self) -> Ended | None:
+    def _end(self) -> MapRunEnd | None:
         if self._executions[RUNNING]:
             return None
         if self.is_aborted:
-            return Ended(ABORTED)
+            return MapRunEnd(ABORTED)
         if self.is_failing:
-            return Ended(
+            return MapRunEnd(
                 FAILED, EXCEED_TOLERATED_FAILURE_THRESHOLD, "The specified tolerated failure threshold was exceeded"
             )
-        return None if self._executions[PENDING] or self._executions[PENDING_REDRIVE] else Ended(SUCCEEDED)
+        return None if self._executions[PENDING] or self._executions[PENDING_REDRIVE] else MapRunEnd(SUCCEEDED)
 
 
 # --- what the children get ---

@@ -8,12 +8,12 @@ from threading import Event as Flag
 from typing import Any
 
 from asl_engine.core.events import Event
-from asl_engine.runner.opened import Opened
+from asl_engine.runner.open_executions import OpenExecution
 from asl_engine.store.contract import Document
 
 
 @dataclass(slots=True)
-class Letter:
+class Message:
     """One thing to do with one execution.
 
     ``event`` is the event itself, or makes it of the execution as it is then; it raises RequestRefused
@@ -23,30 +23,30 @@ class Letter:
     """
 
     arn: str
-    event: Event | Callable[[Opened], Event | None]
+    event: Event | Callable[[OpenExecution], Event | None]
     answer: "Future[Any] | None" = None
-    reply: Callable[[Opened], Any] | None = None
-    new: Opened | None = None
+    reply: Callable[[OpenExecution], Any] | None = None
+    new: OpenExecution | None = None
     replaces: bool = False
     documents: list[Document] = field(default_factory=list)
 
 
 class Inbox:
-    """Letters in the order they came, from any thread; ``woken`` is set while there are any."""
+    """Messages in the order they came, from any thread; ``woken`` is set while there are any."""
 
     def __init__(self) -> None:
-        self._letters: deque[Letter] = deque()
+        self._messages: deque[Message] = deque()
         self.woken = Flag()
 
     def __bool__(self) -> bool:
-        return bool(self._letters)
+        return bool(self._messages)
 
-    def put(self, letter: Letter) -> None:
-        """Add a letter."""
-        self._letters.append(letter)
+    def put(self, message: Message) -> None:
+        """Add a message."""
+        self._messages.append(message)
         self.woken.set()
 
-    def take(self, limit: int) -> list[Letter]:
-        """Take out up to ``limit`` letters, the oldest first."""
-        letters = self._letters
-        return [letters.popleft() for _ in range(min(limit, len(letters)))]
+    def take(self, limit: int) -> list[Message]:
+        """Take out up to ``limit`` messages, the oldest first."""
+        messages = self._messages
+        return [messages.popleft() for _ in range(min(limit, len(messages)))]

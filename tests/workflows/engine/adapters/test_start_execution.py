@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from asl_engine.adapters.nested import nested_failure, nested_result, read_start_request, start_refused
 from asl_engine.adapters.performer import TaskError
+from asl_engine.adapters.start_execution import nested_failure, nested_result, read_start_request, start_refused
 
 DESCRIPTION = {
     "executionArn": "execution",

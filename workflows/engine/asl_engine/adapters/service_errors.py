@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from asl_engine.adapters.names import exception_name, service_word
+from asl_engine.adapters.sdk_names import exception_name, service_word
 
 if TYPE_CHECKING:
     from botocore.model import ServiceModel

@@ -17,7 +17,7 @@ DEFINITION = "definition"  # the kind of document that holds a definition, by it
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenExecution:
     """An execution in memory. ``record`` is how it was last saved."""
 
     record: ExecutionRecord
@@ -114,10 +114,10 @@ class OpenExecutions:
 
     def __init__(self, store: Store, programs: Programs, capacity: int = 1000) -> None:
         self._store, self._programs, self._capacity = store, programs, capacity
-        self._recent: OrderedDict[str, Opened] = OrderedDict()
-        self._unsaved: dict[str, Opened] = {}
+        self._recent: OrderedDict[str, OpenExecution] = OrderedDict()
+        self._unsaved: dict[str, OpenExecution] = {}
 
-    def get(self, arn: str) -> Opened | None:
+    def get(self, arn: str) -> OpenExecution | None:
         """Return the execution, from the store if need be; None if there is no such."""
         opened = self._recent.get(arn) or self._unsaved.get(arn)
         if opened is not None:
@@ -125,12 +125,12 @@ class OpenExecutions:
         saved = self._store.load(arn)
         return None if saved is None else self.open(saved)
 
-    def open(self, saved: SavedExecution) -> Opened:
+    def open(self, saved: SavedExecution) -> OpenExecution:
         """Return an execution as it was saved, not kept."""
         execution = execution_from_row(saved.state, loads(saved.record.input), saved.branches.values())
-        return Opened(saved.record, execution, self._programs.of_digest(saved.record.definition))
+        return OpenExecution(saved.record, execution, self._programs.of_digest(saved.record.definition))
 
-    def keep(self, opened: Opened, *, saved: bool) -> None:
+    def keep(self, opened: OpenExecution, *, saved: bool) -> None:
         """Keep an execution that was worked on, if it is still open."""
         arn = opened.record.arn
         if opened.execution.status != Status.RUNNING:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from asl_engine.adapters.names import capitalised, pascal_case
+from asl_engine.adapters.sdk_names import capitalised, pascal_case
 from asl_engine.jsontext import Json, dumps
 
 # botocore's model of a value, None where an operation has none; the kinds differ in what they have.
-type Shape = Any
+type BotocoreShape = Any
 
 
 def _epoch_ms(moment: datetime) -> Json:
@@ -47,7 +47,7 @@ class UnknownField(Exception):
         self.name = name
 
 
-def request_of(shape: Shape, value: Json, spelling: Spelling) -> Any:
+def request_of(shape: BotocoreShape, value: Json, spelling: Spelling) -> Any:
     """Return parameters as boto3 takes them; nulls count as left out. Raises UnknownField."""
     if shape is None:
         return {}
@@ -60,13 +60,13 @@ def request_of(shape: Shape, value: Json, spelling: Spelling) -> Any:
     return _scalar(shape.type_name, value)
 
 
-def missing_members(shape: Shape, request: Mapping[str, Any]) -> list[str]:
+def missing_members(shape: BotocoreShape, request: Mapping[str, Any]) -> list[str]:
     """Return the names of required members that a request lacks."""
     required: list[str] = getattr(shape, "required_members", [])
     return [name for name in required if name not in request]
 
 
-def answer_of(shape: Shape, value: Any, spelling: Spelling) -> Json:
+def answer_of(shape: BotocoreShape, value: Any, spelling: Spelling) -> Json:
     """Return a boto3 answer as JSON."""
     if shape is None:
         return {}
@@ -98,7 +98,7 @@ def sdk_metadata(headers: list[tuple[str, str]], status: int, request_id: str) -
     }
 
 
-def _members_of(shape: Shape, value: Mapping[str, Json], spelling: Spelling) -> Iterator[tuple[str, Any]]:
+def _members_of(shape: BotocoreShape, value: Mapping[str, Json], spelling: Spelling) -> Iterator[tuple[str, Any]]:
     by_spelling = {spelling.name(name): name for name in shape.members} | {name: name for name in shape.members}
     for key, item in value.items():
         name = by_spelling.get(key)

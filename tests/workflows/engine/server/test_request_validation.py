@@ -9,11 +9,11 @@ from botocore.model import ListShape, Shape, StructureShape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_engine.server import validation
-from asl_engine.server.faults import ApiError
+from asl_engine.server import request_validation as validation
+from asl_engine.server.api_errors import ApiError
 from asl_engine.server.operations import OPERATIONS
-from asl_engine.server.shapes import FIELDS
-from asl_engine.server.validation import check_request
+from asl_engine.server.request_fields import FIELDS
+from asl_engine.server.request_validation import check_request
 
 MODEL = botocore.session.Session().get_service_model("stepfunctions")
 
@@ -38,7 +38,7 @@ def test_every_operation_of_the_api_has_its_fields_and_is_carried_out() -> None:
     assert set(OPERATIONS) == set(FIELDS) == set(MODEL.operation_names)
 
 
-def limits(shape: validation.Shape) -> tuple[str, dict[str, Any]]:
+def limits(shape: validation.FieldShape) -> tuple[str, dict[str, Any]]:
     """Return what kind of value a shape is, and its limits, as botocore's model names them."""
     if isinstance(shape, validation.Text):
         found = {"min": shape.min or None, "max": shape.max, "enum": sorted(shape.values) or None}
@@ -64,7 +64,7 @@ def modelled(shape: Shape) -> tuple[str, dict[str, Any]]:
     return kind, found if kind == "list" else {}
 
 
-def compare(ours: validation.Shape, theirs: Shape, at: str) -> None:
+def compare(ours: validation.FieldShape, theirs: Shape, at: str) -> None:
     assert limits(ours) == modelled(theirs), at
     if isinstance(ours, validation.Structure) and isinstance(theirs, StructureShape):
         compare_fields(ours.fields, theirs, at)

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from asl_engine.adapters.nested import read_start_request, start_refused
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.adapters.resources import parse_resource
+from asl_engine.adapters.start_execution import read_start_request, start_refused
 from asl_engine.jsontext import Json
 from asl_engine.runner.errors import RequestRefused
+from asl_engine.server.api_errors import ApiError
+from asl_engine.server.arns import Account
 from asl_engine.server.engine import Engine
-from asl_engine.server.faults import ApiError
-from asl_engine.server.names import Place
-from asl_engine.server.operation import Call
+from asl_engine.server.operation import ApiCall
 from asl_engine.server.operations.executions import start_execution
-from asl_engine.server.shapes import FIELDS
-from asl_engine.server.validation import check_request
+from asl_engine.server.request_fields import FIELDS
+from asl_engine.server.request_validation import check_request
 
 
 def start_nested(engine: Engine, call: TaskCall, draw: Callable[[], float]) -> Json:
@@ -24,7 +24,7 @@ def start_nested(engine: Engine, call: TaskCall, draw: Callable[[], float]) -> J
         arguments["name"] = asked.name
     try:
         check_request(FIELDS["StartExecution"], arguments)
-        started = start_execution(Call(engine, Place(), arguments, draw))
+        started = start_execution(ApiCall(engine, Account(), arguments, draw))
     except (ApiError, RequestRefused) as refusal:
         submits = parse_resource(call.resource).submits
         raise start_refused(refusal.code, refusal.message, submits=submits) from None

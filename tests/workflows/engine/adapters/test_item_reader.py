@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_engine.adapters import results
-from asl_engine.adapters.items import read_items
+from asl_engine.adapters import result_writer as results
+from asl_engine.adapters.item_reader import read_items
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients
 

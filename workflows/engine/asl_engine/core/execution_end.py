@@ -2,50 +2,50 @@
 
 from asl_engine.core.commands import Finished
 from asl_engine.core.execution import OPEN, Branch, Phase, Status
-from asl_engine.core.run import MAX_EVENTS, Run
+from asl_engine.core.work import MAX_EVENTS, Work
 from asl_engine.errors import RUNTIME, TIMEOUT
 
 
-def succeed_execution(run: Run, root: Branch) -> None:
+def succeed_execution(work: Work, root: Branch) -> None:
     """Close the execution with the root branch's last output."""
-    execution = run.execution
-    text = run.input_text(root)
-    run.emit(root, "ExecutionSucceeded", {"output": text})
+    execution = work.execution
+    text = work.input_text(root)
+    work.emit(root, "ExecutionSucceeded", {"output": text})
     execution.output, execution.output_text = root.input, text
-    _close(run, Status.SUCCEEDED)
+    _close(work, Status.SUCCEEDED)
 
 
-def fail_execution(run: Run, branch: Branch, error: str | None, cause: str | None) -> None:
+def fail_execution(work: Work, branch: Branch, error: str | None, cause: str | None) -> None:
     """Close the execution by the failure of a branch that nothing above it handles."""
     branch.phase, branch.error, branch.cause = Phase.FAILED, error, cause
-    if run.execution.next_event_id >= run.max_events:
-        fail_for_history(run)
+    if work.execution.next_event_id >= work.max_events:
+        fail_for_history(work)
         return
-    run.emit(branch, "ExecutionFailed", reason(error, cause))
-    run.execution.error, run.execution.cause = error, cause
-    _close(run, Status.FAILED)
+    work.emit(branch, "ExecutionFailed", reason(error, cause))
+    work.execution.error, work.execution.cause = error, cause
+    _close(work, Status.FAILED)
 
 
-def fail_for_history(run: Run) -> None:
+def fail_for_history(work: Work) -> None:
     """Close the execution because its history has only room for the event that says so."""
-    execution = run.execution
+    execution = work.execution
     cause = f"The execution reached the maximum number of history events ({MAX_EVENTS})."
-    run.note(execution.next_event_id - 1, "ExecutionFailed", reason(RUNTIME, cause))
+    work.note(execution.next_event_id - 1, "ExecutionFailed", reason(RUNTIME, cause))
     execution.error, execution.cause = RUNTIME, cause
-    _close(run, Status.FAILED)
+    _close(work, Status.FAILED)
 
 
-def abort_execution(run: Run, error: str | None, cause: str | None) -> None:
+def abort_execution(work: Work, error: str | None, cause: str | None) -> None:
     """Close the execution because somebody stops it. The states it was in leave no event."""
-    run.note(0, "ExecutionAborted", reason(error, cause))
-    run.execution.error, run.execution.cause = error, cause
-    _close(run, Status.ABORTED)
+    work.note(0, "ExecutionAborted", reason(error, cause))
+    work.execution.error, work.execution.cause = error, cause
+    _close(work, Status.ABORTED)
 
 
-def time_execution_out(run: Run) -> None:
+def time_execution_out(work: Work) -> None:
     """Close the execution because its time is over. States.Timeout is in the history alone."""
-    run.note(0, "ExecutionTimedOut", {"error": TIMEOUT})
-    _close(run, Status.TIMED_OUT)
+    work.note(0, "ExecutionTimedOut", {"error": TIMEOUT})
+    _close(work, Status.TIMED_OUT)
 
 
 def reason(error: str | None, cause: str | None) -> dict[str, str]:
@@ -58,27 +58,27 @@ def reason(error: str | None, cause: str | None) -> dict[str, str]:
     return details
 
 
-def _close(run: Run, status: Status) -> None:
-    execution = run.execution
-    execution.status, execution.stop_ms, execution.timeout_ms = status, run.now_ms, None
-    run.ready.clear()
+def _close(work: Work, status: Status) -> None:
+    execution = work.execution
+    execution.status, execution.stop_ms, execution.timeout_ms = status, work.now_ms, None
+    work.ready.clear()
     if status is Status.SUCCEEDED or execution.express:
-        _drop_branches(run)
+        _drop_branches(work)
     else:
         for branch in execution.branches.values():
             if branch.phase in OPEN:
-                run.cancel(branch)
+                work.cancel(branch)
                 branch.phase = Phase.ABORTED
-                run.touch(branch)
+                work.touch(branch)
             elif branch.phase is Phase.FAILED:
-                run.touch(branch)
-    run.commands.append(Finished(status))
+                work.touch(branch)
+    work.commands.append(Finished(status))
 
 
-def _drop_branches(run: Run) -> None:
-    execution = run.execution
+def _drop_branches(work: Work) -> None:
+    execution = work.execution
     for branch in execution.branches.values():
-        run.cancel(branch)
+        work.cancel(branch)
     execution.removed.update(execution.branches)
     execution.changed.clear()
     execution.branches.clear()

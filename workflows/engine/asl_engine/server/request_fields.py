@@ -7,7 +7,7 @@ Order of the values of an enumeration is AWS's where a message of AWS shows it.
 from collections.abc import Mapping
 
 from asl_engine.jsontext import MAX_DATA_BYTES
-from asl_engine.server.validation import Flag, Items, Number, Shape, Structure, Text
+from asl_engine.server.request_validation import FieldShape, Flag, Items, Number, Structure, Text
 
 _ARN = Text(required=True, min=1, max=256)
 _LONG_ARN = Text(required=True, min=1, max=2000)
@@ -27,7 +27,7 @@ _TYPE = Text(values=("STANDARD", "EXPRESS"))
 _DESCRIPTION = Text(max=256)
 _TAG_KEY = Text(required=True, min=1, max=128)
 _TAGS = Items(Structure("Tag", {"key": _TAG_KEY, "value": Text(max=256)}))
-_PAGE: Mapping[str, Shape] = {"maxResults": _MAX_RESULTS, "nextToken": _NEXT_TOKEN}
+_PAGE: Mapping[str, FieldShape] = {"maxResults": _MAX_RESULTS, "nextToken": _NEXT_TOKEN}
 _ENCRYPTION = Structure(
     "EncryptionConfiguration",
     {
@@ -51,14 +51,14 @@ _ROUTE = Structure(
     {"stateMachineVersionArn": _ARN, "weight": Number(required=True, min=0, max=100)},
 )
 _ALIAS_NAME = Text(required=True, min=1, max=80, pattern=r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$")
-_CONFIGURATION: Mapping[str, Shape] = {
+_CONFIGURATION: Mapping[str, FieldShape] = {
     "loggingConfiguration": _LOGGING,
     "tracingConfiguration": _TRACING,
     "publish": Flag(),
     "versionDescription": _DESCRIPTION,
     "encryptionConfiguration": _ENCRYPTION,
 }
-_START: Mapping[str, Shape] = {
+_START: Mapping[str, FieldShape] = {
     "stateMachineArn": _ARN,
     "name": _OPTIONAL_NAME,
     "input": _DATA,
@@ -82,7 +82,7 @@ _TEST_STATE_CONFIGURATION = Structure(
     },
 )
 
-FIELDS: Mapping[str, Mapping[str, Shape]] = {
+FIELDS: Mapping[str, Mapping[str, FieldShape]] = {
     "CreateStateMachine": {
         "name": _NAME,
         "definition": Text(required=True, min=1, max=1_048_576),

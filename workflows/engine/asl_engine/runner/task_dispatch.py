@@ -8,9 +8,9 @@ from asl_engine.adapters.resources import Resource, parse_resource
 from asl_engine.clock import Clock
 from asl_engine.core.commands import CancelTask, InvokeTask
 from asl_engine.core.events import Event, TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded
-from asl_engine.runner.letters import Inbox, Letter
-from asl_engine.runner.nested import NestedExecutions
-from asl_engine.runner.opened import Opened
+from asl_engine.runner.messages import Inbox, Message
+from asl_engine.runner.nested_executions import NestedExecutions
+from asl_engine.runner.open_executions import OpenExecution
 from asl_engine.runner.pool import WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 LONG_MS = 1000
 
 
-class Performing:
+class TaskDispatch:
     """Gives tasks to a performer, in the pool's threads, and puts their ends into the inbox."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Performing:
         self._out: set[tuple[str, int]] = set()  # execution and token of each task that is wanted
         self._begun: deque[tuple[int, str, int, int]] = deque()
 
-    def perform(self, opened: Opened, command: InvokeTask) -> None:
+    def perform(self, opened: OpenExecution, command: InvokeTask) -> None:
         """Have a task performed; of one that was submitted before a restart, only wait for the end."""
         if command.submission is not None:
             self._nested.watch(opened.record.arn, command, command.submission)
@@ -39,12 +39,12 @@ class Performing:
         self._out.add((opened.record.arn, command.token))
         self._pool.do(lambda: self._job(opened, command))
 
-    def cancel(self, opened: Opened, command: CancelTask) -> None:
+    def cancel(self, opened: OpenExecution, command: CancelTask) -> None:
         """Give a task up: one that has not begun never will; the end of one that has is not reported."""
         self._out.discard((opened.record.arn, command.token))
         self._nested.cancel(opened.record.arn, command.token)
 
-    def _job(self, opened: Opened, command: InvokeTask) -> None:
+    def _job(self, opened: OpenExecution, command: InvokeTask) -> None:
         arn, key = opened.record.arn, (opened.record.arn, command.token)
         if key not in self._out:
             return
@@ -52,11 +52,11 @@ class Performing:
         event = self._end_of(opened, command)
         if key in self._out:
             self._out.discard(key)
-            self._inbox.put(Letter(arn, event))
+            self._inbox.put(Message(arn, event))
             if isinstance(event, TaskSubmitted):
                 self._nested.watch(arn, command, event.output)
 
-    def _end_of(self, opened: Opened, command: InvokeTask) -> Event:
+    def _end_of(self, opened: OpenExecution, command: InvokeTask) -> Event:
         branch_id, token = command.branch_id, command.token
         resource = parse_resource(command.resource)
         try:
@@ -83,14 +83,14 @@ class Performing:
         now_ms = self._clock.now_ms()
         while (due_ms := self.next_report_ms()) is not None and due_ms <= now_ms:
             _, arn, branch_id, token = self._begun.popleft()
-            self._inbox.put(Letter(arn, TaskStarted(branch_id, token)))
+            self._inbox.put(Message(arn, TaskStarted(branch_id, token)))
 
 
 def _phase(resource: Resource) -> str:
     return "submit" if resource.submits else "run"
 
 
-def _call(opened: Opened, command: InvokeTask) -> TaskCall:
+def _call(opened: OpenExecution, command: InvokeTask) -> TaskCall:
     record = opened.record
     return TaskCall(
         command.resource,

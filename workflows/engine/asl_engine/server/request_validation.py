@@ -1,6 +1,6 @@
 """Checks a request against the limits of its fields, and says what is wrong in AWS's words.
 
-The limits are data (``shapes.py``). All violations of a request are told in one ValidationException,
+The limits are data (``request_fields.py``). All violations of a request are told in one ValidationException,
 as "N validation errors detected: Value '…' at '…' failed to satisfy constraint: …; …".
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from asl_engine.jsontext import Json
-from asl_engine.server import faults
-from asl_engine.server.faults import ApiError
+from asl_engine.server import api_errors
+from asl_engine.server.api_errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Flag:
 class Items:
     """A list of things of one shape."""
 
-    member: "Shape"
+    member: "FieldShape"
     required: bool = False
     min: int = 0
     max: int | None = None
@@ -57,11 +57,11 @@ class Structure:
     """Named fields. ``name`` is the API's name of the shape, which AWS prints."""
 
     name: str
-    fields: Mapping[str, "Shape"]
+    fields: Mapping[str, "FieldShape"]
     required: bool = False
 
 
-type Shape = Text | Number | Flag | Items | Structure
+type FieldShape = Text | Number | Flag | Items | Structure
 
 _JSON_TYPES: dict[type[Any], tuple[type[Any], ...]] = {
     Text: (str,),
@@ -73,20 +73,20 @@ _JSON_TYPES: dict[type[Any], tuple[type[Any], ...]] = {
 _NAMES_OF_TYPES = {Text: "String", Number: "Number", Flag: "Boolean", Items: "List", Structure: "Structure"}
 
 
-def check_request(fields: Mapping[str, Shape], arguments: Mapping[str, Json]) -> None:
+def check_request(fields: Mapping[str, FieldShape], arguments: Mapping[str, Json]) -> None:
     """Raise one ValidationException for all fields that break their limits, SerializationException for a wrong type."""
     problems = list(_problems_of_fields(fields, arguments, ""))
     if problems:
         head = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
-        raise faults.validation(head + "; ".join(problems))
+        raise api_errors.validation(head + "; ".join(problems))
 
 
-def _problems_of_fields(fields: Mapping[str, Shape], value: Mapping[str, Json], at: str) -> Iterator[str]:
+def _problems_of_fields(fields: Mapping[str, FieldShape], value: Mapping[str, Json], at: str) -> Iterator[str]:
     for name, shape in fields.items():
         yield from _problems(shape, value.get(name), f"{at}.{name}" if at else name)
 
 
-def _problems(shape: Shape, value: Json, at: str) -> Iterator[str]:
+def _problems(shape: FieldShape, value: Json, at: str) -> Iterator[str]:
     if value is None:
         if shape.required:
             yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
@@ -101,7 +101,7 @@ def _problems(shape: Shape, value: Json, at: str) -> Iterator[str]:
             yield from _problems(shape.member, member, f"{at}.{number}.member")
 
 
-def _check_type(shape: Shape, value: Json) -> None:
+def _check_type(shape: FieldShape, value: Json) -> None:
     kind = type(shape)
     right = isinstance(value, _JSON_TYPES[kind]) and (kind is Flag or not isinstance(value, bool))
     if not right or (isinstance(shape, Number) and isinstance(value, float) and not shape.real):
@@ -109,7 +109,7 @@ def _check_type(shape: Shape, value: Json) -> None:
         raise ApiError("SerializationException", f"{name}_VALUE can not be converted to a {_NAMES_OF_TYPES[kind]}")
 
 
-def _broken(shape: Shape, value: Json) -> Iterator[str]:
+def _broken(shape: FieldShape, value: Json) -> Iterator[str]:
     if isinstance(shape, Number):
         yield from _outside(shape.min, shape.max, value, "value")
     elif isinstance(shape, Text | Items):
@@ -128,7 +128,7 @@ def _outside(least: float | None, most: float | None, measure: float, what: str)
         yield f"have {what} less than or equal to {most}"
 
 
-def _shown(shape: Shape, value: Json) -> str:
+def _shown(shape: FieldShape, value: Json) -> str:
     """Return a value as AWS prints it: the toString of its Java objects."""
     if isinstance(shape, Items):
         return "[" + ", ".join(_shown(shape.member, member) for member in value) + "]"

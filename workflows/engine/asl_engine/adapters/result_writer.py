@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.h
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from asl_engine.adapters.nested import described
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients
+from asl_engine.adapters.start_execution import described
 from asl_engine.errors import RESULT_WRITER_FAILED
 from asl_engine.jsontext import Json, dumps, loads
 
