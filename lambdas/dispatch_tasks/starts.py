@@ -12,13 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own name
 
+from lambdas.shared.runtime.aws import THROTTLED, aws_client, code_of, status_of
 from qu_workflows.protocol.message import ExecutionStart
 
 STARTS_AT_A_TIME = 10  # a batch's size, so that a batch takes about as long as one start
@@ -35,10 +33,8 @@ ALREADY_EXISTS = "ExecutionAlreadyExists"
 _TRY_AGAIN = frozenset(
     {
         "ExecutionLimitExceeded",
-        "RequestLimitExceeded",
         "ServiceUnavailable",
         "InternalFailure",
-        "TooManyRequestsException",
     }
 )
 
@@ -76,20 +72,16 @@ class StepFunctions(Protocol):
         """Start an execution."""
 
 
-@cache
 def step_functions() -> StepFunctions:
-    """Return the client, made on first use: ten connections, and no retries but those of ExecutionStarter.
-
-    It comes from botocore itself: boto3 adds nothing to one call, and an eighth to the cold start.
-    """
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-        max_pool_connections=STARTS_AT_A_TIME,
-        retries={"mode": "standard", "total_max_attempts": 1},
+    """Return the client: a connection for each start at a time, and no retries but those of ExecutionStarter."""
+    client: StepFunctions = aws_client(
+        "stepfunctions",
+        attempts=1,
+        connect_seconds=CONNECT_TIMEOUT_SECONDS,
+        read_seconds=READ_TIMEOUT_SECONDS,
+        connections=STARTS_AT_A_TIME,
     )
-    client: Any = botocore.session.get_session().create_client("stepfunctions", config=config)
-    return cast("StepFunctions", client)
+    return client
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,7 @@ class ExecutionStarter:
             try:
                 self.client.start_execution(**request)
             except (ClientError, HTTPClientError, ConnectionError) as error:
-                if _code(error) == ALREADY_EXISTS:
+                if code_of(error) == ALREADY_EXISTS:
                     return Start.ALREADY_STARTED
                 if not _may_work_later(error):
                     raise _refused(execution, error) from error
@@ -140,15 +132,11 @@ class ExecutionStarter:
         self.sleep(delay)
 
 
-def _code(error: Exception) -> str:
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-
-
 def _may_work_later(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return True  # no answer at all; asked again, the same name starts nothing twice
-    code, status = _code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return code in _TRY_AGAIN or "Throttl" in code or status == 429 or status >= 500
+    code, status = code_of(error), status_of(error)
+    return code in THROTTLED or code in _TRY_AGAIN or "Throttl" in code or status == 429 or status >= 500
 
 
 def _refused(execution: ExecutionStart, error: Exception) -> StartRefused:

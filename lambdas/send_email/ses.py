@@ -1,10 +1,9 @@
 """Hands mails to SES, and tells what its answers mean for whether the mail was taken."""
 
-from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from lambdas.send_email.mime import Mail
-from lambdas.shared.runtime.aws_errors import THROTTLED, code_of, status_of
+from lambdas.shared.runtime.aws import THROTTLED, aws_client, code_of, status_of
 from workflows.errors import EmailRefused, EmailServiceUnavailable
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class SesMailer:
             SSLError,
         )
 
-        client = self._given_client or _ses_client()
+        client = self._client
         try:
             return client.send_email(**self._request(mail, task_id))["MessageId"]
         except ClientError as error:
@@ -80,6 +79,14 @@ class SesMailer:
         finally:
             # A connection kept open may be dead when a frozen function thaws; that would look like a lost answer.
             client.close()
+
+    @property
+    def _client(self) -> "SESV2Client":
+        # A retry inside the SDK after a lost answer would send twice.
+        client: SESV2Client = self._given_client or aws_client(
+            "sesv2", attempts=1, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS
+        )
+        return client
 
     def _request(self, mail: Mail, task_id: str) -> "SendEmailRequestTypeDef":
         request: SendEmailRequestTypeDef = {
@@ -103,13 +110,3 @@ def _meaning_of(error: "ClientError") -> Exception:
     if code in _REFUSALS:
         return EmailRefused("SES", f"refused the mail ({code}).", _REFUSALS[code])
     return error
-
-
-@cache
-def _ses_client() -> "SESV2Client":
-    import boto3
-    from botocore.config import Config
-
-    # A retry inside the SDK after a lost answer would send twice; and total_max_attempts counts the first call.
-    once = Config(retries={"total_max_attempts": 1}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
-    return boto3.client("sesv2", config=once)

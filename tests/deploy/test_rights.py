@@ -54,10 +54,6 @@ class ObjectsUnderRole:
             self._ask_to_list(key)  # else S3 says of what is not there that one may not read it
             raise
 
-    def size(self, key: str) -> int:
-        self._ask("s3:GetObject", key)
-        return self._objects.size(key)
-
     def write(self, key: str, data: bytes, media_type: str) -> None:
         self._ask("s3:PutObject", key)
         self._objects.write(key, data, media_type)

@@ -6,17 +6,15 @@ leading ``/``. Both stores keep one contract, tested by one suite.
 """
 
 import errno
-import os
 import re
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from lambdas.shared.runtime.aws_errors import code_of, storage_errors
+from lambdas.shared.runtime.aws import aws_client, code_of, storage_errors
 from lambdas.shared.runtime.settings import SettingError, read_text
+from lambdas.shared.storage.whole_files import put_in_place
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -38,14 +36,10 @@ class ObjectStore(Protocol):
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
-        ...
+        return b"".join(self.chunks(key))
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield an object's bytes in pieces of at most a mebibyte, read once and in order."""
-        ...
-
-    def size(self, key: str) -> int:
-        """Return an object's size in bytes, without reading it."""
         ...
 
     def write(self, key: str, data: bytes, media_type: str) -> None:
@@ -70,15 +64,11 @@ def object_store() -> ObjectStore:
     return DiskObjects(media_root.parent)
 
 
-class S3Objects:
+class S3Objects(ObjectStore):
     """An S3 bucket. The function's role needs s3:ListBucket too: without it S3 says 403 of a missing key."""
 
     def __init__(self, bucket: str, client: "S3Client | None" = None) -> None:
         self._bucket, self._given_client = bucket, client
-
-    def read(self, key: str) -> bytes:
-        """Return an object's bytes."""
-        return b"".join(self.chunks(key))
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield an object's bytes in pieces, from one GetObject."""
@@ -88,12 +78,6 @@ class S3Objects:
             with body:
                 yield from body.iter_chunks(CHUNK_BYTES)
 
-    def size(self, key: str) -> int:
-        """Return an object's size, from one HeadObject."""
-        _check_read(key)
-        with _s3_errors(key):
-            return self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
-
     def write(self, key: str, data: bytes, media_type: str) -> None:
         """Put an object. S3 shows the old one or the new one, never a part."""
         _check_write(key)
@@ -102,67 +86,41 @@ class S3Objects:
 
     @property
     def _client(self) -> "S3Client":
-        return self._given_client or _s3_client()
+        client: S3Client = self._given_client or aws_client("s3", attempts=3, connect_seconds=5, read_seconds=30)
+        return client
 
 
-class DiskObjects:
+class DiskObjects(ObjectStore):
     """A folder. Media types are not kept: whoever serves a file tells it by the key's ending."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def read(self, key: str) -> bytes:
-        """Return a file's bytes."""
-        return b"".join(self.chunks(key))
-
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield a file's bytes in pieces."""
         _check_read(key)
-        with _disk_read_errors(key), self._path(key).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
-
-    def size(self, key: str) -> int:
-        """Return a file's size."""
-        _check_read(key)
-        with _disk_read_errors(key), self._path(key).open("rb") as file:
-            return os.fstat(file.fileno()).st_size
+        try:
+            with self._path(key).open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                raise _missing(key) from None
+            raise StorageUnavailable(key, f"could not be read: {error.strerror}.", "Try again.") from error
 
     def write(self, key: str, data: bytes, media_type: str) -> None:  # noqa: ARG002  part of the store's contract
-        """Write a file beside its place and move it there, so that no reader sees a part."""
+        """Write a file beside its place and move it there."""
         _check_write(key)
-        path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, data)
+            put_in_place(self._path(key), data)
         except OSError as error:
-            raise _unavailable(key, f"could not be written: {error.strerror}.") from error
+            raise StorageUnavailable(key, f"could not be written: {error.strerror}.", "Try again.") from error
 
     def _path(self, key: str) -> Path:
         path = self._root / key
         if not path.resolve().is_relative_to(self._root.resolve()):  # a link inside the folder leads out of it
             raise _missing(key)
         return path
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
-
-
-@cache
-def _s3_client() -> "S3Client":
-    import boto3
-    from botocore.config import Config
-
-    retries = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=30)
-    return boto3.client("s3", config=retries)
 
 
 def _fault_of(key: str) -> str | None:
@@ -194,20 +152,6 @@ def _check_write(key: str) -> None:
 
 def _missing(key: str) -> FileMissing:
     return FileMissing(key, "is not in the store.", "Upload the file again, or put the object back.")
-
-
-def _unavailable(key: str, problem: str) -> StorageUnavailable:
-    return StorageUnavailable(key, problem, "Try again.")
-
-
-@contextmanager
-def _disk_read_errors(key: str) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            raise _missing(key) from None
-        raise _unavailable(key, f"could not be read: {error.strerror}.") from error
 
 
 @contextmanager

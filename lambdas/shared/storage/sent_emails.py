@@ -21,10 +21,9 @@ The clocks of two attempts may differ: by far less than the margin in CLAIM_SECO
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from lambdas.shared.runtime.aws_errors import code_of, storage_errors
+from lambdas.shared.runtime.aws import aws_client, code_of, storage_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,7 +72,7 @@ class SentEmails(Protocol):
         ...
 
 
-class DynamoDbSentEmails:
+class DynamoDbSentEmails(SentEmails):
     """The ledger as a table with the partition key ``send_once_key`` and the TTL attribute ``expires_at``."""
 
     def __init__(self, table: str, client: "DynamoDBClient | None" = None) -> None:
@@ -141,16 +140,10 @@ class DynamoDbSentEmails:
 
     @property
     def _client(self) -> "DynamoDBClient":
-        return self._given_client or _dynamodb_client()
-
-
-@cache
-def _dynamodb_client() -> "DynamoDBClient":
-    import boto3
-    from botocore.config import Config
-
-    retries = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)
-    return boto3.client("dynamodb", config=retries)
+        client: DynamoDBClient = self._given_client or aws_client(
+            "dynamodb", attempts=4, connect_seconds=2, read_seconds=5
+        )
+        return client
 
 
 def _key(send_once_key: str) -> dict[str, Any]:

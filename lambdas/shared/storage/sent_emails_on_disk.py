@@ -1,25 +1,27 @@
 """The ledger of mails sent, as files in a folder: for one machine without DynamoDB.
 
 The same promises as ``DynamoDbSentEmails``, under the same contract suite. What makes a claim the only
-one is ``os.link``: it puts a whole file in place, or fails where there is one.
+one is a hard link: it puts a whole file in place, or fails where there is one.
 """
 
 import hashlib
 import json
-import os
-import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.storage.sent_emails import Claim, Entry
+from lambdas.shared.storage.sent_emails import Claim, Entry, SentEmails
+from lambdas.shared.storage.whole_files import put_in_place
 from workflows.errors import StorageUnavailable
 
 
-class DiskSentEmails:
-    """The ledger as one JSON file for each mail, named by the digest of its ``send_once_key``."""
+@dataclass(frozen=True)
+class DiskSentEmails(SentEmails):
+    """The ledger as one JSON file for each mail in ``root``, named by the digest of its ``send_once_key``."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    root: Path
 
     def find(self, send_once_key: str) -> Entry | None:
         """Return the entry of a mail."""
@@ -28,14 +30,7 @@ class DiskSentEmails:
 
     def claim(self, claim: Claim) -> Entry | None:
         """Put the claim's file in place unless the mail has one."""
-        item = {
-            "send_once_key": claim.send_once_key,
-            "status": "sending",
-            "task_id": claim.task_id,
-            "token": claim.token,
-            "claimed_at": claim.at,
-        }
-        while not self._put(item, replace=False):
+        while not self._put(claim, "sending"):
             standing = self._read(claim.send_once_key)
             if standing:  # else it was released in between
                 return None if standing["token"] == claim.token else _entry(standing)
@@ -43,56 +38,52 @@ class DiskSentEmails:
 
     def confirm(self, claim: Claim, message_id: str) -> None:
         """Turn the claim into the record of a mail that was sent."""
-        item = self._read(claim.send_once_key)
-        if item is None or item["token"] != claim.token:
-            raise StorageUnavailable(claim.send_once_key, "its claim is another's now.", "Look at the ledger.")
-        self._put(item | {"status": "sent", "message_id": message_id}, replace=True)
+        if self._status_of(claim) is None:
+            raise StorageUnavailable(claim.send_once_key, "its claim is another's now.", "Check the ledger.")
+        self._put(claim, "sent", message_id)
 
     def release(self, claim: Claim) -> None:
-        """Delete the claim, unless the mail has become somebody else's."""
-        item = self._read(claim.send_once_key)
-        if item and item["token"] == claim.token and item["status"] == "sending":
+        """Delete the claim, unless the mail has become somebody else's, or was sent."""
+        if self._status_of(claim) == "sending":
             self._path(claim.send_once_key).unlink(missing_ok=True)
 
+    def _status_of(self, claim: Claim) -> str | None:
+        """Return the status of the entry that this claim holds, None where it holds none."""
+        item = self._read(claim.send_once_key)
+        return item["status"] if item and item["token"] == claim.token else None
+
     def _read(self, send_once_key: str) -> dict[str, Any] | None:
-        try:
-            item: dict[str, Any] = json.loads(self._path(send_once_key).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _unavailable(send_once_key, error) from error
+        path = self._path(send_once_key)
+        with _folder_errors(send_once_key):
+            try:
+                item: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                return None
         return item
 
-    def _put(self, item: dict[str, Any], *, replace: bool) -> bool:
-        """Put an entry's file in place; return False when there is one that must not be replaced."""
-        path = self._path(item["send_once_key"])
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(dir=self._root, prefix=".writing-")
+    def _put(self, claim: Claim, status: str, message_id: str | None = None) -> bool:
+        """Put an entry's file in place; return False for a claim where there is one already."""
+        item: dict[str, Any] = {"send_once_key": claim.send_once_key, "status": status, "task_id": claim.task_id}
+        item |= {"token": claim.token, "claimed_at": claim.at, "message_id": message_id}
+        with _folder_errors(claim.send_once_key):
             try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(item, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if replace:
-                    Path(draft).replace(path)
-                else:
-                    path.hardlink_to(draft)
-            finally:
-                Path(draft).unlink(missing_ok=True)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise _unavailable(item["send_once_key"], error) from error
+                put_in_place(self._path(claim.send_once_key), json.dumps(item).encode(), replace=status == "sent")
+            except FileExistsError:
+                return False
         return True
 
     def _path(self, send_once_key: str) -> Path:
-        return self._root / f"{hashlib.sha256(send_once_key.encode()).hexdigest()}.json"
+        return self.root / f"{hashlib.sha256(send_once_key.encode()).hexdigest()}.json"
 
 
 def _entry(item: dict[str, Any]) -> Entry:
     return Entry("sent" if item["status"] == "sent" else "sending", item["claimed_at"], item.get("message_id"))
 
 
-def _unavailable(send_once_key: str, error: OSError) -> StorageUnavailable:
-    return StorageUnavailable(send_once_key, f"the ledger's folder does not serve: {error.strerror}.", "Try again.")
+@contextmanager
+def _folder_errors(send_once_key: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"the ledger's folder does not serve: {error.strerror}."
+        raise StorageUnavailable(send_once_key, problem, "Try again.") from error

@@ -219,14 +219,11 @@ def _django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
 
 def forget_clients() -> None:
     """Drop every client that the code keeps: those of before moto stood, or of a moto that is gone."""
-    from lambdas.dispatch_tasks.starts import step_functions
-    from lambdas.send_email.ses import _ses_client
-    from lambdas.shared.storage.objects import _s3_client
-    from lambdas.shared.storage.sent_emails import _dynamodb_client
+    from lambdas.shared.runtime.aws import aws_client
 
     aws.forget_clients()
-    for made in (step_functions, _ses_client, _s3_client, _dynamodb_client, client):
-        made.cache_clear()
+    aws_client.cache_clear()
+    client.cache_clear()
 
 
 def less_by_one(whole: Sequence[Statement]) -> Iterator[tuple[str, tuple[Statement, ...], bool]]:

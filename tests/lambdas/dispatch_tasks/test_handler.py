@@ -15,6 +15,7 @@ from moto import mock_aws
 from lambdas.dispatch_tasks.batch import Status
 from lambdas.dispatch_tasks.handler import METRICS, lambda_handler
 from lambdas.dispatch_tasks.starts import step_functions
+from lambdas.shared.runtime.aws import aws_client
 from lambdas.shared.runtime.powertools import logger, metrics
 from lambdas.shared.runtime.settings import SettingError
 from qu_workflows.protocol.message import payload_key_of
@@ -41,9 +42,9 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator["SFNClient"]:
             for workflow in PROJECT.workflows
         }
         monkeypatch.setenv("STATE_MACHINE_ARNS", json.dumps(arns))
-        step_functions.cache_clear()
+        aws_client.cache_clear()
         yield client
-        step_functions.cache_clear()
+        aws_client.cache_clear()
 
 
 @pytest.fixture

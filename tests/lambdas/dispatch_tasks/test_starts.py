@@ -17,6 +17,7 @@ from lambdas.dispatch_tasks.starts import (
     StartRefused,
     step_functions,
 )
+from lambdas.shared.runtime.aws import aws_client
 from qu_workflows.protocol.message import ExecutionStart
 from tests.lambdas.aws_answers import always_answer
 from tests.lambdas.dispatch_tasks.fakes import ARNS, Clock, FakeStepFunctions, client_error, forever, longest
@@ -133,7 +134,7 @@ def test_the_client_leaves_retrying_to_the_starter() -> None:
         with pytest.raises(NoTimeLeft):
             ExecutionStarter(client, ARNS, 0.0, clock.now, clock.sleep, longest).start(EXECUTION)
     finally:
-        step_functions.cache_clear()
+        aws_client.cache_clear()
 
     assert len(asked) == 1
 

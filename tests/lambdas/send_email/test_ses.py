@@ -14,12 +14,10 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from lambdas.send_email import ses
 from lambdas.send_email.handler import lambda_handler
 from lambdas.send_email.mime import Mail
 from lambdas.send_email.ses import AnswerLost, SesMailer
 from lambdas.shared.runtime.settings import SettingError
-from lambdas.shared.storage import objects as object_stores
 from lambdas.shared.storage import sent_emails
 from tests.lambdas.aws_answers import always_answer
 from workflows.errors import EmailRefused, EmailServiceUnavailable
@@ -148,13 +146,11 @@ def test_only_what_happens_after_asking_is_a_lost_answer(error: Exception, expec
 
 
 def test_the_client_never_asks_twice_and_gives_up_within_a_claim() -> None:
-    ses._ses_client.cache_clear()
-    client: Any = ses._ses_client()
+    client: Any = SesMailer()._client
     asked = always_answer(client, 503, b"{}")
 
     with pytest.raises(EmailServiceUnavailable):
         SesMailer().send(MAIL, "t-1")
-    ses._ses_client.cache_clear()
 
     assert len(asked) == 1
     timeouts = client.meta.config.connect_timeout + client.meta.config.read_timeout
@@ -184,9 +180,6 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """What the function finds on AWS: bucket, table, a verified sender."""
     monkeypatch.setenv("AWS_STORAGE_BUCKET_NAME", "files")
     monkeypatch.setenv("SENT_EMAILS_TABLE", "sent-emails")
-    caches = (object_stores._s3_client, sent_emails._dynamodb_client, ses._ses_client)
-    for cache in caches:
-        cache.cache_clear()
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
@@ -198,8 +191,6 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         )
         boto3.client("sesv2").create_email_identity(EmailIdentity="noreply@example.com")
         yield s3
-    for cache in caches:
-        cache.cache_clear()
 
 
 EVENT = {

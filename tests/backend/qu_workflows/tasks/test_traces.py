@@ -15,6 +15,7 @@ from pytest_django import Settings
 from common.tasks import process_guard_report
 from lambdas.dispatch_tasks.handler import lambda_handler
 from lambdas.dispatch_tasks.starts import step_functions
+from lambdas.shared.runtime.aws import aws_client
 from qu_workflows.protocol.traces import segment_id_of, trace_id_of
 from qu_workflows.records.models import TaskRecord
 from qu_workflows.tasks.sending import send
@@ -38,14 +39,14 @@ def starts(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[
         for workflow in PROJECT.workflows
     }
     monkeypatch.setenv("STATE_MACHINE_ARNS", json.dumps(arns))
-    step_functions.cache_clear()
+    aws_client.cache_clear()
     asked: list[dict[str, Any]] = []
     dispatcher: Any = step_functions()
     dispatcher.meta.events.register(
         "before-parameter-build.stepfunctions.StartExecution", lambda params, **_: asked.append(dict(params))
     )
     yield asked
-    step_functions.cache_clear()
+    aws_client.cache_clear()
 
 
 @pytest.fixture

@@ -40,7 +40,6 @@ def test_what_was_written_is_read_back(objects: ObjectStore) -> None:
     objects.write("media/guard_reports/2026/11/24/front-door.jpg", b"pixels", "image/jpeg")
 
     assert objects.read("media/guard_reports/2026/11/24/front-door.jpg") == b"pixels"
-    assert objects.size("media/guard_reports/2026/11/24/front-door.jpg") == 6
 
 
 def test_a_second_write_replaces_the_first(objects: ObjectStore) -> None:
@@ -54,7 +53,6 @@ def test_an_empty_object_is_there_and_has_no_chunks(objects: ObjectStore) -> Non
     objects.write("empty", b"", "text/plain")
 
     assert list(objects.chunks("empty")) == []
-    assert objects.size("empty") == 0
 
 
 def test_a_large_object_comes_in_chunks(objects: ObjectStore) -> None:
@@ -73,8 +71,6 @@ def test_what_is_not_there_is_missing(objects: ObjectStore, key: str) -> None:
 
     with pytest.raises(FileMissing):
         objects.read(key)
-    with pytest.raises(FileMissing):
-        objects.size(key)
 
 
 BAD_KEYS = [
@@ -97,8 +93,6 @@ BAD_KEYS = [
 def test_what_can_be_no_key_is_missing_and_can_not_be_written(objects: ObjectStore, key: str) -> None:
     with pytest.raises(FileMissing):
         objects.read(key)
-    with pytest.raises(FileMissing):
-        objects.size(key)
     with pytest.raises(PayloadInvalid) as caught:
         objects.write(key, b"", "text/plain")
     assert str(caught.value).isprintable()
@@ -165,8 +159,6 @@ def test_a_store_that_is_throttled_or_fails_inside_is_tried_again(status: int, c
         objects.read("a")
     with pytest.raises(StorageUnavailable):
         objects.write("a", b"", "text/plain")
-    with pytest.raises(StorageUnavailable):
-        objects.size("a")
 
 
 def test_a_store_that_is_not_reached_is_tried_again() -> None:

@@ -1,7 +1,9 @@
-"""Which of boto3's errors the next attempt may get past."""
+"""AWS's clients, and which of their errors the next attempt may get past."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 from workflows.errors import StorageUnavailable
 
@@ -18,11 +20,31 @@ THROTTLED = frozenset(
 )
 
 
+@cache
+def aws_client(
+    service: str, *, attempts: int, connect_seconds: float, read_seconds: float, connections: int = 10
+) -> Any:
+    """Return a service's client, made on first use. ``attempts`` counts the first call too.
+
+    It comes from botocore itself: boto3 adds nothing to one call, and an eighth to the cold start.
+    """
+    import botocore.session
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+    return botocore.session.get_session().create_client(service, config=config)
+
+
 @contextmanager
 def storage_errors(where: str, service: str) -> Generator[None]:
     """Turn throttling, faults inside the service and broken connections into StorageUnavailable.
 
-    What only a change of the deployment mends (rights, a missing bucket or table) goes through as it is.
+    What only a change of the deployment corrects (rights, a missing bucket or table) goes through as it is.
     """
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004  botocore's name
 
@@ -39,12 +61,14 @@ def storage_errors(where: str, service: str) -> Generator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """Return the service's name for a ClientError."""
-    code: str = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-    return code
+    """Return the service's name for a ClientError, "" for any other error."""
+    return str(_response_of(error).get("Error", {}).get("Code", ""))
 
 
 def status_of(error: Exception) -> int:
     """Return the HTTP status of a ClientError, 0 where there is none."""
-    status: int = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status
+    return int(_response_of(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _response_of(error: Exception) -> dict[str, Any]:
+    return getattr(error, "response", None) or {}

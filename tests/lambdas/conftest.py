@@ -1,0 +1,10 @@
+"""What every test of a function starts with."""
+
+import pytest
+
+from lambdas.shared.runtime.aws import aws_client
+
+
+@pytest.fixture(autouse=True)
+def clients_of_this_test() -> None:
+    aws_client.cache_clear()
