@@ -1,15 +1,12 @@
 """Keeps the task token of a question to a supervisor, for the "Await Acknowledgement" state of incident_escalation."""
 
-from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.database import database_step
 from lambdas.shared.runtime.powertools import logger
-from lambdas.shared.runtime.step import step
 from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
 from workflows.errors import StorageUnavailable
 
-setup_django()
 
-
-@step(AwaitAcknowledgementInput)
+@database_step(AwaitAcknowledgementInput)
 def lambda_handler(event: AwaitAcknowledgementInput) -> KeptToken:
     """Keep the token for the page behind the mail's link; end the state at once if somebody was quicker than this.
 
@@ -18,8 +15,7 @@ def lambda_handler(event: AwaitAcknowledgementInput) -> KeptToken:
     """
     from reports.escalation import keep_token
 
-    with database_errors():
-        answer = keep_token(event)
+    answer = keep_token(event)
     if answer is not None:
         _end(event.task_token, answer)
     return KeptToken(is_acknowledged=answer is not None)

@@ -1,13 +1,10 @@
 """Chooses whom to ask of an incident next, for the "Choose Person" state of incident_escalation."""
 
-from lambdas.shared.runtime.database import database_errors, setup_django
-from lambdas.shared.runtime.step import step
+from lambdas.shared.runtime.database import database_step
 from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
 
-setup_django()
 
-
-@step(ChoosePersonInput)
+@database_step(ChoosePersonInput)
 def lambda_handler(event: ChoosePersonInput) -> Turn:
     """Return the next turn: whom to ask, and how long to wait.
 
@@ -16,5 +13,4 @@ def lambda_handler(event: ChoosePersonInput) -> Turn:
     """
     from reports.escalation import choose_person
 
-    with database_errors():
-        return choose_person(event)
+    return choose_person(event)

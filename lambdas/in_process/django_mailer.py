@@ -1,8 +1,7 @@
 """Hands mails to Django's mail backend, for the process that runs workflows by itself."""
 
 import email.policy
-from email.message import EmailMessage as MimeMessage
-from email.parser import BytesParser
+from copy import copy
 from smtplib import SMTPConnectError, SMTPException, SMTPRecipientsRefused, SMTPSenderRefused
 from typing import Any
 
@@ -14,21 +13,20 @@ from workflows.errors import EmailRefused, EmailServiceUnavailable
 
 
 class ComposedEmail(EmailMultiAlternatives):
-    """A mail that is composed already: backends send its bytes as they are, and may look at its parts."""
+    """A mail that is composed already: backends send it as it is, and may read its parts."""
 
     def __init__(self, mail: Mail) -> None:
-        message = BytesParser(policy=email.policy.default).parsebytes(mail.raw)
         super().__init__(
-            subject=str(message["Subject"]), body=_text(message, "plain"), from_email=mail.sender, to=[mail.to]
+            subject=mail.message["Subject"], body=_text(mail, "plain"), from_email=mail.sender, to=[mail.to]
         )
-        self.attach_alternative(_text(message, "html"), "text/html")
-        self._composed = message
+        self.attach_alternative(_text(mail, "html"), "text/html")
+        self._composed = mail.message
 
     def message(self, *, policy: Any = None) -> Any:
         """Return the MIME message; ``policy`` is the backend's wish for line ends."""
-        if policy is None:
-            return self._composed
-        return BytesParser(policy=policy).parsebytes(self._composed.as_bytes())
+        message = copy(self._composed)
+        message.policy = policy or email.policy.default
+        return message
 
 
 class DjangoMailer:
@@ -52,9 +50,9 @@ class DjangoMailer:
             raise AnswerLost(type(error).__name__) from error
         finally:
             connection.close()
-        return str(message.message()["Message-ID"])
+        return str(mail.message["Message-ID"])
 
 
-def _text(message: MimeMessage, subtype: str) -> str:
-    part = message.get_body((subtype,))
+def _text(mail: Mail, subtype: str) -> str:
+    part = mail.message.get_body((subtype,))
     return "" if part is None else str(part.get_content())

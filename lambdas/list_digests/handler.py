@@ -1,13 +1,10 @@
 """Lists the clients who get a digest, for the "List Digests" state of daily_report_digest."""
 
-from lambdas.shared.runtime.database import database_errors, setup_django
-from lambdas.shared.runtime.step import step
+from lambdas.shared.runtime.database import database_step
 from workflows.contracts.daily_report_digest import DigestList, ListDigestsInput
 
-setup_django()
 
-
-@step(ListDigestsInput)
+@database_step(ListDigestsInput)
 def lambda_handler(event: ListDigestsInput) -> DigestList:
     """Return one digest for each client with a report on the day, or why the run is skipped.
 
@@ -16,5 +13,4 @@ def lambda_handler(event: ListDigestsInput) -> DigestList:
     """
     from reports.digests import list_digests
 
-    with database_errors():
-        return list_digests(event.task_id, event.payload.date)
+    return list_digests(event.task_id, event.payload.date)

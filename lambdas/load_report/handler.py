@@ -1,13 +1,10 @@
 """Reads a guard report from the database, for the "Load Report" state of guard_report."""
 
-from lambdas.shared.runtime.database import database_errors, setup_django
-from lambdas.shared.runtime.step import step
+from lambdas.shared.runtime.database import database_step
 from workflows.contracts.guard_report import LoadedReport, LoadReportInput
 
-setup_django()
 
-
-@step(LoadReportInput)
+@database_step(LoadReportInput)
 def lambda_handler(event: LoadReportInput) -> LoadedReport:
     """Return the report's files and whom to tell of it.
 
@@ -15,5 +12,4 @@ def lambda_handler(event: LoadReportInput) -> LoadedReport:
     """
     from reports.services import load_report
 
-    with database_errors():
-        return load_report(event.report_id)
+    return load_report(event.report_id)

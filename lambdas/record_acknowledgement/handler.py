@@ -1,13 +1,10 @@
 """Records who has acknowledged an incident, for the "Record Acknowledgement" state of incident_escalation."""
 
-from lambdas.shared.runtime.database import database_errors, setup_django
-from lambdas.shared.runtime.step import step
+from lambdas.shared.runtime.database import database_step
 from workflows.contracts.incident_escalation import AcknowledgedIncident, RecordAcknowledgementInput
 
-setup_django()
 
-
-@step(RecordAcknowledgementInput)
+@database_step(RecordAcknowledgementInput)
 def lambda_handler(event: RecordAcknowledgementInput) -> AcknowledgedIncident:
     """Record the acknowledgement where the link's page has not, and return who was first.
 
@@ -15,5 +12,4 @@ def lambda_handler(event: RecordAcknowledgementInput) -> AcknowledgedIncident:
     """
     from reports.escalation import record_acknowledgement
 
-    with database_errors():
-        return record_acknowledgement(event)
+    return record_acknowledgement(event)

@@ -1,14 +1,11 @@
 """Writes what became of each file into the database, for the "Record Report" state of guard_report."""
 
-from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.database import database_step
 from lambdas.shared.runtime.powertools import count
-from lambdas.shared.runtime.step import step
 from workflows.contracts.guard_report import RecordedReport, RecordReportInput
 
-setup_django()
 
-
-@step(RecordReportInput)
+@database_step(RecordReportInput)
 def lambda_handler(event: RecordReportInput) -> RecordedReport:
     """Put the results in place of what was recorded before, and mark the report as processed.
 
@@ -17,8 +14,7 @@ def lambda_handler(event: RecordReportInput) -> RecordedReport:
     """
     from reports.services import record_results
 
-    with database_errors():
-        recorded = record_results(event.report_id, event.results)
+    recorded = record_results(event.report_id, event.results)
     count("FilesAccepted", recorded.accepted)
     count("FilesRejected", recorded.rejected)
     return recorded

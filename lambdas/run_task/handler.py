@@ -3,9 +3,8 @@
 import os
 from typing import Any
 
-from lambdas.shared.runtime.database import database_errors, setup_django
+from lambdas.shared.runtime.database import database_step, setup_django
 from lambdas.shared.runtime.powertools import logger
-from lambdas.shared.runtime.step import step
 from lambdas.shared.storage.objects import object_store
 from lambdas.shared.storage.payloads import resolve_payload
 from qu_workflows.protocol.message import PayloadDoesNotFit, canonical_json, fit_payload
@@ -21,7 +20,7 @@ from qu_workflows.tasks.running import run_attempt, this_worker  # noqa: E402
 MAX_ANSWER_BYTES = 248 * 1024
 
 
-@step(RunTaskStepInput)
+@database_step(RunTaskStepInput)
 def lambda_handler(event: RunTaskStepInput) -> TaskReturn:
     """Run the task and return its value.
 
@@ -33,8 +32,7 @@ def lambda_handler(event: RunTaskStepInput) -> TaskReturn:
     payload = _payload(event.task_id, registered, event.input)
     worker_id = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME") or this_worker()
     logger.info("attempt", task=registered.name, attempt=event.attempt)
-    with database_errors():
-        value = run_attempt(event.task_id, registered, payload, worker_id, event.input.payload_key or "")
+    value = run_attempt(event.task_id, registered, payload, worker_id, event.input.payload_key or "")
     return TaskReturn(return_value=_small_enough(value))
 
 

@@ -27,11 +27,16 @@ _IMAGE_TYPE = re.compile(r"image/([a-z0-9.+-]{1,50})")
 
 @dataclass(frozen=True)
 class Mail:
-    """A message ready to be sent: the envelope's two plain addresses, and the message's bytes."""
+    """A message ready to be sent, and the envelope's two plain addresses."""
 
     sender: str
     to: str
-    raw: bytes
+    message: EmailMessage
+
+    @property
+    def raw(self) -> bytes:
+        """The message as SES takes it."""
+        return self.message.as_bytes()
 
 
 def compose(
@@ -57,7 +62,7 @@ def compose(
     message.set_content(_whole(document.text), charset="utf-8", cte="quoted-printable")
     message.add_alternative(_whole(document.html), subtype="html", charset="utf-8", cte="quoted-printable")
     _add_pictures(message, pictures)
-    return Mail(sender.addr_spec, to.addr_spec, message.as_bytes())
+    return Mail(sender.addr_spec, to.addr_spec, message)
 
 
 def one_line(text: str) -> str:

@@ -2,11 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from lambdas.shared.runtime.powertools import LambdaHandler
 from lambdas.shared.runtime.secrets import read_secrets
+from lambdas.shared.runtime.step import step
 from workflows.errors import DatabaseUnavailable
 
 _BACKEND = Path(__file__).resolve().parents[3] / "backend"
@@ -23,6 +27,14 @@ def setup_django() -> None:
 
     if not apps.ready:
         django.setup()
+
+
+def database_step[Input: BaseModel, Answer: BaseModel](
+    input_model: type[Input],
+) -> Callable[[Callable[[Input], Answer]], LambdaHandler]:
+    """Make a handler as ``step`` does, of work that needs the database: it may raise DatabaseUnavailable."""
+    setup_django()
+    return lambda work: step(input_model)(database_errors()(work))
 
 
 @contextmanager

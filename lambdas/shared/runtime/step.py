@@ -58,16 +58,20 @@ def _run[Input: BaseModel, Answer: BaseModel](
     return answer.model_dump(mode="json")
 
 
+def problems_of(error: ValidationError) -> str:
+    """Return what is wrong with which fields, without their values, which may be personal."""
+    return "; ".join(
+        f"/{'/'.join(map(str, item['loc']))} {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
 def _parse[Input: BaseModel](input_model: type[Input], event: dict[str, Any]) -> Input:
     try:
         return input_model.model_validate(event)
     except ValidationError as error:
-        problems = "; ".join(
-            f"/{'/'.join(map(str, item['loc']))} {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        )
         raise PayloadInvalid(
-            input_model.__name__, f"{problems}.", "Give the state's Parameters the fields of this model."
+            input_model.__name__, f"{problems_of(error)}.", "Give the state's Parameters the fields of this model."
         ) from None
 
 

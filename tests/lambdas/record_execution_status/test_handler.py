@@ -72,7 +72,7 @@ def test_a_late_event_changes_nothing_and_answers_what_is_recorded() -> None:
         ({"detail-type": "Scheduled Event"}, "is 'Scheduled Event'"),
         ({"detail": {}}, "/detail: is no status change"),
         ({"detail": event("PENDING_REDRIVE")["detail"]}, "/status"),
-        ({"source": None}, "no event of EventBridge"),
+        ({"detail": None}, "/detail-type"),
     ],
 )
 def test_what_is_no_status_change_is_refused_by_name(broken: dict[str, Any], said: str) -> None:

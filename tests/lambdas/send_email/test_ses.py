@@ -4,6 +4,9 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Any
 
 import boto3
@@ -22,7 +25,8 @@ from lambdas.shared.storage import sent_emails
 from tests.lambdas.aws_answers import always_answer
 from workflows.errors import EmailRefused, EmailServiceUnavailable
 
-MAIL = Mail("noreply@example.com", "guard-1@example.com", b"From: noreply@example.com\r\n\r\nAll quiet.\r\n")
+MESSAGE = message_from_bytes(b"From: noreply@example.com\r\n\r\nAll quiet.\r\n", EmailMessage, policy=SMTP)
+MAIL = Mail("noreply@example.com", "guard-1@example.com", MESSAGE)
 
 
 def client_for(**options: Any) -> Any:
