@@ -1,13 +1,29 @@
-"""Tables of Markdown."""
+"""Fills tables into pages of Markdown, whose prose is written by hand."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Yield the lines of a table. Whole numbers get commas, all else is written as ``str`` has it."""
-    yield _line(head)
-    yield f"|{'---|' * len(head)}"
-    yield from map(_line, rows)
+def fill(page: str, blocks: Mapping[str, str]) -> str:
+    """Return a page with each block between its two marks, ``<!-- name: who writes it -->`` and ``<!-- /name -->``.
+
+    Raises ValueError for a block without marks.
+    """
+    for name, text in blocks.items():
+        page, times = re.subn(
+            rf"(<!-- {re.escape(name)}: [^>]*-->\n).*?(<!-- /{re.escape(name)} -->)",
+            lambda marks, text=text: f"{marks[1]}\n{text}\n\n{marks[2]}",  # type: ignore[misc]  # bound on purpose
+            page,
+            flags=re.DOTALL,
+        )
+        if times != 1:
+            raise ValueError(f"The page has {times} pairs of marks of {name}. Write <!-- {name}: … --> once.")
+    return page
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table. Whole numbers get commas, all else is written as ``str`` has it."""
+    return "\n".join((_line(head), f"|{'---|' * len(head)}", *map(_line, rows)))
 
 
 def _line(cells: Sequence[object]) -> str:

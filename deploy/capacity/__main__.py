@@ -1,31 +1,102 @@
-"""``python -m deploy.capacity``: simulates, keeps results.json, and writes deploy/CAPACITY.md and its chart.
+"""``python -m deploy.capacity``: simulates, chooses, and fills the tables of ``deploy/CAPACITY.md`` in; minutes."""
 
-``--render`` writes both from the results that were kept, in a second: for when only their words have changed.
-"""
+from deploy import ROOT
+from deploy.capacity import choice
+from deploy.capacity.choice import BURST, TASKS_A_DAY, Setting, Sweep
+from deploy.capacity.stage import Stage
+from deploy.cost.figures import QUOTAS
+from deploy.cost.quotas import busiest_with_database, running
+from deploy.cost.usage import visits_of
+from deploy.markdown import fill, table
+from deploy.template.connections import instances_per_function
 
-import argparse
-import json
-import sys
-from collections.abc import Sequence
-
-from deploy.capacity.report import CHART_FILE, REPORT_FILE, render_chart, render_report
-from deploy.capacity.study import RESULTS_FILE, read_results, run_study
+PAGE = ROOT / "deploy" / "CAPACITY.md"
+CONNECTIONS = (200, 400, 800, 1_600)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study or take the kept one, print the report, write the files."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.capacity", description="Simulate what the stack bears.")
-    parser.add_argument("--render", action="store_true", help="Simulate nothing: write from results.json.")
-    if parser.parse_args(arguments).render:
-        results = read_results()
-    else:
-        results = run_study(lambda line: print(line, file=sys.stderr, flush=True))
-        RESULTS_FILE.write_text(json.dumps(results) + "\n", encoding="utf-8")
-    CHART_FILE.write_text(render_chart(results), encoding="utf-8")
-    REPORT_FILE.write_text(render_report(results), encoding="utf-8")
-    print(render_report(results))
-    return 0
+def main() -> None:
+    """Run everything, fill the page in and print its tables."""
+    found = choice.sweep(choice.production_connections())
+    chosen = choice.choose(found)
+    tables = {
+        "load": load(),
+        "chosen": chosen_setting(chosen),
+        "sweep": _sweep(found),
+        "databases": _databases(chosen),
+        "day": _day(chosen),
+    }
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    print("\n\n".join(tables.values()))
+
+
+def load() -> str:
+    """Return what the simulation assumes: a change of it makes the page stale."""
+    rows = [
+        (f"`{name}`", count, f"{visits_of(name).transitions:.2f}", f"{running(visits_of(name).functions):.1f} s")
+        for name, count in TASKS_A_DAY.items()
+    ]
+    starts, transitions = QUOTAS["StartExecution"], QUOTAS["StateTransition"]
+    return (
+        f"{table(('workflow', 'tasks a day', 'transitions', 'functions'), rows)}\n\n"
+        f"- Burst: {BURST:,} reports more in {choice.BURST_SECONDS / 60:g} minutes. Standing queue: as many at once.\n"
+        f"- Starts a second: {starts.limit}, bucket {starts.bucket}. "
+        f"Transitions a second: {transitions.limit}, bucket {transitions.bucket}.\n"
+        f"- Database of production: `DatabaseMaxConnections={choice.production_connections()}`."
+    )
+
+
+def chosen_setting(setting: Setting) -> str:
+    """Return the line that says what was chosen."""
+    return f"Chosen: **MaximumConcurrency {setting[0]}, BatchSize {setting[1]}**."
+
+
+def _sweep(found: Sweep) -> str:
+    rows = [
+        (
+            *setting,
+            _seconds(burst.start_p95),
+            burst.batches + standing.batches,
+            burst.throttled_starts + standing.throttled_starts,
+            _seconds(standing.start_longest),
+            _seconds(standing.end_p95),
+        )
+        for setting, (burst, standing) in found.items()
+    ]
+    head = ("MaximumConcurrency", "BatchSize", "burst: 95 % started within", "batches", "throttled starts")
+    return table((*head, "standing queue: started within", "95 % ended within"), rows)
+
+
+def _databases(setting: Setting) -> str:
+    rows = []
+    for connections in CONNECTIONS:
+        loads = (choice.burst(), choice.burst(2 * BURST), choice.standing_queue())
+        outcomes = [choice.simulate(tasks, setting, connections) for tasks in loads]
+        instances = instances_per_function(connections)
+        carried = instances / busiest_with_database("guard_report")[1]
+        ends = (f"{one.failed:,}, {_seconds(one.end_p95)}" for one in outcomes)
+        rows.append((connections, instances, f"{carried:.0f}", *ends))
+    heads = (f"burst of {BURST:,}", f"burst of {2 * BURST:,}", "standing queue")
+    ends = (f"{name}: failed, 95 % ended within" for name in heads)
+    return table(("DatabaseMaxConnections", "instances of each function", "reports a second", *ends), rows)
+
+
+def _day(setting: Setting) -> str:
+    stage = Stage(*setting, instances_per_function(choice.production_connections()))
+    tasks = stage.run(choice.day())
+    rows = []
+    for workflow in TASKS_A_DAY:
+        some = [task for task in tasks if task.workflow == workflow]
+        one = choice.outcome(stage, some)
+        times = map(_seconds, (one.start_p95, one.start_longest, one.end_p95))
+        rows.append((f"`{workflow}`", len(some), *times, one.failed))
+    found = table(("workflow", "tasks", "95 % started within", "all", "95 % ended within", "failed"), rows)
+    throttled = f"{stage.throttled_starts:,} starts and {stage.throttled_functions:,} invocations"
+    return f"{found}\n\nThrottled, and tried again: {throttled}."
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.1f} s"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

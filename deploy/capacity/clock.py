@@ -1,35 +1,40 @@
-"""Simulated time: what is to happen, in order."""
+"""An event loop of asyncio whose time jumps to the next timer: a simulated day takes seconds."""
 
-import heapq
-from collections.abc import Callable
+import asyncio
+import selectors
+from collections.abc import Coroutine
 from typing import Any
 
 
-class Clock:
-    """Calls what it was told to call, at its time; what has the same time goes in the order it was told."""
+class _NoWaiting(selectors.SelectSelector):
+    """Moves the time on instead of waiting for files."""
 
     def __init__(self) -> None:
-        self.now = 0.0
-        self._told = 0
-        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        super().__init__()
+        self.seconds = 0.0
 
-    def at(self, when: float, call: Callable[..., None], *arguments: Any) -> None:
-        """Have ``call`` called with ``arguments`` at ``when``, in seconds; at once if that is past."""
-        self._told += 1
-        heapq.heappush(self._events, (max(when, self.now), self._told, call, arguments))
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("Nothing is left to happen, and the simulation has not ended.")
+        self.seconds += timeout
+        return []
 
-    def after(self, seconds: float, call: Callable[..., None], *arguments: Any) -> None:
-        """Have ``call`` called in so many seconds."""
-        self.at(self.now + seconds, call, *arguments)
 
-    @property
-    def has_more(self) -> bool:
-        """Whether anything is left to happen."""
-        return bool(self._events)
+class _SimulatedLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._clock = _NoWaiting()
+        super().__init__(self._clock)
 
-    def run(self) -> None:
-        """Go on until nothing is left to happen."""
-        events, pop = self._events, heapq.heappop
-        while events:
-            self.now, _, call, arguments = pop(events)
-            call(*arguments)
+    def time(self) -> float:
+        return self._clock.seconds
+
+
+def run_simulated[T](main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in simulated time from 0 on: ``asyncio.sleep`` waits for nothing."""
+    with asyncio.Runner(debug=False, loop_factory=_SimulatedLoop) as runner:
+        return runner.run(main)
+
+
+def now() -> float:
+    """Return the simulated seconds."""
+    return asyncio.get_running_loop().time()

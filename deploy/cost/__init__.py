@@ -1,1 +1,1 @@
-"""What the workflows cost on AWS, and which quota stops them first."""
+"""What the workflows cost on AWS, and which quota stops them first: ``make cost`` fills in ``deploy/COST.md``."""

@@ -1,16 +1,80 @@
-"""``python -m deploy.cost``: prints what a million tasks cost and what stops them first, and writes ``COST.md``."""
+"""``python -m deploy.cost``: fills the tables of ``deploy/COST.md`` in, and prints them."""
+
+from collections.abc import Sequence
 
 from deploy import ROOT
-from deploy.cost.document import render, tables
+from deploy.cost.figures import QUOTAS, SHAPES, NotEstimated
+from deploy.cost.quotas import busiest_with_database, needs, request
+from deploy.cost.transitions import workflows
+from deploy.cost.usage import SERVICES, durable, ours, price, single_lambda, visits_of
+from deploy.markdown import fill, table
 
-FILE = ROOT / "deploy" / "COST.md"
+PAGE = ROOT / "deploy" / "COST.md"
+RATES = (10, 100, 1_000)
 
 
 def main() -> None:
-    """Print the tables and write the document."""
-    FILE.write_text(render(), encoding="utf-8")
-    print(tables())
-    print(f"\nWith all limits, measurements and sources: {FILE.relative_to(ROOT)}")
+    """Fill the page in and print its tables."""
+    tables = {**estimates(), "not estimated": not_estimated()}
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    print("\n\n".join(tables.values()))
+
+
+def estimates() -> dict[str, str]:
+    """Return the tables of every workflow that has figures."""
+    known = [workflow for workflow in SHAPES if not why_not(workflow)]
+    designs = ("Workflow", "one task is", "transitions", "as it is", "guide's single Lambda", "durable functions")
+    quotas = ("Workflow", "tasks/s", "first quota", "needed", "granted", "ask for", "mails/s", "with a database")
+    return {
+        "designs": table(designs, [_designs(workflow) for workflow in known]),
+        "services": table(("Workflow", *SERVICES), [_services(workflow) for workflow in known]),
+        "quotas": table(quotas, [_quotas(workflow, rate) for workflow in known for rate in RATES]),
+    }
+
+
+def not_estimated() -> str:
+    """Return the workflows without an estimate and why. No test compares this list: a new workflow needs no figures."""
+    return "\n".join(f"- `{name}`: {why}." for name in workflows() if (why := why_not(name))) or "None."
+
+
+def why_not(workflow: str) -> str:
+    """Return why a workflow cannot be estimated, "" if it can."""
+    try:
+        ours(workflow)
+    except NotEstimated as missing:
+        return str(missing)
+    return ""
+
+
+def _designs(workflow: str) -> Sequence[str]:
+    usages = (ours(workflow), single_lambda(workflow), durable(workflow))
+    prices = ("not possible" if usage is None else _usd(price(usage)) for usage in usages)
+    return f"`{workflow}`", SHAPES[workflow].task, f"{visits_of(workflow).transitions:.2f}", *prices
+
+
+def _services(workflow: str) -> Sequence[str]:
+    return f"`{workflow}`", *(_usd(price(ours(workflow), service)) for service in SERVICES)
+
+
+def _quotas(workflow: str, rate: int) -> Sequence[str]:
+    needed = {name: rate * each for name, each in needs(workflow).items()}
+    first = next(iter(needed))
+    share = needed[first] / QUOTAS[first].limit
+    function, instances = busiest_with_database(workflow)
+    return (
+        f"`{workflow}`",
+        f"{rate:,}",
+        f"**{first}**" if share > 1 else first,
+        f"{needed[first]:,.0f} ({share:.0%})",
+        f"{QUOTAS[first].limit:,}",
+        ", ".join(filter(None, (request(name, amount) for name, amount in needed.items()))) or "nothing",
+        f"{rate * SHAPES[workflow].mails:,.0f}",
+        f"{rate * instances:,.0f} of `{function}`",
+    )
+
+
+def _usd(usd: float) -> str:
+    return f"{usd:,.0f}" if usd >= 10 or not usd else f"{usd:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,175 +1,161 @@
-"""What one task uses of each service, in three designs: ours, the single Lambda of the guide, durable functions.
+"""What one task uses of each service in three designs: ours, the guide's single Lambda, durable functions.
 
 A usage is an amount for each name of ``figures.PRICES``.
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from deploy.cost import figures
-from deploy.cost.figures import MEASURED, SHAPES, Shape
+from deploy.cost.figures import MEASURED, MILLION, PRICES, RETRY_RATE, SHAPES, STATUS_EVENTS
 from deploy.cost.transitions import Visits, read_definition, visits
 from deploy.packages.functions import FUNCTIONS_BY_NAME
-from deploy.template.cloudformation import read_template
+from deploy.template.cloudformation import Template, read_template
 
-type Usage = dict[str, float]
+type Usage = Mapping[str, float]
 
 GB = 1_000_000_000  # as AWS bills storage and logs, near enough
+DISPATCHER, RECORDER = "dispatch_tasks", "record_execution_status"
+SERVICES = tuple(dict.fromkeys(one.service for one in PRICES.values()))
 # The guide: "Start with 1024MB", "batch sizes of 10"; Lambda's own longest is 900 s.
 GUIDE_MEMORY_MB, GUIDE_BATCH, LAMBDA_LONGEST_S = 1_024, 10, 900
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the template says: memory of each function in MB, share of tasks traced, days of logs, capacity."""
-
-    memory_mb: Mapping[str, int]
-    traced: float
-    log_days: int
-    batch: int
-    maximum_concurrency: int
-    max_connections: int
-    max_connections_allowed: tuple[int, ...]
+def memory_mb(function: str) -> int:
+    """Return the MemorySize of a function, or that of Globals."""
+    properties = _template()["Resources"][FUNCTIONS_BY_NAME[function].resource]["Properties"]
+    return int(properties.get("MemorySize", _template()["Globals"]["Function"]["MemorySize"]))
 
 
-@cache
-def settings() -> Settings:
-    """Read the template. A function without a MemorySize of its own has Globals'."""
-    template = read_template()
-    everywhere = template["Globals"]["Function"]["MemorySize"]
-    memory = {
-        name: template["Resources"][function.resource]["Properties"].get("MemorySize", everywhere)
-        for name, function in FUNCTIONS_BY_NAME.items()
-    }
-    parameters: Mapping[str, Any] = template["Parameters"]
-    connections = parameters["DatabaseMaxConnections"]
-    return Settings(
-        memory,
-        parameters["TraceSampledPercent"]["Default"] / 100,
-        parameters["LogRetentionDays"]["Default"],
-        template["Resources"]["TasksEventSourceMapping"]["Properties"]["BatchSize"],
-        parameters["MaximumConcurrency"]["Default"],
-        int(connections["Default"]),
-        tuple(sorted(map(int, connections["AllowedValues"]))),
-    )
+def batch_size() -> int:
+    """Return how many messages the dispatcher takes at a time."""
+    return int(_template()["Resources"]["TasksEventSourceMapping"]["Properties"]["BatchSize"])
 
 
 @cache
 def visits_of(workflow: str) -> Visits:
-    """Return what one execution of a workflow enters, in the shape that ``SHAPES`` gives it."""
-    shape = SHAPES[workflow]
-    return visits(read_definition(workflow), shape.items, shape.ways)
+    """Return what one execution of a workflow enters. Raises NotEstimated, as does all that follows from it."""
+    return visits(read_definition(workflow), SHAPES[workflow])
 
 
-def billed_s(function: str, memory_mb: int | None = None) -> float:
+def billed_s(function: str, memory: int = 0) -> float:
     """Return the seconds of one invocation: what was measured, stretched by the share of a core the memory brings."""
-    share = figures.CPU_SHARE_MB / (memory_mb or settings().memory_mb[function])
-    stretched = MEASURED[function].mean_ms * max(1.0, share)
-    waiting = figures.START_EXECUTION_MS if function == "dispatch_tasks" else 0
-    return math.ceil(stretched * _of_measured(function) + waiting) / 1_000
-
-
-def _of_measured(function: str) -> float:
-    """Return how much of what was measured one invocation is: the dispatcher's is of ten messages."""
-    return settings().batch / figures.MEASURED_BATCH if function == "dispatch_tasks" else 1.0
+    share = figures.CORE_MB / (memory or memory_mb(function))
+    stretched = MEASURED[function].mean_ms * max(1.0, share) * _of_measured(function)
+    waiting = figures.START_EXECUTION_MS if function == DISPATCHER else 0
+    return math.ceil(stretched + waiting) / 1_000
 
 
 def invocations(workflow: str) -> dict[str, float]:
-    """Return how often one task invokes each function, retries and what stands around the execution included."""
-    tried = {name: times * (1 + figures.RETRY_RATE) for name, times in visits_of(workflow).functions.items()}
-    return tried | {"dispatch_tasks": 1 / settings().batch, "record_execution_status": figures.STATUS_EVENTS}
+    """Return how often one task invokes each function: with retries, the dispatcher and the recorder of statuses."""
+    return _tried(workflow) | {DISPATCHER: 1 / batch_size(), RECORDER: STATUS_EVENTS}
+
+
+def price(usage: Usage, service: str = "") -> float:
+    """Return the US dollars of a million tasks, of one service or all. Raises KeyError for what has no price."""
+    priced = ((PRICES[name], amount) for name, amount in usage.items())
+    return sum(MILLION * amount * one.usd / one.per for one, amount in priced if service in {"", one.service})
 
 
 def ours(workflow: str) -> Usage:
     """Return the usage of one task as this project runs it."""
-    usage = _around(workflow, settings().batch)
-    for function, times in invocations(workflow).items():
-        usage["lambda_request"] += times
-        usage["lambda_gb_second"] += times * billed_s(function) * settings().memory_mb[function] / 1_024
-    _add_logs(usage, invocations(workflow))
-    usage["transition"] += visits_of(workflow).transitions(figures.RETRY_RATE)
-    usage["service_event"] += figures.STATUS_EVENTS
-    usage["trace"] += settings().traced
-    return dict(usage)
+    return {
+        **_around(workflow, batch_size()),
+        **_functions(invocations(workflow)),
+        "transition": visits_of(workflow).transitions,
+        "service_event": STATUS_EVENTS,
+        "trace": _parameter("TraceSampledPercent") / 100,
+    }
 
 
 def single_lambda(workflow: str) -> Usage | None:
     """Return the usage of the guide's design: one function takes the message and does all steps, one after the other.
 
-    What fails is delivered again and done again from its beginning. There is no list of sent mails: they are sent
-    again. None where a message can not be kept waiting that long.
+    What fails is delivered and done again from its beginning; without a list of sent mails they are sent again.
+    None where a message cannot wait that long.
     """
-    if SHAPES[workflow].waits_s:
+    seen = visits_of(workflow)
+    seconds = sum(times * billed_s(name, GUIDE_MEMORY_MB) for name, times in seen.functions.items())
+    if SHAPES[workflow].waits_seconds or seconds > LAMBDA_LONGEST_S:
         return None
-    functions = visits_of(workflow).functions
-    again = 1 + (1 - (1 - figures.RETRY_RATE) ** visits_of(workflow).tasks)
-    usage = _around(workflow, GUIDE_BATCH)
-    del usage["dynamodb_read"], usage["dynamodb_write"]
-    seconds = sum(times * billed_s(name, GUIDE_MEMORY_MB) for name, times in functions.items())
-    if seconds > LAMBDA_LONGEST_S:
-        return None
-    usage["lambda_request"] = 1 / GUIDE_BATCH
-    usage["lambda_gb_second_x86"] = seconds * GUIDE_MEMORY_MB / 1_024
-    _add_logs(usage, functions)
-    kept = {"s3_gb_month", "schedule"}
-    return {name: amount if name in kept else amount * again for name, amount in usage.items()}
+    again = 1 + (1 - (1 - RETRY_RATE) ** seen.tasks)
+    usage = _around(workflow, GUIDE_BATCH) | _functions(seen.functions)
+    del usage["lambda_gb_second"], usage["dynamodb_read"], usage["dynamodb_write"]
+    usage |= {"lambda_request": 1 / GUIDE_BATCH, "lambda_gb_second_x86": seconds * GUIDE_MEMORY_MB / 1_024}
+    return {name: amount * (1 if name in {"s3_gb_month", "schedule"} else again) for name, amount in usage.items()}
 
 
 def durable(workflow: str) -> Usage:
     """Return the usage of one durable function with our steps in it, behind the same queue and dispatcher.
 
-    An operation is the start, each Task and each try again, each Map, each of its items and each callback. Pass and
+    An operation is the start, each Task and each retry, each Map, each of its items and each callback. Pass and
     Choice are lines of code. Memory is that of the largest step's function.
     """
-    seen = visits_of(workflow)
-    steps = {name: times * (1 + figures.RETRY_RATE) for name, times in seen.functions.items()}
-    memory = max(settings().memory_mb[name] for name in steps)
-    maps = len(SHAPES[workflow].items)
-    usage = _around(workflow, settings().batch)
-    usage["durable_operation"] = 1 + sum(steps.values()) + maps + seen.map_items
-    usage["durable_written_gb"] = usage["durable_operation"] * figures.STEP_RESULT_BYTES / GB
-    usage["durable_kept_gb_month"] = usage["durable_written_gb"] * figures.DURABLE_KEPT_MONTHS
+    steps, items = _tried(workflow), SHAPES[workflow].items
     around = {name: times for name, times in invocations(workflow).items() if name not in steps}
-    usage["lambda_request"] = 1 + steps.get("await_acknowledgement", 0) + sum(around.values())
-    usage["lambda_gb_second"] = sum(times * billed_s(name, memory) for name, times in steps.items()) * memory / 1_024
-    usage["lambda_gb_second"] += sum(
-        times * billed_s(name) * settings().memory_mb[name] / 1_024 for name, times in around.items()
-    )
-    _add_logs(usage, invocations(workflow))
-    usage["service_event"] = figures.STATUS_EVENTS
-    usage["trace"] = settings().traced
-    return dict(usage)
+    memory = max(map(memory_mb, steps))
+    operations = 1 + sum(steps.values()) + sum(visits_of(workflow).states[name] * (1 + items[name]) for name in items)
+    written_gb = operations * figures.STEP_RESULT_BYTES / GB
+    gb_seconds = _functions(steps, memory)["lambda_gb_second"] + _functions(around)["lambda_gb_second"]
+    return {
+        **ours(workflow),
+        "transition": 0,
+        "durable_operation": operations,
+        "durable_written_gb": written_gb,
+        "durable_kept_gb_month": written_gb * figures.DURABLE_KEPT_MONTHS,
+        "lambda_request": 1 + steps.get("await_acknowledgement", 0) + sum(around.values()),
+        "lambda_gb_second": gb_seconds,
+    }
 
 
-def _around(workflow: str, batch: int) -> defaultdict[str, float]:
-    """Return what every design needs: queue, files, mails, schedule. A receive and a delete are of a whole batch."""
+@cache
+def _template() -> Template:
+    return read_template()
+
+
+def _parameter(name: str) -> float:
+    return float(_template()["Parameters"][name]["Default"])
+
+
+def _tried(workflow: str) -> dict[str, float]:
+    return {name: times * (1 + RETRY_RATE) for name, times in visits_of(workflow).functions.items()}
+
+
+def _of_measured(function: str) -> float:
+    """Return how much of what was measured one invocation is: the dispatcher's is of ten messages."""
+    return batch_size() / figures.MEASURED_BATCH if function == DISPATCHER else 1.0
+
+
+def _functions(times: Mapping[str, float], memory: int = 0) -> dict[str, float]:
+    """Return what invoking functions so often uses: requests, memory over time, and logs."""
+    gb_seconds = logged = 0.0
+    for name, often in times.items():
+        gb_seconds += often * billed_s(name, memory) * (memory or memory_mb(name)) / 1_024
+        log_bytes = MEASURED[name].log_bytes + MEASURED[name].log_lines * figures.LOG_LINE_BYTES
+        logged += often * _of_measured(name) * log_bytes / GB
+    return {
+        "lambda_request": sum(times.values()),
+        "lambda_gb_second": gb_seconds,
+        "log_ingested_gb": logged,
+        "log_kept_gb_month": logged * _parameter("LogRetentionDays") / 30,
+    }
+
+
+def _around(workflow: str, batch: int) -> dict[str, float]:
+    """Return what every design needs: queue, files, mails, schedule. A receive and a delete are of a whole batch.
+
+    Each file is uploaded, read by two functions, looked up once, its thumbnails written, one read for each mail.
+    """
     shape = SHAPES[workflow]
-    usage: defaultdict[str, float] = defaultdict(float)
-    usage["sqs_request"] = 1 + 2 / batch
-    usage["schedule"] = 1.0 if workflow == "daily_report_digest" else 0.0
-    usage["mail"] = shape.mails
-    usage["dynamodb_read"] = shape.mails * figures.DYNAMODB_READS_PER_MAIL
-    usage["dynamodb_write"] = shape.mails * figures.DYNAMODB_WRITES_PER_MAIL
-    _add_files(usage, shape)
-    return usage
-
-
-def _add_files(usage: defaultdict[str, float], shape: Shape) -> None:
-    """Each file: uploaded, read by two functions, looked up once, its thumbnails written, one read for each mail."""
-    usage["s3_put"] = shape.files * (1 + figures.THUMBNAILS_PER_FILE)
-    usage["s3_get"] = shape.files * (3 + shape.mails)
     stored = shape.files * (shape.file_bytes + figures.THUMBNAIL_BYTES_PER_FILE)
-    usage["s3_gb_month"] = stored / GB * figures.STORAGE_MONTHS
-
-
-def _add_logs(usage: defaultdict[str, float], times: Mapping[str, float]) -> None:
-    written = sum(
-        often * _of_measured(name) * (MEASURED[name].log_bytes + MEASURED[name].log_lines * figures.LOG_LINE_BYTES)
-        for name, often in times.items()
-    )
-    usage["log_ingested_gb"] = written / GB
-    usage["log_kept_gb_month"] = written / GB * settings().log_days / 30
+    return {
+        "sqs_request": 1 + 2 / batch,
+        "schedule": shape.schedules,
+        "mail": shape.mails,
+        "dynamodb_read": shape.mails * figures.DYNAMODB_READS_PER_MAIL,
+        "dynamodb_write": shape.mails * figures.DYNAMODB_WRITES_PER_MAIL,
+        "s3_put": shape.files * (1 + figures.THUMBNAILS_PER_FILE),
+        "s3_get": shape.files * (3 + shape.mails),
+        "s3_gb_month": stored / GB * figures.STORAGE_MONTHS,
+    }

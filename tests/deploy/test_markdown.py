@@ -1,10 +1,14 @@
-"""Tables of Markdown."""
+"""Pages of Markdown whose tables are filled in."""
 
-from deploy.markdown import table
+import pytest
+
+from deploy.markdown import fill, table
+
+PAGE = "Prose.\n\n<!-- prices: written by make cost -->\nold\n<!-- /prices -->\n\nMore prose.\n"
 
 
 def test_a_table_has_a_line_of_dashes_below_its_head_and_commas_in_whole_numbers() -> None:
-    assert list(table(("what", "of"), [("one", 1_234_567), (2.5, "12345")])) == [
+    assert table(("what", "of"), [("one", 1_234_567), (2.5, "12345")]).splitlines() == [
         "| what | of |",
         "|---|---|",
         "| one | 1,234,567 |",
@@ -12,5 +16,14 @@ def test_a_table_has_a_line_of_dashes_below_its_head_and_commas_in_whole_numbers
     ]
 
 
-def test_a_table_without_rows_is_its_head() -> None:
-    assert list(table(("what",), [])) == ["| what |", "|---|"]
+def test_a_block_replaces_what_is_between_its_marks_and_nothing_else() -> None:
+    filled = fill(PAGE, {"prices": r"new \1"})
+
+    assert filled == PAGE.replace("old", "\nnew \\1\n")
+    assert fill(filled, {"prices": r"new \1"}) == filled
+
+
+@pytest.mark.parametrize("page", ["Prose.", PAGE + PAGE])
+def test_a_block_without_marks_or_with_two_pairs_is_refused(page: str) -> None:
+    with pytest.raises(ValueError, match="pairs of marks of prices"):
+        fill(page, {"prices": "new"})

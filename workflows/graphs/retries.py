@@ -20,7 +20,7 @@ LAMBDA_TRANSIENT = (
     "Lambda.SdkClientException",
 )
 # The function has as many instances as the database bears, and all were busy: nothing is wrong but the hour. After a
-# standing queue six retries lose half of the executions, fifteen none (deploy/CAPACITY.md).
+# standing queue six retries lose half of the executions, fifteen none.
 LAMBDA_THROTTLED = ("Lambda.TooManyRequestsException",)
 # A function that ended without an answer: killed, out of memory, out of time.
 FUNCTION_CRASHES = (

@@ -1,71 +1,61 @@
-"""What the sweep chooses, and that the template and its stages have it."""
+"""The loads, and what the sweep chooses."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from deploy.capacity.choice import MOST_START_SECONDS, Case, Setting, choose
-from deploy.capacity.report import CHART_FILE, REPORT_FILE, render_chart, render_report
-from deploy.capacity.study import current_case, fingerprint, read_results, run_study
-from deploy.stages import read_stage
-from deploy.template.cloudformation import Template
-
-AGAIN = "Run `make capacity`, look at what it chose, and put that into deploy/template.yaml and deploy/samconfig.toml."
-QUIET = Case((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 3.0, 4.0), 0, 0, 0, 0, 10)
-
-
-def setting(concurrency: int, **burst: object) -> Setting:
-    return Setting(concurrency, 10, replace(QUIET, **burst), QUIET)  # type: ignore[arg-type]  # names are Case's
-
-
-def test_a_refused_start_decides_before_the_number_of_batches() -> None:
-    settings = [setting(2, throttled_starts=5, batches=1), setting(3, throttled_invocations=9), setting(4, batches=20)]
-
-    assert choose(settings).maximum_concurrency == 3
-
-
-def test_of_two_that_refuse_as_few_starts_the_one_with_fewer_batches_wins() -> None:
-    assert choose([setting(2, batches=30), setting(3, batches=20), setting(5, batches=25)]).maximum_concurrency == 3
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"start": (0.1, MOST_START_SECONDS + 0.1, 9.0, 9.0)},
-        {"dead_letters": 1},
-    ],
-    ids=lambda fault: next(iter(fault)),
+from deploy.capacity.choice import (
+    BURST,
+    BURST_AT,
+    BURST_SECONDS,
+    MOST_START_SECONDS,
+    TASKS_A_DAY,
+    Outcome,
+    Setting,
+    Sweep,
+    burst,
+    choose,
+    day,
 )
-def test_a_setting_that_starts_late_or_loses_is_never_chosen(fault: dict[str, object]) -> None:
-    best_but_for_that, other = setting(2, **fault), setting(3, throttled_starts=1_000)
 
-    assert choose([best_but_for_that, other]) is other
+QUIET = Outcome(0.2, 0.4, 2.0, 0, 0, 0, 10)
+
+
+def sweep(**bursts: Outcome) -> Sweep:
+    """Return a sweep of these bursts: ``c3`` is MaximumConcurrency 3."""
+    found: dict[Setting, tuple[Outcome, Outcome]] = {}
+    for name, one in bursts.items():
+        found[int(name[1:]), 10] = (one, QUIET)
+    return found
+
+
+def test_a_throttled_start_decides_before_the_number_of_batches() -> None:
+    found = sweep(c2=replace(QUIET, throttled_starts=5, batches=1), c3=QUIET, c4=replace(QUIET, batches=20))
+
+    assert choose(found) == (3, 10)
+
+
+def test_of_two_that_throttle_as_few_the_one_with_fewer_batches_wins() -> None:
+    assert choose(sweep(c2=replace(QUIET, batches=30), c3=QUIET, c5=replace(QUIET, batches=25))) == (3, 10)
+
+
+def test_of_equals_the_least_concurrency_wins() -> None:
+    assert choose(sweep(c5=QUIET, c2=QUIET, c3=QUIET)) == (2, 10)
+
+
+def test_a_setting_that_starts_the_burst_late_is_never_chosen() -> None:
+    late, throttled = replace(QUIET, start_p95=MOST_START_SECONDS + 0.1), replace(QUIET, throttled_starts=1_000)
+
+    assert choose(sweep(c2=late, c3=throttled)) == (3, 10)
     with pytest.raises(ValueError, match=r"choice\.py"):
-        choose([best_but_for_that])
+        choose(sweep(c2=late))
 
 
-def test_the_template_and_production_have_what_was_chosen(template: Template) -> None:
-    chosen = read_results()["chosen"]
-    mapping = template["Resources"]["TasksEventSourceMapping"]["Properties"]
-    assert mapping["BatchSize"] == chosen["batch_size"]
-    assert template["Parameters"]["MaximumConcurrency"]["Default"] == chosen["maximum_concurrency"]
-    assert read_stage("production").parameters["MaximumConcurrency"] == str(chosen["maximum_concurrency"])
+def test_a_day_has_its_tasks_and_the_burst_at_its_hour() -> None:
+    tasks = day()
 
-
-def test_the_results_are_of_todays_numbers_and_the_documents_of_these_results() -> None:
-    results = read_results()
-
-    assert results["inputs"] == fingerprint(), AGAIN
-    assert REPORT_FILE.read_text(encoding="utf-8") == render_report(results), AGAIN
-    assert CHART_FILE.read_text(encoding="utf-8") == render_chart(results), AGAIN
-
-
-def test_the_chosen_settings_burst_comes_out_as_it_was_kept() -> None:
-    kept, now = current_case(read_results())
-
-    assert now == kept, AGAIN
-
-
-@pytest.mark.slow
-def test_the_whole_study_comes_out_as_it_was_kept() -> None:
-    assert run_study(lambda _: None) == read_results(), AGAIN
+    assert Counter(task.workflow for task in tasks) == Counter(TASKS_A_DAY) + Counter(guard_report=BURST)
+    assert all(0 <= task.sent_at < 86_400 for task in tasks)
+    times = [task.sent_at for task in burst()]
+    assert BURST_AT <= min(times) < max(times) <= BURST_AT + BURST_SECONDS
