@@ -13,7 +13,7 @@ from rest_framework.views import exception_handler
 
 from qu_workflows.console import errors as console_errors
 from qu_workflows.console.access import holds
-from qu_workflows.console.pages import is_console
+from qu_workflows.console.responses import is_console
 from workflows.errors import StorageUnavailable
 
 RETRY_AFTER_SECONDS = 30

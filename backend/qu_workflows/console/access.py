@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from qu_workflows.console.errors import problem
-from qu_workflows.console.pages import ROOT, Page, answer, is_htmx
+from qu_workflows.console.responses import ROOT, Page, answer, is_htmx
 
 type View = Callable[..., Page | HttpResponseBase]
 type Endpoint = Callable[..., HttpResponseBase]

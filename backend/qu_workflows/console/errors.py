@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.pages import wants_json
+from qu_workflows.console.responses import wants_json
 
 
 def problem(request: HttpRequest, status: int, title: str, sentence: str, remedy: str = "") -> HttpResponse:

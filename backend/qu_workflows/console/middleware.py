@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-from qu_workflows.console.pages import is_console, secured
+from qu_workflows.console.responses import is_console, secured
 
 
 class ConsolePolicies:

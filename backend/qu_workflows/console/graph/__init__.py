@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.console.graph.layout import LayoutFailed
 from qu_workflows.console.graph.model import State, UnclearDefinition, read_definition
-from qu_workflows.console.graph.placing import place
+from qu_workflows.console.graph.placement import place
 from qu_workflows.console.graph.states import StateShown
 from qu_workflows.console.graph.svg import Drawing, status_line
 

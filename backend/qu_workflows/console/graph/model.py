@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.graph.wording import all_errors, catcher_words, kind_words, rule_words
+from qu_workflows.console.graph.labels import all_errors, catcher_words, kind_words, rule_words
 
 _DEEPEST = 30
 _ENDS = ("Succeed",)

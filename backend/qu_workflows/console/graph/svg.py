@@ -14,10 +14,10 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.graph.layout import Point, Rectangle
-from qu_workflows.console.graph.placing import NAME_LINE, PADDING, SMALL_LINE, PlacedEdge, PlacedLevel, PlacedState
+from qu_workflows.console.graph.placement import NAME_LINE, PADDING, SMALL_LINE, PlacedEdge, PlacedLevel, PlacedState
 from qu_workflows.console.graph.states import StateShown
-from qu_workflows.console.words import SIGNS, WORDS, duration
 
 _STYLESHEET = Path(__file__).parents[1] / "static" / "console" / "console.css"
 _STYLES = re.compile(r"/\* graph: begin \*/(.*?)/\* graph: end \*/", re.DOTALL)

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.masking import payload_text
-from qu_workflows.console.words import SIGNS, WORDS, duration
 
 register = template.Library()
 register.filter(duration)

@@ -8,9 +8,9 @@ from django.template import Context
 from django.urls import reverse
 
 from qu_workflows.aws.console_urls import execution_url, map_run_url
-from qu_workflows.console.execution_page import Asked, EventRow
-from qu_workflows.console.execution_states import VisitKey
 from qu_workflows.console.masking import payload_text, text_of_masked
+from qu_workflows.console.pages.execution import Asked, EventRow
+from qu_workflows.console.pages.execution_states import VisitKey
 
 register = template.Library()
 

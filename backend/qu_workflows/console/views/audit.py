@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import page
 from qu_workflows.console.masking import mask
-from qu_workflows.console.pages import Page
+from qu_workflows.console.responses import Page
 from qu_workflows.executions.queries import read_moment
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit_list import AuditFilter, AuditPage, AuditRow, list_audit

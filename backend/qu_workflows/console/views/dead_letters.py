@@ -6,9 +6,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from qu_workflows.console import letters
 from qu_workflows.console.access import Right, action, actor_of, page
-from qu_workflows.console.pages import Page
+from qu_workflows.console.pages import dead_letters as letters
+from qu_workflows.console.responses import Page
 from qu_workflows.dead_letters.actions import purge_for_a_while, redrive_command, redrive_for_a_while
 from qu_workflows.dead_letters.messages import Selection
 from qu_workflows.dead_letters.moving import DEFAULT_PER_SECOND, MAX_PER_SECOND, Moved, Order

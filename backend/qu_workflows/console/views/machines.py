@@ -13,7 +13,7 @@ from qu_workflows.aws.console_urls import state_machine_url
 from qu_workflows.console.access import page
 from qu_workflows.console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
-from qu_workflows.console.pages import Page
+from qu_workflows.console.responses import Page
 from qu_workflows.executions.machines import Contract, Machine, contracts_of, find_machine, list_machines
 from qu_workflows.executions.samples import EdgeCounts, StepStatistics, edge_counts, step_statistics
 from qu_workflows.executions.state_machines import Deployed, deployed

@@ -7,8 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import page
-from qu_workflows.console.overview_page import charts_of, day_of, now_of
-from qu_workflows.console.pages import Page, is_htmx
+from qu_workflows.console.pages.overview import charts_of, day_of, now_of
+from qu_workflows.console.responses import Page, is_htmx
 
 
 @page

@@ -7,13 +7,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from qu_workflows.console import charts
 from qu_workflows.console.access import page
+from qu_workflows.console.charts import bars as charts
+from qu_workflows.console.charts.timeline import Bar, Segment
+from qu_workflows.console.formatting import WORDS
 from qu_workflows.console.graph import StateShown, draw
 from qu_workflows.console.masking import mask
-from qu_workflows.console.pages import Page
-from qu_workflows.console.timeline import Bar, Segment
-from qu_workflows.console.words import WORDS
+from qu_workflows.console.responses import Page
 
 _MOMENT = datetime(2026, 11, 24, 14, 3, 7, tzinfo=UTC)
 _PAYLOAD: dict[str, Any] = {

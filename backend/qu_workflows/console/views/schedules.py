@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Right, action, actor_of, page
-from qu_workflows.console.pages import Page
-from qu_workflows.console.schedule_pages import ScheduleHistory, ScheduleView, runs_of_page, view_of
+from qu_workflows.console.pages.schedules import ScheduleHistory, ScheduleView, runs_of_page, view_of
+from qu_workflows.console.responses import Page
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.protocol.schedule import Schedule

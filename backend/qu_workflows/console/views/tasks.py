@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Right, action, actor_of, page, refusal_of
-from qu_workflows.console.bulk_orders import RIGHTS, Order
 from qu_workflows.console.errors import problem
 from qu_workflows.console.masking import mask, masked_row
-from qu_workflows.console.pages import Page, is_htmx
-from qu_workflows.console.task_lists import acted_context, form_context, found_context, preview_context, title_of
-from qu_workflows.console.task_queries import read_query, said_of
+from qu_workflows.console.pages.bulk_actions import RIGHTS, Order
+from qu_workflows.console.pages.task_filters import read_query, said_of
+from qu_workflows.console.pages.task_list import acted_context, form_context, found_context, preview_context, title_of
+from qu_workflows.console.responses import Page, is_htmx
 from qu_workflows.executions import bulk
 from qu_workflows.executions.bulk import BulkAct
 from qu_workflows.executions.search import search_tasks

@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 
 from qu_workflows.console import urls
 from qu_workflows.console.access import Right, rights_of
-from qu_workflows.console.pages import CONTENT_SECURITY_POLICY
+from qu_workflows.console.responses import CONTENT_SECURITY_POLICY
 from tests.backend.people import make_user
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from qu_workflows.console.graph import StateShown, draw, read_definition
+from qu_workflows.console.graph.labels import catcher_words, kind_words, rule_words
 from qu_workflows.console.graph.layout import arrange
-from qu_workflows.console.graph.metrics import width_of, wrap
-from qu_workflows.console.graph.wording import catcher_words, kind_words, rule_words
+from qu_workflows.console.graph.text_width import width_of, wrap
 from tests.backend.qu_workflows.console.graph.definitions import MACHINES, branches_of, fan_of, line_of
 
 INLINE = ("<script", "style=", "onload", "onclick", "javascript:")

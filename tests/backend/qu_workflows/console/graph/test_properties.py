@@ -12,7 +12,7 @@ from asl_engine.jsontext import Json
 from qu_workflows.console.graph import StateShown, draw, read_definition
 from qu_workflows.console.graph.layout import Rectangle
 from qu_workflows.console.graph.model import Level
-from qu_workflows.console.graph.placing import PlacedLevel, place
+from qu_workflows.console.graph.placement import PlacedLevel, place
 from tests.backend.qu_workflows.console.graph.definitions import MACHINES, branches_of, definitions, fan_of, line_of
 from tests.workflows.engine.definition.machines import EVERYTHING
 

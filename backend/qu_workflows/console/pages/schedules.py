@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from qu_workflows.console.expressions import in_words
 from qu_workflows.console.masking import mask, masked_row
+from qu_workflows.console.pages.schedule_wording import in_words
 from qu_workflows.executions.queries import Page as TaskPage
 from qu_workflows.executions.queries import TaskRow, row_of
 from qu_workflows.protocol.schedule import Overlap

@@ -15,11 +15,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from qu_workflows.alerts.findings import Kind
 from qu_workflows.aws.queues import QueueDepth
-from qu_workflows.console import charts, overview
-from qu_workflows.console.letters import WORDS as REASONS
+from qu_workflows.console.charts import bars as charts
+from qu_workflows.console.formatting import duration
 from qu_workflows.console.masking import mask
-from qu_workflows.console.overview import AwsSeen, HourCount, RedrivableGroup, Standing
-from qu_workflows.console.words import duration
+from qu_workflows.console.pages import overview_queries as overview
+from qu_workflows.console.pages.dead_letters import WORDS as REASONS
+from qu_workflows.console.pages.overview_queries import AwsSeen, HourCount, RedrivableGroup, Standing
 from qu_workflows.executions.samples import StepStatistics
 from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskStatus
 from reports.open_incidents import OpenIncident, OpenIncidents, open_incidents

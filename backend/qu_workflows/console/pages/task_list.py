@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from qu_workflows.console.bulk_orders import Order
+from qu_workflows.console.formatting import WORDS
 from qu_workflows.console.masking import masked_row
-from qu_workflows.console.readings import Readings
-from qu_workflows.console.task_queries import TaskQuery
-from qu_workflows.console.words import WORDS
+from qu_workflows.console.pages.bulk_actions import Order
+from qu_workflows.console.pages.task_filters import TaskQuery
+from qu_workflows.console.pages.task_search import Readings
 from qu_workflows.executions.bulk import FORETOLD, PER_SECOND, BulkAct, Portion, Preview, remaining
 from qu_workflows.executions.operations import DIFFERENCE
 from qu_workflows.executions.search import COUNTED, TaskPage, values_of

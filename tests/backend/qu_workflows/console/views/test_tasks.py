@@ -15,8 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from qu_workflows.console import bulk_orders
 from qu_workflows.console.access import Right
+from qu_workflows.console.pages import bulk_actions
 from qu_workflows.executions import bulk, search
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.people import make_guard, make_report, make_user
@@ -320,7 +320,7 @@ def test_an_order_is_of_its_preview_its_person_its_act_and_its_hours(
         client.post("/console/tasks/act/redrive/", {"order": f"{order}x"}),
         client.post("/console/tasks/act/redrive/"),
     ]
-    monkeypatch.setattr(bulk_orders, "VALID_SECONDS", -1)
+    monkeypatch.setattr(bulk_actions, "VALID_SECONDS", -1)
     refused.append(client.post("/console/tasks/act/redrive/", {"order": order}))
 
     assert [response.status_code for response in refused] == [400] * 5

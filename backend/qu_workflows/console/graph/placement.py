@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from qu_workflows.console.graph.layout import Arrangement, Link, Rectangle, Route, Size, arrange
-from qu_workflows.console.graph.metrics import width_of, wrap
 from qu_workflows.console.graph.model import Level, State, Transition, Way
+from qu_workflows.console.graph.text_width import width_of, wrap
 
 NAME_SIZE, SMALL_SIZE = 14.0, 12.0
 NAME_LINE, SMALL_LINE = 18.0, 16.0

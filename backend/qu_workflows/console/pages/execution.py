@@ -14,7 +14,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from qu_workflows.aws.console_urls import execution_url, map_run_url, trace_url
-from qu_workflows.console.execution_states import (
+from qu_workflows.console.charts.timeline import Bar, Scale, bar_of, scale_of
+from qu_workflows.console.masking import mask, masked_row
+from qu_workflows.console.pages.execution_states import (
     StateDetails,
     VisitKey,
     cause_words,
@@ -24,8 +26,6 @@ from qu_workflows.console.execution_states import (
     not_run,
     status_of,
 )
-from qu_workflows.console.masking import mask, masked_row
-from qu_workflows.console.timeline import Bar, Scale, bar_of, scale_of
 from qu_workflows.executions.advice import advise
 from qu_workflows.executions.histories import Event, History, Outcome, StateVisit
 from qu_workflows.executions.page_cache import DEFINITION_OF_FILES, DEFINITION_UNKNOWN, Look

@@ -2,7 +2,7 @@
 
 ::
 
-    q            what was typed: see qu_workflows.console.readings        schedule     runs of one schedule
+    q            what was typed: see qu_workflows.console.pages.task_search        schedule     runs of one schedule
     workflow     one workflow                                redrivable   1: only what AWS still redrives
     task         one task                                    scheduled    1: also scheduled runs that succeeded
     status       any number of them                          before, after   the page beside another
@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.readings import Readings, read
+from qu_workflows.console.pages.task_search import Readings, read
 from qu_workflows.executions.queries import TaskFilter, read_moment
 from qu_workflows.executions.search import TaskSearch
 from qu_workflows.protocol.refusals import OperationRefused

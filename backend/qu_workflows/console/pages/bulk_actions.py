@@ -12,7 +12,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from qu_workflows.console.access import Right
-from qu_workflows.console.task_queries import TaskQuery, read_query
+from qu_workflows.console.pages.task_filters import TaskQuery, read_query
 from qu_workflows.executions.bulk import BulkAct, Choice, Portion
 from qu_workflows.records.audit import new_batch
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.words import WORDS, duration
+from qu_workflows.console.formatting import WORDS, duration
 
 # From the bottom of a bar to its top: what ended well, what ended otherwise, what has not ended.
 ORDER = ("SUCCEEDED", "ABORTED", "TIMED_OUT", "FAILED", "RUNNING", "SENT", "READY")

@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from qu_workflows.console import overview
 from qu_workflows.console.access import Right
+from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.dead_letters import snapshot as dead_letter_looks
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules

@@ -10,8 +10,8 @@ from django.template.loader import render_to_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qu_workflows.console import charts
-from qu_workflows.console.words import WORDS
+from qu_workflows.console.charts import bars as charts
+from qu_workflows.console.formatting import WORDS
 
 TOP, BASE = 18, 178
 LARGEST = 10**15

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qu_workflows.console.timeline import THINNEST, WIDTH, Scale, bar_of, scale_of
+from qu_workflows.console.charts.timeline import THINNEST, WIDTH, Scale, bar_of, scale_of
 from qu_workflows.executions.histories import read_history
 from qu_workflows.executions.tries import tries_of
 

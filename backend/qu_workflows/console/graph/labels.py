@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from qu_workflows.console.words import duration
+from qu_workflows.console.formatting import duration
 
 _SHOWN_ERRORS = 3
 _ORDERS = {

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from qu_workflows.console.words import duration
+from qu_workflows.console.formatting import duration
 from qu_workflows.executions.histories import History, StateVisit
 from qu_workflows.executions.tries import Try
 
