@@ -52,7 +52,7 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
-	PYTHONPATH=.:backend .venv/bin/lint-imports --no-cache
+	$(PYTHON) -m tests.import_rules
 	$(PYTHON) -m deploy.template.render_alarms --check
 	$(PYTHON) -m deploy.template.check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
