@@ -20,10 +20,11 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from asl_engine.adapters.status_events import StatusChange, detail_of
+from asl_engine.adapters.status_events import detail_of
 from asl_engine.clock import Clock, SystemClock
 from asl_engine.in_process import run
 from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.store.contract import ExecutionRecord
 from qu_workflows.protocol.catalog import CatalogEntry
 from qu_workflows.protocol.message import canonical_json, fit_payload
 from qu_workflows.records.models import TaskRecord, TaskStatus
@@ -70,13 +71,14 @@ def run_workflow(task_id: str, clock: Clock | None = None) -> TaskRecord | None:
     if entry is None:
         raise LookupError(f"{record.task} is not in the catalog. Run make states.")
     clock = clock or SystemClock()
-    running = StatusChange(
-        execution_arn=f"{ACCOUNT_ARN}:execution:{record.workflow}:{record.pk}",
+    running = ExecutionRecord(
+        arn=f"{ACCOUNT_ARN}:execution:{record.workflow}:{record.pk}",
         state_machine_arn=f"{ACCOUNT_ARN}:stateMachine:{record.workflow}",
         name=record.pk,
         status=TaskStatus.RUNNING,
         start_ms=clock.now_ms(),
         input=dumps(_input_of(record, entry)),
+        definition="",
     )
     apply_status_change(detail_of(running))
     return apply_status_change(detail_of(_ended(running, record.workflow, clock)))
@@ -146,7 +148,7 @@ def _input_of(record: TaskRecord, entry: CatalogEntry) -> Json:
     return entry.execution_input(payload, None)
 
 
-def _ended(running: StatusChange, workflow: str, clock: Clock) -> StatusChange:
+def _ended(running: ExecutionRecord, workflow: str, clock: Clock) -> ExecutionRecord:
     try:
         result = run(
             definition_of(workflow),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from asl_engine.adapters.functions import FunctionPerformer
     from asl_engine.adapters.performer import Performer, TaskCall, TaskError
     from asl_engine.clock import Clock, SkippingClock, SystemClock
-    from asl_engine.core.redrive import RedriveStatus, redrive_status
+    from asl_engine.core.redrivability import RedriveStatus, redrivability
     from asl_engine.definition import load
     from asl_engine.definition.diagnostics import DefinitionRefused
     from asl_engine.errors import EngineError
@@ -39,7 +39,7 @@ __all__ = [
     "TaskCall",
     "TaskError",
     "load",
-    "redrive_status",
+    "redrivability",
     "run",
 ]
 
@@ -47,7 +47,7 @@ _HOMES = {
     "asl_engine.adapters.functions": ("FunctionPerformer",),
     "asl_engine.adapters.performer": ("Performer", "TaskCall", "TaskError"),
     "asl_engine.clock": ("Clock", "SkippingClock", "SystemClock"),
-    "asl_engine.core.redrive": ("RedriveStatus", "redrive_status"),
+    "asl_engine.core.redrivability": ("RedriveStatus", "redrivability"),
     "asl_engine.definition": ("load",),
     "asl_engine.definition.diagnostics": ("DefinitionRefused",),
     "asl_engine.errors": ("EngineError",),

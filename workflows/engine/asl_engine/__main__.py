@@ -27,15 +27,11 @@ if TYPE_CHECKING:
     from asl_engine.store.contract import Store
 
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "TIMED_OUT": 3, "ABORTED": 4}
-CAN_NOT_BEGIN = 2
+CANNOT_BEGIN = 2
 
 
-class CanNotBegin(Exception):
-    """The command can not do what it was told: what is wrong, and how to mend it."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
+class CommandRefused(EngineError):
+    """The command line asks for what cannot be done."""
 
 
 def _text_of(path: Path) -> str:
@@ -43,7 +39,7 @@ def _text_of(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CanNotBegin(f"{path} can not be read: {reason}.") from None
+        raise CommandRefused(str(path), f"cannot be read: {reason}.") from None
 
 
 def _input_of(option: str) -> str:
@@ -52,7 +48,7 @@ def _input_of(option: str) -> str:
     try:
         loads(text)
     except ValueError as error:
-        raise CanNotBegin(f"--input is not JSON: {error}. Give a JSON text, or @FILE with one.") from None
+        raise CommandRefused("--input", f"not JSON: {error}.", "Give a JSON text, or @FILE with one.") from None
     return text
 
 
@@ -65,9 +61,10 @@ def _tasks_of(option: str | None) -> Mapping[str, Function]:
     try:
         tasks: Json = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise CanNotBegin(f"--tasks {option}: {error}. Name a mapping as package.module:mapping.") from None
+        raise CommandRefused(f"--tasks {option}", f"{error}.", "Name a mapping as package.module:mapping.") from None
     if not isinstance(tasks, Mapping):
-        raise CanNotBegin(f"--tasks {option} is no mapping. Map each Resource or function name to a function.")
+        remedy = "Map each Resource or function name to a function."
+        raise CommandRefused(f"--tasks {option}", "not a mapping.", remedy)
     return tasks
 
 
@@ -80,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
         status = told_run(definition, _input_of(options.input), _tasks_of(options.tasks), print)
     except DefinitionRefused as refused:
         problems = "\n".join(f"  {problem}" for problem in refused.diagnostics)
-        raise CanNotBegin(f"{options.file} is refused:\n{problems}") from None
+        raise CommandRefused(str(options.file), f"the definition is invalid:\n{problems}") from None
     except ExecutionStalled as stalled:
         print(stalled, file=sys.stderr)  # noqa: T201  the command's output
         return EXIT_CODES["FAILED"]
@@ -109,7 +106,7 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         reason = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
         address = f"{options.host}:{options.port}"
-        raise CanNotBegin(f"Can not listen on {address}: {reason}. Choose another --port or --host.") from None
+        raise CommandRefused(address, f"cannot listen: {reason}.", "Choose another --port or --host.") from None
     return 0
 
 
@@ -118,11 +115,9 @@ def _store_of(database: Path | None) -> "Store":
 
     try:
         return open_store(database)
-    except EngineError as error:
-        raise CanNotBegin(str(error)) from None
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CanNotBegin(f"{database} can not be used: {reason}. Name a file this user may write.") from None
+        raise CommandRefused(str(database), f"cannot be used: {reason}.", "Name a file this user may write.") from None
 
 
 def _port(text: str) -> int:
@@ -161,9 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
-    except CanNotBegin as problem:
-        print(problem.problem, file=sys.stderr)  # noqa: T201  the command's output
-        return CAN_NOT_BEGIN
+    except EngineError as problem:
+        print(problem, file=sys.stderr)  # noqa: T201  the command's output
+        return CANNOT_BEGIN
     return code
 
 

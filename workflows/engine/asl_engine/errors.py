@@ -2,11 +2,18 @@
 
 ::
 
-    EngineError
-    ├── DefinitionRefused      a definition breaks rules of the language (definition/diagnostics.py)
-    ├── ExpressionMalformed    a path, an intrinsic function or a JSONata expression can not be parsed
-    └── StateFailed            a state failed by AWS's error name and cause; retriers and catchers see it
+    EngineError                  where, problem, remedy
+    ├── CommandRefused           the command line asks for what cannot be done (__main__.py)
+    ├── DefinitionRefused        a definition breaks rules of the language (definition/diagnostics.py)
+    ├── ExpressionMalformed      a path, an intrinsic function or a JSONata expression cannot be parsed
+    ├── StoreInUse, StoreTooNew  the file of a store cannot be used (store/)
+    ├── RunnerStopped, ExecutionStalled  (runner/errors.py)
+    ├── ApiError                 what the Step Functions API answers instead of a result; runner/errors.py has leaves
+    └── StateFailed              a state failed by AWS's error name and cause; retriers and catchers see it
+        └── TaskError            a task failed (adapters/performer.py)
 """
+
+from typing import Any
 
 RUNTIME = "States.Runtime"
 TIMEOUT = "States.Timeout"
@@ -24,18 +31,30 @@ ALL = "States.ALL"
 
 
 class EngineError(Exception):
-    """The root of the engine's errors."""
+    """The root of the engine's errors: where something is wrong, what it is, and what to do."""
+
+    def __init__(self, where: str | None, problem: str | None, remedy: str = "") -> None:
+        super().__init__(where, problem, remedy)
+        self.where, self.problem, self.remedy = where, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{': '.join(filter(None, (self.where, self.problem)))} {self.remedy}".rstrip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the attributes: a leaf takes other arguments than its root."""
+        return _unpickled, (type(self), self.args), self.__dict__
+
+
+def _unpickled[E: EngineError](kind: type[E], arguments: tuple[object, ...]) -> E:
+    return kind.__new__(kind, *arguments)
 
 
 class ExpressionMalformed(EngineError, ValueError):
-    """A path, an intrinsic function or a JSONata expression can not be parsed: what, where in it, and why."""
+    """A path, an intrinsic function or a JSONata expression cannot be parsed: what, where in it, and why."""
 
     def __init__(self, expression: str, position: int, problem: str) -> None:
-        super().__init__(expression, position, problem)
-        self.expression, self.position, self.problem = expression, position, problem
-
-    def __str__(self) -> str:
-        return f"{self.expression!r} can not be read at character {self.position + 1}: {self.problem}"
+        super().__init__(f"{expression!r} cannot be read at character {position + 1}", problem)
+        self.expression, self.position = expression, position
 
 
 class StateFailed(EngineError):
@@ -49,8 +68,13 @@ class StateFailed(EngineError):
     def __init__(
         self, error: str | None, cause: str | None = None, *, location: str | None = None, headed: bool = False
     ) -> None:
-        super().__init__(error, cause, location, headed)
+        super().__init__(error, cause)
         self.error, self.cause, self.location, self.headed = error, cause, location, headed
 
-    def __str__(self) -> str:
-        return f"{self.error}: {self.cause}" if self.cause else str(self.error)
+
+class ApiError(EngineError):
+    """An error that the Step Functions API answers: its code, its message, and its HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.status = code, message, status

@@ -32,9 +32,9 @@ from pathlib import Path
 import pytest
 
 from asl_engine.adapters.performer import Ended, TaskCall, TaskError
-from asl_engine.adapters.resources import parse_resource
 from asl_engine.clock import SkippingClock
 from asl_engine.core.history import HistoryEvent
+from asl_engine.definition.resources import parse_resource
 from asl_engine.in_process import Result, run
 from asl_engine.jsontext import Json, dumps
 

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from asl_engine.adapters.status_events import detail_of
 from asl_engine.jsontext import Json
-from asl_engine.server.serving import change_of
 from asl_engine.store.contract import ExecutionRecord
 from qu_workflows.aws import clients as aws
 from qu_workflows.protocol.catalog import RUN_TASK
@@ -152,7 +151,7 @@ class Follower:
 
     def _follow(self) -> None:
         while (record := self._told.get()) is not None:
-            apply_status_change(detail_of(change_of(record)))
+            apply_status_change(detail_of(record))
         connection.close()
 
 

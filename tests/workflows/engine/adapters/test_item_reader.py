@@ -13,6 +13,7 @@ from asl_engine.adapters import result_writer as results
 from asl_engine.adapters.item_reader import read_items
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients
+from asl_engine.store.contract import ExecutionRecord
 
 GET_OBJECT = "arn:aws:states:::s3:getObject"
 LIST_OBJECTS = "arn:aws:states:::s3:listObjectsV2"
@@ -159,16 +160,18 @@ def test_another_reader_is_not_known(clients: ServiceClients) -> None:
         read_items("arn:aws:states:::s3:deleteObject", {}, {}, clients)
 
 
-def child(name: str, status: str, **rest: Any) -> dict[str, Any]:
-    return {
-        "executionArn": f"arn:{name}",
-        "name": name,
-        "status": status,
-        "input": "{}",
-        "startDate": 1_700_000_000_123,
-        "stopDate": 1_700_000_001_000,
+def child(name: str, status: str, **rest: Any) -> ExecutionRecord:
+    return ExecutionRecord(
+        arn=f"arn:{name}",
+        state_machine_arn="arn:machine/Map",
+        name=name,
+        status=status,
+        input="{}",
+        definition="",
+        start_ms=1_700_000_000_123,
+        stop_ms=1_700_000_001_000,
         **rest,
-    }
+    )
 
 
 CHILDREN = [
@@ -203,17 +206,26 @@ def test_results_are_exported_as_aws_lays_them_out(clients: ServiceClients, put:
         },
     }
     assert [entry["Name"] for entry in json.loads(failed)] == ["b", "d"]
-    assert json.loads(succeeded)[0] == {
-        "ExecutionArn": "arn:a",
-        "Input": "{}",
-        "InputDetails": {"Included": True},
-        "Name": "a",
-        "Output": '[1,{"b":2}]',
-        "OutputDetails": {"Included": True},
-        "StartDate": "2023-11-14T22:13:20.123Z",
-        "Status": "SUCCEEDED",
-        "StopDate": "2023-11-14T22:13:21.000Z",
-    }
+    first = json.loads(succeeded)[0]
+    assert (first["RedriveCount"], first["RedriveStatus"], first["StateMachineArn"]) == (
+        0,
+        "NOT_REDRIVABLE",
+        "arn:machine/Map",
+    )
+    assert (
+        first.items()
+        >= {
+            "ExecutionArn": "arn:a",
+            "Input": "{}",
+            "InputDetails": {"Included": True},
+            "Name": "a",
+            "Output": '[1,{"b":2}]',
+            "OutputDetails": {"Included": True},
+            "StartDate": "2023-11-14T22:13:20.123Z",
+            "Status": "SUCCEEDED",
+            "StopDate": "2023-11-14T22:13:21.000Z",
+        }.items()
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,27 @@
 """States that start other state machines: what they ask for, and what they get."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.start_execution import nested_failure, nested_result, read_start_request, start_refused
+from asl_engine.store.contract import ExecutionRecord
 
-DESCRIPTION = {
-    "executionArn": "execution",
-    "stateMachineArn": "machine",
-    "name": "one",
-    "status": "SUCCEEDED",
-    "startDate": 1_700_000_000_000,
-    "stopDate": 1_700_000_001_000,
-    "input": "{}",
-    "output": '{"a":1}',
-    "redriveCount": 0,
-    "redriveStatus": "NOT_REDRIVABLE",
-    "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven",
-    "cause": None,
-    "traceHeader": "left out",
-}
+RECORD = ExecutionRecord(
+    arn="arn:execution",
+    state_machine_arn="arn:machine",
+    name="one",
+    status="SUCCEEDED",
+    start_ms=1_700_010_000_000,
+    stop_ms=1_700_010_001_000,
+    input="{}",
+    output='{"a":1}',
+    definition="",
+    trace_header="left out",
+)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def test_a_state_machine_has_to_be_named() -> None:
 
 
 def test_a_result_has_texts_with_sync_and_values_with_sync_2() -> None:
-    texts, values = nested_result(DESCRIPTION, "sync"), nested_result(DESCRIPTION, "sync:2")
+    texts, values = nested_result(RECORD, "sync"), nested_result(RECORD, "sync:2")
 
     assert (texts["Input"], texts["Output"]) == ("{}", '{"a":1}')
     assert (values["Input"], values["Output"]) == ({}, {"a": 1})
@@ -56,7 +55,7 @@ def test_a_result_has_texts_with_sync_and_values_with_sync_2() -> None:
 
 
 def test_an_execution_that_failed_fails_its_parent_with_all_about_it() -> None:
-    failed = DESCRIPTION | {"status": "FAILED", "output": None, "error": "Broken", "cause": "because"}
+    failed = replace(RECORD, status="FAILED", output=None, error="Broken", cause="because")
 
     error = nested_failure(failed)
 

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from asl_engine.adapters.services import ServiceClients
-from asl_engine.adapters.status_events import EventBridgeStatusEvents, StatusChange, detail_of, entry_of
+from asl_engine.adapters.status_events import EventBridgeStatusEvents, detail_of, entry_of
+from asl_engine.store.contract import ExecutionRecord
 
-CHANGE = StatusChange(
-    execution_arn="arn:execution",
+CHANGE = ExecutionRecord(
+    arn="arn:execution",
     state_machine_arn="arn:machine",
     name="one",
     status="RUNNING",
     start_ms=1_700_000_000_000,
     input='{"a":1}',
+    definition="",
 )
 
 
@@ -62,7 +64,7 @@ def test_a_start_is_told_in_aws_shape() -> None:
         "status": "RUNNING",
         "startDate": 1_700_000_000_000,
     }
-    assert [key for key in detail if detail[key] is None] == [
+    assert {key for key in detail if detail[key] is None} == {
         "stateMachineVersionArn",
         "stateMachineAliasArn",
         "stopDate",
@@ -71,8 +73,8 @@ def test_a_start_is_told_in_aws_shape() -> None:
         "error",
         "cause",
         "redriveDate",
-        "redriveStatusReason",
-    ]
+    }
+    assert detail["redriveStatusReason"] == "Execution is RUNNING and cannot be redriven"
 
 
 def test_an_entry_names_source_type_and_execution() -> None:
@@ -126,7 +128,7 @@ def test_a_bus_that_is_down_is_asked_again(events: EventBridgeStatusEvents, bus:
 def test_only_refused_entries_are_put_again_and_then_dropped(
     events: EventBridgeStatusEvents, bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    events.publish(replace(CHANGE, execution_arn="bad"))
+    events.publish(replace(CHANGE, arn="bad"))
     events.publish(CHANGE)
     events.close()
 
@@ -139,3 +141,12 @@ def test_a_real_bus_takes_an_entry(clients: ServiceClients) -> None:
     answer = clients.client("events").put_events(Entries=[entry_of(CHANGE, "local.states")])
 
     assert answer["FailedEntryCount"] == 0
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_an_event_says_whether_the_execution_can_be_redriven(status: str) -> None:
+    ended = replace(CHANGE, status=status, start_ms=1_700_010_000_000, stop_ms=1_700_010_000_001)
+
+    assert detail_of(ended)["redriveStatus"] == "REDRIVABLE"
+    assert detail_of(replace(ended, map_run_arn="arn:run"))["redriveStatus"] == "REDRIVABLE_BY_MAP_RUN"
+    assert detail_of(replace(ended, status="SUCCEEDED"))["redriveStatus"] == "NOT_REDRIVABLE"

@@ -7,10 +7,9 @@ import pytest
 
 from asl_engine.core.commands import RedriveMapRun, SetTimer, StartMapRun
 from asl_engine.core.events import MapRunEnded, Redrive, Start, Stop, TaskSucceeded
-from asl_engine.core.execution import Execution, Status
-from asl_engine.core.redrive import redrive_status
+from asl_engine.core.execution import Status
 from asl_engine.jsontext import Json
-from tests.workflows.engine.core.drive import MACHINE_ARN, START_MS, Drive, Failure, machine, task
+from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
 
 PASS = {"Type": "Pass"}
 DAY_MS = 86_400_000
@@ -27,59 +26,6 @@ def redriven(drive: Drive) -> list[str]:
     drive.send(Redrive())
     drive.run()
     return drive.types(since=before)
-
-
-# --- which executions ---
-
-
-def closed(status: Status = Status.FAILED, *, start_ms: int = START_MS, stop_ms: int = START_MS) -> Execution:
-    return Execution("arn", "one", MACHINE_ARN, {}, start_ms, status=status, stop_ms=stop_ms)
-
-
-@pytest.mark.parametrize("status", [Status.FAILED, Status.ABORTED, Status.TIMED_OUT])
-def test_what_has_failed_stopped_or_timed_out_may_be_redriven(status: Status) -> None:
-    assert redrive_status(closed(status), START_MS + 14 * DAY_MS, 24_998) == ("REDRIVABLE", None)
-
-
-@pytest.mark.parametrize(
-    ("execution", "now_ms", "events", "reason"),
-    [
-        (closed(Status.RUNNING), START_MS, 9, "Execution is RUNNING and cannot be redriven"),
-        (closed(Status.SUCCEEDED), START_MS, 9, "Execution is SUCCEEDED and cannot be redriven"),
-        (
-            closed(start_ms=LAUNCHED_MS - 1, stop_ms=LAUNCHED_MS),
-            LAUNCHED_MS,
-            9,
-            "Execution was started before the launch of RedriveExecution",
-        ),
-        (closed(), START_MS, 24_999, "Execution history event limit exceeded"),
-        (
-            closed(stop_ms=START_MS + 365 * DAY_MS),
-            START_MS + 365 * DAY_MS + 1,
-            9,
-            "Execution has exceeded the max execution time",
-        ),
-        (closed(), START_MS + 14 * DAY_MS + 1, 9, "Execution redrivable period exceeded"),
-    ],
-)
-def test_what_may_not_be_redriven_says_why(execution: Execution, now_ms: int, events: int, reason: str) -> None:
-    assert redrive_status(execution, now_ms, events) == ("NOT_REDRIVABLE", reason)
-
-
-def test_a_child_of_a_map_run_is_redriven_by_the_map_run() -> None:
-    execution = closed()
-    execution.map_run_arn = "arn"
-
-    assert redrive_status(execution, START_MS, 9) == ("REDRIVABLE_BY_MAP_RUN", None)
-
-
-def test_an_execution_that_may_not_be_redriven_stays_as_it_is() -> None:
-    done, running = Drive(machine(("One", PASS))).start(), Drive(machine(("Do", task())))
-    running.send(Start())
-
-    assert done.send(Redrive()) == []
-    assert running.send(Redrive()) == []
-    assert (done.status, running.status) == (Status.SUCCEEDED, Status.RUNNING)
 
 
 # --- what reruns ---

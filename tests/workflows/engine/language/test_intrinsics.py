@@ -170,7 +170,7 @@ def test_an_element_of_what_is_no_array_is_told_in_the_words_of_the_library() ->
      "States.Array(" * 11 + ")" * 11],
 )  # fmt: skip
 def test_a_malformed_call_is_refused_before_it_runs(text: str) -> None:
-    with pytest.raises(ExpressionMalformed, match="can not be read at character"):
+    with pytest.raises(ExpressionMalformed, match="cannot be read at character"):
         compile_intrinsic(text)
 
 

@@ -142,7 +142,7 @@ def test_a_path_tells_whether_it_leads_to_anything(path: str, exists: bool) -> N
      ("$[?(@.x == 01)]", 13), ("$.a['b',]", 9)],
 )  # fmt: skip
 def test_a_malformed_path_says_where(path: str, position: int) -> None:
-    with pytest.raises(ExpressionMalformed, match=rf"can not be read at character {position}: "):
+    with pytest.raises(ExpressionMalformed, match=rf"cannot be read at character {position}: "):
         compile_path(path)
 
 

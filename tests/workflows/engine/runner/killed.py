@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from asl_engine.adapters.functions import FunctionPerformer
+from asl_engine.errors import ApiError
 from asl_engine.runner import Runner
-from asl_engine.runner.errors import ExecutionAlreadyExists, RequestRefused
+from asl_engine.runner.errors import ExecutionAlreadyExists
 from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
 from asl_engine.store.sqlite import SqliteStore
 
@@ -149,7 +150,7 @@ class Life:
         answered: set[str] = set()
         while True:
             for token in set(self.log.told("token")) - answered:
-                with suppress(RequestRefused):  # it was answered in a life before
+                with suppress(ApiError):  # it was answered in a life before
                     self.runner.succeed_task(token, {})
                 answered.add(token)
             time.sleep(0.01)

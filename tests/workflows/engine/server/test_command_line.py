@@ -94,12 +94,12 @@ def test_what_is_no_port_is_told(port: str, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run", "missing.asl.json"], "missing.asl.json can not be read: No such file or directory."),
-        (["run", "FILE", "--input", "nonsense"], "--input is not JSON"),
-        (["run", "FILE", "--input", "@missing.json"], "missing.json can not be read"),
+        (["run", "missing.asl.json"], "missing.asl.json: cannot be read: No such file or directory."),
+        (["run", "FILE", "--input", "nonsense"], "--input: not JSON"),
+        (["run", "FILE", "--input", "@missing.json"], "missing.json: cannot be read"),
         (["run", "FILE", "--tasks", "no_such_module:tasks"], "Name a mapping as package.module:mapping."),
-        (["run", "FILE", "--tasks", "os:sep"], "os:sep is no mapping"),
-        (["serve", "--db", "FILE/engine.sqlite"], "engine.sqlite can not be used: "),
+        (["run", "FILE", "--tasks", "os:sep"], "os:sep: not a mapping"),
+        (["serve", "--db", "FILE/engine.sqlite"], "engine.sqlite: cannot be used: "),
     ],
 )
 def test_what_keeps_a_command_from_beginning_is_told_with_a_remedy(
@@ -118,7 +118,7 @@ def test_a_refused_definition_tells_every_problem(written: Any, capsys: pytest.C
 
     lines = capsys.readouterr().err.splitlines()
     assert code == 2
-    assert lines[0].endswith("is refused:")
+    assert lines[0].endswith("the definition is invalid:")
     assert any(line.startswith("  /States/B/Type: ") for line in lines)
     assert any(line.startswith("  /StartAt: ") for line in lines)
 
@@ -132,7 +132,7 @@ def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         code = main(["serve", "--port", str(port)])
 
     assert code == 2
-    assert f"Can not listen on 127.0.0.1:{port}: Address already in use." in capsys.readouterr().err
+    assert f"127.0.0.1:{port}: cannot listen: Address already in use." in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from botocore.model import ListShape, Shape, StructureShape
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_engine.errors import ApiError
 from asl_engine.server import request_validation as validation
-from asl_engine.server.api_errors import ApiError
 from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.request_fields import FIELDS
 from asl_engine.server.request_validation import check_request

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from asl_engine.adapters.performer import Ended, TaskCall, TaskError
-from asl_engine.adapters.resources import ResourceKind, parse_resource
 from asl_engine.adapters.service_json import sdk_metadata
+from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json, dumps, loads
 

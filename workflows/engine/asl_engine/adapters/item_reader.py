@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from asl_engine.adapters.performer import TaskError
-from asl_engine.adapters.resources import parse_resource
 from asl_engine.adapters.services import ServiceClients
+from asl_engine.definition.resources import parse_resource
 from asl_engine.errors import ITEM_READER_FAILED
 from asl_engine.jsontext import Json, loads
 

@@ -7,9 +7,9 @@ import base64
 
 from asl_engine.adapters.lambda_http import Answer, Invocation, LambdaEndpoint
 from asl_engine.adapters.performer import TaskCall, TaskError
-from asl_engine.adapters.resources import ResourceKind, parse_resource
 from asl_engine.adapters.service_errors import Refusal, optimised_fault
 from asl_engine.adapters.service_json import sdk_metadata
+from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.jsontext import Json, dumps, loads
 
 # Lambda's longest run is 15 minutes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from asl_engine.errors import EngineError
+from asl_engine.errors import StateFailed
 from asl_engine.jsontext import Json
 
 DEFAULT_REGION = "us-east-1"
@@ -29,7 +29,7 @@ class TaskCall:
     task_token: str | None = None
 
 
-class TaskError(EngineError):
+class TaskError(StateFailed):
     """A task failed, by the error name and cause that AWS gives it.
 
     ``phase`` tells which event of the history says so: ``schedule``, ``start``, ``submit`` (the call of
@@ -37,11 +37,8 @@ class TaskError(EngineError):
     """
 
     def __init__(self, error: str, cause: str | None = None, phase: str = "run") -> None:
-        super().__init__(error, cause, phase)
-        self.error, self.cause, self.phase = error, cause, phase
-
-    def __str__(self) -> str:
-        return f"{self.error}: {self.cause}" if self.cause else self.error
+        super().__init__(error, cause)
+        self.phase = phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from asl_engine.adapters.functions import Function, FunctionPerformer
 from asl_engine.adapters.lambda_ import LambdaPerformer
 from asl_engine.adapters.performer import Performer, TaskCall, TaskError
-from asl_engine.adapters.resources import Resource, ResourceKind, parse_resource
 from asl_engine.adapters.services import ServiceClients, ServicePerformer
 from asl_engine.adapters.start_execution import StartExecution
+from asl_engine.definition.resources import Resource, ResourceKind, parse_resource
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json
 

@@ -4,13 +4,14 @@ https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.h
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.adapters.start_execution import described
 from asl_engine.errors import RESULT_WRITER_FAILED
 from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.language.times import print_timestamp
+from asl_engine.store.contract import ExecutionRecord
 
 # Which children's executions end in which file. https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 _FILES = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": ("FAILED", "TIMED_OUT", "ABORTED"), "PENDING": ("PENDING_REDRIVE",)}
@@ -27,12 +28,12 @@ def write_results(
     parameters: Mapping[str, Json],
     config: Mapping[str, Json],
     map_run_arn: str,
-    children: Iterable[Mapping[str, Json]],
+    children: Iterable[ExecutionRecord],
     clients: ServiceClients,
 ) -> Json:
     """Write the export of a Map Run to S3 and return the Map state's output.
 
-    ``children`` are DescribeExecution's answers, moments as milliseconds; ``config`` is WriterConfig.
+    ``config`` is WriterConfig.
     Writing it again replaces it. Raises TaskError States.ResultWriterFailed.
     """
     bucket = str(parameters["Bucket"])
@@ -51,28 +52,23 @@ def write_results(
     return {"MapRunArn": map_run_arn, "ResultWriterDetails": {"Bucket": bucket, "Key": key}}
 
 
-def _grouped(children: Iterable[Mapping[str, Json]]) -> dict[str, list[Mapping[str, Json]]]:
-    grouped: dict[str, list[Mapping[str, Json]]] = {name: [] for name in _FILES}
+def _grouped(children: Iterable[ExecutionRecord]) -> dict[str, list[ExecutionRecord]]:
+    grouped: dict[str, list[ExecutionRecord]] = {name: [] for name in _FILES}
     by_status = {status: name for name, statuses in _FILES.items() for status in statuses}
     for child in children:
-        grouped[by_status[str(child["status"])]].append(child)
+        grouped[by_status[child.status]].append(child)
     return grouped
 
 
-def _entries(name: str, group: Sequence[Mapping[str, Json]], transformation: str) -> list[Json]:
+def _entries(name: str, group: Sequence[ExecutionRecord], transformation: str) -> list[Json]:
     if transformation == "NONE" or name != "SUCCEEDED":
         return [_described(child) for child in group]
-    return transformed([loads(str(child["output"])) for child in group], transformation)
+    return transformed([loads(child.output or "null") for child in group], transformation)
 
 
-def _described(child: Mapping[str, Json]) -> dict[str, Json]:
+def _described(child: ExecutionRecord) -> dict[str, Json]:
     result = described(child)
-    return result | {key: _iso_text(result[key]) for key in ("StartDate", "StopDate") if key in result}
-
-
-def _iso_text(epoch_ms: int) -> str:
-    moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+    return result | {key: print_timestamp(result[key]) for key in ("StartDate", "StopDate") if key in result}
 
 
 def _text(entries: Sequence[Json], *, lines: bool) -> str:

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from asl_engine.adapters import service_errors, service_json
 from asl_engine.adapters.performer import DEFAULT_REGION, TaskCall, TaskError
-from asl_engine.adapters.resources import Resource, ResourceKind, parse_resource
 from asl_engine.adapters.sdk_names import boto3_name, capitalised, service_word
+from asl_engine.definition.resources import Resource, ResourceKind, parse_resource
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json, dumps
 

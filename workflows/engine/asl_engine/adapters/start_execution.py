@@ -3,15 +3,16 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
 from asl_engine.adapters.performer import TaskCall, TaskError
-from asl_engine.adapters.sdk_names import exception_name
+from asl_engine.adapters.sdk_names import capitalised, exception_name
 from asl_engine.adapters.service_errors import Refusal, optimised_fault
 from asl_engine.errors import RUNTIME, TASK_FAILED
 from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.store.contract import ExecutionRecord
 
 # Starts the execution that a call asks for, and returns ExecutionArn and StartDate.
 type StartExecution = Callable[[TaskCall], Json]
@@ -42,45 +43,30 @@ def start_refused(code: str, message: str, *, submits: bool) -> TaskError:
     return TaskError(*optimised_fault("states", refusal), "submit" if submits else "run")
 
 
-def nested_result(description: Mapping[str, Json], pattern: str) -> Json:
+def nested_result(record: ExecutionRecord, pattern: str) -> Json:
     """Return the result of a .sync or .sync:2 task whose execution succeeded.
 
-    ``description`` is DescribeExecution's answer, moments as milliseconds. ``sync:2`` gives input and
-    output as values, ``sync`` as texts.
+    ``sync:2`` gives input and output as values, ``sync`` as texts.
     """
-    result = described(description)
+    result = described(record)
     if pattern == "sync:2":
         return result | {key: loads(result[key]) for key in ("Input", "Output") if isinstance(result.get(key), str)}
     return result
 
 
-def nested_failure(description: Mapping[str, Json]) -> TaskError:
+def nested_failure(record: ExecutionRecord) -> TaskError:
     """Return the error of a .sync or .sync:2 task whose execution did not succeed."""
-    return TaskError(TASK_FAILED, dumps(described(description)))
+    return TaskError(TASK_FAILED, dumps(described(record)))
 
 
-_TOLD = (
-    "cause",
-    "error",
-    "executionArn",
-    "input",
-    "inputDetails",
-    "name",
-    "output",
-    "outputDetails",
-    "redriveCount",
-    "redriveStatus",
-    "redriveStatusReason",
-    "startDate",
-    "stateMachineArn",
-    "status",
-    "stopDate",
-)
+_HIDDEN = frozenset({"stateMachineVersionArn", "stateMachineAliasArn", "mapRunArn", "traceHeader", "redriveDate"})
 
 
-def described(description: Mapping[str, Json]) -> dict[str, Json]:
-    """Return DescribeExecution's answer as a state machine sees it: capitalised, without what is null."""
-    result = {key[:1].upper() + key[1:]: description[key] for key in _TOLD if description.get(key) is not None}
+def described(record: ExecutionRecord) -> dict[str, Json]:
+    """Return an execution as a state machine sees it: DescribeExecution's answer capitalised, without what is null."""
+    redrive_status, reason = record.redrivability()
+    known = record.description() | {"redriveStatus": redrive_status, "redriveStatusReason": reason}
+    result = {capitalised(key): value for key, value in known.items() if value is not None and key not in _HIDDEN}
     for key in ("Input", "Output"):
         if key in result:
             result[f"{key}Details"] = {"Included": True}

@@ -7,11 +7,11 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.jsontext import Json, dumps, size_bytes
+from asl_engine.store.contract import ExecutionRecord
 
 SOURCE = "aws.states"
 DETAIL_TYPE = "Step Functions Execution Status Change"
@@ -22,70 +22,30 @@ ATTEMPTS = 5
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """An execution as it stands after its status changed. Texts of JSON; times in milliseconds since 1970."""
-
-    execution_arn: str
-    state_machine_arn: str
-    name: str
-    status: str
-    start_ms: int
-    input: str
-    stop_ms: int | None = None
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-    redrive_count: int = 0
-    redrive_ms: int | None = None
-    redrive_status: str = "NOT_REDRIVABLE"
-    redrive_status_reason: str | None = None
-    version_arn: str | None = None
-    alias_arn: str | None = None
-
-
-class StatusEvents(Protocol):
-    """Takes status changes; must return at once, and may be called from many threads."""
-
-    def publish(self, change: StatusChange) -> None:
-        """Hand on one change."""
-        ...
-
-
-def detail_of(change: StatusChange) -> dict[str, Json]:
+def detail_of(record: ExecutionRecord) -> dict[str, Json]:
     """Return the ``detail`` of the event. Input and output are left out where they are too large."""
-    output_bytes = _escaped_bytes(change.output)
+    output_bytes = _escaped_bytes(record.output)
     output_fits = output_bytes <= MAX_TEXT_BYTES
-    input_fits = _escaped_bytes(change.input) + output_bytes <= MAX_TEXT_BYTES
-    return {
-        "executionArn": change.execution_arn,
-        "stateMachineArn": change.state_machine_arn,
-        "stateMachineVersionArn": change.version_arn,
-        "stateMachineAliasArn": change.alias_arn,
-        "name": change.name,
-        "status": change.status,
-        "startDate": change.start_ms,
-        "stopDate": change.stop_ms,
-        "input": change.input if input_fits else None,
+    input_fits = _escaped_bytes(record.input) + output_bytes <= MAX_TEXT_BYTES
+    redrive_status, reason = record.redrivability()
+    detail = {name: value for name, value in record.description().items() if name not in ("mapRunArn", "traceHeader")}
+    return detail | {
+        "input": record.input if input_fits else None,
         "inputDetails": {"included": input_fits},
-        "output": change.output if output_fits else None,
-        "outputDetails": None if change.output is None else {"included": output_fits},
-        "error": change.error,
-        "cause": change.cause,
-        "redriveCount": change.redrive_count,
-        "redriveDate": change.redrive_ms,
-        "redriveStatus": change.redrive_status,
-        "redriveStatusReason": change.redrive_status_reason,
+        "output": record.output if output_fits else None,
+        "outputDetails": None if record.output is None else {"included": output_fits},
+        "redriveStatus": redrive_status,
+        "redriveStatusReason": reason,
     }
 
 
-def entry_of(change: StatusChange, source: str = SOURCE) -> dict[str, Any]:
-    """Return the change as an entry for PutEvents."""
+def entry_of(record: ExecutionRecord, source: str = SOURCE) -> dict[str, Any]:
+    """Return the status change of an execution as an entry for PutEvents."""
     return {
         "Source": source,
         "DetailType": DETAIL_TYPE,
-        "Detail": dumps(detail_of(change)),
-        "Resources": [change.execution_arn],
+        "Detail": dumps(detail_of(record)),
+        "Resources": [record.arn],
     }
 
 
@@ -101,15 +61,15 @@ class EventBridgeStatusEvents:
         self, clients: ServiceClients, source: str = SOURCE, pause: Callable[[float], None] | None = None
     ) -> None:
         self._clients, self._source = clients, source
-        self._waiting: queue.SimpleQueue[StatusChange | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[ExecutionRecord | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._pause = pause or self._stopping.wait
         self._thread = threading.Thread(target=self._run, name="status-events", daemon=True)
         self._thread.start()
 
-    def publish(self, change: StatusChange) -> None:
-        """Queue one change."""
-        self._waiting.put(change)
+    def publish(self, record: ExecutionRecord) -> None:
+        """Queue the change of an execution's status."""
+        self._waiting.put(record)
 
     def close(self, timeout_seconds: float = 5) -> None:
         """Put what is queued, and end."""
@@ -119,21 +79,21 @@ class EventBridgeStatusEvents:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            self._put([entry_of(change, self._source) for change in batch])
+            self._put([entry_of(record, self._source) for record in batch])
 
-    def _next_batch(self) -> list[StatusChange]:
+    def _next_batch(self) -> list[ExecutionRecord]:
         """Return what waits, at most as much as one call takes; nothing at the end."""
         first = self._waiting.get()
         batch = [] if first is None else [first]
         while batch and len(batch) < MAX_ENTRIES:
             try:
-                change = self._waiting.get_nowait()
+                record = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            if change is None:
+            if record is None:
                 self._waiting.put(None)  # the end, for the next round
                 break
-            batch.append(change)
+            batch.append(record)
         return batch
 
     def _put(self, entries: list[dict[str, Any]]) -> None:

@@ -5,58 +5,31 @@ iterations keep their results; retriers count from 0 and timeouts begin anew.
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
 
-from enum import StrEnum
-
 from asl_engine.core.children import begin_pending
 from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
+from asl_engine.core.redrivability import RedriveStatus, redrivability
 from asl_engine.core.states.distributed_map import redrive_map_run
-from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout
+from asl_engine.core.timeouts import begin_execution_timeout
 from asl_engine.core.transitions import fail, join
-from asl_engine.core.work import MAX_EVENTS, Work
+from asl_engine.core.work import Work
 from asl_engine.definition.program import State, StateType
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailed
 
-_DAY_MS = 86_400_000
-_REDRIVABLE_MS = 14 * _DAY_MS  # since the execution closed
 # AWS: the last ten successful redrives' tokens hold, each for a quarter of an hour.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
 _TOKENS_KEPT, _TOKEN_MS = 10, 900_000
-_LAUNCHED_MS = 1_700_006_400_000  # 2023-11-15, when AWS began to keep what a redrive needs
 
 
-class RedriveStatus(StrEnum):
-    """Whether an execution may be redriven, as DescribeExecution spells it."""
-
-    REDRIVABLE = "REDRIVABLE"
-    NOT_REDRIVABLE = "NOT_REDRIVABLE"
-    REDRIVABLE_BY_MAP_RUN = "REDRIVABLE_BY_MAP_RUN"
-
-
-def redrive_status(execution: Execution, now_ms: int, history_length: int) -> tuple[RedriveStatus, str | None]:
-    """Return whether an execution may be redriven, and AWS's reason where it may not.
-
-    One reason only the machine's owner knows: "State machine is in DELETING status".
-    """
-    reason = _reason_against(execution, now_ms, history_length)
-    if reason is not None:
-        return RedriveStatus.NOT_REDRIVABLE, reason
-    if execution.map_run_arn is not None:
-        return RedriveStatus.REDRIVABLE_BY_MAP_RUN, None
-    return RedriveStatus.REDRIVABLE, None
-
-
-def _reason_against(execution: Execution, now_ms: int, history_length: int) -> str | None:
-    if execution.status in (Status.RUNNING, Status.SUCCEEDED, Status.PENDING_REDRIVE):
-        return f"Execution is {execution.status} and cannot be redriven"
-    if execution.start_ms < _LAUNCHED_MS:
-        return "Execution was started before the launch of RedriveExecution"
-    if history_length >= MAX_EVENTS - 1:
-        return "Execution history event limit exceeded"
-    if now_ms - execution.start_ms > MAX_OPEN_MS:
-        return "Execution has exceeded the max execution time"
-    if execution.stop_ms is not None and now_ms - execution.stop_ms > _REDRIVABLE_MS:
-        return "Execution redrivable period exceeded"
-    return None
+def redrive_status(execution: Execution, now_ms: int) -> tuple[RedriveStatus, str | None]:
+    """Return whether an execution in memory can be redriven, and AWS's reason where it cannot."""
+    return redrivability(
+        status=execution.status,
+        start_ms=execution.start_ms,
+        stop_ms=execution.stop_ms,
+        now_ms=now_ms,
+        history_length=execution.next_event_id - 1,
+        is_map_run_child=execution.map_run_arn is not None,
+    )
 
 
 def redriven_ms(execution: Execution, client_token: str | None, now_ms: int) -> int | None:
@@ -71,7 +44,7 @@ def redrive(work: Work, client_token: str | None) -> None:
     """Let a closed execution go on. Nothing changes where redrive_status says that it may not."""
     execution = work.execution
     root = execution.branches.get(ROOT_ID)
-    if root is None or _reason_against(execution, work.now_ms, execution.next_event_id - 1) is not None:
+    if root is None or redrive_status(execution, work.now_ms)[1] is not None:
         return
     execution.status, execution.stop_ms = Status.RUNNING, None
     execution.error = execution.cause = None

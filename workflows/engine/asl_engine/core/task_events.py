@@ -5,14 +5,13 @@ and its type in each. Anything else is a function of this process by its name, t
 """
 
 import base64
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.jsontext import Json
 
-_INTEGRATION = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:(?P<type>(?:aws-sdk:)?[^:]+):(?P<name>.+)")
 _PART_SEPARATOR = "\n"
 
 
@@ -66,12 +65,12 @@ class TaskFamily:
 @lru_cache(maxsize=1024)
 def family_of(resource: str) -> TaskFamily:
     """Return the family of events for a state's Resource."""
-    found = _INTEGRATION.fullmatch(resource)
-    if found is None:
-        return TaskFamily("LambdaFunction", resource, {})
-    if found["type"] == "activity":
-        return TaskFamily("Activity", resource, {})
-    return TaskFamily("Task", resource, {"resourceType": found["type"], "resource": found["name"]})
+    found = parse_resource(resource)
+    if found.is_integration:
+        service = f"aws-sdk:{found.service}" if found.kind is ResourceKind.SDK else found.service
+        action = ".".join(filter(None, (found.action, found.pattern)))
+        return TaskFamily("Task", resource, {"resourceType": service, "resource": action})
+    return TaskFamily("Activity" if found.kind is ResourceKind.ACTIVITY else "LambdaFunction", resource, {})
 
 
 def task_token(execution_arn: str, branch_id: int, token: int, secret: int) -> str:

@@ -113,7 +113,7 @@ def expression(place: Place, value: Json) -> None:
     try:
         names = names_in(jsonata_of(value))
     except ExpressionMalformed as malformed:
-        place.refuse(malformed.problem, "Mend the expression.", "INVALID_JSONATA_EXPRESSION")
+        place.refuse(str(malformed.problem), "Mend the expression.", "INVALID_JSONATA_EXPRESSION")
         return
     refused = list(names.refused)
     if names.reads_error_output and not place.error_output:

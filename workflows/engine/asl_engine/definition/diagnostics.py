@@ -53,8 +53,5 @@ class DefinitionRefused(EngineError):
     """A definition breaks rules of the language: every problem, each with a JSON Pointer and a remedy."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__(diagnostics)
+        super().__init__(None, "\n".join(map(str, diagnostics)))
         self.diagnostics = diagnostics
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.diagnostics))

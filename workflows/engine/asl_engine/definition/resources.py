@@ -1,11 +1,13 @@
-"""What a Task may call: resource ARNs, optimized integrations and their patterns."""
+"""A Task state's Resource, read: what performs it, how its end comes, and whether AWS has it."""
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
 
 # Request Response is offered by all but those marked "sync only"; a name alone stands for it.
 # https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
-_TOKEN, _SYNC, _SYNC2 = ".waitForTaskToken", ".sync", ".sync:2"
+_TOKEN, _SYNC, _SYNC2 = "waitForTaskToken", "sync", "sync:2"
 _CALLBACK = ("", _TOKEN)
 _JOB = ("", _SYNC)
 _PLAIN = ("",)
@@ -54,50 +56,68 @@ _PATTERNS = {
     for patterns, actions in offered.items()
     for action in actions.split()
 }
-_ARN = re.compile(r"arn:(?P<partition>aws[\w-]*):(?P<service>[\w-]+):[^:]*:[^:]*:(?P<rest>\S+)")
-_SDK = re.compile(r"aws-sdk:[a-z0-9]+:[a-z][A-Za-z0-9]*(\.waitForTaskToken)?")
-_PATTERN = re.compile(r"(\.sync:2|\.sync|\.waitForTaskToken)?$")
-_READER = re.compile(r"arn:aws[\w-]*:states:::s3:(getObject|listObjectsV2)")
-_WRITER = re.compile(r"arn:aws[\w-]*:states:::s3:putObject")
+_ARN = re.compile(r"arn:aws[\w-]*:[\w-]+:[^:]*:[^:]*:\S+")
+_FUNCTION = re.compile(r"arn:[\w-]+:lambda:[^:]*:[^:]*:function:(?P<name>\S+)")
+_ACTIVITY = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:activity:(?P<name>\S+)")
+_INTEGRATION = re.compile(
+    r"arn:[\w-]+:states:[^:]*:[^:]*:(?P<sdk>aws-sdk:)?(?P<service>[\w-]+):(?P<action>[^.:]+)(?:\.(?P<pattern>\S+))?"
+)
+_SDK_NAMES = re.compile(r"[a-z0-9]+:[a-z][A-Za-z0-9]*")
+
+
+class ResourceKind(StrEnum):
+    """What performs a task."""
+
+    FUNCTION = "function"  # a Lambda function by its ARN
+    ACTIVITY = "activity"  # workers that ask for it
+    SERVICE = "service"  # an optimised integration, arn:…:states:::service:action
+    SDK = "sdk"  # arn:…:states:::aws-sdk:service:action
+    LOCAL = "local"  # anything else: a function of this process by its name
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource that Step Functions knows: ``pattern`` is "", .sync, .sync:2 or .waitForTaskToken."""
+    """``pattern`` is "", "sync", "sync:2" or "waitForTaskToken"; ``name`` is a function's or activity's own."""
 
-    arn: str
-    is_activity: bool = False
+    kind: ResourceKind
+    service: str = ""
+    action: str = ""
     pattern: str = ""
+    name: str = ""
+
+    @property
+    def submits(self) -> bool:
+        """Whether the call only submits the task, and its end comes later."""
+        return bool(self.pattern)
+
+    @property
+    def is_integration(self) -> bool:
+        """Whether a service's API performs the task."""
+        return self.kind in (ResourceKind.SERVICE, ResourceKind.SDK)
+
+    @property
+    def is_available(self) -> bool:
+        """Whether a Task on AWS can call it."""
+        if self.kind is ResourceKind.SERVICE:
+            return self.pattern in _PATTERNS.get(f"{self.service}:{self.action}", ())
+        if self.kind is ResourceKind.SDK:
+            return self.pattern in _CALLBACK and _SDK_NAMES.fullmatch(f"{self.service}:{self.action}") is not None
+        return self.kind is not ResourceKind.LOCAL
+
+
+@lru_cache(maxsize=1024)
+def parse_resource(text: str) -> Resource:
+    """Return what a Resource names. Any text is something: what is no ARN of AWS is a local function's name."""
+    if match := _FUNCTION.fullmatch(text):
+        return Resource(ResourceKind.FUNCTION, name=match["name"])
+    if match := _ACTIVITY.fullmatch(text):
+        return Resource(ResourceKind.ACTIVITY, name=match["name"])
+    if match := _INTEGRATION.fullmatch(text):
+        kind = ResourceKind.SDK if match["sdk"] else ResourceKind.SERVICE
+        return Resource(kind, match["service"], match["action"], match["pattern"] or "")
+    return Resource(ResourceKind.LOCAL, name=text)
 
 
 def is_arn(text: str) -> bool:
     """Return whether a text has the form of an ARN."""
     return _ARN.fullmatch(text) is not None
-
-
-def resource_of(arn: str) -> Resource | None:
-    """Return what an ARN names: a function, an activity or an integration. None for what no Task can call."""
-    parts = _ARN.fullmatch(arn)
-    if parts is None:
-        return None
-    service, rest = parts["service"], parts["rest"]
-    if service == "lambda" and rest.startswith("function:"):
-        return Resource(arn)
-    if service != "states":
-        return None
-    if rest.startswith("activity:"):
-        return Resource(arn, is_activity=True)
-    found = _PATTERN.search(rest)
-    pattern = found[0] if found else ""
-    offered = pattern in _PATTERNS.get(rest[: len(rest) - len(pattern)], ())
-    return Resource(arn, pattern=pattern) if offered or _SDK.fullmatch(rest) else None
-
-
-def is_item_reader(arn: str) -> bool:
-    """Return whether an ARN is one that an ItemReader may read with."""
-    return _READER.fullmatch(arn) is not None
-
-
-def is_result_writer(arn: str) -> bool:
-    """Return whether an ARN is one that a ResultWriter may write with."""
-    return _WRITER.fullmatch(arn) is not None

@@ -16,7 +16,7 @@ from asl_engine.definition.checks_expressions import (
     timestamp,
 )
 from asl_engine.definition.place import Place
-from asl_engine.definition.resources import is_arn, resource_of
+from asl_engine.definition.resources import ResourceKind, is_arn, parse_resource
 from asl_engine.definition.rules import (
     Rule,
     Shape,
@@ -116,18 +116,18 @@ def _resource(place: Place, value: Json) -> None:
         text(place, value)
     elif not is_arn(value):
         place.refuse("Value is not a valid resource ARN", "Write arn:aws:states:::SERVICE:ACTION or a function's ARN.")
-    elif (resource := resource_of(value)) is None:
+    elif not (resource := parse_resource(value)).is_available:
         place.refuse(
             f"The resource provided {value} is not recognized. The value is not a valid resource ARN, or the"
             " resource is not available in this region.",
             "Look the integration up, or call the service as arn:aws:states:::aws-sdk:SERVICE:ACTION.",
         )
-    elif place.express and resource.is_activity:
+    elif place.express and resource.kind is ResourceKind.ACTIVITY:
         place.refuse("Express state machine does not support Activity ARN", "Make the machine STANDARD.")
-    elif place.express and resource.pattern:
+    elif place.express and resource.submits:
         place.refuse(
-            f"Express state machine does not support '{resource.pattern}' service integration ",
-            f"Make the machine STANDARD, or call without {resource.pattern}.",
+            f"Express state machine does not support '.{resource.pattern}' service integration ",
+            f"Make the machine STANDARD, or call without .{resource.pattern}.",
         )
 
 

@@ -1,13 +1,15 @@
 """The shapes of what a Map reads, batches and writes, and of how it processes."""
 
+import re
+
 from asl_engine.definition.checks_expressions import expressible, number_path, template
 from asl_engine.definition.place import Place
-from asl_engine.definition.resources import is_item_reader, is_result_writer
-from asl_engine.definition.rules import Shape, integer, list_of, one_of, text
+from asl_engine.definition.rules import Rule, Shape, integer, list_of, one_of, text
 from asl_engine.jsontext import Json
 
 MAX_ITEMS = 100_000_000
 _DISTRIBUTED_ONLY = ("ItemReader", "ItemBatcher", "ResultWriter", "Label")
+_S3 = re.compile(r"arn:aws[\w-]*:states:::s3:\w+")
 _CSV_ONLY = ("CSVHeaderLocation", "CSVHeaders", "CSVDelimiter")
 
 
@@ -47,18 +49,15 @@ def only_distributed(place: Place, node: Json) -> None:
             place.refuse(f"Field '{name}' is not supported", remedy)
 
 
-def _reader_resource(place: Place, value: Json) -> None:
-    if not isinstance(value, str) or not is_item_reader(value):
-        place.refuse(
-            "The field 'Resource' does not match any of the allowed values",
-            "Write arn:aws:states:::s3:getObject or arn:aws:states:::s3:listObjectsV2.",
-        )
+def _resource(*actions: str) -> Rule:
+    """Return a rule that refuses all but some actions of S3."""
 
+    def rule(place: Place, value: Json) -> None:
+        if not isinstance(value, str) or not _S3.fullmatch(value) or value.rpartition(":")[2] not in actions:
+            remedy = " or ".join(f"arn:aws:states:::s3:{action}" for action in actions)
+            place.refuse("The field 'Resource' does not match any of the allowed values", f"Write {remedy}.")
 
-def _writer_resource(place: Place, value: Json) -> None:
-    if not isinstance(value, str) or not is_result_writer(value):
-        message = "The field 'Resource' does not match any of the allowed values"
-        place.refuse(message, "Write arn:aws:states:::s3:putObject.")
+    return rule
 
 
 def _csv(place: Place, node: Json) -> None:
@@ -87,7 +86,12 @@ _READER_CONFIG = Shape(
     further=(_csv,),
 )
 ITEM_READER = Shape(
-    {"Resource": _reader_resource, "Parameters": template, "Arguments": template, "ReaderConfig": _READER_CONFIG},
+    {
+        "Resource": _resource("getObject", "listObjectsV2"),
+        "Parameters": template,
+        "Arguments": template,
+        "ReaderConfig": _READER_CONFIG,
+    },
     required=("Resource",),
 )
 ITEM_BATCHER = Shape(
@@ -105,5 +109,5 @@ ITEM_BATCHER = Shape(
 )
 _WRITER_CONFIG = Shape({"Transformation": one_of("NONE", "COMPACT", "FLATTEN"), "OutputType": one_of("JSON", "JSONL")})
 RESULT_WRITER = Shape(
-    {"Resource": _writer_resource, "Parameters": template, "Arguments": template, "WriterConfig": _WRITER_CONFIG}
+    {"Resource": _resource("putObject"), "Parameters": template, "Arguments": template, "WriterConfig": _WRITER_CONFIG}
 )

@@ -5,7 +5,7 @@
     EngineError
     ├── RunnerStopped                  the runner was closed, or its store failed
     ├── ExecutionStalled               nothing is left that could move an execution on
-    └── RequestRefused
+    └── ApiError
         ├── ExecutionAlreadyExists     the name is in use by a closed execution, or with another input
         ├── ExecutionDoesNotExist
         ├── ExecutionNotRedrivable
@@ -14,83 +14,63 @@
         └── TaskTimedOut               the task ended already: answered, timed out, or stopped
 """
 
-from asl_engine.errors import EngineError
+from asl_engine.errors import ApiError, EngineError
 
 
 class RunnerStopped(EngineError):
     """The runner does not run: it was closed, or could not save. What was answered before is on disk."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"The runner has stopped ({self.reason}). Start another on the same store: it goes on where this one was."
-        )
+        remedy = "Start another on the same store: it continues from what is saved."
+        super().__init__(None, f"The runner has stopped ({reason}).", remedy)
 
 
 class ExecutionStalled(EngineError):
-    """An execution waits for something that can not come, such as a task token that nobody has."""
+    """An execution waits for something that cannot come, such as a task token that nothing holds."""
 
     def __init__(self, arn: str, states: list[str]) -> None:
-        super().__init__(arn, states)
-        self.arn, self.states = arn, states
-
-    def __str__(self) -> str:
-        return (
-            f"{self.arn}: nothing is left to do, and the execution waits in {', '.join(self.states)}. "
-            "Answer its task token (send_task_success) from the task's function, or give the state a TimeoutSeconds."
-        )
+        problem = f"nothing is left to do, and the execution waits in {', '.join(states)}."
+        remedy = "Answer its task token (send_task_success) from the task's function, or set TimeoutSeconds."
+        super().__init__(arn, problem, remedy)
 
 
-class RequestRefused(EngineError):
-    """A request that AWS's API would refuse; the class's name is AWS's code."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-    @property
-    def code(self) -> str:
-        """AWS's code of the error."""
-        return type(self).__name__
-
-
-class ExecutionAlreadyExists(RequestRefused):
+class ExecutionAlreadyExists(ApiError):
     """The name is in use, and the request is not the one that began the running execution."""
 
     def __init__(self, arn: str) -> None:
-        super().__init__(f"Execution Already Exists: '{arn}'")
+        super().__init__("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
 
 
-class ExecutionDoesNotExist(RequestRefused):
+class ExecutionDoesNotExist(ApiError):
     """There is no such execution."""
 
     def __init__(self, arn: str) -> None:
-        super().__init__(f"Execution Does Not Exist: '{arn}'")
+        super().__init__("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
 
 
-class ExecutionNotRedrivable(RequestRefused):
-    """The execution can not be redriven, for the reason that DescribeExecution gives too."""
+class ExecutionNotRedrivable(ApiError):
+    """The execution cannot be redriven, for the reason that DescribeExecution gives too."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("ExecutionNotRedrivable", reason)
 
 
-class InvalidToken(RequestRefused):
-    """The text never was a task token."""
+class InvalidToken(ApiError):
+    """The text never was a task token, or a token of a page."""
 
     def __init__(self) -> None:
-        super().__init__("Invalid Token: 'Invalid token'")
+        super().__init__("InvalidToken", "Invalid Token: 'Invalid token'")
 
 
-class TaskDoesNotExist(RequestRefused):
+class TaskDoesNotExist(ApiError):
     """The token was good, but its execution is gone."""
 
     def __init__(self) -> None:
-        super().__init__("Task does not exist")
+        super().__init__("TaskDoesNotExist", "Task does not exist")
 
 
-class TaskTimedOut(RequestRefused):
+class TaskTimedOut(ApiError):
     """The task ended before: answered by another, timed out, or stopped."""
 
     def __init__(self) -> None:
-        super().__init__("Task Timed Out: 'Provided task does not exist anymore'")
+        super().__init__("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")

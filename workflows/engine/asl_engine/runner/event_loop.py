@@ -14,7 +14,8 @@ from asl_engine.core.commands import Command
 from asl_engine.core.events import Event, Stop, TimerFired
 from asl_engine.core.execution import Status
 from asl_engine.core.history import HistoryEvent
-from asl_engine.runner.errors import ExecutionAlreadyExists, ExecutionDoesNotExist, RequestRefused, RunnerStopped
+from asl_engine.errors import ApiError
+from asl_engine.runner.errors import ExecutionAlreadyExists, ExecutionDoesNotExist, RunnerStopped
 from asl_engine.runner.messages import Inbox, Message
 from asl_engine.runner.open_executions import OpenExecution, OpenExecutions
 from asl_engine.runner.timers import Timers
@@ -129,7 +130,7 @@ class EventLoop:
         opened = change.opened
         try:
             event = message.event(opened) if callable(message.event) else message.event
-        except RequestRefused as refusal:
+        except ApiError as refusal:
             _refuse(message, refusal)
             return
         change.documents += message.documents

@@ -30,7 +30,8 @@ from asl_engine.core.map_run import (
     MapRunStep,
     children_of,
 )
-from asl_engine.core.redrive import RedriveStatus, redrive_status
+from asl_engine.core.redrivability import RedriveStatus
+from asl_engine.core.redrive import redrive_status
 from asl_engine.core.work import Work
 from asl_engine.definition.program import MapState
 from asl_engine.errors import RUNTIME, StateFailed
@@ -49,7 +50,6 @@ from asl_engine.runner.map_run_documents import (
     saved_children,
 )
 from asl_engine.runner.messages import Inbox, Message
-from asl_engine.runner.nested_executions import description
 from asl_engine.runner.open_executions import OpenExecution
 from asl_engine.runner.pool import WorkerPool
 from asl_engine.store.contract import Document, ExecutionFilter, ExecutionRecord, Store
@@ -253,7 +253,7 @@ class MapRuns:
     def _redrive_of_child(self, opened: OpenExecution) -> Redrive | None:
         """Return the child's redrive; one that AWS does not allow leaves the child as it has ended before."""
         execution = opened.execution
-        status, _ = redrive_status(execution, self._clock.now_ms(), execution.next_event_id - 1)
+        status, _ = redrive_status(execution, self._clock.now_ms())
         if status is RedriveStatus.REDRIVABLE_BY_MAP_RUN:
             return Redrive()
         if execution.status is not Status.RUNNING:
@@ -299,8 +299,7 @@ class MapRuns:
         writer = live.plan.settings.writer or {}
         config = writer.get("config") or {}
         if writer.get("resource"):
-            described = map(description, self._records(live))
-            return write_results(writer["parameters"], config, live.plan.arn, described, self._clients)
+            return write_results(writer["parameters"], config, live.plan.arn, self._records(live), self._clients)
         outputs = [loads(one.output) for one in self._records(live) if one.output is not None]
         return transformed(outputs, config.get("Transformation") or "NONE")
 

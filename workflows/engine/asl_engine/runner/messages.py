@@ -16,7 +16,7 @@ from asl_engine.store.contract import Document
 class Message:
     """One thing to do with one execution.
 
-    ``event`` is the event itself, or makes it of the execution as it is then; it raises RequestRefused
+    ``event`` is the event itself, or makes it of the execution as it is then; it raises ApiError
     to refuse, and returns None to change nothing. ``new`` is the execution to create, in the place of a
     closed one if it ``replaces``.
     ``answer`` gets what ``reply`` makes of the execution, once all is saved.

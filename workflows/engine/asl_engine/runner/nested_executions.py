@@ -1,9 +1,9 @@
 """Executions that a Task waits for: ``states:startExecution`` with .sync or .sync:2."""
 
-from asl_engine.adapters.resources import parse_resource
 from asl_engine.adapters.start_execution import nested_failure, nested_result
 from asl_engine.core.commands import InvokeTask
 from asl_engine.core.events import Event, Stop, TaskFailed, TaskSucceeded
+from asl_engine.definition.resources import parse_resource
 from asl_engine.jsontext import Json
 from asl_engine.runner.listeners import StatusListeners
 from asl_engine.runner.messages import Inbox, Message
@@ -42,33 +42,6 @@ def _waits(command: InvokeTask) -> bool:
 def _end(command: InvokeTask, record: ExecutionRecord) -> Event:
     if record.status == "SUCCEEDED":
         pattern = parse_resource(command.resource).pattern
-        return TaskSucceeded(command.branch_id, command.token, nested_result(description(record), pattern))
-    failure = nested_failure(description(record))
+        return TaskSucceeded(command.branch_id, command.token, nested_result(record, pattern))
+    failure = nested_failure(record)
     return TaskFailed(command.branch_id, command.token, failure.error, failure.cause)
-
-
-def redrive_status_at_end(record: ExecutionRecord) -> tuple[str, str | None]:
-    """Return whether an execution may be redriven as its status changes, when no limit but that can be met."""
-    if record.status in ("RUNNING", "SUCCEEDED"):
-        return "NOT_REDRIVABLE", f"Execution is {record.status} and cannot be redriven"
-    return ("REDRIVABLE_BY_MAP_RUN" if record.map_run_arn else "REDRIVABLE"), None
-
-
-def description(record: ExecutionRecord) -> dict[str, Json]:
-    """Return a record as DescribeExecution answers, moments as milliseconds."""
-    redrive_status, reason = redrive_status_at_end(record)
-    return {
-        "executionArn": record.arn,
-        "stateMachineArn": record.state_machine_arn,
-        "name": record.name,
-        "status": record.status,
-        "startDate": record.start_ms,
-        "stopDate": record.stop_ms,
-        "input": record.input,
-        "output": record.output,
-        "error": record.error,
-        "cause": record.cause,
-        "redriveCount": record.redrive_count,
-        "redriveStatus": redrive_status,
-        "redriveStatusReason": reason,
-    }

@@ -10,7 +10,6 @@ from random import random
 from typing import Any
 
 from asl_engine.adapters.performer import Performer, TaskCall
-from asl_engine.adapters.resources import ResourceKind, parse_resource
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.clock import Clock, SystemClock
 from asl_engine.core.commands import (
@@ -36,8 +35,10 @@ from asl_engine.core.events import (
 )
 from asl_engine.core.execution import Execution, Phase, Status
 from asl_engine.core.map_run import Child
+from asl_engine.core.redrivability import RedriveStatus
 from asl_engine.core.redrive import redrive_status, redriven_ms
 from asl_engine.core.restart import commands_to_resume
+from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.jsontext import Json, loads
 from asl_engine.runner.activities import Activities
 from asl_engine.runner.errors import (
@@ -259,32 +260,20 @@ class Runner:
         return self._ask(message) or self.clock.now_ms()
 
     def _redrive_event(self, opened: OpenExecution, client_token: str | None) -> Event:
-        status, reason = self._redrive_status(opened)
+        status, reason = redrive_status(opened.execution, self.clock.now_ms())
         if status == "REDRIVABLE_BY_MAP_RUN":
             raise ExecutionNotRedrivable("Execution is a child of a Map Run: redrive the execution that has started it")
         if status != "REDRIVABLE":
             raise ExecutionNotRedrivable(reason or "")
         return Redrive(client_token)
 
-    def _redrive_status(self, opened: OpenExecution) -> tuple[str, str | None]:
-        execution = opened.execution
-        return redrive_status(execution, self.clock.now_ms(), execution.next_event_id - 1)
-
-    def redrive_status(self, record: ExecutionRecord) -> tuple[str, str | None]:
-        """Return whether the execution may be redriven: DescribeExecution's redriveStatus and its reason."""
-        execution = Execution(
-            arn=record.arn,
-            name=record.name,
-            state_machine_arn=record.state_machine_arn,
-            input=None,
-            start_ms=record.start_ms,
-            status=Status(record.status),
-            stop_ms=record.stop_ms,
-            map_run_arn=record.map_run_arn,
-        )
+    def redrive_status(
+        self, record: ExecutionRecord, *, machine_is_deleting: bool = False
+    ) -> tuple[RedriveStatus, str | None]:
+        """Return whether the execution can be redriven: DescribeExecution's redriveStatus and its reason."""
         settled = record.status in (Status.RUNNING, Status.SUCCEEDED)  # then its length does not matter
         length = 0 if settled else self.store.history_length(record.arn)
-        return redrive_status(execution, self.clock.now_ms(), length)
+        return record.redrivability(self.clock.now_ms(), length, machine_is_deleting=machine_is_deleting)
 
     def when_closed(self, arn: str, tell: Listener) -> None:
         """Call ``tell`` once, from any thread, when the execution has closed; at once if it has."""

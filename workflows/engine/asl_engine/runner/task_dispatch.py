@@ -4,10 +4,10 @@ import logging
 from collections import deque
 
 from asl_engine.adapters.performer import Ended, Performer, TaskCall, TaskError
-from asl_engine.adapters.resources import Resource, parse_resource
 from asl_engine.clock import Clock
 from asl_engine.core.commands import CancelTask, InvokeTask
 from asl_engine.core.events import Event, TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded
+from asl_engine.definition.resources import Resource, parse_resource
 from asl_engine.runner.messages import Inbox, Message
 from asl_engine.runner.nested_executions import NestedExecutions
 from asl_engine.runner.open_executions import OpenExecution

@@ -1,96 +1,46 @@
-"""The errors of the Step Functions API, as AWS spells them.
+"""The errors of the Step Functions API by their codes, in AWS's words.
 
-``ApiError(code, message)`` is what a client sees; the functions below are its spellings, each with
-the text that AWS gives. https://docs.aws.amazon.com/step-functions/latest/apireference/CommonErrors.html
+https://docs.aws.amazon.com/step-functions/latest/apireference/CommonErrors.html
 """
 
-from asl_engine.errors import EngineError
+from asl_engine.definition.checks import check
+from asl_engine.definition.diagnostics import Diagnostic, errors_of, refusal_text
+from asl_engine.errors import ApiError
+
+_TEXTS = {
+    "ActivityAlreadyExists": "Activity Already Exists: '{}'",
+    "ActivityDoesNotExist": "Activity Does Not Exist: '{}'",
+    "InvalidArn": "Invalid Arn: '{}'",
+    "InvalidEncryptionConfiguration": "Invalid Encryption Configuration: {}",
+    "InvalidExecutionInput": "Invalid State Machine Execution Input: '{}'",
+    "InvalidLoggingConfiguration": "Invalid Logging Configuration: {}",
+    "InvalidName": "Invalid Name: '{}'",
+    "InvalidOutput": "Invalid Output: '{}'",
+    "ResourceNotFound": "Resource not found: '{}'",
+    "StateMachineAlreadyExists": "State Machine Already Exists: '{}'",
+    "StateMachineDeleting": "State Machine is Deleting: '{}'",
+    "StateMachineDoesNotExist": "State Machine Does Not Exist: '{}'",
+    "StateMachineTypeNotSupported": "This operation is not supported by this type of state machine",
+    "TooManyTags": "Too many tags: '{}'",
+}
 
 
-class ApiError(EngineError):
-    """An error that the API answers: its code, its message, and its HTTP status."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(code, message, status)
-        self.code, self.message, self.status = code, message, status
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
+def api_error(code: str, subject: object = "") -> ApiError:
+    """Return the error of a code about something; for a code without a text of its own, that is the message."""
+    return ApiError(code, _TEXTS.get(code, "{}").replace("{}", str(subject)))
 
 
-def validation(message: str) -> ApiError:
+def validation_error(message: str) -> ApiError:
     """Return a ValidationException."""
     return ApiError("ValidationException", message)
 
 
-def invalid_arn(detail: str) -> ApiError:
-    """Return an InvalidArn."""
-    return ApiError("InvalidArn", f"Invalid Arn: '{detail}'")
+def accept_definition(definition: str, machine_type: str) -> None:
+    """Raise InvalidDefinition, with every problem of a definition, unless there is none."""
+    refuse_definition(check(definition, machine_type), definition)
 
 
-def invalid_name(name: str) -> ApiError:
-    """Return an InvalidName."""
-    return ApiError("InvalidName", f"Invalid Name: '{name}'")
-
-
-def invalid_token() -> ApiError:
-    """Return an InvalidToken."""
-    return ApiError("InvalidToken", "Invalid Token: 'Invalid token'")
-
-
-def state_machine_missing(arn: str) -> ApiError:
-    """Return a StateMachineDoesNotExist."""
-    return ApiError("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
-
-
-def state_machine_exists(arn: str) -> ApiError:
-    """Return a StateMachineAlreadyExists."""
-    return ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-
-
-def state_machine_deleting(arn: str) -> ApiError:
-    """Return a StateMachineDeleting."""
-    return ApiError("StateMachineDeleting", f"State Machine is Deleting: '{arn}'")
-
-
-def type_not_supported() -> ApiError:
-    """Return a StateMachineTypeNotSupported."""
-    return ApiError("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
-
-
-def execution_missing(arn: str) -> ApiError:
-    """Return an ExecutionDoesNotExist."""
-    return ApiError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-
-
-def execution_exists(arn: str) -> ApiError:
-    """Return an ExecutionAlreadyExists."""
-    return ApiError("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
-
-
-def activity_missing(arn: str) -> ApiError:
-    """Return an ActivityDoesNotExist."""
-    return ApiError("ActivityDoesNotExist", f"Activity Does Not Exist: '{arn}'")
-
-
-def resource_missing(arn: str | None = None) -> ApiError:
-    """Return a ResourceNotFound; without an ARN in the words of the alias operations."""
-    return ApiError(
-        "ResourceNotFound",
-        f"Resource not found: '{arn}'" if arn else "Request references a resource that does not exist.",
-    )
-
-
-def conflict(message: str) -> ApiError:
-    """Return a ConflictException."""
-    return ApiError("ConflictException", message)
-
-
-def invalid_logging(detail: str) -> ApiError:
-    """Return an InvalidLoggingConfiguration."""
-    return ApiError("InvalidLoggingConfiguration", f"Invalid Logging Configuration: {detail}")
-
-
-def invalid_execution_input(detail: str) -> ApiError:
-    """Return an InvalidExecutionInput."""
-    return ApiError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{detail}'")
+def refuse_definition(diagnostics: list[Diagnostic], definition: str) -> None:
+    """Raise InvalidDefinition if there is an error among the problems of a definition."""
+    if errors_of(diagnostics):
+        raise ApiError("InvalidDefinition", refusal_text(diagnostics, definition))

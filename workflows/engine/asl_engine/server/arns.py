@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from asl_engine.server import api_errors
+from asl_engine.server.api_errors import api_error
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html ("name must not contain")
 _FORBIDDEN_IN_NAME = re.compile(r'[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]')
@@ -14,7 +14,7 @@ _VERSION = re.compile(r"[0-9]+")
 def check_name(name: str) -> str:
     """Return a name that AWS takes. Raises InvalidName for another."""
     if _FORBIDDEN_IN_NAME.search(name) or any(unicodedata.category(letter) == "Cn" for letter in name):
-        raise api_errors.invalid_name(name)
+        raise api_error("InvalidName", name)
     return name
 
 
@@ -58,14 +58,14 @@ class StatesArn:
 def parse_arn(text: str, *kinds: str) -> StatesArn:
     """Take an ARN apart. Raises InvalidArn when it is none, or not one of the given kinds of resource."""
     if not text.startswith("arn:"):
-        raise api_errors.invalid_arn(f"Invalid ARN prefix: {text}")
+        raise api_error("InvalidArn", f"Invalid ARN prefix: {text}")
     fields = text.split(":")
     if len(fields) < 7 or not fields[6]:
-        raise api_errors.invalid_arn(f"Invalid ARN: {text}")
+        raise api_error("InvalidArn", f"Invalid ARN: {text}")
     if fields[2] != "states":
-        raise api_errors.invalid_arn(f"Invalid service in ARN: {fields[2]}")
+        raise api_error("InvalidArn", f"Invalid service in ARN: {fields[2]}")
     if fields[5] not in kinds:
-        raise api_errors.invalid_arn(f"Resource type not valid in this context: {fields[5]}")
+        raise api_error("InvalidArn", f"Resource type not valid in this context: {fields[5]}")
     return StatesArn(text, fields[5], tuple(fields[6:]))
 
 

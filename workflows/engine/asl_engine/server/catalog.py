@@ -9,7 +9,7 @@ import threading
 from dataclasses import asdict, dataclass, field, replace
 
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
+from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import Account, parse_state_machine_arn
 from asl_engine.store.contract import Document, Store
 
@@ -98,7 +98,7 @@ class Catalog:
         """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist of the ARN ``told``."""
         document = self._store.document(MACHINE, arn)
         if document is None:
-            raise api_errors.state_machine_missing(told or arn)
+            raise api_error("StateMachineDoesNotExist", told or arn)
         return Machine(**document.body)
 
     def find_machine(self, arn: str) -> Machine | None:
@@ -110,10 +110,10 @@ class Catalog:
         """Return the machine of an ARN that an operation changes. Raises StateMachineDeleting too."""
         arn = parse_state_machine_arn(text)
         if arn.qualifier is not None:
-            raise api_errors.validation(f"State machine ARN must be unqualified. Received: {text}")
+            raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
         machine = self.machine(text)
         if machine.deleting:
-            raise api_errors.state_machine_deleting(text)
+            raise api_error("StateMachineDeleting", text)
         return machine
 
     def put_machine(self, machine: Machine, account: Account) -> None:

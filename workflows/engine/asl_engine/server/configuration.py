@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.server.api_errors import api_error
 
 _DEFAULTS: Mapping[str, Json] = {
     "loggingConfiguration": {"level": "OFF", "includeExecutionData": False},
@@ -30,7 +29,7 @@ def with_default(name: str, asked: Mapping[str, Json], current: Json = None) -> 
 def check_role(arn: str) -> str:
     """Return a role's ARN. Raises InvalidArn."""
     if not _ROLE_ARN.fullmatch(arn):
-        raise api_errors.invalid_arn(f"Invalid Role Arn: {arn}")
+        raise api_error("InvalidArn", f"Invalid Role Arn: {arn}")
     return arn
 
 
@@ -42,11 +41,13 @@ def check_logging(configuration: Json) -> Json:
     destinations = configuration.get("destinations", [])
     wanted = configuration["level"] != "OFF"
     if len(destinations) > 1 or (wanted and not destinations):
-        raise api_errors.invalid_logging("Must specify exactly one Log Destination.")
+        raise api_error("InvalidLoggingConfiguration", "Must specify exactly one Log Destination.")
     for destination in destinations:
         arn = (destination.get("cloudWatchLogsLogGroup") or {}).get("logGroupArn") or ""
         if not _LOG_GROUP_ARN.fullmatch(arn):
-            raise api_errors.invalid_logging("Log Destination is not a valid CloudWatch Logs log group ARN.")
+            raise api_error(
+                "InvalidLoggingConfiguration", "Log Destination is not a valid CloudWatch Logs log group ARN."
+            )
     return configuration
 
 
@@ -55,7 +56,7 @@ def check_encryption(configuration: Json) -> Json:
     own_key = configuration["type"] == "CUSTOMER_MANAGED_KMS_KEY"
     if own_key != bool(configuration.get("kmsKeyId")):
         remedy = "Give kmsKeyId with CUSTOMER_MANAGED_KMS_KEY, and only with it."
-        raise ApiError("InvalidEncryptionConfiguration", f"Invalid Encryption Configuration: {remedy}")
+        raise api_error("InvalidEncryptionConfiguration", remedy)
     if own_key:
         return {"kmsDataKeyReusePeriodSeconds": _KMS_KEY_PERIOD_SECONDS, **configuration}
     return configuration

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from asl_engine.errors import EngineError
+
 # AWS: the size of a request to Step Functions, 1 MB, hard; a little more for JSON's escapes is not given.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_BODY_BYTES = 1_048_576
@@ -38,12 +40,12 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class HttpRefused(Exception):
+class HttpRefused(EngineError):
     """What was read is no request that this server takes; it is answered and the connection closed."""
 
     def __init__(self, status: HTTPStatus, remedy: str) -> None:
-        super().__init__(status, remedy)
-        self.status, self.remedy = status, remedy
+        super().__init__(None, status.phrase, remedy)
+        self.status = status
 
 
 type Handler = Callable[[Request], Awaitable[Response]]

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.server import api_errors
+from asl_engine.runner.errors import InvalidToken
+from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
-from asl_engine.server.engine import Engine
 from asl_engine.server.request_validation import FieldShape
 from asl_engine.store.contract import Document, Store
 
@@ -19,7 +19,7 @@ DEFAULT_PAGE = 100
 class ApiCall:
     """One call: the engine, whose resources, the checked arguments, and numbers drawn from 0 to 1."""
 
-    engine: Engine
+    engine: Runner
     account: Account
     arguments: dict[str, Json]
     draw: Callable[[], float]
@@ -46,9 +46,9 @@ class ApiCall:
         try:
             start = loads(base64.urlsafe_b64decode(text.encode()))
         except (ValueError, binascii.Error):
-            raise api_errors.invalid_token() from None
+            raise InvalidToken from None
         if not isinstance(start, list) or [type(one) for one in start] != list(kinds):
-            raise api_errors.invalid_token()
+            raise InvalidToken
         return start
 
     def documents(self, kind: str, parent: str, *, descending: bool = False) -> tuple[list[Document], dict[str, Json]]:

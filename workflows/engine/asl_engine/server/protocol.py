@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.runner.errors import RequestRefused
-from asl_engine.server.api_errors import ApiError
+from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
-from asl_engine.server.engine import Engine
 from asl_engine.server.http import HEALTH_PATH, Request, Response
 from asl_engine.server.operation import ApiCall, Operation
 from asl_engine.server.request_fields import FIELDS
@@ -38,7 +37,7 @@ class Api:
     """
 
     def __init__(
-        self, engine: Engine, operations: Mapping[str, Operation], account: Account, *, draw: Callable[[], float]
+        self, engine: Runner, operations: Mapping[str, Operation], account: Account, *, draw: Callable[[], float]
     ) -> None:
         self._engine, self._operations, self._account, self._draw = engine, operations, account, draw
         self.account_of = lru_cache(maxsize=256)(self._read_account)
@@ -57,8 +56,6 @@ class Api:
             answer = await self._call(request)
         except ApiError as error:
             return _respond(error.status, {"__type": error.code, "message": error.message}, request_id)
-        except RequestRefused as refused:
-            return _respond(400, {"__type": refused.code, "message": refused.message}, request_id)
         except Exception:
             logger.exception("Request %s failed: %s", request_id, request.headers.get("x-amz-target"))
             body = {"__type": "InternalServerError", "message": f"See the engine's log for request {request_id}."}

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.server.api_errors import validation_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def check_request(fields: Mapping[str, FieldShape], arguments: Mapping[str, Json
     problems = list(_problems_of_fields(fields, arguments, ""))
     if problems:
         head = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
-        raise api_errors.validation(head + "; ".join(problems))
+        raise validation_error(head + "; ".join(problems))
 
 
 def _problems_of_fields(fields: Mapping[str, FieldShape], value: Mapping[str, Json], at: str) -> Iterator[str]:

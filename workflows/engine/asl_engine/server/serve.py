@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import random
 
+from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
-from asl_engine.server.engine import Engine
 from asl_engine.server.http import HttpServer
 from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.operations.skip_time import operations_on_time
@@ -19,7 +19,7 @@ _THREADS = 16
 
 
 async def serve(
-    engine: Engine,
+    engine: Runner,
     host: str = "127.0.0.1",
     port: int = 8083,
     *,

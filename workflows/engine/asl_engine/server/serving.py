@@ -9,40 +9,16 @@ from random import random
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.adapters.registry import Registry
 from asl_engine.adapters.services import ServiceClients
-from asl_engine.adapters.status_events import EventBridgeStatusEvents, StatusChange
+from asl_engine.adapters.status_events import EventBridgeStatusEvents
 from asl_engine.clock import Clock
 from asl_engine.jsontext import Json
-from asl_engine.runner.nested_executions import redrive_status_at_end
 from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
 from asl_engine.server.serve import serve, stop_on_signals
 from asl_engine.server.start_nested import start_nested
-from asl_engine.store.contract import ExecutionRecord, Store
+from asl_engine.store.contract import Store
 from asl_engine.store.memory import MemoryStore
 from asl_engine.store.sqlite import SqliteStore
-
-
-def change_of(record: ExecutionRecord) -> StatusChange:
-    """Return what the status event of an execution says."""
-    redrive_status, reason = redrive_status_at_end(record)
-    return StatusChange(
-        execution_arn=record.arn,
-        state_machine_arn=record.state_machine_arn,
-        name=record.name,
-        status=record.status,
-        start_ms=record.start_ms,
-        input=record.input,
-        stop_ms=record.stop_ms,
-        output=record.output,
-        error=record.error,
-        cause=record.cause,
-        redrive_count=record.redrive_count,
-        redrive_ms=record.redrive_ms,
-        redrive_status=redrive_status,
-        redrive_status_reason=reason,
-        version_arn=record.version_arn,
-        alias_arn=record.alias_arn,
-    )
 
 
 def open_store(database: Path | None) -> Store:
@@ -67,7 +43,7 @@ def serve_until_stopped(
     the machine's; a ``SkippableClock`` can be moved by SkipTime.
     """
     events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
-    listeners = [lambda record: events.publish(change_of(record))] if events else []
+    listeners = [events.publish] if events else []
 
     def start(call: TaskCall) -> Json:
         return start_nested(runner, call, random)

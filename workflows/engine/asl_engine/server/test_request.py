@@ -9,9 +9,9 @@ from typing import Any
 
 from asl_engine.definition.fields import speaks_jsonata
 from asl_engine.definition.program import MapState, ParallelState, State, StateType
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json, loads
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.server.api_errors import api_error, validation_error
 
 MOCKED_TYPES = (StateType.TASK, StateType.MAP, StateType.PARALLEL)
 STATE_NAME = "StateName"  # what AWS calls the state under test in its context, whatever its name
@@ -76,19 +76,19 @@ def parsed(text: str, field_name: str) -> Json:
         return loads(text)
     except ValueError as problem:
         if field_name == "input":
-            raise api_errors.invalid_execution_input(str(problem)) from None
-        raise api_errors.validation(f"Invalid JSON in {field_name}: {problem}") from None
+            raise api_error("InvalidExecutionInput", str(problem)) from None
+        raise validation_error(f"Invalid JSON in {field_name}: {problem}") from None
 
 
 def locate(definition: Json, name: str | None) -> Located:
     """Find the state under test: the definition itself, or the one of that name anywhere within a machine."""
     if name is None:
         if "States" in definition and "Type" not in definition:
-            raise api_errors.validation("stateName must be specified when the definition is a state machine")
+            raise validation_error("stateName must be specified when the definition is a state machine")
         return Located(definition)
     for found in _states_within(definition, name, jsonata=False):
         return found
-    raise api_errors.validation("State not found in definition")
+    raise validation_error("State not found in definition")
 
 
 def _states_within(machine: Json, name: str, *, jsonata: bool) -> Iterator[Located]:
@@ -118,9 +118,11 @@ def read_mock(given: Json, kind: str) -> Mock | None:
             raise ApiError("InvalidDefinition", f"TestState API does not support Map or Parallel states. {supported}")
         return None
     if "result" in given and "errorOutput" in given:
-        raise api_errors.validation("A test mock should have only one of the following fields: [result, errorOutput].")
+        raise api_error(
+            "ValidationException", "A test mock should have only one of the following fields: [result, errorOutput]."
+        )
     if kind not in MOCKED_TYPES:
-        raise api_errors.validation(f"State type '{kind}' is not supported when a mock is specified")
+        raise validation_error(f"State type '{kind}' is not supported when a mock is specified")
     mode = given.get("fieldValidationMode", "STRICT")
     if "errorOutput" in given:
         error = given["errorOutput"]
@@ -134,12 +136,12 @@ def check_mocked_shape(state: State, mock: Mock) -> None:
         return
     if isinstance(state, MapState) and state.result_writer is not None:
         if not isinstance(mock.result, dict):
-            raise api_errors.validation("Mocked result must be a JSON object.")
+            raise validation_error("Mocked result must be a JSON object.")
     elif isinstance(state, MapState | ParallelState) and not isinstance(mock.result, list):
-        raise api_errors.validation("Mocked result must be an array.")
+        raise validation_error("Mocked result must be an array.")
     elif isinstance(state, ParallelState) and len(mock.result) != len(state.branches):
-        raise api_errors.validation(
-            "Mocked result must contain the same number of items as number of Parallel branches."
+        raise api_error(
+            "ValidationException", "Mocked result must contain the same number of items as number of Parallel branches."
         )
 
 
@@ -150,12 +152,14 @@ def check_context(context: Json) -> None:
 
 def _check_context(value: Json, fields: Mapping[str, Any], at: str) -> None:
     if not isinstance(value, dict):
-        raise api_errors.validation(f"Invalid Context object provided: Field '{at}' must be an object")
+        raise validation_error(f"Invalid Context object provided: Field '{at}' must be an object")
     for name, inner in value.items():
         kind = fields.get(name)
         if kind is None:
-            raise api_errors.validation(f"Invalid Context object provided: Field '{name}' is not allowed")
+            raise validation_error(f"Invalid Context object provided: Field '{name}' is not allowed")
         if isinstance(kind, dict):
             _check_context(inner, kind, name)
         elif not isinstance(inner, kind):
-            raise api_errors.validation(f"Invalid Context object provided: Field '{name}' must be {_KIND_NAMES[kind]}")
+            raise api_error(
+                "ValidationException", f"Invalid Context object provided: Field '{name}' must be {_KIND_NAMES[kind]}"
+            )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from asl_engine.core.history import HistoryEvent
+from asl_engine.core.redrivability import RedriveStatus, redrivability
 from asl_engine.jsontext import Json
 
 DAY_MS = 86_400_000
@@ -60,6 +61,41 @@ class ExecutionRecord:
     def recent_ms(self) -> int:
         """When it was started or last redriven: what listing sorts by."""
         return self.redrive_ms or self.start_ms
+
+    def redrivability(
+        self, now_ms: int | None = None, history_length: int = 0, *, machine_is_deleting: bool = False
+    ) -> tuple[RedriveStatus, str | None]:
+        """Return whether it can be redriven, by default at the moment of its last change of status, and the reason."""
+        return redrivability(
+            status=self.status,
+            start_ms=self.start_ms,
+            stop_ms=self.stop_ms,
+            now_ms=self.stop_ms or self.start_ms if now_ms is None else now_ms,
+            history_length=history_length,
+            is_map_run_child=self.map_run_arn is not None,
+            machine_is_deleting=machine_is_deleting,
+        )
+
+    def description(self) -> dict[str, Json]:
+        """Return what DescribeExecution answers of it; times in milliseconds, None for no value."""
+        return {
+            "executionArn": self.arn,
+            "stateMachineArn": self.state_machine_arn,
+            "stateMachineVersionArn": self.version_arn,
+            "stateMachineAliasArn": self.alias_arn,
+            "mapRunArn": self.map_run_arn,
+            "name": self.name,
+            "status": self.status,
+            "startDate": self.start_ms,
+            "stopDate": self.stop_ms,
+            "traceHeader": self.trace_header,
+            "input": self.input,
+            "output": self.output,
+            "error": self.error,
+            "cause": self.cause,
+            "redriveCount": self.redrive_count,
+            "redriveDate": self.redrive_ms,
+        }
 
 
 @dataclass(slots=True)

@@ -41,14 +41,8 @@ class StoreTooNew(EngineError):
     """The file was written by a newer version of the engine."""
 
     def __init__(self, path: str, version: int, known: int) -> None:
-        super().__init__(path, version, known)
-        self.path, self.version, self.known = path, version, known
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path}: its schema has version {self.version}, and this engine knows up to {self.known}. "
-            "Run the newer engine, or start with a new file."
-        )
+        problem = f"its schema has version {version}, and this engine knows up to {known}."
+        super().__init__(path, problem, "Run the newer engine, or start with a new file.")
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

@@ -39,11 +39,8 @@ class StoreInUse(EngineError):
     """Another process has the file open: two runners would run each execution twice."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
-
-    def __str__(self) -> str:
-        return f"{self.path}: another process uses this file. Stop it, or give each process a file of its own."
+        remedy = "Stop it, or give each process a file of its own."
+        super().__init__(path, "another process uses this file.", remedy)
 
 
 class SqliteStore:

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
+from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import StatesArn, parse_state_machine_arn
 from asl_engine.server.catalog import ALIAS, Alias, Catalog, changing
 from asl_engine.server.operation import ApiCall, seconds
+
+_MISSING = ("ResourceNotFound", "Request references a resource that does not exist.")
 
 
 def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
@@ -15,17 +18,25 @@ def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
     arns = [parse_state_machine_arn(text) for text in named]
     shown = f"Received: [{', '.join(named)}]"
     if not all(arn.is_version for arn in arns):
-        raise api_errors.validation(f"Routing configuration must contain state machine version ARNs. {shown}")
+        raise api_error(
+            "ValidationException", f"Routing configuration must contain state machine version ARNs. {shown}"
+        )
     if len(set(named)) < len(named):
-        raise api_errors.validation(f"Routing configuration must contain distinct state machine version ARNs. {shown}")
+        raise api_error(
+            "ValidationException", f"Routing configuration must contain distinct state machine version ARNs. {shown}"
+        )
     if len({arn.state_machine for arn in arns}) > 1:
-        raise api_errors.validation(f"Routing configuration must contain versions of one state machine. {shown}")
+        raise api_error(
+            "ValidationException", f"Routing configuration must contain versions of one state machine. {shown}"
+        )
     weights = [route["weight"] for route in routes]
     if sum(weights) != 100:
-        raise api_errors.validation(f"Sum of routing configuration weights must equal 100. Received: {weights}")
+        raise api_error(
+            "ValidationException", f"Sum of routing configuration weights must equal 100. Received: {weights}"
+        )
     catalog = Catalog(call.store)
     if any(catalog.find_version(text) is None for text in named):
-        raise api_errors.resource_missing()
+        raise ApiError(*_MISSING)
     return arns[0].state_machine
 
 
@@ -33,14 +44,14 @@ def _alias_arn(call: ApiCall) -> StatesArn:
     text = call.arguments["stateMachineAliasArn"]
     arn = parse_state_machine_arn(text)
     if arn.qualifier is None or arn.is_version:
-        raise api_errors.invalid_arn(f"State machine ARN must be qualified by an alias: {text}")
+        raise api_error("InvalidArn", f"State machine ARN must be qualified by an alias: {text}")
     return arn
 
 
 def _existing(call: ApiCall) -> Alias:
     alias = Catalog(call.store).find_alias(_alias_arn(call).text)
     if alias is None:
-        raise api_errors.resource_missing()
+        raise ApiError(*_MISSING)
     return alias
 
 
@@ -53,7 +64,7 @@ def create_state_machine_alias(call: ApiCall) -> Json:
         catalog = Catalog(call.store)
         machine = catalog.machine(machine_arn)
         if machine.deleting:
-            raise api_errors.state_machine_deleting(machine_arn)
+            raise api_error("StateMachineDeleting", machine_arn)
         alias = catalog.find_alias(arn)
         if alias is None:
             now = call.now_ms()
@@ -68,7 +79,9 @@ def create_state_machine_alias(call: ApiCall) -> Json:
             )
             catalog.put_alias(alias)
         elif (alias.routes, alias.description) != (asked["routingConfiguration"], asked.get("description")):
-            raise api_errors.conflict("Failed to create alias because an alias with the same name already exists.")
+            raise api_error(
+                "ConflictException", "Failed to create alias because an alias with the same name already exists."
+            )
     return {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
 
 
@@ -77,11 +90,13 @@ def update_state_machine_alias(call: ApiCall) -> Json:
     asked = call.arguments
     routes, description = asked.get("routingConfiguration"), asked.get("description")
     if routes is None and description is None:
-        raise api_errors.validation("Either the description or the routingConfiguration must be specified")
+        raise validation_error("Either the description or the routingConfiguration must be specified")
     with changing:
         alias = _existing(call)
         if routes is not None and _check_routes(call, routes) != alias.machine_arn:
-            raise api_errors.validation("Routing configuration must contain versions of the alias's own state machine.")
+            raise api_error(
+                "ValidationException", "Routing configuration must contain versions of the alias's own state machine."
+            )
         alias = replace(
             alias,
             routes=alias.routes if routes is None else routes,

@@ -2,20 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from asl_engine.jsontext import Json, loads
-from asl_engine.runner.nested_executions import redrive_status_at_end
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.runner.errors import ExecutionDoesNotExist, ExecutionNotRedrivable
+from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import StatesArn, check_name, parse_arn, parse_execution_arn, parse_state_machine_arn
 from asl_engine.server.catalog import Alias, Catalog, Machine
 from asl_engine.server.operation import ApiCall, next_token, seconds
 from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
 
 INCLUDED = {"included": True}
-DELETING = "State machine is in DELETING status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,13 @@ def _target(call: ApiCall) -> Target:
     catalog = Catalog(call.store)
     machine = catalog.machine(arn.state_machine, text)
     if machine.deleting:
-        raise api_errors.state_machine_deleting(text)
+        raise api_error("StateMachineDeleting", text)
     if arn.qualifier is None:
         return Target(machine, machine.revision)
     alias = None if arn.is_version else catalog.find_alias(text)
     version = catalog.find_version(_routed(call, alias) if alias else text)
     if version is None:
-        raise api_errors.state_machine_missing(text)
+        raise api_error("StateMachineDoesNotExist", text)
     return Target(machine, version.revision, version.arn, alias.arn if alias else None)
 
 
@@ -61,7 +59,7 @@ def _new_record(call: ApiCall, target: Target) -> ExecutionRecord:
     try:
         loads(text)
     except ValueError as problem:
-        raise api_errors.invalid_execution_input(str(problem)) from None
+        raise api_error("InvalidExecutionInput", str(problem)) from None
     owner = parse_arn(machine.arn, "stateMachine")
     head = owner.text.split(":")[:5]
     express = machine.type == "EXPRESS"
@@ -118,7 +116,7 @@ def _settle(closed: "asyncio.Future[ExecutionRecord]", record: ExecutionRecord) 
 def _start_and_watch(call: ApiCall, tell: Callable[[ExecutionRecord], None]) -> None:
     target = _target(call)
     if target.machine.type != "EXPRESS":
-        raise api_errors.type_not_supported()
+        raise api_error("StateMachineTypeNotSupported")
     record = _new_record(call, target)
     call.engine.when_closed(record.arn, tell)  # before it starts: it may close at once, and is kept nowhere
     _start(call, target, record)
@@ -149,19 +147,18 @@ def stop_execution(call: ApiCall) -> Json:
 def _existing(call: ApiCall) -> ExecutionRecord:
     arn = parse_execution_arn(call.arguments["executionArn"])
     if arn.kind == "express":  # Express executions are not kept
-        raise api_errors.invalid_arn("Resource type not valid in this context: express")
+        raise api_error("InvalidArn", "Resource type not valid in this context: express")
     record = call.store.execution(arn.text)
     if record is None:
-        raise api_errors.execution_missing(arn.text)
+        raise ExecutionDoesNotExist(arn.text)
     return record
 
 
 def describe_execution(call: ApiCall) -> Json:
     """DescribeExecution."""
     record = _existing(call)
-    status, reason = _redrive_status(call, record)
-    if reason is None and _is_deleting(call, record):
-        status, reason = "NOT_REDRIVABLE", DELETING
+    deleting = record.status not in ("RUNNING", "SUCCEEDED") and _is_deleting(call, record)
+    status, reason = call.engine.redrive_status(record, machine_is_deleting=deleting)
     shown = {**_shown(record), **_data(call, record), "redriveCount": record.redrive_count, "redriveStatus": status}
     optional = {
         "redriveStatusReason": reason,
@@ -171,34 +168,13 @@ def describe_execution(call: ApiCall) -> Json:
     return shown | {name: value for name, value in optional.items() if value is not None}
 
 
-def _redrive_status(call: ApiCall, record: ExecutionRecord) -> tuple[str, str | None]:
-    if record.status in ("RUNNING", "SUCCEEDED"):  # what is asked most needs no look at the execution's state
-        return redrive_status_at_end(record)
-    if _is_deleted(call, record):
-        return "NOT_REDRIVABLE", DELETING
-    return call.engine.redrive_status(record)
-
-
-def _is_deleted(call: ApiCall, record: ExecutionRecord) -> bool:
-    machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
-    return machine is None or machine.deleting
-
-
 def _shown(record: ExecutionRecord) -> dict[str, Json]:
-    shown: Mapping[str, Json] = {
-        "executionArn": record.arn,
-        "stateMachineArn": record.state_machine_arn,
-        "name": record.name,
-        "status": record.status,
-        "startDate": seconds(record.start_ms),
-        "stopDate": seconds(record.stop_ms) if record.stop_ms else None,
-        "traceHeader": record.trace_header,
-        "error": record.error,
-        "cause": record.cause,
-        "stateMachineVersionArn": record.version_arn,
-        "stateMachineAliasArn": record.alias_arn,
+    hidden = ("mapRunArn", "input", "output", "redriveCount", "redriveDate")
+    return {
+        name: seconds(value) if name in ("startDate", "stopDate") else value
+        for name, value in record.description().items()
+        if value is not None and name not in hidden
     }
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _data(call: ApiCall, record: ExecutionRecord) -> dict[str, Json]:
@@ -228,17 +204,19 @@ def _filter(call: ApiCall) -> ExecutionFilter:
     if map_run is not None and owner is None:
         parse_arn(map_run, "mapRun")
         if call.store.document("map_run", map_run) is None:
-            raise api_errors.resource_missing(map_run)
+            raise api_error("ResourceNotFound", map_run)
         redriven = None if redrive is None else redrive == "REDRIVEN"
         return ExecutionFilter(map_run_arn=map_run, status=status, redriven=redriven)
     if owner is None or map_run is not None:
-        raise api_errors.validation("Must provide exactly one of the following arguments: stateMachineArn or mapRunArn")
+        raise api_error(
+            "ValidationException", "Must provide exactly one of the following arguments: stateMachineArn or mapRunArn"
+        )
     if redrive or status == "PENDING_REDRIVE":
-        raise api_errors.validation("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
+        raise validation_error("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
     arn = parse_state_machine_arn(owner)
     machine = Catalog(call.store).machine(arn.state_machine, owner)
     if machine.type == "EXPRESS":
-        raise api_errors.type_not_supported()
+        raise api_error("StateMachineTypeNotSupported")
     return _of_machine(arn, status)
 
 
@@ -265,7 +243,7 @@ def redrive_execution(call: ApiCall) -> Json:
     """RedriveExecution. With the token of a redrive of late it answers that redrive again."""
     record = _existing(call)
     if _is_deleting(call, record):
-        raise ApiError("ExecutionNotRedrivable", DELETING)
+        raise ExecutionNotRedrivable("State machine is in DELETING status")
     return {"redriveDate": seconds(call.engine.redrive(record.arn, call.arguments.get("clientToken")))}
 
 

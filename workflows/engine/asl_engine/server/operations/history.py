@@ -5,7 +5,7 @@ from functools import cache
 
 from asl_engine.core.history import HistoryEvent
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
+from asl_engine.runner.errors import ExecutionDoesNotExist
 from asl_engine.server.arns import parse_arn
 from asl_engine.server.operation import ApiCall, next_token, seconds
 
@@ -23,7 +23,7 @@ def get_execution_history(call: ApiCall) -> Json:
     arn = parse_arn(asked["executionArn"], "execution").text
     start = call.page_start(int)
     if call.store.execution(arn) is None:
-        raise api_errors.execution_missing(arn)
+        raise ExecutionDoesNotExist(arn)
     page = call.store.history(
         arn, after=start[0] if start else None, limit=call.page_size + 1, reverse=asked.get("reverseOrder", False)
     )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
+from asl_engine.runner.errors import ExecutionDoesNotExist
+from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import parse_arn
 from asl_engine.server.operation import ApiCall, seconds
 
@@ -15,7 +16,7 @@ def _known(call: ApiCall) -> dict[str, Json]:
     arn = parse_arn(call.arguments["mapRunArn"], "mapRun").text
     found = call.engine.describe_map_run(arn)
     if found is None:
-        raise api_errors.resource_missing(arn)
+        raise api_error("ResourceNotFound", arn)
     return found
 
 
@@ -34,7 +35,7 @@ def list_map_runs(call: ApiCall) -> Json:
     arn = parse_arn(call.arguments["executionArn"], "execution").text
     record = call.store.execution(arn)
     if record is None:
-        raise api_errors.execution_missing(arn)
+        raise ExecutionDoesNotExist(arn)
     page, more = call.documents(MAP_RUN, arn, descending=True)
     listed = ("executionArn", "mapRunArn", "startDate", "stopDate")
     runs = [
@@ -50,10 +51,12 @@ def update_map_run(call: ApiCall) -> Json:
     asked = call.arguments
     changes = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
     if all(asked.get(name) is None for name in changes):
-        raise api_errors.validation(f"At least one of [{', '.join(changes)}] must be specified")
+        raise validation_error(f"At least one of [{', '.join(changes)}] must be specified")
     described = _known(call)
     if described["status"] != "RUNNING":
-        raise api_errors.validation(f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'")
+        raise api_error(
+            "ValidationException", f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'"
+        )
     call.engine.update_map_run(
         asked["mapRunArn"],
         max_concurrency=asked.get("maxConcurrency"),

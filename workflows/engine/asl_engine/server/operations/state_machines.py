@@ -7,9 +7,11 @@ from functools import lru_cache
 from asl_engine.definition.checks import check
 from asl_engine.definition.diagnostics import errors_of
 from asl_engine.definition.variables import references
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json, loads
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.runner.errors import ExecutionDoesNotExist
+from asl_engine.runner.runner import Runner
+from asl_engine.server.api_errors import accept_definition, api_error, validation_error
 from asl_engine.server.arns import check_name, parse_execution_arn, parse_state_machine_arn
 from asl_engine.server.catalog import (
     MACHINE,
@@ -21,8 +23,6 @@ from asl_engine.server.catalog import (
     changing,
 )
 from asl_engine.server.configuration import check_encryption, check_logging, check_role, with_default
-from asl_engine.server.definitions import accept
-from asl_engine.server.engine import Engine
 from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
 from asl_engine.store.contract import Document, ExecutionFilter
@@ -37,9 +37,9 @@ def create_state_machine(call: ApiCall) -> Json:
     name = check_name(asked["name"])
     machine_type = asked.get("type", "STANDARD")
     if asked.get("versionDescription") is not None and not asked.get("publish"):
-        raise api_errors.validation("Version description can only be set when publish is true")
+        raise validation_error("Version description can only be set when publish is true")
     revision = _revision_asked(call)
-    accept(revision.definition, machine_type)
+    accept_definition(revision.definition, machine_type)
     arn = call.account.arn("stateMachine", name)
     with changing:
         known = Catalog(call.store).find_machine(arn)
@@ -83,13 +83,13 @@ def _created_before(call: ApiCall, machine: Machine, revision: Revision) -> Json
     """Answer a creation again, if it is the same but for role and tags. Raises StateMachineAlreadyExists."""
     catalog = Catalog(call.store)
     if machine.deleting:
-        raise api_errors.state_machine_deleting(machine.arn)
+        raise api_error("StateMachineDeleting", machine.arn)
     current = catalog.revision(machine.revision)
     same = replace(revision, role_arn=current.role_arn).content() == current.content()
     asked = (call.arguments.get("type", "STANDARD"), bool(call.arguments.get("publish")))
     description = call.arguments.get("versionDescription")
     if not same or asked != (machine.type, machine.published_first) or description != machine.first_description:
-        raise api_errors.state_machine_exists(machine.arn)
+        raise api_error("StateMachineAlreadyExists", machine.arn)
     answer: dict[str, Json] = {"stateMachineArn": machine.arn, "creationDate": seconds(machine.created_ms)}
     return answer | {"stateMachineVersionArn": f"{machine.arn}:1"} if machine.published_first else answer
 
@@ -104,7 +104,7 @@ def update_state_machine(call: ApiCall) -> Json:
             "must be specified",
         )
     if asked.get("versionDescription") is not None and not asked.get("publish"):
-        raise api_errors.validation("Version description can only be set when publish is true")
+        raise validation_error("Version description can only be set when publish is true")
     with changing:
         catalog = Catalog(call.store)
         machine = catalog.changeable(asked["stateMachineArn"])
@@ -123,7 +123,7 @@ def update_state_machine(call: ApiCall) -> Json:
 def _updated(call: ApiCall, machine: Machine, current: Revision) -> Revision:
     asked = call.arguments
     if asked.get("definition") is not None:
-        accept(asked["definition"], machine.type)
+        accept_definition(asked["definition"], machine.type)
     return Revision(
         definition=asked.get("definition") or current.definition,
         role_arn=check_role(asked.get("roleArn") or current.role_arn),
@@ -152,7 +152,7 @@ def describe_state_machine(call: ApiCall) -> Json:
     if arn.qualifier is not None:
         version = catalog.find_version(text)
         if version is None:
-            raise api_errors.state_machine_missing(text)
+            raise api_error("StateMachineDoesNotExist", text)
         key = version.revision
         shown |= {"stateMachineArn": version.arn, "creationDate": seconds(version.created_ms)}
         shown |= {"description": version.description} if version.description else {}
@@ -165,14 +165,14 @@ def describe_state_machine_for_execution(call: ApiCall) -> Json:
     parse_execution_arn(arn)
     record = call.store.execution(arn)
     if record is None:
-        raise api_errors.execution_missing(arn)
+        raise ExecutionDoesNotExist(arn)
     machine_arn = record.state_machine_arn
     owner = machine_arn.split("/", 1)[0]
     catalog = Catalog(call.store)
     version = catalog.find_version(record.version_arn) if record.version_arn else None
     revision = catalog.revision(version.revision) if version else catalog.revision_at(owner, record.start_ms)
     if revision is None:
-        raise api_errors.execution_missing(arn)
+        raise ExecutionDoesNotExist(arn)
     shown: dict[str, Json] = {
         "stateMachineArn": machine_arn,
         "name": machine_arn.rsplit(":", 1)[-1],
@@ -207,7 +207,7 @@ def delete_state_machine(call: ApiCall) -> Json:
     """DeleteStateMachine. Its running executions are stopped, then it is gone. Safe to repeat."""
     text = call.arguments["stateMachineArn"]
     if parse_state_machine_arn(text).qualifier is not None:
-        raise api_errors.validation(f"State machine ARN must be unqualified. Received: {text}")
+        raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
     with changing:
         catalog = Catalog(call.store)
         machine = catalog.find_machine(text)
@@ -220,13 +220,13 @@ def delete_state_machine(call: ApiCall) -> Json:
     return {}
 
 
-def resume_deletions(engine: Engine) -> None:
+def resume_deletions(engine: Runner) -> None:
     """Finish the deletions that a crash has cut short."""
     for document in engine.store.documents(DELETION):
         _finish_deletion(engine, document.key)
 
 
-def _finish_deletion(engine: Engine, machine_arn: str) -> None:
+def _finish_deletion(engine: Runner, machine_arn: str) -> None:
     """Stop a machine's executions, and forget it."""
     where = ExecutionFilter(state_machine_arn=machine_arn, status="RUNNING")
     while running := engine.store.executions(where, limit=PAGE):

@@ -1,8 +1,7 @@
 """Tag, untag, and list the tags of state machines and activities."""
 
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.server.api_errors import api_error
 from asl_engine.server.arns import StatesArn, parse_arn
 from asl_engine.server.catalog import MACHINE, TAGS, changing
 from asl_engine.server.operation import ApiCall
@@ -19,7 +18,7 @@ def keep_tags(store: Store, arn: str, tags: list[dict[str, str]]) -> None:
     kept: dict[str, str] = {} if document is None else dict(document.body)
     kept.update({tag["key"]: tag.get("value", "") for tag in tags})
     if len(kept) > MAX_TAGS:
-        raise ApiError("TooManyTags", f"Too many tags: '{arn}'")
+        raise api_error("TooManyTags", arn)
     store.put_document(Document(TAGS, arn, kept))
 
 
@@ -27,7 +26,7 @@ def _taggable(call: ApiCall) -> StatesArn:
     arn = parse_arn(call.arguments["resourceArn"], "stateMachine", "activity")
     kind = MACHINE if arn.kind == "stateMachine" else "activity"
     if call.store.document(kind, arn.text) is None:  # a version or an alias has no tags
-        raise api_errors.resource_missing(arn.text)
+        raise api_error("ResourceNotFound", arn.text)
     return arn
 
 

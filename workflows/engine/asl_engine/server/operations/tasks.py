@@ -5,8 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from asl_engine.jsontext import Json, loads
-from asl_engine.server import api_errors
-from asl_engine.server.api_errors import ApiError
+from asl_engine.server.api_errors import api_error
 from asl_engine.server.arns import check_name, parse_arn
 from asl_engine.server.catalog import TAGS, account_key, changing, sortable
 from asl_engine.server.configuration import check_encryption, with_default
@@ -25,7 +24,7 @@ def send_task_success(call: ApiCall) -> Json:
     try:
         output = loads(call.arguments["output"])
     except ValueError as problem:
-        raise ApiError("InvalidOutput", f"Invalid Output: '{problem}'") from None
+        raise api_error("InvalidOutput", problem) from None
     call.engine.succeed_task(call.arguments["taskToken"], output)
     return {}
 
@@ -58,7 +57,7 @@ def create_activity(call: ApiCall) -> Json:
             call.store.put_document(document)
             keep_tags(call.store, arn, asked.get("tags") or [])
         elif document.body["encryption"] != encryption:
-            raise ApiError("ActivityAlreadyExists", f"Activity Already Exists: '{arn}'")
+            raise api_error("ActivityAlreadyExists", arn)
     return {"activityArn": arn, "creationDate": seconds(document.body["created_ms"])}
 
 
@@ -66,7 +65,7 @@ def _activity(call: ApiCall) -> Document:
     arn = parse_arn(call.arguments["activityArn"], "activity")
     document = call.store.document(ACTIVITY, arn.text)
     if document is None:
-        raise api_errors.activity_missing(arn.text)
+        raise api_error("ActivityDoesNotExist", arn.text)
     return document
 
 

@@ -3,16 +3,15 @@
 import uuid
 
 from asl_engine.adapters.performer import TaskCall, TaskError
-from asl_engine.adapters.resources import ResourceKind, parse_resource
 from asl_engine.adapters.service_models import problems_with
 from asl_engine.definition.checks import check, check_state
 from asl_engine.definition.compiler import compile_state
 from asl_engine.definition.program import State, TaskState
+from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.errors import StateFailed
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.language.times import print_timestamp
-from asl_engine.server import api_errors
-from asl_engine.server.definitions import refuse
+from asl_engine.server.api_errors import refuse_definition, validation_error
 from asl_engine.server.operation import ApiCall
 from asl_engine.server.test_request import (
     MOCKED_TYPES,
@@ -36,7 +35,7 @@ def test_state(call: ApiCall) -> Json:
     kind = located.node["Type"]
     mock = read_mock(asked.get("mock"), kind)
     if kind == "Task" and mock is None and not asked.get("roleArn"):
-        raise api_errors.validation("RoleArn must be specified when testing a Task state")
+        raise validation_error("RoleArn must be specified when testing a Task state")
     request = _request(call, located, mock)
     answer, inspection = evaluate_state(request, lambda *task: _called(call, *task))
     if asked.get("inspectionLevel", "INFO") != "INFO":
@@ -46,7 +45,7 @@ def test_state(call: ApiCall) -> Json:
 
 def _checked(definition: str, state_name: str | None) -> Located:
     """Find the state under test. Raises InvalidDefinition if its definition has an error."""
-    refuse(check_state(definition) if state_name is None else check(definition), definition)
+    refuse_definition(check_state(definition) if state_name is None else check(definition), definition)
     return locate(loads(definition), state_name)
 
 
@@ -81,7 +80,7 @@ def _check_mocked_result(state: State, mock: Mock) -> None:
         return
     service = f"aws-sdk:{resource.service}" if resource.kind == ResourceKind.SDK else resource.service
     for problem in problems_with(service, resource.action, mock.result, mock.validation_mode):
-        raise api_errors.validation(f"Mock result schema validation error: {problem}")
+        raise validation_error(f"Mock result schema validation error: {problem}")
 
 
 def _context(call: ApiCall, value: Json, kind: str, retries: int) -> Json:

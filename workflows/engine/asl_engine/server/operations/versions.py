@@ -1,7 +1,7 @@
 """Publish, list and delete versions of state machines."""
 
 from asl_engine.jsontext import Json
-from asl_engine.server import api_errors
+from asl_engine.server.api_errors import api_error
 from asl_engine.server.arns import parse_state_machine_arn
 from asl_engine.server.catalog import VERSION, Catalog, changing
 from asl_engine.server.operation import ApiCall, seconds
@@ -15,9 +15,10 @@ def publish_state_machine_version(call: ApiCall) -> Json:
         machine = catalog.changeable(asked["stateMachineArn"])
         current = catalog.revision(machine.revision).revision_id or "INITIAL"
         if asked.get("revisionId") not in (None, current):
-            raise api_errors.conflict(
+            raise api_error(
+                "ConflictException",
                 f"Failed to publish the State Machine version for revision {asked['revisionId']}. "
-                f"The current State Machine revision is {current}."
+                f"The current State Machine revision is {current}.",
             )
         machine, version = catalog.publish(machine, asked.get("description"), call.now_ms())
         catalog.put_machine(machine, call.account)
@@ -39,7 +40,9 @@ def delete_state_machine_version(call: ApiCall) -> Json:
     text = call.arguments["stateMachineVersionArn"]
     arn = parse_state_machine_arn(text)
     if not arn.is_version:
-        raise api_errors.validation(f"State machine version ARN must be qualified by a version. Received: {text}")
+        raise api_error(
+            "ValidationException", f"State machine version ARN must be qualified by a version. Received: {text}"
+        )
     with changing:
         catalog = Catalog(call.store)
         users = [
@@ -48,9 +51,10 @@ def delete_state_machine_version(call: ApiCall) -> Json:
             if any(route["stateMachineVersionArn"] == text for route in alias.routes)
         ]
         if users:
-            raise api_errors.conflict(
+            raise api_error(
+                "ConflictException",
                 "Version to be deleted must not be referenced by an alias. "
-                f"Current list of aliases referencing this version: [{', '.join(users)}]"
+                f"Current list of aliases referencing this version: [{', '.join(users)}]",
             )
         call.store.delete_document(VERSION, text)
     return {}
