@@ -1,0 +1,1 @@
+"""Opens pictures, recordings and PDFs for both functions that decode, and reads what cameras wrote."""
