@@ -19,9 +19,9 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from lambdas.shared.media import captures
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media import captures
 from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
 
 # The demuxer is called by name, so that content never chooses one that opens others (hls, concat, dash, image2).

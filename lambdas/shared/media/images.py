@@ -17,8 +17,8 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 from PIL import ExifTags, Image
 
 from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.media.exif import exif_of
 from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.media.exif import exif_of
 from workflows.errors import FileTooLarge, StepError, UnreadableImage
 
 # libvips has a loader for each; the one is called by name, so content never chooses another.

@@ -8,8 +8,8 @@ from time import perf_counter
 
 import pytest
 
-from lambdas.inspect_file.kinds import recordings
 from lambdas.inspect_file.decoder_job import job
+from lambdas.inspect_file.kinds import recordings
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
