@@ -20,11 +20,9 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from asl_engine import Clock, ExecutionRecord, SystemClock, run
 from asl_engine.adapters.status_events import detail_of
-from asl_engine.clock import Clock, SystemClock
-from asl_engine.in_process import run
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.store.contract import ExecutionRecord
 from qu_workflows.protocol.catalog import CatalogEntry
 from qu_workflows.protocol.message import canonical_json, fit_payload
 from qu_workflows.records.models import TaskRecord, TaskStatus
