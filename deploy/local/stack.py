@@ -230,7 +230,7 @@ class LocalStack:
     def _start_aws(self, packages_dir: Path) -> None:
         with self._progress.step("aws") as details:
             port = self._port(AWS_PORT)
-            self.mailbox = Mailbox(self._options.mail_folder or self.folder / "mails", endpoint_of(port))
+            self.mailbox = Mailbox(self._options.mail_folder or self.folder / "mails")
             self.aws = start_aws(
                 self._running,
                 self.folder,
@@ -241,7 +241,6 @@ class LocalStack:
                 keeps_files=self._options.keeps_state,
                 wait_scale=self._options.wait_scale,
             )
-            self.aws.ses.verify_email_identity(EmailAddress=SENDER)
             details.append(f"ministack at {self.aws.endpoint}")
 
     def _deploy(self, packages: list[Package]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
 from deploy.local.demo.flaky import FAIL, WAITS_MARK, word_key
-from deploy.local.demo.refusal import ERROR, MARK, mend, refuse_files
+from deploy.local.demo.refusal import ERROR, MARK, accept_files, refuse_files
 from tests.e2e.conftest import WholePath, eventually
 
 # No report has this id until the test makes one.
@@ -51,7 +51,7 @@ def refusing(path: WholePath) -> Iterator[None]:
     try:
         yield
     finally:
-        mend(path.stack.database_url)
+        accept_files(path.stack.database_url)
 
 
 def test_an_execution_that_failed_at_its_third_step_does_not_repeat_the_first_two(path: WholePath) -> None:

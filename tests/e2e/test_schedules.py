@@ -5,7 +5,8 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from deploy.local.demo.executions import digests_of
-from deploy.local.demo.firing import SCHEDULED_TIME, fire_soon
+from deploy.local.demo.operations import fire_soon
+from qu_workflows.protocol.message import SCHEDULED_TIME
 from qu_workflows.protocol.task_ids import scheduled_id
 from tests.e2e.conftest import WholePath, eventually
 from workflows.schedules import SCHEDULES_BY_NAME
@@ -45,7 +46,7 @@ def test_a_digest_that_its_schedule_starts_is_mailed_to_the_client(path: WholePa
     yesterday = "UPDATE reports_guardreport SET report_datetime = report_datetime - interval '1 day' WHERE id = %s"
     assert path.rows(f"{yesterday} RETURNING 1", report["id"]) == [(1,)]
 
-    task_id = fire_soon(aws, group, "daily_report_digest")
+    task_id = fire_soon(aws.scheduler, group, "daily_report_digest")
     execution = path.finished(task_id, "daily_report_digest")
 
     assert execution.status == "SUCCEEDED", path.causes(execution.arn)

@@ -6,50 +6,49 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import boto3
+from botocore.config import Config
 
 from deploy.local.aws.lambda_runtime import LOG_FILE_VARIABLE, RUNTIME_PACKAGES_VARIABLE
 from deploy.local.aws.ministack_server import INSTANCES_VARIABLE
 from deploy.local.processes import Processes
-
-if TYPE_CHECKING:
-    import boto3
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_scheduler import EventBridgeSchedulerClient
-    from mypy_boto3_secretsmanager import SecretsManagerClient
-    from mypy_boto3_ses import SESClient
-    from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_stepfunctions import SFNClient
 
 REGION: Final = "us-east-2"
 ACCOUNT: Final = "000000000000"  # of the credentials below
 START_TIMEOUT_SECONDS = 60
 INSTANCES_PER_FUNCTION = max(2, os.cpu_count() or 2)
 # Not secret: nothing but 127.0.0.1 can be reached with them. The id becomes account 000000000000.
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+KEY_ID, SECRET_KEY = "test", "test"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
 
 class AwsNotReady(Exception):
     """The AWS stand-in did not answer in time."""
 
 
-@dataclass(frozen=True)
 class LocalAws:
-    """Where the AWS stand-in listens.
+    """Where the AWS stand-in listens, and a client of each of its services.
 
-    ``sfn_endpoint`` is apart, so that another Step Functions can take its place; ``ses_endpoint`` is the mailbox
-    that stands before SES.
+    ``sfn_endpoint`` is apart, so that another Step Functions can take its place; ``ses_endpoint`` is the mailbox.
     """
 
-    endpoint: str
-    sfn_endpoint: str
-    ses_endpoint: str
+    def __init__(self, endpoint: str, sfn_endpoint: str, ses_endpoint: str) -> None:
+        self.endpoint, self.sfn_endpoint, self.ses_endpoint = endpoint, sfn_endpoint, ses_endpoint
+        session = boto3.Session(KEY_ID, SECRET_KEY, region_name=REGION)
+        # A call is tried once: an invocation must not run again without its caller's knowledge.
+        once = Config(retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=32)
+        self.cloudformation = session.client("cloudformation", endpoint_url=endpoint)
+        self.functions = session.client("lambda", endpoint_url=endpoint, config=once)
+        self.s3 = session.client("s3", endpoint_url=endpoint)
+        self.scheduler = session.client("scheduler", endpoint_url=endpoint)
+        self.secrets = session.client("secretsmanager", endpoint_url=endpoint)
+        self.sqs = session.client("sqs", endpoint_url=endpoint)
+        self.step_functions = session.client("stepfunctions", endpoint_url=sfn_endpoint)
+        # Where CloudFormation deploys state machines to: the stand-in's own Step Functions.
+        self.deployed_step_functions = session.client("stepfunctions", endpoint_url=endpoint)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,69 +64,6 @@ class LocalAws:
             "AWS_CONFIG_FILE": os.devnull,  # a profile of this machine must not send anything elsewhere
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
-
-    @cached_property
-    def cloudformation(self) -> "CloudFormationClient":
-        """A client of CloudFormation."""
-        return self._session.client("cloudformation", endpoint_url=self.endpoint)
-
-    @cached_property
-    def dynamodb(self) -> "DynamoDBClient":
-        """A client of DynamoDB."""
-        return self._session.client("dynamodb", endpoint_url=self.endpoint)
-
-    @cached_property
-    def functions(self) -> "LambdaClient":
-        """A client of Lambda. A call is tried once: an invocation must not run again behind a reader's back."""
-        from botocore.config import Config
-
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=32)
-        return self._session.client("lambda", endpoint_url=self.endpoint, config=config)
-
-    @cached_property
-    def s3(self) -> "S3Client":
-        """A client of S3."""
-        return self._session.client("s3", endpoint_url=self.endpoint)
-
-    @cached_property
-    def scheduler(self) -> "EventBridgeSchedulerClient":
-        """A client of EventBridge Scheduler."""
-        return self._session.client("scheduler", endpoint_url=self.endpoint)
-
-    @cached_property
-    def secrets(self) -> "SecretsManagerClient":
-        """A client of Secrets Manager."""
-        return self._session.client("secretsmanager", endpoint_url=self.endpoint)
-
-    @cached_property
-    def ses(self) -> "SESClient":
-        """A client of SES."""
-        return self._session.client("ses", endpoint_url=self.endpoint)
-
-    @cached_property
-    def sqs(self) -> "SQSClient":
-        """A client of SQS."""
-        return self._session.client("sqs", endpoint_url=self.endpoint)
-
-    @cached_property
-    def step_functions(self) -> "SFNClient":
-        """A client of Step Functions."""
-        return self._session.client("stepfunctions", endpoint_url=self.sfn_endpoint)
-
-    @cached_property
-    def deployed_step_functions(self) -> "SFNClient":
-        """A client of the Step Functions that CloudFormation deploys to: the stand-in's own."""
-        return self._session.client("stepfunctions", endpoint_url=self.endpoint)
-
-    @cached_property
-    def _session(self) -> "boto3.Session":
-        import boto3
-
-        return boto3.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
 
 
 def endpoint_of(port: int) -> str:

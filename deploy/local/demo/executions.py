@@ -1,8 +1,6 @@
-"""What Step Functions tells of executions: status, seconds in each state, failed tries, mails sent."""
+"""What Step Functions says of an execution: its status, the errors of failed attempts, how often it was redriven."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from workflows.contracts.daily_report_digest import SentDigests
@@ -15,63 +13,41 @@ _FAILURES = ("TaskFailed", "LambdaFunctionFailed", "TaskTimedOut", "LambdaFuncti
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution as its history tells it. ``seconds`` by the name of the state, in the order of the workflow."""
+    """One execution; ``failed_tries`` are the errors of its failed attempts, the oldest first."""
 
     arn: str
     status: str
     input: str
     output: str
-    seconds: dict[str, float]
+    seconds: float
     failed_tries: list[str]
     redrives: int = 0
 
 
 def read_execution(step_functions: "SFNClient", arn: str) -> Execution:
-    """Return an execution, with the errors of its failed tries in the order in which they happened."""
+    """Return an execution with what its history has. ``seconds`` is 0 until it has ended."""
     described = step_functions.describe_execution(executionArn=arn)
-    events = list(_events(step_functions, arn))
+    pages = step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
+    failures = [event for page in pages for event in page["events"] if event["type"] in _FAILURES]
     return Execution(
         arn=arn,
         status=described["status"],
         input=described.get("input", ""),
         output=described.get("output", ""),
-        seconds=_seconds(events),
-        failed_tries=[_error(event) for event in events if event["type"] in _FAILURES],
+        seconds=(described.get("stopDate", described["startDate"]) - described["startDate"]).total_seconds(),
+        failed_tries=[_error(dict(event)) for event in failures],
         redrives=described.get("redriveCount", 0),
     )
 
 
-def digests_of(execution: Execution) -> list[str]:
-    """Return the keys by which the mails of a daily_report_digest execution go out once, of those that were sent."""
-    if not execution.output:  # it has failed
-        return []
-    told = SentDigests.model_validate_json(execution.output)
-    return [f"digest/{one.client_id}/{told.date}" for one in told.digests if one.status == "sent"]
-
-
-def _events(step_functions: "SFNClient", arn: str) -> Iterator[dict[str, Any]]:
-    token: dict[str, Any] = {}
-    while True:
-        page: dict[str, Any] = dict(step_functions.get_execution_history(executionArn=arn, maxResults=1000, **token))
-        yield from page["events"]
-        if not page.get("nextToken"):
-            return
-        token = {"nextToken": page["nextToken"]}
-
-
-def _seconds(events: list[dict[str, Any]]) -> dict[str, float]:
-    entered: dict[str, datetime] = {}
-    seconds: dict[str, float] = {}
-    for event in events:
-        if "stateEnteredEventDetails" in event:
-            entered[event["stateEnteredEventDetails"]["name"]] = event["timestamp"]
-        elif "stateExitedEventDetails" in event:
-            name = event["stateExitedEventDetails"]["name"]
-            if name in entered:
-                seconds[name] = (event["timestamp"] - entered[name]).total_seconds()
-    return seconds
-
-
 def _error(event: dict[str, Any]) -> str:
-    details: dict[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    details: dict[str, Any] = next((value for name, value in event.items() if name.endswith("Details")), {})
     return str(details.get("error", "States.Timeout"))
+
+
+def digests_of(execution: Execution) -> list[str]:
+    """Return the keys of the mails that a daily_report_digest execution has sent; none if it failed."""
+    if not execution.output:
+        return []
+    answer = SentDigests.model_validate_json(execution.output)
+    return [f"digest/{one.client_id}/{answer.date}" for one in answer.digests if one.status == "sent"]

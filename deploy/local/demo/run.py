@@ -5,9 +5,8 @@ One of them fails and is redriven; a schedule fires, and its digest is mailed.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from typing import Any
 import psycopg
 
 from deploy.local.aws.deployment import Overlay
-from deploy.local.demo.evidence import Evidence, gather
+from deploy.local.demo.evidence import Evidence, Played, gather
 from deploy.local.demo.operations import fire, redrive
 from deploy.local.demo.refusal import refuse_files
-from deploy.local.demo.table import dead_letter_lines, summary, table
-from deploy.local.demo.uploads import send_report, uploads
+from deploy.local.demo.uploads import Upload, send_report, uploads
 from deploy.local.progress import Progress, short_path
 from deploy.local.stack import LocalStack, Options
 from deploy.local.up import only_one
@@ -28,7 +26,6 @@ from deploy.packages.functions import FUNCTIONS
 # Two at a time: a phone here and there, not a stampede that starts forty functions on two cores.
 UPLOADS_AT_A_TIME = 2
 DONE_WITHIN_SECONDS = 150
-POLL_SECONDS = 0.5
 # A typing error such as a producer might make; the dispatcher finds no such task, three times over.
 POISON = json.dumps({"task": "process_guard_reprot", "payload": {"report_id": 1}})
 FLAKY = Overlay(
@@ -39,29 +36,13 @@ FLAKY = Overlay(
 _ONE = ("list_digests", "run_task")
 _NONE = ("await_acknowledgement", "choose_person", "record_acknowledgement")
 WARM = {function.name: 1 if function.name in _ONE else 2 for function in FUNCTIONS if function.name not in _NONE}
-# A step that is refused is tried four times in vain, and nobody wants to watch that for half a minute.
+# A step that is refused is tried four times in vain, which would take half a minute.
 WAIT_SCALE = 0.2
+_ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
 class FilesNotFound(Exception):
     """A file that was named does not exist."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How far everything is."""
-
-    running: int
-    done: int
-    thumbnails: int
-    mails: int
-    dead_letters: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.running} executions running, {self.done} done, {self.thumbnails} thumbnails, "
-            f"{self.mails} mails, {self.dead_letters} dead-lettered"
-        )
 
 
 def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> int:
@@ -70,118 +51,106 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
     if missing:
         raise FilesNotFound(f'There is no file {", ".join(missing)}. Name files that exist: make demo FILES="a.jpg"')
     started = time.monotonic()
-    folder = local_dir / "demo"
     options = Options(
         overlays={"make_thumbnails": FLAKY}, warm=WARM, mail_folder=local_dir / "mails", wait_scale=WAIT_SCALE
     )
     with only_one(local_dir / "demo-lock", "A demo"):
-        stack = LocalStack(folder, options, progress)
+        stack = LocalStack(local_dir / "demo", options, progress)
         progress.say("Starting the local stack")
         try:
             stack.start()
             progress.say(f"\nUp after {time.monotonic() - started:.0f} s. Uploading to {stack.django_url}")
-            evidence = _play(stack, own_files, progress)
+            evidence = gather(stack, _play(stack, own_files, progress))
             seconds = time.monotonic() - started
         finally:
             progress.live("Stopping")
             stack.stop()
-    return _tell(evidence, seconds, stack, local_dir / "demo.json", progress)
+    numbers = summary(evidence, seconds)
+    (local_dir / "demo.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    progress.settle("")
+    for line in lines_of(evidence):
+        progress.say(line)
+    progress.say("\n" + ", ".join(f"{name.replace('_', ' ')}: {number}" for name, number in numbers.items()))
+    progress.say(f"Mails {short_path(local_dir)}/mails/*.eml   logs {short_path(stack.logs)}/")
+    for problem in evidence.problems:
+        progress.say(f"  WRONG: {problem}")
+    progress.say("" if evidence.problems else "Everything is as it should be. The stack has ended.")
+    return 1 if evidence.problems else 0
 
 
-def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> Evidence:
-    poison_id = stack.aws.sqs.send_message(QueueUrl=stack.outputs["TasksQueueUrl"], MessageBody=POISON)["MessageId"]
+def summary(evidence: Evidence, seconds: float) -> dict[str, int | float]:
+    """Return what ``demo.json`` holds."""
+    succeeded = sum(report.record_status == "SUCCEEDED" for report in evidence.reports)
+    return {
+        "reports": len(evidence.reports),
+        "succeeded": succeeded,
+        "failed": len(evidence.reports) - succeeded,
+        "thumbnails": sum(report.thumbnails for report in evidence.reports),
+        "emails": evidence.mails,
+        "dead_lettered": len(evidence.dead_letters),
+        "redriven": sum(report.execution.redrives for report in evidence.reports),
+        "scheduled": evidence.scheduled,
+        "seconds": round(seconds, 1),
+    }
+
+
+def lines_of(evidence: Evidence) -> Iterator[str]:
+    """Yield a line for each report and each dead letter."""
+    row = "{:>6}  {:36}  {:9}  {:>7}  {:>10}  {:>5}  {}".format
+    yield row("report", "execution", "status", "seconds", "thumbnails", "mails", "files")
+    for report in evidence.reports:
+        files = [f"{file['name']} ({file['error']})" if file["error"] else file["name"] for file in report.files]
+        rejections = {file["error"] for file in report.files}
+        if failed := [error for error in report.execution.failed_tries if error not in rejections]:
+            files.append(f"after {len(failed)} failed attempts ({', '.join(dict.fromkeys(failed))})")
+        execution, seconds = report.execution, f"{report.execution.seconds:.1f}"
+        cells = (report.report_id, report.task_id, execution.status, seconds, report.thumbnails, len(report.mails))
+        yield row(*cells, ", ".join(files))
+    for message_id, body in evidence.dead_letters.items():
+        yield f"dead letter {message_id}: {body}"
+
+
+def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> Played:
+    poison = stack.aws.sqs.send_message(QueueUrl=stack.outputs["TasksQueueUrl"], MessageBody=POISON)
     planned = uploads(own_files, stack.people["guard_ids"], refused=stack.can_redrive)
     if stack.can_redrive:
         refuse_files(stack.database_url)
-    watch = partial(_watch, stack, progress, len(planned), time.monotonic())
-    with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
-        sending = [pool.submit(send_report, stack.django_url, stack.people["api_key"], upload) for upload in planned]
-        try:
-            watch(lambda: len(_answers(sending)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # else what was not sent yet is sent first
-            raise
-        answers = [future.result() for future in sending]
-    redriven = None
-    if stack.can_redrive:
-        refused = answers[0]
-        redriven = redrive(stack, refused["id"], refused["async_processing"]["task_id"], progress)
-    fired = fire(stack, progress)
+    answers = _send(stack, planned, progress)
+    _wait(stack, progress, len(planned), dead_letters=0)
+    again = redrive(stack, answers[0]["async_processing"]["task_id"], progress) if stack.can_redrive else None
+    digest = fire(stack, progress)
     progress.say()
-    watch(lambda: len(planned), dead_letters=1)
-    return gather(stack, list(zip(planned, answers, strict=True)), poison_id, redriven, fired)
+    _wait(stack, progress, len(planned), dead_letters=1)
+    return Played([*zip(planned, answers, strict=True)], poison["MessageId"], digest, again)
 
 
-def _answers(sending: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return what the API has answered so far. Raises UploadRefused as soon as one report was refused."""
-    return [future.result() for future in sending if future.done()]
+def _send(stack: LocalStack, planned: Sequence[Upload], progress: Progress) -> list[Mapping[str, Any]]:
+    """Send the reports and return the API's answers. Raises UploadRefused; no more are sent then."""
+    answers: list[Mapping[str, Any]] = []
+    with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
+        for answer in pool.map(partial(send_report, stack.django_url, stack.people["api_key"]), planned):
+            answers.append(answer)
+            progress.live(f"  {len(answers)} of {len(planned)} uploaded")
+    return answers
 
 
-def _watch(
-    stack: LocalStack,
-    progress: Progress,
-    total: int,
-    since: float,
-    uploaded: Callable[[], int],
-    dead_letters: int = 0,
-) -> None:
-    """Show how far it is, until everything has ended and so many messages are dead, or the time is over."""
+def _wait(stack: LocalStack, progress: Progress, total: int, dead_letters: int) -> None:
+    """Show how far it is, until all executions have ended and so many messages are dead, or the time is over."""
+    url = stack.outputs["TasksDeadLetterQueueUrl"]
+    query = "SELECT status, count(*) FROM executions_taskrecord WHERE schedule = '' GROUP BY status"
+    since = time.monotonic()
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         while True:
             stack.check()
-            counts = _count(stack, connection)
+            counts: dict[str, int] = dict(connection.execute(query).fetchall())
+            done = sum(count for status, count in counts.items() if status in _ENDED)
+            mails = len([*stack.mailbox.folder.glob("*.eml")])
+            queue = stack.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            dead = int(queue["Attributes"]["ApproximateNumberOfMessages"])
             seconds = time.monotonic() - since
-            waits = "; the poison message has to be received three times" if counts.done == total else ""
-            line = f"  {uploaded()} of {total} uploaded, {counts}, {seconds:.0f} s"
-            if (counts.done == total and counts.dead_letters >= dead_letters) or seconds > DONE_WITHIN_SECONDS:
+            line = f"  {done} of {total} done, {mails} mails, {dead} of {dead_letters} dead-lettered, {seconds:.0f} s"
+            if (done >= total and dead >= dead_letters) or seconds > DONE_WITHIN_SECONDS:
                 progress.settle(line)
                 return
-            progress.live(line + waits)
-            time.sleep(POLL_SECONDS)
-
-
-def _count(stack: LocalStack, connection: "psycopg.Connection[Any]") -> Counts:
-    query = "SELECT status, count(*) FROM executions_taskrecord WHERE schedule = '' GROUP BY status"
-    by_status: Mapping[str, int] = dict(connection.execute(query).fetchall())
-    thumbnails = connection.execute("SELECT count(*) FROM reports_thumbnail").fetchone()
-    queue = stack.aws.sqs.get_queue_attributes(
-        QueueUrl=stack.outputs["TasksDeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
-    )
-    running = sum(by_status.get(status, 0) for status in ("READY", "SENT", "RUNNING"))
-    return Counts(
-        running=by_status.get("RUNNING", 0),
-        done=sum(by_status.values()) - running,
-        thumbnails=thumbnails[0] if thumbnails else 0,
-        mails=sum(1 for _ in stack.mailbox.folder.glob("*.eml")),
-        dead_letters=int(queue["Attributes"]["ApproximateNumberOfMessages"]),
-    )
-
-
-def _tell(evidence: Evidence, seconds: float, stack: LocalStack, json_file: Path, progress: Progress) -> int:
-    counted = summary(evidence, seconds)
-    json_file.write_text(json.dumps(counted, indent=2) + "\n")
-    progress.settle("")
-    for line in table(evidence.reports):
-        progress.say(line)
-    progress.say("\nDead-letter queue")
-    for line in dead_letter_lines(evidence.dead_letters):
-        progress.say(line)
-    progress.say(
-        f"\n{counted['reports']} reports: {counted['succeeded']} succeeded, {counted['redriven']} of them redriven; "
-        f"{counted['failed']} failed. {counted['scheduled']} schedule fired. "
-        f"{counted['thumbnails']} thumbnails, {counted['emails']} mails, {counted['dead_lettered']} dead-lettered. "
-        f"{seconds:.0f} s."
-    )
-    progress.say(
-        f"Mails {short_path(stack.mailbox.folder)}/*.eml   logs {short_path(stack.logs)}/   {short_path(json_file)}"
-    )
-    if evidence.problems:
-        progress.say("\nNot as it should be:")
-        for problem in evidence.problems:
-            progress.say(f"  - {problem}")
-        return 1
-    progress.say(
-        "Everything is as it should be: rows, files, thumbnails, mails, retries, redrive, schedule, digest. "
-        "The stack has ended."
-    )
-    return 0
+            progress.live(line)
+            time.sleep(0.5)

@@ -1,64 +1,50 @@
-"""What a history tells: how long each state took, and which tries failed."""
+"""What a history says: which attempts failed, and which digests were sent."""
 
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
 from deploy.local.demo.executions import Execution, digests_of, read_execution
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ARN = "arn:aws:states:us-east-2:000000000000:execution:guard_report:1"
 
 
-def event(seconds: float, kind: str, **details: Any) -> dict[str, Any]:
-    return {"timestamp": START + timedelta(seconds=seconds), "type": kind, **details}
+def event(number: int, kind: str, **details: Any) -> dict[str, Any]:
+    return {"id": number, "timestamp": START, "type": kind, **details}
 
 
-class StepFunctions:
-    """A history in two pages."""
-
+@pytest.mark.parametrize(("ended", "seconds"), [({"stopDate": START + timedelta(seconds=4.5)}, 4.5), ({}, 0.0)])
+def test_an_execution_is_read_with_the_errors_of_failed_attempts_in_order(
+    ended: dict[str, Any], seconds: float
+) -> None:
+    client = boto3.client("stepfunctions")
+    described = {"executionArn": ARN, "stateMachineArn": ARN, "status": "RUNNING", "startDate": START, "input": "{}"}
+    failed = {"error": "StorageUnavailable", "resourceType": "lambda", "resource": "invoke"}
     pages = [
-        [
-            event(0, "TaskStateEntered", stateEnteredEventDetails={"name": "Load Report"}),
-            event(1.5, "TaskStateExited", stateExitedEventDetails={"name": "Load Report"}),
-            event(2, "MapStateEntered", stateEnteredEventDetails={"name": "Process Files"}),
-            event(3, "TaskFailed", taskFailedEventDetails={"error": "StorageUnavailable"}),
-        ],
-        [
-            event(4, "LambdaFunctionTimedOut", lambdaFunctionTimedOutEventDetails={}),
-            event(6.25, "MapStateExited", stateExitedEventDetails={"name": "Process Files"}),
-            event(7, "TaskStateEntered", stateEnteredEventDetails={"name": "Record Report"}),
-        ],
+        [event(1, "TaskFailed", taskFailedEventDetails=failed), event(2, "TaskSucceeded")],
+        [event(3, "LambdaFunctionTimedOut", lambdaFunctionTimedOutEventDetails={})],
     ]
+    with Stubber(client) as stub:
+        stub.add_response("describe_execution", described | ended, {"executionArn": ARN})
+        stub.add_response("get_execution_history", {"events": pages[0], "nextToken": "more"}, {"executionArn": ARN})
+        stub.add_response("get_execution_history", {"events": pages[1]}, {"executionArn": ARN, "nextToken": ANY})
 
-    def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803  boto3's name
-        return {"status": "RUNNING", "input": "{}", "executionArn": executionArn}
-
-    def get_execution_history(self, nextToken: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803  boto3's name
-        page = int(nextToken or 0)
-        more = {"nextToken": str(page + 1)} if page + 1 < len(self.pages) else {}
-        return {"events": self.pages[page], **more}
-
-
-def test_states_have_their_seconds_and_one_that_runs_has_none() -> None:
-    execution = read_execution(StepFunctions(), "arn")  # type: ignore[arg-type]  # the two calls that are made
-
-    assert execution.seconds == {"Load Report": 1.5, "Process Files": 4.25}
-
-
-def test_failed_tries_are_told_by_their_errors_in_order() -> None:
-    execution = read_execution(StepFunctions(), "arn")  # type: ignore[arg-type]  # the two calls that are made
+        execution = read_execution(client, ARN)
 
     assert execution.failed_tries == ["StorageUnavailable", "States.Timeout"]
+    assert (execution.status, execution.seconds, execution.redrives) == ("RUNNING", seconds, 0)
 
 
-def test_the_mails_of_a_digest_are_those_that_were_sent() -> None:
-    results = [
-        {"client_id": 1, "status": "sent"},
-        {"client_id": 2, "status": "already_sent"},
-        {"client_id": 3, "status": "not_sent", "error": "EmailRefused"},
-    ]
-    execution = Execution("arn", "SUCCEEDED", "{}", json.dumps({"date": "2026-11-23", "digests": results}), {}, [])
+def test_the_digests_of_an_execution_are_those_that_were_sent() -> None:
+    digests = [{"client_id": 1, "status": "sent"}, {"client_id": 2, "status": "not_sent", "error": "EmailRefused"}]
+    output = json.dumps({"date": "2026-11-23", "digests": digests})
+    execution = Execution("arn", "SUCCEEDED", "{}", output, 1.0, [])
 
     assert digests_of(execution) == ["digest/1/2026-11-23"]
     assert digests_of(replace(execution, status="FAILED", output="")) == []

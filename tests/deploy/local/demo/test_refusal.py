@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from deploy.local.demo.refusal import MARK, mend, refuse_files
+from deploy.local.demo.refusal import MARK, accept_files, refuse_files
 from deploy.local.postgres import Postgres
 
 
@@ -24,15 +24,15 @@ def change(url: str, name: str) -> None:
         connection.execute("UPDATE reports_reportfile SET status = 'accepted' WHERE name = %s", [name])
 
 
-def test_a_marked_file_is_refused_until_mended_and_any_other_never(url: str) -> None:
+def test_a_marked_file_is_refused_until_it_is_fixed_and_any_other_never(url: str) -> None:
     refuse_files(url)
     refuse_files(url)
     change(url, "door.jpg")
     with pytest.raises(psycopg.errors.RaiseException, match=rf"{MARK}\.jpg is refused on purpose"):
         change(url, f"{MARK}.jpg")
 
-    mend(url)
-    mend(url)
+    accept_files(url)
+    accept_files(url)
 
     change(url, f"{MARK}.jpg")
     with psycopg.connect(url) as connection:
