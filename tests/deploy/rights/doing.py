@@ -1,69 +1,75 @@
-"""Doing a run under a role, and trying what becomes of it when the role has less."""
+"""Doing runs under a role, and finding what of the role none of them needs."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import cache
+from inspect import isgeneratorfunction
 
-import pytest
 from django.db import transaction
 
-from tests.deploy.rights.function_runs import Run
-from tests.deploy.rights.judging import Verdicts
-from tests.deploy.rights.policies import Ask, Statement, is_allowed
+from tests.deploy.rights.policies import Ask, Role, is_allowed, less_by_one
 from tests.deploy.rights.stack import Stack
 
-type Role = tuple[Statement, ...]
+# Prepares a run under no role up to its ``yield``, and does it under the role after that.
+type Steps = Callable[[Stack, str], Generator[None]]
 type Surroundings = Callable[[str], AbstractContextManager[None]]
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run: of which functions or people, and what it does. It raises where it could not do its work."""
+
+    name: str
+    of: tuple[str, ...]
+    steps: Steps
+
+
+class Runs(list[Run]):
+    """The runs of one module."""
+
+    def of(self, *who: str) -> Callable[[Steps], Steps]:
+        """Make a run of a generator function, for each of these functions or people."""
+
+        def decorate(steps: Steps) -> Steps:
+            assert isgeneratorfunction(steps)
+            self.append(Run(steps.__name__, who, steps))
+            return steps
+
+        return decorate
+
+    def for_(self, who: str) -> list[Run]:
+        """Return the runs of one function or person."""
+        return [run for run in self if who in run.of]
+
+
+@cache
+def asked_by(stack: Stack, run: Run, who: str, role: Role, within: Surroundings) -> Sequence[Ask]:
+    """Do a run under a role and return what it asks of IAM. Fails if anything is refused, or the work is not done."""
+    stack.empty()
+    with within(who), _rolled_back():
+        steps = run.steps(stack, who)
+        next(steps)
+        with stack.judge.under(role) as verdicts:
+            assert next(steps, "the end") == "the end"
+    assert not verdicts.refused, verdicts.refused  # code that goes on without what it was refused
+    return tuple(verdicts.asked)
+
+
+def needed_by_none(asked: Iterable[Ask], role: Role, rest: Role = ()) -> list[str]:
+    """Return what a role could lose, one thing at a time, and still allow all that is asked.
+
+    ``rest`` is what it has beside: of that nothing is taken.
+    """
+    asked = {(one.action, one.resource, *one.context.items()): one for one in asked}.values()
+    return [taken for taken, left in less_by_one(role) if all(is_allowed((*left, *rest), one) for one in asked)]
+
+
 @contextmanager
-def rolled_back() -> Generator[None]:
+def _rolled_back() -> Generator[None]:
     """Undo what is written to the database, and let the code's own transactions be as durable as they like."""
     block = transaction.atomic()
     block._from_testcase = True  # type: ignore[attr-defined]  # what Django's TestCase sets
     with block:
         yield
         transaction.set_rollback(True)
-
-
-def do(stack: Stack, run: Run, who: str, role: Role, within: Surroundings) -> tuple[Verdicts, BaseException | None]:
-    """Do a run under a role; return what IAM said, and what the run failed with."""
-    stack.empty()
-    failure: BaseException | None = None
-    with within(who), rolled_back():
-        work = run.prepare(stack, who)
-        with stack.judge.under(role) as verdicts:
-            try:
-                work()
-            except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  whatever it is, the test tells
-                failure = error
-    assert not verdicts.disagreements, verdicts.disagreements
-    return verdicts, failure
-
-
-def assert_it_works(stack: Stack, run: Run, who: str, role: Role, within: Surroundings) -> None:
-    """Assert that a run does its work under a role, and is refused nothing."""
-    verdicts, failure = do(stack, run, who, role, within)
-    assert not verdicts.refused, verdicts.refused
-    if failure:
-        raise failure
-
-
-@cache
-def _asked_by(stack: Stack, run: Run, who: str, role: Role, within: Surroundings) -> Sequence[Ask]:
-    """Return what a run asks IAM for when nothing is refused."""
-    return tuple(do(stack, run, who, role, within)[0].asked)
-
-
-def assert_somebody_minds(
-    stack: Stack, runs: Iterable[Run], who: str, whole: Role, rest: Role, within: Surroundings
-) -> None:
-    """Assert that the first run which asks for what only the whole role gives is refused that, and fails."""
-    runs = [one for one in runs if not all(is_allowed(rest, ask) for ask in _asked_by(stack, one, who, whole, within))]
-    assert runs, f"no run of {who} needs it: show the run that does beside the others, or take it from the template"
-
-    verdicts, failure = do(stack, runs[0], who, rest, within)
-
-    assert verdicts.refused
-    assert all(is_allowed(whole, ask) and not is_allowed(rest, ask) for ask in verdicts.refused)
-    assert failure, f"{runs[0].name} does not mind"

@@ -1,13 +1,12 @@
 """What each function is run with to show what its role is for: its real handler, with its real inputs.
 
-A run is prepared as nobody in particular; what the preparation returns is then done under the function's role. It
-raises where the function did not do its work. Functions with a database have PostgreSQL, the rest is moto's.
+A run is prepared under no role; what follows its ``yield`` is done under the function's role, and raises where the
+function did not do its work. Functions with a database have PostgreSQL, the rest is moto's.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -21,12 +20,11 @@ from deploy.template.check import REGION
 from qu_workflows.protocol.message import payload_key_of
 from tests.backend.people import make_picture, make_property, make_report, make_user
 from tests.backend.reports.incidents import make_incident, make_inquiry
+from tests.deploy.rights.doing import Runs
 from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT
 from tests.deploy.rights.stack import Stack, client, names
 from workflows.errors import EmailRefused, FileMissing, PayloadInvalid
-
-type Work = Callable[[], None]
 
 TASK_ID = "019aa0e0-0000-7000-8000-000000000009"
 MEDIA_KEY = "media/guard_reports/2026/11/24/photographer.jpg"
@@ -37,107 +35,73 @@ FUNCTION_NAMES = tuple(function.name for function in FUNCTIONS)
 WITH_DATABASE = tuple(function.name for function in FUNCTIONS if function.needs_database)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run: of which functions, and what it does."""
-
-    name: str
-    of: tuple[str, ...]
-    prepare: Callable[[Stack, str], Work]
-
-
-RUNS: list[Run] = []
-
-
-def run_of(*functions: str) -> Callable[[Callable[[Stack, str], Work]], Callable[[Stack, str], Work]]:
-    """Make a run of a function that prepares it; it is told which function it is for."""
-
-    def decorate(prepare: Callable[[Stack, str], Work]) -> Callable[[Stack, str], Work]:
-        RUNS.append(Run(prepare.__name__, functions, prepare))
-        return prepare
-
-    return decorate
-
-
-def runs_of(function: str) -> list[Run]:
-    return [run for run in RUNS if function in run.of]
+RUNS = Runs()
 
 
 # ---- What AWS does under every function's role, or under a function's with a database ----
 
 
-@run_of(*FUNCTION_NAMES)
-def lambda_logs_and_traces(stack: Stack, function: str) -> Work:
+@RUNS.of(*FUNCTION_NAMES)
+def lambda_logs_and_traces(stack: Stack, function: str) -> Generator[None]:
     """Lambda writes the function's logs and traces in the name of its role.
 
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
     https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
     """
     group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{names().ref('Prefix')}-production-{function}"
-
-    def work() -> None:
-        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
-            stack.judge.ask(Ask(action, f"{group}:log-stream:2026/11/24/[1]a"))
-        for action in ("xray:PutTraceSegments", "xray:PutTelemetryRecords"):
-            stack.judge.ask(Ask(action, "*"))
-
-    return work
+    yield
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        stack.judge.ask(Ask(action, f"{group}:log-stream:2026/11/24/[1]a"))
+    for action in ("xray:PutTraceSegments", "xray:PutTelemetryRecords"):
+        stack.judge.ask(Ask(action, "*"))
 
 
-@run_of(*FUNCTION_NAMES)
-def lambda_reads_the_environment(stack: Stack, function: str) -> Work:
+@RUNS.of(*FUNCTION_NAMES)
+def lambda_reads_the_environment(stack: Stack, function: str) -> Generator[None]:
     """The variables are encrypted under the stack's key, and decrypted in the name of the function's role.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     """
     key = names().properties(FUNCTIONS_BY_NAME[function].resource)["KmsKeyArn"]
-
-    def work() -> None:
-        stack.judge.ask(Ask("kms:Decrypt", key, {"kms:ViaService": f"lambda.{REGION}.amazonaws.com"}))
-
-    return work
+    yield
+    stack.judge.ask(Ask("kms:Decrypt", key, {"kms:ViaService": f"lambda.{REGION}.amazonaws.com"}))
 
 
-@run_of(*WITH_DATABASE)
-def lambda_goes_into_the_network(stack: Stack, _function: str) -> Work:
+@RUNS.of(*WITH_DATABASE)
+def lambda_goes_into_the_network(stack: Stack, _function: str) -> Generator[None]:
     """Lambda makes network interfaces in the VPC. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"""
-
-    def work() -> None:
-        for action in (
-            "CreateNetworkInterface",
-            "DescribeNetworkInterfaces",
-            "DescribeSubnets",
-            "DeleteNetworkInterface",
-        ):
-            stack.judge.ask(Ask(f"ec2:{action}", "*"))
-
-    return work
+    yield
+    for action in (
+        "CreateNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "DeleteNetworkInterface",
+    ):
+        stack.judge.ask(Ask(f"ec2:{action}", "*"))
 
 
-@run_of(*WITH_DATABASE)
-def it_starts(_stack: Stack, _function: str) -> Work:
+@RUNS.of(*WITH_DATABASE)
+def it_starts(_stack: Stack, _function: str) -> Generator[None]:
     """Every handler begins with this; it needs no more of its secrets afterwards."""
     from lambdas.shared.runtime.database import setup_django
 
-    return setup_django
+    yield
+    setup_django()
 
 
-@run_of("record_execution_status")
-def lambda_keeps_an_event_that_was_not_recorded(stack: Stack, _function: str) -> Work:
+@RUNS.of("record_execution_status")
+def lambda_keeps_an_event_that_was_not_recorded(stack: Stack, _function: str) -> Generator[None]:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url = names().ref("StatusEventsDeadLetterQueue")
-
-    def work() -> None:
-        stack.sqs.send_message(QueueUrl=url, MessageBody="{}")
-
-    return work
+    yield
+    stack.sqs.send_message(QueueUrl=url, MessageBody="{}")
 
 
 # ---- The dispatcher ----
 
 
-@run_of("dispatch_tasks")
-def a_batch_with_a_task_of_each_workflow(stack: Stack, _function: str) -> Work:
+@RUNS.of("dispatch_tasks")
+def a_batch_with_a_task_of_each_workflow(stack: Stack, _function: str) -> Generator[None]:
     """The event source mapping receives and deletes in the name of the function's role."""
     from lambdas.dispatch_tasks.handler import lambda_handler
 
@@ -151,19 +115,16 @@ def a_batch_with_a_task_of_each_workflow(stack: Stack, _function: str) -> Work:
     for task, payload in payloads.items():
         stack.sqs.send_message(QueueUrl=stack.queue_url, MessageBody=json.dumps({"task": task, "payload": payload}))
     stack.judge.answer("StartExecution", {"executionArn": "arn", "startDate": timezone.now()})
-
-    def work() -> None:
-        url = {"QueueUrl": stack.queue_url}
-        stack.sqs.get_queue_attributes(**url, AttributeNames=["ApproximateNumberOfMessages"])
-        messages = stack.sqs.receive_message(**url, MaxNumberOfMessages=10)["Messages"]
-        records = [{"messageId": one["MessageId"], "body": one["Body"], "attributes": {}} for one in messages]
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
-        assert lambda_handler({"Records": records}, context) == {"batchItemFailures": []}
-        done = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)]
-        stack.sqs.delete_message_batch(**url, Entries=done)
-        assert len(messages) == len(payloads)
-
-    return work
+    yield
+    url = {"QueueUrl": stack.queue_url}
+    stack.sqs.get_queue_attributes(**url, AttributeNames=["ApproximateNumberOfMessages"])
+    messages = stack.sqs.receive_message(**url, MaxNumberOfMessages=10)["Messages"]
+    records = [{"messageId": one["MessageId"], "body": one["Body"], "attributes": {}} for one in messages]
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
+    assert lambda_handler({"Records": records}, context) == {"batchItemFailures": []}
+    done = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)]
+    stack.sqs.delete_message_batch(**url, Entries=done)
+    assert len(messages) == len(payloads)
 
 
 # ---- The files of a report ----
@@ -179,23 +140,18 @@ def _put_picture(stack: Stack) -> None:
     stack.put(MEDIA_KEY, (SAMPLES / "photographer.jpg").read_bytes())
 
 
-@run_of("inspect_file")
-def a_file_is_inspected(stack: Stack, _function: str) -> Work:
+@RUNS.of("inspect_file")
+def a_file_is_inspected(stack: Stack, _function: str) -> Generator[None]:
     _put_picture(stack)
-
-    def work() -> None:
-        assert _inspect()["kind"] == "image"
-
-    return work
+    yield
+    assert _inspect()["kind"] == "image"
 
 
-@run_of("inspect_file")
-def a_file_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Work:
-    def work() -> None:
-        with pytest.raises(FileMissing):
-            _inspect()
-
-    return work
+@RUNS.of("inspect_file")
+def a_file_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Generator[None]:
+    yield
+    with pytest.raises(FileMissing):
+        _inspect()
 
 
 def _facts(stack: Stack) -> dict[str, Any]:
@@ -203,73 +159,77 @@ def _facts(stack: Stack) -> dict[str, Any]:
     return _inspect()
 
 
-@run_of("make_thumbnails")
-def thumbnails_are_made_once(stack: Stack, _function: str) -> Work:
+@RUNS.of("make_thumbnails")
+def thumbnails_are_made_once(stack: Stack, _function: str) -> Generator[None]:
     from lambdas.make_thumbnails.handler import lambda_handler
 
     event = {"task_id": TASK_ID, "file": FILE, "facts": _facts(stack)}
-
-    def work() -> None:
-        made = lambda_handler(event, None)
-        assert lambda_handler(event, None) == made
-        assert {one["key"] for one in made["thumbnails"]} < stack.stored_keys()
-
-    return work
+    yield
+    made = lambda_handler(event, None)
+    assert lambda_handler(event, None) == made
+    assert {one["key"] for one in made["thumbnails"]} < stack.stored_keys()
 
 
-@run_of("make_thumbnails")
-def a_picture_that_is_gone_is_seen_to_be_gone(stack: Stack, _function: str) -> Work:
+@RUNS.of("make_thumbnails")
+def a_picture_that_is_gone_is_seen_to_be_gone(stack: Stack, _function: str) -> Generator[None]:
     from lambdas.make_thumbnails.handler import lambda_handler
 
     event = {"task_id": TASK_ID, "file": FILE, "facts": _facts(stack)}
     stack.empty()
-
-    def work() -> None:
-        with pytest.raises(FileMissing):
-            lambda_handler(event, None)
-
-    return work
+    yield
+    with pytest.raises(FileMissing):
+        lambda_handler(event, None)
 
 
 # ---- Mails ----
 
 
-@run_of("render_email")
-def a_report_s_mail_is_rendered(stack: Stack, _function: str) -> Work:
+def _render(stack: Stack, event: dict[str, Any]) -> None:
+    """Render a mail: it lies where Send Email reads it, and so do the pictures that it names."""
     from lambdas.render_email.handler import lambda_handler
 
+    key = lambda_handler({"task_id": TASK_ID} | event, None)["email_key"]
+    with stack.judge.not_asked():
+        images = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read())["images"]
+    assert {image["key"].partition("/")[0] for image in images} == {IMAGE["key"].partition("/")[0]}
+    assert key.partition("/")[0] == EMAIL_KEY.partition("/")[0]
+
+
+@RUNS.of("render_email")
+def a_report_s_mail_is_rendered(stack: Stack, _function: str) -> Generator[None]:
     place = make_property()
-    recipient = {"user_id": place.owner.user.pk, "role": "client"}
-    event = {"task_id": TASK_ID, "report_id": make_report(property=place).pk, "recipient": recipient}
-
-    def work() -> None:
-        assert lambda_handler(event, None)["email_key"] in stack.stored_keys()
-
-    return work
+    report = make_report(property=place)
+    make_picture(report)
+    yield
+    _render(stack, {"report_id": report.pk, "recipient": {"user_id": place.owner.user.pk, "role": "client"}})
 
 
-@run_of("render_email")
-def a_mail_is_rendered_whose_payload_travelled_by_s3(stack: Stack, _function: str) -> Work:
+@RUNS.of("render_email")
+def a_digest_s_mail_is_rendered(stack: Stack, _function: str) -> Generator[None]:
+    place = make_property()
+    make_picture(make_report(property=place, report_datetime=datetime(2026, 3, 2, 17, 0, tzinfo=UTC)))
+    yield
+    digest = {"client_id": place.owner.pk, "user_id": place.owner.user.pk, "date": "2026-03-02"}
+    _render(stack, {"digest": digest})
+
+
+@RUNS.of("render_email")
+def a_mail_is_rendered_whose_payload_travelled_by_s3(stack: Stack, _function: str) -> Generator[None]:
     from lambdas.render_email.handler import lambda_handler
 
     payload = {"user_id": make_user().pk, "subject": "Hello", "template_name": "emails/welcome.html"}
     stack.put(PAYLOAD_KEY, json.dumps(payload | {"context": {"name": "x"}}))
-
-    def work() -> None:
-        lambda_handler({"task_id": TASK_ID, "payload": {"payload_key": PAYLOAD_KEY}}, None)
-
-    return work
+    yield
+    lambda_handler({"task_id": TASK_ID, "payload": {"payload_key": PAYLOAD_KEY}}, None)
 
 
-@run_of("render_email")
-def a_mail_s_payload_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Work:
+@RUNS.of("render_email")
+def a_mail_s_payload_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Generator[None]:
     from lambdas.render_email.handler import lambda_handler
 
-    def work() -> None:
-        with pytest.raises(PayloadInvalid, match="is not in the store"):
-            lambda_handler({"task_id": TASK_ID, "payload": {"payload_key": PAYLOAD_KEY}}, None)
-
-    return work
+    yield
+    with pytest.raises(PayloadInvalid, match="is not in the store"):
+        lambda_handler({"task_id": TASK_ID, "payload": {"payload_key": PAYLOAD_KEY}}, None)
 
 
 def _put_mail(stack: Stack, *images: dict[str, str]) -> None:
@@ -305,48 +265,37 @@ def _entry(stack: Stack) -> Any:
 IMAGE = {"content_id": "picture-1", "key": "thumbnails/a/email.jpg", "media_type": "image/jpeg", "alt": "door.jpg"}
 
 
-@run_of("send_email")
-def a_mail_goes_out_with_its_picture_and_is_in_the_ledger(stack: Stack, _function: str) -> Work:
+@RUNS.of("send_email")
+def a_mail_goes_out_with_its_picture_and_is_in_the_ledger(stack: Stack, _function: str) -> Generator[None]:
     _put_mail(stack, IMAGE)
     stack.put(IMAGE["key"], b"\xff\xd8\xff")
-
-    def work() -> None:
-        assert _send()["status"] == "sent"
-        assert _entry(stack) == "sent"
-
-    return work
+    yield
+    assert _send()["status"] == "sent"
+    assert _entry(stack) == "sent"
 
 
-@run_of("send_email")
-def a_mail_goes_out_without_a_picture_that_is_gone(stack: Stack, _function: str) -> Work:
+@RUNS.of("send_email")
+def a_mail_goes_out_without_a_picture_that_is_gone(stack: Stack, _function: str) -> Generator[None]:
     _put_mail(stack, IMAGE)
-
-    def work() -> None:
-        assert _send()["status"] == "sent"
-
-    return work
+    yield
+    assert _send()["status"] == "sent"
 
 
-@run_of("send_email")
-def a_mail_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Work:
-    def work() -> None:
-        with pytest.raises(EmailRefused, match="is gone"):
-            _send()
-
-    return work
+@RUNS.of("send_email")
+def a_mail_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Generator[None]:
+    yield
+    with pytest.raises(EmailRefused, match="is gone"):
+        _send()
 
 
-@run_of("send_email")
-def a_mail_that_ses_refuses_gives_its_claim_back(stack: Stack, _function: str) -> Work:
+@RUNS.of("send_email")
+def a_mail_that_ses_refuses_gives_its_claim_back(stack: Stack, _function: str) -> Generator[None]:
     _put_mail(stack)
     client("ses").delete_identity(Identity=names().ref("DefaultFromEmail"))
-
-    def work() -> None:
-        with pytest.raises(EmailRefused):
-            _send()
-        assert _entry(stack) is None
-
-    return work
+    yield
+    with pytest.raises(EmailRefused):
+        _send()
+    assert _entry(stack) is None
 
 
 # ---- Tasks of one step ----
@@ -359,27 +308,22 @@ def _run_task(task: str, payload: dict[str, Any] | None = None, **given: Any) ->
     return lambda_handler(event, None)["return_value"]
 
 
-@run_of("run_task")
-def a_task_runs_whose_payload_travelled_by_s3(stack: Stack, _function: str) -> Work:
+@RUNS.of("run_task")
+def a_task_runs_whose_payload_travelled_by_s3(stack: Stack, _function: str) -> Generator[None]:
     stack.put(PAYLOAD_KEY, json.dumps({"data": "example"}))
-
-    def work() -> None:
-        assert _run_task("custom_processing", payload_key=PAYLOAD_KEY)["size_bytes"] == 7
-
-    return work
+    yield
+    assert _run_task("custom_processing", payload_key=PAYLOAD_KEY)["size_bytes"] == 7
 
 
-@run_of("run_task")
-def a_task_s_payload_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Work:
-    def work() -> None:
-        with pytest.raises(PayloadInvalid, match="is not in the store"):
-            _run_task("custom_processing", payload_key=PAYLOAD_KEY)
-
-    return work
+@RUNS.of("run_task")
+def a_task_s_payload_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: str) -> Generator[None]:
+    yield
+    with pytest.raises(PayloadInvalid, match="is not in the store"):
+        _run_task("custom_processing", payload_key=PAYLOAD_KEY)
 
 
-@run_of("run_task")
-def the_outbox_is_sent(_stack: Stack, _function: str) -> Work:
+@RUNS.of("run_task")
+def the_outbox_is_sent(_stack: Stack, _function: str) -> Generator[None]:
     """One task that goes at once, one whose payload travels by S3, and one that is due in a week."""
     from qu_workflows.records.models import TaskRecord
 
@@ -389,16 +333,13 @@ def the_outbox_is_sent(_stack: Stack, _function: str) -> Work:
     TaskRecord.objects.create(id="task-1", **old)
     TaskRecord.objects.create(id="task-2", payload_key=payload_key_of("task-2"), **old)
     TaskRecord.objects.create(id="task-3", run_after=now + timedelta(days=7), **old)
-
-    def work() -> None:
-        done = _run_task("send_outbox", {})
-        assert (done["sent"], done["failed"]) == (3, 0), done
-
-    return work
+    yield
+    done = _run_task("send_outbox", {})
+    assert (done["sent"], done["failed"]) == (3, 0), done
 
 
-@run_of("run_task")
-def what_is_past_its_date_is_swept(stack: Stack, _function: str) -> Work:
+@RUNS.of("run_task")
+def what_is_past_its_date_is_swept(stack: Stack, _function: str) -> Generator[None]:
     from django.test import override_settings
 
     from reports.models import GuardReport, Thumbnail
@@ -412,27 +353,22 @@ def what_is_past_its_date_is_swept(stack: Stack, _function: str) -> Work:
 
     # As on Lambda, where no test has begun a transaction.
     no_transaction = patch("qu_workflows.tasks.running.connection", SimpleNamespace(in_atomic_block=False))
-
-    def work() -> None:
-        with override_settings(RETENTION_DRY_RUN=False, RETENTION_REPORT_DAYS=100), no_transaction:
-            assert _run_task("retention_sweep", {})["objects"] == len(keys)
-        assert not stack.stored_keys() & set(keys)
-
-    return work
+    yield
+    with override_settings(RETENTION_DRY_RUN=False, RETENTION_REPORT_DAYS=100), no_transaction:
+        assert _run_task("retention_sweep", {})["objects"] == len(keys)
+    assert not stack.stored_keys() & set(keys)
 
 
-@run_of("run_task")
-def what_is_stuck_is_looked_for(_stack: Stack, _function: str) -> Work:
-    def work() -> None:
-        found = _run_task("watch_stuck", {})
-        assert not found["not_looked_at"], found
-        assert found["queue"] == {"waiting": 0, "in_flight": 0}
-
-    return work
+@RUNS.of("run_task")
+def what_is_stuck_is_looked_for(_stack: Stack, _function: str) -> Generator[None]:
+    yield
+    found = _run_task("watch_stuck", {})
+    assert not found["not_looked_at"], found
+    assert found["queue"] == {"waiting": 0, "in_flight": 0}
 
 
-@run_of("run_task")
-def histories_are_sampled(stack: Stack, _function: str) -> Work:
+@RUNS.of("run_task")
+def histories_are_sampled(stack: Stack, _function: str) -> Generator[None]:
     from qu_workflows.records.models import TaskRecord, TaskStatus
 
     now = timezone.now()
@@ -447,11 +383,8 @@ def histories_are_sampled(stack: Stack, _function: str) -> Work:
         execution_arn=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:task-1",
     )
     stack.judge.answer("GetExecutionHistory", {"events": history(now)})
-
-    def work() -> None:
-        assert _run_task("sample_histories", {})["sampled"] == 1
-
-    return work
+    yield
+    assert _run_task("sample_histories", {})["sampled"] == 1
 
 
 def history(now: Any) -> list[dict[str, Any]]:
@@ -467,8 +400,8 @@ def history(now: Any) -> list[dict[str, Any]]:
 # ---- Incidents ----
 
 
-@run_of("await_acknowledgement")
-def a_state_whose_answer_is_there_is_ended_at_once(stack: Stack, _function: str) -> Work:
+@RUNS.of("await_acknowledgement")
+def a_state_whose_answer_is_there_is_ended_at_once(stack: Stack, _function: str) -> Generator[None]:
     from lambdas.await_acknowledgement.handler import lambda_handler
     from reports.incidents import acknowledge
 
@@ -476,11 +409,8 @@ def a_state_whose_answer_is_there_is_ended_at_once(stack: Stack, _function: str)
     acknowledge(inquiry.pk)
     stack.judge.answer("SendTaskSuccess", {})
     event = {"task_id": TASK_ID, "inquiry_id": inquiry.pk, "task_token": "a token"}
-
-    def work() -> None:
-        assert lambda_handler(event, None) == {"is_acknowledged": True}
-
-    return work
+    yield
+    assert lambda_handler(event, None) == {"is_acknowledged": True}
 
 
 # ---- The functions whose work is in the database alone: nothing but their secrets ----
@@ -502,25 +432,20 @@ def _alone(function: str) -> dict[str, Any]:
     return {"task_id": TASK_ID} | events[function]
 
 
-@run_of("choose_person", "list_digests", "load_report", "record_report", "record_acknowledgement")
-def its_work_is_in_the_database_alone(_stack: Stack, function: str) -> Work:
+@RUNS.of("choose_person", "list_digests", "load_report", "record_report", "record_acknowledgement")
+def its_work_is_in_the_database_alone(_stack: Stack, function: str) -> Generator[None]:
     from importlib import import_module
 
     handler = import_module(f"lambdas.{function}.handler").lambda_handler
     event = _alone(function)
-
-    def work() -> None:
-        assert handler(event, None)
-
-    return work
+    yield
+    assert handler(event, None)
 
 
-@run_of("record_execution_status")
-def a_status_change_is_recorded(_stack: Stack, _function: str) -> Work:
+@RUNS.of("record_execution_status")
+def a_status_change_is_recorded(_stack: Stack, _function: str) -> Generator[None]:
     from lambdas.record_execution_status.handler import lambda_handler
     from tests.lambdas.record_execution_status.test_handler import event
 
-    def work() -> None:
-        assert lambda_handler(event(), None)["status"] == "FAILED"
-
-    return work
+    yield
+    assert lambda_handler(event(), None)["status"] == "FAILED"

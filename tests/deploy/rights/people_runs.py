@@ -3,7 +3,7 @@
 The services behind the API, the pages, the console and the commands, each under the one policy alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
@@ -17,29 +17,16 @@ from django.utils import timezone
 from deploy.template.check import REGION
 from qu_workflows.protocol.message import payload_key_of
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from tests.deploy.rights.function_runs import Run, Work, history
+from tests.deploy.rights.doing import Runs
+from tests.deploy.rights.function_runs import history
 from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT
 from tests.deploy.rights.stack import Stack, client, names
 from workflows.schedules import SCHEDULES_BY_NAME
 
-RUNS: list[Run] = []
+RUNS = Runs()
 POLICIES = {"backend": "BackendPolicy", "operator": "OperatorPolicy"}
 GOOD = '{"id": "task-1", "task": "custom_processing", "payload": {"data": "example"}}'
-
-
-def run_of(*people: str) -> Callable[[Callable[[Stack, str], Work]], Callable[[Stack, str], Work]]:
-    """Make a run of what prepares it."""
-
-    def decorate(prepare: Callable[[Stack, str], Work]) -> Callable[[Stack, str], Work]:
-        RUNS.append(Run(prepare.__name__, people, prepare))
-        return prepare
-
-    return decorate
-
-
-def runs_of(person: str) -> list[Run]:
-    return [run for run in RUNS if person in run.of]
 
 
 def machine() -> str:
@@ -65,66 +52,56 @@ def record(task_id: str = "task-1", **changes: Any) -> TaskRecord:
 # ---- Django ----
 
 
-@run_of("backend")
-def tasks_are_enqueued(_stack: Stack, _person: str) -> Work:
+@RUNS.of("backend")
+def tasks_are_enqueued(_stack: Stack, _person: str) -> Generator[None]:
     """One alone, several at once, one whose payload travels by S3, and one that is due in a week."""
     from common.tasks import custom_processing
     from qu_workflows.tasks.backends import StepFunctionsBackend
 
-    def work() -> None:
-        with TestCase.captureOnCommitCallbacks(execute=True):
-            custom_processing.enqueue("one")
-            custom_processing.enqueue("x" * 300_000)
-            custom_processing.using(run_after=timezone.now() + timedelta(days=7)).enqueue("later")
-            StepFunctionsBackend("default", {}).enqueue_many(custom_processing, [(["two"], {}), (["three"], {})])
-        sent = {(one.status, one.last_send_error) for one in TaskRecord.objects.all()}
-        assert sent == {(TaskStatus.SENT, "")}
-
-    return work
+    yield
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        custom_processing.enqueue("one")
+        custom_processing.enqueue("x" * 300_000)
+        custom_processing.using(run_after=timezone.now() + timedelta(days=7)).enqueue("later")
+        StepFunctionsBackend("default", {}).enqueue_many(custom_processing, [(["two"], {}), (["three"], {})])
+    sent = {(one.status, one.last_send_error) for one in TaskRecord.objects.all()}
+    assert sent == {(TaskStatus.SENT, "")}
 
 
-@run_of("backend")
-def files_come_in_and_one_that_belongs_to_nothing_goes(stack: Stack, _person: str) -> Work:
+@RUNS.of("backend")
+def files_come_in_and_one_that_belongs_to_nothing_goes(stack: Stack, _person: str) -> Generator[None]:
     from reports.storage import uploads
 
-    def work() -> None:
-        name = uploads().save("guard_reports/door.jpg", ContentFile(b"\xff\xd8\xff"))
-        assert f"media/{name}" in stack.stored_keys()
-        uploads().delete(name)
-        assert not stack.stored_keys()
-
-    return work
+    yield
+    name = uploads().save("guard_reports/door.jpg", ContentFile(b"\xff\xd8\xff"))
+    assert f"media/{name}" in stack.stored_keys()
+    uploads().delete(name)
+    assert not stack.stored_keys()
 
 
-@run_of("backend")
-def a_signed_link_shows_a_file_and_its_thumbnails(stack: Stack, _person: str) -> Work:
+@RUNS.of("backend")
+def a_signed_link_shows_a_file_and_its_thumbnails(stack: Stack, _person: str) -> Generator[None]:
     """Who follows the link asks in the name of the role that signed it.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
     """
     bucket = f"arn:aws:s3:::{stack.bucket}"
     via = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
-
-    def work() -> None:
-        for key in ("media/guard_reports/door.jpg", "thumbnails/a/small.webp"):
-            stack.judge.ask(Ask("s3:GetObject", f"{bucket}/{key}"))
-            stack.judge.ask(Ask("kms:Decrypt", names().arn("EncryptionKeyOfStack"), via))
-
-    return work
+    yield
+    for key in ("media/guard_reports/door.jpg", "thumbnails/a/small.webp"):
+        stack.judge.ask(Ask("s3:GetObject", f"{bucket}/{key}"))
+        stack.judge.ask(Ask("kms:Decrypt", names().arn("EncryptionKeyOfStack"), via))
 
 
-@run_of("backend")
-def an_incident_is_acknowledged(stack: Stack, _person: str) -> Work:
+@RUNS.of("backend")
+def an_incident_is_acknowledged(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.aws.task_tokens import beat, end_task
 
     stack.judge.answer("SendTaskSuccess", {})
     stack.judge.answer("SendTaskHeartbeat", {})
-
-    def work() -> None:
-        beat("a token")
-        end_task("a token", {"user_id": 1})
-
-    return work
+    yield
+    beat("a token")
+    end_task("a token", {"user_id": 1})
 
 
 # ---- Operators: executions ----
@@ -145,54 +122,45 @@ def _describe(status: str = "FAILED", **changes: Any) -> Callable[[], dict[str, 
     return lambda: shown | ({} if status == "RUNNING" else {"stopDate": now - timedelta(minutes=4)}) | changes
 
 
-@run_of("operator")
-def an_execution_is_redriven(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def an_execution_is_redriven(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.executions.redriving import plan_redrives_of, redrive_all
 
     record()
     stack.judge.answer("DescribeExecution", _describe())
     stack.judge.answer("RedriveExecution", {"redriveDate": timezone.now()})
-
-    def work() -> None:
-        deeds = redrive_all(plan_redrives_of(["task-1"]), "operator")
-        assert not deeds.failed, deeds
-
-    return work
+    yield
+    deeds = redrive_all(plan_redrives_of(["task-1"]), "operator")
+    assert not deeds.failed, deeds
 
 
-@run_of("operator")
-def an_execution_is_stopped(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def an_execution_is_stopped(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.executions.stopping import plan_stops, stop_all
 
     record(status=TaskStatus.RUNNING, finished_at=None)
     stack.judge.answer("StopExecution", {"stopDate": timezone.now()})
-
-    def work() -> None:
-        deeds = stop_all(plan_stops(["task-1"]), "operator", "because")
-        assert not deeds.failed, deeds
-
-    return work
+    yield
+    deeds = stop_all(plan_stops(["task-1"]), "operator", "because")
+    assert not deeds.failed, deeds
 
 
-@run_of("operator")
-def a_task_is_restarted(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def a_task_is_restarted(stack: Stack, _person: str) -> Generator[None]:
     """One whose payload travels by S3: it is put there anew."""
     from qu_workflows.executions.restarting import plan_restarts_of, restart_all
 
     record(payload={"data": "x" * 300_000}, payload_key=payload_key_of("task-1"))
-
-    def work() -> None:
-        with TestCase.captureOnCommitCallbacks(execute=True):
-            deeds = restart_all(plan_restarts_of(["task-1"]), "operator")
-        assert not deeds.failed, deeds
-        assert len(stack.stored_keys()) == 1
-        assert set(TaskRecord.objects.values_list("status", flat=True)) == {TaskStatus.FAILED, TaskStatus.SENT}
-
-    return work
+    yield
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        deeds = restart_all(plan_restarts_of(["task-1"]), "operator")
+    assert not deeds.failed, deeds
+    assert len(stack.stored_keys()) == 1
+    assert set(TaskRecord.objects.values_list("status", flat=True)) == {TaskStatus.FAILED, TaskStatus.SENT}
 
 
-@run_of("operator")
-def an_execution_is_looked_at(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def an_execution_is_looked_at(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.executions.inspection import inspect_task
     from qu_workflows.executions.step_functions import definition_of_execution
 
@@ -200,16 +168,13 @@ def an_execution_is_looked_at(stack: Stack, _person: str) -> Work:
     stack.judge.answer("DescribeExecution", _describe())
     stack.judge.answer("GetExecutionHistory", {"events": history(timezone.now())})
     stack.judge.answer("DescribeStateMachineForExecution", {"definition": "{}"})
-
-    def work() -> None:
-        assert not inspect_task(looked_at).unanswered
-        assert definition_of_execution(looked_at.execution_arn) == {}
-
-    return work
+    yield
+    assert not inspect_task(looked_at).unanswered
+    assert definition_of_execution(looked_at.execution_arn) == {}
 
 
-@run_of("operator")
-def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.executions import state_machines
 
     arn, now = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine()}", timezone.now()
@@ -221,24 +186,18 @@ def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Work:
     stack.judge.answer("DescribeStateMachineAlias", alias | {"routingConfiguration": routes})
     stack.judge.answer("DescribeStateMachine", {"definition": "{}"})
     state_machines.forget_all()
-
-    def work() -> None:
-        assert not state_machines.deployed(arn).unanswered
-
-    return work
+    yield
+    assert not state_machines.deployed(arn).unanswered
 
 
-@run_of("operator")
-def what_a_step_has_logged_is_shown(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def what_a_step_has_logged_is_shown(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.executions.step_logs import step_log
 
     now = timezone.now()
     stack.judge.answer("FilterLogEvents", {"events": []})
-
-    def work() -> None:
-        assert not step_log("task-1", machine(), now - timedelta(minutes=1), now).unanswered
-
-    return work
+    yield
+    assert not step_log("task-1", machine(), now - timedelta(minutes=1), now).unanswered
 
 
 # ---- Operators: dead letters ----
@@ -258,25 +217,22 @@ def _at_once() -> Iterator[None]:
         yield
 
 
-@run_of("operator")
-def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.dead_letters.messages import Selection, read
     from qu_workflows.dead_letters.moving import Order, redrive
 
     message_id = _dead_letter(stack)
     stack.judge.answer("ListMessageMoveTasks", {"Results": []})
-
-    def work() -> None:
-        with _at_once():
-            assert len(read().letters) == 1
-            moved = redrive(Order(selection=Selection(ids=[message_id]), actor="operator"), Event(), lambda _: None)
-        assert (moved.count, moved.failed, moved.in_both) == (1, {}, {}), moved
-
-    return work
+    yield
+    with _at_once():
+        assert len(read().letters) == 1
+        moved = redrive(Order(selection=Selection(ids=[message_id]), actor="operator"), Event(), lambda _: None)
+    assert (moved.count, moved.failed, moved.in_both) == (1, {}, {}), moved
 
 
-@run_of("operator")
-def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.aws.queues import queue_pair
     from qu_workflows.dead_letters.message_moves import move_all
 
@@ -292,34 +248,28 @@ def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _perso
     stack.judge.answer("CancelMessageMoveTask", lambda: become("CANCELLED"))
     stop = Event()
     stop.set()
-
-    def work() -> None:
-        with _at_once():
-            assert move_all(queue_pair(), 10, stop, lambda _: None).was_cancelled
-
-    return work
+    yield
+    with _at_once():
+        assert move_all(queue_pair(), 10, stop, lambda _: None).was_cancelled
 
 
-@run_of("operator")
-def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.dead_letters.actions import purge_for_a_while
 
     message_id = _dead_letter(stack)
-
-    def work() -> None:
-        with _at_once():
-            purged, _where = purge_for_a_while([message_id], "operator")
-        assert (purged.count, purged.failed) == (1, {}), purged
-        assert all(key.startswith("purged/") for key in stack.stored_keys())
-
-    return work
+    yield
+    with _at_once():
+        purged, _where = purge_for_a_while([message_id], "operator")
+    assert (purged.count, purged.failed) == (1, {}), purged
+    assert all(key.startswith("purged/") for key in stack.stored_keys())
 
 
 # ---- Operators: schedules ----
 
 
-@run_of("operator")
-def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Work:
+@RUNS.of("operator")
+def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.schedules.control import deployed_schedules, pause, resume
 
     schedule = SCHEDULES_BY_NAME["retention_sweep"]
@@ -337,9 +287,6 @@ def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Work:
     settable = ("ScheduleExpression", "FlexibleTimeWindow", "Target")
     scheduler.update_schedule(**where, **{name: found[name] for name in settable}, State="ENABLED")
     deployed_schedules.forget()
-
-    def work() -> None:
-        pause(schedule.name, "operator")
-        resume(schedule.name, "operator")
-
-    return work
+    yield
+    pause(schedule.name, "operator")
+    resume(schedule.name, "operator")

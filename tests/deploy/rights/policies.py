@@ -14,6 +14,9 @@ from typing import Any
 _ELEMENTS = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
 
 
+type Role = tuple["Statement", ...]
+
+
 @dataclass(frozen=True)
 class Ask:
     """What a request asks of IAM: one action on one resource, and the values of its condition keys."""
@@ -58,6 +61,13 @@ class Statement:
                 for value in _several(values) if len(_several(values)) > 1 else ():
                     less = {**self.conditions, operator: {**keys, key: list(_without(_several(values), value))}}
                     yield f"{named}@{key}={value}", replace(self, conditions=less)
+
+
+def less_by_one(whole: Role) -> Iterator[tuple[str, Role]]:
+    """Yield what is left of some statements when any one thing is taken away, and what that is."""
+    for index, statement in enumerate(whole):
+        for taken, left in statement.lesser():
+            yield taken, (*whole[:index], *([left] if left else []), *whole[index + 1 :])
 
 
 def read_statement(given: Mapping[str, Any]) -> Statement:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -224,11 +224,3 @@ def forget_clients() -> None:
     aws.forget_clients()
     aws_client.cache_clear()
     client.cache_clear()
-
-
-def less_by_one(whole: Sequence[Statement]) -> Iterator[tuple[str, tuple[Statement, ...], bool]]:
-    """Yield what is left of some statements when any one thing is taken away: what it is, the rest, and whether it is
-    a whole statement."""
-    for index, statement in enumerate(whole):
-        for taken, left in statement.lesser():
-            yield taken, (*whole[:index], *([left] if left else []), *whole[index + 1 :]), left is None

@@ -1,60 +1,68 @@
-"""Each function under its own role: it does its work, and does it no more when any one thing is taken away.
+"""Each function under its own role: the role has all that the function needs, and nothing that it does not need.
 
-So a role has what its function uses, and nothing that it does not use. "Any one thing" is a whole statement, one of a
-statement's actions, one of its resources, one of a condition's values; all but whole statements are among the slow
-tests.
+A run that is refused anything fails; a right that no run needs is named: a statement, one of its actions, one of its
+resources, or one of a condition's values.
 """
 
-from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
-from tests.deploy.rights.doing import Role, assert_it_works, assert_somebody_minds
-from tests.deploy.rights.function_runs import FUNCTION_NAMES, Run, runs_of
-from tests.deploy.rights.stack import Stack, less_by_one, policies_of, role_of, running_as, statements_of
+from tests.deploy.rights.doing import Run, asked_by, needed_by_none
+from tests.deploy.rights.function_runs import FUNCTION_NAMES, RUNS
+from tests.deploy.rights.policies import Ask, is_allowed
+from tests.deploy.rights.stack import Stack, policies_of, role_of, running_as, statements_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("rights")]  # one stack, made once
 AWS = "arn:aws:iam::aws:policy/"
+PREFIXES = ("emails", "media", "payloads", "purged", "thumbnails")
+
+
+def asked_by_all(stack: Stack, function: str) -> list[Ask]:
+    """Return what all runs of a function ask of IAM under its role."""
+    role = statements_of(role_of(function))
+    return [ask for run in RUNS.for_(function) for ask in asked_by(stack, run, function, role, running_as)]
 
 
 @pytest.mark.parametrize(
     ("function", "run"),
-    [pytest.param(name, run, id=f"{name}-{run.name}") for name in FUNCTION_NAMES for run in runs_of(name)],
+    [pytest.param(name, run, id=f"{name}-{run.name}") for name in FUNCTION_NAMES for run in RUNS.for_(name)],
 )
 def test_a_function_does_its_work_under_its_own_role(stack: Stack, function: str, run: Run) -> None:
-    assert_it_works(stack, run, function, statements_of(role_of(function)), running_as)
+    asked_by(stack, run, function, statements_of(role_of(function)), running_as)
 
 
-def _taken_away() -> Iterator[object]:
-    """Yield what is left of each function's role when one thing is taken from one of its own policies."""
-    for function in FUNCTION_NAMES:
-        policies = policies_of(role_of(function))
-        own = [one for name, statements in policies.items() if not name.startswith(AWS) for one in statements]
-        of_aws = [one for name, statements in policies.items() if name.startswith(AWS) for one in statements]
-        for taken, rest, is_statement in less_by_one(own):
-            marks = () if is_statement else pytest.mark.slow
-            yield pytest.param(function, (*rest, *of_aws), id=f"{function}-without-{taken}", marks=marks)
+@pytest.mark.parametrize("function", FUNCTION_NAMES)
+def test_a_function_needs_each_right_that_its_own_policies_give(stack: Stack, function: str) -> None:
+    policies = policies_of(role_of(function))
+    own = tuple(one for name, statements in policies.items() if not name.startswith(AWS) for one in statements)
+    of_aws = tuple(one for name, statements in policies.items() if name.startswith(AWS) for one in statements)
+
+    assert own
+    assert needed_by_none(asked_by_all(stack, function), own, of_aws) == []
 
 
-@pytest.mark.parametrize(("function", "rest"), [*_taken_away()])
-def test_a_function_fails_with_any_one_thing_taken_away(stack: Stack, function: str, rest: Role) -> None:
-    assert_somebody_minds(stack, runs_of(function), function, statements_of(role_of(function)), rest, running_as)
+@pytest.mark.parametrize("function", FUNCTION_NAMES)
+def test_a_function_needs_each_policy_of_aws_that_sam_attaches(stack: Stack, function: str) -> None:
+    """SAM gives every role AWSLambdaBasicExecutionRole, of which the one for a VPC has all, too."""
+    policies = policies_of(role_of(function))
+    has_vpc = any(name.endswith("AWSLambdaVPCAccessExecutionRole") for name in policies)
+
+    for taken in policies:
+        rest = [one for name, statements in policies.items() if name != taken for one in statements]
+        is_part_of_another = has_vpc and taken.endswith("AWSLambdaBasicExecutionRole")
+        if taken.startswith(AWS) and not is_part_of_another:
+            assert not all(is_allowed(rest, ask) for ask in asked_by_all(stack, function)), taken
 
 
-def _without_one_of_aws() -> Iterator[object]:
-    """Yield what is left of each function's role without one of the policies that SAM attaches.
+@pytest.mark.parametrize("function", FUNCTION_NAMES)
+def test_a_function_reaches_the_parts_of_the_bucket_that_its_runs_use_and_no_others(
+    stack: Stack, function: str
+) -> None:
+    """A wildcard that is too wide would be used, too; so each kind of object is tried."""
+    objects = {(f"s3:{verb}Object", prefix) for verb, prefix in product(("Get", "Put", "Delete"), PREFIXES)}
+    role, bucket = statements_of(role_of(function)), f"arn:aws:s3:::{stack.bucket}/"
 
-    SAM gives every role AWSLambdaBasicExecutionRole, of which the one for a VPC has all, too.
-    """
-    for function in FUNCTION_NAMES:
-        policies = policies_of(role_of(function))
-        has_vpc = any(name.endswith("AWSLambdaVPCAccessExecutionRole") for name in policies)
-        for taken in policies:
-            if taken.startswith(AWS) and not (has_vpc and taken.endswith("AWSLambdaBasicExecutionRole")):
-                rest = tuple(one for name, statements in policies.items() if name != taken for one in statements)
-                yield pytest.param(function, rest, id=f"{function}-without-{taken.rpartition('/')[2]}")
+    used = {(ask.action, ask.resource.removeprefix(bucket).partition("/")[0]) for ask in asked_by_all(stack, function)}
 
-
-@pytest.mark.parametrize(("function", "rest"), [*_without_one_of_aws()])
-def test_lambda_itself_fails_without_one_of_the_policies_of_aws(stack: Stack, function: str, rest: Role) -> None:
-    assert_somebody_minds(stack, runs_of(function), function, statements_of(role_of(function)), rest, running_as)
+    assert {one for one in objects if is_allowed(role, Ask(one[0], f"{bucket}{one[1]}/any"))} == objects & used

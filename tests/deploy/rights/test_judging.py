@@ -1,80 +1,87 @@
-"""Two judges of each call: what moto can see it refuses itself, what it can not see the evaluator does."""
+"""Calls are recorded with all that they ask for, and refused where the role has not all of it."""
 
-from collections.abc import Callable
+from collections.abc import Generator
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.deploy.rights.asking import NotInTheTables
-from tests.deploy.rights.policies import Ask, Statement
-from tests.deploy.rights.stack import Stack, client, names
+from tests.deploy.rights.doing import Run, asked_by, needed_by_none
+from tests.deploy.rights.policies import Ask, Role, Statement
+from tests.deploy.rights.stack import Stack, client, names, running_django
 
-pytestmark = pytest.mark.xdist_group("rights")
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("rights")]
 KEY = names().arn("EncryptionKeyOfStack")
 USE_KEY = Statement("Allow", ("kms:*",), (KEY,), {})
 
 
-def reading(stack: Stack, prefix: str = "media/*", **conditions: dict[str, str]) -> tuple[Statement, ...]:
+def reading(stack: Stack, prefix: str = "media/*", **conditions: dict[str, str]) -> Role:
     return (Statement("Allow", ("s3:GetObject",), (f"arn:aws:s3:::{stack.bucket}/{prefix}",), conditions), USE_KEY)
 
 
-def read(stack: Stack) -> None:
+def a_file_is_read(stack: Stack, _who: str) -> Generator[None]:
+    stack.put("media/a.jpg", b"x")
+    yield
     stack.s3.get_object(Bucket=stack.bucket, Key="media/a.jpg")
 
 
-def refuse(
-    stack: Stack, statements: tuple[Statement, ...], do: Callable[[Stack], None] = read
-) -> tuple[list[Ask], int]:
-    """Do what is to be refused; return what was, and how much of it by moto."""
+def a_file_is_read_if_it_can_be(stack: Stack, who: str) -> Generator[None]:
+    try:
+        yield from a_file_is_read(stack, who)
+    except ClientError:
+        return
+
+
+def refused(stack: Stack, role: Role) -> list[str]:
     stack.put("media/a.jpg", b"x")
-    with stack.judge.under(statements) as verdicts, pytest.raises(ClientError) as refused:
-        do(stack)
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-    assert not verdicts.disagreements
-    return verdicts.refused, len(verdicts.refused_by_moto)
+    with stack.judge.under(role) as verdicts, pytest.raises(ClientError) as error:
+        stack.s3.get_object(Bucket=stack.bucket, Key="media/a.jpg")
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    return [ask.action for ask in verdicts.refused]
 
 
-def test_an_action_or_a_resource_that_no_statement_has_is_refused_by_moto(stack: Stack) -> None:
-    asked = Ask("s3:GetObject", f"arn:aws:s3:::{stack.bucket}/media/a.jpg")
-
-    assert refuse(stack, (USE_KEY,)) == ([asked], 1)
-    assert refuse(stack, reading(stack, "thumbnails/*")) == ([asked], 1)
-
-
-def test_a_condition_that_is_not_met_is_refused_by_the_evaluator(stack: Stack) -> None:
-    refused, by_moto = refuse(stack, reading(stack, StringEquals={"aws:SourceVpc": "vpc-1"}))
-
-    assert ([one.action for one in refused], by_moto) == (["s3:GetObject"], 0)
+def test_an_action_a_resource_or_a_condition_that_does_not_fit_is_refused(stack: Stack) -> None:
+    assert refused(stack, (USE_KEY,)) == ["s3:GetObject"]
+    assert refused(stack, reading(stack, "thumbnails/*")) == ["s3:GetObject"]
+    assert refused(stack, reading(stack, StringEquals={"aws:SourceVpc": "vpc-1"})) == ["s3:GetObject"]
 
 
 def test_who_may_not_use_the_key_may_not_read_what_is_under_it(stack: Stack) -> None:
-    refused, by_moto = refuse(stack, reading(stack)[:1])
-
-    assert refused == [Ask("kms:Decrypt", KEY, refused[0].context)]
-    assert refused[0].context["kms:ViaService"] == "s3.us-east-2.amazonaws.com"
-    assert by_moto == 0
+    assert refused(stack, reading(stack)[:1]) == ["kms:Decrypt"]
 
 
-def test_what_is_allowed_goes_through_and_nobody_is_asked_afterwards(stack: Stack) -> None:
-    stack.put("media/a.jpg", b"x")
+def test_that_an_object_is_missing_is_said_only_to_who_may_list(stack: Stack) -> None:
+    with stack.judge.under(reading(stack)) as verdicts, pytest.raises(ClientError, match="not authorized"):
+        stack.s3.get_object(Bucket=stack.bucket, Key="media/b.jpg")
 
-    with stack.judge.under(reading(stack)) as verdicts:
-        read(stack)
-    stack.s3.delete_object(Bucket=stack.bucket, Key="media/a.jpg")
-
-    assert [one.action for one in verdicts.asked] == ["s3:GetObject", "kms:Decrypt"]
-
-
-def test_that_the_two_disagree_is_told(stack: Stack) -> None:
-    """moto takes a ? of a pattern for a sign of a regular expression."""
-    stack.put("media/a.jpg", b"x")
-
-    with stack.judge.under(reading(stack, "media/?.jpg")) as verdicts, pytest.raises(ClientError):
-        read(stack)
-
-    assert verdicts.disagreements
+    assert verdicts.refused == [Ask("s3:ListBucket", f"arn:aws:s3:::{stack.bucket}", {"s3:prefix": "media/b.jpg"})]
 
 
 def test_a_call_that_is_in_no_table_stops_the_run(stack: Stack) -> None:
     with stack.judge.under([USE_KEY]), pytest.raises(NotInTheTables, match="nobody has said what it asks of IAM"):
         client("sqs").list_queues()
+
+
+RUN = Run("a_file_is_read", ("somebody",), a_file_is_read)
+
+
+def test_a_role_with_too_little_fails_a_run(stack: Stack) -> None:
+    with pytest.raises(ClientError, match="not authorized to perform: s3:GetObject"):
+        asked_by(stack, RUN, "somebody", (USE_KEY,), running_django)
+
+
+def test_a_run_that_goes_on_without_what_it_was_refused_fails_too(stack: Stack) -> None:
+    quiet = Run("quiet", ("somebody",), a_file_is_read_if_it_can_be)
+
+    with pytest.raises(AssertionError, match="s3:GetObject"):
+        asked_by(stack, quiet, "somebody", (USE_KEY,), running_django)
+
+
+def test_what_a_role_has_too_much_of_is_named(stack: Stack) -> None:
+    prefixes = (f"arn:aws:s3:::{stack.bucket}/media/*", f"arn:aws:s3:::{stack.bucket}/emails/*")
+    role = (Statement("Allow", ("s3:GetObject", "s3:PutObject"), prefixes, {}), USE_KEY)
+
+    asked = asked_by(stack, RUN, "somebody", role, running_django)
+
+    assert [ask.action for ask in asked] == ["s3:GetObject", "kms:Decrypt"]
+    assert needed_by_none(asked, role) == ["s3:PutObject", f"s3:GetObject+s3:PutObject@{stack.bucket}/emails/*"]
