@@ -55,17 +55,6 @@ def send_outbox() -> dict[str, Any]:
     return send()
 
 
-@async_task("retention_sweep")
-def retention_sweep() -> dict[str, Any]:
-    """Remove what is past its date, and return what was found and removed: see ``reports.retention``.
-
-    Safe to repeat: what is gone is not found again.
-    """
-    from reports.retention import sweep
-
-    return sweep()
-
-
 @async_task("watch_stuck")
 def watch_stuck() -> dict[str, Any]:
     """Tell operations of what is older than it should be, and return what was found: see ``qu_workflows.alerts.watch``.

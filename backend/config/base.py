@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "common",
     "core",
     "reports",
+    "incidents",
 ]
 TEMPLATES = [
     {
@@ -97,7 +98,7 @@ SIGNED_URL_SECONDS = 3600
 
 def _files(prefix: str) -> dict[str, object]:
     if not AWS_STORAGE_BUCKET_NAME:
-        return {"BACKEND": "reports.storage.SignedFileSystemStorage", "OPTIONS": {"prefix": prefix}}
+        return {"BACKEND": "reports.files.storage.SignedFileSystemStorage", "OPTIONS": {"prefix": prefix}}
     options = {
         "bucket_name": AWS_STORAGE_BUCKET_NAME,
         "location": prefix,
@@ -108,7 +109,7 @@ def _files(prefix: str) -> dict[str, object]:
         "default_acl": None,
         "signature_version": "s3v4",
     }
-    return {"BACKEND": "reports.s3_storage.SignedS3Storage", "OPTIONS": options}
+    return {"BACKEND": "reports.files.s3_storage.SignedS3Storage", "OPTIONS": options}
 
 
 STORAGES = {

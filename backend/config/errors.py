@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
@@ -14,16 +13,10 @@ from rest_framework.views import exception_handler
 from qu_workflows.console import errors as console_errors
 from qu_workflows.console.access import holds
 from qu_workflows.console.responses import is_console
+from reports.files.uploads import PayloadTooLarge, too_many_files
 from workflows.errors import StorageUnavailable
 
 RETRY_AFTER_SECONDS = 30
-
-
-class PayloadTooLarge(exceptions.APIException):
-    """The request's body passes a limit."""
-
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_code = "payload_too_large"
 
 
 class ServiceUnavailable(exceptions.APIException):
@@ -52,11 +45,6 @@ def _as_api_exception(error: Exception) -> Exception:
         case SuspiciousOperation():
             return exceptions.ParseError(_("The request is malformed."))
     return error
-
-
-def too_many_files() -> str:
-    """Return the text for a request with more files than UPLOAD_MAX_FILES."""
-    return _("At most %(limit)s files fit in one report (UPLOAD_MAX_FILES).") % {"limit": settings.UPLOAD_MAX_FILES}
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -21,6 +21,8 @@ INSTALLED_APPS = [
     "qu_workflows.dead_letters",
     "qu_workflows.schedules",
     "qu_workflows.console",
+    "back_office",
+    "config",
     *INSTALLED_APPS,
 ]
 MIDDLEWARE = [
@@ -76,7 +78,7 @@ UPLOAD_MAX_FILES = read_int("UPLOAD_MAX_FILES", 10)
 UPLOAD_MAX_FILE_BYTES = read_int("UPLOAD_MAX_FILE_BYTES", 100 * 1024 * 1024)
 UPLOAD_MAX_TOTAL_BYTES = read_int("UPLOAD_MAX_TOTAL_BYTES", 250 * 1024 * 1024)
 FILE_UPLOAD_HANDLERS = [
-    "reports.uploads.LimitedUploadHandler",
+    "reports.files.uploads.LimitedUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]

@@ -6,12 +6,12 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from api.task_records import TaskRecordViewSet
+from api.views import BackOfficeGuardReportViewSet, MobileGuardReportViewSet
 from config.views import RefreshView, SignInView, healthz, home, livez
-from core.task_api import TaskRecordViewSet
 from core.views import ClientViewSet, GuardViewSet, PropertyViewSet, ShiftViewSet
-from reports.incident_pages import incident_page
+from incidents.pages import incident_page
 from reports.pages import report_page, signed_file
-from reports.views import BackOfficeGuardReportViewSet, MobileGuardReportViewSet
 
 handler400 = "config.errors.bad_request"
 handler404 = "config.errors.page_not_found"

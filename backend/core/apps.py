@@ -9,7 +9,3 @@ class CoreConfig(AppConfig):
 
     name = "core"
     verbose_name = _("People and places")
-
-    def ready(self) -> None:
-        """Register the checks of the project's settings."""
-        import config.checks  # noqa: F401  registers by being imported

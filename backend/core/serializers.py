@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
-from config.strict import StrictTypesMixin
 from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift, language_of
+from core.strict import StrictTypesMixin
 
 # Spaces alone are trimmed and then missing: said in the schema, so that a client knows it beforehand.
 NOT_ONLY_SPACES = RegexValidator(r"\S", gettext_lazy("This must not be empty."))

@@ -8,9 +8,9 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.viewsets import ModelViewSet
 
-from config.strict import IntegerFilter, StrictBooleanFilter
 from core.models import Client, Guard, Property, Shift, SoftDeleteModel
 from core.serializers import ClientSerializer, GuardSerializer, PropertySerializer, ShiftSerializer
+from core.strict import IntegerFilter, StrictBooleanFilter
 
 PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user__email", "phone"]
 

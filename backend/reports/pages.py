@@ -13,12 +13,12 @@ from django.views.decorators.http import require_safe
 
 from core.models import language_of
 from reports.contradictions import sentences_beside_files
+from reports.files.originals import original_url
+from reports.files.ranges import serve
+from reports.files.storage import disposition_of, objects, open_signed
 from reports.links import read_token
 from reports.models import GuardReport, Thumbnail
-from reports.originals import original_url
 from reports.presentation import PresentedFile, present, title
-from reports.ranges import serve
-from reports.storage import disposition_of, objects, open_signed
 
 # Whatever it is, nothing in it runs, and it has no origin. A video that is opened by itself loads as media of its own;
 # Chromium plays it only where it has its origin, which nothing can use that does not run.

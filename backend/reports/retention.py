@@ -26,8 +26,8 @@ from django.utils import timezone
 
 from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import UNSUCCESSFUL, WAITING, TaskRecord, TaskStatus
+from reports.files.storage import delete_objects
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
-from reports.storage import delete_objects
 from workflows.errors import StorageUnavailable
 
 # A batch of reports has some 500 objects: one call of S3, and rows that are locked for a moment.

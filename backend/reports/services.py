@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from core.models import Guard, Property, PropertySupervisor, Shift
 from reports.captures import resolve_capture
-from reports.incidents import enqueue_escalation
+from reports.files.names import display_name, safe_name
+from reports.files.storage import uploads
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail, stored_name
-from reports.names import display_name, safe_name
 from reports.reasons import reason_of
-from reports.storage import uploads
+from reports.signals import report_created
 from workflows.contracts.guard_report import (
     FileFacts,
     FileResult,
@@ -54,7 +54,7 @@ def create_report(
     longitude: Decimal | None = None,
     is_incident: bool = False,
 ) -> CreatedReport:
-    """Save a report with its files and enqueue its processing, and an incident's escalation: all or nothing.
+    """Save a report with its files, send ``report_created``, and enqueue its processing: all or nothing.
 
     Shift and property are those of the guard at the report's time. The task is saved with the report and
     sent after the commit, so the queue can not make this fail. Raises StorageUnavailable when a file can
@@ -76,8 +76,7 @@ def create_report(
                 is_incident=is_incident,
             )
             _store_files(report, files, stored)
-            if is_incident:
-                enqueue_escalation(report)
+            report_created.send(GuardReport, report=report)
             return CreatedReport(report, enqueue_processing(report))
     except BaseException:
         _delete_files(stored)

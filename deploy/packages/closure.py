@@ -13,7 +13,7 @@ BACKEND = ROOT / "backend"
 SOURCE_ROOTS: tuple[Path, ...] = (ROOT, BACKEND)
 # What is never part of a function, though it lies beside what is.
 NOT_DEPLOYED = frozenset({"deploy", "tests"})
-# A setting names a class by its path: "reports.s3_storage.SignedS3Storage".
+# A setting names a class by its path: "reports.files.s3_storage.SignedS3Storage".
 _DOTTED_NAME = re.compile(r"[a-z_]+(\.\w+)+")
 
 

@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from asl_engine.adapters.performer import Ended, TaskError
+from incidents.escalation import answer_of, keep_token, no_inquiry
+from incidents.services import is_over, locked_inquiry
 from lambdas.shared.runtime.database import database_errors
 from lambdas.shared.runtime.step import step
 from qu_workflows.aws.task_tokens import new_local_token
-from reports.escalation import answer_of, keep_token, no_inquiry
-from reports.incidents import is_over, locked_inquiry
 from reports.models import IncidentInquiry, InquiryStatus
 from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
 

@@ -11,6 +11,6 @@ def lambda_handler(event: ListDigestsInput) -> DigestList:
     Safe to retry: it reads, and keeps once whether a scheduled run is skipped. Raises PayloadInvalid and
     TooManyDigests; DatabaseUnavailable when trying again helps.
     """
-    from reports.digests import list_digests
+    from digests.services import list_digests
 
     return list_digests(event.task_id, event.payload.date)

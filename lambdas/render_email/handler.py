@@ -37,13 +37,13 @@ def render(event: RenderEmailInput, objects: ObjectStore) -> RenderedEmail:
 def _rendered(event: RenderEmailInput, objects: ObjectStore) -> tuple[str, EmailDocument]:
     """Return the key under which the mail is sent once, and the mail."""
     from common.emails import notification_email
+    from incidents.emails import incident_email
     from reports.emails import report_email
-    from reports.incident_emails import incident_email
 
     if event.inquiry_id is not None:
         return f"incident/{event.inquiry_id}", incident_email(event.inquiry_id)
     if event.digest is not None:
-        from reports.digests import digest_email
+        from digests.services import digest_email
 
         return f"digest/{event.digest.client_id}/{event.digest.date}", digest_email(event.digest)
     if event.report_id is not None and event.recipient is not None:

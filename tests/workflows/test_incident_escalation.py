@@ -21,12 +21,12 @@ from asl_engine.runner import Runner
 from asl_engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
 from asl_engine.store.contract import ExecutionRecord
 from asl_engine.store.memory import MemoryStore
+from incidents.services import acknowledge_for_staff
 from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
 from lambdas.choose_person.handler import lambda_handler as choose_person
 from lambdas.record_acknowledgement.handler import lambda_handler as record_acknowledgement
 from lambdas.render_email.handler import lambda_handler as render_email
 from qu_workflows.tasks.steps import definition_of
-from reports.incidents import acknowledge_for_staff
 from reports.models import GuardReport, IncidentInquiry
 from reports.services import SUPERVISORS_GROUP
 from tests.backend.people import make_property, make_report, make_user

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from reports.links import REPORT_PAGE_PATH, ReportLink, report_url
 from reports.models import FileState, GuardReport
+from tests.backend.clock import at
 from tests.backend.people import (
     make_file,
     make_old_picture,
@@ -21,7 +22,6 @@ from tests.backend.people import (
     make_user,
     make_video,
 )
-from tests.backend.reports.clock import at
 
 pytestmark = pytest.mark.django_db
 

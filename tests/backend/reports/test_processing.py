@@ -11,9 +11,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from api.serializers import GuardReportSerializer
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from reports.models import GuardReport
-from reports.serializers import GuardReportSerializer
 from tests.backend.people import make_report, make_user
 
 pytestmark = pytest.mark.django_db

@@ -21,14 +21,15 @@ from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 from pytest_django import Settings
 
-from common.tasks import retention_sweep
 from core.models import Guard
 from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from reports import retention, storage
+from reports import retention
+from reports.files import storage
+from reports.files.storage import objects
 from reports.models import FileState, GuardReport, IncidentInquiry, ReportFile, Thumbnail
 from reports.retention import FINISHED, sweep
-from reports.storage import objects
+from reports.tasks import retention_sweep
 from tests.backend.people import make_file, make_guard, make_picture, make_report, make_user
 from workflows.errors import StorageUnavailable
 
@@ -464,7 +465,7 @@ def test_when_the_time_is_over_the_rest_is_left_and_it_says_so(monkeypatch: pyte
 def bucket(settings: Settings) -> Iterator[S3Client]:
     settings.STORAGES = settings.STORAGES | {
         "objects": {
-            "BACKEND": "reports.s3_storage.SignedS3Storage",
+            "BACKEND": "reports.files.s3_storage.SignedS3Storage",
             "OPTIONS": {"bucket_name": "files", "location": "", "region_name": "us-east-2", "file_overwrite": True},
         }
     }
@@ -478,7 +479,7 @@ def bucket(settings: Settings) -> Iterator[S3Client]:
 def test_on_s3_objects_are_deleted_by_their_whole_keys_and_many_at_once(
     bucket: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reports.s3_storage.MAX_DELETED_AT_ONCE", 3)
+    monkeypatch.setattr("reports.files.s3_storage.MAX_DELETED_AT_ONCE", 3)
     make_picture(report_of(OLD))
     kept = make_picture(report_of(YOUNG), "other.jpg", size_bytes=7)
     for key in referred_to():

@@ -12,9 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 from core.models import Guard, ShiftStatus
 from qu_workflows.records.models import TaskRecord
 from reports import services
+from reports.files.storage import SignedFileSystemStorage
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
 from reports.services import create_report, load_report, recipients_of, record_results, shift_at
-from reports.storage import SignedFileSystemStorage
 from tests.backend.people import (
     make_client,
     make_file,

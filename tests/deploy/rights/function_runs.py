@@ -18,8 +18,8 @@ from deploy.local.demo.uploads import SAMPLES
 from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME
 from deploy.template.check import REGION
 from qu_workflows.protocol.message import payload_key_of
+from tests.backend.incidents.making import make_incident, make_inquiry
 from tests.backend.people import make_picture, make_property, make_report, make_user
-from tests.backend.reports.incidents import make_incident, make_inquiry
 from tests.deploy.rights.doing import Runs
 from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT
@@ -402,8 +402,8 @@ def history(now: Any) -> list[dict[str, Any]]:
 
 @RUNS.of("await_acknowledgement")
 def a_state_whose_answer_is_there_is_ended_at_once(stack: Stack, _function: str) -> Generator[None]:
+    from incidents.services import acknowledge
     from lambdas.await_acknowledgement.handler import lambda_handler
-    from reports.incidents import acknowledge
 
     inquiry = make_inquiry(task_token="")
     acknowledge(inquiry.pk)

@@ -70,7 +70,7 @@ def tasks_are_enqueued(_stack: Stack, _person: str) -> Generator[None]:
 
 @RUNS.of("backend")
 def files_come_in_and_one_that_belongs_to_nothing_goes(stack: Stack, _person: str) -> Generator[None]:
-    from reports.storage import uploads
+    from reports.files.storage import uploads
 
     yield
     name = uploads().save("guard_reports/door.jpg", ContentFile(b"\xff\xd8\xff"))

@@ -198,7 +198,7 @@ def _django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
         for name in ("AWS_SQS_QUEUE_URL", "AWS_SQS_DLQ_URL", "AWS_STORAGE_BUCKET_NAME", "AWS_SCHEDULER_ROLE_ARN")
     }
     group, schedules = names().name("TaskSchedules"), names().name("Schedules")
-    storage = {"BACKEND": "reports.s3_storage.SignedS3Storage"}
+    storage = {"BACKEND": "reports.files.s3_storage.SignedS3Storage"}
     options = {"bucket_name": given["AWS_STORAGE_BUCKET_NAME"], "region_name": REGION, "file_overwrite": True}
     options |= {"default_acl": None, "signature_version": "s3v4"}
     files = {

@@ -5,12 +5,12 @@ import json
 import pytest
 from django.utils import timezone
 
+from incidents.services import acknowledge
 from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
 from lambdas.choose_person.handler import lambda_handler as choose_person
 from lambdas.record_acknowledgement.handler import lambda_handler as record_acknowledgement
-from reports.incidents import acknowledge
+from tests.backend.incidents.making import FakeStepFunctions, make_incident, make_inquiry
 from tests.backend.people import make_user
-from tests.backend.reports.incidents import FakeStepFunctions, make_incident, make_inquiry
 from workflows.errors import PayloadInvalid, RecipientNotFound, StorageUnavailable
 
 pytestmark = pytest.mark.django_db

@@ -17,13 +17,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from asl_engine.adapters.performer import Ended, TaskError
+from incidents.services import acknowledge, mark_incident
 from lambdas.in_process.await_acknowledgement import lambda_handler
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.background import Background
 from qu_workflows.tasks.resending import send_outbox
-from reports.incidents import acknowledge, mark_incident
+from tests.backend.incidents.making import make_incident, make_inquiry
 from tests.backend.people import make_user
-from tests.backend.reports.incidents import make_incident, make_inquiry
 from workflows.errors import RecipientNotFound
 
 SECONDS_AT_MOST = 20

@@ -48,7 +48,7 @@ def test_a_database_that_does_not_answer_is_worth_another_attempt(monkeypatch: p
     def refuse(*_arguments: Any) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("reports.digests.list_digests", refuse)
+    monkeypatch.setattr("digests.services.list_digests", refuse)
     monkeypatch.setattr("django.db.connections.close_all", lambda: None)  # the test's own transaction lives on
 
     with pytest.raises(DatabaseUnavailable):

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from incidents.queries import OpenIncident, OpenIncidents, open_incidents
 from qu_workflows.alerts.findings import Kind
 from qu_workflows.aws.queues import QueueDepth
 from qu_workflows.console.charts import bars as charts
@@ -23,7 +24,6 @@ from qu_workflows.console.pages.dead_letters import WORDS as REASONS
 from qu_workflows.console.pages.overview_queries import AwsSeen, HourCount, RedrivableGroup, Standing
 from qu_workflows.executions.samples import StepStatistics
 from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskStatus
-from reports.open_incidents import OpenIncident, OpenIncidents, open_incidents
 
 _MOST_GROUPS = 5
 _MOST_REASONS = 3

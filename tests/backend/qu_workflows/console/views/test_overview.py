@@ -8,12 +8,12 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from incidents.services import acknowledge_for_staff
 from qu_workflows.console.access import Right
 from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.dead_letters import snapshot as dead_letter_looks
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
-from reports.incidents import acknowledge_for_staff
 from tests.backend.people import make_report, make_user
 from tests.backend.qu_workflows.console import scenes
 from tests.backend.qu_workflows.console.test_access import person, signed_in

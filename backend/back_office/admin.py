@@ -1,0 +1,283 @@
+"""The back office's pages for guard reports."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from incidents.services import acknowledge_for_staff, mark_incident
+from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
+from qu_workflows.records.typed_admin import ModelAdmin, StackedInline
+from reports.contradictions import contradictions_of
+from reports.files.originals import original_url
+from reports.files.storage import objects
+from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
+from reports.presentation import PresentedFile, present_file, type_in_words
+from reports.processing import console_path, tasks_about
+from reports.services import enqueue_processing
+
+if TYPE_CHECKING:
+    _ReportForm = forms.ModelForm[GuardReport]
+else:  # generic only in the stubs
+    _ReportForm = forms.ModelForm
+
+
+class ReportFileInline(StackedInline):
+    """The files of a report, with their thumbnails. What is stored is not changed here."""
+
+    model = ReportFile
+    fields = [("preview", "download"), ("status", "reason"), "facts", "capture", "digest"]
+    readonly_fields = ["download", "preview", "status", "reason", "facts", "capture", "digest"]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._presented: dict[int, PresentedFile] = {}  # Django makes an inline for each request
+
+    def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
+        """Files come with the report, from the guard."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReportFile]:
+        """Return the files with their thumbnails, in one query more, and with the property for its time zone."""
+        return super().get_queryset(request).select_related("report__property").prefetch_related("thumbnails")
+
+    @admin.display(description=_("file"))
+    def download(self, file: ReportFile) -> SafeString:
+        """Link to the file."""
+        return format_html('<a href="{}">{}</a>', original_url(file), file.name)
+
+    @admin.display(description=_("thumbnails"))
+    def preview(self, file: ReportFile) -> SafeString | str:
+        """Show the smallest thumbnail, and link to the others: a video's poster frame, a sound's waveform."""
+        shown = self._present(file)
+        stills = shown.stills()
+        if not stills:
+            return gettext(file.thumbnails_reason) if file.thumbnails_reason else "-"
+        smallest = format_html(
+            '<img src="{}" width="{}" height="{}" alt="" loading="lazy" style="max-width:100%;height:auto">',
+            objects().url(stills[0].key),
+            stills[0].width,
+            stills[0].height,
+        )
+        made = [*stills, *([shown.preview] if shown.preview else [])]
+        links = [(objects().url(one.key), _thumbnail_in_words(one)) for one in made]
+        mark = format_html("<br>▶ {}", shown.play) if shown.play else ""
+        return format_html("{}{}<br>{}", smallest, mark, format_html_join(" · ", '<a href="{}">{}</a>', links))
+
+    @admin.display(description=_("facts"))
+    def facts(self, file: ReportFile) -> str:
+        """Tell what is known of the content."""
+        return " · ".join(part for part in (self._present(file).facts, file.media_type) if part)
+
+    @admin.display(description=_("taken"))
+    def capture(self, file: ReportFile) -> SafeString | str:
+        """Tell when, where and by what the file was taken, as its camera wrote it."""
+        shown = self._present(file)
+        if not shown.map_url:
+            return shown.taken or "-"
+        link = '{}{}<a href="{}" rel="noreferrer noopener" target="_blank">{}</a> ({})'
+        return format_html(
+            link, shown.taken, " · " if shown.taken else "", shown.map_url, gettext("Show on a map"), shown.coordinates
+        )
+
+    @admin.display(description=_("SHA-256"))
+    def digest(self, file: ReportFile) -> SafeString | str:
+        """Show the digest, which a narrow screen breaks into lines."""
+        return format_html('<code style="overflow-wrap:anywhere">{}</code>', file.sha256) if file.sha256 else "-"
+
+    def _present(self, file: ReportFile) -> PresentedFile:
+        if file.pk not in self._presented:
+            self._presented[file.pk] = present_file(file, file.report.tzinfo())
+        return self._presented[file.pk]
+
+
+def _thumbnail_in_words(made: Thumbnail) -> str:
+    return f"{made.size} {type_in_words(made.media_type)} ({made.width} x {made.height})"
+
+
+class IncidentInquiryInline(StackedInline):
+    """Who was asked of an incident, until when, and what came of it."""
+
+    model = IncidentInquiry
+    fields = [("turn", "user", "status"), ("asked_at", "sign_by", "answer_by"), ("seen_at", "acknowledged_at")]
+    readonly_fields = [name for row in fields for name in row]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
+        """The workflow asks, nobody else."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentInquiry]:
+        """Return the inquiries with the people."""
+        return super().get_queryset(request).select_related("user", "report")
+
+
+class GuardReportForm(_ReportForm):
+    """A report's fields; an evidence hold comes with its reason."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a hold that nobody could explain later."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("evidence_hold") and not given.get("evidence_hold_reason", "").strip():
+            self.add_error(
+                "evidence_hold_reason",
+                _("Say why the report is held, such as the number of the case, or lift the hold."),
+            )
+        return given
+
+
+@admin.register(GuardReport)
+class GuardReportAdmin(ModelAdmin):
+    """Guard reports: read, note changed, taken out of use, processed again."""
+
+    form = GuardReportForm
+    list_display = [
+        "report_datetime",
+        "guard",
+        "property",
+        "short_note",
+        "file_count",
+        "is_processed",
+        "is_incident",
+        "is_active",
+    ]
+    fields = [
+        ("guard", "shift", "property"),
+        "note",
+        "report_datetime",
+        ("latitude", "longitude"),
+        ("is_incident", "acknowledged_by", "acknowledged_at"),
+        ("evidence_hold", "evidence_hold_reason"),
+        "contradictions",
+        ("processed_at", "created_at", "updated_at"),
+        "is_active",
+    ]
+    list_filter = [
+        "is_active",
+        "is_incident",
+        ("acknowledged_at", admin.EmptyFieldListFilter),
+        "evidence_hold",
+        ("processed_at", admin.EmptyFieldListFilter),
+        "property",
+    ]
+    list_select_related = ["guard__user", "property"]
+    date_hierarchy = "report_datetime"
+    search_fields = ["note", "property__name", "property__alias", "guard__user__last_name", "files__name"]
+    autocomplete_fields = ["guard", "property", "shift"]
+    readonly_fields = [
+        "acknowledged_by",
+        "acknowledged_at",
+        "contradictions",
+        "processed_at",
+        "created_at",
+        "updated_at",
+    ]
+    inlines = [IncidentInquiryInline, ReportFileInline]
+    actions = ["deactivate", "process_again", "acknowledge"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GuardReport]:
+        """Return the reports with the number of their files."""
+        reports: QuerySet[GuardReport] = super().get_queryset(request)
+        return reports.annotate(files_total=Count("files"))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> GuardReport | None:
+        """Return a report; one that is being saved is locked first, so that no sweep removes it in between."""
+        if request.method == "POST" and connection.in_atomic_block:
+            locked = super().get_queryset(request).order_by().select_for_update(no_key=True)
+            with suppress(ValueError):  # an id that no report has: the page says so
+                locked.filter(pk=object_id).values_list("pk").first()
+        report: GuardReport | None = super().get_object(request, object_id, from_field)
+        return report
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        """Reports come from guards, by the mobile app."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
+        """Refuse to delete; an action takes reports out of use."""
+        return False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the tasks about the report above its form."""
+        tasks = tasks_about(int(object_id)) if object_id.isdecimal() else []
+        told = {"tasks": [(task, console_path(task.pk, request.user)) for task in tasks]}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **told})
+
+    def save_model(self, request: HttpRequest, obj: GuardReport, form: Any, change: bool) -> None:  # noqa: ARG002  Django's signature
+        """Save what was changed and nothing else: the workflow may be writing the rest just now."""
+        changed = [name for name in form.changed_data if name != "is_incident"]
+        obj.save(update_fields=[*changed, "updated_at"])
+        if "is_incident" in form.changed_data:
+            mark_incident(obj.pk)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: GuardReport | None = None) -> list[str]:  # noqa: ARG002  Django's signature
+        """An incident stays one: people are being asked about it."""
+        return [*self.readonly_fields, *(["is_incident"] if obj is not None and obj.is_incident else [])]
+
+    @admin.display(description=_("what does not add up"))
+    def contradictions(self, report: GuardReport) -> SafeString | str:
+        """Tell what does not add up about the report and its files."""
+        sentences = [(found.sentence,) for found in contradictions_of([report])[report.pk]]
+        return format_html_join(mark_safe("<br>"), "{}", sentences) if sentences else "-"
+
+    @admin.display(description=_("note"))
+    def short_note(self, report: GuardReport) -> str:
+        """Return the beginning of the note."""
+        return Truncator(report.note).chars(40)
+
+    @admin.display(description=_("processed"), boolean=True)
+    def is_processed(self, report: GuardReport) -> bool:
+        """Return whether it is known what became of the files."""
+        return report.processed_at is not None
+
+    @admin.display(description=_("files"))
+    def file_count(self, report: GuardReport) -> int:
+        """Return how many files came with the report."""
+        count: int = getattr(report, "files_total")  # noqa: B009  annotated by get_queryset
+        return count
+
+    @admin.action(description=_("Take the selected rows out of use"), permissions=["change"])
+    def deactivate(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
+        """Switch the chosen reports off."""
+        count = reports.update(is_active=False)
+        said = ngettext("%(count)s row is out of use.", "%(count)s rows are out of use.", count) % {"count": count}
+        self.message_user(request, said, messages.SUCCESS)
+
+    @admin.action(description=_("Process the selected reports again"), permissions=["change"])
+    def process_again(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
+        """Enqueue the processing once more; who has the mail already gets no second one."""
+        enqueued = [enqueue_processing(report) for report in reports]
+        count = len([task_id for task_id in enqueued if task_id])
+        said = ngettext("%(count)s report is enqueued.", "%(count)s reports are enqueued.", count) % {"count": count}
+        self.message_user(request, said, messages.SUCCESS if count == len(enqueued) else messages.ERROR)
+
+    @admin.action(description=_("Acknowledge the selected incidents"), permissions=["change"])
+    def acknowledge(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
+        """Acknowledge incidents as the person who is signed in; nobody is asked of them any more."""
+        user = request.user
+        if not isinstance(user, User):
+            return
+        try:
+            count = len([report.pk for report in reports if acknowledge_for_staff(report.pk, user)])
+        except StepFunctionsUnavailable:
+            self.message_user(request, _("Step Functions was not reached. Please try again."), messages.ERROR)
+            return
+        said = ngettext("%(count)s incident is acknowledged.", "%(count)s incidents are acknowledged.", count)
+        self.message_user(request, said % {"count": count}, messages.SUCCESS)

@@ -1,0 +1,1 @@
+"""Incidents: supervisors are asked in turn until one acknowledges."""
