@@ -1,0 +1,88 @@
+"""Databases made by the release before the platform's apps were divided: today's code migrates them in place."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.local.postgres import Postgres, database_url
+
+type Rows = dict[str, list[tuple[object, ...]]]
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+# Django itself adds rows to these for models that came after the release.
+ADDED_TO = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+def manage(url: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "backend/manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows_of(connection: "sqlite3.Connection | psycopg.Connection[tuple[object, ...]]", tables: str) -> Rows:
+    names = sorted(str(name) for (name,) in connection.execute(tables).fetchall())
+    rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}  # noqa: S608  names of its own tables
+    return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+def check(before: Rows, after: Rows) -> None:
+    assert len(before["executions_taskrecord"]) == 7
+    assert all(before[name] for name in before if name.startswith(("core_", "reports_", "executions_")))
+    for name, rows in before.items():
+        if name in ADDED_TO:
+            assert set(rows) <= set(after[name]), name
+        else:
+            assert rows == after[name], name
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """An empty database of the run's PostgreSQL."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE earlier_release")
+        yield database_url(postgres.socket_dir, "earlier_release")
+        connection.execute("DROP DATABASE earlier_release WITH (FORCE)")
+
+
+def test_a_sqlite_database_keeps_every_row(tmp_path: Path) -> None:
+    file = tmp_path / "db.sqlite3"
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    connection = sqlite3.connect(file)
+    connection.executescript((HERE / "sqlite.sql").read_text(encoding="utf-8"))
+    before = rows_of(connection, tables)
+    connection.close()
+
+    manage(f"sqlite:///{file}", "migrate", "--verbosity", "0")
+
+    connection = sqlite3.connect(file)
+    check(before, rows_of(connection, tables))
+    connection.close()
+    assert "0193" in manage(f"sqlite:///{file}", "executions", "list")
+
+
+def test_a_postgresql_database_keeps_every_row(database: str) -> None:
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    with psycopg.connect(database) as connection:
+        connection.execute((HERE / "postgresql.sql").read_bytes())
+    with psycopg.connect(database) as connection:
+        before = rows_of(connection, tables)
+
+    manage(database, "migrate", "--verbosity", "0")
+
+    with psycopg.connect(database) as connection:
+        check(before, rows_of(connection, tables))
+    assert "0193" in manage(database, "executions", "list")
