@@ -25,7 +25,7 @@ from asl_engine.errors import StateFailed
 # A step that takes longer than some milliseconds would keep others waiting: it stops, and goes on later.
 MAX_TRANSITIONS = 1_000
 
-_EXECUTE: dict[StateType, Callable[[Work, Branch, Any], None]] = {
+EXECUTE: dict[StateType, Callable[[Work, Branch, Any], None]] = {
     StateType.PASS: pass_.execute,
     StateType.TASK: task.execute,
     StateType.CHOICE: choice.execute,
@@ -182,6 +182,6 @@ def _transition(work: Work, branch: Branch) -> None:
     if branch.phase is Phase.READY:
         enter(work, branch, state)
     try:
-        _EXECUTE[state.type](work, branch, state)
+        EXECUTE[state.type](work, branch, state)
     except StateFailed as failure:
         fail_state(work, branch, state, failure)

@@ -15,6 +15,8 @@ from asl_engine.language.times import print_timestamp
 
 def context_object(work: Work, branch: Branch) -> dict[str, Json]:
     """Return the context object as the branch's state sees it."""
+    if work.given_context is not None:
+        return work.given_context
     execution = work.execution
     about: dict[str, Json] = {
         "Id": execution.arn,

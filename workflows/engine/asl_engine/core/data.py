@@ -32,20 +32,24 @@ class StateOutcome(NamedTuple):
 def selected_input(work: Work, branch: Branch, state: State) -> Json:
     """Return the input after InputPath."""
     if state.discard_input:
-        return {}
-    if state.input_path is None:
-        return branch.input
-    return state.input_path.evaluate(StateEnv(work, branch, branch.input))
+        value: Json = {}
+    elif state.input_path is None:
+        value = branch.input
+    else:
+        value = state.input_path.evaluate(StateEnv(work, branch, branch.input))
+    if work.inspection is not None:
+        work.inspect("afterInputPath", value)
+    return value
 
 
 def effective_input(work: Work, branch: Branch, state: State) -> Json:
     """Return what the state works on: InputPath, then Parameters; or Arguments."""
-    if state.jsonata:
-        if state.parameters is None:
-            return branch.input
-        return state.parameters.evaluate(StateEnv(work, branch, branch.input))
-    value = selected_input(work, branch, state)
-    return value if state.parameters is None else state.parameters.evaluate(StateEnv(work, branch, value))
+    value = branch.input if state.jsonata else selected_input(work, branch, state)
+    if state.parameters is not None:
+        value = state.parameters.evaluate(StateEnv(work, branch, value))
+    if work.inspection is not None:
+        work.inspect("afterArguments" if state.jsonata else "afterParameters", value)
+    return value
 
 
 def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateOutcome:
@@ -58,6 +62,9 @@ def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateO
     if state.assign is not None:
         assigned = state.assign.evaluate(StateEnv(work, branch, result))
     output = placed(branch.input, result, state.result_path, discard=state.discard_result)
+    if work.inspection is not None:
+        work.inspect("afterResultSelector", result)
+        work.inspect("afterResultPath", output)
     return StateOutcome(_after_output_path(work, branch, state, output), assigned)
 
 

@@ -32,7 +32,9 @@ class Work:
         "commands",
         "draw",
         "execution",
+        "given_context",
         "history",
+        "inspection",
         "max_events",
         "now_ms",
         "program",
@@ -48,6 +50,8 @@ class Work:
         self.programs: dict[tuple[tuple[str, int], ...], Program] = {(): program}
         self._value: Json = None
         self._text = "null"
+        self.given_context: dict[str, Json] | None = None  # TestState's, in place of the execution's own
+        self.inspection: dict[str, Json] | None = None  # what each step of the data flow gave, for TestState
         self.max_events = 1 << 62 if execution.express else MAX_EVENTS  # an Express history has no limit
 
     # --- history ---
@@ -167,6 +171,11 @@ class Work:
         if text is None:
             text = branch.input_text = self.text(branch.input)
         return text
+
+    def inspect(self, step: str, value: Json) -> None:
+        """Keep what a step of the data flow gave, where that is asked for."""
+        if self.inspection is not None:
+            self.inspection[step] = value
 
     def draw_uuid(self) -> str:
         """Return a version 4 UUID made of what ``draw`` gives."""

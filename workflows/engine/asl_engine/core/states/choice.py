@@ -11,6 +11,9 @@ from asl_engine.core.work import Work
 from asl_engine.definition.program import ChoiceState
 from asl_engine.errors import RUNTIME, StateFailed
 
+# https://docs.aws.amazon.com names States.NoChoiceMatched; what AWS writes in a history is this.
+NO_RULE_HOLDS = "Failed to transition out of the state. The state does not point to a next state."
+
 
 def execute(work: Work, branch: Branch, state: ChoiceState) -> None:
     """Leave the state by the first rule that holds, or by Default."""
@@ -22,12 +25,7 @@ def execute(work: Work, branch: Branch, state: ChoiceState) -> None:
             leave(work, branch, state, outcome, rule.next)
             return
     if state.default is None:
-        # https://docs.aws.amazon.com names States.NoChoiceMatched; what AWS writes is this.
-        raise StateFailed(
-            RUNTIME,
-            "Failed to transition out of the state. The state does not point to a next state.",
-            headed=True,
-        )
+        raise StateFailed(RUNTIME, NO_RULE_HOLDS, headed=True)
     leave(
         work, branch, state, outcome_of_passing(work, branch, state, value, state.assign, state.output), state.default
     )

@@ -61,10 +61,10 @@ def _settings(work: Work, branch: Branch, state: MapState, concurrency: int) -> 
         route=branch.route,
         express=state.express_children,
         max_concurrency=concurrency,
-        tolerated_failure_count=_tolerated_count(work, branch, state),
-        tolerated_failure_percentage=_tolerated_percentage(work, branch, state),
+        tolerated_failure_count=tolerated_count(work, branch, state),
+        tolerated_failure_percentage=tolerated_percentage(work, branch, state),
         reader=_reader(work, branch, state),
-        batcher=_batcher(work, branch, state),
+        batcher=batch_settings(work, branch, state),
         writer=_writer(work, branch, state),
         input=branch.input if state.jsonata else selected_input(work, branch, state),
         raw_input=branch.input,
@@ -73,7 +73,8 @@ def _settings(work: Work, branch: Branch, state: MapState, concurrency: int) -> 
     )
 
 
-def _tolerated_count(work: Work, branch: Branch, state: MapState) -> int | None:
+def tolerated_count(work: Work, branch: Branch, state: MapState) -> int | None:
+    """Return ToleratedFailureCount. Raises StateFailed."""
     count = state.tolerated_failure_count
     if state.tolerated_failure_count_expression is not None:
         count = integer(work, branch, state, "ToleratedFailureCount", state.tolerated_failure_count_expression)
@@ -82,7 +83,8 @@ def _tolerated_count(work: Work, branch: Branch, state: MapState) -> int | None:
     return count
 
 
-def _tolerated_percentage(work: Work, branch: Branch, state: MapState) -> float | None:
+def tolerated_percentage(work: Work, branch: Branch, state: MapState) -> float | None:
+    """Return ToleratedFailurePercentage. Raises StateFailed."""
     percentage = state.tolerated_failure_percentage
     if state.tolerated_failure_percentage_expression is not None:
         percentage = _number(
@@ -115,7 +117,8 @@ def _reader(work: Work, branch: Branch, state: MapState) -> dict[str, Json] | No
     }
 
 
-def _batcher(work: Work, branch: Branch, state: MapState) -> BatchSettings | None:
+def batch_settings(work: Work, branch: Branch, state: MapState) -> BatchSettings | None:
+    """Return ItemBatcher evaluated. Raises StateFailed."""
     batcher = state.item_batcher
     if batcher is None:
         return None

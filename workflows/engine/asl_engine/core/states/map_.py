@@ -22,17 +22,23 @@ MAX_INLINE_CONCURRENCY = 40
 def execute(work: Work, branch: Branch, state: MapState) -> None:
     """Begin the iterations, or the Map Run."""
     items = None if state.item_reader is not None else items_of(work, branch, state)
+    concurrency = concurrency_of(work, branch, state)
+    started_id = work.emit(branch, "MapStateStarted", {"length": 0 if items is None else len(items)})
+    if state.distributed:
+        start_map_run(work, branch, state, items, concurrency)
+        return
+    _begin_iterations(work, branch, state, items or [], concurrency, started_id)
+
+
+def concurrency_of(work: Work, branch: Branch, state: MapState) -> int:
+    """Return MaxConcurrency, 0 for no limit. Raises StateFailed."""
     concurrency = state.max_concurrency
     if state.max_concurrency_expression is not None:
         concurrency = integer(work, branch, state, "MaxConcurrency", state.max_concurrency_expression)
     if concurrency < 0:
         cause = f"Expected non-negative integer for MaxConcurrency, got '{concurrency}' instead."
         raise StateFailed(RUNTIME, cause, headed=True)
-    started_id = work.emit(branch, "MapStateStarted", {"length": 0 if items is None else len(items)})
-    if state.distributed:
-        start_map_run(work, branch, state, items, concurrency)
-        return
-    _begin_iterations(work, branch, state, items or [], concurrency, started_id)
+    return concurrency
 
 
 def _begin_iterations(
@@ -64,5 +70,7 @@ def items_of(work: Work, branch: Branch, state: MapState) -> list[Json]:
         value = state.items_path.evaluate(StateEnv(work, branch, value))
     if not isinstance(value, list):
         path = state.raw.get("ItemsPath", "$")
+        path = path.removeprefix("$") if path.startswith("$$") else path  # as AWS's library has it
         raise StateFailed(RUNTIME, f'Reference path "{path}" must point to array.', headed=True)
+    work.inspect("afterItemsPath", value)
     return value

@@ -4,11 +4,13 @@ https://docs.aws.amazon.com/step-functions/latest/apireference/API_TestState.htm
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from asl_engine.adapters.service_models import problems_with
 from asl_engine.definition.fields import speaks_jsonata
-from asl_engine.definition.program import MapState, ParallelState, State, StateType
+from asl_engine.definition.program import MapState, ParallelState, State, StateType, TaskState
+from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json, loads
 from asl_engine.server.api_errors import api_error, validation_error
@@ -53,21 +55,6 @@ class Located:
 
     node: dict[str, Json]
     jsonata: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TrialRequest:
-    """One TestState, ready to be evaluated."""
-
-    state: State
-    input: Json
-    context: Json
-    variables: dict[str, Json] = field(default_factory=dict)
-    has_variables: bool = False
-    mock: Mock | None = None
-    retry_count: int = 0
-    failure_count: int | None = None
-    reader_data: Json = None
 
 
 def parsed(text: str, field_name: str) -> Json:
@@ -130,8 +117,8 @@ def read_mock(given: Json, kind: str) -> Mock | None:
     return Mock(result=parsed(given["result"], "mock.result"), validation_mode=mode)
 
 
-def check_mocked_shape(state: State, mock: Mock) -> None:
-    """Raise ValidationException for a mocked result that the type of state could not have."""
+def check_mocked_result(state: State, mock: Mock) -> None:
+    """Raise ValidationException for a mocked result that the state, or a Task's service, could not have."""
     if mock.failed:
         return
     if isinstance(state, MapState) and state.result_writer is not None:
@@ -140,9 +127,11 @@ def check_mocked_shape(state: State, mock: Mock) -> None:
     elif isinstance(state, MapState | ParallelState) and not isinstance(mock.result, list):
         raise validation_error("Mocked result must be an array.")
     elif isinstance(state, ParallelState) and len(mock.result) != len(state.branches):
-        raise api_error(
-            "ValidationException", "Mocked result must contain the same number of items as number of Parallel branches."
-        )
+        raise validation_error("Mocked result must contain the same number of items as number of Parallel branches.")
+    elif isinstance(state, TaskState) and (resource := parse_resource(state.resource)).is_integration:
+        service = f"aws-sdk:{resource.service}" if resource.kind is ResourceKind.SDK else resource.service
+        for problem in problems_with(service, resource.action, mock.result, mock.validation_mode):
+            raise validation_error(f"Mock result schema validation error: {problem}")
 
 
 def check_context(context: Json) -> None:
