@@ -34,7 +34,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     starter = ExecutionStarter(step_functions(), state_machine_arns(), deadline)
     try:
-        return dict(dispatch(event, starter.start, _report, trace_sampled_percent()))
+        return dispatch(event, starter.start, _report, trace_sampled_percent())
     finally:
         if metrics.metric_set:
             metrics.flush_metrics()

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from lambdas.shared.runtime.settings import SettingError, read_text
+from lambdas.shared.runtime.settings import SettingError, read_int, read_text
 from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT
 from workflows.project import PROJECT
 
@@ -39,10 +39,7 @@ def trace_sampled_percent() -> int:
 
     Raises SettingError for what is no percentage.
     """
-    text = read_text(TRACE_SAMPLED_PERCENT, str(DEFAULT_SAMPLED_PERCENT))
-    if not (text.isascii() and text.isdigit() and int(text) <= 100):
-        raise SettingError(TRACE_SAMPLED_PERCENT, f"is {text!r}.", "Set it to a whole number from 0 to 100.")
-    return int(text)
+    return read_int(TRACE_SAMPLED_PERCENT, DEFAULT_SAMPLED_PERCENT, least=0, most=100)
 
 
 def _problem(arns: object) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own name
 
 from lambdas.shared.runtime.aws import THROTTLED, aws_client, code_of, status_of
+from qu_workflows.protocol.errors import ExplainedError
 from qu_workflows.protocol.message import ExecutionStart
 
 STARTS_AT_A_TIME = 10  # a batch's size, so that a batch takes about as long as one start
@@ -39,15 +40,8 @@ _TRY_AGAIN = frozenset(
 )
 
 
-class StartFailed(Exception):
+class StartFailed(ExplainedError):
     """An execution was not started."""
-
-    def __init__(self, where: str, problem: str, remedy: str) -> None:
-        super().__init__(where, problem, remedy)
-        self.where, self.problem, self.remedy = where, problem, remedy
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.problem} {self.remedy}"
 
 
 class NoTimeLeft(StartFailed):

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambdas.shared.decoding.child import Child, ProcessEnded, ProcessTooLarge, ProcessTooSlow
@@ -68,7 +68,7 @@ class Decoder:
         DecoderOutOfMemory, DecoderTimedOut; and ProcessNotStarted where no file is to blame.
         """
         fields = {"key": key, "media_type": media_type, "size_bytes": received.size_bytes}
-        request = json.dumps({**fields, "limits": limits.to_json(), "given": given}, allow_nan=False).encode()
+        request = json.dumps({**fields, "limits": asdict(limits), "given": given}, allow_nan=False).encode()
         self._forget_those_of_a_parent()
         with self._turns:
             child = self._take(limits)

@@ -2,25 +2,19 @@
 
 import os
 
+from qu_workflows.protocol.errors import ExplainedError
 
-class SettingError(Exception):
+
+class SettingError(ExplainedError):
     """An environment variable does not hold what it should."""
 
-    def __init__(self, name: str, problem: str, remedy: str) -> None:
-        super().__init__(name, problem, remedy)
-        self.name, self.problem, self.remedy = name, problem, remedy
 
-    def __str__(self) -> str:
-        return f"{self.name} {self.problem} {self.remedy}"
-
-
-def read_int(name: str, default: int) -> int:
-    """Return a whole number above zero. Raises SettingError for anything else."""
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise SettingError(name, f"is {text!r}, no whole number above zero.", f"Set {name}={default}, say.")
+def read_int(name: str, default: int, least: int = 1, most: int = 2**63) -> int:
+    """Return a whole number from ``least`` to ``most``. Raises SettingError for anything else."""
+    text = read_text(name) or str(default)
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        allowed = f"from {least} to {most}" if most < 2**63 else f"of {least} or more"
+        raise SettingError(name, f"is {text!r}, not a whole number {allowed}.", f"Set {name}={default}, for example.")
     return int(text)
 
 

@@ -213,7 +213,7 @@ def test_every_status_has_its_metric() -> None:
 def test_without_its_setting_the_dispatcher_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STATE_MACHINE_ARNS", raising=False)
 
-    with pytest.raises(SettingError, match="STATE_MACHINE_ARNS is not set"):
+    with pytest.raises(SettingError, match="STATE_MACHINE_ARNS: is not set"):
         lambda_handler({"Records": [sqs_record(task_body())]}, CONTEXT)
 
 

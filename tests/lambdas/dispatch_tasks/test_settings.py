@@ -43,5 +43,5 @@ def test_a_wrong_setting_says_what_is_wrong_and_what_to_set(
 ) -> None:
     monkeypatch.setenv("STATE_MACHINE_ARNS", text)
 
-    with pytest.raises(SettingError, match=rf"^STATE_MACHINE_ARNS .*{words}.* Set it to a JSON object"):
+    with pytest.raises(SettingError, match=rf"^STATE_MACHINE_ARNS: .*{words}.* Set it to a JSON object"):
         state_machine_arns()

@@ -95,7 +95,7 @@ def test_by_hand_a_limit_that_is_no_number_is_refused(
         main(["file"])
 
     assert exited.value.code == 2
-    assert "DECODER_MEMORY_MIB is 'much'" in capsys.readouterr().err
+    assert "DECODER_MEMORY_MIB: is 'much'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_text_that_must_be_set_says_what_to_set(monkeypatch: pytest.MonkeyPatc
     assert require_text("SOME_TABLE", "a table") == "mails"
 
     monkeypatch.delenv("SOME_TABLE")
-    with pytest.raises(SettingError, match=r"SOME_TABLE is not set\. Set it to a table"):
+    with pytest.raises(SettingError, match=r"SOME_TABLE: is not set\. Set it to a table"):
         require_text("SOME_TABLE", "a table")
 
 
