@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -49,13 +50,31 @@ def check(before: Rows, after: Rows) -> None:
             assert rows == after[name], name
 
 
+def schema_of(url: str) -> list[object]:
+    """Return columns, indexes and constraints, whatever order they were made in."""
+    queries = (
+        "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = 'public'",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype IN ('c', 'u', 'p')",
+    )
+    with psycopg.connect(url) as connection:
+        return sorted((row for query in queries for row in connection.execute(query).fetchall()), key=repr)
+
+
+@contextmanager
+def new_database(postgres: Postgres, name: str) -> Iterator[str]:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield database_url(postgres.socket_dir, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """An empty database of the run's PostgreSQL."""
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE earlier_release")
-        yield database_url(postgres.socket_dir, "earlier_release")
-        connection.execute("DROP DATABASE earlier_release WITH (FORCE)")
+    with new_database(postgres, "earlier_release") as url:
+        yield url
 
 
 def test_a_sqlite_database_keeps_every_row(tmp_path: Path) -> None:
@@ -74,7 +93,9 @@ def test_a_sqlite_database_keeps_every_row(tmp_path: Path) -> None:
     assert "0193" in manage(f"sqlite:///{file}", "executions", "list")
 
 
-def test_a_postgresql_database_keeps_every_row(database: str) -> None:
+def test_a_postgresql_database_keeps_every_row_and_gets_the_schema_of_a_new_one(
+    database: str, postgres: Postgres
+) -> None:
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     with psycopg.connect(database) as connection:
         connection.execute((HERE / "postgresql.sql").read_bytes())
@@ -86,3 +107,6 @@ def test_a_postgresql_database_keeps_every_row(database: str) -> None:
     with psycopg.connect(database) as connection:
         check(before, rows_of(connection, tables))
     assert "0193" in manage(database, "executions", "list")
+    with new_database(postgres, "new_release") as url:
+        manage(url, "migrate", "--verbosity", "0")
+        assert schema_of(database) == schema_of(url)
