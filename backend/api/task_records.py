@@ -13,7 +13,7 @@ from qu_workflows.records.models import TaskRecord
 class TaskRecordFilter(FilterSet):
     """How lists of tasks are narrowed down."""
 
-    report_id = IntegerFilter(help_text="The id of a guard report.")
+    report_id = IntegerFilter("subject_id", help_text="The id of a guard report.")
 
     class Meta:
         model = TaskRecord
@@ -22,6 +22,8 @@ class TaskRecordFilter(FilterSet):
 
 class TaskRecordSerializer(serializers.ModelSerializer[TaskRecord]):
     """A task, and what became of it. Its payload stays inside: it may hold personal data."""
+
+    report_id = serializers.IntegerField(source="subject_id", read_only=True, allow_null=True)
 
     class Meta:
         model = TaskRecord

@@ -87,7 +87,6 @@ TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_
 IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
 IN_PROCESS_RUNNER = ""  # the module that does: the web process has one, a function none
 STEP_FUNCTIONS_PACKAGE = "lambdas"  # where the steps' handlers are, each in the folder of its function
-STATE_MACHINES_DIR = BASE_DIR.parent / "state_machines"
 TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}
 
 # Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.

@@ -172,7 +172,7 @@ def _end(inquiry: IncidentInquiry, user_id: int) -> None:
 
 
 def _is_escalated(report: GuardReport) -> bool:
-    records = TaskRecord.objects.filter(report_id=report.pk, workflow="incident_escalation")
+    records = TaskRecord.objects.filter(subject_id=report.pk, workflow="incident_escalation")
     return records.exclude(status__in=[TaskStatus.SUCCEEDED, *UNSUCCESSFUL]).exists()
 
 

@@ -26,7 +26,7 @@ class Processing:
 
 def with_processing(reports: GuardReportQuerySet) -> GuardReportQuerySet:
     """Return the reports with what ``processing_of`` tells of each, in the same query."""
-    newest = TaskRecord.objects.filter(report_id=OuterRef("pk"), workflow=PROCESSING).order_by("-enqueued_at", "-id")
+    newest = TaskRecord.objects.filter(subject_id=OuterRef("pk"), workflow=PROCESSING).order_by("-enqueued_at", "-id")
     found = newest.values_list(JSONObject(task_id="id", status="status"))[:1]
     return reports.annotate(newest_processing=Subquery(found))
 
@@ -39,7 +39,7 @@ def processing_of(report: GuardReport) -> Processing | None:
 
 def tasks_about(report_id: int) -> list[TaskRecord]:
     """Return the newest tasks about a report, whatever they do with it."""
-    found = TaskRecord.objects.filter(report_id=report_id).order_by("-enqueued_at", "-id")
+    found = TaskRecord.objects.filter(subject_id=report_id).order_by("-enqueued_at", "-id")
     return list(found.only("id", "task", "status", "enqueued_at")[:SHOWN_TASKS])
 
 

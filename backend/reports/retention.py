@@ -106,7 +106,7 @@ def past_reports(now: datetime) -> QuerySet[GuardReport]:
 def removable_reports(now: datetime) -> QuerySet[GuardReport]:
     """Return those that a sweep removes: neither held nor at work, the oldest first."""
     recently = now - timedelta(days=AT_WORK_DAYS)
-    tasks = TaskRecord.objects.filter(report_id=OuterRef("pk"), status__in=UNFINISHED, enqueued_at__gte=recently)
+    tasks = TaskRecord.objects.filter(subject_id=OuterRef("pk"), status__in=UNFINISHED, enqueued_at__gte=recently)
     at_work = ReportFile.objects.filter(status=FileState.PENDING, report__created_at__gte=recently)
     maybe_equal = ReportFile.objects.filter(
         report=OuterRef("pk"), thumbnails__isnull=False, size_bytes__in=at_work.values("size_bytes")
@@ -123,7 +123,7 @@ def removable_records(now: datetime) -> QuerySet[TaskRecord]:
     limit = _limit("RETENTION_TASK_DAYS", now)
     if limit is None:
         return TaskRecord.objects.none()
-    held = GuardReport.objects.filter(pk=OuterRef("report_id"), evidence_hold=True)
+    held = GuardReport.objects.filter(pk=OuterRef("subject_id"), evidence_hold=True)
     # The time of enqueueing, too: it is what the index has, and it is never the later one.
     ended = TaskRecord.objects.filter(status__in=FINISHED, enqueued_at__lt=limit, finished_at__lt=limit)
     return ended.filter(~Exists(held)).order_by("enqueued_at", "id")
@@ -236,7 +236,7 @@ def _remove_records(now: datetime, deadline: float, swept: Swept) -> None:
 
 def _remove_record_batch(now: datetime, ids: Collection[str]) -> int:
     records = removable_records(now).filter(pk__in=ids).select_for_update(skip_locked=_can_skip_locked())
-    about = dict(records.values_list("pk", "report_id"))
+    about = dict(records.values_list("pk", "subject_id"))
     # Locked as well, so that a hold is either seen here or set after the records have gone.
     reports = GuardReport.objects.filter(pk__in={pk for pk in about.values() if pk})
     free = reports.filter(evidence_hold=False).select_for_update(skip_locked=_can_skip_locked())

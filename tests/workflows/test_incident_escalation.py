@@ -26,7 +26,7 @@ from lambdas.await_acknowledgement.handler import lambda_handler as await_acknow
 from lambdas.choose_person.handler import lambda_handler as choose_person
 from lambdas.record_acknowledgement.handler import lambda_handler as record_acknowledgement
 from lambdas.render_email.handler import lambda_handler as render_email
-from qu_workflows.tasks.steps import definition_of
+from qu_workflows.protocol.definitions import definition_of
 from reports.models import GuardReport, IncidentInquiry
 from reports.services import SUPERVISORS_GROUP
 from tests.backend.people import make_property, make_report, make_user

@@ -137,9 +137,9 @@ def _unacknowledged() -> QuerySet[TaskRecord]:
     """Return the last escalation of each incident that nobody has acknowledged, if it did not succeed."""
     # By its name: this app knows no other's models, so that they may know its own.
     reports = apps.get_model("reports", "GuardReport")._default_manager
-    open_reports = reports.filter(pk=OuterRef("report_id"), acknowledged_at__isnull=True, is_active=True)
-    escalations = TaskRecord.objects.filter(task=ESCALATION_TASK, report_id__isnull=False)
-    others = escalations.filter(report_id=OuterRef("report_id")).exclude(pk=OuterRef("pk"))
+    open_reports = reports.filter(pk=OuterRef("subject_id"), acknowledged_at__isnull=True, is_active=True)
+    escalations = TaskRecord.objects.filter(task=ESCALATION_TASK, subject_id__isnull=False)
+    others = escalations.filter(subject_id=OuterRef("subject_id")).exclude(pk=OuterRef("pk"))
     later = others.filter(Q(enqueued_at__gt=OuterRef("enqueued_at")) | ~Q(status__in=UNSUCCESSFUL))
     ended = escalations.filter(Exists(open_reports), ~Exists(later), status__in=UNSUCCESSFUL)
     return ended.annotate(since=Coalesce(F("finished_at"), F("enqueued_at")))
@@ -147,6 +147,6 @@ def _unacknowledged() -> QuerySet[TaskRecord]:
 
 def _finding(records: QuerySet[Any]) -> Finding:
     """Return the count of records that have ``since``, and the oldest of them."""
-    oldest = records.order_by("since", "pk").values_list("pk", "task", "since", "report_id")[:MAX_EXAMPLES]
+    oldest = records.order_by("since", "pk").values_list("pk", "task", "since", "subject_id")[:MAX_EXAMPLES]
     examples = tuple(Example(*row) for row in oldest)
     return Finding(len(examples) if len(examples) < MAX_EXAMPLES else records.count(), examples)

@@ -16,11 +16,11 @@ from django.db.models import Aggregate, Count, DurationField, F, Max, Q, QuerySe
 from qu_workflows.executions.queries import LOCAL_ARN
 from qu_workflows.executions.state_machines import state_machine_arn
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
+from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.parameters import Parameter
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
-from qu_workflows.tasks.steps import definition_of
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 _SUCCEEDED = Q(status=TaskStatus.SUCCEEDED)

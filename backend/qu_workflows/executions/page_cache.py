@@ -23,9 +23,9 @@ from qu_workflows.aws.pacing import DESCRIBE, HISTORY, Quota
 from qu_workflows.executions.histories import History, read_history
 from qu_workflows.executions.inspection import why_not_asked
 from qu_workflows.executions.step_functions import Description, definition_of_execution, describe, event_pages
+from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.steps import definition_of
 
 RUNNING_SECONDS = 2.5  # a page asks every 3 seconds
 ENDED_SECONDS = 3600.0

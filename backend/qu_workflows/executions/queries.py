@@ -154,7 +154,7 @@ def matching(chosen: TaskFilter) -> QuerySet[TaskRecord]:
     }
     given = {name: value for name, value in conditions.items() if value}
     if chosen.report_id is not None:
-        given["report_id"] = chosen.report_id
+        given["subject_id"] = chosen.report_id
     return TaskRecord.objects.filter(**given).order_by("-enqueued_at", "-id")
 
 
@@ -182,7 +182,7 @@ def row_of(record: TaskRecord) -> TaskRow:
         workflow=record.workflow,
         status=record.status,
         error=record.error,
-        report_id=record.report_id,
+        report_id=record.subject_id,
         schedule=record.schedule,
         attempt_of=record.attempt_of,
         enqueued_at=record.enqueued_at,

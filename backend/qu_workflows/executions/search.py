@@ -32,7 +32,7 @@ _ROW = (
     "workflow",
     "status",
     "error",
-    "report_id",
+    "subject_id",
     "schedule",
     "attempt_of",
     "enqueued_at",
@@ -131,7 +131,7 @@ def found_by(search: TaskSearch) -> QuerySet[TaskRecord]:
     if search.errors is not None:
         found = found.filter(error__in=search.errors)
     if search.report_ids is not None:
-        found = found.filter(report_id__in=search.report_ids)
+        found = found.filter(subject_id__in=search.report_ids)
     if search.redrivable:
         found = found.filter(is_redrivable(timezone.now()))
     if not (search.scheduled or search.is_narrow) and _may_hold_successes(search):

@@ -32,6 +32,7 @@ from datetime import datetime
 from typing import Any
 
 from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.errors import ExplainedError
 from qu_workflows.protocol.parameters import json_type
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.schedule import Schedule
@@ -61,15 +62,8 @@ _DECORATED_KEYS = frozenset({"function_name", "module", "args", "kwargs"})
 _PROBLEMS_NAMED = 5  # of a payload that fits nowhere; the log line has to stay one line
 
 
-class MessageRejected(Exception):
-    """A message that can not be dispatched, however often it is received."""
-
-    def __init__(self, where: str, problem: str, remedy: str) -> None:
-        super().__init__(where, problem, remedy)
-        self.where, self.problem, self.remedy = where, problem, remedy
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.problem} {self.remedy}"
+class MessageRejected(ExplainedError):
+    """A message that cannot be dispatched, however often it is received."""
 
 
 class NotJson(MessageRejected):

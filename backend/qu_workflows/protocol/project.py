@@ -4,11 +4,12 @@ A project registers itself once, where its process begins: in Django from an app
 dispatcher's function at import.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, read_tasks
 from qu_workflows.protocol.schedule import Schedule
@@ -24,17 +25,35 @@ class ProjectNotRegistered(Exception):
         )
 
 
+def no_subject(_payload: Mapping[str, Any]) -> None:
+    """Return no subject, for a project whose tasks are about nothing in particular."""
+
+
+@dataclass(frozen=True)
+class SmokeTask:
+    """A harmless task, by which ``manage.py smoke`` tries a deployment, and the result it must have."""
+
+    task: str
+    payload: Mapping[str, Any]
+    result: Any
+
+
 @dataclass(frozen=True)
 class Project:
-    """A project's workflows.
+    """A project's workflows, and the hooks by which the platform asks about them.
 
-    ``folder`` holds ``workflow_tasks.json`` and ``django_tasks.json``, the two rendered files of the catalog.
-    ``timeout_seconds`` has, by workflow, how long its executions may run.
+    ``folder`` holds ``workflow_tasks.json`` and ``django_tasks.json``, the two rendered files of the catalog;
+    ``state_machines`` the rendered definitions, ``<workflow>.asl.json`` each. ``timeout_seconds`` has, by workflow,
+    how long its executions may run. ``subject_of`` returns the id of the object that a payload (arguments by name)
+    is about, such as an order's; anything but an id that the database can hold counts as none.
     """
 
     folder: Path
+    state_machines: Path
     schedules: tuple[Schedule, ...] = ()
     timeout_seconds: Mapping[str, int] = field(default_factory=dict)
+    subject_of: Callable[[Mapping[str, Any]], object] = no_subject
+    smoke_task: SmokeTask | None = None
 
     @property
     def django_tasks_file(self) -> Path:
@@ -60,6 +79,11 @@ class Project:
     def schedules_by_name(self) -> Mapping[str, Schedule]:
         """The schedules by their names."""
         return MappingProxyType({schedule.name: schedule for schedule in self.schedules})
+
+    def subject_id_of(self, payload: Mapping[str, Any]) -> int | None:
+        """Return the id of what a payload is about, if it is about something."""
+        found = self.subject_of(payload)
+        return found if isinstance(found, int) and 0 < found < 2**63 else None
 
 
 _registered: list[Project] = []

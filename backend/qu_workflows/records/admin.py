@@ -47,9 +47,9 @@ class TaskFilter(admin.SimpleListFilter):
 class TaskRecordAdmin(ReadOnlyAdmin):
     """Tasks by status, name and time; found by id, report or error."""
 
-    list_display = ["id", "task", "status", "report_id", "enqueued_at", "started_at", "finished_at", "error"]
+    list_display = ["id", "task", "status", "subject_id", "enqueued_at", "started_at", "finished_at", "error"]
     list_filter = ["status", TaskFilter, "ran_inline", "enqueued_at"]
-    search_fields = ["id__exact", "execution_arn__endswith", "error__iexact", "report_id__exact"]
+    search_fields = ["id__exact", "execution_arn__endswith", "error__iexact", "subject_id__exact"]
     date_hierarchy = None  # it counts every row; the filter on the time does not
     show_full_result_count = False
     list_per_page = 50

@@ -35,9 +35,10 @@ class TaskRecord(models.Model):
     """One task. Its id is the message's id and the name of the execution.
 
     ``payload`` is what the message carries: arguments by name, or the decorated form of ``@async_task``.
-    ``payload_key`` is set when it is too large to travel inline. ``report_id`` is the guard report that
-    the task is about, if it is about one. ``schedule`` is the schedule whose run it is, "" if of none;
-    ``attempt_of`` is the first attempt's id, "" on the first attempt itself (see ``qu_workflows.protocol.task_ids``).
+    ``payload_key`` is set when it is too large to travel inline. ``subject_id`` is the id of what the task is about,
+    as the project's ``subject_of`` finds it. ``schedule`` is the schedule whose run it is, "" if of none;
+    ``attempt_of`` is the first attempt's id, "" on the first attempt itself (see
+    ``qu_workflows.protocol.task_ids``).
     """
 
     id = models.CharField(_("id"), primary_key=True, max_length=80, default=new_task_id, editable=False)
@@ -46,7 +47,7 @@ class TaskRecord(models.Model):
     payload = models.JSONField(_("payload"), default=dict)
     payload_key = models.CharField(_("payload key"), max_length=120, blank=True)
     positional_count = models.PositiveSmallIntegerField(_("arguments given by position"), default=0)
-    report_id = models.BigIntegerField(_("report"), null=True, blank=True)
+    subject_id = models.BigIntegerField(_("subject"), db_column="report_id", null=True, blank=True)
     schedule = models.CharField(_("schedule"), max_length=40, blank=True, default="", db_default="")
     attempt_of = models.CharField(_("attempt of"), max_length=80, blank=True, default="", db_default="")
 
@@ -99,7 +100,7 @@ class TaskRecord(models.Model):
             models.Index(
                 fields=["enqueued_at", "id"], name="task_listed", condition=Q(schedule="") | ~Q(status="SUCCEEDED")
             ),
-            models.Index(fields=["report_id"], name="task_report", condition=Q(report_id__isnull=False)),
+            models.Index(fields=["subject_id"], name="task_report", condition=Q(subject_id__isnull=False)),
             models.Index(fields=["error", "enqueued_at"], name="task_error", condition=~Q(error="")),
             models.Index(fields=["schedule", "enqueued_at"], name="task_schedule", condition=~Q(schedule="")),
             models.Index(fields=["attempt_of"], name="task_attempt_of", condition=~Q(attempt_of="")),

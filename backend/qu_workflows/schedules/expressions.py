@@ -17,6 +17,7 @@ from itertools import count as count_up
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from qu_workflows.protocol.errors import ExplainedError
 from qu_workflows.schedules.cron_days import DayRule, LastDay, NearestWeekday, NthWeekday, NumberedDays, Weekdays
 
 MAX_EXPRESSION_LENGTH = 256
@@ -30,15 +31,8 @@ _WEEKDAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _KINDS = "Write cron(minutes hours day-of-month month day-of-week year), rate(5 minutes) or at(2026-11-24T12:00:00)."
 
 
-class ExpressionRefused(ValueError):
+class ExpressionRefused(ExplainedError, ValueError):
     """EventBridge Scheduler would refuse the expression or never run it, or is not known to take it."""
-
-    def __init__(self, where: str, problem: str, remedy: str) -> None:
-        super().__init__(where, problem, remedy)
-        self.where, self.problem, self.remedy = where, problem, remedy
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.problem} {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,14 @@ from asl_engine import Clock, ExecutionRecord, SystemClock, run
 from asl_engine.adapters.status_events import detail_of
 from asl_engine.jsontext import Json, dumps, loads
 from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.definitions import definition_of, waits_for_token
 from qu_workflows.protocol.message import canonical_json, fit_payload
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.background import background
 from qu_workflows.tasks.registry import find_entry, registered_tasks
 from qu_workflows.tasks.running import run_inline, this_worker
 from qu_workflows.tasks.status import apply_status_change
-from qu_workflows.tasks.steps import definition_of, may_wait, steps_of, write_payload
+from qu_workflows.tasks.steps import steps_of, write_payload
 from qu_workflows.tasks.without_queue import INLINE
 
 ACCOUNT_ARN = "arn:aws:states:local:000000000000"
@@ -86,7 +87,7 @@ def waits_for_somebody(task_id: str) -> bool:
     """Return whether a recorded task's workflow has a state that waits here for somebody's answer."""
     if settings.IN_PROCESS_WORKFLOWS == INLINE:
         return False
-    return may_wait(TaskRecord.objects.values_list("workflow", flat=True).get(pk=task_id))
+    return waits_for_token(TaskRecord.objects.values_list("workflow", flat=True).get(pk=task_id))
 
 
 def run_each(task_ids: Iterable[str]) -> Iterator[TaskRecord | Thread]:

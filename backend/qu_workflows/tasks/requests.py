@@ -19,6 +19,7 @@ from qu_workflows.protocol.message import (
     fit_payload,
     payload_key_of,
 )
+from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.json_values import checked_json
 from qu_workflows.records.models import TaskRecord, new_task_id
 
@@ -62,7 +63,6 @@ def new_record(request: TaskRequest) -> TaskRecord:
     """
     payload, size_bytes = _checked(request)
     named = fit_payload(request.entry, payload)
-    report_id = named.get("report_id")
     task_id = new_task_id()
     given = {
         "id": task_id,
@@ -71,7 +71,7 @@ def new_record(request: TaskRequest) -> TaskRecord:
         "payload": payload,
         "payload_key": _payload_key(request.entry, task_id, size_bytes),
         "positional_count": request.positional_count,
-        "report_id": report_id if isinstance(report_id, int) else None,
+        "subject_id": registered_project().subject_id_of(named),
         "backend": request.backend,
         "queue_name": request.queue_name,
         "message_group_id": request.message_group_id,

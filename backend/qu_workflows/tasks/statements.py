@@ -31,6 +31,7 @@ _NEW_COLUMNS = (
     "delay_seconds",
     "enqueued_at",
 )
+_ATTRIBUTES = {field.column: field.attname for field in TaskRecord._meta.concrete_fields}
 _INSERT = (
     f"INSERT INTO {_TABLE} ({', '.join(_NEW_COLUMNS)}) SELECT {', '.join(_NEW_COLUMNS)} "  # noqa: S608  names of ours
     f"FROM json_populate_recordset(NULL::{_TABLE}, %s)"
@@ -50,7 +51,7 @@ def insert_records(records: Sequence[TaskRecord]) -> None:
     if connection.vendor != "postgresql":
         TaskRecord.objects.bulk_create(records)
         return
-    rows = [{column: getattr(record, column) for column in _NEW_COLUMNS} for record in records]
+    rows = [{column: getattr(record, _ATTRIBUTES[column]) for column in _NEW_COLUMNS} for record in records]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [json.dumps(rows, default=datetime.isoformat)])
     for record in records:

@@ -131,13 +131,13 @@ def _unrecorded(change: ExecutionStatusChange) -> dict[str, Any]:
         (entry.task for entry in registered_project().workflow_tasks if entry.workflow == workflow), given.get("task")
     )
     payload = given.get("payload") if workflow == RUN_TASK else given
-    report_id = given.get("report_id")
+    payload = payload if isinstance(payload, dict) else {}
     return {
         "task": str(task or workflow)[:255],
         "workflow": workflow,
-        "payload": payload if isinstance(payload, dict) else {},
+        "payload": payload,
         "payload_key": str(given.get("payload_key") or "")[:120],
-        "report_id": report_id if isinstance(report_id, int) and 0 < report_id < 2**63 else None,
+        "subject_id": registered_project().subject_id_of(payload),
         "status": TaskStatus.SENT,
         "enqueued_at": _moment(change.started_ms) or timezone.now(),
         **origin_of(change.name),

@@ -5,7 +5,6 @@ that STEP_FUNCTIONS_PACKAGE names by the functions that the state machines name:
 ever imported. A module of the package's ``in_process`` goes before the function of its name.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+
+from qu_workflows.protocol.project import registered_project
 
 _FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
 
@@ -39,26 +40,11 @@ class StepContext:
 
 
 @cache
-def definition_of(workflow: str) -> Mapping[str, Any]:
-    """Return the state machine of a workflow, functions named as their folders."""
-    path = settings.STATE_MACHINES_DIR / f"{workflow}.asl.json"
-    text = _FUNCTION_ARN.sub(lambda match: _folder_of(match[1]), path.read_text(encoding="utf-8"))
-    definition: dict[str, Any] = json.loads(text)
-    return definition
-
-
-@cache
 def steps_of(workflow: str) -> Mapping[str, Step]:
     """Return the handlers that a workflow's state machine names, by the folder of each. Imports them."""
-    path = settings.STATE_MACHINES_DIR / f"{workflow}.asl.json"
+    path = registered_project().state_machines / f"{workflow}.asl.json"
     names = {_folder_of(name) for name in _FUNCTION_ARN.findall(path.read_text(encoding="utf-8"))}
     return {name: _step(name) for name in sorted(names)}
-
-
-def may_wait(workflow: str) -> bool:
-    """Return whether a workflow has a state that waits for somebody: it may run for days, doing nothing."""
-    path = settings.STATE_MACHINES_DIR / f"{workflow}.asl.json"
-    return path.is_file() and ".waitForTaskToken" in path.read_text(encoding="utf-8")
 
 
 def write_payload(key: str, data: bytes) -> None:

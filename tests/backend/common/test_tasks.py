@@ -43,13 +43,13 @@ def test_enqueueing_a_task_sends_its_arguments_by_name(sent: Bodies) -> None:
 
     [body] = sent()
     assert (body["id"], body["payload"]) == (result.id, {"report_id": 7})
-    assert TaskRecord.objects.get(pk=result.id).report_id == 7
+    assert TaskRecord.objects.get(pk=result.id).subject_id == 7
 
 
 def test_a_called_report_task_is_found_by_its_report_too(sent: Bodies) -> None:
     tasks.process_guard_report(report_id=7)
 
-    assert TaskRecord.objects.get().report_id == 7
+    assert TaskRecord.objects.get().subject_id == 7
     assert len(sent()) == 1
 
 

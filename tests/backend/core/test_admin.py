@@ -109,7 +109,7 @@ def test_reports_are_processed_again_by_an_action(browser: Browser) -> None:
     page = browser.post(list_of(GuardReport), chosen, follow=True).content.decode()
 
     assert "2 reports are enqueued." in page
-    assert set(TaskRecord.objects.values_list("report_id", flat=True)) == {report.pk for report in reports}
+    assert set(TaskRecord.objects.values_list("subject_id", flat=True)) == {report.pk for report in reports}
 
 
 def test_a_report_shows_its_files_by_signed_urls(browser: Browser) -> None:

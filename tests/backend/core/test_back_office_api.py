@@ -220,7 +220,7 @@ def test_tasks_are_read_only_and_narrowed_down(staff: APIClient) -> None:
         task="process_guard_report",
         workflow="guard_report",
         payload={"report_id": 7, "secret": "kept inside"},
-        report_id=7,
+        subject_id=7,
         status=TaskStatus.FAILED,
         error="ReportNotFound",
         execution_arn="arn:aws:states:us-east-2:123456789012:execution:dev-guard_report:x",

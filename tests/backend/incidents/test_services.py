@@ -36,7 +36,7 @@ NOBODY = 10**9
 
 def escalations(report: GuardReport | None = None) -> int:
     found = TaskRecord.objects.filter(task="escalate_incident")
-    return found.filter(report_id=report.pk).count() if report else found.count()
+    return found.filter(subject_id=report.pk).count() if report else found.count()
 
 
 def choose(report: GuardReport, previous_turn: int = 0, task_id: str = "t-1") -> Turn:

@@ -83,7 +83,7 @@ class Operated:
             "task": "process_guard_report",
             "workflow": "guard_report",
             "payload": {"report_id": 7},
-            "report_id": 7,
+            "subject_id": 7,
             "status": TaskStatus.RUNNING,
             "execution_arn": arn["executionArn"],
             "enqueued_at": now,

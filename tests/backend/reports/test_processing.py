@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def make_task(report: GuardReport, minutes_ago: int = 0, workflow: str = "guard_report", **fields: Any) -> TaskRecord:
     given = {"task": "process_guard_report", "enqueued_at": timezone.now() - timedelta(minutes=minutes_ago)}
-    return TaskRecord.objects.create(workflow=workflow, report_id=report.pk, **given | fields)
+    return TaskRecord.objects.create(workflow=workflow, subject_id=report.pk, **given | fields)
 
 
 def staff(*codenames: str) -> User:

@@ -200,7 +200,7 @@ def test_a_telephone_whose_clock_is_years_behind_loses_nothing() -> None:
 @pytest.mark.parametrize("status", [TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING])
 def test_a_report_that_a_workflow_is_at_work_on_waits_for_its_end(status: str) -> None:
     report = report_of(OLD)
-    record = record_of(1, status, report_id=report.pk)
+    record = record_of(1, status, subject_id=report.pk)
 
     assert sweep()["reports"] == 0
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.FAILED)
@@ -247,11 +247,11 @@ def test_a_record_that_ended_lately_stays_whenever_it_was_enqueued() -> None:
 @pytest.mark.django_db
 def test_records_about_a_report_under_hold_stay_with_it() -> None:
     held = report_of(OLD, evidence_hold=True)
-    record_of(OLD, report_id=held.pk)
-    record_of(OLD, report_id=held.pk + 1000)
+    record_of(OLD, subject_id=held.pk)
+    record_of(OLD, subject_id=held.pk + 1000)
 
     assert sweep()["task_records"] == 1
-    assert TaskRecord.objects.get().report_id == held.pk
+    assert TaskRecord.objects.get().subject_id == held.pk
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def make(given: Given, guard: Guard) -> GuardReport:
                 height=1,
                 size_bytes=1,
             )
-    record_of(given.record_days, given.record_status, report_id=report.pk)
+    record_of(given.record_days, given.record_status, subject_id=report.pk)
     return report
 
 
@@ -325,7 +325,7 @@ def test_whatever_the_mix_nothing_held_or_young_is_touched_and_no_object_is_lost
         assert stored(root) == referred_to()
         for given, pk in made:
             record_stays = given.held or given.record_days < 50 or given.record_status not in FINISHED
-            assert TaskRecord.objects.filter(report_id=pk).exists() is record_stays
+            assert TaskRecord.objects.filter(subject_id=pk).exists() is record_stays
         assert swept["reports"] == sum(not must_stay(given) for given in mix)
 
 
@@ -403,7 +403,7 @@ def test_what_the_database_would_refuse_at_the_commit_is_refused_before_any_obje
 @pytest.mark.django_db(transaction=True)
 def test_a_hold_set_while_the_sweep_runs_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     report, other = report_of(OLD), report_of(OLD)
-    record = record_of(OLD, report_id=report.pk)
+    record = record_of(OLD, subject_id=report.pk)
 
     def hold_first(name: str) -> None:
         """Hold the report after the batch was chosen, and before it is locked."""
@@ -420,7 +420,7 @@ def test_a_hold_set_while_the_sweep_runs_wins(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.django_db(transaction=True)
 def test_what_somebody_else_has_locked_is_left_for_the_next_sweep() -> None:
     report, _ = report_of(OLD), report_of(OLD)
-    record_of(OLD, report_id=report.pk)
+    record_of(OLD, subject_id=report.pk)
     with transaction.atomic():
         GuardReport.objects.select_for_update().get(pk=report.pk)
         [swept] = at_once(sweep)

@@ -65,7 +65,7 @@ def test_a_report_is_saved_with_its_files_and_its_task(guard: Guard, media_root:
     ]
     assert {media_root.parent / file.key for file in report.files.all()} == set(files_below(media_root))
     task = TaskRecord.objects.get(pk=created.task_id)
-    assert (task.task, task.payload, task.report_id) == (
+    assert (task.task, task.payload, task.subject_id) == (
         "process_guard_report",
         {"report_id": report.pk},
         report.pk,

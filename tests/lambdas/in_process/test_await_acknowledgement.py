@@ -92,7 +92,7 @@ def test_a_command_that_runs_an_escalation_runs_the_tasks_after_it_first(setting
         task="escalate_incident",
         workflow="incident_escalation",
         payload={"report_id": report.pk},
-        report_id=report.pk,
+        subject_id=report.pk,
         enqueued_at=long_ago,
     )
     after = timezone.now() - timedelta(minutes=5)
@@ -122,7 +122,7 @@ def test_the_outbox_of_a_process_without_a_queue_waits_for_nobody(settings: Sett
         task="escalate_incident",
         workflow="incident_escalation",
         payload={"report_id": report.pk},
-        report_id=report.pk,
+        subject_id=report.pk,
         enqueued_at=timezone.now() - timedelta(minutes=9),
     )
     begun = time.monotonic()

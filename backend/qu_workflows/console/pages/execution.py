@@ -297,12 +297,12 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
     arn = record.execution_arn
-    guards = guards_of([record.report_id]) if record.report_id else {}
+    guards = guards_of([record.subject_id]) if record.subject_id else {}
     return Head(
         task=row,
         status=status,
         status_note=note,
-        guard=guards.get(record.report_id or 0, ""),
+        guard=guards.get(record.subject_id or 0, ""),
         sent_at=record.sent_at,
         seconds=row.seconds(now),
         send_attempts=record.send_attempts,

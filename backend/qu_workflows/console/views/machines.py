@@ -17,8 +17,8 @@ from qu_workflows.console.responses import Page
 from qu_workflows.executions.machines import Contract, Machine, contracts_of, find_machine, list_machines
 from qu_workflows.executions.samples import EdgeCounts, StepStatistics, edge_counts, step_statistics
 from qu_workflows.executions.state_machines import Deployed, deployed
+from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationRefused
-from qu_workflows.tasks.steps import definition_of
 
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # a file's own stylesheet, and nothing else
 

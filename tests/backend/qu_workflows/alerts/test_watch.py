@@ -72,7 +72,7 @@ def record(status: str, seconds_ago: float, **fields: Any) -> TaskRecord:
 
 def escalation(report_id: int, status: str = TaskStatus.FAILED, seconds_ago: float = HOUR) -> TaskRecord:
     names = {"task": "escalate_incident", "workflow": "incident_escalation"}
-    return record(status, seconds_ago, report_id=report_id, **names)
+    return record(status, seconds_ago, subject_id=report_id, **names)
 
 
 def found(**seen: Any) -> dict[str, int]:

@@ -202,7 +202,7 @@ class Workflows:
         values = {"task": task, "workflow": workflow, "payload": payload, "enqueued_at": now, "sent_at": now}
         made = TaskRecord.objects.create(
             pk=task_id,
-            **values | {"status": TaskStatus.SENT, "report_id": payload.get("report_id")} | record,
+            **values | {"status": TaskStatus.SENT, "subject_id": payload.get("report_id")} | record,
         )
         given = {"task": task, "payload": payload} if workflow == RUN_TASK else payload
         self.sfn.start_execution(

@@ -238,7 +238,7 @@ def _record(at: datetime, draw: random.Random, now: datetime) -> TaskRecord:
         task=task,
         workflow=workflow,
         payload={"report_id": report_id} if report_id else {"data": "example"},
-        report_id=report_id,
+        subject_id=report_id,
         status=status,
         enqueued_at=at,
         sent_at=None if status == TaskStatus.READY else at + timedelta(seconds=0.1),

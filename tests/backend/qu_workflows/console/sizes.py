@@ -52,7 +52,7 @@ def fill_all(workflows: Workflows, dead_letters: DeadLetterQueue) -> dict[str, s
         "overview, 100,000 tasks": "/console/",
         "tasks, 100,000 of them": "/console/tasks/",
         "tasks that failed": "/console/tasks/?status=FAILED",
-        "tasks of a report": f"/console/tasks/?q={large.report_id}",
+        "tasks of a report": f"/console/tasks/?q={large.subject_id}",
         "tasks by error": "/console/tasks/?q=DatabaseUnavailable",
         "execution, 200 states": f"/console/tasks/{large.pk}/",
         "execution, 1,000 iterations": f"/console/tasks/{wide.pk}/",

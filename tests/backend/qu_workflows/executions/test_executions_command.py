@@ -40,8 +40,8 @@ def refused(*arguments: str) -> tuple[int, str]:
 
 
 def test_a_list_has_a_line_for_each_and_says_how_to_see_more() -> None:
-    failed(pk="one", report_id=7)
-    failed(pk="two", report_id=8, error="TemplateInvalid")
+    failed(pk="one", subject_id=7)
+    failed(pk="two", subject_id=8, error="TemplateInvalid")
 
     lines = run("list", "--limit", "1").splitlines()
     rest = run("list", "--limit", "1", "--after", lines[2].removeprefix("There are more: --after "))
@@ -53,7 +53,7 @@ def test_a_list_has_a_line_for_each_and_says_how_to_see_more() -> None:
 
 
 def test_a_list_as_json_has_all_that_the_table_has() -> None:
-    failed(pk="one", report_id=7)
+    failed(pk="one", subject_id=7)
 
     found = json.loads(run("list", "--status", "failed", "aborted", "--since", "1h", "--json"))
 

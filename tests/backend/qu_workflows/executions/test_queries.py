@@ -63,7 +63,7 @@ def test_a_name_that_there_is_not_is_refused_with_those_there_are(chosen: dict[s
 
 @pytest.mark.django_db
 def test_tasks_are_found_by_each_of_their_marks() -> None:
-    record = failed(pk="one", report_id=7, schedule="old_schedule", task="old_task")
+    record = failed(pk="one", subject_id=7, schedule="old_schedule", task="old_task")
     failed(
         pk="other",
         workflow="run_task",
@@ -121,8 +121,8 @@ def test_a_row_says_how_long_it_ran_and_how_long_it_may_be_redriven() -> None:
 
 @pytest.mark.django_db
 def test_a_task_is_found_by_its_id_its_arn_or_its_report() -> None:
-    older = failed(report_id=7, enqueued_at=timezone.now() - timedelta(hours=1))
-    newer = failed(report_id=7)
+    older = failed(subject_id=7, enqueued_at=timezone.now() - timedelta(hours=1))
+    newer = failed(subject_id=7)
 
     assert find_record(older.pk) == find_record(older.execution_arn) == older
     assert find_records([newer.pk, older.pk, newer.execution_arn]) == [newer, older]

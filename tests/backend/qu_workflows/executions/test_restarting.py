@@ -36,7 +36,7 @@ def refusal(*ids: str, even_succeeded: bool = False) -> str:
 
 
 def test_a_task_is_restarted_as_a_further_attempt_with_the_same_payload(queue: Queue) -> None:
-    ended(positional_count=1, report_id=7, payload={"first": 1}, message_group_id="g")
+    ended(positional_count=1, subject_id=7, payload={"first": 1}, message_group_id="g")
 
     assert restart("first") == ["restarted as first-attempt-2"]
 

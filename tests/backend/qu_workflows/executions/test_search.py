@@ -113,7 +113,7 @@ def test_an_id_is_found_by_its_beginning_with_all_attempts() -> None:
 
 
 def test_successes_of_schedules_are_left_out_unless_they_are_asked_for() -> None:
-    failed(pk="run", schedule="send_outbox", status=TaskStatus.SUCCEEDED, error="", report_id=7)
+    failed(pk="run", schedule="send_outbox", status=TaskStatus.SUCCEEDED, error="", subject_id=7)
     failed(pk="broken", schedule="send_outbox")
     failed(pk="task", status=TaskStatus.SUCCEEDED, error="")
 

@@ -11,7 +11,7 @@ ROW = b'<td class="field-task">sample_sum</td>'
 @pytest.mark.django_db
 def test_records_are_listed_found_and_shown_but_never_changed(admin_client: Client) -> None:
     TaskRecord.objects.create(
-        id="one", task="sample_sum", status="FAILED", error="CardDeclined", report_id=7, enqueued_at=timezone.now()
+        id="one", task="sample_sum", status="FAILED", error="CardDeclined", subject_id=7, enqueued_at=timezone.now()
     )
     listing = reverse("admin:executions_taskrecord_changelist")
     page, deletion = (reverse(f"admin:executions_taskrecord_{kind}", args=["one"]) for kind in ("change", "delete"))

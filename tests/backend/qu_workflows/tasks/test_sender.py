@@ -267,7 +267,7 @@ class TestSender:
         program = """
 import atexit, time, django
 from django.conf import settings
-settings.configure(INSTALLED_APPS=["executions"])
+settings.configure(INSTALLED_APPS=["qu_workflows.records"])
 django.setup()
 from qu_workflows.records.models import TaskRecord
 from qu_workflows.tasks.sender import Sender

@@ -105,7 +105,7 @@ def test_an_execution_without_a_record_gets_one(
     apply_status_change(detail("RUNNING", workflow=workflow, input=given_input))
 
     record = TaskRecord.objects.get(pk=NAME)
-    assert (record.task, record.workflow, record.payload, record.report_id) == (task, workflow, payload, report_id)
+    assert (record.task, record.workflow, record.payload, record.subject_id) == (task, workflow, payload, report_id)
     assert (record.status, record.enqueued_at) == (TaskStatus.RUNNING, record.started_at)
 
 

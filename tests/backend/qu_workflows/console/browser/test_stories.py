@@ -95,7 +95,7 @@ def test_a_report_is_found_and_redriven_with_the_keyboard_alone(
     assert page.evaluate("document.activeElement.className") == "skip"
 
     _tab_to(page, "#find")
-    page.keyboard.type(str(failed.report_id))
+    page.keyboard.type(str(failed.subject_id))
     page.keyboard.press("Enter")
     page.wait_for_url("**/console/tasks/?q=*")
     _tab_to(page, f"main a[href*='{failed.pk}']")

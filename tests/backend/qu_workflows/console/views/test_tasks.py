@@ -63,8 +63,8 @@ def test_a_task_is_found_by_its_report_its_guard_its_id_its_error_and_its_arn(cl
     guard = make_guard(user=make_user("g", first_name="Ana", last_name="Luz"))
     report = make_report(guard)
     other = make_report()
-    one = failed(pk="019ab1cd-1", report_id=report.pk)
-    failed(pk="019ab2cd-2", report_id=other.pk, error="TaskStillRunning")
+    one = failed(pk="019ab1cd-1", subject_id=report.pk)
+    failed(pk="019ab2cd-2", subject_id=other.pk, error="TaskStillRunning")
 
     for text in (
         str(report.pk),
@@ -86,9 +86,9 @@ def test_a_task_is_found_by_its_report_its_guard_its_id_its_error_and_its_arn(cl
 def test_a_number_is_a_report_first_and_the_page_says_what_else_it_may_be(client: Client) -> None:
     guard = make_guard()
     report = make_report(guard)
-    failed(pk="of-the-guard", report_id=report.pk)
-    failed(pk="of-the-report", report_id=guard.pk + 10_000)
-    failed(pk="of-both", report_id=guard.pk)
+    failed(pk="of-the-guard", subject_id=report.pk)
+    failed(pk="of-the-report", subject_id=guard.pk + 10_000)
+    failed(pk="of-both", subject_id=guard.pk)
 
     page = html(client, f"/console/tasks/?q={guard.pk}")
 
@@ -241,7 +241,7 @@ def test_the_query_of_an_error_s_link_finds_it_again(client: Client) -> None:
 def test_a_page_asks_the_database_as_often_whatever_it_shows(client: Client) -> None:
     asked = []
     for number in range(30):
-        failed(pk=f"t-{number}", report_id=number)
+        failed(pk=f"t-{number}", subject_id=number)
         if number in (0, 29):
             client.get("/console/tasks/")
             with CaptureQueriesContext(connection) as queries:

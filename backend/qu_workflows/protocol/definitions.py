@@ -1,0 +1,38 @@
+"""The rendered state machines of the project, with functions named as their folders."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from qu_workflows.protocol.project import registered_project
+
+_FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
+
+
+def definition_of(workflow: str) -> Mapping[str, Any]:
+    """Return the state machine of a workflow. Raises FileNotFoundError for one that was never rendered."""
+    definition: Mapping[str, Any] = json.loads(_FUNCTION_ARN.sub(_folder_of, _text(_path(workflow))))
+    return definition
+
+
+def waits_for_token(workflow: str) -> bool:
+    """Return whether a state of a workflow waits for an answer with a task token, for days maybe."""
+    path = _path(workflow)
+    return path.is_file() and ".waitForTaskToken" in _text(path)
+
+
+def _path(workflow: str) -> Path:
+    return registered_project().state_machines / f"{workflow}.asl.json"
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _folder_of(resource: re.Match[str]) -> str:
+    """Return the folder of a function by its resource's name: MakeThumbnails is make_thumbnails."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", resource[1]).lower()
