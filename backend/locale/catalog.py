@@ -1,13 +1,14 @@
-"""Keeps the Spanish catalog in step with the code: ``python backend/locale/catalog.py``.
+"""Keeps the two Spanish catalogs in step with the code: ``python backend/locale/catalog.py``.
 
-Reads every translatable text of the backend's Python files and templates, merges them into
-``django.po`` (new texts arrive empty, gone ones are dropped), and compiles ``django.mo``. Needs
+Reads every translatable text of the platform's and of the project's Python files and templates, merges them into
+their ``django.po`` (new texts arrive empty, gone ones are dropped), and compiles ``django.mo``. Needs
 babel and Django, no gettext. Exits with 1 and names the texts that have no Spanish yet.
 """
 # ruff: noqa: INP001  as a package it would shadow the standard library's locale
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +21,39 @@ from django.conf import settings
 from django.utils.translation.template import templatize
 
 BACKEND = Path(__file__).resolve().parent.parent
-PO_FILE = Path(__file__).with_name("es") / "LC_MESSAGES" / "django.po"
-MO_FILE = PO_FILE.with_suffix(".mo")
+PLATFORM = BACKEND / "qu_workflows"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the backend with a catalog of its own: the platform, whose wheel brings it, and the project."""
+
+    folder: Path
+    locale: Path
+
+    @property
+    def po_file(self) -> Path:
+        """The catalog as people edit it."""
+        return self.locale / "es" / "LC_MESSAGES" / "django.po"
+
+    @property
+    def mo_file(self) -> Path:
+        """The catalog as Django reads it."""
+        return self.po_file.with_suffix(".mo")
+
+    def files(self, pattern: str) -> list[Path]:
+        """Return the part's own files below its folder, without migrations and catalogs."""
+        found = (path for path in sorted(self.folder.rglob(pattern)) if path.is_file())
+        return [
+            path
+            for path in found
+            if not {"migrations", "locale"} & set(path.relative_to(BACKEND).parts)
+            and (self.folder != BACKEND or not path.is_relative_to(PLATFORM))
+        ]
+
+
+# Django reads the catalogs of installed apps, and the records are always installed.
+PARTS = (Part(PLATFORM, PLATFORM / "records" / "locale"), Part(BACKEND, BACKEND / "locale"))
 KEYWORDS: dict[str, Any] = {
     "_": None,
     "gettext": None,
@@ -40,10 +72,10 @@ def extract_template(file: IO[bytes], keywords: Any, tags: Any, options: Any) ->
     return extract_python(BytesIO(templatize(file.read().decode()).encode()), keywords, tags, options)
 
 
-def source_catalog() -> Catalog:
-    """Return every text of the backend, untranslated."""
+def source_catalog(part: Part) -> Catalog:
+    """Return every text of a part, untranslated."""
     catalog = Catalog(locale="es", project="QU Workflows", fuzzy=False)
-    for path, method in _sources():
+    for path, method in _sources(part):
         with path.open("rb") as file:
             for _line, text, comments, context in extract(method, file, KEYWORDS, comment_tags=["Translators:"]):
                 place: Any = [(str(path.relative_to(BACKEND)), None)]  # a line number would change every day
@@ -51,9 +83,9 @@ def source_catalog() -> Catalog:
     return catalog
 
 
-def read_catalog() -> Catalog:
-    """Return the Spanish catalog as it is committed."""
-    with PO_FILE.open("rb") as file:
+def read_catalog(part: Part) -> Catalog:
+    """Return a Spanish catalog as it is committed."""
+    with part.po_file.open("rb") as file:
         return read_po(file, locale="es")
 
 
@@ -72,35 +104,32 @@ def untranslated(catalog: Catalog) -> Iterator[str]:
             yield str(message.id)
 
 
-def update() -> Catalog:
-    """Bring ``django.po`` and ``django.mo`` up to date, and return the catalog."""
-    catalog = read_catalog()
-    catalog.update(source_catalog(), no_fuzzy_matching=True, update_creation_date=False)
+def update(part: Part) -> Catalog:
+    """Bring a part's ``django.po`` and ``django.mo`` up to date, and return the catalog."""
+    catalog = read_catalog(part)
+    catalog.update(source_catalog(part), no_fuzzy_matching=True, update_creation_date=False)
     catalog.obsolete.clear()
     catalog.revision_date = catalog.creation_date  # else each run would change the file
     catalog.msgid_bugs_address = catalog.last_translator = ""
     buffer = BytesIO()
     write_po(buffer, catalog, width=120, sort_output=True, ignore_obsolete=True)
-    PO_FILE.write_bytes(buffer.getvalue())
-    MO_FILE.write_bytes(compiled(read_catalog()))
+    part.po_file.write_bytes(buffer.getvalue())
+    part.mo_file.write_bytes(compiled(read_catalog(part)))
     return catalog
 
 
-def _sources() -> Iterator[tuple[Path, Any]]:
-    for path in sorted(BACKEND.rglob("*.py")):
-        if not {"migrations", "locale"} & set(path.relative_to(BACKEND).parts):
-            yield path, "python"
-    for folder in [BACKEND / "templates", *sorted(BACKEND.glob("*/**/templates"))]:  # the project's, then each app's
-        for path in sorted(folder.rglob("*.*")):
-            if path.suffix in {".html", ".txt"}:
-                yield path, extract_template
+def _sources(part: Part) -> Iterator[tuple[Path, Any]]:
+    yield from ((path, "python") for path in part.files("*.py"))
+    for path in part.files("*.*"):
+        if path.suffix in {".html", ".txt"} and "templates" in path.parts:
+            yield path, extract_template
 
 
 def main() -> int:
-    """Update the catalog; return 1 while a text has no Spanish."""
+    """Update the catalogs; return 1 while a text has no Spanish."""
     if not settings.configured:
         settings.configure()
-    missing = list(untranslated(update()))
+    missing = [text for part in PARTS for text in untranslated(update(part))]
     for text in missing:
         sys.stderr.write(f"No Spanish yet: {text}\n")
     return 1 if missing else 0

@@ -1,1 +1,12 @@
 """Background tasks of more than one step for Django: SQS carries a task, Step Functions runs it."""
+
+# For INSTALLED_APPS. A process without the console's pages needs the first two alone.
+APPS = (
+    "qu_workflows.records",
+    "qu_workflows.tasks",
+    "qu_workflows.executions",
+    "qu_workflows.alerts",
+    "qu_workflows.dead_letters",
+    "qu_workflows.schedules",
+    "qu_workflows.console",
+)

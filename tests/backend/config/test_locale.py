@@ -2,6 +2,7 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -21,33 +22,42 @@ def load() -> ModuleType:
 catalog = load()
 
 
-def test_every_text_is_in_the_catalog_and_none_is_left_over() -> None:
-    texts = {(message.id, message.context) for message in catalog.source_catalog() if message.id}
+@pytest.fixture(params=catalog.PARTS, ids=["platform", "project"])
+def part(request: pytest.FixtureRequest) -> Any:
+    return request.param
 
-    assert texts == {(message.id, message.context) for message in catalog.read_catalog() if message.id}
+
+def test_every_text_is_in_the_catalog_and_none_is_left_over(part: Any) -> None:
+    texts = {(message.id, message.context) for message in catalog.source_catalog(part) if message.id}
+
+    assert texts == {(message.id, message.context) for message in catalog.read_catalog(part) if message.id}
     assert len(texts) > 100
 
 
 def test_the_texts_of_an_apps_own_templates_are_read_too() -> None:
-    places = {place for message in catalog.source_catalog() for place, _line in message.locations}
+    platform, project = (
+        {place for message in catalog.source_catalog(part) for place, _line in message.locations}
+        for part in catalog.PARTS
+    )
 
-    assert "qu_workflows/console/templates/console/base.html" in places
-    assert any(place.startswith("templates/") for place in places)
+    assert "qu_workflows/console/templates/console/base.html" in platform
+    assert any(place.startswith("templates/") for place in project)
+    assert not platform & project
 
 
-def test_every_text_has_a_spanish_one_that_is_confirmed() -> None:
-    committed = catalog.read_catalog()
+def test_every_text_has_a_spanish_one_that_is_confirmed(part: Any) -> None:
+    committed = catalog.read_catalog(part)
 
     assert list(catalog.untranslated(committed)) == []
     assert not committed.obsolete
 
 
-def test_the_compiled_catalog_is_the_committed_one() -> None:
-    assert catalog.MO_FILE.read_bytes() == catalog.compiled(catalog.read_catalog()), "Run make locale."
+def test_the_compiled_catalog_is_the_committed_one(part: Any) -> None:
+    assert part.mo_file.read_bytes() == catalog.compiled(catalog.read_catalog(part)), "Run make locale."
 
 
-def test_a_translation_keeps_the_places_for_values() -> None:
-    for message in catalog.read_catalog():
+def test_a_translation_keeps_the_places_for_values(part: Any) -> None:
+    for message in catalog.read_catalog(part):
         sources = message.id if isinstance(message.id, tuple) else [message.id]
         strings = message.string if isinstance(message.string, tuple) else [message.string]
         if message.id:

@@ -6,13 +6,13 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parents[5]
-FOLDER = ROOT / "backend" / "console" / "pictures"
+FOLDER = ROOT / "docs" / "pictures"
 NAMES = ("overview", "execution")
 MOST_BYTES = 200_000
 
 
 def main() -> int:
-    """Write ``backend/console/pictures/console-<name>.png``; return 1 if one is too large, else 0."""
+    """Write ``docs/pictures/console-<name>.png``; return 1 if one is too large, else 0."""
     FOLDER.mkdir(exist_ok=True)
     large = 0
     for name in NAMES:
