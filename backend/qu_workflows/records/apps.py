@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from qu_workflows.defaults import set_defaults
+from qu_workflows.records.defaults import set_defaults
 
 
 class RecordsConfig(AppConfig):
