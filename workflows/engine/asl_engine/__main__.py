@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, NoReturn
 from asl_engine.adapters.functions import Function
 from asl_engine.definition.diagnostics import DefinitionRefused
 from asl_engine.errors import EngineError
-from asl_engine.jsontext import Json, loads
+from asl_engine.jsontext import Json, dumps, loads
 
 if TYPE_CHECKING:
+    from asl_engine.core.history import HistoryEvent
     from asl_engine.store.contract import Store
 
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "TIMED_OUT": 3, "ABORTED": 4}
+_SHOWN_CHARACTERS = 160
 CANNOT_BEGIN = 2
 
 
@@ -42,14 +44,13 @@ def _text_of(path: Path) -> str:
         raise CommandRefused(str(path), f"cannot be read: {reason}.") from None
 
 
-def _input_of(option: str) -> str:
-    """Return the input as text, of JSON or of @FILE."""
+def _input_of(option: str) -> Json:
+    """Return the input, of JSON or of @FILE."""
     text = _text_of(Path(option[1:])) if option.startswith("@") else option
     try:
-        loads(text)
+        return loads(text)
     except ValueError as error:
         raise CommandRefused("--input", f"not JSON: {error}.", "Give a JSON text, or @FILE with one.") from None
-    return text
 
 
 def _tasks_of(option: str | None) -> Mapping[str, Function]:
@@ -69,25 +70,41 @@ def _tasks_of(option: str | None) -> Mapping[str, Function]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from asl_engine.adapters.registry import Registry
+    from asl_engine.in_process import run
     from asl_engine.runner.errors import ExecutionStalled
-    from asl_engine.told_run import told_run
 
-    definition = _text_of(options.file)
+    definition, given = _text_of(options.file), _input_of(options.input)
+    performer = Registry(_tasks_of(options.tasks))
     try:
-        status = told_run(definition, _input_of(options.input), _tasks_of(options.tasks), print)
+        result = run(definition, given, performer=performer, on_event=_print_event)
     except DefinitionRefused as refused:
         problems = "\n".join(f"  {problem}" for problem in refused.diagnostics)
         raise CommandRefused(str(options.file), f"the definition is invalid:\n{problems}") from None
     except ExecutionStalled as stalled:
         print(stalled, file=sys.stderr)  # noqa: T201  the command's output
         return EXIT_CODES["FAILED"]
-    return EXIT_CODES[status]
+    failure = ": ".join(filter(None, (result.error, result.cause)))
+    print(f"{result.status}  {dumps(result.output) if result.status == 'SUCCEEDED' else failure}".rstrip())  # noqa: T201
+    return EXIT_CODES[result.status]
+
+
+def _print_event(event: "HistoryEvent") -> None:
+    """Print an event as one line: its id, its type, its state's name, its details."""
+    name = event.details.get("name", "")
+    details = ", ".join(f"{key}: {_shown(value)}" for key, value in event.details.items() if key != "name")
+    print(f"{event.id:>5}  {event.type:<26} {name:<24} {details}".rstrip())  # noqa: T201  the command's output
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else dumps(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _serve(options: argparse.Namespace) -> int:
     from asl_engine.clock import SkippableClock
     from asl_engine.server.arns import Account
-    from asl_engine.server.serving import serve_until_stopped
+    from asl_engine.server.serve import serve_until_stopped
 
     def ready(host: str, port: int) -> None:
         where = options.db or "memory: nothing outlives this process"
@@ -111,7 +128,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _store_of(database: Path | None) -> "Store":
-    from asl_engine.server.serving import open_store
+    from asl_engine.server.serve import open_store
 
     try:
         return open_store(database)

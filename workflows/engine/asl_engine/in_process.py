@@ -1,6 +1,6 @@
 """Runs one execution in this process, to its end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asl_engine.adapters.functions import Function, FunctionPerformer
@@ -10,7 +10,7 @@ from asl_engine.core.history import HistoryEvent
 from asl_engine.definition import load
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner import Runner
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.contract import ExecutionRecord, Save
 from asl_engine.store.memory import MemoryStore
 
 _PLACE = "arn:aws:states:us-east-1:000000000000"
@@ -44,6 +44,7 @@ def run(
     performer: Performer | None = None,
     name: str = "run",
     state_machine: str = "state-machine",
+    on_event: Callable[[HistoryEvent], None] | None = None,
 ) -> Result:
     """Run an execution of a definition (its text, or the JSON value), and return how it has ended.
 
@@ -51,15 +52,14 @@ def run(
     functions by Lambda function name, ARN or Resource (an activity's too); an exception fails its task, by
     the class's name.
     ``performer`` takes all tasks instead. ``clock`` is by default the machine's: a Wait takes its time
-    (SkippingClock() skips it). ``input`` None is {}.
-
-    Raises DefinitionRefused, and ExecutionStalled where a task token is waited for that nobody has.
+    (SkippingClock() skips it). ``input`` None is {}. ``on_event`` gets each event of the history as it is saved.
+    Raises DefinitionRefused, and ExecutionStalled where a task token is waited for that nothing holds.
     """
     text = definition if isinstance(definition, str) else dumps(dict(definition))
     load(text)
-    store, clock = MemoryStore(), clock or SystemClock()
+    clock = clock or SystemClock()
     performer = performer or FunctionPerformer(tasks or {})
-    runner = Runner(store, performer, clock=clock, workers=0, performs_activities=True)
+    runner = Runner(_ObservedStore(on_event), performer, clock=clock, workers=0, performs_activities=True)
     record = ExecutionRecord(
         arn=f"{_PLACE}:execution:{state_machine}:{name}",
         state_machine_arn=f"{_PLACE}:stateMachine:{state_machine}",
@@ -70,6 +70,21 @@ def run(
     )
     runner.start(record, text)
     return result_of(runner, runner.closed(record.arn))
+
+
+class _ObservedStore(MemoryStore):
+    """A store that hands on each event it saves."""
+
+    def __init__(self, on_event: Callable[[HistoryEvent], None] | None) -> None:
+        super().__init__()
+        self._on_event = on_event
+
+    def save(self, saves: Sequence[Save]) -> list[ExecutionRecord | None]:
+        """Save, and hand the events on."""
+        for event in (event for save in saves for event in save.history):
+            if self._on_event is not None:
+                self._on_event(event)
+        return super().save(saves)
 
 
 def result_of(runner: Runner, record: ExecutionRecord) -> Result:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asl_engine.errors import ApiError
-from asl_engine.server.arns import Account, check_name, parse_state_machine_arn
+from asl_engine.server.arns import Account, check_name, parse_arn
 
 FITTING = st.text("abcXYZ019-_.'()!@+=é漢", min_size=1, max_size=80)
 
@@ -26,7 +26,7 @@ def test_a_name_with_a_forbidden_character_is_refused(before: str, forbidden: st
 def test_an_arn_is_taken_apart_as_it_was_put_together() -> None:
     place = Account("eu-west-1", "123456789012", "aws-cn")
 
-    version, alias = (parse_state_machine_arn(place.arn("stateMachine", "m", part)) for part in ("12", "v12"))
+    version, alias = (parse_arn(place.arn("stateMachine", "m", part), "stateMachine") for part in ("12", "v12"))
 
     assert version.text == "arn:aws-cn:states:eu-west-1:123456789012:stateMachine:m:12"
     assert version.state_machine == alias.state_machine == place.arn("stateMachine", "m")

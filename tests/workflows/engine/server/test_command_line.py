@@ -75,8 +75,15 @@ def test_the_exit_code_tells_how_it_ended(written: Any, capsys: pytest.CaptureFi
     assert main(["run", written(json.dumps(late))]) == 3
 
 
-def test_a_run_that_nothing_can_move_on_is_told(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["run", written(machine_of(Watch={"Type": "Task", "Resource": ACTIVITY}))])
+def test_a_run_that_nothing_can_move_on_is_told(
+    written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "silent_tasks.py").write_text('tasks = {"watch": lambda event: None}\n')
+    monkeypatch.chdir(tmp_path)
+    waiting = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"}
+    definition = machine_of(Watch={**waiting, "Parameters": {"FunctionName": "watch", "Payload.$": "$$.Task.Token"}})
+
+    code = main(["run", written(definition), "--tasks", "silent_tasks:tasks"])
 
     assert code == 1
     assert "the execution waits in Watch" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from asl_engine.adapters.performer import TaskError
-from asl_engine.adapters.services import ServiceClients
+from asl_engine.adapters.services import ServiceClients, failing_as
 from asl_engine.definition.resources import parse_resource
 from asl_engine.errors import ITEM_READER_FAILED
 from asl_engine.jsontext import Json, loads
@@ -55,17 +55,14 @@ def _limit_of(config: Mapping[str, Json]) -> int:
 
 class _Reader:
     def __init__(self, parameters: Mapping[str, Json], config: Mapping[str, Json], clients: ServiceClients) -> None:
-        self._parameters, self._config, self._clients = parameters, config, clients
+        self._parameters, self._config, self._s3 = parameters, config, clients.client("s3")
 
     def objects(self) -> Iterator[Json]:
         """Yield what ListObjectsV2 tells of each object, page by page, as AWS hands it to a child."""
-        request = {key: value for key, value in self._parameters.items() if value is not None}
-        while True:
-            page = self._ask("list_objects_v2", request)
-            yield from map(_listed, page.get("Contents", []))
-            if not page.get("IsTruncated"):
-                return
-            request = request | {"ContinuationToken": page["NextContinuationToken"]}
+        pages = self._s3.get_paginator("list_objects_v2").paginate(**_given(self._parameters))
+        with failing_as(ITEM_READER_FAILED):
+            for page in pages:
+                yield from map(_listed, page.get("Contents", []))
 
     def content(self) -> Iterator[Json]:
         """Yield the items that an object holds."""
@@ -96,20 +93,13 @@ class _Reader:
             yield from _csv_items(_text_lines(gzip.decompress(content)), config)
 
     def _read(self, parameters: Mapping[str, Json]) -> bytes:
-        body: bytes = self._ask("get_object", {key: value for key, value in parameters.items() if value is not None})[
-            "Body"
-        ].read()
+        with failing_as(ITEM_READER_FAILED):
+            body: bytes = self._s3.get_object(**_given(parameters))["Body"].read()
         return body
 
-    def _ask(self, method: str, request: Mapping[str, Json]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
 
-        try:
-            return getattr(self._clients.client("s3"), method)(**request)
-        except ClientError as error:
-            raise _failed(str(error.response.get("Error", {}).get("Message") or error)) from error
-        except BotoCoreError as error:
-            raise _failed(str(error)) from error
+def _given(parameters: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in parameters.items() if value is not None}
 
 
 def _listed(entry: Mapping[str, Any]) -> Json:

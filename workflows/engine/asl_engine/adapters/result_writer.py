@@ -5,8 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.h
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from asl_engine.adapters.performer import TaskError
-from asl_engine.adapters.services import ServiceClients
+from asl_engine.adapters.services import ServiceClients, failing_as
 from asl_engine.adapters.start_execution import described
 from asl_engine.errors import RESULT_WRITER_FAILED
 from asl_engine.jsontext import Json, dumps, loads
@@ -76,14 +75,7 @@ def _text(entries: Sequence[Json], *, lines: bool) -> str:
 
 
 def _put(clients: ServiceClients, bucket: str, key: str, text: str) -> int:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     data = text.encode()
-    try:
+    with failing_as(RESULT_WRITER_FAILED):
         clients.client("s3").put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")
-    except ClientError as error:
-        cause = str(error.response.get("Error", {}).get("Message") or error)
-        raise TaskError(RESULT_WRITER_FAILED, cause) from error
-    except BotoCoreError as error:
-        raise TaskError(RESULT_WRITER_FAILED, str(error)) from error
     return len(data)

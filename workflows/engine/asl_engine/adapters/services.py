@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.h
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -67,6 +68,19 @@ class ServiceClients:
 
             self._session = boto3.Session()
         return self._session
+
+
+@contextmanager
+def failing_as(error_name: str) -> Iterator[None]:
+    """Make an error of a service the TaskError of that name."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise TaskError(error_name, str(error.response.get("Error", {}).get("Message") or error)) from error
+    except BotoCoreError as error:
+        raise TaskError(error_name, str(error)) from error
 
 
 class ServicePerformer:

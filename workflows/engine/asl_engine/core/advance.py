@@ -14,11 +14,10 @@ from asl_engine.core.execution import GOING_ON, ROOT_ID, Branch, Execution, Phas
 from asl_engine.core.execution_end import abort_execution, fail_for_history, time_execution_out
 from asl_engine.core.redrive import redrive
 from asl_engine.core.states import choice, distributed_map, fail, map_, parallel, pass_, succeed, task, wait
-from asl_engine.core.step import Step
 from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout, heard_from, next_end_ms
 from asl_engine.core.transitions import enter
 from asl_engine.core.transitions import fail as fail_state
-from asl_engine.core.work import HistoryFull, Work
+from asl_engine.core.work import HistoryFull, Step, Work
 from asl_engine.definition.program import Program, StateType, TaskState
 from asl_engine.errors import StateFailed
 

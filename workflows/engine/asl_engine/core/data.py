@@ -16,7 +16,8 @@ from asl_engine.definition.program import Catcher, State
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, size_bytes
 from asl_engine.language import jsonata_values
-from asl_engine.language.protocols import Expression, Path
+from asl_engine.language.env import Expression
+from asl_engine.language.jsonpath import CompiledPath
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NO_RESULT = object()  # a state without a result of its own (Choice, Wait, …): its input goes on
@@ -90,7 +91,7 @@ def outcome_of_catching(work: Work, branch: Branch, state: State, catcher: Catch
     return StateOutcome(placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
 
 
-def placed(document: Json, value: Json, path: Path | None, *, discard: bool) -> Json:
+def placed(document: Json, value: Json, path: CompiledPath | None, *, discard: bool) -> Json:
     """Return the document with the value where ResultPath says."""
     if discard:
         return document

@@ -16,65 +16,57 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
-class TimerFired:
-    """A timer came due: a Wait, a back-off, a task's timeout or heartbeat, or (branch 0) the execution's own."""
+class BranchEvent:
+    """What a branch waits for; late, and without effect, where the token is not the branch's any more."""
 
     branch_id: int
     token: int
 
 
 @dataclass(frozen=True, slots=True)
-class TaskStarted:
+class TimerFired(BranchEvent):
+    """A timer came due: a Wait, a back-off, a task's timeout or heartbeat, or (branch 0) the execution's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted(BranchEvent):
     """The task is under way (its Started event is written if it is not yet). Of an activity: who works on it."""
 
-    branch_id: int
-    token: int
     worker_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSubmitted:
+class TaskSubmitted(BranchEvent):
     """The call that hands out a task token was answered; the token's owner ends the task."""
 
-    branch_id: int
-    token: int
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSucceeded:
+class TaskSucceeded(BranchEvent):
     """The task ended well."""
 
-    branch_id: int
-    token: int
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFailed:
+class TaskFailed(BranchEvent):
     """The task failed. ``phase`` tells failures before it was under way: schedule, start, submit; else run."""
 
-    branch_id: int
-    token: int
     error: str | None
     cause: str | None
     phase: str = "run"
 
 
 @dataclass(frozen=True, slots=True)
-class TaskHeartbeat:
+class TaskHeartbeat(BranchEvent):
     """The task's owner lives."""
-
-    branch_id: int
-    token: int
 
 
 @dataclass(frozen=True, slots=True)
-class MapRunEnded:
+class MapRunEnded(BranchEvent):
     """A Map Run ended: ``results`` by index, or an error."""
 
-    branch_id: int
-    token: int
     output: Json = None
     error: str | None = None
     cause: str | None = None
@@ -95,5 +87,4 @@ class Redrive:
     client_token: str | None = None
 
 
-type BranchEvent = TimerFired | TaskStarted | TaskSubmitted | TaskSucceeded | TaskFailed | TaskHeartbeat | MapRunEnded
 type Event = Start | Continue | BranchEvent | Stop | Redrive

@@ -14,6 +14,7 @@ from asl_engine.jsontext import Json
 class Status(StrEnum):
     """An execution's status, as the API spells it."""
 
+    PENDING = "PENDING"  # a Map Run's child that waits for its turn
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"

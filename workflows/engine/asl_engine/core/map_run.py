@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from asl_engine.core.execution import Status
 from asl_engine.definition.program import MapState
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
@@ -22,23 +23,14 @@ from asl_engine.language.env import Env
 MAX_CONCURRENCY = 10_000
 MAX_REDRIVES = 1_000
 
-PENDING, PENDING_REDRIVE, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED = (
-    "PENDING",
-    "PENDING_REDRIVE",
-    "RUNNING",
-    "SUCCEEDED",
-    "FAILED",
-    "TIMED_OUT",
-    "ABORTED",
-)
-_COUNTED = {
-    PENDING: "pending",
-    PENDING_REDRIVE: "pendingRedrive",
-    RUNNING: "running",
-    SUCCEEDED: "succeeded",
-    FAILED: "failed",
-    TIMED_OUT: "timedOut",
-    ABORTED: "aborted",
+_COUNTED: dict[str, str] = {
+    Status.PENDING: "pending",
+    Status.PENDING_REDRIVE: "pendingRedrive",
+    Status.RUNNING: "running",
+    Status.SUCCEEDED: "succeeded",
+    Status.FAILED: "failed",
+    Status.TIMED_OUT: "timedOut",
+    Status.ABORTED: "aborted",
 }
 
 
@@ -83,7 +75,7 @@ class Child(NamedTuple):
 
 
 class MapRunEnd(NamedTuple):
-    """How a Map Run has ended: by its status, and if that is FAILED an error and a cause."""
+    """How a Map Run has ended: by its status, and if that is Status.FAILED an error and a cause."""
 
     status: str
     error: str | None = None
@@ -115,7 +107,7 @@ class MapRun:
     _executions: dict[str, int] = field(default_factory=dict)  # status -> children
 
     def __post_init__(self) -> None:
-        self.statuses = self.statuses or [PENDING] * len(self.item_counts)
+        self.statuses = self.statuses or [Status.PENDING] * len(self.item_counts)
         self._items, self._executions = dict.fromkeys(_COUNTED, 0), dict.fromkeys(_COUNTED, 0)
         for status, count in zip(self.statuses, self.item_counts, strict=True):
             self._items[status] += count
@@ -130,7 +122,7 @@ class MapRun:
 
     def child_ended(self, number: int, status: str) -> MapRunStep:
         """Take note of how a child has ended. One that has ended before changes nothing."""
-        if self.statuses[number] != RUNNING:
+        if self.statuses[number] != Status.RUNNING:
             return MapRunStep([], [])
         self._set(number, status)
         stop: list[int] = []
@@ -165,20 +157,20 @@ class MapRun:
         self._executions[status] += 1
 
     def _running(self) -> list[int]:
-        return [number for number, status in enumerate(self.statuses) if status == RUNNING]
+        return [number for number, status in enumerate(self.statuses) if status == Status.RUNNING]
 
     def _take_next(self) -> list[int]:
         start = []
         limit = min(self.max_concurrency or MAX_CONCURRENCY, MAX_CONCURRENCY)
-        while self._executions[RUNNING] < limit and self._next < len(self.statuses):
-            if self.statuses[self._next] in (PENDING, PENDING_REDRIVE):
-                self._set(self._next, RUNNING)
+        while self._executions[Status.RUNNING] < limit and self._next < len(self.statuses):
+            if self.statuses[self._next] in (Status.PENDING, Status.PENDING_REDRIVE):
+                self._set(self._next, Status.RUNNING)
                 start.append(self._next)
             self._next += 1
         return start
 
     def _exceeds_tolerance(self) -> bool:
-        failed = self._items[FAILED] + self._items[TIMED_OUT] + self._items[ABORTED]
+        failed = self._items[Status.FAILED] + self._items[Status.TIMED_OUT] + self._items[Status.ABORTED]
         count, percentage = self.tolerated_failure_count, self.tolerated_failure_percentage
         if count is None and percentage is None:
             return failed > 0
@@ -187,15 +179,21 @@ class MapRun:
         return percentage is not None and failed * 100 > percentage * sum(self.item_counts)
 
     def _end(self) -> MapRunEnd | None:
-        if self._executions[RUNNING]:
+        if self._executions[Status.RUNNING]:
             return None
         if self.is_aborted:
-            return MapRunEnd(ABORTED)
+            return MapRunEnd(Status.ABORTED)
         if self.is_failing:
             return MapRunEnd(
-                FAILED, EXCEED_TOLERATED_FAILURE_THRESHOLD, "The specified tolerated failure threshold was exceeded"
+                Status.FAILED,
+                EXCEED_TOLERATED_FAILURE_THRESHOLD,
+                "The specified tolerated failure threshold was exceeded",
             )
-        return None if self._executions[PENDING] or self._executions[PENDING_REDRIVE] else MapRunEnd(SUCCEEDED)
+        return (
+            None
+            if self._executions[Status.PENDING] or self._executions[Status.PENDING_REDRIVE]
+            else MapRunEnd(Status.SUCCEEDED)
+        )
 
 
 # --- what the children get ---

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asl_engine.core.commands import CancelTask, Command, SetTimer
@@ -17,6 +17,14 @@ MAX_EVENTS = 25_000
 PROCESSOR = -1  # in a route: a Map's item processor, where a Parallel's branch has its number
 
 _CLOSING = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"})
+
+
+class Step(NamedTuple):
+    """The execution as it is now (changed in place), the events to append, and what to do once both are saved."""
+
+    execution: Execution
+    history: list[HistoryEvent]
+    commands: list[Command]
 
 
 class HistoryFull(Exception):

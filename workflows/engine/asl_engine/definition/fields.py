@@ -5,10 +5,10 @@ from typing import Any
 
 from asl_engine.definition.program import Catcher, Retrier
 from asl_engine.jsontext import Json
+from asl_engine.language.env import Expression
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
-from asl_engine.language.jsonpath import compile_path
-from asl_engine.language.protocols import Expression, Path
+from asl_engine.language.jsonpath import CompiledPath, compile_path
 from asl_engine.language.templates import compile_template, is_jsonata, jsonata_of
 
 
@@ -32,7 +32,7 @@ class Fields:
         name = next((name for name in names if name in self.node), None)
         return None if name is None else compile_template(self.node[name], self.jsonata, f"{self.at}{name}")
 
-    def path(self, name: str) -> Path | None:
+    def path(self, name: str) -> CompiledPath | None:
         """Return a path. None where it is left out, null, or the whole document."""
         text = self.node.get(name)
         return None if text is None or text == "$" else compile_path(text)

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from asl_engine.jsontext import Json
-from asl_engine.language.protocols import Condition, Expression, Path
+from asl_engine.language.choices import CompiledRule
+from asl_engine.language.env import Expression
+from asl_engine.language.jsonpath import CompiledPath
 
 
 class StateType(StrEnum):
@@ -38,7 +40,7 @@ class Catcher:
 
     error_equals: tuple[str, ...]
     next: str
-    result_path: Path | None = None
+    result_path: CompiledPath | None = None
     discard: bool = False
     assign: Expression | None = None
     output: Expression | None = None
@@ -57,13 +59,13 @@ class State:
     jsonata: bool
     raw: Json = field(repr=False)
     next: str | None = None
-    input_path: Path | None = None
+    input_path: CompiledPath | None = None
     discard_input: bool = False
-    output_path: Path | None = None
+    output_path: CompiledPath | None = None
     discard_output: bool = False
     parameters: Expression | None = None
     result_selector: Expression | None = None
-    result_path: Path | None = None
+    result_path: CompiledPath | None = None
     discard_result: bool = False
     assign: Expression | None = None
     output: Expression | None = None
@@ -95,7 +97,7 @@ class TaskState(State):
 class ChoiceRule:
     """One entry of Choices."""
 
-    condition: Condition
+    condition: CompiledRule
     next: str
     assign: Expression | None = None
     output: Expression | None = None
@@ -181,7 +183,7 @@ class MapState(State):
     legacy_iterator: bool = False
     legacy_parameters: bool = False
     label: str | None = None
-    items_path: Path | None = None
+    items_path: CompiledPath | None = None
     items: Expression | None = None
     item_selector: Expression | None = None
     item_reader: ItemReader | None = None

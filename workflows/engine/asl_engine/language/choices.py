@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
 import operator
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from asl_engine.errors import RUNTIME, ExpressionMalformed, StateFailed
 from asl_engine.jsontext import Json
 from asl_engine.language.env import Env
 from asl_engine.language.jsonata import compile_jsonata, expect
 from asl_engine.language.jsonpath import CompiledPath, PathNotFound, compile_path
-from asl_engine.language.jsonpath_functions import is_number
-from asl_engine.language.protocols import Condition
+from asl_engine.language.jsonpath_steps import is_number
 from asl_engine.language.templates import is_jsonata, jsonata_of
 from asl_engine.language.times import is_timestamp, parse_timestamp
 
@@ -25,7 +25,14 @@ type Test = Callable[[Json], bool]
 type Compare = Callable[[Json, Json], bool]
 
 
-def compile_rule(rule: dict[str, Json], jsonata: bool, where: str = "Condition") -> Condition:
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A compiled rule. ``holds`` raises StateFailed where it cannot be evaluated."""
+
+    holds: Holds
+
+
+def compile_rule(rule: dict[str, Json], jsonata: bool, where: str = "Condition") -> CompiledRule:
     """Return a rule ready to be tested. ``where`` names a JSONata condition's field: Choices[0]/Condition.
 
     Raises ExpressionMalformed.
@@ -37,15 +44,6 @@ def compile_rule(rule: dict[str, Json], jsonata: bool, where: str = "Condition")
         return CompiledRule(lambda _env: condition is True)
     expression = compile_jsonata(jsonata_of(condition), where)
     return CompiledRule(lambda env: bool(expect(expression, expression.evaluate(env), "boolean")))
-
-
-class CompiledRule:
-    """A compiled rule: a ``Condition`` of protocols.py."""
-
-    __slots__ = ("holds",)
-
-    def __init__(self, holds: Holds) -> None:
-        self.holds = holds
 
 
 def _compile(rule: dict[str, Json]) -> Holds:

@@ -1,10 +1,11 @@
-"""What an expression may look at."""
+"""What an expression can read, and what all compiled expressions have in common."""
 
 import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from asl_engine.jsontext import Json
 
@@ -35,3 +36,24 @@ class Env:
     random: Callable[[], float] = random.random
     uuid: Callable[[], str] = _random_uuid
     now_ms: int | None = None
+
+
+class Expression(Protocol):
+    """A compiled expression: a path, an intrinsic function, a template or JSONata."""
+
+    def evaluate(self, env: Env) -> Json:
+        """Return the expression's value. Raises StateFailed with AWS's error name and text."""
+        ...
+
+
+_MULTIPLIER, _ADDEND, _MASK = 0x5DEECE66D, 0xB, (1 << 48) - 1
+
+
+def random_of_seed(seed: int) -> float:
+    """Return what Java's ``new Random(seed).nextDouble()`` does, which a seed drives on AWS: 0 ≤ x < 1.
+
+    https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/Random.html
+    """
+    high = ((seed ^ _MULTIPLIER) * _MULTIPLIER + _ADDEND) & _MASK
+    low = (high * _MULTIPLIER + _ADDEND) & _MASK
+    return ((high >> 22 << 27) + (low >> 21)) / (1 << 53)

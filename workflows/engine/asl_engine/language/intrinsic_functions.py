@@ -14,10 +14,9 @@ from typing import NoReturn
 
 from asl_engine.errors import INTRINSIC_FAILURE
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.language.env import Env
-from asl_engine.language.java_random import random_of_seed
+from asl_engine.language.env import Env, random_of_seed
 from asl_engine.language.jsonpath_filter import same
-from asl_engine.language.jsonpath_functions import is_number
+from asl_engine.language.jsonpath_steps import is_number
 
 type Read = Callable[[Env], Json]
 

@@ -37,7 +37,7 @@ def compile_intrinsic(text: str) -> "Intrinsic":
 
 
 class Intrinsic:
-    """A compiled call: an ``Expression`` of protocols.py."""
+    """A compiled call: an ``Expression`` of env.py."""
 
     __slots__ = ("_read", "text")
 

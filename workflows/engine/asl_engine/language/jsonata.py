@@ -9,8 +9,7 @@ from typing import Any
 
 from asl_engine.errors import QUERY_EVALUATION_ERROR, StateFailed
 from asl_engine.jsontext import Json
-from asl_engine.language.env import Env
-from asl_engine.language.java_random import random_of_seed
+from asl_engine.language.env import Env, random_of_seed
 from asl_engine.language.jsonata_engine import (
     FUNCTION_NAMES,
     MAX_DEPTH,
@@ -42,7 +41,7 @@ def compile_jsonata(text: str, where: str) -> "JsonataExpression":
 
 
 class JsonataExpression:
-    """A compiled expression: an ``Expression`` of protocols.py. Threads may share one."""
+    """A compiled expression: an ``Expression`` of env.py. Threads may share one."""
 
     __slots__ = ("_bounded", "_engine", "_names", "_path", "_states", "text", "where")
 

@@ -33,7 +33,7 @@ def compile_path(text: str) -> "CompiledPath":
 
 
 class CompiledPath:
-    """A compiled path: a ``Path`` of protocols.py."""
+    """A compiled path: an ``Expression`` of env.py."""
 
     __slots__ = ("_keys", "_parsed", "_read", "_root", "is_definite", "text")
 

@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable
 
 from asl_engine.jsontext import Json, loads
-from asl_engine.language.jsonpath_functions import is_number
-from asl_engine.language.jsonpath_steps import PathStep, Predicate, walk
+from asl_engine.language.jsonpath_steps import PathStep, Predicate, is_number, walk
 from asl_engine.language.reader import Reader
 
 type Operand = Callable[[Json, Json], list[Json]]  # gives one value, or nothing where a path leads nowhere

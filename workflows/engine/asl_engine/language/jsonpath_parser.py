@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from asl_engine.language.jsonpath_filter import read_filter
-from asl_engine.language.jsonpath_functions import FUNCTIONS
 from asl_engine.language.jsonpath_steps import (
     DESCEND,
     EVERY,
+    FUNCTIONS,
     PathStep,
     element,
     elements,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 from asl_engine.jsontext import Json
 
@@ -97,3 +98,34 @@ def walk(steps: Iterable[PathStep], root: Json) -> list[Json]:
     for step in steps:
         nodes = [found for node in nodes for found in step.select(node, root)]
     return nodes
+
+
+# --- the functions that a path can end in: ``$.items.length()`` ---
+
+
+def is_number(value: Json) -> bool:
+    """Return whether a value is a JSON number: Python's bool is an int, JSON's is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _length(value: Json) -> Json:
+    return len(value) if isinstance(value, (list, dict, str)) else None
+
+
+def _of_numbers(aggregate: Callable[[list[float]], float]) -> Callable[[Json], Json]:
+    def apply(value: Json) -> Json:
+        numbers = [item for item in value if is_number(item)] if isinstance(value, list) else []
+        return aggregate(numbers) if numbers else None
+
+    return apply
+
+
+FUNCTIONS: dict[str, Callable[[Json], Json]] = {
+    "length": _length,
+    "size": _length,
+    "keys": lambda value: list(value) if isinstance(value, dict) else None,
+    "min": _of_numbers(min),
+    "max": _of_numbers(max),
+    "sum": _of_numbers(sum),
+    "avg": _of_numbers(fmean),
+}

@@ -10,11 +10,10 @@ from collections.abc import Callable
 
 from asl_engine.errors import RUNTIME, ExpressionMalformed, StateFailed
 from asl_engine.jsontext import Json
-from asl_engine.language.env import Env
+from asl_engine.language.env import Env, Expression
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
 from asl_engine.language.jsonpath import PathNotFound, compile_path
-from asl_engine.language.protocols import Expression
 
 type Read = Callable[[Env], Json]
 

@@ -2,19 +2,15 @@
 
 import threading
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asl_engine.core.commands import InvokeTask
 from asl_engine.jsontext import dumps
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityTask:
-    """One task of an activity: which it is, its token, and its input as JSON text."""
+class ActivityTask(NamedTuple):
+    """One task of an activity, as GetActivityTask hands it out: its token, and its input as JSON text."""
 
-    execution_arn: str
-    branch_id: int
-    token: int
     task_token: str
     input: str
 
@@ -26,12 +22,10 @@ class Activities:
         self._lock = threading.Lock()
         self._tasks: defaultdict[str, deque[ActivityTask]] = defaultdict(deque)
 
-    def offer(self, execution_arn: str, command: InvokeTask) -> None:
+    def offer(self, command: InvokeTask) -> None:
         """Add a task."""
-        text = dumps(command.parameters)
-        task = ActivityTask(execution_arn, command.branch_id, command.token, command.task_token or "", text)
         with self._lock:
-            self._tasks[command.resource].append(task)
+            self._tasks[command.resource].append(ActivityTask(command.task_token or "", dumps(command.parameters)))
 
     def take(self, activity_arn: str) -> ActivityTask | None:
         """Take out the oldest task, which may have timed out since; None when there is none."""

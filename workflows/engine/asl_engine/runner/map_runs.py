@@ -22,8 +22,6 @@ from asl_engine.core.events import MapRunEnded, Redrive, Stop
 from asl_engine.core.execution import Phase, Status
 from asl_engine.core.map_run import (
     MAX_REDRIVES,
-    PENDING,
-    PENDING_REDRIVE,
     Child,
     MapRun,
     MapRunEnd,
@@ -209,13 +207,13 @@ class MapRuns:
         """Return how a child is to be counted; one that has failed counts as running until it is told that it has."""
         record = self._store.execution(live.names(number)[0])
         if record is None:
-            return PENDING
+            return Status.PENDING
         live.known.add(number)
         if record.status in ("RUNNING", "SUCCEEDED"):
             return record.status
         redriven_ms = live.plan.redriven_ms
         if redriven_ms is not None and record.stop_ms is not None and record.stop_ms <= redriven_ms:
-            return PENDING_REDRIVE
+            return Status.PENDING_REDRIVE
         closed[number] = record.status
         return "RUNNING"
 

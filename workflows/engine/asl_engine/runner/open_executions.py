@@ -1,8 +1,8 @@
 """Executions as the runner works on them: loaded from the store, changed, and put into what is saved."""
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 
 from asl_engine.core.execution import Execution, Status
@@ -66,44 +66,25 @@ class Programs:
     """Definitions compiled, the most recent ones kept. Asked from any thread."""
 
     def __init__(self, store: Store, capacity: int = 256) -> None:
-        self._store, self._capacity = store, capacity
-        self._lock = threading.Lock()
-        self._compiled: OrderedDict[str, Program] = OrderedDict()
+        self._store = store
+        self.of_digest = lru_cache(capacity)(self._load)
+        self._digest_of = lru_cache(capacity)(self._keep)
 
     def of_text(self, definition: str) -> tuple[str, Program]:
         """Return a definition's digest and program. The store has the definition then."""
-        digest = sha256(definition.encode()).hexdigest()
-        known = self._known(digest)
-        if known is None:
-            known = compile_program(loads(definition))
-            self._store.put_document(Document(DEFINITION, digest, definition))
-            self._remember(digest, known)
-        return digest, known
+        digest = self._digest_of(definition)
+        return digest, self.of_digest(digest)
 
-    def of_digest(self, digest: str) -> Program:
-        """Return the program of a definition that the store has."""
-        known = self._known(digest)
-        if known is not None:
-            return known
+    def _keep(self, definition: str) -> str:
+        digest = sha256(definition.encode()).hexdigest()
+        self._store.put_document(Document(DEFINITION, digest, definition))
+        return digest
+
+    def _load(self, digest: str) -> Program:
         document = self._store.document(DEFINITION, digest)
         if document is None:
             raise LookupError(f"The store has no definition {digest}.")
-        program = compile_program(loads(document.body))
-        self._remember(digest, program)
-        return program
-
-    def _known(self, digest: str) -> Program | None:
-        with self._lock:
-            known = self._compiled.get(digest)
-            if known is not None:
-                self._compiled.move_to_end(digest)
-            return known
-
-    def _remember(self, digest: str, program: Program) -> None:
-        with self._lock:
-            self._compiled[digest] = program
-            if len(self._compiled) > self._capacity:
-                self._compiled.popitem(last=False)
+        return compile_program(loads(document.body))
 
 
 class OpenExecutions:
@@ -147,7 +128,3 @@ class OpenExecutions:
         """Forget what is in memory of the execution."""
         self._recent.pop(arn, None)
         self._unsaved.pop(arn, None)
-
-    def unsaved(self, arn: str) -> bool:
-        """Return whether the execution lives in memory alone."""
-        return arn in self._unsaved

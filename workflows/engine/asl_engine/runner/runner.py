@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from random import random
 from typing import Any
 
@@ -40,7 +41,7 @@ from asl_engine.core.redrive import redrive_status, redriven_ms
 from asl_engine.core.restart import commands_to_resume
 from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.jsontext import Json, loads
-from asl_engine.runner.activities import Activities
+from asl_engine.runner.activities import Activities, ActivityTask
 from asl_engine.runner.errors import (
     ExecutionDoesNotExist,
     ExecutionNotRedrivable,
@@ -57,7 +58,7 @@ from asl_engine.runner.nested_executions import NestedExecutions
 from asl_engine.runner.open_executions import OpenExecution, OpenExecutions, Programs
 from asl_engine.runner.pool import WorkerPool
 from asl_engine.runner.task_dispatch import TaskDispatch
-from asl_engine.runner.task_tokens import MakeEvent, message_for_token, message_for_worker
+from asl_engine.runner.task_tokens import MakeEvent, message_for_token
 from asl_engine.store.contract import Document, ExecutionRecord, Store
 
 logger = logging.getLogger(__name__)
@@ -322,14 +323,14 @@ class Runner:
         except ExecutionDoesNotExist:
             raise TaskDoesNotExist from None
 
-    def take_activity_task(self, activity_arn: str, worker: str | None = None) -> tuple[str, str] | None:
+    def take_activity_task(self, activity_arn: str, worker: str | None = None) -> ActivityTask | None:
         """Hand out the activity's next task: its token and its input as text. None when there is none now."""
         while (task := self._activities.take(activity_arn)) is not None:
             try:
-                self._ask(message_for_worker(task, TaskStarted(task.branch_id, task.token, worker)))
+                self._ask(message_for_token(task.task_token, partial(TaskStarted, worker_name=worker)))
             except (TaskTimedOut, ExecutionDoesNotExist):
                 continue
-            return task.task_token, task.input
+            return task
         return None
 
     def perform(self, call: TaskCall) -> Json:
@@ -342,21 +343,9 @@ class Runner:
         """Return a Map Run as DescribeMapRun answers, times in milliseconds; None if there is none."""
         return self._map_runs.describe(arn)
 
-    def update_map_run(
-        self,
-        arn: str,
-        *,
-        max_concurrency: int | None = None,
-        tolerated_failure_count: int | None = None,
-        tolerated_failure_percentage: float | None = None,
-    ) -> bool:
-        """Change what is given of a running Map Run; return False where none of that ARN runs."""
-        given = {
-            "max_concurrency": max_concurrency,
-            "tolerated_failure_count": tolerated_failure_count,
-            "tolerated_failure_percentage": tolerated_failure_percentage,
-        }
-        return self._map_runs.update(arn, **{name: value for name, value in given.items() if value is not None})
+    def update_map_run(self, arn: str, **changes: float) -> bool:
+        """Change concurrency or tolerated failures of a Map Run; return False where none of that ARN runs."""
+        return self._map_runs.update(arn, **changes)
 
     # --- what the engine's turns call ---
 
@@ -369,7 +358,7 @@ class Runner:
         arn = opened.record.arn
         match command:
             case InvokeTask() if self._is_for_worker(command):
-                self._activities.offer(arn, command)
+                self._activities.offer(command)
             case InvokeTask():
                 self._task_dispatch.perform(opened, command)
             case SetTimer(branch_id, token, at_ms):

@@ -67,13 +67,3 @@ def parse_arn(text: str, *kinds: str) -> StatesArn:
     if fields[5] not in kinds:
         raise api_error("InvalidArn", f"Resource type not valid in this context: {fields[5]}")
     return StatesArn(text, fields[5], tuple(fields[6:]))
-
-
-def parse_execution_arn(text: str) -> StatesArn:
-    """Take the ARN of an execution apart, Standard or Express."""
-    return parse_arn(text, "execution", "express")
-
-
-def parse_state_machine_arn(text: str) -> StatesArn:
-    """Take the ARN of a state machine, a version or an alias apart."""
-    return parse_arn(text, "stateMachine")

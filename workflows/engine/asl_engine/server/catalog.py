@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from asl_engine.jsontext import Json
 from asl_engine.server.api_errors import api_error, validation_error
-from asl_engine.server.arns import Account, parse_state_machine_arn
+from asl_engine.server.arns import Account, parse_arn
 from asl_engine.store.contract import Document, Store
 
 MACHINE, REVISION, VERSION, ALIAS, TAGS = "state_machine", "revision", "version", "alias", "tags"
@@ -108,7 +108,7 @@ class Catalog:
 
     def changeable(self, text: str) -> Machine:
         """Return the machine of an ARN that an operation changes. Raises StateMachineDeleting too."""
-        arn = parse_state_machine_arn(text)
+        arn = parse_arn(text, "stateMachine")
         if arn.qualifier is not None:
             raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
         machine = self.machine(text)

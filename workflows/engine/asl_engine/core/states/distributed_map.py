@@ -14,7 +14,7 @@ from asl_engine.core.work import Work
 from asl_engine.definition.program import MapState, State
 from asl_engine.errors import RUNTIME, StateFailed
 from asl_engine.jsontext import Json
-from asl_engine.language.protocols import Expression
+from asl_engine.language.env import Expression
 
 
 def start_map_run(work: Work, branch: Branch, state: MapState, items: list[Json] | None, concurrency: int) -> None:

@@ -9,7 +9,7 @@ from asl_engine.core.execution import Branch
 from asl_engine.core.work import Work, value_text
 from asl_engine.definition.program import FailState
 from asl_engine.errors import RUNTIME, StateFailed
-from asl_engine.language.protocols import Expression
+from asl_engine.language.env import Expression
 
 
 def execute(work: Work, branch: Branch, state: FailState) -> None:

@@ -11,7 +11,7 @@ from asl_engine.core.work import Work, value_text
 from asl_engine.definition.program import WaitState
 from asl_engine.errors import QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import Json
-from asl_engine.language.protocols import Expression
+from asl_engine.language.env import Expression
 from asl_engine.language.times import parse_timestamp
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json
 from asl_engine.server.api_errors import api_error, validation_error
-from asl_engine.server.arns import StatesArn, parse_state_machine_arn
+from asl_engine.server.arns import StatesArn, parse_arn
 from asl_engine.server.catalog import ALIAS, Alias, Catalog, changing
 from asl_engine.server.operation import ApiCall, seconds
 
@@ -15,7 +15,7 @@ _MISSING = ("ResourceNotFound", "Request references a resource that does not exi
 def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
     """Return the ARN of the one machine whose versions the routes name. Raises ValidationException."""
     named = [route["stateMachineVersionArn"] for route in routes]
-    arns = [parse_state_machine_arn(text) for text in named]
+    arns = [parse_arn(text, "stateMachine") for text in named]
     shown = f"Received: [{', '.join(named)}]"
     if not all(arn.is_version for arn in arns):
         raise api_error(
@@ -42,7 +42,7 @@ def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
 
 def _alias_arn(call: ApiCall) -> StatesArn:
     text = call.arguments["stateMachineAliasArn"]
-    arn = parse_state_machine_arn(text)
+    arn = parse_arn(text, "stateMachine")
     if arn.qualifier is None or arn.is_version:
         raise api_error("InvalidArn", f"State machine ARN must be qualified by an alias: {text}")
     return arn
@@ -129,7 +129,7 @@ def delete_state_machine_alias(call: ApiCall) -> Json:
 def list_state_machine_aliases(call: ApiCall) -> Json:
     """ListStateMachineAliases, the oldest first: of a machine, or those that route to one version."""
     text = call.arguments["stateMachineArn"]
-    arn = parse_state_machine_arn(text)
+    arn = parse_arn(text, "stateMachine")
     Catalog(call.store).machine(arn.state_machine, text)
     page, more = call.documents(ALIAS, arn.state_machine)
     aliases = [

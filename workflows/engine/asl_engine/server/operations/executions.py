@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asl_engine.jsontext import Json, loads
 from asl_engine.runner.errors import ExecutionDoesNotExist, ExecutionNotRedrivable
 from asl_engine.server.api_errors import api_error, validation_error
-from asl_engine.server.arns import StatesArn, check_name, parse_arn, parse_execution_arn, parse_state_machine_arn
+from asl_engine.server.arns import StatesArn, check_name, parse_arn
 from asl_engine.server.catalog import Alias, Catalog, Machine
 from asl_engine.server.operation import ApiCall, next_token, seconds
 from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
@@ -28,7 +28,7 @@ class Target:
 
 def _target(call: ApiCall) -> Target:
     text = call.arguments["stateMachineArn"]
-    arn = parse_state_machine_arn(text)
+    arn = parse_arn(text, "stateMachine")
     catalog = Catalog(call.store)
     machine = catalog.machine(arn.state_machine, text)
     if machine.deleting:
@@ -145,7 +145,7 @@ def stop_execution(call: ApiCall) -> Json:
 
 
 def _existing(call: ApiCall) -> ExecutionRecord:
-    arn = parse_execution_arn(call.arguments["executionArn"])
+    arn = parse_arn(call.arguments["executionArn"], "execution", "express")
     if arn.kind == "express":  # Express executions are not kept
         raise api_error("InvalidArn", "Resource type not valid in this context: express")
     record = call.store.execution(arn.text)
@@ -213,7 +213,7 @@ def _filter(call: ApiCall) -> ExecutionFilter:
         )
     if redrive or status == "PENDING_REDRIVE":
         raise validation_error("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
-    arn = parse_state_machine_arn(owner)
+    arn = parse_arn(owner, "stateMachine")
     machine = Catalog(call.store).machine(arn.state_machine, owner)
     if machine.type == "EXPRESS":
         raise api_error("StateMachineTypeNotSupported")

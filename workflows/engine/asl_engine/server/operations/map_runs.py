@@ -9,6 +9,11 @@ from asl_engine.server.arns import parse_arn
 from asl_engine.server.operation import ApiCall, seconds
 
 MAP_RUN = "map_run"
+_CHANGES = {
+    "maxConcurrency": "max_concurrency",
+    "toleratedFailureCount": "tolerated_failure_count",
+    "toleratedFailurePercentage": "tolerated_failure_percentage",
+}
 _TIMES = ("startDate", "stopDate", "redriveDate")
 
 
@@ -49,18 +54,13 @@ def list_map_runs(call: ApiCall) -> Json:
 def update_map_run(call: ApiCall) -> Json:
     """UpdateMapRun: how many children run at once, and how many may fail. Only while it runs."""
     asked = call.arguments
-    changes = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
-    if all(asked.get(name) is None for name in changes):
-        raise validation_error(f"At least one of [{', '.join(changes)}] must be specified")
+    changes = {_CHANGES[name]: asked[name] for name in _CHANGES if asked.get(name) is not None}
+    if not changes:
+        raise validation_error(f"At least one of [{', '.join(_CHANGES)}] must be specified")
     described = _known(call)
     if described["status"] != "RUNNING":
         raise api_error(
             "ValidationException", f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'"
         )
-    call.engine.update_map_run(
-        asked["mapRunArn"],
-        max_concurrency=asked.get("maxConcurrency"),
-        tolerated_failure_count=asked.get("toleratedFailureCount"),
-        tolerated_failure_percentage=asked.get("toleratedFailurePercentage"),
-    )
+    call.engine.update_map_run(asked["mapRunArn"], **changes)
     return {}

@@ -12,7 +12,7 @@ from asl_engine.jsontext import Json, loads
 from asl_engine.runner.errors import ExecutionDoesNotExist
 from asl_engine.runner.runner import Runner
 from asl_engine.server.api_errors import accept_definition, api_error, validation_error
-from asl_engine.server.arns import check_name, parse_execution_arn, parse_state_machine_arn
+from asl_engine.server.arns import check_name, parse_arn
 from asl_engine.server.catalog import (
     MACHINE,
     PAGE,
@@ -138,7 +138,7 @@ def _updated(call: ApiCall, machine: Machine, current: Revision) -> Revision:
 def describe_state_machine(call: ApiCall) -> Json:
     """DescribeStateMachine, of a machine or of one of its versions."""
     text = call.arguments["stateMachineArn"]
-    arn = parse_state_machine_arn(text)
+    arn = parse_arn(text, "stateMachine")
     catalog = Catalog(call.store)
     machine = catalog.machine(arn.state_machine, text)
     shown: dict[str, Json] = {
@@ -162,7 +162,7 @@ def describe_state_machine(call: ApiCall) -> Json:
 def describe_state_machine_for_execution(call: ApiCall) -> Json:
     """DescribeStateMachineForExecution: the revision that the execution began with."""
     arn = call.arguments["executionArn"]
-    parse_execution_arn(arn)
+    parse_arn(arn, "execution", "express")
     record = call.store.execution(arn)
     if record is None:
         raise ExecutionDoesNotExist(arn)
@@ -206,7 +206,7 @@ def _references(definition: str) -> dict[str, list[str]]:
 def delete_state_machine(call: ApiCall) -> Json:
     """DeleteStateMachine. Its running executions are stopped, then it is gone. Safe to repeat."""
     text = call.arguments["stateMachineArn"]
-    if parse_state_machine_arn(text).qualifier is not None:
+    if parse_arn(text, "stateMachine").qualifier is not None:
         raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
     with changing:
         catalog = Catalog(call.store)

@@ -12,8 +12,8 @@ from asl_engine.core.advance import EXECUTE
 from asl_engine.core.children import item_input
 from asl_engine.core.commands import InvokeTask
 from asl_engine.core.data import effective_input, outcome_of, outcome_of_catching
-from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase
-from asl_engine.core.map_run import FAILED, PENDING, Child, MapRun, batched
+from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
+from asl_engine.core.map_run import Child, MapRun, batched
 from asl_engine.core.retry import delay_before, matches, take_retry
 from asl_engine.core.states import task, wait
 from asl_engine.core.states.choice import NO_RULE_HOLDS
@@ -226,7 +226,7 @@ class _Trial:
             self.numbers["toleratedFailureCount"] = count
         if percentage is not None:
             self.numbers["toleratedFailurePercentage"] = float(percentage)
-        statuses = [FAILED] * failures + [PENDING] * max(0, items - failures)
+        statuses: list[str] = [*[Status.FAILED] * failures, *[Status.PENDING] * max(0, items - failures)]
         has_limit = count is not None or percentage is not None
         if has_limit and MapRun(0, count, percentage, [1] * len(statuses), statuses).is_failing:
             cause = "The specified tolerated failure threshold was exceeded"

@@ -2,7 +2,7 @@
 
 from asl_engine.jsontext import Json
 from asl_engine.server.api_errors import api_error
-from asl_engine.server.arns import parse_state_machine_arn
+from asl_engine.server.arns import parse_arn
 from asl_engine.server.catalog import VERSION, Catalog, changing
 from asl_engine.server.operation import ApiCall, seconds
 
@@ -28,7 +28,7 @@ def publish_state_machine_version(call: ApiCall) -> Json:
 def list_state_machine_versions(call: ApiCall) -> Json:
     """ListStateMachineVersions, the newest first."""
     text = call.arguments["stateMachineArn"]
-    parse_state_machine_arn(text)
+    parse_arn(text, "stateMachine")
     Catalog(call.store).machine(text)
     page, more = call.documents(VERSION, text, descending=True)
     versions = [{"stateMachineVersionArn": one.key, "creationDate": seconds(one.body["created_ms"])} for one in page]
@@ -38,7 +38,7 @@ def list_state_machine_versions(call: ApiCall) -> Json:
 def delete_state_machine_version(call: ApiCall) -> Json:
     """DeleteStateMachineVersion. Its executions go on. Raises ConflictException while an alias routes to it."""
     text = call.arguments["stateMachineVersionArn"]
-    arn = parse_state_machine_arn(text)
+    arn = parse_arn(text, "stateMachine")
     if not arn.is_version:
         raise api_error(
             "ValidationException", f"State machine version ARN must be qualified by a version. Received: {text}"
