@@ -1,4 +1,4 @@
-"""The tables of guard reports. A database that has the six migrations of before is left as it is."""
+"""The tables of guard reports. A database that has the migrations that it replaces is left as it is."""
 
 import django.core.validators
 import django.db.models.deletion

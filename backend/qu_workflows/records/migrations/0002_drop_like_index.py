@@ -1,10 +1,10 @@
-"""Drops the index that Django adds to a text key for LIKE: nothing looks for ids by their beginning."""
+"""Drops the index that Django adds to a text key for LIKE: no query needs it."""
 
 from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("executions", "0001_initial")]
+    dependencies = [("executions", "0001_squashed_0005_list_indexes")]
 
     operations = [
         migrations.RunSQL(
