@@ -51,12 +51,12 @@ def _served() -> Iterator[tuple["Workflows", "DeadLetterQueue"]]:
     from django.test import override_settings
     from moto import mock_aws
 
-    from qu_workflows.dead_letters import held_messages
+    from qu_workflows.dead_letters import receiving
     from tests.backend.qu_workflows.console.running import Workflows
     from tests.backend.qu_workflows.dead_letter_queues import make_queues
 
     call_command("migrate", verbosity=0)
-    held_messages.WAIT_SECONDS = 0  # moto is one server, and has no false empty answers
+    receiving.WAIT_SECONDS = 0  # moto is one server, and has no false empty answers
     workflows, chosen = Workflows(), SimpleNamespace()
     workflows.server.start()
     os.environ["AWS_ENDPOINT_URL_SFN"] = workflows.server.url

@@ -1,258 +1,148 @@
 """Deletes dead letters for good: each is first saved, to a file or to the bucket, and entered in the audit table."""
 
-import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import IO, Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
-from django.utils import timezone
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import QueuePair, queue_pair
-from qu_workflows.dead_letters.held_messages import HeldMessages, holding
-from qu_workflows.dead_letters.messages import DeadLetter, Reading, Selection, judged, not_there, read
+from qu_workflows.dead_letters.handling import DeadLetterResult, Report, Run, handle_batches
+from qu_workflows.dead_letters.judging import DeadLetter, Selection
+from qu_workflows.dead_letters.queries import preview_purge
+from qu_workflows.dead_letters.receiving import HeldMessages
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
-from qu_workflows.records.audit import audited, new_batch
+from qu_workflows.records.audit import begin_entry, complete_entry, new_batch
 from qu_workflows.records.json_values import storable_json
 from qu_workflows.records.models import AuditAction, AuditEntry
 
-type Act = tuple[AbstractContextManager[AuditEntry], AuditEntry]
-type Save = Callable[[Sequence[DeadLetter]], None]
-
 PURGED_PREFIX = "purged/"
+_NOT_SAVED = "could not be written ({why}). What is not saved was not deleted."
 
 
-@dataclass(frozen=True)
-class BucketFolder:
-    """Where a process without a disk of its own saves what it purges: objects below a prefix of the bucket.
+class Archive(Protocol):
+    """A place for purged messages; ``str`` of it names the place."""
 
-    ``bucket`` is AWS_STORAGE_BUCKET_NAME. What lies there goes after the time that the bucket's rule says.
-    """
+    def save(self, letters: Sequence[DeadLetter]) -> None:
+        """Save messages durably. Raises OperationRefused or OperationFailed when they are not saved."""
 
-    bucket: str
-    prefix: str
+
+class FileArchive:
+    """A new file, one JSON line per message, flushed to the disk. It is made with the first message."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._is_made = path, False
 
     def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+        return str(self._path)
+
+    def save(self, letters: Sequence[DeadLetter]) -> None:
+        """Append messages to the file."""
+        if not self._is_made:
+            self._make()
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_json_lines(letters))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            remedy = "Make room, and purge again with --save for another file; keep this one."
+            raise OperationFailed(str(self), _NOT_SAVED.format(why=error.strerror), remedy) from error
+
+    def _make(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600, exist_ok=False)  # payloads are personal data
+        except OSError as error:
+            remedy = "Give --save a new file in a folder you may write to."
+            raise OperationRefused(str(self), f"can not be made ({error.strerror}).", remedy) from error
+        self._is_made = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class PurgeOrder:
-    """What to delete, where to save it, and for whom. A file must not exist yet; its folder is made."""
+class BucketArchive:
+    """Objects of the bucket AWS_STORAGE_BUCKET_NAME, for a process without a disk of its own.
 
-    selection: Selection
-    actor: str
-    save_to: Path | BucketFolder
-    batch: UUID = field(default_factory=new_batch)
-
-
-@dataclass
-class Purged:
-    """What was deleted so far; ``failed`` has what SQS said of each message that is still there.
-
-    ``missing`` counts those that were meant and could not be received any more: somebody else has them.
+    What lies there goes after the time that the bucket's rule says. Raises OperationRefused without a bucket.
     """
 
-    count: int = 0
-    missing: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    was_stopped: bool = False
-    error: str = ""
+    def __init__(self, batch: UUID) -> None:
+        if not settings.AWS_STORAGE_BUCKET_NAME:
+            raise OperationRefused(
+                "AWS_STORAGE_BUCKET_NAME",
+                "is not set, so there is no place to save what is deleted.",
+                "Set it to the stack's output BucketName, or use manage.py dlq purge --save FILE.",
+            )
+        self._bucket, self._prefix = settings.AWS_STORAGE_BUCKET_NAME, f"{PURGED_PREFIX}{batch}/"
+
+    def __str__(self) -> str:
+        return f"s3://{self._bucket}/{self._prefix}"
+
+    def save(self, letters: Sequence[DeadLetter]) -> None:
+        """Save messages as one object, named by the first: the same messages saved twice are one object."""
+        try:
+            aws.s3().put_object(
+                Bucket=self._bucket,
+                Key=f"{self._prefix}{letters[0].message_id}.jsonl",
+                Body=_json_lines(letters).encode(),
+                ContentType="application/jsonl",
+            )
+        except (ClientError, BotoCoreError) as error:
+            remedy = "See that the credentials have the policy of the output OperatorPolicyArn, and purge again."
+            raise OperationFailed(str(self), _NOT_SAVED.format(why=error), remedy) from error
 
 
-@dataclass(frozen=True)
-class Purging:
-    """What one call deletes from, saves to, and has done."""
+def purge(
+    selection: Selection, archive: Archive, actor: str, stop: Event, report: Report, batch: UUID | None = None
+) -> DeadLetterResult:
+    """Delete the messages that are chosen now, and return what was done; ``report`` is given the same as it grows.
 
-    order: PurgeOrder
-    pair: QueuePair
-    held: HeldMessages
-    save: Save
-    purged: Purged
-
-
-def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[Reading, list[DeadLetter]]:
-    """Return what was read and what of it would be deleted. Raises OperationRefused when nothing would be."""
-    reading = read(stop=stop)
-    meant = [letter for letter in reading.letters if selection.has(letter)]
-    missing = selection.missing_from(reading.letters)
-    if missing:
-        raise not_there(missing, len(reading.letters))
-    if not meant:
-        raise OperationRefused("purge", "matches no message of the dead-letter queue.", "See manage.py dlq list.")
-    return reading, meant
-
-
-def purge(order: PurgeOrder, stop: Event, tell: Callable[[Purged], None]) -> Purged:
-    """Delete the messages that are meant now, and return what was done; ``tell`` is given the same as it grows.
-
-    Each is saved (on disk: flushed) and in the audit table, with the digest of its body, before it is deleted. Safe to
-    repeat and to kill: a message is saved twice rather than not at all. Raises OperationRefused when nothing
-    was changed.
+    Each is saved and in the audit table, with the digest of its body, before it is deleted. Safe to repeat and to
+    kill: a message is saved twice rather than not at all. Raises OperationRefused when nothing was changed.
     """
-    pair = queue_pair()
-    _reading, meant = preview_purge(order.selection, stop)
-    ids, purged = {letter.message_id for letter in meant}, Purged()
-    try:
-        with _saving(order.save_to) as save, holding(pair.dlq_url) as held:
-            _purge(Purging(order, pair, held, save, purged), ids, stop, tell)
-    except OperationFailed as error:
-        if not purged.count:
-            raise
-        purged.error = str(error)
-    return purged
+    pair, run = queue_pair(), Run(stop, report)
+    _found, chosen = preview_purge(selection, stop)
+    begin = partial(_begin, pair, archive, actor, batch or new_batch())
 
-
-def _purge(purging: Purging, ids: set[str], stop: Event, tell: Callable[[Purged], None]) -> None:
-    purged = purging.purged
-    while ids and not purged.error:
-        if stop.is_set():
-            purged.was_stopped = True
+    def delete(held: HeldMessages, letters: Sequence[DeadLetter]) -> None:
+        if not letters:
             return
-        received = purging.held.receive()
-        if not received:
-            purged.missing = len(ids)
-            return
-        letters = [letter for letter in judged(received) if letter.message_id in ids]
-        if letters:
-            _purge_some(purging, letters)
-            ids -= {letter.message_id for letter in letters}
-            tell(purged)
+        archive.save(letters)
+        entries = {letter.message_id: begin(letter) for letter in letters}
+        refused = held.delete(entries)
+        for message_id, entry in entries.items():
+            complete_entry(entry, _not_deleted(refused.get(message_id)))
+        run.result.failed |= refused
+        run.result.count += len(letters) - len(refused)
+        report(run.result)
+
+    handle_batches(pair.dlq_url, {letter.message_id for letter in chosen}, delete, run)
+    return run.result
 
 
-def as_json(letter: DeadLetter) -> dict[str, Any]:
-    """Return a message as JSON has it; binary attributes in base64."""
-    return {
-        **asdict(letter),
-        "sent_at": letter.sent_at.isoformat(),
-        "age_seconds": round(letter.age_seconds),
-        "message_attributes": {
-            name: {
-                key: base64.b64encode(part).decode() if isinstance(part, bytes) else part for key, part in value.items()
-            }
-            for name, value in letter.message_attributes.items()
-        },
-    }
+def _json_lines(letters: Sequence[DeadLetter]) -> str:
+    return "".join(f"{json.dumps(letter.as_json())}\n" for letter in letters)
 
 
-def bucket_folder(batch: UUID) -> BucketFolder:
-    """Return where in the bucket to save what is purged in one call. Raises OperationRefused without a bucket."""
-    if not settings.AWS_STORAGE_BUCKET_NAME:
-        raise OperationRefused(
-            "AWS_STORAGE_BUCKET_NAME",
-            "is not set, so there is no place to save what is deleted.",
-            "Set it to the stack's output BucketName, or use manage.py dlq purge --save FILE.",
-        )
-    return BucketFolder(settings.AWS_STORAGE_BUCKET_NAME, f"{PURGED_PREFIX}{batch}/")
-
-
-@contextmanager
-def _saving(save_to: Path | BucketFolder) -> Iterator[Save]:
-    if isinstance(save_to, BucketFolder):
-        yield lambda letters: _put(save_to, letters)
-    else:
-        with _new_file(save_to) as file:
-            yield lambda letters: _save(file, letters, save_to)
-
-
-def _put(folder: BucketFolder, letters: Sequence[DeadLetter]) -> None:
-    """Save some letters as one object, named by the first: the same letters saved twice are one object."""
-    try:
-        aws.s3().put_object(
-            Bucket=folder.bucket,
-            Key=f"{folder.prefix}{letters[0].message_id}.jsonl",
-            Body="".join(f"{json.dumps(as_json(letter))}\n" for letter in letters).encode(),
-            ContentType="application/jsonl",
-        )
-    except (ClientError, BotoCoreError) as error:
-        raise OperationFailed(
-            str(folder),
-            f"could not be written ({error}). What is not saved was not deleted.",
-            "See that the credentials have the policy of the output OperatorPolicyArn, and purge again.",
-        ) from error
-
-
-def _save(file: IO[str], letters: Sequence[DeadLetter], path: Path) -> None:
-    try:
-        file.writelines(f"{json.dumps(as_json(letter))}\n" for letter in letters)
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError as error:
-        raise _not_saved(path, error) from error
-
-
-def _not_saved(path: Path, error: OSError) -> OperationFailed:
-    return OperationFailed(
-        str(path),
-        f"could not be written ({error.strerror}). What is not saved was not deleted.",
-        "Make room, and purge again with --save for another file; keep this one.",
-    )
-
-
-def _purge_some(purging: Purging, letters: Sequence[DeadLetter]) -> None:
-    order, purged = purging.order, purging.purged
-    purging.save(letters)
-    acts = {letter.message_id: _begin(order, purging.pair, letter) for letter in letters}
-    try:
-        refused = purging.held.delete(list(acts))
-    except (ClientError, BotoCoreError) as error:
-        purged.error = f"SQS: {type(error).__name__}: {error}"
-        refused = dict.fromkeys(acts, purged.error)
-    for message_id, (context, _entry) in acts.items():
-        _end(context, refused.get(message_id))
-    purged.failed |= refused
-    purged.count += len(acts) - len(refused)
-
-
-def _begin(order: PurgeOrder, pair: QueuePair, letter: DeadLetter) -> Act:
-    details = {
+def _begin(pair: QueuePair, archive: Archive, actor: str, batch: UUID, letter: DeadLetter) -> AuditEntry:
+    details: dict[str, Any] = {
         "queue": pair.dlq_name,
         "task": letter.task,
         "task_id": letter.task_id,
         "reason": letter.reason,
         "sha256": hashlib.sha256(letter.body.encode()).hexdigest(),
-        "saved_to": str(order.save_to),
+        "saved_to": str(archive),
     }
-    # A task's name is anybody's: PostgreSQL has no U+0000, nor half a surrogate pair.
-    stored = storable_json(details)
-    context = audited(order.actor, AuditAction.PURGE_DEAD_LETTERS, letter.message_id, order.batch, stored)
-    return context, context.__enter__()
+    # A task's name may be any text: PostgreSQL has no U+0000, nor half a surrogate pair.
+    return begin_entry(actor, AuditAction.PURGE_DEAD_LETTERS, letter.message_id, batch, storable_json(details))
 
 
-def _end(context: AbstractContextManager[AuditEntry], failure: str | None) -> None:
-    """Complete one entry of several whose acts were one call, and may have gone differently."""
-    error = None if failure is None else OperationFailed("SQS", f"did not delete it: {failure}", "Purge it again.")
-    context.__exit__(None if error is None else type(error), error, None)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[IO[str]]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Payloads are personal data: for nobody else to read, as the files of the local stack.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise OperationRefused(
-            str(path), f"can not be made ({error.strerror}).", "Give --save a new file in a folder you may write to."
-        ) from error
-    file = os.fdopen(descriptor, "w", encoding="utf-8")
-    try:
-        yield file
-    finally:
-        with suppress(OSError):  # of a full disk, which was told already: all that counts was flushed
-            file.close()
-
-
-def default_file(folder: Path, now: datetime | None = None) -> Path:
-    """Return a new name for what is purged now."""
-    return folder / f"dead-letters-{now or timezone.now():%Y%m%dT%H%M%S%f}.jsonl"
+def _not_deleted(why: str | None) -> OperationFailed | None:
+    return None if why is None else OperationFailed("SQS", f"did not delete it: {why}", "Purge it again.")

@@ -58,26 +58,34 @@ def audited(
     OperationRefused makes it REFUSED, any other exception FAILED, with what it says; it goes through. Not to be
     used within a transaction (RuntimeError): the entry must be there whatever becomes of the act.
     """
-    with transaction.atomic(durable=True):
-        entry = AuditEntry.objects.create(
-            actor=actor[:MAX_ACTOR_LENGTH],
-            action=action,
-            target=target[:MAX_TARGET_LENGTH],
-            batch=batch or new_batch(),
-            details=dict(details or {}),
-        )
+    entry = begin_entry(actor, action, target, batch or new_batch(), details or {})
     try:
         yield entry
     except Exception as error:
-        refused = isinstance(error, OperationRefused) and not isinstance(error, OperationFailed)
-        entry.message = storable_text(str(error) or type(error).__name__)
-        _complete(entry, AuditOutcome.REFUSED if refused else AuditOutcome.FAILED)
+        complete_entry(entry, error)
         raise
-    _complete(entry, AuditOutcome.DONE)
+    complete_entry(entry)
 
 
-def _complete(entry: AuditEntry, outcome: AuditOutcome) -> None:
-    entry.outcome = outcome
+def begin_entry(actor: str, action: AuditAction, target: str, batch: UUID, details: Mapping[str, Any]) -> AuditEntry:
+    """Commit an entry, STARTED, before its act. Not to be used within a transaction (RuntimeError)."""
+    with transaction.atomic(durable=True):
+        return AuditEntry.objects.create(
+            actor=actor[:MAX_ACTOR_LENGTH],
+            action=action,
+            target=target[:MAX_TARGET_LENGTH],
+            batch=batch,
+            details=dict(details),
+        )
+
+
+def complete_entry(entry: AuditEntry, error: Exception | None = None) -> None:
+    """Save how an act went: DONE, REFUSED by an OperationRefused, FAILED by any other error."""
+    entry.outcome = AuditOutcome.DONE
+    if error is not None:
+        refused = isinstance(error, OperationRefused) and not isinstance(error, OperationFailed)
+        entry.outcome = AuditOutcome.REFUSED if refused else AuditOutcome.FAILED
+        entry.message = storable_text(str(error) or type(error).__name__)
     entry.save(update_fields=["outcome", "message", "details"])
 
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.dead_letters import held_messages
+from qu_workflows.dead_letters import receiving
 from qu_workflows.tasks.registry import registered_tasks
 from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue, make_queues
 from tests.backend.qu_workflows.operated import Operated
@@ -108,7 +108,7 @@ def queue_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def dlq(_moto: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> DeadLetterQueue:
     """Both queues, at an endpoint that has no moves of its own."""
-    monkeypatch.setattr(held_messages, "WAIT_SECONDS", 0)  # moto is one server, and has no false empty answers
+    monkeypatch.setattr(receiving, "WAIT_SECONDS", 0)  # moto is one server, and has no false empty answers
     return make_queues(settings)
 
 

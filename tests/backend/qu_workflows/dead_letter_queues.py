@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.dead_letters.messages import Selection
-from qu_workflows.dead_letters.moving import MAX_PER_SECOND, Moved, Order, redrive
+from qu_workflows.dead_letters.judging import Selection
+from qu_workflows.dead_letters.services import MAX_PER_SECOND, DeadLetterRedrive, DeadLetterResult, redrive
 
 GOOD = {"task": "custom_processing", "payload": {"data": "example"}}
 UNKNOWN = json.dumps({"id": "unknown-1", "task": "os.system", "payload": {}})
@@ -21,18 +21,33 @@ NO_JSON = "no json at all"
 EVERYTHING = Selection()
 
 
-def order(selection: Selection = EVERYTHING, **changes: Any) -> Order:
+def order(selection: Selection = EVERYTHING, **changes: Any) -> DeadLetterRedrive:
     given: dict[str, Any] = {"selection": selection, "actor": "operator@host", "per_second": MAX_PER_SECOND}
-    return Order(**given | changes)
+    return DeadLetterRedrive(**given | changes)
 
 
-def move(wanted: Order, stop: Event | None = None) -> Moved:
+def move(wanted: DeadLetterRedrive, stop: Event | None = None) -> DeadLetterResult:
     return redrive(wanted, stop or Event(), lambda _moved: None)
 
 
 def good(task_id: str | None = None, **changes: Any) -> str:
     """Return the body of a message that can be dispatched."""
     return json.dumps(GOOD | ({"id": task_id} if task_id else {}) | changes)
+
+
+def refuse(*numbers: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what answers a batch of messages so that these of them, counted from 0, are refused."""
+
+    def said(request: dict[str, Any]) -> dict[str, Any]:
+        ids = [entry["Id"] for entry in request["Entries"]]
+        return {
+            "Successful": [
+                {"Id": each, "MessageId": f"copy-of-{each}"} for n, each in enumerate(ids) if n not in numbers
+            ],
+            "Failed": [{"Id": ids[n], "Code": "InternalError", "Message": "try later"} for n in numbers],
+        }
+
+    return said
 
 
 def unknown_action(action: str) -> ClientError:

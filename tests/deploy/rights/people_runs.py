@@ -211,30 +211,32 @@ def _dead_letter(stack: Stack) -> str:
 def _at_once() -> Iterator[None]:
     """moto is one server, and has no false empty answers."""
     with (
-        patch("qu_workflows.dead_letters.held_messages.WAIT_SECONDS", 0),
-        patch("qu_workflows.dead_letters.message_moves.POLL_SECONDS", 0),
+        patch("qu_workflows.dead_letters.receiving.WAIT_SECONDS", 0),
+        patch("qu_workflows.dead_letters.sqs_moves.POLL_SECONDS", 0),
     ):
         yield
 
 
 @RUNS.of("operator")
 def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.dead_letters.messages import Selection, read
-    from qu_workflows.dead_letters.moving import Order, redrive
+    from qu_workflows.dead_letters.queries import Selection, list_dead_letters
+    from qu_workflows.dead_letters.services import DeadLetterRedrive, redrive
 
     message_id = _dead_letter(stack)
     stack.judge.answer("ListMessageMoveTasks", {"Results": []})
+    wanted = DeadLetterRedrive(selection=Selection(ids=[message_id]), actor="operator")
     yield
     with _at_once():
-        assert len(read().letters) == 1
-        moved = redrive(Order(selection=Selection(ids=[message_id]), actor="operator"), Event(), lambda _: None)
+        assert len(list_dead_letters().letters) == 1
+        moved = redrive(wanted, Event(), lambda _: None)
     assert (moved.count, moved.failed, moved.in_both) == (1, {}, {}), moved
 
 
 @RUNS.of("operator")
 def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.aws.queues import queue_pair
-    from qu_workflows.dead_letters.message_moves import move_all
+    from qu_workflows.dead_letters.handling import Run
+    from qu_workflows.dead_letters.sqs_moves import move_all
 
     shown: list[str] = []
     started = {"StartedTimestamp": 1, "ApproximateNumberOfMessagesMoved": 0, "TaskHandle": "handle"}
@@ -250,17 +252,17 @@ def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _perso
     stop.set()
     yield
     with _at_once():
-        assert move_all(queue_pair(), 10, stop, lambda _: None).was_cancelled
+        assert move_all(queue_pair(), 10, Run(stop, lambda _: None)) == "CANCELLED"
 
 
 @RUNS.of("operator")
 def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.dead_letters.actions import purge_for_a_while
+    from qu_workflows.dead_letters.services import purge_within_request
 
     message_id = _dead_letter(stack)
     yield
     with _at_once():
-        purged, _where = purge_for_a_while([message_id], "operator")
+        purged, _where = purge_within_request([message_id], "operator")
     assert (purged.count, purged.failed) == (1, {}), purged
     assert all(key.startswith("purged/") for key in stack.stored_keys())
 

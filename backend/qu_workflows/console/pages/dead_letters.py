@@ -11,10 +11,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from qu_workflows.caching import Cached
 from qu_workflows.console.masking import mask
-from qu_workflows.dead_letters.messages import ALREADY_STARTED, CAN_BE_DISPATCHED, RAN_IN_PROCESS, DeadLetter, Selection
-from qu_workflows.dead_letters.moving import DEFAULT_PER_SECOND
-from qu_workflows.dead_letters.snapshot import DeadLetterLook, start_of
+from qu_workflows.dead_letters.queries import (
+    ALREADY_STARTED,
+    CAN_BE_DISPATCHED,
+    RAN_IN_PROCESS,
+    DeadLetter,
+    DeadLetterList,
+    Selection,
+)
+from qu_workflows.dead_letters.services import DEFAULT_PER_SECOND
 
 ROWS = 100
 WORDS = {
@@ -118,20 +125,20 @@ class Choice:
     per_second: int
 
 
-def listed(look: DeadLetterLook, query: QueryDict) -> LetterList:
+def listed(seen: Cached[DeadLetterList], query: QueryDict) -> LetterList:
     """Return the list that a page shows: by ``task``, ``reason`` and ``start`` of its address."""
-    reading = look.reading
-    letters = reading.letters if reading else ()
-    chosen = _chosen(look, query)
+    found = seen.value
+    letters = found.letters if found else ()
+    chosen = _chosen(seen, query)
     start = min(_number(query.get("start", "")) or 0, len(chosen))
     counts = Counter(letter.reason for letter in letters if _fits(letter, query.get("task", ""), ""))
     return LetterList(
-        total=reading.approximate_total if reading else None,
+        total=found.approximate_total if found else None,
         read=len(letters),
-        is_complete=bool(reading and reading.is_complete),
-        held_by_others=reading.held_by_others if reading else 0,
-        as_of=look.as_of,
-        unanswered=look.unanswered,
+        is_complete=bool(found and found.is_complete),
+        held_by_others=found.held_by_others if found else 0,
+        as_of=seen.as_of,
+        unanswered=seen.unanswered,
         task=query.get("task", ""),
         reason=query.get("reason", ""),
         reasons=[ReasonCount(reason, count) for reason, count in counts.most_common()],
@@ -156,13 +163,13 @@ def row_of(letter: DeadLetter) -> LetterRow:
         sent_at=letter.sent_at,
         age_seconds=round((timezone.now() - letter.sent_at).total_seconds()),
         receive_count=letter.receive_count,
-        can_go=letter.is_taken,
+        can_go=letter.is_accepted,
     )
 
 
 def whole(letter: DeadLetter) -> WholeLetter:
     """Return a message whole, masked."""
-    start = start_of(letter)
+    start = letter.start
     return WholeLetter(
         row=row_of(letter),
         body=mask(letter.body),
@@ -172,12 +179,12 @@ def whole(letter: DeadLetter) -> WholeLetter:
     )
 
 
-def choice_of(look: DeadLetterLook, form: QueryDict) -> Choice:
+def choice_of(seen: Cached[DeadLetterList], form: QueryDict) -> Choice:
     """Return what a form asks to act on: the ``ticked``, all that its filter has ``shown``, or ``everything``."""
     scope = form.get("scope", "ticked")
     ids = tuple(dict.fromkeys(form.getlist("ids")))
     if scope == "shown":
-        ids = tuple(letter.message_id for letter in _chosen(look, form))
+        ids = tuple(letter.message_id for letter in _chosen(seen, form))
     given = _number(form.get("per_second", ""))
     return Choice(
         ids=() if scope == "everything" else ids,
@@ -186,9 +193,9 @@ def choice_of(look: DeadLetterLook, form: QueryDict) -> Choice:
     )
 
 
-def letters_of(look: DeadLetterLook, choice: Choice) -> list[DeadLetter]:
+def letters_of(seen: Cached[DeadLetterList], choice: Choice) -> list[DeadLetter]:
     """Return the messages of a choice among those that were read."""
-    letters = look.reading.letters if look.reading else ()
+    letters = seen.value.letters if seen.value else ()
     ids = set(choice.ids)
     return [letter for letter in letters if choice.is_everything or letter.message_id in ids]
 
@@ -203,8 +210,8 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _chosen(look: DeadLetterLook, query: QueryDict) -> list[DeadLetter]:
-    letters = look.reading.letters if look.reading else ()
+def _chosen(seen: Cached[DeadLetterList], query: QueryDict) -> list[DeadLetter]:
+    letters = seen.value.letters if seen.value else ()
     return [letter for letter in letters if _fits(letter, query.get("task", ""), query.get("reason", ""))]
 
 

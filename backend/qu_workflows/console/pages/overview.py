@@ -173,10 +173,9 @@ def _queues(seen: AwsSeen, standings: Mapping[str, Standing]) -> Queues:
 
 
 def _unknown(seen: AwsSeen) -> list[str]:
-    reasons = seen.reasons.value.unanswered if seen.reasons.value else ""
     states = seen.schedules.value or {}
     schedules = next((one.why for one in states.values() if one.state == "unknown"), "")
-    said = [seen.queue.unanswered, seen.dead_letters.unanswered, seen.reasons.unanswered or reasons]
+    said = [seen.queue.unanswered, seen.dead_letters.unanswered, seen.reasons.unanswered]
     return list(dict.fromkeys(filter(None, [*said, seen.schedules.unanswered or schedules])))
 
 
@@ -236,10 +235,10 @@ def _of_dead_letters(seen: AwsSeen) -> Iterator[Need]:
     if not count:
         return
     what = ngettext("%(count)s dead letter", "%(count)s dead letters", count) % {"count": count}
-    reading = seen.reasons.value.reading if seen.reasons.value else None
-    reasons = reading.by_reason().most_common(_MOST_REASONS) if reading else []
+    found = seen.reasons.value
+    reasons = found.by_reason().most_common(_MOST_REASONS) if found else []
     why = ", ".join(f"{number:,} {REASONS.get(reason, reason)}" for reason, number in reasons)
-    oldest = min((letter.sent_at for letter in reading.letters), default=None) if reading else None
+    oldest = min((letter.sent_at for letter in found.letters), default=None) if found else None
     url, do = reverse("console:dead_letters"), _("See why, redrive or purge")
     yield Need("dead_letters", "error", count, what, why or _("Why is not known yet."), url, do, since=oldest)
 

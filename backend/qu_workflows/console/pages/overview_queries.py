@@ -16,7 +16,9 @@ from django.db.models import Count, DateTimeField, Exists, F, Func, Min, OuterRe
 from django.db.models.functions import Coalesce, TruncHour
 
 from qu_workflows.aws.queues import QueueDepth, dlq_url, queue_depth, sqs_refusals
-from qu_workflows.dead_letters.snapshot import DeadLetterLook, look_at_dead_letters
+from qu_workflows.caching import Cached
+from qu_workflows.dead_letters import queries as dead_letter_queries
+from qu_workflows.dead_letters.queries import DeadLetterList
 from qu_workflows.executions.looks import Look, Seen
 from qu_workflows.executions.samples import StepStatistics, step_statistics
 from qu_workflows.executions.search import is_redrivable
@@ -30,7 +32,7 @@ SAMPLES_OF_WORKFLOW = 100
 SLOWEST_STEPS = 10
 # A page waits so long for AWS, beside its own queries.
 WAIT_SECONDS = 1.0
-QUEUE_SECONDS, SCHEDULE_SECONDS, REASONS_SECONDS = 5.0, 10.0, 300.0
+QUEUE_SECONDS, SCHEDULE_SECONDS = 5.0, 10.0
 _UNENDED = (TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING)
 _NEEDING_HELP = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)  # who stopped an execution knows of it
 
@@ -74,7 +76,7 @@ class AwsSeen:
 
     queue: Seen[QueueDepth]
     dead_letters: Seen[QueueDepth]
-    reasons: Seen[DeadLetterLook]
+    reasons: Cached[DeadLetterList]
     schedules: Seen[Mapping[str, Deployed]]
 
     @property
@@ -91,8 +93,6 @@ def _ask_depth(url: str, setting: str) -> QueueDepth:
 
 _queue = Look("SQS", lambda: _ask_depth(settings.AWS_SQS_QUEUE_URL, "AWS_SQS_QUEUE_URL"), QUEUE_SECONDS)
 _dlq = Look("SQS", lambda: _ask_depth(dlq_url(), "AWS_SQS_DLQ_URL"), QUEUE_SECONDS)
-# Reading dead letters hides them from others for a moment: not each few seconds, only because a page is open.
-_reasons = Look("SQS", look_at_dead_letters, REASONS_SECONDS)
 _schedules = Look[Mapping[str, Deployed]](
     "EventBridge Scheduler", lambda: deployed_schedules.states(registered_project().schedules), SCHEDULE_SECONDS
 )
@@ -108,20 +108,19 @@ def begin_to_look() -> None:
 def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
     """Return what AWS said, waiting at most so long for all of it. Nothing at all where tasks run without a queue."""
     if not settings.USE_ASYNC_TASKS:
-        return AwsSeen(Seen(), Seen(), Seen(), Seen())
+        return AwsSeen(Seen(), Seen(), Cached(), Seen())
     begin_to_look()
     until = monotonic() + wait_seconds
     queue, dead_letters = _queue.see(until - monotonic()), _dlq.see(until - monotonic())
-    reasons: Seen[DeadLetterLook] = Seen()
+    reasons = Cached[DeadLetterList]()
     if dead_letters.value is not None and dead_letters.value.total:
-        _reasons.begin(dead_letters.value.total)
-        reasons = _reasons.see(until - monotonic())
+        reasons = dead_letter_queries.summary(dead_letters.value.total, until - monotonic())
     return AwsSeen(queue, dead_letters, reasons, _schedules.see(until - monotonic()))
 
 
 def forget_aws() -> None:
     """Know nothing of AWS any more."""
-    for look in (_queue, _dlq, _reasons, _schedules):
+    for look in (_queue, _dlq, _schedules):
         look.forget()
 
 

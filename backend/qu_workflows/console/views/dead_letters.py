@@ -9,11 +9,17 @@ from django.utils.translation import ngettext
 from qu_workflows.console.access import Right, action, actor_of, page
 from qu_workflows.console.pages import dead_letters as letters
 from qu_workflows.console.responses import Page
-from qu_workflows.dead_letters.actions import purge_for_a_while, redrive_command, redrive_for_a_while
-from qu_workflows.dead_letters.messages import Selection
-from qu_workflows.dead_letters.moving import DEFAULT_PER_SECOND, MAX_PER_SECOND, Moved, Order
-from qu_workflows.dead_letters.purging import Purged
-from qu_workflows.dead_letters.snapshot import MOST_SHOWN, look_at_dead_letters
+from qu_workflows.dead_letters import queries
+from qu_workflows.dead_letters.queries import Selection
+from qu_workflows.dead_letters.services import (
+    DEFAULT_PER_SECOND,
+    MAX_PER_SECOND,
+    DeadLetterRedrive,
+    DeadLetterResult,
+    purge_within_request,
+    redrive_command,
+    redrive_within_request,
+)
 from qu_workflows.executions.queries import attempts_of, find_record
 from qu_workflows.protocol.refusals import OperationRefused
 
@@ -21,9 +27,9 @@ from qu_workflows.protocol.refusals import OperationRefused
 @page
 def dead_letter_list(request: HttpRequest) -> Page:
     """Show what is in the queue, by reason and task."""
-    data = letters.listed(look_at_dead_letters(), request.GET)
+    data = letters.listed(queries.snapshot(), request.GET)
     context = {
-        "most": MOST_SHOWN,
+        "most": queries.MOST_SHOWN,
         "before": max(0, data.start - letters.ROWS),
         "last": min(data.start + letters.ROWS, data.count),
         "per_second": DEFAULT_PER_SECOND,
@@ -35,14 +41,14 @@ def dead_letter_list(request: HttpRequest) -> Page:
 @page
 def dead_letter(request: HttpRequest, message_id: str) -> Page:  # noqa: ARG001  one page for all
     """Show one message whole, and the execution that it would start."""
-    look = look_at_dead_letters()
-    letter = look.find(message_id)
+    look = queries.snapshot()
+    letter = look.value.find(message_id) if look.value else None
     if letter is None:
         if look.unanswered:
             raise Http404(_("It is not known whether there is such a message. %(why)s") % {"why": look.unanswered})
         raise Http404(
             _("No message %(id)s is among the first %(most)s. It may have been moved or purged: manage.py dlq show")
-            % {"id": message_id[:80], "most": MOST_SHOWN}
+            % {"id": message_id[:80], "most": queries.MOST_SHOWN}
         )
     data = letters.whole(letter)
     record = find_record(letter.task_id) if letter.record_status and letter.task_id else None
@@ -53,7 +59,7 @@ def dead_letter(request: HttpRequest, message_id: str) -> Page:  # noqa: ARG001 
 @action(Right.REDRIVE)
 def redrive(request: HttpRequest) -> Page | HttpResponseBase:
     """Say what would be moved back; with ``confirm``, move it."""
-    look = look_at_dead_letters()
+    look = queries.snapshot()
     choice = letters.choice_of(look, request.POST)
     if not choice.ids and not choice.is_everything:
         messages.warning(request, _("Nothing was ticked, so nothing was done."))
@@ -62,11 +68,11 @@ def redrive(request: HttpRequest) -> Page | HttpResponseBase:
         _move(request, choice)
         return redirect("console:dead_letters")
     chosen = letters.letters_of(look, choice)
-    moved = [letter for letter in chosen if letter.is_taken]
+    moved = [letter for letter in chosen if letter.is_accepted]
     context = {
         "choice": choice,
         "moved": letters.counts_of(moved),
-        "left": letters.counts_of([letter for letter in chosen if not letter.is_taken]),
+        "left": letters.counts_of([letter for letter in chosen if not letter.is_accepted]),
         "ids": [] if choice.is_everything else [letter.message_id for letter in moved],
         "max_per_second": MAX_PER_SECOND,
         "gone": len(choice.ids) - len(chosen) if choice.ids else 0,
@@ -82,7 +88,7 @@ def redrive(request: HttpRequest) -> Page | HttpResponseBase:
 @action(Right.PURGE)
 def purge(request: HttpRequest) -> Page | HttpResponseBase:
     """Say what would be deleted; with its number typed, save it and delete it."""
-    look = look_at_dead_letters()
+    look = queries.snapshot()
     choice = letters.choice_of(look, request.POST)
     if not choice.ids:
         messages.warning(request, _("Nothing was ticked, so nothing was done."))
@@ -104,8 +110,10 @@ def purge(request: HttpRequest) -> Page | HttpResponseBase:
 
 def _move(request: HttpRequest, choice: letters.Choice) -> None:
     try:
-        order = Order(selection=Selection(ids=choice.ids), actor=actor_of(request), per_second=choice.per_second)
-        moved = redrive_for_a_while(order)
+        order = DeadLetterRedrive(
+            selection=Selection(ids=choice.ids), actor=actor_of(request), per_second=choice.per_second
+        )
+        moved = redrive_within_request(order)
     except OperationRefused as refused:
         messages.error(request, str(refused))
         return
@@ -118,13 +126,13 @@ def _move(request: HttpRequest, choice: letters.Choice) -> None:
     (messages.warning if ends else messages.success)(request, " ".join([said, *ends]))
 
 
-def _left(order: Order) -> str:
+def _left(order: DeadLetterRedrive) -> str:
     return _("The time was up: the rest are dead letters as before. Do it again, or use %(command)s") % {
         "command": redrive_command(order)
     }
 
 
-def _ends(moved: Moved) -> list[str]:
+def _ends(moved: DeadLetterResult) -> list[str]:
     ends = []
     if moved.left:
         ends.append(_("%(count)s stay, since the dispatcher would refuse them.") % {"count": moved.left.total()})
@@ -143,7 +151,7 @@ def _ends(moved: Moved) -> list[str]:
 
 def _delete(request: HttpRequest, choice: letters.Choice) -> None:
     try:
-        purged, place = purge_for_a_while(choice.ids, actor_of(request))
+        purged, place = purge_within_request(choice.ids, actor_of(request))
     except OperationRefused as refused:
         messages.error(request, str(refused))
         return
@@ -156,7 +164,7 @@ def _delete(request: HttpRequest, choice: letters.Choice) -> None:
     (messages.warning if ends else messages.success)(request, " ".join([said, *ends]))
 
 
-def _ends_of_purge(purged: Purged) -> list[str]:
+def _ends_of_purge(purged: DeadLetterResult) -> list[str]:
     ends = [f"{message_id}: {said}." for message_id, said in list(purged.failed.items())[:5]]
     if purged.missing:
         ends.append(

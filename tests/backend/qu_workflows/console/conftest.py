@@ -7,8 +7,8 @@ from moto import mock_aws
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.dead_letters import held_messages
-from qu_workflows.dead_letters import snapshot as dead_letter_looks
+from qu_workflows.dead_letters import queries as dead_letter_queries
+from qu_workflows.dead_letters import receiving
 from qu_workflows.executions import page_cache
 from qu_workflows.schedules import control as schedule_control
 from tests.backend.qu_workflows.console.running import Workflows
@@ -19,7 +19,7 @@ from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue, make_
 def _new_clients() -> Iterator[None]:
     aws.forget_clients()
     page_cache.forget_all()
-    dead_letter_looks.forget_all()
+    dead_letter_queries.forget_all()
     schedule_control.deployed_schedules.forget()
     yield
     aws.forget_clients()
@@ -49,6 +49,6 @@ def workflows(
 @pytest.fixture
 def dead_letters(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeadLetterQueue]:
     """Both queues, at an endpoint that has no moves of its own."""
-    monkeypatch.setattr(held_messages, "WAIT_SECONDS", 0)  # moto is one server, and has no false empty answers
+    monkeypatch.setattr(receiving, "WAIT_SECONDS", 0)  # moto is one server, and has no false empty answers
     with mock_aws():
         yield make_queues(settings)

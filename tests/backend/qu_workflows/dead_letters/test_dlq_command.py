@@ -13,8 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.dead_letters import message_moves, moving
-from qu_workflows.dead_letters.held_messages import HeldMessages
+from qu_workflows.dead_letters import services, sqs_moves
+from qu_workflows.dead_letters.receiving import HeldMessages
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from qu_workflows.records.shutdown import stop_event
 from tests.backend.qu_workflows.dead_letter_queues import (
@@ -25,6 +25,7 @@ from tests.backend.qu_workflows.dead_letter_queues import (
     SqsMoves,
     answer,
     good,
+    refuse,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -166,7 +167,7 @@ def test_redrive_says_of_what_is_rejected_that_it_comes_back(dlq: DeadLetterQueu
 
 
 def test_redrive_lets_sqs_move_a_whole_queue(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"), good("task-2"), good("task-3"))
     SqsMoves(dlq, 3)
 
@@ -219,7 +220,7 @@ def test_redrive_tells_how_it_gets_on(dlq: DeadLetterQueue, monkeypatch: pytest.
 
 def test_redrive_tells_what_could_not_be_moved(dlq: DeadLetterQueue) -> None:
     [message_id] = dlq.put(good("task-1"))
-    answer("SendMessageBatch", {"Failed": [{"Id": "0", "Code": "InternalError", "Message": "try later"}]})
+    answer("SendMessageBatch", refuse(0))
 
     code, said = refused("redrive", "--all", "--yes")
 
@@ -230,7 +231,7 @@ def test_redrive_tells_what_could_not_be_moved(dlq: DeadLetterQueue) -> None:
 
 def test_redrive_tells_what_is_in_both_queues(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"))
-    answer("DeleteMessageBatch", {"Failed": [{"Id": "0", "Code": "InternalError"}]})
+    answer("DeleteMessageBatch", refuse(0))
 
     assert "1 were sent and could not be deleted: they are in both queues" in run("redrive", "--all", "--yes")
 
@@ -321,7 +322,7 @@ def test_when_aws_is_not_reached_every_action_says_so_with_exit_code_1(action: l
 
 
 def test_the_default_pace_is_below_what_the_dispatcher_starts() -> None:
-    assert moving.DEFAULT_PER_SECOND < 150
+    assert services.DEFAULT_PER_SECOND < 150
 
 
 def test_several_ids_are_given_side_by_side_or_one_by_one(dlq: DeadLetterQueue) -> None:

@@ -12,11 +12,14 @@ from botocore.exceptions import EndpointConnectionError
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.dead_letters.messages import Selection
-from qu_workflows.dead_letters.purging import Purged, PurgeOrder, preview_purge, purge
+from qu_workflows.dead_letters.judging import Selection
+from qu_workflows.dead_letters.queries import preview_purge
+from qu_workflows.dead_letters.services import DeadLetterResult, FileArchive, purge
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import AuditEntry, AuditOutcome
-from tests.backend.qu_workflows.dead_letter_queues import NO_JSON, UNKNOWN, DeadLetterQueue, answer, good
+from tests.backend.qu_workflows.dead_letter_queues import NO_JSON, UNKNOWN, DeadLetterQueue, answer, good, refuse
+
+ACTOR = "operator@host"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,9 +29,8 @@ def save_to(tmp_path: Path) -> Path:
     return tmp_path / "made" / "purged.jsonl"
 
 
-def run(save_to: Path, stop: Event | None = None, **selection: Any) -> Purged:
-    order = PurgeOrder(selection=Selection(**selection), actor="operator@host", save_to=save_to)
-    return purge(order, stop or Event(), lambda _purged: None)
+def run(save_to: Path, stop: Event | None = None, **selection: Any) -> DeadLetterResult:
+    return purge(Selection(**selection), FileArchive(save_to), ACTOR, stop or Event(), lambda _purged: None)
 
 
 def saved(path: Path) -> list[dict[str, Any]]:
@@ -40,7 +42,7 @@ def test_what_is_deleted_is_saved_first_for_its_owner_alone(dlq: DeadLetterQueue
     [rubbish] = dlq.put(NO_JSON, MessageAttributes=attributes)
     kept = dlq.put(good("task-1"))
 
-    assert run(save_to, reason="NotJson") == Purged(count=1)
+    assert run(save_to, reason="NotJson") == DeadLetterResult(count=1)
 
     [line] = saved(save_to)
     assert (line["message_id"], line["body"], line["reason"]) == (rubbish, NO_JSON, "NotJson")
@@ -119,11 +121,11 @@ def test_a_file_that_is_there_is_not_written_over(dlq: DeadLetterQueue, tmp_path
 
 def test_what_sqs_does_not_delete_is_told_of_each_message(dlq: DeadLetterQueue, save_to: Path) -> None:
     ids = dlq.put(good("task-1"), good("task-2"))
-    answer("DeleteMessageBatch", {"Successful": [{"Id": "1"}], "Failed": [{"Id": "0", "Code": "InternalError"}]})
+    answer("DeleteMessageBatch", refuse(0))
 
     purged = run(save_to)
 
-    assert (purged.count, purged.failed) == (1, {ids[0]: "InternalError: "})
+    assert (purged.count, purged.failed) == (1, {ids[0]: "InternalError: try later"})
     entries = {entry.target: entry for entry in AuditEntry.objects.all()}
     assert [entries[message_id].outcome for message_id in ids] == ["failed", "done"]
     assert "InternalError" in entries[ids[0]].message
@@ -143,7 +145,7 @@ def test_when_sqs_is_lost_in_the_middle_the_count_is_true(dlq: DeadLetterQueue, 
     purged = run(save_to)
 
     assert purged.count == 10
-    assert "EndpointConnectionError" in purged.error
+    assert [why.partition(":")[0] for why in purged.failed.values()] == ["EndpointConnectionError"] * 2
     assert len(dlq.ids()) == 2
     assert AuditEntry.objects.filter(outcome=AuditOutcome.FAILED).count() == 2
     assert len(saved(save_to)) == 12
@@ -152,9 +154,8 @@ def test_when_sqs_is_lost_in_the_middle_the_count_is_true(dlq: DeadLetterQueue, 
 def test_a_stop_ends_between_two_batches(dlq: DeadLetterQueue, save_to: Path) -> None:
     dlq.put(*(good(f"task-{n}") for n in range(12)))
     stop = Event()
-    order = PurgeOrder(selection=Selection(), actor="operator@host", save_to=save_to)
 
-    purged = purge(order, stop, lambda _purged: stop.set())
+    purged = purge(Selection(), FileArchive(save_to), ACTOR, stop, lambda _purged: stop.set())
 
     assert (purged.count, purged.was_stopped) == (10, True)
     assert len(dlq.ids()) == 2
@@ -211,12 +212,13 @@ def test_what_a_full_disk_does_not_take_is_not_deleted(
 
 def test_what_somebody_else_took_meanwhile_is_told(dlq: DeadLetterQueue, save_to: Path) -> None:
     dlq.put(*(good(f"task-{n}") for n in range(12)))
-    order = PurgeOrder(selection=Selection(), actor="operator@host", save_to=save_to)
 
-    def take_the_rest(_purged: Purged) -> None:
+    def take_the_rest(_purged: DeadLetterResult) -> None:
         aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=10)
 
-    assert purge(order, Event(), take_the_rest) == Purged(count=10, missing=2)
+    assert purge(Selection(), FileArchive(save_to), ACTOR, Event(), take_the_rest) == DeadLetterResult(
+        count=10, missing=2
+    )
 
 
 def test_a_queue_of_living_tasks_is_not_purged(dlq: DeadLetterQueue, save_to: Path, settings: Settings) -> None:

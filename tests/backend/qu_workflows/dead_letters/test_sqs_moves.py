@@ -6,9 +6,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.dead_letters import message_moves
-from qu_workflows.dead_letters.messages import Selection
-from qu_workflows.dead_letters.moving import Moved, preview, redrive
+from qu_workflows.dead_letters import sqs_moves
+from qu_workflows.dead_letters.judging import Selection
+from qu_workflows.dead_letters.queries import preview_redrive
+from qu_workflows.dead_letters.services import DeadLetterResult, redrive
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import AuditEntry, AuditOutcome
 from tests.backend.qu_workflows.dead_letter_queues import (
@@ -25,12 +26,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_sqs_moves_a_whole_queue_by_itself_where_it_can(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     ids = dlq.put(good("task-1"), good("task-2"), good("task-3"))
     moves = SqsMoves(dlq, 3)
     counts: list[int] = []
 
-    assert preview(order()).by_sqs
+    assert preview_redrive(Selection()).by_sqs
     moved = redrive(order(per_second=50), Event(), lambda moved: counts.append(moved.count))
 
     assert (moved.count, moved.by_sqs, moved.was_stopped, moved.error) == (3, True, False, "")
@@ -71,7 +72,7 @@ def test_sqs_does_not_move_a_part_of_a_queue(dlq: DeadLetterQueue) -> None:
 def test_a_stop_cancels_the_move_of_sqs_and_tells_what_was_moved(
     dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"), good("task-2"), good("task-3"))
     moves, stop = SqsMoves(dlq, 3), Event()
 
@@ -83,7 +84,7 @@ def test_a_stop_cancels_the_move_of_sqs_and_tells_what_was_moved(
 
 
 def test_a_move_of_sqs_that_fails_says_why(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"))
     SqsMoves(dlq, 1).failure = "AccessDenied"
 
@@ -105,18 +106,18 @@ def test_sqs_does_not_move_what_somebody_else_holds_and_nobody_judged(dlq: DeadL
     aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
     SqsMoves(dlq, 2)
 
-    assert not preview(order()).by_sqs
+    assert not preview_redrive(Selection()).by_sqs
 
 
 def test_the_move_before_is_not_taken_for_the_one_just_started(
     dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"), good("task-2"), good("task-3"))
     moves = SqsMoves(dlq, 3)
     moves.status, moves.moved, moves.begun_at, moves.shown_late = "COMPLETED", 700, 1, 3
 
-    assert move(order()) == Moved(count=3, by_sqs=True)
+    assert move(order()) == DeadLetterResult(count=3, by_sqs=True)
 
 
 def lost_once_started(moves: SqsMoves, request: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def lost_once_started(moves: SqsMoves, request: dict[str, Any]) -> dict[str, Any
 def test_of_a_move_that_is_seen_no_longer_it_is_said_that_it_goes_on(
     dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"))
     moves = SqsMoves(dlq, 1)
     if lost == "unlisted":
@@ -147,7 +148,7 @@ def test_of_a_move_that_is_seen_no_longer_it_is_said_that_it_goes_on(
 def test_a_move_that_fails_without_a_reason_is_no_success(
     dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_moves, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"))
     SqsMoves(dlq, 1)
     failed = {"Results": [{"Status": "FAILED", "StartedTimestamp": 5}]}

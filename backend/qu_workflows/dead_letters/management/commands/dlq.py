@@ -11,20 +11,34 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from qu_workflows.dead_letters.messages import (
+from qu_workflows.dead_letters.judging import (
     ALREADY_STARTED,
     CAN_BE_DISPATCHED,
     RAN_IN_PROCESS,
     DeadLetter,
-    Reading,
     Selection,
-    find,
-    read,
     reasons,
 )
-from qu_workflows.dead_letters.moving import DEFAULT_PER_SECOND, MAX_PER_SECOND, Moved, Order, Preview, preview, redrive
-from qu_workflows.dead_letters.purging import Purged, PurgeOrder, as_json, default_file, preview_purge, purge
+from qu_workflows.dead_letters.queries import (
+    NOTHING,
+    DeadLetterList,
+    RedrivePreview,
+    find_dead_letter,
+    list_dead_letters,
+    preview_purge,
+    preview_redrive,
+)
+from qu_workflows.dead_letters.services import (
+    DEFAULT_PER_SECOND,
+    MAX_PER_SECOND,
+    DeadLetterRedrive,
+    DeadLetterResult,
+    FileArchive,
+    purge,
+    redrive,
+)
 from qu_workflows.executions.wording import printable
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import command_actor
@@ -93,60 +107,57 @@ class Command(BaseCommand):
         if options["limit"] < 1:
             raise OperationRefused("--limit", f"is {options['limit']}.", "Give 1 or more.")
         selection = Selection(task=options["task"], reason=options["reason"])
-        reading = read(options["limit"], stop, selection.has if options["json"] else lambda _letter: False)
-        letters = [letter for letter in reading.letters if selection.has(letter)]
-        if reading.letters and not letters:
+        found = list_dead_letters(options["limit"], stop, selection if options["json"] else NOTHING)
+        letters = [letter for letter in found.letters if selection.has(letter)]
+        if found.letters and not letters:
             raise OperationRefused(
                 options["task"] or options["reason"],
-                f"matches none of the {len(reading.letters):,} messages read.",
+                f"matches none of the {len(found.letters):,} messages read.",
                 "Leave it out to see them all.",
             )
         if options["json"]:
-            self.stdout.write(json.dumps([as_json(letter) for letter in letters], indent=2))
-            self.stderr.write("".join(_what_is_not_there(reading)))
+            self.stdout.write(json.dumps([letter.as_json() for letter in letters], indent=2))
+            self.stderr.write("".join(_what_is_not_there(found)))
             return
-        self.stdout.writelines(f"{line}\n" for line in _table(letters))
-        self._count(reading, letters)
+        self._write(_table(letters))
+        self._count(found, letters)
 
     def _show(self, options: dict[str, Any], stop: Event) -> None:
-        letter = find(options["id"], stop=stop)
-        if options["json"]:
-            self.stdout.write(json.dumps(as_json(letter), indent=2))
-            return
-        self.stdout.writelines(f"{line}\n" for line in _whole(letter))
+        letter = find_dead_letter(options["id"], stop)
+        self._write([json.dumps(letter.as_json(), indent=2)] if options["json"] else _whole(letter))
 
     def _redrive(self, options: dict[str, Any], stop: Event) -> None:
-        order = Order(
+        wanted = DeadLetterRedrive(
             selection=_selection(options),
             actor=command_actor(options["actor"]),
             per_second=options["per_second"],
             even_rejected=options["even_rejected"],
         )
-        if not options["yes"]:
-            self._preview_redrive(order, preview(order, stop))
-            return
-        moved = redrive(order, stop, self._telling("moved", lambda moved: moved.count))
-        self._report(moved)
+        if options["yes"]:
+            self._report_redrive(redrive(wanted, stop, self._reporting("moved")))
+        else:
+            preview = preview_redrive(wanted.selection, stop, even_rejected=wanted.even_rejected)
+            self._preview_redrive(preview, wanted.per_second)
 
-    def _preview_redrive(self, order: Order, seen: Preview) -> None:
-        self._count(seen.reading, [*seen.moved, *seen.left])
-        if not seen.moved and not seen.left:
+    def _preview_redrive(self, preview: RedrivePreview, per_second: int) -> None:
+        self._count(preview.found, [*preview.moved, *preview.left])
+        if not preview.moved and not preview.left:
             return
-        how = "by SQS itself (StartMessageMoveTask)" if seen.by_sqs else "one by one"
-        seconds = timedelta(seconds=round(len(seen.moved) / order.per_second))
+        how = "by SQS itself (StartMessageMoveTask)" if preview.by_sqs else "one by one"
+        seconds = timedelta(seconds=round(len(preview.moved) / per_second))
         self.stdout.write(
-            f"Would move {len(seen.moved):,} to {seen.pair.queue_name}, {how}, at most {order.per_second} a second"
-            f" ({seconds}): {_counts(seen.moved) or 'none can be dispatched'}."
+            f"Would move {len(preview.moved):,} to {preview.pair.queue_name}, {how}, at most {per_second} a second"
+            f" ({seconds}): {_counts(preview.moved) or 'none can be dispatched'}."
         )
-        if order.even_rejected and any(not letter.is_taken for letter in seen.moved):
+        if not all(letter.is_accepted for letter in preview.moved):
             self.stdout.write("What can not be dispatched will come back after three receives.")
-        if seen.left:
+        if preview.left:
             self.stdout.write(
-                f"Would leave {len(seen.left):,}: {_counts(seen.left)}. Mend them: manage.py dlq show ID."
+                f"Would leave {len(preview.left):,}: {_counts(preview.left)}. Mend them: manage.py dlq show ID."
             )
         self.stdout.write("Nothing was changed. Give --yes to do it.")
 
-    def _report(self, moved: Moved) -> None:
+    def _report_redrive(self, moved: DeadLetterResult) -> None:
         about = "about " if moved.by_sqs else ""
         self.stdout.write(f"Moved {about}{moved.count:,} messages to the task queue.")
         if moved.left:
@@ -156,76 +167,76 @@ class Command(BaseCommand):
                 f"{len(moved.in_both):,} were sent and could not be deleted: they are in both queues, start one"
                 " execution each, and can be redriven again."
             )
-        ends = [f"{message_id} was not moved: {said}." for message_id, said in moved.failed.items()]
-        if moved.missing:
-            ends.append(f"{moved.missing:,} were not there any more, or somebody else has received them.")
-        if moved.error:
-            ends.append(f"Ended early: {moved.error}.".replace("..", "."))
-        if moved.was_stopped:
-            ends.append("Stopped before the end: the rest are dead letters as before.")
-        if ends:
-            raise CommandError("\n".join([*ends, "Run it again; it is safe to."]), returncode=1)
+        _raise_unless_done(moved, "moved", "Run it again; it is safe to.")
 
     def _purge(self, options: dict[str, Any], stop: Event) -> None:
         selection = _selection(options)
-        save_to = options["save"] or default_file(settings.LOCAL_DIR / "purged")
+        save_to = options["save"] or _default_file(settings.LOCAL_DIR / "purged")
         if not options["yes"]:
-            reading, meant = preview_purge(selection, stop)
-            self._count(reading, meant)
+            found, chosen = preview_purge(selection, stop)
+            self._count(found, chosen)
             self.stdout.write(
-                f"Would save {len(meant):,} to {save_to} and delete them: {_counts(meant)}.\n"
+                f"Would save {len(chosen):,} to {save_to} and delete them: {_counts(chosen)}.\n"
                 "Nothing was changed. Give --yes to do it."
             )
             return
-        order = PurgeOrder(selection=selection, actor=command_actor(options["actor"]), save_to=save_to)
-        purged = purge(order, stop, self._telling("deleted", lambda purged: purged.count))
+        actor = command_actor(options["actor"])
+        purged = purge(selection, FileArchive(save_to), actor, stop, self._reporting("deleted"))
         self.stdout.write(f"Deleted {purged.count:,} messages; they are in {save_to}.")
-        self._end_of_purge(purged)
+        _raise_unless_done(purged, "deleted")
 
-    def _end_of_purge(self, purged: Purged) -> None:
-        ends = [f"{message_id} was not deleted: {said}." for message_id, said in purged.failed.items()]
-        if purged.missing:
-            ends.append(f"{purged.missing:,} were not there any more, or somebody else has received them.")
-        if purged.error and not purged.failed:
-            ends.append(f"Ended early: {purged.error}.".replace("..", "."))
-        if purged.was_stopped:
-            ends.append("Stopped before the end: the rest are dead letters as before.")
-        if ends:
-            raise CommandError("\n".join(ends), returncode=1)
+    def _write(self, lines: Sequence[str]) -> None:
+        self.stdout.writelines(f"{line}\n" for line in lines)
 
-    def _telling[Done](self, what: str, count: Callable[[Done], int]) -> Callable[[Done], None]:
+    def _reporting(self, done: str) -> Callable[[DeadLetterResult], None]:
         """Return what prints how many were done, every two seconds."""
-        told_at = time.monotonic()
+        reported_at = time.monotonic()
 
-        def tell(done: Done) -> None:
-            nonlocal told_at
-            if time.monotonic() - told_at >= TOLD_EVERY_SECONDS:
-                told_at = time.monotonic()
-                self.stdout.write(f"{count(done):,} {what}")
+        def report(result: DeadLetterResult) -> None:
+            nonlocal reported_at
+            if time.monotonic() - reported_at >= TOLD_EVERY_SECONDS:
+                reported_at = time.monotonic()
+                self.stdout.write(f"{result.count:,} {done}")
                 self.stdout.flush()
 
-        return tell
+        return report
 
-    def _count(self, reading: Reading, letters: Sequence[DeadLetter]) -> None:
-        self.stdout.writelines(_what_is_not_there(reading))
-        if not reading.letters and reading.is_complete:
+    def _count(self, found: DeadLetterList, letters: Sequence[DeadLetter]) -> None:
+        self.stdout.writelines(_what_is_not_there(found))
+        if not found.letters and found.is_complete:
             self.stdout.write("The dead-letter queue is empty.")
         for reason, number in Counter(letter.reason for letter in letters).most_common():
             words = f"  {_IN_WORDS[reason]}" if reason in _IN_WORDS else ""
             self.stdout.write(f"{number:>7,}  {reason}{words}")
 
 
-def _what_is_not_there(reading: Reading) -> list[str]:
+def _raise_unless_done(result: DeadLetterResult, done: str, *remedy: str) -> None:
+    ends = [f"{message_id} was not {done}: {said}." for message_id, said in result.failed.items()]
+    if result.missing:
+        ends.append(f"{result.missing:,} were not there any more, or somebody else has received them.")
+    if result.error:
+        ends.append(f"Ended early: {result.error}.".replace("..", "."))
+    if result.was_stopped:
+        ends.append("Stopped before the end: the rest are dead letters as before.")
+    if ends:
+        raise CommandError("\n".join([*ends, *remedy]), returncode=1)
+
+
+def _what_is_not_there(found: DeadLetterList) -> list[str]:
     """Return what a reading does not show, a line each."""
     lines = []
-    if len(reading.letters) < reading.approximate_total:
-        lines.append(f"{len(reading.letters):,} of about {reading.approximate_total:,} messages were read.\n")
-    if reading.held_by_others:
+    if len(found.letters) < found.approximate_total:
+        lines.append(f"{len(found.letters):,} of about {found.approximate_total:,} messages were read.\n")
+    if found.held_by_others:
         lines.append(
-            f"About {reading.held_by_others:,} more are not shown: somebody else has received them, and they come"
+            f"About {found.held_by_others:,} more are not shown: somebody else has received them, and they come"
             " back after their visibility timeout.\n"
         )
     return lines
+
+
+def _default_file(folder: Path) -> Path:
+    return folder / f"dead-letters-{timezone.now():%Y%m%dT%H%M%S%f}.jsonl"
 
 
 def _add_selection(parser: CommandParser) -> None:
@@ -286,7 +297,7 @@ def _whole(letter: DeadLetter) -> list[str]:
         "Remedy": letter.remedy,
     }
     lines = [f"{name + ':':<15}{printable(fact)}" for name, fact in facts.items()]
-    attributes = as_json(letter)["message_attributes"] | dict(letter.attributes)
+    attributes = letter.as_json()["message_attributes"] | dict(letter.attributes)
     lines += ["Attributes:", *(f"  {name}: {printable(str(value))}" for name, value in sorted(attributes.items()))]
     return [*lines, "Body:", *_pretty(letter.body)]
 

@@ -10,9 +10,9 @@ from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.console.access import Right
-from qu_workflows.dead_letters import actions as dead_letter_acts
-from qu_workflows.dead_letters import snapshot as dead_letter_looks
-from qu_workflows.dead_letters.moving import DEFAULT_PER_SECOND
+from qu_workflows.dead_letters import queries as dead_letter_queries
+from qu_workflows.dead_letters import services as dead_letter_services
+from qu_workflows.dead_letters.services import DEFAULT_PER_SECOND
 from qu_workflows.records.models import AuditAction, AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.console.test_access import person, signed_in
 from tests.backend.qu_workflows.dead_letter_queues import NO_JSON, UNFIT, UNKNOWN, DeadLetterQueue, good
@@ -93,7 +93,7 @@ def test_an_empty_queue_is_not_waited_for(dead_letters: DeadLetterQueue, client:
 def test_no_more_are_read_than_are_shown(
     dead_letters: DeadLetterQueue, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letter_looks, "MOST_SHOWN", 5)
+    monkeypatch.setattr(dead_letter_queries, "MOST_SHOWN", 5)
     dead_letters.put(*[good(f"good-{number}") for number in range(12)])
 
     page = client.get(LIST).content.decode()
@@ -109,7 +109,7 @@ def test_when_sqs_is_lost_the_page_says_what_was_known(
 ) -> None:
     dead_letters.put(good("good-1"))
     client.get(LIST)
-    dead_letter_looks.forget_dead_letters()
+    dead_letter_queries.expire_snapshot()
     settings.AWS_SQS_DLQ_URL = f"{dead_letters.url}-gone"
 
     page = client.get(LIST).content.decode()
@@ -217,7 +217,7 @@ def test_the_whole_queue_is_moved_but_for_what_would_come_back(dead_letters: Dea
 def test_a_redrive_ends_when_its_time_is_up_and_says_how_to_go_on(
     dead_letters: DeadLetterQueue, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letter_acts, "SECONDS", 1.5)
+    monkeypatch.setattr(dead_letter_services, "SECONDS", 1.5)
     dead_letters.put(*[good(f"good-{number}") for number in range(25)])
 
     response = client.post(f"{LIST}redrive/", {"scope": "everything", "confirm": "yes", "per_second": "1"}, follow=True)
@@ -233,7 +233,7 @@ def test_a_redrive_ends_when_its_time_is_up_and_says_how_to_go_on(
 def test_of_a_queue_too_long_for_a_request_the_command_is_told(
     dead_letters: DeadLetterQueue, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letter_acts, "MOST_IN_A_REQUEST", 2)
+    monkeypatch.setattr(dead_letter_services, "MOST_IN_A_REQUEST", 2)
     ids = dead_letters.put(*[good(f"good-{number}") for number in range(3)])
 
     page = client.post(f"{LIST}redrive/", {"scope": "everything", "confirm": "yes"}, follow=True).content.decode()

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from incidents.services import acknowledge_for_staff
 from qu_workflows.console.access import Right
 from qu_workflows.console.pages import overview_queries as overview
-from qu_workflows.dead_letters import snapshot as dead_letter_looks
+from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
 from tests.backend.people import make_report, make_user
@@ -28,7 +28,7 @@ AT_AWS = "arn:aws:states:us-east-2:123456789012:execution:m:"
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
     overview.forget_aws()
-    dead_letter_looks.forget_all()
+    dead_letter_queries.forget_all()
     deployed_schedules.forget()
 
 

@@ -1,0 +1,226 @@
+"""Answers questions about the dead-letter queue: what is in it and why, and what a redrive or a purge would do.
+
+Nothing is changed. Reading makes messages invisible to others while it lasts, so pages share one snapshot of at most
+MOST_SHOWN messages, kept by each process.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from django.conf import settings
+
+from qu_workflows.aws.queues import QueuePair, name_of, queue_depth, queue_pair, sqs_refusals
+from qu_workflows.caching import Cache, Cached
+from qu_workflows.dead_letters import sqs_moves
+from qu_workflows.dead_letters.judging import (
+    ALREADY_STARTED,
+    CAN_BE_DISPATCHED,
+    RAN_IN_PROCESS,
+    DeadLetter,
+    Selection,
+    judge,
+    reasons,
+)
+from qu_workflows.dead_letters.receiving import HeldMessages, holding
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
+
+__all__ = [
+    "ALREADY_STARTED",
+    "CAN_BE_DISPATCHED",
+    "RAN_IN_PROCESS",
+    "DeadLetter",
+    "DeadLetterList",
+    "RedrivePreview",
+    "Selection",
+    "expire_snapshot",
+    "find_dead_letter",
+    "judge",
+    "list_dead_letters",
+    "preview_purge",
+    "preview_redrive",
+    "reasons",
+    "snapshot",
+    "summary",
+]
+
+# Of a queue of any length, no more is kept in memory than a little of each message, and so much of bodies.
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+MOST_SHOWN = 500
+SNAPSHOT_SECONDS, SUMMARY_SECONDS = 15.0, 300.0
+EVERYTHING, NOTHING = Selection(), Selection(ids=("",))
+
+
+@dataclass(frozen=True)
+class DeadLetterList:
+    """The messages that were read, the oldest first. ``is_complete``: SQS believes that the queue has no more.
+
+    ``held_by_others`` is about how many other processes have received just now; those are in no list.
+    """
+
+    letters: Sequence[DeadLetter]
+    is_complete: bool
+    approximate_total: int
+    held_by_others: int = 0
+
+    def by_reason(self) -> Counter[str]:
+        """Return how many there are of each reason."""
+        return Counter(letter.reason for letter in self.letters)
+
+    def find(self, message_or_task_id: str) -> DeadLetter | None:
+        """Return the message of a message or task id, if it is among these."""
+        ids = Selection(ids=(message_or_task_id,))
+        return next((letter for letter in self.letters if ids.has(letter)), None)
+
+
+@dataclass(frozen=True)
+class RedrivePreview:
+    """What a redrive would do: ``moved`` and ``left`` are the chosen messages, ``by_sqs`` how they would be moved."""
+
+    pair: QueuePair
+    found: DeadLetterList
+    moved: Sequence[DeadLetter]
+    left: Sequence[DeadLetter]
+    by_sqs: bool
+
+
+def list_dead_letters(
+    limit: int | None = None, stop: Event | None = None, bodies_of: Selection = NOTHING
+) -> DeadLetterList:
+    """Read the dead-letter queue, at most ``limit`` messages of it, and leave every message there.
+
+    Bodies and attributes are kept of those that ``bodies_of`` chooses, until they have MAX_KEPT_BYTES: reading ends
+    there as at the limit. Nothing is lost or hidden: what is received is given back at the end, and by itself
+    (see ``receiving``) if this process dies. Each message is there once. Reading raises receive counts, to no
+    effect: a dead-letter queue has no dead-letter queue. Raises OperationRefused, and OperationFailed also once
+    ``stop`` is set.
+    """
+    url, letters, kept_bytes = queue_pair().dlq_url, list[DeadLetter](), 0
+    with holding(url) as held:
+        for letter in _received(held, name_of(url), limit, stop):
+            if not bodies_of.has(letter):
+                letters.append(letter.without_body())
+                continue
+            letters.append(letter)
+            kept_bytes += len(letter.body) + len(letter.start.input_json if letter.start else "")
+            if kept_bytes > MAX_KEPT_BYTES:
+                break
+        others = held.held_by_others()
+    with sqs_refusals():  # after everything was given back: SQS is up to a minute late to count what is held
+        total = max(len(letters), queue_depth(url).visible)
+    letters.sort(key=lambda letter: (letter.sent_at, letter.message_id))
+    return DeadLetterList(letters, total == len(letters) and not others and not held.is_cut_short, total, others)
+
+
+def find_dead_letter(message_or_task_id: str, stop: Event | None = None) -> DeadLetter:
+    """Return one message with its body. Raises OperationRefused when it is not there."""
+    url, ids, number_read = queue_pair().dlq_url, Selection(ids=(message_or_task_id,)), 0
+    with holding(url) as held:
+        for letter in _received(held, name_of(url), None, stop):
+            if ids.has(letter):
+                return letter
+            number_read += 1
+    raise _not_there([message_or_task_id], number_read)
+
+
+def preview_redrive(selection: Selection, stop: Event | None = None, *, even_rejected: bool = False) -> RedrivePreview:
+    """Return what a redrive would do, and do nothing.
+
+    Raises OperationRefused for an id that is not there or cannot be dispatched, or a selection that is empty.
+    """
+    pair = queue_pair()
+    sqs_can_move = sqs_moves.is_supported(pair)
+    found, chosen = _chosen(selection, stop)
+    if not chosen and not selection.is_everything:
+        raise no_match(selection.task or ", ".join(selection.ids) or selection.reason)
+    moved = [letter for letter in chosen if even_rejected or letter.is_accepted]
+    left = [letter for letter in chosen if not (even_rejected or letter.is_accepted)]
+    if left and selection.ids:
+        raise OperationRefused(
+            left[0].message_id,
+            f"can not be dispatched: {left[0].why}",
+            f"{left[0].remedy} Or give --even-rejected: it will come back.",
+        )
+    # SQS can neither choose a message nor put its id into it.
+    is_whole = selection.is_everything and found.is_complete and bool(moved) and not left
+    by_sqs = sqs_can_move and is_whole and not any(letter.lacks_id for letter in moved)
+    return RedrivePreview(pair, found, moved, left, by_sqs)
+
+
+def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[DeadLetterList, list[DeadLetter]]:
+    """Return what was read and what of it would be deleted. Raises OperationRefused when nothing would be."""
+    found, chosen = _chosen(selection, stop)
+    if not chosen:
+        raise no_match("purge")
+    return found, chosen
+
+
+def snapshot() -> Cached[DeadLetterList]:
+    """Return the oldest messages of the queue with their bodies, from this process's snapshot. Raises nothing."""
+    return _snapshots.get(EVERYTHING)
+
+
+def summary(total: int, wait_seconds: float) -> Cached[DeadLetterList]:
+    """Return the oldest messages without their bodies, read again when ``total``, the number of all, has changed."""
+    return _summaries.get(NOTHING, wait_seconds, version=total)
+
+
+def expire_snapshot() -> None:
+    """Have the next snapshot be read from the queue: messages were moved or purged."""
+    _snapshots.expire(EVERYTHING)
+
+
+def forget_all() -> None:
+    """Forget what was read."""
+    _snapshots.clear()
+    _summaries.clear()
+
+
+def no_match(where: str) -> OperationRefused:
+    """Return the refusal of a selection that chooses nothing."""
+    return OperationRefused(where, "matches no message of the dead-letter queue.", "See manage.py dlq list.")
+
+
+def _chosen(selection: Selection, stop: Event | None) -> tuple[DeadLetterList, list[DeadLetter]]:
+    found = list_dead_letters(stop=stop)
+    missing = selection.missing_from(found.letters)
+    if missing:
+        raise _not_there(missing, len(found.letters))
+    return found, [letter for letter in found.letters if selection.has(letter)]
+
+
+def _not_there(ids: Sequence[str], number_read: int) -> OperationRefused:
+    return OperationRefused(
+        ", ".join(ids),
+        f"is no message of the dead-letter queue, nor the task id of one ({number_read:,} read).",
+        "See manage.py dlq list. One that somebody else has just received comes back after its visibility timeout.",
+    )
+
+
+def _received(held: HeldMessages, queue_name: str, limit: int | None, stop: Event | None) -> Iterator[DeadLetter]:
+    count = 0
+    while limit is None or count < limit:
+        if stop is not None and stop.is_set():
+            raise OperationFailed(queue_name, "was read no further: stopped.", "Nothing was changed.")
+        received = held.receive(10 if limit is None else limit - count)
+        if not received:
+            return
+        count += len(received)
+        yield from judge(received)
+
+
+def _read_oldest(bodies_of: Selection, _previous: DeadLetterList | None) -> DeadLetterList:
+    """Read the oldest, unless SQS believes that there are none: then asking for them would only take a second."""
+    if not settings.USE_ASYNC_TASKS:
+        raise OperationRefused("USE_ASYNC_TASKS", "is off: tasks run without a queue.", "So there are no dead letters.")
+    with sqs_refusals():
+        depth = queue_depth(queue_pair().dlq_url)
+    if not depth.in_flight and not depth.visible:
+        return DeadLetterList((), is_complete=True, approximate_total=0)
+    return list_dead_letters(MOST_SHOWN, bodies_of=bodies_of)
+
+
+_snapshots = Cache("SQS", _read_oldest, SNAPSHOT_SECONDS, retry_seconds=SNAPSHOT_SECONDS)
+# Reading hides messages from others for a moment: not each few seconds, only because an overview is open.
+_summaries = Cache("SQS", _read_oldest, SUMMARY_SECONDS)

@@ -1,0 +1,122 @@
+"""Has SQS move a dead-letter queue back by itself: started, followed to its end, cancelled.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+"""
+
+from threading import Event
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from qu_workflows.aws import clients as aws
+from qu_workflows.aws.queues import QueuePair, sqs_refusals
+from qu_workflows.dead_letters.handling import Run
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import ListMessageMoveTasksResultEntryTypeDef
+
+POLL_SECONDS = 2.0
+# How often SQS is asked for a move that was just started before it counts as one that is not listed.
+MAX_UNSEEN_POLLS = 15
+_UNKNOWN_ACTION = frozenset(
+    {"InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation", "NotImplemented"}
+)
+_GOING_ON = frozenset({"RUNNING", "CANCELLING"})
+_GOOD_ENDS = frozenset({"COMPLETED", "CANCELLED"})
+_NOT_RUNNING = frozenset({"ResourceNotFoundException", "UnsupportedOperation"})
+
+
+def is_supported(pair: QueuePair) -> bool:
+    """Return whether the endpoint can move messages by itself, without a change.
+
+    Raises OperationRefused while a move of this queue is going on: there is one at a time.
+    """
+    with sqs_refusals():
+        try:
+            latest = _latest(pair)
+        except ClientError as error:
+            if _code(error) in _UNKNOWN_ACTION:
+                return False
+            raise
+    if latest.get("Status") in _GOING_ON:
+        raise OperationRefused(
+            pair.dlq_name,
+            f"is being moved by SQS already ({latest.get('ApproximateNumberOfMessagesMoved', 0):,} so far).",
+            f"Wait for its end, or: {_how_to_cancel(latest.get('TaskHandle', '…'))}",
+        )
+    return True
+
+
+def move_all(pair: QueuePair, per_second: int, run: Run) -> str:
+    """Have SQS move every message, follow it to its end, and return SQS's word for that; a stop cancels it.
+
+    The result's count is SQS's approximate number. SQS goes on when this process dies; ``is_supported`` then says
+    so. The destination is named: a dead letter that EventBridge Scheduler put there has no source queue to go back
+    to. Raises OperationRefused or OperationFailed when it could not be started or is no longer seen.
+    """
+    with sqs_refusals():
+        begun_before = _latest(pair).get("StartedTimestamp")
+        handle = aws.sqs().start_message_move_task(
+            SourceArn=pair.dlq_arn, DestinationArn=pair.queue_arn, MaxNumberOfMessagesPerSecond=per_second
+        )["TaskHandle"]
+    why = "SQS does not list it"
+    try:
+        if status := _follow(pair, handle, begun_before, run):
+            return status
+    except (ClientError, BotoCoreError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise OperationFailed(
+        pair.dlq_name,
+        f"is being moved by SQS, which goes on though this command sees it no longer ({why}).",
+        f"manage.py dlq redrive says when it is done. To end it: {_how_to_cancel(handle)}",
+    )
+
+
+def _follow(pair: QueuePair, handle: str, begun_before: int | None, run: Run) -> str | None:
+    is_cancelled, unseen_polls = False, 0
+    while unseen_polls < MAX_UNSEEN_POLLS:
+        latest = _latest(pair)
+        if latest.get("StartedTimestamp") == begun_before:  # as if it had not begun: the one before it ended long ago
+            unseen_polls += 1
+        else:
+            run.result.count = latest.get("ApproximateNumberOfMessagesMoved", 0)
+            run.report(run.result)
+            if latest.get("Status") not in _GOING_ON:
+                return _end(latest, run)
+        if run.stop.is_set() and not is_cancelled:
+            is_cancelled = True
+            _cancel(handle)
+        (Event() if is_cancelled else run.stop).wait(POLL_SECONDS)
+    return None
+
+
+def _end(latest: "ListMessageMoveTasksResultEntryTypeDef", run: Run) -> str:
+    status = latest.get("Status", "UNKNOWN")
+    run.result.error = latest.get("FailureReason", "")
+    if status not in _GOOD_ENDS and not run.result.error:
+        run.result.error = f"SQS says {status}, and not why"
+    run.result.was_stopped = status == "CANCELLED"
+    return status
+
+
+def _how_to_cancel(handle: str) -> str:
+    return f"aws sqs cancel-message-move-task --task-handle {handle}"
+
+
+def _cancel(handle: str) -> None:
+    """Cancel a move. One that ended meanwhile stays as it is: SQS cancels only what is running."""
+    try:
+        aws.sqs().cancel_message_move_task(TaskHandle=handle)
+    except ClientError as error:
+        if _code(error) not in _NOT_RUNNING:
+            raise
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
+
+
+def _latest(pair: QueuePair) -> "ListMessageMoveTasksResultEntryTypeDef":
+    results = aws.sqs().list_message_move_tasks(SourceArn=pair.dlq_arn, MaxResults=1).get("Results", [])
+    return results[0] if results else {}
