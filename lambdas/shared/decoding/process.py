@@ -15,8 +15,7 @@ from lambdas.shared.decoding.confinement import hide_memory
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.receiving import ReceivedFile
-from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence
-from lambdas.shared.decoding.words import says_memory_is_out
+from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence, says_memory_is_out
 from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileRejected
 
 # One that has grown beyond this gives it back by ending.
@@ -50,13 +49,12 @@ class Decoder:
         self.module = module  # its dotted name; see ``decoding.job``
         self.last_peak_bytes = 0  # of the job that ended last, however it ended: for one who runs one at a time
         self._idle: list[Child] = []
-        self._lock, self._owner = threading.Lock(), os.getpid()
-        self._turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self._begin()
         atexit.register(self.close)
+        os.register_at_fork(after_in_child=self._begin)
 
     def prepare(self, limits: Limits) -> None:
         """Start a process if none is there, without waiting for it: it loads its libraries while a file arrives."""
-        self._forget_those_of_a_parent()
         with self._lock:
             if not self._idle:
                 self._idle.append(self._new(limits))
@@ -69,7 +67,6 @@ class Decoder:
         """
         fields = {"key": key, "media_type": media_type, "size_bytes": received.size_bytes}
         request = json.dumps({**fields, "limits": asdict(limits), "given": given}, allow_nan=False).encode()
-        self._forget_those_of_a_parent()
         with self._turns:
             child = self._take(limits)
             was_used = child.was_used
@@ -83,11 +80,17 @@ class Decoder:
 
     def close(self) -> None:
         """End the processes that are at no job."""
-        self._forget_those_of_a_parent()
         with self._lock:
             idle, self._idle = self._idle, []
         for child in idle:
             child.end()
+
+    def _begin(self) -> None:
+        """Begin without processes, also in a fork: it takes the sockets along, and two would talk to one decoder."""
+        for child in self._idle:
+            child.forget()
+        self._idle = []
+        self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def _attempt(
         self, child: Child, request: bytes, received: ReceivedFile, key: str, limits: Limits
@@ -130,15 +133,6 @@ class Decoder:
                 self._idle.append(child)
         else:
             child.end()
-
-    def _forget_those_of_a_parent(self) -> None:
-        """A fork takes the sockets along: two processes would talk to one decoder."""
-        if self._owner == os.getpid():
-            return
-        idle, self._idle, self._owner = self._idle, [], os.getpid()
-        self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
-        for child in idle:
-            child.forget()
 
 
 def _outcome_of(frame: Frame, key: str, limits: Limits, seconds: float) -> Run | FileRejected:

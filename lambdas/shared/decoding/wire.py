@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 REQUEST_HEAD = struct.Struct("!I")
@@ -18,6 +19,13 @@ MAX_ANSWER_BYTES = 256 * 1024
 MAX_FILES = 64
 MAX_FILES_BYTES = 64 * 1024 * 1024
 _NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+# What C libraries print when they get no memory, each in its own words.
+_MEMORY_IS_OUT = re.compile(
+    r"bad_alloc|(failed|unable|could not|cannot) (to )?allocate|out of memory|not enough memory|MemoryError",
+    re.IGNORECASE,
+)
 
 
 class AnswerInvalid(Exception):
@@ -59,12 +67,17 @@ def unpack(text: bytes, data: bytes) -> Frame:
     lengths = body.pop("files", None)
     if not _are_lengths(lengths) or sum(lengths) != len(data):
         raise AnswerInvalid("sent files of other lengths than it said")
-    return Frame(body, _cut(data, lengths))
+    return Frame(body, [data[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)])
 
 
 def as_sentence(text: object, max_characters: int) -> str:
     """Return a decoder's text as it may be shown: one line, printable, of bounded length."""
     return _NOT_PRINTED.sub(" ", str(text)).strip()[:max_characters]
+
+
+def says_memory_is_out(text: str) -> bool:
+    """Return whether a message says that an allocation of memory failed."""
+    return _MEMORY_IS_OUT.search(text) is not None
 
 
 def _are_lengths(lengths: Any) -> bool:
@@ -73,11 +86,3 @@ def _are_lengths(lengths: Any) -> bool:
         and len(lengths) <= MAX_FILES
         and all(type(length) is int and length >= 0 for length in lengths)
     )
-
-
-def _cut(data: bytes, lengths: Sequence[int]) -> list[bytes]:
-    files, start = [], 0
-    for length in lengths:
-        files.append(data[start : start + length])
-        start += length
-    return files

@@ -21,8 +21,14 @@ from lambdas.shared.decoding.confinement import confine
 from lambdas.shared.decoding.job import Decoded, Job, MediaFile
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
-from lambdas.shared.decoding.wire import MAX_ANSWER_BYTES, MAX_FILES, MAX_FILES_BYTES, REQUEST_HEAD, pack
-from lambdas.shared.decoding.words import says_memory_is_out
+from lambdas.shared.decoding.wire import (
+    MAX_ANSWER_BYTES,
+    MAX_FILES,
+    MAX_FILES_BYTES,
+    REQUEST_HEAD,
+    pack,
+    says_memory_is_out,
+)
 from workflows.errors import FileRejected
 
 OPEN_FILES = 64
