@@ -12,6 +12,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,10 @@ def _definitions() -> dict[str, Mapping[str, Any]]:
         warnings.simplefilter("ignore")  # the SDK's own, of 2022
         logging.disable(logging.WARNING)  # sagemaker, which the SDK imports, announces its configuration
         try:
-            from workflows.graphs import (
-                daily_report_digest,
-                guard_report,
-                incident_escalation,
-                notification_email,
-                run_task,
-            )
+            graphs = {workflow: import_module(f"workflows.graphs.{workflow}") for workflow in PROJECT.timeout_seconds}
         finally:
             logging.disable(logging.NOTSET)
-    graphs = (daily_report_digest, guard_report, incident_escalation, notification_email, run_task)
-    return {graph.__name__.rpartition(".")[2]: graph.definition() for graph in graphs}
+    return {workflow: graph.definition() for workflow, graph in graphs.items()}
 
 
 def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:

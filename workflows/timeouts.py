@@ -1,6 +1,6 @@
 """How long an execution of each workflow may run: the ``TimeoutSeconds`` of its state machine.
 
-Known here as well as in the graphs, since a function has neither those nor the rendered files; a test ties them.
+The graphs take it from here; the watch on executions that are stuck does too. One entry for each workflow.
 """
 
 from collections.abc import Mapping

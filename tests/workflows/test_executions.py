@@ -103,7 +103,9 @@ class Machines:
 
 
 def package() -> bytes:
-    runtime = ROOT / "deploy" / "local" / "lambda_runtime.py"  # ministack's own Python hides the error's class name
+    runtime = (
+        ROOT / "deploy" / "local" / "aws" / "lambda_runtime.py"
+    )  # ministack's own Python hides the error's class name
     bootstrap = zipfile.ZipInfo("bootstrap")
     bootstrap.external_attr = 0o100755 << 16
     packed = io.BytesIO()

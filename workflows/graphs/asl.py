@@ -15,6 +15,7 @@ from stepfunctions import steps  # type: ignore[import-untyped]  # the SDK has n
 from stepfunctions.steps.fields import Field  # type: ignore[import-untyped]  # the SDK has no types
 
 from workflows.graphs.names import function_arn
+from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
 
 # Spelled out, since the SDK's LambdaStep puts the partition of the author's own Region into it.
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -23,6 +24,8 @@ TASK_TOKEN = "$$.Task.Token"  # noqa: S105  a path to one
 EXECUTION_NAME = "$$.Execution.Name"
 RETRY_COUNT = "$$.State.RetryCount"
 MAP_ITEM = "$$.Map.Item.Value"
+# Of a step that asks the database or a service of AWS.
+TASK_TIMEOUT_SECONDS = 90
 
 
 class NewField(Enum):
@@ -56,8 +59,8 @@ class LambdaTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
         *,
         payload: Mapping[str, str],
         answer: type[BaseModel],
-        timeout_seconds: int,
         retry: Sequence[Retrier],
+        timeout_seconds: int = TASK_TIMEOUT_SECONDS,
         **fields: Any,
     ) -> None:
         super().__init__(
@@ -109,9 +112,9 @@ class InlineMap(steps.Map):  # type: ignore[misc]  # the SDK has no types
         return state | {"ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **graph}}
 
 
-def state_machine(comment: str, timeout_seconds: int, start: steps.states.State) -> dict[str, Any]:
-    """Return a whole definition: the states that ``start`` leads to, and the machine's own fields."""
-    graph = steps.Graph(start, comment=comment, timeout_seconds=timeout_seconds)
+def state_machine(workflow: str, comment: str, start: steps.states.State) -> dict[str, Any]:
+    """Return a workflow's whole definition: the states that ``start`` leads to, and the machine's own fields."""
+    graph = steps.Graph(start, comment=comment, timeout_seconds=MACHINE_TIMEOUT_SECONDS[workflow])
     definition: dict[str, Any] = graph.to_dict()
     return definition | {"QueryLanguage": "JSONPath"}
 

@@ -21,8 +21,6 @@ from workflows.graphs.asl import MAP_ITEM, InlineMap, LambdaTask, Retrier, state
 from workflows.graphs.email import render_email, send_email
 from workflows.graphs.retries import retriers
 
-MACHINE_TIMEOUT_SECONDS = 4 * 3600
-DATABASE_TIMEOUT_SECONDS = 90
 CLIENTS_AT_A_TIME = 5
 
 
@@ -31,18 +29,10 @@ def definition() -> dict[str, Any]:
     retry = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS)
     # Else an outage of the mail service would fill the history before the last client had a turn.
     of_many = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS, is_one_of_many=True)
-    chain = Chain([_list_digests(retry), _send_digests(of_many), _summarize()])
-    return state_machine("Mails each client what was reported the day before.", MACHINE_TIMEOUT_SECONDS, chain)
-
-
-def _list_digests(retry: Sequence[Retrier]) -> LambdaTask:
-    return LambdaTask(
-        "List Digests",
-        payload={"payload.$": "$"},
-        answer=contract.DigestList,
-        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
-        retry=retry,
-    )
+    list_digests = LambdaTask("List Digests", payload={"payload.$": "$"}, answer=contract.DigestList, retry=retry)
+    summary = {"date.$": "$.date", "skipped.$": "$.skipped", "digests.$": "$.results"}
+    chain = Chain([list_digests, _send_digests(of_many), Pass("Summarize", parameters=summary)])
+    return state_machine("daily_report_digest", "Mails each client what was reported the day before.", chain)
 
 
 def _send_digests(retry: Sequence[Retrier]) -> InlineMap:
@@ -63,7 +53,3 @@ def _send_digests(retry: Sequence[Retrier]) -> InlineMap:
 
 def _result(name: str, fields: dict[str, str]) -> Pass:
     return Pass(name, parameters={"client_id.$": "$.digest.client_id", **fields})
-
-
-def _summarize() -> Pass:
-    return Pass("Summarize", parameters={"date.$": "$.date", "skipped.$": "$.skipped", "digests.$": "$.results"})

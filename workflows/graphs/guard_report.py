@@ -24,8 +24,6 @@ from workflows.graphs.asl import MAP_ITEM, InlineMap, LambdaTask, Retrier, names
 from workflows.graphs.email import render_email, send_email
 from workflows.graphs.retries import FUNCTION_CRASHES, TIMEOUT, retriers
 
-MACHINE_TIMEOUT_SECONDS = 4 * 3600
-DATABASE_TIMEOUT_SECONDS = 90
 INSPECT_TIMEOUT_SECONDS = 150
 THUMBNAILS_TIMEOUT_SECONDS = 210
 FILES_AT_A_TIME = 5
@@ -38,20 +36,19 @@ def definition() -> dict[str, Any]:
         transient=contract.TRANSIENT_ERRORS,
         permanent=(*contract.FATAL_ERRORS, *contract.FILE_ERRORS, *contract.RECIPIENT_ERRORS),
     )
-    chain = Chain(
-        [_load_report(retry), _process_files(retry), _record_report(retry), _notify_people(retry), _summarize()]
-    )
-    return state_machine("Processes one guard report and tells the people it concerns.", MACHINE_TIMEOUT_SECONDS, chain)
-
-
-def _load_report(retry: Sequence[Retrier]) -> LambdaTask:
-    return LambdaTask(
-        "Load Report",
-        payload={"report_id.$": "$.report_id"},
-        answer=contract.LoadedReport,
-        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
+    report_id = {"report_id.$": "$.report_id"}
+    load = LambdaTask("Load Report", payload=report_id, answer=contract.LoadedReport, retry=retry)
+    record = LambdaTask(
+        "Record Report",
+        payload={**report_id, "results.$": "$.results"},
+        answer=contract.RecordedReport,
+        result_path="$.recorded",
         retry=retry,
     )
+    counts = {f"{field}.$": f"$.recorded.{field}" for field in contract.RecordedReport.model_fields}
+    summarize = Pass("Summarize", parameters={**report_id, **counts, "emails.$": "$.emails"})
+    chain = Chain([load, _process_files(retry), record, _notify_people(retry), summarize])
+    return state_machine("guard_report", "Processes one guard report and tells the people it concerns.", chain)
 
 
 def _process_files(retry: Sequence[Retrier]) -> InlineMap:
@@ -127,17 +124,6 @@ def _file_result(name: str, status: contract.FileStatus, fields: dict[str, Any])
     return Pass(name, parameters={**common, **fields})
 
 
-def _record_report(retry: Sequence[Retrier]) -> LambdaTask:
-    return LambdaTask(
-        "Record Report",
-        payload={"report_id.$": "$.report_id", "results.$": "$.results"},
-        answer=contract.RecordedReport,
-        result_path="$.recorded",
-        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
-        retry=retry,
-    )
-
-
 def _notify_people(retry: Sequence[Retrier]) -> InlineMap:
     not_notified = _notification("Person Not Notified", {"status": "not_notified", "error.$": "$.refusal.Error"})
     catch = Catch(not_notified, error_equals=names_of(contract.RECIPIENT_ERRORS), result_path="$.refusal")
@@ -159,8 +145,3 @@ def _notify_people(retry: Sequence[Retrier]) -> InlineMap:
 
 def _notification(name: str, fields: dict[str, str]) -> Pass:
     return Pass(name, parameters={"user_id.$": "$.recipient.user_id", "role.$": "$.recipient.role", **fields})
-
-
-def _summarize() -> Pass:
-    counts = {f"{field}.$": f"$.recorded.{field}" for field in contract.RecordedReport.model_fields}
-    return Pass("Summarize", parameters={"report_id.$": "$.report_id", **counts, "emails.$": "$.emails"})

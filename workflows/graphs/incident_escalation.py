@@ -27,9 +27,6 @@ from workflows.graphs.asl import CallbackTask, LambdaTask, Retrier, names_of, st
 from workflows.graphs.email import render_email, send_email
 from workflows.graphs.retries import HEARTBEAT_TIMEOUT, TIMEOUT, retriers
 
-MACHINE_TIMEOUT_SECONDS = 7 * 24 * 3600
-DATABASE_TIMEOUT_SECONDS = 90
-
 
 def definition() -> dict[str, Any]:
     """Return the state machine. The execution's output is an ``EscalatedIncident``."""
@@ -60,7 +57,7 @@ def definition() -> dict[str, Any]:
     )
     is_acknowledged.default_choice(ask.steps[0])
     Chain([begin, choose, is_acknowledged])
-    return state_machine("Asks supervisors in turn to acknowledge an incident.", MACHINE_TIMEOUT_SECONDS, begin)
+    return state_machine("incident_escalation", "Asks supervisors in turn to acknowledge an incident.", begin)
 
 
 _ACKNOWLEDGED = tuple(contract.AcknowledgedIncident.model_fields)
@@ -72,7 +69,6 @@ def _choose_person(retry: Sequence[Retrier]) -> LambdaTask:
         payload={"report_id.$": "$.report_id", "previous_turn.$": "$.turn.number"},
         answer=contract.Turn,
         result_path="$.turn",
-        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
         retry=retry,
     )
 
@@ -98,7 +94,6 @@ def _record_acknowledgement(retry: Sequence[Retrier]) -> LambdaTask:
         payload={"report_id.$": "$.report_id", "acknowledgement.$": "$.acknowledgement"},
         answer=contract.AcknowledgedIncident,
         result_path="$.recorded",
-        timeout_seconds=DATABASE_TIMEOUT_SECONDS,
         retry=retry,
     )
 

@@ -9,11 +9,9 @@ from workflows.graphs.asl import state_machine
 from workflows.graphs.email import render_email, send_email
 from workflows.graphs.retries import retriers
 
-MACHINE_TIMEOUT_SECONDS = 3600
-
 
 def definition() -> dict[str, Any]:
     """Return the state machine. The execution's output is a ``SentEmail``."""
     retry = retriers(transient=TRANSIENT_ERRORS, permanent=FATAL_ERRORS)
     chain = Chain([render_email({"payload.$": "$"}, retry), send_email("$", retry)])
-    return state_machine("Sends one mail to one user.", MACHINE_TIMEOUT_SECONDS, chain)
+    return state_machine("notification_email", "Sends one mail to one user.", chain)

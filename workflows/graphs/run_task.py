@@ -8,7 +8,6 @@ from workflows.graphs.retries import retriers
 
 # A step may take as long as a Lambda function may: 900 s, of which its function keeps a reserve to answer.
 TASK_TIMEOUT_SECONDS = 900
-MACHINE_TIMEOUT_SECONDS = 2 * 3600
 
 
 def definition() -> dict[str, Any]:
@@ -22,4 +21,4 @@ def definition() -> dict[str, Any]:
         timeout_seconds=TASK_TIMEOUT_SECONDS,
         retry=retriers(transient=TRANSIENT_ERRORS, permanent=FATAL_ERRORS),
     )
-    return state_machine("Runs one registered Django task.", MACHINE_TIMEOUT_SECONDS, run_task)
+    return state_machine("run_task", "Runs one registered Django task.", run_task)
