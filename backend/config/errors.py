@@ -3,16 +3,14 @@
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
-from django.views import csrf, defaults
+from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from qu_workflows.console import errors as console_errors
-from qu_workflows.console.access import holds
-from qu_workflows.console.responses import is_console
 from reports.files.uploads import PayloadTooLarge, too_many_files
 from workflows.errors import StorageUnavailable
 
@@ -52,13 +50,11 @@ def is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith("/api/")
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer 404: JSON below /api/, a page elsewhere; one of the console to those who may see it."""
     if is_api(request):
         return JsonResponse({"detail": _("Not found.")}, status=404)
-    if is_console(request) and holds(request):
-        return console_errors.not_found(request, exception)
-    return defaults.page_not_found(request, exception)
+    return console_errors.page_not_found(request, exception)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -68,17 +64,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.bad_request(request, exception)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer 500: JSON below /api/, a page elsewhere."""
     if is_api(request):
         return JsonResponse({"detail": _("Something went wrong here. It is logged.")}, status=500)
-    if is_console(request):
-        return console_errors.server_error(request)
-    return defaults.server_error(request)
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer 403 to a form without its token: a page of the console to those who may see it, Django's elsewhere."""
-    if is_console(request) and hasattr(request, "user") and holds(request):
-        return console_errors.csrf_failure(request, reason)
-    return csrf.csrf_failure(request, reason)
+    return console_errors.server_error(request)

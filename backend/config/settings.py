@@ -5,6 +5,7 @@ from datetime import timedelta
 from config.base import *  # noqa: F403  the shared settings are this module's own
 from config.base import BASE_DIR, INSTALLED_APPS, SECRET_KEY, STAGE
 from config.environment import read_bool, read_int, read_list, read_text
+from qu_workflows.console.defaults import MASKED_KEYS
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -35,10 +36,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 WHITE_NOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
-CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "qu_workflows.console.errors.csrf_failure"
+LOGIN_URL = "admin:login"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 STATIC_URL = "static/"
@@ -64,14 +65,8 @@ IN_PROCESS_RUNNER = "qu_workflows.tasks.in_process"
 # The console reads a step's log lines from CloudWatch Logs, or from a file of all functions: the local stack's.
 FUNCTIONS_LOG_FILE = read_text("FUNCTIONS_LOG_FILE")
 
-# The console masks the values of these keys in payloads. A word fits every key that has it; *, ? as in a shell.
-CONSOLE_MASKED_KEYS = read_list(
-    "CONSOLE_MASKED_KEYS",
-    "password,passwords,passwd,passphrase,secret,secrets,token,tokens,authorization,cookie,credential,credentials,"
-    "api_key,apikey,access_key,secret_key,private_key,signature,session_id,"
-    "email,phone,phone_number,telephone,mobile,address,street,postal_code,first_name,last_name,full_name,"
-    "birth_date,date_of_birth,ssn,iban,card_number",
-)
+# The console masks the values of these keys in payloads.
+CONSOLE_MASKED_KEYS = read_list("CONSOLE_MASKED_KEYS", ",".join(MASKED_KEYS))
 
 # Uploads: refused before anything is stored.
 UPLOAD_MAX_FILES = read_int("UPLOAD_MAX_FILES", 10)

@@ -1,7 +1,7 @@
 """Who may see and do what in the console: each right its own, none implied by being staff.
 
-Templates leave out what somebody has no right to: ``{% if perms.executions.stop_execution %}``. That is courtesy;
-what keeps them from it is the check here, at every request.
+Templates leave out what a user has no right to: ``{% if perms.executions.stop_execution %}``. That is courtesy; the
+check here, at every request, is what refuses.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from qu_workflows.console.errors import problem
-from qu_workflows.console.responses import ROOT, Page, answer, is_htmx
+from qu_workflows.console.responses import Page, answer, is_htmx, problem, root
 
 type View = Callable[..., Page | HttpResponseBase]
 type Endpoint = Callable[..., HttpResponseBase]
@@ -37,35 +36,23 @@ _rights: dict[Endpoint, tuple[Right, ...]] = {}
 
 def page(view: View) -> Endpoint:
     """Make a view of a page: GET alone, for staff with the right to view; ``as_json`` asks for its JSON twin."""
-
-    @require_safe
-    @wraps(view)
-    def endpoint(request: HttpRequest, *args: Any, as_json: bool = False, **kwargs: Any) -> HttpResponseBase:
-        refusal = refusal_of(request, Right.VIEW)
-        if refusal is not None:
-            return refusal
-        return answer(request, view(request, *args, **kwargs), as_json=as_json)
-
-    _rights[endpoint] = (Right.VIEW,)
-    return endpoint
+    return _guarded(view, require_safe, Right.VIEW)
 
 
 def action(*rights: Right) -> Callable[[View], Endpoint]:
-    """Make a view of an act: POST alone, with Django's CSRF check, for staff with these rights and that to view."""
+    """Make a view of an action: POST alone, with Django's CSRF check, for staff with these rights and that to view."""
+    return lambda view: _guarded(view, require_POST, Right.VIEW, *rights)
 
-    def decorate(view: View) -> Endpoint:
-        @require_POST
-        @wraps(view)
-        def endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            refusal = refusal_of(request, Right.VIEW, *rights)
-            if refusal is not None:
-                return refusal
-            return answer(request, view(request, *args, **kwargs), as_json=False)
 
-        _rights[endpoint] = (Right.VIEW, *rights)
-        return endpoint
+def _guarded(view: View, of_method: Callable[[Endpoint], Endpoint], *rights: Right) -> Endpoint:
+    @wraps(view)
+    def endpoint(request: HttpRequest, *args: Any, as_json: bool = False, **kwargs: Any) -> HttpResponseBase:
+        refusal = refusal_of(request, *rights)
+        return refusal or answer(request, view(request, *args, **kwargs), as_json=as_json)
 
-    return decorate
+    guarded = of_method(endpoint)
+    _rights[guarded] = rights
+    return guarded
 
 
 def rights_of(endpoint: Endpoint) -> tuple[Right, ...]:
@@ -74,44 +61,47 @@ def rights_of(endpoint: Endpoint) -> tuple[Right, ...]:
 
 
 def holds(request: HttpRequest, *rights: Right) -> bool:
-    """Return whether who is signed in has these rights, and may see the console at all."""
+    """Return whether the user has these rights, and may see the console at all."""
     user = request.user
     return user.is_active and user.is_staff and all(user.has_perm(right) for right in (Right.VIEW, *rights))
 
 
 def actor_of(request: HttpRequest) -> str:
-    """Return the name that the audit table keeps of who acts."""
+    """Return the user's name as the audit table keeps it."""
     return request.user.get_username()
 
 
-def refusal_of(request: HttpRequest, *rights: Right) -> HttpResponse | None:
-    """Return the answer to somebody without these rights: sign in, or 403 saying what is lacking; None if all is well.
+def refusal_of(request: HttpRequest, *rights: Right) -> HttpResponseBase | None:
+    """Return the answer to a user without these rights: the sign-in page, or 403 with what is missing; else None.
 
-    For a view that learns only from the form which right an act takes; ``page`` and ``action`` have asked already.
+    For a view that takes the right of an action from its form; ``page`` and ``action`` have asked already.
     """
     if not request.user.is_authenticated:
         return _sign_in(request)
-    missing = [right for right in rights if not request.user.has_perm(right)]
-    if request.user.is_staff and not missing:
+    is_staff = getattr(request.user, "is_staff", False)
+    missing = [
+        *([] if is_staff else [_("staff status")]),
+        *(right for right in rights if not request.user.has_perm(right)),
+    ]
+    if not missing:
         return None
-    names = ", ".join(missing) if request.user.is_staff else ", ".join([_("staff status"), *missing])
     return problem(
         request,
         403,
         _("No access"),
-        _("Your account lacks: %(rights)s.") % {"rights": names},
-        _("Ask who administers the back office for it."),
+        _("Your account lacks: %(rights)s.") % {"rights": ", ".join(missing)},
+        _("Ask an administrator of the site for it."),
     )
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
-    """Return the way to the sign-in page and back: to the page, or to the one whose form was sent."""
+    """Return the way to LOGIN_URL and back: to the page, or to the one whose form was sent."""
     came_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
     back = request.get_full_path()
     if request.method != "GET" or is_htmx(request):  # not an address that a browser can open by itself
-        is_here = came_from.netloc == request.get_host() and came_from.path.startswith(ROOT)
-        back = urlunsplit(("", "", came_from.path, came_from.query, "")) if is_here else ROOT
-    redirect = redirect_to_login(back, login_url="admin:login")
+        is_here = came_from.netloc == request.get_host() and came_from.path.startswith(root())
+        back = urlunsplit(("", "", came_from.path, came_from.query, "")) if is_here else root()
+    redirect = redirect_to_login(back)
     if not is_htmx(request):
         return redirect
     # htmx would follow a redirect, and put the sign-in page in place of the part it asked for.

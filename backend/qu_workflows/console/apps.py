@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.core.checks import Tags, register
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
@@ -13,7 +14,8 @@ class ConsoleConfig(AppConfig):
     verbose_name = _("Console")
 
     def ready(self) -> None:
-        """Register the check of the settings."""
+        """Register the check of the settings, and import ``console_hooks`` of each app that has one."""
         from qu_workflows.console.checks import check_masked_keys
 
         register(check_masked_keys, Tags.security)
+        autodiscover_modules("console_hooks")

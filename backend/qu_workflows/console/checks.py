@@ -1,22 +1,21 @@
 """The system check of the console's settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name
 
-from qu_workflows.console.masking import PATTERN
+from qu_workflows.console.masking import PATTERN, masked_keys
 
 _AT_LEAST = ("password", "secret", "token", "authorization")
 
 
 def check_masked_keys(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001  Django's signature
     """Return what is wrong with CONSOLE_MASKED_KEYS: a pattern that fits nothing, everything, or is missing."""
-    return list(_problems(settings.CONSOLE_MASKED_KEYS))
+    return list(_problems(masked_keys()))
 
 
-def _problems(patterns: list[str]) -> Iterator[CheckMessage]:
+def _problems(patterns: Sequence[str]) -> Iterator[CheckMessage]:
     for pattern in patterns:
         if not PATTERN.fullmatch(pattern):
             yield Error(

@@ -1,4 +1,4 @@
-"""Payloads without secrets and personal data: what is masked is told by the names of keys, CONSOLE_MASKED_KEYS.
+"""Masks secrets and personal data in payloads, by the names of keys: CONSOLE_MASKED_KEYS and the product's own.
 
 Everything of a payload that the console shows goes through ``mask``: inputs, outputs, errors, causes, details of
 events, log lines; in the HTML and in its JSON twin alike. A pattern is a name as JSON has it, in snake case: ``token``
@@ -8,7 +8,7 @@ fits every key that has this word in it (``token``, ``task_token``, ``nextToken`
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -17,6 +17,9 @@ from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+
+from qu_workflows.console.defaults import MASKED_KEYS
+from qu_workflows.console.hooks import registered_hooks
 
 MASK = "•••"
 SHOWN_CHARACTERS = 20_000  # of one payload on a page; a browser shows more of it slowly, and nobody reads more
@@ -35,7 +38,6 @@ _SECRETS = re.compile(
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                             # an AWS access key's id
     | \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*                         # a JSON Web Token
     | (?P<login>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:"'?\#]{0,200}:[^\s/@"'?\#]{1,500}(?=@)  # who signs in, in a URL
-    | (?P<link>/(?:reports|incidents|files)/)[\w-]+:[\w-]+:[\w-]{20,}  # the signed links of this project
     """,
     re.VERBOSE,
 )
@@ -63,7 +65,12 @@ def mask(value: Any) -> Any:
     Texts that hold JSON are masked as JSON, and other texts where they say ``key=value``, hold a secret of a known
     form, or an address of mail (while ``email`` is masked). Masking twice gives the same.
     """
-    return _Masking(tuple(settings.CONSOLE_MASKED_KEYS)).masked(value, 0)
+    return _Masking((*masked_keys(), *registered_hooks().masked_keys)).masked(value, 0)
+
+
+def masked_keys() -> Sequence[str]:
+    """Return the patterns of the setting, or else the usual ones."""
+    return tuple(getattr(settings, "CONSOLE_MASKED_KEYS", MASKED_KEYS))
 
 
 class Row(Protocol):
@@ -163,6 +170,8 @@ class _Masking:
 
     def _words(self, text: str) -> str:
         text = _SECRETS.sub(_without_secret, _encodable(text))
+        for pattern in registered_hooks().secret_patterns:
+            text = pattern.sub(MASK, text)
         if "@" in text and self._hides("email"):
             text = _MAIL_ADDRESS.sub(MASK, text)
         kept, position = [], 0
@@ -215,7 +224,7 @@ def _encodable(text: str) -> str:
 
 
 def _without_secret(found: re.Match[str]) -> str:
-    return f"{found['scheme'] or found['login'] or found['link'] or ''}{MASK}"
+    return f"{found['scheme'] or found['login'] or ''}{MASK}"
 
 
 def _masked_value(text: str, start: int, sign: str) -> tuple[str, int]:

@@ -7,16 +7,19 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-ROOT = "/console/"  # as in config.urls; an address that resolves to nothing tells no namespace
+from qu_workflows.console.hooks import registered_hooks, url_of
+
 # No inline script or style, nothing from elsewhere: even a payload that got past the escaping could do nothing.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# A drawing's own stylesheet, and nothing else.
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
@@ -44,13 +47,35 @@ def answer(request: HttpRequest, given: Page | HttpResponseBase, *, as_json: boo
         return given
     if as_json:
         return secured(JsonResponse(to_json(given.data), status=given.status, json_dumps_params={"indent": 2}))
-    asks_for_part = bool(given.part) and _is_part(request)
-    context = {**given.context, "title": given.title, "data": given.data, "section": _section(request)}
-    return secured(render(request, given.part if asks_for_part else given.template, context, status=given.status))
+    template = given.part if given.part and _asks_for_part(request) else given.template
+    view_name = request.resolver_match.view_name if request.resolver_match else ""
+    section = view_name.partition(":")[2].partition("-")[0]
+    shared = {"title": given.title, "data": given.data, "section": section, "product": registered_hooks()}
+    return secured(render(request, template, {**given.context, **shared}, status=given.status))
+
+
+def problem(request: HttpRequest, status: int, title: str, sentence: str, remedy: str = "") -> HttpResponseBase:
+    """Return a page, or an object with ``detail``, that says what is wrong and what to do."""
+    detail = f"{sentence} {remedy}".strip()
+    page = Page(template="console/refused.html", title=title, data={"detail": detail}, status=status)
+    return answer(request, page, as_json=wants_json(request))
+
+
+def svg_file(svg: str, name: str) -> HttpResponse:
+    """Return a drawing as a file of its own, with its styles inside."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}.svg"', "Content-Security-Policy": SVG_POLICY}
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}'
+    return HttpResponse(text, content_type="image/svg+xml", headers=headers)
+
+
+def json_file(content: Any, name: str) -> HttpResponse:
+    """Return JSON as a file."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
+    return JsonResponse(content, headers=headers, json_dumps_params={"indent": 2})
 
 
 def secured[ResponseT: HttpResponseBase](response: ResponseT) -> ResponseT:
-    """Return a response with the console's policies: nothing inline, nothing cached, nothing told to other sites.
+    """Return a response with the console's policies: nothing inline, nothing cached, nothing sent to other sites.
 
     A view that sets a Content-Security-Policy of its own keeps it: a drawing for download has its styles inside.
     """
@@ -62,14 +87,19 @@ def secured[ResponseT: HttpResponseBase](response: ResponseT) -> ResponseT:
     return response
 
 
+def root() -> str:
+    """Return the address below which the console is, "" where the site has none."""
+    return url_of("console:overview")
+
+
 def is_console(request: HttpRequest) -> bool:
     """Return whether an address is the console's, be there a page or not."""
-    return request.path_info.startswith(ROOT)
+    return bool(root()) and request.path.startswith(root())
 
 
 def is_htmx(request: HttpRequest) -> bool:
     """Return whether htmx asks, for a part of a page."""
-    return bool(getattr(request, "htmx", False))  # set by django_htmx
+    return request.headers.get("HX-Request") == "true"
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -96,12 +126,7 @@ def to_json(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _is_part(request: HttpRequest) -> bool:
-    """Return whether htmx asks for a part: a boosted link and the way back in the history put a page in its place."""
-    htmx: Any = getattr(request, "htmx", None)  # set by django_htmx
-    return bool(htmx) and not (htmx.boosted or htmx.history_restore_request)
-
-
-def _section(request: HttpRequest) -> str:
-    name = request.resolver_match.view_name if request.resolver_match else ""
-    return name.partition(":")[2].partition("-")[0]
+def _asks_for_part(request: HttpRequest) -> bool:
+    """Return whether htmx asks for a part: a boosted link and the way back in the history replace the whole page."""
+    whole = ("HX-Boosted", "HX-History-Restore-Request")
+    return is_htmx(request) and not any(request.headers.get(name) == "true" for name in whole)

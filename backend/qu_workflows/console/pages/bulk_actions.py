@@ -42,7 +42,7 @@ class Order:
         """Return what the list's form asks for."""
         ids = [] if given.get("which") == "all" else list(dict.fromkeys(one for one in given.getlist("id") if one))
         query = read_query(given)
-        pinned = query.pinned(query.readings()) if given.get("which") == "all" else query
+        pinned = query.pinned() if given.get("which") == "all" else query
         return cls(act, pinned.address(), ids, timezone.now().isoformat(), str(new_batch()))
 
     @classmethod
@@ -67,8 +67,7 @@ class Order:
         act, as_of = BulkAct(self.act), datetime.fromisoformat(self.as_of)
         if self.ids or which == "ticked":
             return Choice(act, as_of, ids=self.ids)
-        query = self.task_query
-        return Choice(act, as_of, search=query.search(query.readings()))
+        return Choice(act, as_of, search=self.task_query.search())
 
     def after_portion(self, portion: Portion, reason: str) -> Self:
         """Return what is left of it."""

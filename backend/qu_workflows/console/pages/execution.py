@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.aws.console_urls import execution_url, map_run_url, trace_url
 from qu_workflows.console.charts.timeline import Bar, Scale, bar_of, scale_of
+from qu_workflows.console.hooks import registered_hooks
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.execution_states import (
     StateDetails,
@@ -37,7 +38,6 @@ from qu_workflows.executions.step_logs import StepLog
 from qu_workflows.executions.stopping import why_not_stoppable
 from qu_workflows.executions.tries import tries_of
 from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
-from reports.subjects import guards_of
 
 VIEWS = ("table", "events", "input")
 EVENTS_PER_PAGE = 100
@@ -94,7 +94,7 @@ class Head(DaysLeft):
     task: TaskRow
     status: str
     status_note: str
-    guard: str
+    subject: str
     sent_at: datetime | None
     seconds: float | None
     send_attempts: int
@@ -297,12 +297,12 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
     arn = record.execution_arn
-    guards = guards_of([record.subject_id]) if record.subject_id else {}
+    subjects = registered_hooks().subjects
     return Head(
         task=row,
         status=status,
         status_note=note,
-        guard=guards.get(record.subject_id or 0, ""),
+        subject=subjects.describe(record.subject_id) if subjects and record.subject_id else "",
         sent_at=record.sent_at,
         seconds=row.seconds(now),
         send_attempts=record.send_attempts,

@@ -13,11 +13,11 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents.queries import OpenIncident, OpenIncidents, open_incidents
 from qu_workflows.alerts.findings import Kind
 from qu_workflows.aws.queues import QueueDepth
 from qu_workflows.console.charts import bars as charts
 from qu_workflows.console.formatting import duration
+from qu_workflows.console.hooks import Need, registered_hooks
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.console.pages.dead_letters import WORDS as REASONS
@@ -32,24 +32,6 @@ _STUCK = {
     Kind.UNSTARTED: (gettext_lazy("sent, and no execution has begun"), "status=SENT"),
     Kind.RUNNING: (gettext_lazy("running for too long"), "status=RUNNING"),
 }
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something that a person should see to. ``level`` is that of a notice; ``url`` is where it is mended.
-
-    ``since`` is when the oldest of it began, ``until`` when it can no longer be mended that way; either may be None.
-    """
-
-    kind: str
-    level: str
-    count: int
-    what: str
-    why: str
-    url: str
-    do: str
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -111,9 +93,10 @@ def now_of(now: datetime) -> Now:
     """Return what is true at this moment: by five queries, and what AWS says within a second."""
     overview.begin_to_look()
     standings = overview.standings()
-    incidents, groups, alert = open_incidents(), overview.redrivable_groups(now), overview.open_alert()
+    product_needs = list(registered_hooks().needs())
+    groups, alert = overview.redrivable_groups(now), overview.open_alert()
     seen = overview.aws_seen()
-    return Now(now, _needs(incidents, groups, alert, seen, now), _queues(seen, standings), _unknown(seen))
+    return Now(now, _needs(product_needs, groups, alert, seen, now), _queues(seen, standings), _unknown(seen))
 
 
 def day_of(now: datetime) -> Day:
@@ -180,39 +163,16 @@ def _unknown(seen: AwsSeen) -> list[str]:
 
 
 def _needs(
-    incidents: OpenIncidents, groups: Sequence[RedrivableGroup], alert: Alert | None, seen: AwsSeen, now: datetime
+    product_needs: Sequence[Need], groups: Sequence[RedrivableGroup], alert: Alert | None, seen: AwsSeen, now: datetime
 ) -> list[Need]:
     needs = [
-        *_of_incidents(incidents),
+        *product_needs,
         *_of_alert(alert),
         *_of_dead_letters(seen),
         *_of_failures(groups, now),
         *_of_schedules(seen),
     ]
     return sorted(needs, key=lambda need: need.level != "error")  # stable: within a level as above
-
-
-def _of_incidents(incidents: OpenIncidents) -> Iterator[Need]:
-    for incident in incidents.shown:
-        yield _of_incident(incident)
-    if more := incidents.count - len(incidents.shown):
-        what = ngettext("%(count)s more incident", "%(count)s more incidents", more) % {"count": more}
-        url = reverse("admin:reports_guardreport_changelist") + "?is_incident__exact=1"
-        yield Need("incidents", "error", more, what, _("Nobody has acknowledged them."), url, _("See the reports"))
-
-
-def _of_incident(incident: OpenIncident) -> Need:
-    what = _("Incident: report %(id)s") % {"id": incident.report_id}
-    if incident.property:
-        what = f"{what}, {incident.property}"
-    why = (
-        _("Nobody has acknowledged it yet; somebody is being asked.")
-        if incident.is_asked
-        else _("Nobody has acknowledged it, and nobody is asked.")
-    )
-    url = reverse("admin:reports_guardreport_change", args=[incident.report_id])
-    level = "warning" if incident.is_asked else "error"
-    return Need("incident", level, 1, what, why, url, _("Acknowledge it"), since=incident.reported_at)
 
 
 def _of_alert(alert: Alert | None) -> Iterator[Need]:

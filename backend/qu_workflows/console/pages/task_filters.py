@@ -2,7 +2,7 @@
 
 ::
 
-    q            what was typed: see qu_workflows.console.pages.task_search        schedule     runs of one schedule
+    q            what was typed: see pages.task_search      schedule     runs of one schedule
     workflow     one workflow                                redrivable   1: only what AWS still redrives
     task         one task                                    scheduled    1: also scheduled runs that succeeded
     status       any number of them                          before, after   the page beside another
@@ -11,13 +11,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from django.http import QueryDict
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.pages.task_search import Readings, read
+from qu_workflows.console.hooks import registered_hooks
+from qu_workflows.console.pages.task_search import SearchMeanings, parse_search
 from qu_workflows.executions.queries import TaskFilter, read_moment
 from qu_workflows.executions.search import TaskSearch
 from qu_workflows.protocol.refusals import OperationRefused
@@ -27,7 +29,6 @@ TEXTS = ("q", "workflow", "task", "since", "until", "schedule")
 SWITCHES = ("redrivable", "scheduled")
 PRESETS: Mapping[str, int] = MappingProxyType({"1h": 1, "24h": 24, "7d": 168})
 _MAX_LENGTH = 300
-_NOTHING = Readings(None)
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ class TaskQuery:
         """Whether nothing is filtered."""
         return not (any(self.texts.values()) or self.statuses or any(self.switches.values()))
 
-    def readings(self) -> Readings:
-        """Return how ``q`` is read: a few queries of the database, none without ``q``."""
-        return read(self.texts["q"]) if self.texts["q"] else _NOTHING
+    @cached_property
+    def meanings(self) -> SearchMeanings:
+        """How ``q`` is parsed: a few queries of the database, none without ``q``."""
+        return parse_search(self.texts["q"]) if self.texts["q"] else SearchMeanings(None)
 
-    def search(self, readings: Readings) -> TaskSearch:
+    def search(self) -> TaskSearch:
         """Return the search that it asks for. Raises OperationRefused for what is no time or no status."""
         given = self.texts
         chosen = TaskFilter(
@@ -60,14 +62,15 @@ class TaskQuery:
         )
         return TaskSearch(
             filter=chosen,
-            **({**readings.parts} if given["q"] else {}),
+            **({**self.meanings.parts} if given["q"] else {}),
             redrivable=self.switches["redrivable"],
             scheduled=self.switches["scheduled"],
         )
 
-    def pinned(self, readings: Readings) -> "TaskQuery":
-        """Return it with ``q`` in the words that go on meaning what they were read as."""
-        return replace(self, texts={**self.texts, "q": readings.taken.query if readings.taken else self.texts["q"]})
+    def pinned(self) -> "TaskQuery":
+        """Return it with ``q`` as the query of the one meaning that was taken."""
+        taken = self.meanings.taken
+        return replace(self, texts={**self.texts, "q": taken.query}) if taken else self
 
     def address(self, **changes: str) -> str:
         """Return it as the query of an address, "" for none, with some texts changed or ``before``, ``after`` added."""
@@ -78,9 +81,9 @@ class TaskQuery:
 
 
 def read_query(given: QueryDict) -> TaskQuery:
-    """Return the filters of an address. Other pages' links may say ``report`` and ``error`` for ``q``."""
+    """Return the filters of an address. Other pages' links may name a kind of search for ``q``: ``?error=Timeout``."""
     texts = {name: _clean(given.get(name, "")) for name in TEXTS}
-    for kind in ("report", "error"):
+    for kind in ("error", *(kind.name for kind in registered_hooks().search_kinds)):
         if value := _clean(given.get(kind, "")):
             texts["q"] = texts["q"] or f"{kind}:{value}"
     statuses = list(dict.fromkeys(status.upper() for each in given.getlist("status") if (status := _clean(each))))

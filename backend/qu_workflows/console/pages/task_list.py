@@ -1,7 +1,6 @@
 """What the pages of the task list need beside their data: choices, links, numbers in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
@@ -11,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from qu_workflows.console.formatting import WORDS
+from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import masked_row
 from qu_workflows.console.pages.bulk_actions import Order
 from qu_workflows.console.pages.task_filters import TaskQuery
-from qu_workflows.console.pages.task_search import Readings
 from qu_workflows.executions.bulk import FORETOLD, PER_SECOND, BulkAct, Portion, Preview, remaining
 from qu_workflows.executions.operations import DIFFERENCE
 from qu_workflows.executions.search import COUNTED, TaskPage, values_of
@@ -47,15 +46,6 @@ _PRESETS = (
 )
 
 
-@dataclass(frozen=True)
-class Link:
-    """A link; ``is_current`` for where one is."""
-
-    words: str
-    url: str
-    is_current: bool = False
-
-
 def title_of(act: BulkAct) -> str:
     """Return the title of an act's pages."""
     return str(_TITLES[act])
@@ -74,7 +64,7 @@ def form_context(query: TaskQuery) -> dict[str, Any]:
     }
 
 
-def found_context(request: HttpRequest, query: TaskQuery, readings: Readings, found: TaskPage) -> dict[str, Any]:
+def found_context(request: HttpRequest, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
     """Return what the list shows around its rows."""
     hides = not any((query.texts["q"], query.texts["schedule"], *query.switches.values()))
     may_hide = not query.statuses or TaskStatus.SUCCEEDED in query.statuses
@@ -82,8 +72,9 @@ def found_context(request: HttpRequest, query: TaskQuery, readings: Readings, fo
     return {
         "count": number(found.count),
         "counted": number(COUNTED),
-        "readings": readings,
-        "others": [Link(other.words, _to(query.address(q=other.query))) for other in readings.others],
+        "searched": query.meanings.taken,
+        "not_found": str(registered_hooks().search_texts.not_found) % {"text": query.texts["q"]},
+        "others": [Link(other.label, _to(query.address(q=other.query))) for other in query.meanings.others],
         "presets": [
             Link(str(words), _to(query.address(since=since, until="")), query.texts["since"] == since)
             for since, words in _PRESETS
@@ -163,7 +154,7 @@ def number(count: int) -> str:
 def _command(order: Order) -> str:
     """Return the command that does the same without an open page, "" where it has no such choice."""
     query = order.task_query
-    chosen = query.search(query.readings())
+    chosen = query.search()
     is_said = not (chosen.id_begins or chosen.report_ids is not None or chosen.redrivable)
     errors = chosen.errors or ()
     if order.act == BulkAct.STOP or not is_said or len(errors) > 1:

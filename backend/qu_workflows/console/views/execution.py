@@ -14,12 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Right, action, actor_of, holds, page
-from qu_workflows.console.errors import problem
 from qu_workflows.console.graph import GraphNotDrawn, draw, svg_of
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages.execution import Asked, ExecutionShown, acts_mark_of, mark_of, shown
 from qu_workflows.console.pages.execution_states import states_shown
-from qu_workflows.console.responses import Page, is_htmx, to_json
+from qu_workflows.console.responses import Page, is_htmx, problem, to_json
 from qu_workflows.executions.operations import (
     Deeds,
     OperationRefused,

@@ -10,12 +10,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Right, action, actor_of, page, refusal_of
-from qu_workflows.console.errors import problem
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.bulk_actions import RIGHTS, Order
 from qu_workflows.console.pages.task_filters import read_query, said_of
 from qu_workflows.console.pages.task_list import acted_context, form_context, found_context, preview_context, title_of
-from qu_workflows.console.responses import Page, is_htmx
+from qu_workflows.console.responses import Page, is_htmx, problem
 from qu_workflows.executions import bulk
 from qu_workflows.executions.bulk import BulkAct
 from qu_workflows.executions.search import search_tasks
@@ -26,10 +25,9 @@ from qu_workflows.protocol.refusals import OperationRefused
 def task_list(request: HttpRequest) -> Page:
     """Show a page of the tasks that fit what the address says."""
     query = read_query(request.GET)
-    readings = query.readings()
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
     try:
-        found = search_tasks(query.search(readings), before=before, after=after)
+        found = search_tasks(query.search(), before=before, after=after)
     except OperationRefused as refused:
         said = said_of(refused)
         context = form_context(query) | {"problem": said}
@@ -40,9 +38,9 @@ def task_list(request: HttpRequest) -> Page:
         "is_more": found.is_more,
         "newer": found.newer,
         "older": found.older,
-        "read_as": readings.taken.query if readings.taken else "",
+        "read_as": query.meanings.taken.query if query.meanings.taken else "",
     }
-    return _list_page(data, form_context(query) | found_context(request, query, readings, found))
+    return _list_page(data, form_context(query) | found_context(request, query, found))
 
 
 @page

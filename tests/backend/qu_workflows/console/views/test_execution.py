@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.console.templatetags.execution import address_of_begun
+from qu_workflows.console.templatetags.console import address_of_begun
 from qu_workflows.executions import page_cache
 from qu_workflows.executions.page_cache import look_at
 from qu_workflows.records.models import AuditEntry, ExecutionSample, TaskRecord, TaskStatus
