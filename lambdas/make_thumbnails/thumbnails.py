@@ -7,8 +7,9 @@ from functools import cache
 from lambdas.make_thumbnails.encoding import Drawn
 from lambdas.make_thumbnails.picture_headers import size_of
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
+from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import Limits
-from lambdas.shared.decoding.process import Decoder, Run
+from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
 from lambdas.shared.storage.objects import ObjectStore
 from workflows.contracts.guard_report import (
@@ -55,20 +56,20 @@ def draw(received: ReceivedFile, facts: FileFacts, key: str, forms: Sequence[For
     """Return the pictures of a file of one of DRAWN_KINDS. Raises a leaf of FileRejected."""
     wanted = forms_of(facts.kind, forms)
     given = {"kind": facts.kind.value, "forms": [asdict(form) for form in wanted]}
-    run = decoder().run(received, key, facts.media_type, limits, given)
-    drawn = _drawn(run, wanted)
+    done = decoder().run(received, key, facts.media_type, limits, given)
+    drawn = _drawn(done, wanted)
     if drawn is None:  # of a bug, or of a decoder that a file has taken over
         remedy = "Save it again in another format, and upload that."
         raise DecoderCrashed(key, "makes its decoder draw what was not asked for.", remedy)
     return drawn
 
 
-def _drawn(run: Run, wanted: Sequence[Form]) -> list[Drawn] | None:
+def _drawn(done: Decoded, wanted: Sequence[Form]) -> list[Drawn] | None:
     """Return what a job says it has drawn, if it is what it says, and all that was wanted, in its order."""
-    said, drawn = run.answer.get("drawn"), []
-    if not isinstance(said, list) or not len(said) == len(run.files) == len(wanted):
+    said, drawn = done.answer.get("drawn"), []
+    if not isinstance(said, list) or not len(said) == len(done.files) == len(wanted):
         return None
-    for form, entry, data in zip(wanted, said, run.files, strict=True):
+    for form, entry, data in zip(wanted, said, done.files, strict=True):
         size = size_of(data, form.media_type)
         if size is None or entry != [form.name, form.media_type, *size] or max(size) > form.edge:
             return None

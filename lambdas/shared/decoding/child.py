@@ -45,18 +45,6 @@ class ProcessNotStarted(RuntimeError):
     """
 
 
-class ProcessEnded(Exception):
-    """The process ended by itself in the middle of a file."""
-
-
-class ProcessTooSlow(Exception):
-    """The process had no answer in time."""
-
-
-class ProcessTooLarge(Exception):
-    """The process holds more memory than it may, in spite of its limit."""
-
-
 class Child:
     """A decoder's process. It is one thread's at a time; after an error it is only good for ``end``."""
 
@@ -92,7 +80,7 @@ class Child:
             return
         try:
             frame = self._read_frame(time.monotonic() + START_SECONDS)
-        except (ProcessEnded, ProcessTooSlow, ProcessTooLarge, AnswerInvalid) as error:
+        except (EOFError, MemoryError, TimeoutError, AnswerInvalid) as error:
             # Its words are whole once it has ended.
             raise ProcessNotStarted(f"The decoder did not start: {self.ended_by}. {self.words}") from error
         self._is_ready = frame.body == {"ready": True}
@@ -100,7 +88,11 @@ class Child:
             raise ProcessNotStarted("The decoder answered before it was asked.")
 
     def ask(self, request: bytes, descriptor: int, seconds: float) -> Frame:
-        """Return the answer to a request on a file. Raises ProcessEnded, -TooSlow, -TooLarge or AnswerInvalid."""
+        """Return the answer to a request on a file.
+
+        Raises EOFError where the process ended, TimeoutError where it was too slow, MemoryError where it holds more
+        than it may in spite of its limit, and AnswerInvalid.
+        """
         self.was_used, self.peak_bytes, self.data_bytes = True, 0, 0
         self._words.clear()
         deadline = time.monotonic() + seconds
@@ -111,9 +103,9 @@ class Child:
             self._socket.sendall(message[sent:])
             self._socket.settimeout(0)
         except TimeoutError:
-            raise ProcessTooSlow from None
+            raise
         except OSError:
-            raise ProcessEnded from None
+            raise EOFError from None
         return self._read_frame(deadline)
 
     @property
@@ -203,9 +195,9 @@ class Child:
             except BlockingIOError:
                 continue
             except OSError:
-                raise ProcessEnded from None
+                raise EOFError from None
             if not piece:
-                raise ProcessEnded
+                raise EOFError
             taken += piece
         return bytes(taken)
 
@@ -214,14 +206,14 @@ class Child:
         while True:
             rest = deadline - time.monotonic()
             if rest <= 0:
-                raise ProcessTooSlow
+                raise TimeoutError
             ready = {descriptor for descriptor, _ in self._poll.poll(min(rest, _LOOK_SECONDS) * 1000)}
             if self._stderr in ready:
                 self._keep_words()
             if self._socket.fileno() in ready:
                 return
             if self.resident_bytes() > self.memory_mib * MIB * 1.25:
-                raise ProcessTooLarge
+                raise MemoryError
 
     def _has_spoken(self) -> bool:
         try:

@@ -5,12 +5,11 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from lambdas.shared.decoding.child import Child, ProcessEnded, ProcessTooLarge, ProcessTooSlow
+from lambdas.shared.decoding.child import Child
 from lambdas.shared.decoding.confinement import hide_memory
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import MIB, Limits
@@ -30,14 +29,6 @@ _SAVE_AGAIN = "Save it again, smaller or in another format, and upload that."
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Run(Decoded):
-    """What a job answered, and what it took: seconds by the clock, and the most bytes of memory of its process."""
-
-    seconds: float = 0.0
-    peak_bytes: int = 0
-
-
 class Decoder:
     """Processes in which the job of one module runs, on one file at a time in each; they stay for the next file.
 
@@ -53,13 +44,22 @@ class Decoder:
         atexit.register(self.close)
         os.register_at_fork(after_in_child=self._begin)
 
+    def _begin(self) -> None:
+        """Begin without processes, also in a fork: it takes the sockets along, and two would talk to one decoder."""
+        for child in self._idle:
+            child.forget()
+        self._idle = []
+        self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
+
     def prepare(self, limits: Limits) -> None:
         """Start a process if none is there, without waiting for it: it loads its libraries while a file arrives."""
         with self._lock:
             if not self._idle:
                 self._idle.append(self._new(limits))
 
-    def run(self, received: ReceivedFile, key: str, media_type: str, limits: Limits, given: Mapping[str, Any]) -> Run:
+    def run(
+        self, received: ReceivedFile, key: str, media_type: str, limits: Limits, given: Mapping[str, Any]
+    ) -> Decoded:
         """Run the job on a file. Safe to retry: a job writes nothing.
 
         Raises the leaf of FileRejected that the job raised, or one of the decoder's own: DecoderCrashed,
@@ -70,13 +70,13 @@ class Decoder:
         with self._turns:
             child = self._take(limits)
             was_used = child.was_used
-            outcome = self._attempt(child, request, received, key, limits)
-            if was_used and isinstance(outcome, DecoderCrashed | DecoderOutOfMemory):
-                # An earlier file may have spoiled the process; this one is not refused for that.
-                outcome = self._attempt(self._new(limits), request, received, key, limits)
-        if isinstance(outcome, FileRejected):
-            raise outcome
-        return outcome
+            try:
+                return self._attempt(child, request, received, key, limits)
+            except (DecoderCrashed, DecoderOutOfMemory):
+                if not was_used:
+                    raise
+            # An earlier file may have damaged the process; this one is not refused for that.
+            return self._attempt(self._new(limits), request, received, key, limits)
 
     def close(self) -> None:
         """End the processes that are at no job."""
@@ -85,35 +85,27 @@ class Decoder:
         for child in idle:
             child.end()
 
-    def _begin(self) -> None:
-        """Begin without processes, also in a fork: it takes the sockets along, and two would talk to one decoder."""
-        for child in self._idle:
-            child.forget()
-        self._idle = []
-        self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
-
-    def _attempt(
-        self, child: Child, request: bytes, received: ReceivedFile, key: str, limits: Limits
-    ) -> Run | FileRejected:
-        outcome: Run | FileRejected | None = None
+    def _attempt(self, child: Child, request: bytes, received: ReceivedFile, key: str, limits: Limits) -> Decoded:
+        is_sound = False
         try:
             child.wait_until_ready()
-            started = time.monotonic()
             try:
                 frame = child.ask(request, received.file.fileno(), limits.decoder_seconds)
-                seconds = time.monotonic() - started
-                child.note_peak(frame.body.get("peak_bytes"))
-                outcome = _outcome_of(frame, key, limits, seconds)
-            except (ProcessEnded, ProcessTooLarge, ProcessTooSlow, AnswerInvalid) as error:
+            except (EOFError, MemoryError, TimeoutError, AnswerInvalid) as error:
                 child.resident_bytes()
-                outcome = _refusal(child, error, key, limits)
-            self.last_peak_bytes = child.peak_bytes
-            return outcome
+                raise _refusal(child, error, key, limits) from None
+            child.note_peak(frame.body.get("peak_bytes"))
+            answer = _answer_of(frame, key, limits)
+            is_sound = not isinstance(answer, _ENDED)
+            if isinstance(answer, FileRejected):
+                raise answer
+            return answer
         finally:
-            self._put_back(child, outcome)
+            self.last_peak_bytes = child.peak_bytes
+            self._put_back(child, is_sound=is_sound)
 
     def _new(self, limits: Limits) -> Child:
-        hide_memory()  # before anybody is there to look; a fork may be as open as its parent was
+        hide_memory()  # before a process is there that could read it; a fork may be as open as its parent was
         return Child(self.module, limits.decoder_memory_mib)
 
     def _take(self, limits: Limits) -> Child:
@@ -126,8 +118,7 @@ class Decoder:
                 return child
             child.end()
 
-    def _put_back(self, child: Child, outcome: Run | FileRejected | None) -> None:
-        is_sound = outcome is not None and not isinstance(outcome, _ENDED)
+    def _put_back(self, child: Child, *, is_sound: bool) -> None:
         if is_sound and child.resident_bytes() <= KEPT_BYTES:
             with self._lock:
                 self._idle.append(child)
@@ -135,11 +126,11 @@ class Decoder:
             child.end()
 
 
-def _outcome_of(frame: Frame, key: str, limits: Limits, seconds: float) -> Run | FileRejected:
-    """Return the answer, or what the job has raised."""
+def _answer_of(frame: Frame, key: str, limits: Limits) -> Decoded | FileRejected:
+    """Return the answer, or the refusal for what the job has raised."""
     match frame.body:
-        case {"answer": dict(answer), "peak_bytes": int(peak_bytes)}:
-            return Run(answer, frame.files, seconds, peak_bytes)
+        case {"answer": dict(answer), "peak_bytes": int()}:
+            return Decoded(answer, frame.files)
         case {"rejection": {"name": str(name), "problem": problem, "remedy": remedy}} if name in _REJECTIONS:
             sentences = (as_sentence(text, _MAX_SENTENCE) for text in (problem, remedy))
             return _REJECTIONS[name](key, *sentences)
@@ -152,25 +143,22 @@ def _outcome_of(frame: Frame, key: str, limits: Limits, seconds: float) -> Run |
 
 
 def _refusal(child: Child, error: Exception, key: str, limits: Limits) -> FileRejected:
-    """Return what a file is refused for at which its process has failed."""
-    if isinstance(error, ProcessTooSlow):
-        return _timed_out(key, limits)
-    if isinstance(error, ProcessTooLarge):
-        return _out_of_memory(key, limits)
-    if isinstance(error, AnswerInvalid):
-        _logger.warning("decoder of %s %s", key, error)
-        return _crashed(key, "(an answer that is none)")
+    """Return the refusal of a file at which its process has failed, by what ``Child.ask`` raised."""
+    match error:
+        case TimeoutError():
+            return DecoderTimedOut(key, f"was not decoded within {limits.decoder_seconds} seconds.", _SAVE_AGAIN)
+        case MemoryError():
+            return _out_of_memory(key, limits)
+        case AnswerInvalid():
+            _logger.warning("decoder of %s %s", key, error)
+            return _crashed(key, "(an answer that is none)")
     ended_by = child.ended_by
     _logger.warning("decoder ended by %s at %s: %s", ended_by, key, as_sentence(child.words, 2000))
     held = max(child.data_bytes, child.peak_bytes) / (limits.decoder_memory_mib * MIB)
-    # Nobody but the kernel sends SIGKILL here, where the machine's memory is out.
+    # Only the kernel sends SIGKILL here, where the machine's memory is out.
     if ended_by == "SIGKILL" or held > _NEARLY_ALL or says_memory_is_out(child.words):
         return _out_of_memory(key, limits)
     return _crashed(key, f"({ended_by})")
-
-
-def _timed_out(key: str, limits: Limits) -> DecoderTimedOut:
-    return DecoderTimedOut(key, f"was not decoded within {limits.decoder_seconds} seconds.", _SAVE_AGAIN)
 
 
 def _out_of_memory(key: str, limits: Limits) -> DecoderOutOfMemory:

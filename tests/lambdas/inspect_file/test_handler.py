@@ -10,7 +10,8 @@ import pytest
 
 from lambdas.inspect_file.__main__ import main
 from lambdas.inspect_file.handler import lambda_handler
-from lambdas.shared.decoding.process import Decoder, Run
+from lambdas.shared.decoding.job import Decoded
+from lambdas.shared.decoding.process import Decoder
 from tests.lambdas.pictures import corners, encoded, pdf
 from workflows.contracts.guard_report import FileFacts
 from workflows.errors import DecoderCrashed, FileMissing
@@ -115,7 +116,7 @@ def test_a_decoder_can_tell_no_facts_that_are_none(
     root: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ) -> None:
     (root / "media" / "front-door.jpg").write_bytes(encoded(corners(), "PNG"))
-    monkeypatch.setattr(Decoder, "run", lambda *_: Run(answer))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Decoded(answer))
 
     with pytest.raises(DecoderCrashed):
         lambda_handler(event("media/front-door.jpg"), None)
@@ -124,7 +125,7 @@ def test_a_decoder_can_tell_no_facts_that_are_none(
 def test_a_decoder_has_no_say_in_digest_and_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(corners(), "PNG")
     (root / "media" / "front-door.jpg").write_bytes(data)
-    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"size_bytes": 1, "sha256": "0" * 64, "kind": "audio"}))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"size_bytes": 1, "sha256": "0" * 64, "kind": "audio"}))
 
     answer = lambda_handler(event("media/front-door.jpg"), None)
 

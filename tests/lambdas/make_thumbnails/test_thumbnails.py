@@ -20,8 +20,9 @@ from lambdas.make_thumbnails.__main__ import main
 from lambdas.make_thumbnails.handler import lambda_handler
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
+from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import Limits
-from lambdas.shared.decoding.process import Decoder, Run
+from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.runtime.settings import SettingError
 from lambdas.shared.storage.objects import DiskObjects
 from tests.lambdas.pictures import corners, encoded, pdf
@@ -186,7 +187,7 @@ def test_what_a_decoder_was_not_asked_for_reaches_no_store(
     objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, drawn: object, files: list[bytes]
 ) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
-    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": drawn}, files))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"drawn": drawn}, files))
 
     with pytest.raises(DecoderCrashed):
         thumbnails_of(objects, facts, FORMS[:1])
@@ -199,7 +200,7 @@ ALL_FILES = [WEBP_DATA if form.media_type == WEBP else JPEG_DATA for form in FOR
 
 def test_all_that_was_asked_for_reaches_the_store(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
-    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": ALL_DRAWN}, ALL_FILES))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"drawn": ALL_DRAWN}, ALL_FILES))
 
     assert [(one.size, one.media_type, one.width, one.height) for one in thumbnails_of(objects, facts)] == [
         tuple(drawn) for drawn in ALL_DRAWN
@@ -211,7 +212,7 @@ def test_a_set_that_lacks_some_or_all_is_refused(
     objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
-    monkeypatch.setattr(Decoder, "run", lambda *_: Run({"drawn": ALL_DRAWN[:count]}, ALL_FILES[:count]))
+    monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"drawn": ALL_DRAWN[:count]}, ALL_FILES[:count]))
 
     with pytest.raises(DecoderCrashed):
         thumbnails_of(objects, facts)
@@ -222,9 +223,9 @@ def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch
     facts = stored(objects, encoded(corners(700, 500), "JPEG")).model_copy(update={"kind": FileKind.VIDEO})
     asked: list[str] = []
 
-    def run(_decoder: Decoder, *given: Any) -> Run:
+    def run(_decoder: Decoder, *given: Any) -> Decoded:
         asked.extend([given[-1]["kind"], *(form["name"] for form in given[-1]["forms"])])
-        return Run({"drawn": [*ALL_DRAWN, [PREVIEW_FORM.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
+        return Decoded({"drawn": [*ALL_DRAWN, [PREVIEW_FORM.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
 
     monkeypatch.setattr(Decoder, "run", run)
 
@@ -309,7 +310,7 @@ def test_by_hand_a_picture_is_drawn_in_the_seconds_that_its_inspection_has_left(
     monkeypatch.setenv("DECODER_TIMEOUT_SECONDS", "20")
     clock, run, given = [100.0], Decoder.run, []
 
-    def slow_run(*asked: Any) -> Run:
+    def slow_run(*asked: Any) -> Decoded:
         given.append(asked[4].decoder_seconds)
         clock[0] += 12.5
         return run(*asked)

@@ -46,7 +46,7 @@ with receive("key", [b"bytes"], 100) as received:
     decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
     for _ in range(2):
         run = decoder.run(received, "key", "a/b", Limits(), {"job": "break_out", "port": 9})
-    print(*run.answer["done"], run.peak_bytes > 0, sep="; ")
+    print(*run.answer["done"], decoder.last_peak_bytes > 0, sep="; ")
     decoder.close()
 """
 
