@@ -87,7 +87,7 @@ __all__ = [
 
 
 class FileRejected(PermanentError):
-    """One file of a report can not be processed; the other files go on."""
+    """One file of a report cannot be processed; the other files go on."""
 
 
 class ActiveContent(FileRejected):
@@ -147,7 +147,7 @@ class UnreadableVideo(FileRejected):
 
 
 class NobodyAcknowledged(PermanentError):
-    """Everybody there is to ask was asked, and nobody has acknowledged the incident."""
+    """Everyone who can be asked was asked, and no one has acknowledged the incident."""
 
 
 class ReportNotFound(PermanentError):

@@ -49,7 +49,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         description="Tells operations of executions and messages that are older than they should be.",
         retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=300),
         overlap=Overlap.SKIP,
-        # No deadline: a queue that is behind is what it has to tell of.
+        # No deadline: a queue that is behind is what it has to report.
     ),
     Schedule(
         name="sample_histories",

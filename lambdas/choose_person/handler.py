@@ -8,7 +8,7 @@ from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
 def lambda_handler(event: ChoosePersonInput) -> Turn:
     """Return the next turn: whom to ask, and how long to wait.
 
-    Safe to retry: a turn that was begun is answered again, so nobody is passed over. Raises NobodyAcknowledged,
+    Safe to retry: a turn that was begun is answered again, so no one is passed over. Raises NobodyAcknowledged,
     ReportNotFound, and DatabaseUnavailable when trying again helps.
     """
     from incidents.escalation import choose_person

@@ -1,7 +1,7 @@
 """Waits for a supervisor where Django runs workflows by itself: in place of ``await_acknowledgement``.
 
-No Step Functions holds a token there, so this waits in the thread that runs the workflow, and looks into the
-database for the answer. With IN_PROCESS_WORKFLOWS=inline nobody waits: everybody is asked at once.
+No Step Functions holds a token there, so this waits in the thread that runs the workflow, and reads the
+answer from the database. With IN_PROCESS_WORKFLOWS=inline there is no wait: everybody is asked at once.
 """
 
 import time
@@ -55,7 +55,7 @@ def _answer_or_timeout(inquiry_id: int) -> Acknowledgement | None:
         waits = settings.IN_PROCESS_WORKFLOWS != "inline"
         if answer is not None or (waits and not is_over(inquiry, timezone.now())):
             return answer
-        # Closed under the lock, so that nobody acknowledges between this and the next person's turn.
+        # Closed under the lock, so that no one acknowledges between this and the next person's turn.
         IncidentInquiry.objects.filter(pk=inquiry_id, status=InquiryStatus.ASKED).update(
             status=InquiryStatus.UNANSWERED
         )

@@ -1,4 +1,4 @@
-"""Reads the facts of one file: what it is, how large, its digest, and what a decoder tells of it."""
+"""Reads the facts of one file: what it is, how large, its digest, and what a decoder finds in it."""
 
 import logging
 import re
@@ -29,7 +29,7 @@ def decoder() -> Decoder:
 def inspect_file(key: str, chunks: Iterable[bytes], limits: Limits) -> FileFacts:
     """Return the facts of a file, whose ``chunks`` are read once. ``key`` names it in errors.
 
-    Raises a leaf of FileRejected for what can not be processed, and what reading the chunks raises.
+    Raises a leaf of FileRejected for what cannot be processed, and what reading the chunks raises.
     """
     decoder().prepare(limits)
     with receive(key, chunks, limits.max_bytes) as received:
@@ -52,9 +52,9 @@ def complete(known: FileFacts, received: ReceivedFile, key: str, limits: Limits)
         return _facts(known, answer)
     except ValueError as error:  # of a bug, or of a decoder that a file has taken over
         problems = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else error
-        _logger.warning("decoder told of %s what can be no facts: %s", key, problems)
+        _logger.warning("decoder answered of %s what cannot be facts: %s", key, problems)
         raise DecoderCrashed(
-            key, "makes its decoder tell what can not be.", "Save it again in another format, and upload that."
+            key, "makes its decoder answer what cannot be.", "Save it again in another format, and upload that."
         ) from None
 
 

@@ -21,7 +21,7 @@ from lambdas.inspect_file.kinds.sniffing import (
 from lambdas.shared.decoding.job import MediaFile
 from workflows.errors import AmbiguousContent
 
-# Of a large file, what is looked at for markup: its beginning and its end.
+# Of a large file, what is searched for markup: its beginning and its end.
 _LOOKED_AT_BYTES = 8 * 1024 * 1024
 _ZIP_DIRECTORY = b"PK\x01\x02"
 # Long enough that no pixels spell them by chance.
@@ -39,7 +39,7 @@ _NO_FILLING = re.compile(rb"[^\x00\r\n ]")
 _ARCHIVES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", ZIP_ENTRY)
 # The marker that ends one stretch of a JPEG's pixels: no stuffed byte, no restart, no filling.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_REMEDY = "Upload the one thing that it should be, saved anew."
+_REMEDY = "Upload the one thing that it should be, saved again."
 
 
 def refuse_ambiguous(file: MediaFile) -> None:

@@ -27,7 +27,7 @@ _SOUND_TYPES = dict.fromkeys(_MP4, "audio/mp4") | {"video/mpeg": "audio/x-mpeg-p
 def inspect_recording(file: MediaFile, limits: Limits) -> dict[str, Any]:
     """Return fields of FileFacts: width and height as a video is seen, seconds, and what the recorder wrote.
 
-    A container with video is a video, any other a sound: kind and media_type say so, whatever its head looked like.
+    A container with video is a video, any other a sound: kind and media_type say so, whatever its first bytes were.
     Raises UnreadableVideo, UnreadableAudio and FileTooLarge.
     """
     with open_container(file, limits) as container:

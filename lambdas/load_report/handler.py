@@ -6,7 +6,7 @@ from workflows.contracts.guard_report import LoadedReport, LoadReportInput
 
 @database_step(LoadReportInput)
 def lambda_handler(event: LoadReportInput) -> LoadedReport:
-    """Return the report's files and whom to tell of it.
+    """Return the report's files and whom to notify.
 
     Safe to retry: it only reads. Raises ReportNotFound, and DatabaseUnavailable when trying again helps.
     """

@@ -2,7 +2,7 @@
 
 Each file is inspected first, as in the workflow; by hand both decoders share the seconds that one has there. One line
 of JSON for each: ``file``, ``verdict``, ``error`` and ``reason`` of a rejected one, ``reason`` too where there is
-nothing to draw, ``kind``, ``thumbnails`` (the paths by form, and pixels), ``seconds`` and ``peak_mb`` (MiB of this
+nothing to draw, ``kind``, ``thumbnails`` (the paths by size, and pixels), ``seconds`` and ``peak_mb`` (MiB of this
 process and the decoders'). It exits with 0 whatever the files are; a refusal is an answer too.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from lambdas.inspect_file import facts as inspection
 from lambdas.make_thumbnails.encoding import Drawn
-from lambdas.make_thumbnails.thumbnail_sizes import Form, read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import decoder, draw
 from lambdas.shared.decoding.by_hand import print_verdict
 from lambdas.shared.decoding.limits import Limits, read_limits
@@ -26,28 +26,28 @@ from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.runtime.settings import SettingError
 from workflows.contracts.guard_report import DRAWN_KINDS, NO_PICTURE
 
-# A file's name has at most 255 bytes, and a form's name and ending come to it.
+# A file's name has at most 255 bytes, and a size's name and ending come to it.
 _MAX_NAME_BYTES = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the thumbnails of each file as ``DIR/<file's name>.<form>.webp`` and ``.jpg``.
+    """Write the thumbnails of each file as ``DIR/<file's name>.<size>.webp`` and ``.jpg``.
 
-    Exits with 2 where a setting is wrong, or DIR can not be made.
+    Exits with 2 where a setting is wrong, or DIR cannot be made.
     """
     parser = argparse.ArgumentParser(prog="python -m lambdas.make_thumbnails", description="Make thumbnails of files.")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--out", required=True, metavar="DIR", type=Path)
     given = parser.parse_args(arguments)
     try:
-        forms, limits = read_forms(), read_limits()
+        sizes, limits = read_thumbnail_sizes(), read_limits()
         given.out.mkdir(parents=True, exist_ok=True)
     except SettingError as error:
         parser.error(str(error))
     except OSError as error:
-        parser.error(f"--out {given.out} can not be made: {error.strerror}. Name a folder that can.")
+        parser.error(f"--out {given.out} cannot be made: {error.strerror}. Name a folder that can.")
     for file, stem in zip(given.files, _stems(given.files), strict=True):
-        work = partial(_draw, given.out / stem, forms, limits)
+        work = partial(_draw, given.out / stem, sizes, limits)
         print_verdict(file, limits, [inspection.decoder(), decoder()], work)
     return 0
 
@@ -63,7 +63,12 @@ def _stems(files: Sequence[str]) -> list[str]:
 
 
 def _draw(
-    target: Path, forms: Sequence[Form], limits: Limits, received: ReceivedFile, key: str, known: dict[str, Any]
+    target: Path,
+    sizes: Sequence[ThumbnailSize],
+    limits: Limits,
+    received: ReceivedFile,
+    key: str,
+    known: dict[str, Any],
 ) -> None:
     until = perf_counter() + limits.decoder_seconds
     facts = inspection.identify(received)
@@ -74,12 +79,12 @@ def _draw(
         known |= {"reason": NO_PICTURE, "thumbnails": {}}
         return
     left = replace(limits, decoder_seconds=max(1, int(until - perf_counter())))
-    drawn = draw(received, facts, key, forms, left)
-    known["thumbnails"] = {f"{one.form.name} {one.form.media_type}": _write(one, target) for one in drawn}
+    drawn = draw(received, facts, key, sizes, left)
+    known["thumbnails"] = {f"{one.size.name} {one.size.media_type}": _write(one, target) for one in drawn}
 
 
 def _write(picture: Drawn, target: Path) -> dict[str, Any]:
-    path = target.with_name(f"{target.name}.{picture.form.name}{Path(picture.form.key_of('')).suffix}")
+    path = target.with_name(f"{target.name}.{picture.size.name}{Path(picture.size.key_of('')).suffix}")
     path.write_bytes(picture.data)
     return {"path": str(path), "width": picture.width, "height": picture.height, "size_bytes": len(picture.data)}
 

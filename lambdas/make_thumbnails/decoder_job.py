@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lambdas.make_thumbnails.thumbnail_sizes import Form
+from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
 from lambdas.shared.decoding.job import Decoded, MediaFile
 from lambdas.shared.decoding.limits import Limits
 
@@ -15,16 +15,16 @@ WARM = ("lambdas.make_thumbnails.pictures",)
 
 
 def job(file: MediaFile, limits: Limits, given: Mapping[str, Any]) -> Decoded:
-    """Draw a file of ``given["kind"]`` in each of ``given["forms"]``.
+    """Draw a file of ``given["kind"]`` in each of ``given["sizes"]``.
 
-    The answer says of each picture which form it is: its name, media type, width and height.
+    The answer says of each picture which size it is: its name, media type, width and height.
     """
-    drawn = _drawer_of(given["kind"])(file, [Form(**form) for form in given["forms"]], limits)
-    said = [[picture.form.name, picture.form.media_type, picture.width, picture.height] for picture in drawn]
+    drawn = _drawer_of(given["kind"])(file, [ThumbnailSize(**size) for size in given["sizes"]], limits)
+    said = [[picture.size.name, picture.size.media_type, picture.width, picture.height] for picture in drawn]
     return Decoded({"drawn": said}, [picture.data for picture in drawn])
 
 
-def _drawer_of(kind: str) -> "Callable[[MediaFile, Sequence[Form], Limits], list[Drawn]]":
+def _drawer_of(kind: str) -> "Callable[[MediaFile, Sequence[ThumbnailSize], Limits], list[Drawn]]":
     match kind:
         case "image":
             from lambdas.make_thumbnails.pictures import draw_picture

@@ -1,10 +1,10 @@
-"""Shrinks and encodes one picture into every form. Everything that is drawn ends here: photos, pages, frames, waves."""
+"""Shrinks and encodes one picture into every size. Everything that is drawn ends here: photos, pages, frames, waves."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.make_thumbnails.thumbnail_sizes import Form
+from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
 
 if TYPE_CHECKING:
     import pyvips  # type: ignore[import-untyped]  # it ships no types
@@ -21,22 +21,22 @@ _WHITE = [255, 255, 255]
 class Drawn:
     """One thumbnail: pixels only, no EXIF, no XMP, no profile, no comment."""
 
-    form: Form
+    size: ThumbnailSize
     width: int
     height: int
     data: bytes
 
 
-def encode_all(picture: "pyvips.Image", forms: Sequence[Form]) -> list[Drawn]:
-    """Return each form of an upright sRGB picture (RGB or RGBA, 8 bits), in the order of ``forms``.
+def encode_all(picture: "pyvips.Image", sizes: Sequence[ThumbnailSize]) -> list[Drawn]:
+    """Return each size of an upright sRGB picture (RGB or RGBA, 8 bits), in the order of ``sizes``.
 
     Nothing is scaled up. JPEG has no transparency: it is laid on white. The same pixels give the same bytes.
-    The picture is read once, from top to bottom. Raises pyvips.Error for what can not be read of it.
+    The picture is read once, from top to bottom. Raises pyvips.Error for what cannot be read of it.
     """
-    shrunk = _shrink_all(picture, {form.edge for form in forms})
+    shrunk = _shrink_all(picture, {size.edge for size in sizes})
     return [
-        Drawn(form, shrunk[form.edge].width, shrunk[form.edge].height, _encode(shrunk[form.edge], form))
-        for form in forms
+        Drawn(size, shrunk[size.edge].width, shrunk[size.edge].height, _encode(shrunk[size.edge], size))
+        for size in sizes
     ]
 
 
@@ -67,9 +67,9 @@ def shrink(picture: "pyvips.Image", width: int, height: int) -> "pyvips.Image":
     return picture.premultiply().resize(across, vscale=down, kernel=_KERNEL).unpremultiply().cast(picture.format)
 
 
-def _encode(picture: "pyvips.Image", form: Form) -> bytes:
+def _encode(picture: "pyvips.Image", size: ThumbnailSize) -> bytes:
     data: bytes
-    if not form.is_jpeg:
+    if not size.is_jpeg:
         data = picture.webpsave_buffer(Q=WEBP_QUALITY, effort=WEBP_EFFORT, keep="none")
         return data
     if picture.hasalpha():

@@ -1,6 +1,6 @@
 """Makes the thumbnails of one file of a report, for the "Make Thumbnails" state of guard_report."""
 
-from lambdas.make_thumbnails.thumbnail_sizes import read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import decoder, make_thumbnails
 from lambdas.shared.decoding.limits import read_limits
 from lambdas.shared.runtime.settings import read_text
@@ -21,4 +21,4 @@ def lambda_handler(given: MakeThumbnailsInput) -> ThumbnailSet:
     Safe to retry: keys come from the file's digest, so a second attempt writes the same objects, or
     finds them. A leaf of FileRejected goes through to the state machine's catcher.
     """
-    return make_thumbnails(given.file, given.facts, object_store(), read_forms(), read_limits())
+    return make_thumbnails(given.file, given.facts, object_store(), read_thumbnail_sizes(), read_limits())

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
-from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW, Form
+from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW, ThumbnailSize
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media.containers import (
@@ -21,7 +21,7 @@ from lambdas.shared.media.containers import (
     film_of,
     first_frames,
     open_container,
-    told_seconds,
+    stated_seconds,
     turns_of,
     unreadable,
 )
@@ -38,8 +38,8 @@ _MILLISECONDS = 300
 _QUALITY = 60
 
 
-def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
-    """Return each form, the preview animated. Raises UnreadableVideo if no frame decodes, and FileTooLarge.
+def draw_movie(file: MediaFile, sizes: Sequence[ThumbnailSize], limits: Limits) -> list[Drawn]:
+    """Return each size, the preview animated. Raises UnreadableVideo if no frame decodes, and FileTooLarge.
 
     The same film gives the same bytes, unless a machine is so slow that the time is up before the frames are.
     """
@@ -48,7 +48,7 @@ def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
         stream = film_of(container)
         if stream is None:
             raise unreadable(file, "has no video.")
-        edge = max((form.edge for form in forms), default=_EDGE)
+        edge = max((size.edge for size in sizes), default=_EDGE)
         found: dict[int, pyvips.Image] = {}
         for frame in _chosen(container, stream, found, until):
             check_frame(file, frame, limits)
@@ -56,8 +56,8 @@ def draw_movie(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[D
     if not found:
         raise unreadable(file, "has no frame that can be decoded.")
     frames = [found[moment] for moment in sorted(found)]
-    stills = iter(encode_all(max(frames, key=_score), [form for form in forms if form.name != PREVIEW]))
-    return [_animate(frames, form) if form.name == PREVIEW else next(stills) for form in forms]
+    stills = iter(encode_all(max(frames, key=_score), [size for size in sizes if size.name != PREVIEW]))
+    return [_animate(frames, size) if size.name == PREVIEW else next(stills) for size in sizes]
 
 
 def _chosen(
@@ -73,7 +73,7 @@ def _chosen(
 
 def _spread(container: InputContainer, stream: VideoStream, until: float) -> Generator[VideoFrame]:
     """Give key frames spread over the video, each once."""
-    seconds = told_seconds(container) or 0.0
+    seconds = stated_seconds(container) or 0.0
     seen: set[int | None] = set()
     for part in range(_FRAMES):
         try:
@@ -82,7 +82,7 @@ def _spread(container: InputContainer, stream: VideoStream, until: float) -> Gen
             container.seek(int(seconds * part / _FRAMES * 1_000_000) + start)
         except av.FFmpegError:
             if part:
-                continue  # what can not be sought is read from where it stands
+                continue  # what cannot be sought is read from where it stands
         frame = next(first_frames(container, stream, until=until if seen else inf), None)
         if frame is not None and frame.pts not in seen:
             seen.add(frame.pts)
@@ -95,8 +95,8 @@ def _in_turn(container: InputContainer, stream: VideoStream, until: float) -> Ge
     """Give frames spread over the video, or over as much of its beginning as may be decoded."""
     most = max(1, _MAX_DECODED_PIXELS // max(1, stream.width * stream.height))
     rate = float(stream.average_rate or 0) or 30.0
-    step = min(told_seconds(container) or most / rate, most / rate) / _FRAMES
-    with suppress(av.FFmpegError):  # what can not be sought is read from where it stands
+    step = min(stated_seconds(container) or most / rate, most / rate) / _FRAMES
+    with suppress(av.FFmpegError):  # what cannot be sought is read from where it stands
         container.seek(0)
     first, given = None, 0
     for count, frame in enumerate(first_frames(container, stream, None, until)):
@@ -110,7 +110,7 @@ def _in_turn(container: InputContainer, stream: VideoStream, until: float) -> Ge
 
 
 def _upright(frame: VideoFrame, stream: VideoStream, edge: int) -> pyvips.Image:
-    """Return a frame as it is seen, in 8 bits of RGB, no larger than the largest form."""
+    """Return a frame as it is seen, in 8 bits of RGB, no larger than the largest size."""
     width, height = fit(max(1, round(frame.width * aspect_of(stream))), frame.height, edge)
     plane = frame.reformat(width=width, height=height, format="rgb24").planes[0]
     data, row = bytes(plane), width * 3
@@ -129,11 +129,11 @@ def _score(picture: pyvips.Image) -> float:
     return spread * (0.2 if mean < 20 or mean > 235 else 1.0) + mean / 1000
 
 
-def _animate(frames: Sequence[pyvips.Image], form: Form) -> Drawn:
-    width, height = fit(frames[0].width, frames[0].height, form.edge)
+def _animate(frames: Sequence[pyvips.Image], size: ThumbnailSize) -> Drawn:
+    width, height = fit(frames[0].width, frames[0].height, size.edge)
     strip = pyvips.Image.arrayjoin([shrink(frame, width, height) for frame in frames], across=1).copy()
     strip.set_type(pyvips.GValue.gint_type, "page-height", height)
     strip.set_type(pyvips.GValue.array_int_type, "delay", [_MILLISECONDS] * len(frames))
     strip.set_type(pyvips.GValue.gint_type, "loop", 0)
-    # Pages and delays are told by metadata, which keep="none" would drop: a frame of FFmpeg has no other.
-    return Drawn(form, width, height, strip.webpsave_buffer(Q=_QUALITY, effort=2, page_height=height))
+    # Pages and delays are metadata, which keep="none" would drop: a frame of FFmpeg has no other.
+    return Drawn(size, width, height, strip.webpsave_buffer(Q=_QUALITY, effort=2, page_height=height))

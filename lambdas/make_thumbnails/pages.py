@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
-from lambdas.make_thumbnails.thumbnail_sizes import Form
+from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media.pdfs import open_pdf, page_size
@@ -14,13 +14,13 @@ from workflows.errors import UnreadablePdf
 _SRGB = "srgb"
 
 
-def draw_page(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:  # noqa: ARG001  as every medium
-    """Return each form of the first page, on white, with the fields that somebody filled in.
+def draw_page(file: MediaFile, sizes: Sequence[ThumbnailSize], limits: Limits) -> list[Drawn]:  # noqa: ARG001  as every medium
+    """Return each size of the first page, on white, with the fields that somebody filled in.
 
-    The page is drawn at the largest form's size whatever its own is, so that no page is too large.
+    The page is drawn as large as the largest of them, whatever its own size is, so that no page is too large.
     Raises UnreadablePdf.
     """
-    return encode_all(_drawn(file, max(form.edge for form in forms)), forms)
+    return encode_all(_drawn(file, max(size.edge for size in sizes)), sizes)
 
 
 def _drawn(file: MediaFile, edge: int) -> pyvips.Image:
@@ -33,7 +33,7 @@ def _drawn(file: MediaFile, edge: int) -> pyvips.Image:
         try:
             page = document[0]
         except pypdfium2.PdfiumError as error:
-            problem = "has a first page that can not be read by PDFium."
+            problem = "has a first page that cannot be read by PDFium."
             raise UnreadablePdf(file.key, problem, "Save the PDF again and upload it.") from error
         # Four bytes a pixel, so that rows follow each other without a gap.
         bitmap = page.render(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
-from lambdas.make_thumbnails.thumbnail_sizes import Form
+from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media.images import Picture, open_picture
@@ -14,15 +14,15 @@ _PROFILE = "icc-profile-data"
 _CMYK_BANDS = 4
 
 
-def draw_picture(file: MediaFile, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
-    """Return a picture's thumbnails, of its first frame, in the order of ``forms``. The same bytes give the same.
+def draw_picture(file: MediaFile, sizes: Sequence[ThumbnailSize], limits: Limits) -> list[Drawn]:
+    """Return a picture's thumbnails, of its first frame, in the order of ``sizes``. The same bytes give the same.
 
     Raises UnreadableImage, and FileTooLarge over a limit, before memory is taken for the pixels.
     """
-    edge = max(form.edge for form in forms)
+    edge = max(size.edge for size in sizes)
     with open_picture(file, limits, edge) as picture:
         small = _shrink_as_stored(picture, edge)  # first, since turning and colours then have little to do
-        return encode_all(_in_srgb(small).autorot(), forms)
+        return encode_all(_in_srgb(small).autorot(), sizes)
 
 
 def _shrink_as_stored(picture: Picture, edge: int) -> pyvips.Image:

@@ -12,7 +12,7 @@ _SIZE = re.compile(r"\s*([a-z]{1,15})\s*=\s*([1-9][0-9]{0,3})\s*")
 
 
 @dataclass(frozen=True)
-class Form:
+class ThumbnailSize:
     """One thumbnail of each file: ``edge`` is the most pixels of its longer side; nothing is scaled up."""
 
     name: str
@@ -30,10 +30,10 @@ class Form:
 
 
 # Of a video, a short animation: WebP alone.
-PREVIEW_FORM = Form(PREVIEW, 320)
+PREVIEW_SIZE = ThumbnailSize(PREVIEW, 320)
 
 
-def read_forms() -> list[Form]:
+def read_thumbnail_sizes() -> list[ThumbnailSize]:
     """Return the sizes that THUMBNAIL_SIZES names, the smallest first, each as WebP and as JPEG.
 
     Raises SettingError unless it is a list like small=160,medium=480,large=1280.
@@ -48,4 +48,4 @@ def read_forms() -> list[Form]:
             f"Set it to {DEFAULT_SIZES}, say.",
         )
     by_edge = sorted(sizes.items(), key=lambda size: size[1])
-    return [Form(name, edge, media_type) for name, edge in by_edge for media_type in (WEBP, JPEG)]
+    return [ThumbnailSize(name, edge, media_type) for name, edge in by_edge for media_type in (WEBP, JPEG)]

@@ -6,7 +6,7 @@ from functools import cache
 
 from lambdas.make_thumbnails.encoding import Drawn
 from lambdas.make_thumbnails.picture_headers import size_of
-from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
+from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.process import Decoder
@@ -31,9 +31,9 @@ def decoder() -> Decoder:
 
 
 def make_thumbnails(
-    file: StoredFile, facts: FileFacts, objects: ObjectStore, forms: Sequence[Form], limits: Limits
+    file: StoredFile, facts: FileFacts, objects: ObjectStore, sizes: Sequence[ThumbnailSize], limits: Limits
 ) -> ThumbnailSet:
-    """Return a file's thumbnails in the order of ``forms``, a video's preview last, once they lie in the store.
+    """Return a file's thumbnails in the order of ``sizes``, a video's preview last, once they lie in the store.
 
     Safe to retry, and to run twice at a time: keys come from the content's digest, and the same content
     gives the same bytes. Where all are there already, the file is neither read nor decoded again.
@@ -41,21 +41,23 @@ def make_thumbnails(
     """
     if facts.kind not in DRAWN_KINDS:
         return ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
-    thumbnails = _find(facts, objects, forms_of(facts.kind, forms))
+    thumbnails = _find(facts, objects, sizes_of(facts.kind, sizes))
     if thumbnails is None:
-        thumbnails = _make(file, facts, objects, forms, limits)
+        thumbnails = _make(file, facts, objects, sizes, limits)
     return ThumbnailSet(thumbnails=thumbnails)
 
 
-def forms_of(kind: FileKind, forms: Sequence[Form]) -> Sequence[Form]:
-    """Return the forms that a file of a kind has."""
-    return [*forms, PREVIEW_FORM] if kind is FileKind.VIDEO else forms
+def sizes_of(kind: FileKind, sizes: Sequence[ThumbnailSize]) -> Sequence[ThumbnailSize]:
+    """Return the sizes that a file of a kind has."""
+    return [*sizes, PREVIEW_SIZE] if kind is FileKind.VIDEO else sizes
 
 
-def draw(received: ReceivedFile, facts: FileFacts, key: str, forms: Sequence[Form], limits: Limits) -> list[Drawn]:
+def draw(
+    received: ReceivedFile, facts: FileFacts, key: str, sizes: Sequence[ThumbnailSize], limits: Limits
+) -> list[Drawn]:
     """Return the pictures of a file of one of DRAWN_KINDS. Raises a leaf of FileRejected."""
-    wanted = forms_of(facts.kind, forms)
-    given = {"kind": facts.kind.value, "forms": [asdict(form) for form in wanted]}
+    wanted = sizes_of(facts.kind, sizes)
+    given = {"kind": facts.kind.value, "sizes": [asdict(size) for size in wanted]}
     done = decoder().run(received, key, facts.media_type, limits, given)
     drawn = _drawn(done, wanted)
     if drawn is None:  # of a bug, or of a decoder that a file has taken over
@@ -64,60 +66,62 @@ def draw(received: ReceivedFile, facts: FileFacts, key: str, forms: Sequence[For
     return drawn
 
 
-def _drawn(done: Decoded, wanted: Sequence[Form]) -> list[Drawn] | None:
+def _drawn(done: Decoded, wanted: Sequence[ThumbnailSize]) -> list[Drawn] | None:
     """Return what a job says it has drawn, if it is what it says, and all that was wanted, in its order."""
     said, drawn = done.answer.get("drawn"), []
     if not isinstance(said, list) or not len(said) == len(done.files) == len(wanted):
         return None
-    for form, entry, data in zip(wanted, said, done.files, strict=True):
-        size = size_of(data, form.media_type)
-        if size is None or entry != [form.name, form.media_type, *size] or max(size) > form.edge:
+    for size, entry, data in zip(wanted, said, done.files, strict=True):
+        pixels = size_of(data, size.media_type)
+        if pixels is None or entry != [size.name, size.media_type, *pixels] or max(pixels) > size.edge:
             return None
-        drawn.append(Drawn(form, *size, data))
+        drawn.append(Drawn(size, *pixels, data))
     return drawn
 
 
 def _make(
-    file: StoredFile, facts: FileFacts, objects: ObjectStore, forms: Sequence[Form], limits: Limits
+    file: StoredFile, facts: FileFacts, objects: ObjectStore, sizes: Sequence[ThumbnailSize], limits: Limits
 ) -> list[Thumbnail]:
     decoder().prepare(limits)
     with receive(file.key, objects.chunks(file.key), limits.max_bytes) as received:
         if received.sha256 != facts.sha256:  # else other content would lie under the digest for ever
             raise FileMissing(file.key, "has other content than when it was inspected.", "Upload the file again.")
-        drawn = draw(received, facts, file.key, forms, limits)
+        drawn = draw(received, facts, file.key, sizes, limits)
     thumbnails = []
     for picture in drawn:
-        size = (picture.width, picture.height)
-        thumbnail = _thumbnail(picture.form, facts.sha256, size, len(picture.data))
+        pixels = (picture.width, picture.height)
+        thumbnail = _thumbnail(picture.size, facts.sha256, pixels, len(picture.data))
         objects.write(thumbnail.key, picture.data, thumbnail.media_type)
         thumbnails.append(thumbnail)
     return thumbnails
 
 
-def _find(facts: FileFacts, objects: ObjectStore, forms: Sequence[Form]) -> list[Thumbnail] | None:
+def _find(facts: FileFacts, objects: ObjectStore, sizes: Sequence[ThumbnailSize]) -> list[Thumbnail] | None:
     """Return the thumbnails that an earlier attempt has left, if all are there and in today's sizes.
 
-    The last one is looked for first, since it is written last: mostly one look says that there are none.
+    The last one is read first, since it is written last: mostly one read shows that there are none.
     """
     found = []
     try:
-        for form in reversed(forms):
-            data = objects.read(form.key_of(facts.sha256))
-            size = size_of(data, form.media_type)
-            if size is None or max(size) != min(form.edge, max(facts.width or form.edge, facts.height or form.edge)):
+        for size in reversed(sizes):
+            data = objects.read(size.key_of(facts.sha256))
+            pixels = size_of(data, size.media_type)
+            if pixels is None or max(pixels) != min(
+                size.edge, max(facts.width or size.edge, facts.height or size.edge)
+            ):
                 return None
-            found.append(_thumbnail(form, facts.sha256, size, len(data)))
+            found.append(_thumbnail(size, facts.sha256, pixels, len(data)))
     except FileMissing:
         return None
     return found[::-1]
 
 
-def _thumbnail(form: Form, sha256: str, size: tuple[int, int], size_bytes: int) -> Thumbnail:
+def _thumbnail(size: ThumbnailSize, sha256: str, pixels: tuple[int, int], size_bytes: int) -> Thumbnail:
     return Thumbnail(
-        size=form.name,
-        key=form.key_of(sha256),
-        media_type=form.media_type,
-        width=size[0],
-        height=size[1],
+        size=size.name,
+        key=size.key_of(sha256),
+        media_type=size.media_type,
+        width=pixels[0],
+        height=pixels[1],
         size_bytes=size_bytes,
     )

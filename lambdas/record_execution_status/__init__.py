@@ -1,1 +1,1 @@
-"""Records what an execution became."""
+"""Records the status of an execution."""

@@ -1,4 +1,4 @@
-"""Writes what became of each file into the database, for the "Record Report" state of guard_report."""
+"""Writes the result of each file into the database, for the "Record Report" state of guard_report."""
 
 from lambdas.shared.runtime.database import database_step
 from lambdas.shared.runtime.powertools import count

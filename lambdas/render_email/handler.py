@@ -19,7 +19,7 @@ from workflows.errors import PayloadInvalid
 def lambda_handler(event: RenderEmailInput) -> RenderedEmail:
     """Return the key of the rendered mail, and the key under which it is sent once for ever.
 
-    Safe to retry: a second attempt renders the mail anew under the same key. Raises RecipientNotFound,
+    Safe to retry: a second attempt renders the mail again under the same key. Raises RecipientNotFound,
     ReportNotFound, TemplateInvalid and PayloadInvalid; DatabaseUnavailable and StorageUnavailable when
     trying again helps.
     """

@@ -13,7 +13,7 @@ from workflows.contracts.notification_email import SendEmailInput, SentEmail
 
 @step(SendEmailInput)
 def lambda_handler(given: SendEmailInput) -> SentEmail:
-    """Send a rendered mail and return whether it went out now, earlier, or nobody knows.
+    """Send a rendered mail and return whether it went out now, earlier, or possibly.
 
     Safe to retry: one mail goes out for each ``send_once_key``. EmailRefused goes through to the
     state machine's catcher.

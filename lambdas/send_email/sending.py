@@ -71,7 +71,7 @@ def _answer_for(standing: Entry, now: float) -> SentEmail:
         return SentEmail(status="already_sent", message_id=standing.message_id)
     if now - standing.claimed_at < CLAIM_SECONDS:
         raise EmailServiceUnavailable("email", "another attempt is sending it now.", "Try again when it has ended.")
-    return _unconfirmed("an earlier attempt has not told how it ended")
+    return _unconfirmed("it is unknown how an earlier attempt ended")
 
 
 def _unconfirmed(reason: str) -> SentEmail:

@@ -1,4 +1,4 @@
-"""Hands mails to SES, and tells what its answers mean for whether the mail was taken."""
+"""Hands mails to SES, and turns its answers into whether the mail was taken."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,8 +37,8 @@ class Mailer(Protocol):
     def send(self, mail: Mail, task_id: str) -> str:
         """Return the service's id of the mail it took.
 
-        Raises AnswerLost when nobody knows whether it was taken. Every other exception says that it
-        surely was not: EmailRefused, EmailServiceUnavailable, or what only a change of the deployment mends.
+        Raises AnswerLost when it is unknown whether it was taken. Every other exception says that it
+        surely was not: EmailRefused, EmailServiceUnavailable, or what only a change of the deployment corrects.
         """
         ...
 
@@ -74,7 +74,7 @@ class SesMailer:
             raise AnswerLost(type(error).__name__) from error
         except BotoCoreError:
             raise  # no credentials, no region, wrong parameters: found before anything is asked
-        except Exception as error:  # an answer that can not be read, say
+        except Exception as error:  # an answer that cannot be read, for example
             raise AnswerLost(type(error).__name__) from error
         finally:
             # A connection kept open may be dead when a frozen function thaws; that would look like a lost answer.
@@ -101,7 +101,7 @@ class SesMailer:
 
 
 def _meaning_of(error: "ClientError") -> Exception:
-    """Return the exception that tells whether SES took the mail, without SES's own text."""
+    """Return the exception that says whether SES took the mail, without SES's own text."""
     code, status = code_of(error), status_of(error)
     if code in THROTTLED or code == "LimitExceededException" or status in {429, 503}:
         return EmailServiceUnavailable("SES", f"has not taken the mail ({code or status}).", "Try again.")

@@ -18,7 +18,7 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.inspect_file import facts
 from lambdas.make_thumbnails import thumbnails
-from lambdas.make_thumbnails.thumbnail_sizes import read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.peak_memory import peak_bytes
 from lambdas.shared.storage.objects import DiskObjects
@@ -50,8 +50,8 @@ def take(function: str, path: Path) -> None:
     else:
         known = FileFacts.model_validate_json(path.with_suffix(".json").read_text())
         file = StoredFile(file_id=1, key=path.name, name=path.name)
-        made = thumbnails.make_thumbnails(file, known, objects, read_forms(), Limits()).thumbnails
-        decoder, is_right = thumbnails.decoder(), len(made) == len(read_forms())
+        made = thumbnails.make_thumbnails(file, known, objects, read_thumbnail_sizes(), Limits()).thumbnails
+        decoder, is_right = thumbnails.decoder(), len(made) == len(read_thumbnail_sizes())
     if not is_right:
         raise SystemExit(f"{function} did not read the picture.")
     own, its = peak_bytes() / MIB, decoder.last_peak_bytes / MIB

@@ -24,7 +24,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from lambdas.make_thumbnails import encoding
 from lambdas.make_thumbnails.pictures import draw_picture
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, WEBP, Form, read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, WEBP, ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
@@ -53,14 +53,14 @@ def photo() -> bytes:
     return data
 
 
-def with_pillow(path: str, forms: Sequence[Form]) -> list[bytes]:
+def with_pillow(path: str, sizes: Sequence[ThumbnailSize]) -> list[bytes]:
     """Return thumbnails as people write them."""
     files = []
-    for form in forms:
+    for size in sizes:
         out = io.BytesIO()
         with Image.open(path) as image:
-            image.thumbnail((form.edge, form.edge))
-            if form.is_jpeg:
+            image.thumbnail((size.edge, size.edge))
+            if size.is_jpeg:
                 image.save(out, "JPEG", quality=encoding.JPEG_QUALITY, optimize=True)
             else:
                 image.save(out, "WEBP", quality=encoding.WEBP_QUALITY, method=encoding.WEBP_EFFORT)
@@ -68,11 +68,11 @@ def with_pillow(path: str, forms: Sequence[Form]) -> list[bytes]:
     return files
 
 
-def floor(path: str, ready: dict[int, pyvips.Image], forms: Sequence[Form]) -> None:
+def floor(path: str, ready: dict[int, pyvips.Image], sizes: Sequence[ThumbnailSize]) -> None:
     """Decode at the needed scale, and encode what is small already."""
     pyvips.Image.jpegload(path, shrink=2, access="sequential").copy_memory()
-    for form in forms:
-        encoding.encode_all(ready[form.edge], [form])
+    for size in sizes:
+        encoding.encode_all(ready[size.edge], [size])
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -89,24 +89,24 @@ def measure(folder: Path) -> list[Row]:
     path.write_bytes(data)
     file = MediaFile(str(path), "photo", "image/jpeg", len(data))
     rows = []
-    for name, forms in (
-        ("JPEG", [form for form in read_forms() if form.is_jpeg]),
-        ("WebP", [form for form in read_forms() if not form.is_jpeg]),
-        ("JPEG and WebP", read_forms()),
+    for name, sizes in (
+        ("JPEG", [size for size in read_thumbnail_sizes() if size.is_jpeg]),
+        ("WebP", [size for size in read_thumbnail_sizes() if not size.is_jpeg]),
+        ("JPEG and WebP", read_thumbnail_sizes()),
     ):
-        drawn = draw_picture(file, forms, Limits())
-        rows.extend(alike(name, str(path), [picture.data for picture in drawn], with_pillow(str(path), forms)))
+        drawn = draw_picture(file, sizes, Limits())
+        rows.extend(alike(name, str(path), [picture.data for picture in drawn], with_pillow(str(path), sizes)))
         ready = {
-            picture.form.edge: pyvips.Image.new_from_buffer(picture.data, "").copy_memory()[:3] for picture in drawn
+            picture.size.edge: pyvips.Image.new_from_buffer(picture.data, "").copy_memory()[:3] for picture in drawn
         }
         ours, pillow, least, whole = medians(
             ROUNDS,
-            partial(seconds, partial(draw_picture, file, forms, Limits())),
-            partial(seconds, partial(with_pillow, str(path), forms)),
-            partial(seconds, partial(floor, str(path), ready, forms)),
-            partial(seconds, whole_function(folder, data, forms)),
+            partial(seconds, partial(draw_picture, file, sizes, Limits())),
+            partial(seconds, partial(with_pillow, str(path), sizes)),
+            partial(seconds, partial(floor, str(path), ready, sizes)),
+            partial(seconds, whole_function(folder, data, sizes)),
         )
-        target = TARGETS.get(forms[0].media_type) if len(forms) == 3 else None
+        target = TARGETS.get(sizes[0].media_type) if len(sizes) == 3 else None
         # The house's rows hold ours over the reference: so Pillow's time is the first here.
         rows.append(
             Row(f"{name}: Pillow's loop over ours", pillow * 1000, "ms", ours * 1000, target, more_is_better=True)
@@ -115,7 +115,7 @@ def measure(folder: Path) -> list[Row]:
     return rows
 
 
-def whole_function(folder: Path, data: bytes, forms: Sequence[Form]) -> Callable[[], object]:
+def whole_function(folder: Path, data: bytes, sizes: Sequence[ThumbnailSize]) -> Callable[[], object]:
     """Return what makes the thumbnails anew at each call: the digest decides where they lie, so they are removed."""
     objects = DiskObjects(folder)
     objects.write("photo", data, "image/jpeg")
@@ -127,7 +127,7 @@ def whole_function(folder: Path, data: bytes, forms: Sequence[Form]) -> Callable
     def work() -> None:
         for written in folder.glob("thumbnails/*/*"):
             written.unlink()
-        make_thumbnails(StoredFile(file_id=1, key="photo", name="photo.jpg"), facts, objects, forms, Limits())
+        make_thumbnails(StoredFile(file_id=1, key="photo", name="photo.jpg"), facts, objects, sizes, Limits())
 
     return work
 

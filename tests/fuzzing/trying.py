@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.make_thumbnails.thumbnail_sizes import Form, read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.limits import Limits
 from workflows.contracts.guard_report import StoredFile
@@ -57,11 +57,11 @@ class Outcome:
     stopped: str = ""
 
 
-def try_file(data: bytes, limits: Limits = LIMITS, forms: list[Form] | None = None) -> Outcome:
+def try_file(data: bytes, limits: Limits = LIMITS, sizes: list[ThumbnailSize] | None = None) -> Outcome:
     """Inspect a file and make its thumbnails."""
     began = time.monotonic()
     try:
-        verdict = _take_through(data, limits, forms or read_forms())
+        verdict = _take_through(data, limits, sizes or read_thumbnail_sizes())
     except FileRejected as refusal:
         outcome = _refused(refusal)
     except Exception as error:  # noqa: BLE001  whatever it is, it is what is looked for
@@ -74,10 +74,10 @@ def try_file(data: bytes, limits: Limits = LIMITS, forms: list[Form] | None = No
     return outcome
 
 
-def _take_through(data: bytes, limits: Limits, forms: list[Form]) -> str:
+def _take_through(data: bytes, limits: Limits, sizes: list[ThumbnailSize]) -> str:
     objects = Kept({KEY: data})
     facts = inspect_file(KEY, objects.chunks(KEY), limits)
-    make_thumbnails(StoredFile(file_id=1, key=KEY, name="fuzzed"), facts, objects, forms, limits)
+    make_thumbnails(StoredFile(file_id=1, key=KEY, name="fuzzed"), facts, objects, sizes, limits)
     if objects.objects[KEY] != data:
         raise AssertionError("The original was changed.")
     return facts.kind.value

@@ -39,7 +39,7 @@ Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 class DailyReportDigestInput(Contract):
     """The payload of the ``daily_report_digest`` task, and the execution's input.
 
-    ``date`` is the day to tell of, as 2026-11-23; empty: the day before the scheduled time, or before today.
+    ``date`` is the day to report, as 2026-11-23; empty: the day before the scheduled time, or before today.
     """
 
     date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""

@@ -138,8 +138,8 @@ class InspectFileInput(Contract):
 class FileFacts(Contract):
     """What "Inspect File" answers: facts read from the content alone. Sizes in bytes and pixels, as it is seen.
 
-    ``frames`` is told of animations and of pictures of several pages, ``duration_seconds`` of video and audio.
-    ``captured_at`` is ISO 8601: with an offset from UTC where the file tells one, else the camera's own local time.
+    ``frames`` is set for animations and of pictures of several pages, ``duration_seconds`` of video and audio.
+    ``captured_at`` is ISO 8601: with an offset from UTC where the file has one, else the camera's own local time.
     ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. What the camera wrote can be wrong, or forged.
     """
 

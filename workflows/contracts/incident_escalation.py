@@ -48,7 +48,7 @@ class Turn(Contract):
     """What "Choose Person" answers: whom to ask now, and how long to wait.
 
     The person has ``timeout_seconds`` to acknowledge, and within each ``heartbeat_seconds`` has to give a sign of
-    life ("I am looking into it") for it. ``is_acknowledged``: somebody has acknowledged meanwhile; nobody is asked,
+    life ("I am looking into it") for it. ``is_acknowledged``: somebody has acknowledged meanwhile; no one is asked,
     and ``inquiry_id`` and ``recipient`` are null.
     """
 
@@ -100,7 +100,7 @@ class AcknowledgedIncident(Contract):
 class EscalatedIncident(Contract):
     """The execution's output. ``turns`` is how many people were asked.
 
-    The rest is null where "Choose Person" found the incident acknowledged, and had nobody to ask any more.
+    The rest is null where "Choose Person" found the incident acknowledged, and had no one to ask any more.
     """
 
     report_id: DatabaseId

@@ -26,7 +26,7 @@ TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServi
 FATAL_ERRORS: tuple[type[StepError], ...] = (EmailRefused, PayloadInvalid, RecipientNotFound, TemplateInvalid)
 
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
-# Only below emails/, no step up, so that a payload can not read another template of the project.
+# Only below emails/, no step up, so that a payload cannot read another template of the project.
 TemplateName = Annotated[str, StringConstraints(pattern=r"^emails/[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.html$")]
 
 
@@ -40,7 +40,7 @@ class NotificationEmailInput(Contract):
 
 
 class RenderEmailInput(Contract):
-    """What "Render Email" is given: a report or an incident to tell a recipient of, a digest, or a payload.
+    """What "Render Email" is given: a report or an incident to notify a recipient of, a digest, or a payload.
 
     A report comes as ``report_id`` with ``recipient``; an incident as ``inquiry_id`` with ``recipient``; a client's
     digest as ``digest``. ``payload`` is the execution's input as it came: a ``NotificationEmailInput``, or
@@ -59,7 +59,7 @@ class RenderedEmail(Contract):
     """What "Render Email" answers.
 
     ``email_key`` is the S3 key of the rendered mail (an ``EmailDocument``). ``send_once_key``
-    names the mail for ever: whatever is retried, redriven or started anew, one mail goes out per key.
+    names the mail for ever: whatever is retried, redriven or started again, one mail goes out per key.
     """
 
     email_key: str

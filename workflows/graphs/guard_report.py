@@ -7,7 +7,7 @@
                            a bad file is caught -> File Rejected | File Timed Out
     Record Report
     Notify People (Map)    Render Email -> Send Email -> Person Notified
-                           who can not be reached is caught -> Person Not Notified
+                           who cannot be reached is caught -> Person Not Notified
     Summarize
 
 A catcher stands only where a failure is a fact about one file or one person. All else fails the

@@ -12,7 +12,7 @@
     Record Acknowledgement
     Summarize
 
-An execution that failed since nobody has acknowledged can be redriven once there is another supervisor:
+An execution that failed since no one has acknowledged can be redriven once there is another supervisor:
 it goes on with Choose Person, which asks whoever was not asked yet.
 """
 

@@ -2,7 +2,7 @@
 
 In ASL the first retrier that names an error decides, so the order is part of the meaning:
 Lambda's own hiccups, the contract's transient errors, the permanent ones (no attempt at all),
-and last whatever nobody foresaw. ``FULL`` jitter spreads the attempts of executions that met the
+and last whatever is unforeseen. ``FULL`` jitter spreads the attempts of executions that met the
 same trouble at the same moment.
 """
 

@@ -65,7 +65,7 @@ type Look = Callable[[str, Set[str]], Part | None]
 
 
 class _PasswordNeeded(Exception):
-    """An archive, or one within it, asks for a password. It is told as UnreadableDocument, whose name people know."""
+    """An archive, or one within it, asks for a password. It becomes UnreadableDocument, whose name people know."""
 
 
 def read_zip(file: IO[bytes], budget: Budget, look: Look) -> Set[str]:

@@ -23,7 +23,7 @@ ENCRYPTED_PACKAGE = "EncryptedPackage"
 
 
 class BrokenCompoundFile(ValueError):
-    """The file's own directory can not be followed."""
+    """The file's own directory cannot be followed."""
 
 
 def names_in(content: mmap) -> tuple[list[str], bool]:

@@ -1,7 +1,7 @@
 """Inspects papers that are no PDF: Office, OpenDocument, archives, SVG, HTML, XML, RTF, text, and programs.
 
-They are kept and handed over, never drawn. What is looked for is what would harm whoever opens them.
-What is not looked into: 7z, RAR, tar and postscript, embedded OLE objects, and what a plain text would do as a script.
+They are kept and handed over, never drawn. They are searched for what would harm whoever opens them.
+Not searched: 7z, RAR, tar and postscript, embedded OLE objects, and what a plain text would do as a script.
 """
 
 import gzip
@@ -36,7 +36,7 @@ _ZIPS = {
 
 
 def inspect_document(file: MediaFile, limits: Limits) -> dict[str, Any]:
-    """Return a more exact ``media_type`` where the whole file tells one, else nothing.
+    """Return a more exact ``media_type`` where the whole file shows one, else nothing.
 
     Raises ActiveContent, DecompressionBomb, FileTooLarge or UnreadableDocument.
     """
@@ -64,7 +64,7 @@ def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | N
 
 
 def _look_at_part(key: str, name: str, names: Set[str]) -> PartReader | None:
-    """Return what reads an entry, None for what is no markup. Raises ActiveContent where its name tells enough."""
+    """Return what reads an entry, None for what is no markup. Raises ActiveContent where its name says enough."""
     name, is_office = name.lower(), CONTENT_TYPES in names
     if (is_office and _MACRO_PART.fullmatch(name)) or _BASIC_MODULE.fullmatch(name):
         raise ActiveContent(key, "has macros.", MACROS_REMEDY)

@@ -56,7 +56,7 @@ def refuse_xml_dangers(file: IO[bytes], key: str, limits: Limits) -> str:
         if _AMPLIFIED in str(error):
             raise reader.bomb() from error
         raise UnreadableDocument(key, f"is no well-formed XML: {error}.", "Save it again and upload it.") from error
-    except (LookupError, ValueError) as error:  # an encoding that nobody knows
+    except (LookupError, ValueError) as error:  # an unknown encoding
         raise UnreadableDocument(key, "is XML in an unknown encoding.", "Save it as UTF-8 and upload it.") from error
     return reader.root
 

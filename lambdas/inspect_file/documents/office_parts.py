@@ -11,7 +11,7 @@ MACROS_REMEDY = "Save it without macros, or as a PDF, and upload that."
 # What is loaded without being asked for; a link that one has to click on may lead away.
 _LOADED_KINDS = re.compile(r"/(?:attachedTemplate|oleObject|frame|subDocument)\s*", re.I)
 _ELSEWHERE = re.compile(r"\s*(?:https?|ftp|mhtml|ms-[a-z]+):", re.I)
-# A binary workbook (.xlsb) is "macroEnabled" by its type, whether or not it has any: its parts tell.
+# A binary workbook (.xlsb) is "macroEnabled" by its type, whether or not it has any: its parts decide.
 _MACRO_TYPES = re.compile(r"(?<!sheet\.binary\.)macroEnabled|vnd\.ms-office\.vbaProject", re.I)
 
 
@@ -43,8 +43,8 @@ class PartReader:
     def _parse(self, chunk: bytes, *, is_last: bool) -> None:
         try:
             self._parser.Parse(chunk, is_last)
-        except (expat.ExpatError, LookupError, ValueError) as error:  # the latter: an encoding that nobody knows
-            if self._is_done:  # what follows a root is not looked at
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the latter: an unknown encoding
+            if self._is_done:  # what follows a root is not read
                 return
             self._is_done = True
             if self.is_office:

@@ -1,6 +1,6 @@
 """Looks into a PDF's objects for what runs and for what unpacks to too much.
 
-PDFium has no call that lists every action of a document, so it is asked to write the document anew: in that copy
+PDFium has no call that lists every action of a document, so it is made to write a copy of the document: in that copy
 nothing is encrypted, packed into object streams or spelled in escapes, and only what can be reached is left. In it a
 name stands as itself, and a plain search finds it.
 """

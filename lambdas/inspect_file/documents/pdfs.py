@@ -39,7 +39,7 @@ def inspect_pdf(file: MediaFile, limits: Limits) -> dict[str, Any]:
 
 
 def _refuse_cut_off(file: MediaFile) -> None:
-    """PDFium mends a file without its end, and shows what is left of it as if that were all."""
+    """PDFium repairs a file without its end, and shows what is left of it as if that were all."""
     with Path(file.path).open("rb") as content:
         content.seek(max(0, file.size_bytes - _END_WITHIN))
         if b"startxref" not in content.read():

@@ -1,4 +1,4 @@
-"""Tells sounds, films and HEIF pictures apart by their first bytes."""
+"""Distinguishes sounds, films and HEIF pictures by their first bytes."""
 
 import re
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Tells what a file is by its first bytes. Its name is never asked.
+"""Finds what a file is by its first bytes. Its name is never used.
 
 Pure Python on a few thousand bytes: it runs in the function itself, so it decodes nothing and never raises. What only
-the whole file can tell (which kind of ZIP, whether an SVG hides in a gzip) the decoder's process tells later.
+the whole file shows (which kind of ZIP, whether an SVG hides in a gzip) the decoder's process finds later.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Tells texts apart: plain ones in any usual encoding, and those that are a format: SVG, HTML, XML, RTF, scripts."""
+"""Distinguishes texts: plain ones in any usual encoding, and those that are a format: SVG, HTML, XML, RTF, scripts."""
 
 import codecs
 import re

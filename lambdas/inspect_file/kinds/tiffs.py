@@ -1,4 +1,4 @@
-"""Tells a TIFF from a camera's raw file, which looks like one: its first picture is a small preview."""
+"""Distinguishes a TIFF from a camera's raw file, which begins like one: its first picture is a small preview."""
 
 from typing import Literal
 

@@ -110,7 +110,7 @@ class Child:
 
     @property
     def is_sound(self) -> bool:
-        """Return whether it can be asked: it lives, and has said nothing that nobody asked for."""
+        """Return whether it can be asked: it lives, and has sent nothing unasked."""
         return self._process.poll() is None and not (self._is_ready and self._has_spoken())
 
     @property
@@ -222,7 +222,7 @@ class Child:
             return False
         except OSError:
             return True
-        return True  # also its end, which nobody asked for
+        return True  # also its end
 
     def _keep_words(self) -> None:
         try:

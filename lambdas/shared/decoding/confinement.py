@@ -2,7 +2,7 @@
 
 Both have the same user, so the kernel would let a decoder read its function's environment, which holds credentials on
 Lambda, ask the runtime's interface on 127.0.0.1 for the next event, or kill the function. A filter refuses the calls
-for that: no new process or program, no socket, no signal to another, no look into another. It is a list of what is
+for that: no new process or program, no socket, no signal to another, no reading of others' memory. It lists what is
 forbidden, so that what libraries do otherwise goes on; what a call opens is no filter's to see, and writing to files is
 forbidden by RLIMIT_FSIZE. https://docs.kernel.org/userspace-api/seccomp_filter.html
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def forget_peak() -> None:
-    """Begin anew: from here on the peak is what the process holds now, or more.
+    """Reset the peak: from here on it is what the process holds now, or more.
 
     https://docs.kernel.org/filesystems/proc.html: 5 sets the peak of resident memory back.
     """
@@ -15,7 +15,7 @@ def forget_peak() -> None:
 
 
 def peak_bytes() -> int:
-    """Return the most bytes of memory that the process has held; of its whole life where the kernel tells no other."""
+    """Return the most bytes of memory that the process has held; of its whole life where the kernel keeps no other."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split(None, 1)[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -67,6 +67,6 @@ def _moved_to_disk(file: IO[bytes]) -> IO[bytes]:
 
 
 def _seal(file: IO[bytes]) -> None:
-    """Let nobody change the bytes any more, whoever gets the descriptor. What lies on the disk has no seals."""
+    """Forbid every change of the bytes, whoever gets the descriptor. A file on the disk has no seals."""
     with suppress(OSError):
         fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)

@@ -34,7 +34,7 @@ class AnswerInvalid(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """One message of a decoder: ``ready``, ``answer``, ``rejection`` or ``failure`` tell which."""
+    """One message of a decoder: ``ready``, ``answer``, ``rejection`` or ``failure`` says which."""
 
     body: Mapping[str, Any]
     files: Sequence[bytes] = ()
@@ -58,7 +58,7 @@ def unpack(text: bytes, data: bytes) -> Frame:
     """Return the frame that JSON and the files' bytes are. Raises AnswerInvalid."""
     try:
         body = json.loads(text)
-        # What can not be written again would fail somewhere later: NaN, 1e999, lone surrogates, lists without end.
+        # What cannot be written again would fail somewhere later: NaN, 1e999, lone surrogates, lists without end.
         json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise AnswerInvalid(f"sent no JSON: {type(error).__name__}") from None

@@ -12,7 +12,7 @@ _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 def captured_at(local: datetime, offset: str) -> str | None:
     """Return a moment as ISO 8601, to the second, with its ``offset`` from UTC if that is one, like ``+02:00``.
 
-    ``local`` has no zone. None for a moment at which nobody took pictures.
+    ``local`` has no zone. None for a moment before or after all digital cameras.
     """
     if not FIRST_YEAR <= local.year <= LAST_YEAR:
         return None
@@ -28,7 +28,7 @@ def camera(make: object, model: object) -> str | None:
 
 
 def position(latitude: float, longitude: float) -> dict[str, float]:
-    """Return both, in degrees; nothing where they can not be, or are 0, 0: a receiver without a fix."""
+    """Return both, in degrees; nothing for a position outside the Earth, or 0, 0: a receiver without a fix."""
     if not (abs(latitude) <= 90 and abs(longitude) <= 180) or (latitude, longitude) == (0, 0):
         return {}
     return {"latitude": round(latitude, 7) + 0.0, "longitude": round(longitude, 7) + 0.0}  # + 0.0: no -0.0

@@ -68,7 +68,7 @@ def unreadable(file: MediaFile, what: str) -> FileRejected:
 
 @contextmanager
 def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]:
-    """Open a file, for as long as the block runs. What FFmpeg raises in the block is told as unreadable.
+    """Open a file, for as long as the block runs. What FFmpeg raises in the block is raised as unreadable.
 
     Raises UnreadableVideo or UnreadableAudio, and FileTooLarge for frames or seconds over a limit.
     """
@@ -83,7 +83,7 @@ def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]
     except av.MemoryError as error:  # FFmpeg's word for more than max_streams, too
         raise unreadable(file, f"has more than {_MAX_TRACKS} tracks, or asks for too much memory.") from error
     except (av.FFmpegError, ValueError, EOFError) as error:
-        raise unreadable(file, "can not be decoded: it is broken, cut short or encrypted.") from error
+        raise unreadable(file, "cannot be decoded: it is broken, cut short or encrypted.") from error
 
 
 def _check(file: MediaFile, container: InputContainer, limits: Limits) -> None:
@@ -96,12 +96,12 @@ def _check(file: MediaFile, container: InputContainer, limits: Limits) -> None:
         stream.codec_context.thread_count = 1
     for sound in container.streams.audio:
         sound.codec_context.thread_count = 1
-    if (told_seconds(container) or 0) > limits.max_media_seconds:
+    if (stated_seconds(container) or 0) > limits.max_media_seconds:
         raise _too_long(file, limits)
 
 
 def check_frame(file: MediaFile, frame: VideoFrame | VideoStream, limits: Limits) -> None:
-    """Raise FileTooLarge for a frame of too many pixels. A container may tell fewer than its frames have."""
+    """Raise FileTooLarge for a frame of too many pixels. A container may state fewer than its frames have."""
     if frame.width * frame.height > limits.max_pixels:
         raise FileTooLarge(
             file.key,
@@ -116,12 +116,12 @@ def _too_long(file: MediaFile, limits: Limits) -> FileTooLarge:
     )
 
 
-def told_seconds(container: InputContainer) -> float | None:
-    """Return how long the container or a stream says it lasts; None where neither tells."""
+def stated_seconds(container: InputContainer) -> float | None:
+    """Return how long the container or a stream says it lasts; None where neither says."""
     if container.duration and container.duration > 0:
         return container.duration / 1_000_000
-    told = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
-    return max([0.0, *told]) or None  # broken ones tell less than nothing
+    stated = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
+    return max([0.0, *stated]) or None  # broken ones say less than nothing
 
 
 def film_of(container: InputContainer) -> VideoStream | None:
@@ -141,13 +141,13 @@ def first_frames(
 
 
 def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
-    """Return duration_seconds, from its packets where it does not tell; nothing where they are too many to count.
+    """Return duration_seconds, from its packets where it does not say; nothing where they are too many to count.
 
     Raises FileTooLarge for more seconds than the limit.
     """
-    told = told_seconds(container)
-    if told is not None:
-        return {"duration_seconds": round(told, 3)}
+    stated = stated_seconds(container)
+    if stated is not None:
+        return {"duration_seconds": round(stated, 3)}
     end = 0.0
     for count, packet in enumerate(container.demux()):
         if packet.pts is not None and packet.time_base:
@@ -160,10 +160,10 @@ def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> di
 
 
 def tags_of(container: InputContainer) -> dict[str, Any]:
-    """Return captured_at, camera, latitude and longitude, as far as they are told of the container or a stream."""
+    """Return captured_at, camera, latitude and longitude, as far as the container or a stream has them."""
     tags: dict[str, str] = {}
-    for told in (container.metadata, *(stream.metadata for stream in container.streams)):
-        for key, value in told.items():
+    for stated in (container.metadata, *(stream.metadata for stream in container.streams)):
+        for key, value in stated.items():
             tags.setdefault(key.lower(), value.strip())
     return {**_captured(tags), **_camera(tags), **_place(tags)}
 
@@ -176,8 +176,8 @@ def _captured(tags: dict[str, str]) -> dict[str, Any]:
             continue
         if name == "creation_time" and moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        if told := captures.captured_at(moment.replace(tzinfo=None), f"{moment:%:z}"):
-            return {"captured_at": told}
+        if stated := captures.captured_at(moment.replace(tzinfo=None), f"{moment:%:z}"):
+            return {"captured_at": stated}
     return {}
 
 
@@ -196,15 +196,15 @@ def _place(tags: dict[str, str]) -> dict[str, Any]:
 
 
 def aspect_of(stream: Any) -> Fraction:
-    """Return how much wider than high a pixel is shown; 1 where the file tells nothing, or nonsense."""
-    told = stream.sample_aspect_ratio
-    return told if told and Fraction(1, 4) <= told <= 4 else Fraction(1)
+    """Return how much wider than high a pixel is shown; 1 where the file says nothing, or nonsense."""
+    stated = stream.sample_aspect_ratio
+    return stated if stated and Fraction(1, 4) <= stated <= 4 else Fraction(1)
 
 
 def turns_of(frame: VideoFrame) -> list[str]:
     """Return how a frame is turned until it is upright, as operations of libvips in their order.
 
-    Phones write no pixels anew: a matrix tells how the film was held, and whether it is seen in a mirror.
+    Phones do not turn the pixels: a matrix says how the film was held, and whether it is seen in a mirror.
     """
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:

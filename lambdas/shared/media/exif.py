@@ -1,4 +1,4 @@
-"""Reads what a camera wrote into a picture. It can be broken in any way, and then it just is not told."""
+"""Reads what a camera wrote into a picture. What is broken is left out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ _GPS = ExifTags.GPS
 
 
 def exif_of(block: bytes) -> Image.Exif:
-    """Return the EXIF block of a picture, empty if it can not be read."""
+    """Return the EXIF block of a picture, empty if it cannot be read."""
     exif = Image.Exif()
     try:
         exif.load(block)
@@ -23,7 +23,7 @@ def exif_of(block: bytes) -> Image.Exif:
 
 
 def facts_of(exif: Image.Exif) -> dict[str, Any]:
-    """Return what EXIF tells, as fields of FileFacts: captured_at, camera, latitude and longitude, those it has."""
+    """Return what EXIF says, as fields of FileFacts: captured_at, camera, latitude and longitude, those it has."""
     main = _tags(exif, None)
     photo = _tags(exif, ExifTags.IFD.Exif)
     facts: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Opens pictures: with libvips, and with Pillow what libvips does not read. What they can not read is UnreadableImage.
+"""Opens pictures: with libvips, and with Pillow what libvips does not read. What they cannot read is UnreadableImage.
 
 Only the header is read at first, so that limits are checked before memory is taken for pixels.
 """
@@ -198,4 +198,4 @@ def _damage(error: Exception) -> str:
     words = str(error).lower()
     if any(word in words for word in ("truncated", "premature", "end of", "unexpected eof", "out of data")):
         return "cut off before its end"
-    return "damaged, or of a sort that can not be read here"
+    return "damaged, or of a sort that cannot be read here"

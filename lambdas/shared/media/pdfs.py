@@ -1,4 +1,4 @@
-"""Opens PDFs with PDFium. What it can not read becomes UnreadablePdf."""
+"""Opens PDFs with PDFium. What it cannot read becomes UnreadablePdf."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -52,4 +52,4 @@ def page_size(document: Any, number: int, key: str) -> tuple[float, float]:
 def _unreadable(key: str, error: Exception) -> UnreadablePdf:
     if "password" in str(error).lower():
         return UnreadablePdf(key, "is protected by a password.", "Upload it without a password.")
-    return UnreadablePdf(key, "can not be read by PDFium.", "Save the PDF again and upload it.")
+    return UnreadablePdf(key, "cannot be read by PDFium.", "Save the PDF again and upload it.")

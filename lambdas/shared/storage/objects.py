@@ -1,7 +1,7 @@
 """Where files, payloads and rendered mails lie: an S3 bucket, or a folder on local disk.
 
 A key is whole: ``media/guard_reports/2026/11/24/front-door.jpg``, ``thumbnails/<sha256>/small.webp``,
-``emails/<…>.json``, ``payloads/<task id>.json``. It can not step out of the store: no ``..``, no
+``emails/<…>.json``, ``payloads/<task id>.json``. It cannot step out of the store: no ``..``, no
 leading ``/``. Both stores keep one contract, tested by one suite.
 """
 
@@ -91,7 +91,7 @@ class S3Objects(ObjectStore):
 
 
 class DiskObjects(ObjectStore):
-    """A folder. Media types are not kept: whoever serves a file tells it by the key's ending."""
+    """A folder. Media types are not kept: whoever serves a file finds it by the key's ending."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -5,16 +5,16 @@ One entry for each ``send_once_key``, kept for a year. An attempt claims the key
 
 - SES took the mail: the entry becomes ``sent``, with the message id. No one sends it again.
 - SES surely did not take it (refused, throttled, not reached): the attempt removes its own claim,
-  and the next attempt may claim anew.
-- Nobody knows (the answer was lost, or the attempt died): the entry stays ``sending`` for good. No one
-  sends it again, since a second mail is the worse harm; it is told as ``unconfirmed``.
+  and the next attempt may claim it again.
+- It is unknown (the answer was lost, or the attempt died): the entry stays ``sending`` for good. No one
+  sends it again, since a second mail is the worse harm; it is reported as ``unconfirmed``.
 
 Two attempts at once: a state may time out and be retried while its first attempt still waits for SES.
 The put is conditional, so only one of them holds the claim and only that one asks SES; only it can
 remove the claim, since removing asks for its token. The other must not say ``unconfirmed`` yet: the
-first may still be throttled and give the mail back, and then nobody would send it. So while the claim
+first may still be throttled and give the mail back, and then no attempt would send it. So while the claim
 is younger than CLAIM_SECONDS the other raises EmailServiceUnavailable, to be tried again. One call of SES
-can not last that long (its client's timeouts, and no retries inside), so a claim older than that belongs to an attempt
+cannot last that long (its client's timeouts, and no retries inside), so a claim older than that belongs to an attempt
 that is dead or has lost its answer. Should an attempt nevertheless stall for longer between its claim
 and its call, the mail still goes out at most once; then ``unconfirmed`` was said of a mail that went out.
 The clocks of two attempts may differ: by far less than the margin in CLAIM_SECONDS.

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.cost.figures import MEASURED, PRICES, QUOTAS, SHAPES, THUMBNAILS_PER_FILE, NotEstimated, Shape
 from deploy.packages.functions import FUNCTIONS_BY_NAME
-from lambdas.make_thumbnails.thumbnail_sizes import read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
 
 
 def test_every_price_and_quota_names_the_page_of_aws() -> None:
@@ -26,7 +26,7 @@ def test_a_measurement_without_samples_names_the_function_it_stands_in_for() -> 
 
 
 def test_a_picture_has_as_many_thumbnails_as_the_function_makes() -> None:
-    assert len(read_forms()) == THUMBNAILS_PER_FILE
+    assert len(read_thumbnail_sizes()) == THUMBNAILS_PER_FILE
 
 
 def test_what_has_no_figures_is_not_estimated() -> None:

@@ -114,7 +114,7 @@ from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.receiving import receive
 decoder = Decoder(f"lambdas.{name}.decoder_job")
 with receive("key", [base64.b64decode(picture)], 10_000) as received:
-    given = {"kind": "image", "forms": [{"name": "small", "edge": 8, "media_type": "image/webp"}]}
+    given = {"kind": "image", "sizes": [{"name": "small", "edge": 8, "media_type": "image/webp"}]}
     print(decoder.run(received, "key", "image/png", Limits(), given).answer)
 """
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAGCAIAAAB1kpiRAAAAFElEQVR4nGM8ISfHgBsw4ZEbYGkAwKABEOrItmQAAAAASUVORK5CYII="

@@ -126,7 +126,7 @@ def test_a_picture_of_a_right_beginning_alone_is_unreadable(magic: bytes) -> Non
 
 
 def test_a_broken_pdf_is_unreadable() -> None:
-    with pytest.raises(UnreadablePdf, match="can not be read"):
+    with pytest.raises(UnreadablePdf, match="cannot be read"):
         inspect(b"%PDF-1.7\nnothing of what a PDF has")
 
 

@@ -11,12 +11,12 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
 
-FORMS = [Form("small", 160), Form("small", 160, JPEG), PREVIEW_FORM]
+SIZES = [ThumbnailSize("small", 160), ThumbnailSize("small", 160, JPEG), PREVIEW_SIZE]
 
 
 def movie(path: Path, key_frame_every: int = 5) -> MediaFile:
@@ -52,14 +52,14 @@ def test_a_movies_facts_are_read_from_its_container(tmp_path: Path) -> None:
 
 def test_a_movies_poster_is_not_black_and_its_preview_moves(tmp_path: Path) -> None:
     file = movie(tmp_path / "m")
-    drawn = draw_movie(file, FORMS, Limits())
+    drawn = draw_movie(file, SIZES, Limits())
     assert pyvips.Image.new_from_buffer(drawn[0].data, "").avg() > 30
     assert pyvips.Image.new_from_buffer(drawn[2].data, "").get("n-pages") > 3
-    assert [one.data for one in draw_movie(file, FORMS, Limits())] == [one.data for one in drawn]
+    assert [one.data for one in draw_movie(file, SIZES, Limits())] == [one.data for one in drawn]
 
 
 def test_a_movie_with_one_key_frame_which_is_black_has_a_poster_and_a_preview_all_the_same(tmp_path: Path) -> None:
-    drawn = draw_movie(movie(tmp_path / "m", key_frame_every=1000), FORMS, Limits())
+    drawn = draw_movie(movie(tmp_path / "m", key_frame_every=1000), SIZES, Limits())
 
     assert pyvips.Image.new_from_buffer(drawn[0].data, "").avg() > 30
     assert pyvips.Image.new_from_buffer(drawn[2].data, "").get("n-pages") > 3
@@ -68,11 +68,11 @@ def test_a_movie_with_one_key_frame_which_is_black_has_a_poster_and_a_preview_al
 def test_a_sound_is_told_by_its_seconds_and_drawn_as_a_wave(tmp_path: Path) -> None:
     file = sound(tmp_path / "s")
     assert inspect_recording(file, Limits())["duration_seconds"] == 2
-    assert [one.form for one in draw_sound(file, FORMS[:2], Limits())] == FORMS[:2]
+    assert [one.size for one in draw_sound(file, SIZES[:2], Limits())] == SIZES[:2]
 
 
 def test_the_shortest_sound_is_drawn(tmp_path: Path) -> None:
-    assert len(draw_sound(sound(tmp_path / "s", swings=1, rate=44_100), FORMS[:2], Limits())) == 2
+    assert len(draw_sound(sound(tmp_path / "s", swings=1, rate=44_100), SIZES[:2], Limits())) == 2
 
 
 def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path
     file = MediaFile(str(path), "a.wma", facts["media_type"], path.stat().st_size)
 
     assert (facts["kind"], facts["media_type"]) == ("audio", "audio/x-ms-asf")
-    assert len(draw_sound(file, FORMS[:2], Limits())) == 2
+    assert len(draw_sound(file, SIZES[:2], Limits())) == 2
 
 
 def test_what_passes_a_limit_or_can_not_be_read_is_refused(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_passes_a_limit_or_can_not_be_read_is_refused(tmp_path: Path) -> No
     with pytest.raises(FileTooLarge, match="pixels"):
         inspect_recording(file, Limits(max_pixels=1000))
     with pytest.raises(FileTooLarge, match="seconds"):
-        draw_movie(file, FORMS, Limits(max_media_seconds=1))
+        draw_movie(file, SIZES, Limits(max_media_seconds=1))
     (tmp_path / "cut").write_bytes((tmp_path / "m").read_bytes()[:500])
     with pytest.raises(UnreadableVideo):
         inspect_recording(MediaFile(str(tmp_path / "cut"), "c", "video/mp4", 500), Limits())

@@ -7,7 +7,7 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.films import as_file, with_matrix, write_film
 
@@ -55,7 +55,9 @@ def test_a_film_is_told_and_drawn_upright_however_the_phone_was_held(
     size = (WIDTH, HEIGHT) if matrix[0] else (HEIGHT, WIDTH)
 
     facts = inspect_recording(as_file(path, "video/mp4"), Limits())
-    poster, preview = draw_movie(as_file(path, "video/mp4"), [Form("large", 1280, JPEG), PREVIEW_FORM], Limits())
+    poster, preview = draw_movie(
+        as_file(path, "video/mp4"), [ThumbnailSize("large", 1280, JPEG), PREVIEW_SIZE], Limits()
+    )
 
     assert (facts["width"], facts["height"]) == size
     for drawn in (poster, preview):
@@ -79,7 +81,9 @@ def test_pixels_that_are_no_squares_are_drawn_in_their_shape(
     )
 
     facts = inspect_recording(as_file(path, media_type), Limits())
-    poster, preview = draw_movie(as_file(path, media_type), [Form("large", 1280, JPEG), PREVIEW_FORM], Limits())
+    poster, preview = draw_movie(
+        as_file(path, media_type), [ThumbnailSize("large", 1280, JPEG), PREVIEW_SIZE], Limits()
+    )
 
     assert (facts["width"], facts["height"]) == (width, HEIGHT)
     assert (poster.width, poster.height) == (width, HEIGHT)
@@ -92,6 +96,6 @@ def test_pixels_that_are_no_squares_are_widened_before_the_film_is_turned(tmp_pa
     path.write_bytes(with_matrix(path.read_bytes(), (0, 1, -1, 0)))
 
     facts = inspect_recording(as_file(path, "video/mp4"), Limits())
-    poster = draw_movie(as_file(path, "video/mp4"), [Form("large", 1280, JPEG)], Limits())[0]
+    poster = draw_movie(as_file(path, "video/mp4"), [ThumbnailSize("large", 1280, JPEG)], Limits())[0]
 
     assert (facts["width"], facts["height"]) == (poster.width, poster.height) == (HEIGHT, WIDTH * 2)

@@ -7,20 +7,20 @@ import pytest
 from PIL import Image
 
 from lambdas.make_thumbnails.pages import draw_page
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, Form
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, ThumbnailSize
 from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.papers import media_file
 from tests.lambdas.pictures import ENCRYPTED_PDF, RED, pdf
 from workflows.errors import UnreadablePdf
 
-FORMS = [Form("small", 160), Form("small", 160, JPEG), Form("large", 600)]
+SIZES = [ThumbnailSize("small", 160), ThumbnailSize("small", 160, JPEG), ThumbnailSize("large", 600)]
 WHITE = (255, 255, 255)
 FILLED_FIELD = (
     b"/AcroForm << /Fields [9 0 R] >>",
     b"/Annots [9 0 R]",
     b"9 0 obj\n<< /Type /Annot /Subtype /Widget /FT /Tx /T (a) /V (b) /F 4 /Rect [160 10 290 190] "
     b"/AP << /N 10 0 R >> >>\nendobj\n"
-    b"10 0 obj\n<< /Type /XObject /Subtype /Form /BBox [0 0 130 180] /Length 29 >>\nstream\n"
+    b"10 0 obj\n<< /Type /XObject /Subtype /ThumbnailSize /BBox [0 0 130 180] /Length 29 >>\nstream\n"
     b"0.12 0.12 0.86 rg 0 0 130 180 re f\nendstream\nendobj\n",
 )
 
@@ -35,9 +35,9 @@ def near(pixel: object, colour: tuple[int, int, int]) -> bool:
 
 
 def test_the_first_page_is_drawn_on_white_in_each_form(tmp_path: Path) -> None:
-    drawn = draw_page(media_file(tmp_path, pdf(pages=2)), FORMS, Limits())
+    drawn = draw_page(media_file(tmp_path, pdf(pages=2)), SIZES, Limits())
 
-    assert [one.form for one in drawn] == FORMS
+    assert [one.size for one in drawn] == SIZES
     assert [(one.width, one.height) for one in drawn] == [(160, 107), (160, 107), (600, 400)]
     for one in drawn:
         picture = opened(one.data)
@@ -50,24 +50,24 @@ def test_a_field_that_somebody_filled_in_shows(tmp_path: Path) -> None:
     data = pdf().replace(b"/Type /Catalog", catalog + b" /Type /Catalog")
     data = data.replace(b"/Type /Page /", annotations + b" /Type /Page /").replace(b"xref\n0", field + b"xref\n0", 1)
 
-    picture = opened(draw_page(media_file(tmp_path, data), FORMS, Limits())[-1].data)
+    picture = opened(draw_page(media_file(tmp_path, data), SIZES, Limits())[-1].data)
 
     assert near(picture.getpixel((450, 200)), (31, 31, 219))
 
 
 @pytest.mark.parametrize(("width", "height"), [(1_000_000, 500_000), (1, 1), (1, 14_000), (2_000_000_000, 1)])
 def test_a_page_of_any_size_is_drawn_in_bounded_pixels(tmp_path: Path, width: int, height: int) -> None:
-    for one in draw_page(media_file(tmp_path, pdf(width, height)), FORMS, Limits()):
-        assert 1 <= min(one.width, one.height) <= max(one.width, one.height) <= one.form.edge + 1
+    for one in draw_page(media_file(tmp_path, pdf(width, height)), SIZES, Limits()):
+        assert 1 <= min(one.width, one.height) <= max(one.width, one.height) <= one.size.edge + 1
 
 
 def test_the_same_page_gives_the_same_bytes(tmp_path: Path) -> None:
     file = media_file(tmp_path, pdf())
 
-    assert draw_page(file, FORMS, Limits()) == draw_page(file, FORMS, Limits())
+    assert draw_page(file, SIZES, Limits()) == draw_page(file, SIZES, Limits())
 
 
 @pytest.mark.parametrize("data", [ENCRYPTED_PDF, pdf()[:60], pdf(kids="2 0 R")])
 def test_a_page_that_can_not_be_read_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UnreadablePdf):
-        draw_page(media_file(tmp_path, data), FORMS, Limits())
+        draw_page(media_file(tmp_path, data), SIZES, Limits())

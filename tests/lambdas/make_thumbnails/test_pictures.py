@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from lambdas.inspect_file.pictures import inspect_picture
 from lambdas.make_thumbnails.encoding import Drawn, fit
 from lambdas.make_thumbnails.pictures import draw_picture
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, Form
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, ThumbnailSize
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.heic import heic
@@ -38,7 +38,7 @@ def media(tmp_path: Path) -> Any:
 
 
 def drawn(file: MediaFile, edge: int = 480, limits: Limits | None = None) -> list[Drawn]:
-    return draw_picture(file, [Form("it", edge), Form("it", edge, JPEG)], limits or Limits())
+    return draw_picture(file, [ThumbnailSize("it", edge), ThumbnailSize("it", edge, JPEG)], limits or Limits())
 
 
 def reread(thumbnail: Drawn) -> Image.Image:

@@ -8,12 +8,12 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails import movies
 from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, Form
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.limits import Limits
 from tests.lambdas.films import as_file, write_film
 
 SIZE = WIDTH, HEIGHT = 160, 96
-FORMS = [Form("small", 160, JPEG), PREVIEW_FORM]
+SIZES = [ThumbnailSize("small", 160, JPEG), PREVIEW_SIZE]
 ROW = bytes(0 if x // 3 // 8 % 2 else 255 for x in range(WIDTH * 3))
 STRIPES = ROW * HEIGHT
 
@@ -43,7 +43,7 @@ def drawn(tmp_path: Path, picture: Callable[[int], bytes], key_frame_every: int 
     path = write_film(
         tmp_path / "film", "mp4", "libx264", seconds=4, size=SIZE, picture=picture, key_frame_every=key_frame_every
     )
-    poster, preview = draw_movie(as_file(path, "video/mp4"), FORMS, Limits())
+    poster, preview = draw_movie(as_file(path, "video/mp4"), SIZES, Limits())
     return pyvips.Image.new_from_buffer(poster.data, ""), pages_of(preview.data)
 
 
@@ -87,7 +87,7 @@ def test_a_late_key_frame_counts_where_only_the_beginning_can_be_decoded(
 def test_what_was_found_is_drawn_when_the_time_is_up(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mp4", "libx264", seconds=4, size=SIZE, picture=lambda _number: STRIPES)
 
-    poster, preview = draw_movie(as_file(path, "video/mp4"), FORMS, Limits(decoder_seconds=0))
+    poster, preview = draw_movie(as_file(path, "video/mp4"), SIZES, Limits(decoder_seconds=0))
 
     assert pyvips.Image.new_from_buffer(poster.data, "").deviate() > 90
     assert pages_of(preview.data) == 1

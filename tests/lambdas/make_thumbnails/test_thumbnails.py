@@ -18,7 +18,7 @@ from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails import __main__ as by_hand
 from lambdas.make_thumbnails.__main__ import main
 from lambdas.make_thumbnails.handler import lambda_handler
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_FORM, WEBP, Form, read_forms
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, WEBP, ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import Limits
@@ -29,8 +29,8 @@ from tests.lambdas.pictures import corners, encoded, pdf
 from workflows.contracts.guard_report import NO_PICTURE, FileFacts, FileKind, StoredFile, Thumbnail, ThumbnailSet
 from workflows.errors import DecoderCrashed, FileMissing
 
-FORMS = [
-    Form(name, edge, media_type)
+SIZES = [
+    ThumbnailSize(name, edge, media_type)
     for name, edge in (("small", 160), ("medium", 480), ("large", 1280))
     for media_type in (WEBP, JPEG)
 ]
@@ -64,8 +64,8 @@ def stored(objects: DiskObjects, data: bytes) -> FileFacts:
     return inspect_file(FILE.key, [data], Limits())
 
 
-def thumbnails_of(objects: DiskObjects, facts: FileFacts, forms: list[Form] = FORMS) -> list[Thumbnail]:
-    return make_thumbnails(FILE, facts, objects, forms, Limits()).thumbnails
+def thumbnails_of(objects: DiskObjects, facts: FileFacts, sizes: list[ThumbnailSize] = SIZES) -> list[Thumbnail]:
+    return make_thumbnails(FILE, facts, objects, sizes, Limits()).thumbnails
 
 
 def test_there_are_three_sizes_each_as_webp_and_as_jpeg(objects: WatchedObjects) -> None:
@@ -119,12 +119,12 @@ def test_a_first_attempt_looks_for_thumbnails_once(objects: WatchedObjects) -> N
 
     thumbnails_of(objects, facts)
 
-    assert objects.was_read == [FORMS[-1].key_of(facts.sha256), FILE.key]
+    assert objects.was_read == [SIZES[-1].key_of(facts.sha256), FILE.key]
 
 
-@pytest.mark.parametrize("lost", FORMS, ids=lambda form: f"{form.name}-{form.media_type}")
+@pytest.mark.parametrize("lost", SIZES, ids=lambda size: f"{size.name}-{size.media_type}")
 def test_an_attempt_that_died_half_way_is_done_again_with_the_same_bytes(
-    objects: WatchedObjects, tmp_path: Path, lost: Form
+    objects: WatchedObjects, tmp_path: Path, lost: ThumbnailSize
 ) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     first = thumbnails_of(objects, facts)
@@ -140,7 +140,7 @@ def test_other_sizes_are_made_anew(objects: WatchedObjects) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     thumbnails_of(objects, facts)
 
-    small, _ = thumbnails_of(objects, facts, [Form("small", 100), FORMS[-1]])
+    small, _ = thumbnails_of(objects, facts, [ThumbnailSize("small", 100), SIZES[-1]])
 
     assert (small.width, small.height) == (100, 71)
 
@@ -158,7 +158,7 @@ def test_a_file_of_another_kind_has_no_thumbnails_and_is_not_read(objects: Watch
     facts = stored(objects, b"text")
     objects.was_read.clear()
 
-    assert make_thumbnails(FILE, facts, objects, FORMS, Limits()) == ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
+    assert make_thumbnails(FILE, facts, objects, SIZES, Limits()) == ThumbnailSet(thumbnails=[], reason=NO_PICTURE)
     assert objects.was_read == []
 
 
@@ -190,12 +190,12 @@ def test_what_a_decoder_was_not_asked_for_reaches_no_store(
     monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"drawn": drawn}, files))
 
     with pytest.raises(DecoderCrashed):
-        thumbnails_of(objects, facts, FORMS[:1])
+        thumbnails_of(objects, facts, SIZES[:1])
     assert objects.was_written == [FILE.key]
 
 
-ALL_DRAWN = [[form.name, form.media_type, 30, 20] for form in FORMS]
-ALL_FILES = [WEBP_DATA if form.media_type == WEBP else JPEG_DATA for form in FORMS]
+ALL_DRAWN = [[size.name, size.media_type, 30, 20] for size in SIZES]
+ALL_FILES = [WEBP_DATA if size.media_type == WEBP else JPEG_DATA for size in SIZES]
 
 
 def test_all_that_was_asked_for_reaches_the_store(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_all_that_was_asked_for_reaches_the_store(objects: WatchedObjects, monke
     ]
 
 
-@pytest.mark.parametrize("count", range(len(FORMS)))
+@pytest.mark.parametrize("count", range(len(SIZES)))
 def test_a_set_that_lacks_some_or_all_is_refused(
     objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
@@ -224,14 +224,14 @@ def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch
     asked: list[str] = []
 
     def run(_decoder: Decoder, *given: Any) -> Decoded:
-        asked.extend([given[-1]["kind"], *(form["name"] for form in given[-1]["forms"])])
-        return Decoded({"drawn": [*ALL_DRAWN, [PREVIEW_FORM.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
+        asked.extend([given[-1]["kind"], *(size["name"] for size in given[-1]["sizes"])])
+        return Decoded({"drawn": [*ALL_DRAWN, [PREVIEW_SIZE.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
 
     monkeypatch.setattr(Decoder, "run", run)
 
     preview = thumbnails_of(objects, facts)[-1]
 
-    assert asked == ["video", *(form.name for form in FORMS), "preview"]
+    assert asked == ["video", *(size.name for size in SIZES), "preview"]
     assert preview.key == f"thumbnails/{facts.sha256}/preview.webp"
 
 
@@ -248,11 +248,13 @@ def test_the_function_itself_decodes_nothing() -> None:
 
 def test_the_sizes_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THUMBNAIL_SIZES", raising=False)
-    assert read_forms() == FORMS
+    assert read_thumbnail_sizes() == SIZES
 
     monkeypatch.setenv("THUMBNAIL_SIZES", "huge=2000, tiny = 32")
-    assert read_forms() == [
-        Form(name, edge, media_type) for name, edge in (("tiny", 32), ("huge", 2000)) for media_type in (WEBP, JPEG)
+    assert read_thumbnail_sizes() == [
+        ThumbnailSize(name, edge, media_type)
+        for name, edge in (("tiny", 32), ("huge", 2000))
+        for media_type in (WEBP, JPEG)
     ]
 
 
@@ -263,7 +265,7 @@ def test_sizes_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, text: 
     monkeypatch.setenv("THUMBNAIL_SIZES", text)
 
     with pytest.raises(SettingError, match="THUMBNAIL_SIZES"):
-        read_forms()
+        read_thumbnail_sizes()
 
 
 def test_the_step_answers_with_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +277,7 @@ def test_the_step_answers_with_the_set(tmp_path: Path, monkeypatch: pytest.Monke
     answer = lambda_handler(event, None)
 
     sizes = [thumbnail.size for thumbnail in ThumbnailSet.model_validate(answer).thumbnails]
-    assert sizes == [form.name for form in FORMS]
+    assert sizes == [size.name for size in SIZES]
 
 
 def test_by_hand_the_pictures_lie_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -297,9 +299,9 @@ def test_by_hand_the_pictures_lie_in_the_folder(tmp_path: Path, capsys: pytest.C
     with Image.open(lines[0]["thumbnails"]["medium image/webp"]["path"]) as image:
         assert image.size == (480, 343)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
-        f"{name}.{form.name}.{'jpg' if form.is_jpeg else 'webp'}"
+        f"{name}.{size.name}.{'jpg' if size.is_jpeg else 'webp'}"
         for name in ("door.png", "door.png-2", "log.pdf")
-        for form in FORMS
+        for size in SIZES
     )
 
 
@@ -329,4 +331,4 @@ def test_by_hand_a_folder_that_can_not_be_made_is_refused(tmp_path: Path, capsys
         main([str(tmp_path / "out"), "--out", str(tmp_path / "out")])
 
     assert exited.value.code == 2
-    assert "can not be made: File exists. Name a folder that can." in capsys.readouterr().err
+    assert "cannot be made: File exists. Name a folder that can." in capsys.readouterr().err

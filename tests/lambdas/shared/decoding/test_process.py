@@ -51,11 +51,11 @@ def pid_of(decoder: Decoder, limits: Limits = QUICK) -> int:
 
 
 def test_a_job_reads_the_file_answers_and_gives_files_back(decoder: Decoder) -> None:
-    done = run(decoder, "read", b"some bytes", given={"forms": ["small"]})
+    done = run(decoder, "read", b"some bytes", given={"sizes": ["small"]})
 
     assert {name: done.answer[name] for name in ("same", "size", "key", "type", "given", "seconds")} == {
         "same": True, "size": 10, "key": KEY, "type": "image/jpeg", "seconds": 1,
-        "given": {"job": "read", "forms": ["small"]},
+        "given": {"job": "read", "sizes": ["small"]},
     }  # fmt: skip
     assert done.files == [b"some bytes", b"", b"!"]
     assert decoder.last_peak_bytes > MIB

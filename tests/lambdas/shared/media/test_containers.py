@@ -12,7 +12,7 @@ from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
-from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
+from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media import containers
 from lambdas.shared.media.containers import open_container
@@ -20,7 +20,7 @@ from tests.lambdas.films import AMR_NB, as_file, write_film, write_sound
 from workflows.contracts.guard_report import FileKind
 from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
 
-FORMS = [Form("small", 160)]
+FORMS = [ThumbnailSize("small", 160)]
 QUIET = {"x265-params": "log-level=none:pools=none:frame-threads=1"}
 TAGS = {
     "com.apple.quicktime.creationdate": "2026-03-01T10:20:30+0100",
@@ -58,7 +58,7 @@ def test_a_film_is_sniffed_inspected_and_drawn(
     assert sniffed(path) == media_type
 
     facts = inspect_recording(as_file(path, media_type), Limits())
-    drawn = draw_movie(as_file(path, media_type), [*FORMS, PREVIEW_FORM], Limits())
+    drawn = draw_movie(as_file(path, media_type), [*FORMS, PREVIEW_SIZE], Limits())
 
     assert facts["height"] == 144
     assert facts["duration_seconds"] == pytest.approx(2, abs=0.3)
@@ -276,7 +276,7 @@ def test_what_has_more_packets_than_are_counted_tells_no_seconds(
     path = tmp_path / "speech.amr"
     path.write_bytes(AMR_NB)
     file = as_file(path, "audio/amr")
-    monkeypatch.setattr(containers, "told_seconds", lambda _container: None)
+    monkeypatch.setattr(containers, "stated_seconds", lambda _container: None)
     assert inspect_recording(file, Limits())["duration_seconds"] == pytest.approx(1, abs=0.05)
 
     monkeypatch.setattr(containers, "_MAX_PACKETS", 5)
@@ -286,7 +286,7 @@ def test_what_has_more_packets_than_are_counted_tells_no_seconds(
 
 def test_seconds_over_the_limit_are_found_by_counting_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_sound(tmp_path / "sound", "adts", "aac", seconds=3)
-    monkeypatch.setattr(containers, "told_seconds", lambda _container: None)
+    monkeypatch.setattr(containers, "stated_seconds", lambda _container: None)
 
     with pytest.raises(FileTooLarge, match="lasts more than 1 seconds"):
         inspect_recording(as_file(path, "audio/aac"), Limits(max_media_seconds=1))

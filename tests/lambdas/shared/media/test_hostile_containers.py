@@ -12,7 +12,7 @@ from lambdas.inspect_file.decoder_job import job
 from lambdas.inspect_file.kinds import recordings
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_FORM, Form
+from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.media import containers
 from tests.lambdas.films import as_file, box, write_film
@@ -28,7 +28,7 @@ def verdicts(path: Path, media_type: str, limits: Limits | None = None) -> list[
     found = []
     for run in (
         lambda: inspect_recording(file, limits),
-        lambda: draw_movie(file, [Form("small", 160), PREVIEW_FORM], limits),
+        lambda: draw_movie(file, [ThumbnailSize("small", 160), PREVIEW_SIZE], limits),
     ):
         started = perf_counter()
         with pytest.raises(FileRejected) as caught:
