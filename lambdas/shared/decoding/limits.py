@@ -25,18 +25,15 @@ class Limits:
     decoder_memory_mib: int = 768
 
 
-_SETTINGS = {
-    "max_bytes": "INSPECT_MAX_BYTES",
-    "max_pixels": "IMAGE_MAX_PIXELS",
-    "max_frames": "IMAGE_MAX_FRAMES",
-    "max_pages": "PDF_MAX_PAGES",
-    "max_media_seconds": "MEDIA_MAX_SECONDS",
-    "max_unpacked_bytes": "ARCHIVE_MAX_UNPACKED_BYTES",
-    "decoder_seconds": "DECODER_TIMEOUT_SECONDS",
-    "decoder_memory_mib": "DECODER_MEMORY_MIB",
-}
-
-
 def read_limits() -> Limits:
     """Return the limits that the environment sets. Raises SettingError for what is no whole number above zero."""
-    return Limits(**{limit: read_int(setting, getattr(Limits, limit)) for limit, setting in _SETTINGS.items()})
+    return Limits(
+        max_bytes=read_int("INSPECT_MAX_BYTES", Limits.max_bytes),
+        max_pixels=read_int("IMAGE_MAX_PIXELS", Limits.max_pixels),
+        max_frames=read_int("IMAGE_MAX_FRAMES", Limits.max_frames),
+        max_pages=read_int("PDF_MAX_PAGES", Limits.max_pages),
+        max_media_seconds=read_int("MEDIA_MAX_SECONDS", Limits.max_media_seconds),
+        max_unpacked_bytes=read_int("ARCHIVE_MAX_UNPACKED_BYTES", Limits.max_unpacked_bytes),
+        decoder_seconds=read_int("DECODER_TIMEOUT_SECONDS", Limits.decoder_seconds),
+        decoder_memory_mib=read_int("DECODER_MEMORY_MIB", Limits.decoder_memory_mib),
+    )
