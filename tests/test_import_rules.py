@@ -50,7 +50,7 @@ def test_a_new_folder_that_imports_nothing_breaks_no_rule(tree: Path, package: s
         ("from qu_workflows.records import models", OWN_DATABASE),
         ("from lambdas.send_email import mime", "Functions do not import each other"),
         ("import PIL", "A function never decodes by itself"),
-        ("from lambdas.shared.decoding import process", "Decoders of uploaded files live behind two functions"),
+        ("from lambdas.shared.decoding import decoder", "Decoders of uploaded files live behind two functions"),
         ("from asl_engine import clock", "The functions run on AWS, and know no engine"),
         ("from asl_engine.core import redrive", "The engine's inside is imported by the engine alone"),
         ("from deploy import stages", "The functions do not import the deployment"),

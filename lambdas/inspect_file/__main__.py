@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lambdas.inspect_file.facts import complete, decoder, identify
-from lambdas.shared.decoding.by_hand import print_verdict
+from lambdas.shared.decoding.command_line import print_verdict
 from lambdas.shared.decoding.limits import read_limits
 from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.runtime.settings import SettingError

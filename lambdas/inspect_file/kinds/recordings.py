@@ -1,7 +1,7 @@
 """Distinguishes sounds, films and HEIF pictures by their first bytes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _UNKNOWN = "application/octet-stream"
 _HEIC = frozenset({b"heic", b"heix", b"heim", b"heis"})
@@ -13,7 +13,7 @@ _M4V = frozenset({b"M4V ", b"M4VH", b"M4VP"})
 # Boxes that a QuickTime film without "ftyp" begins with.
 _FIRST_BOXES = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _VIDEO_HANDLER, _SOUND_HANDLER = re.compile(rb"hdlr.{8}vide", re.S), re.compile(rb"hdlr.{8}soun", re.S)
-_BY_PREFIX = (
+_PREFIXES = (
     (b"fLaC", "audio/flac"),
     (b"#!AMR-WB", "audio/amr-wb"),
     (b"#!AMR", "audio/amr"),
@@ -48,12 +48,16 @@ _HEADERS_IN_LINE = 3
 
 def media_type_of_sound_or_film(head: bytes) -> str:
     """Return the media type, ``application/octet-stream`` for what is neither sound, film nor HEIF."""
-    for prefix, media_type in _BY_PREFIX:
-        if head.startswith(prefix):
-            return media_type
+    if media_type := by_prefix(head, _PREFIXES):
+        return media_type
     if head[:4] in {b"RIFF", b"RIFX", b"RF64", b"FORM"}:
         return _RIFF.get(head[8:12], _UNKNOWN)
     return _boxes(head) or _matroska(head) or _ogg(head) or _frames(head) or _transport_stream(head) or _UNKNOWN
+
+
+def by_prefix(head: bytes, prefixes: Iterable[tuple[bytes, str]]) -> str | None:
+    """Return the media type of the first prefix that content begins with, None for no prefix."""
+    return next((media_type for prefix, media_type in prefixes if head.startswith(prefix)), None)
 
 
 def _boxes(head: bytes) -> str | None:

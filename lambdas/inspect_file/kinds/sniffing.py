@@ -7,7 +7,7 @@ the whole file shows (which kind of ZIP, whether an SVG hides in a gzip) the dec
 import re
 from dataclasses import dataclass
 
-from lambdas.inspect_file.kinds.recordings import media_type_of_sound_or_film
+from lambdas.inspect_file.kinds.recordings import by_prefix, media_type_of_sound_or_film
 from lambdas.inspect_file.kinds.texts import media_type_of_text
 from lambdas.inspect_file.kinds.tiffs import media_type_of_tiff
 from workflows.contracts.guard_report import FileKind
@@ -116,9 +116,8 @@ def _sound_or_film(head: bytes) -> ContentType:
 
 
 def _picture(head: bytes) -> str | None:
-    for magic, media_type in _IMAGES:
-        if head.startswith(magic):
-            return media_type
+    if media_type := by_prefix(head, _IMAGES):
+        return media_type
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     if _is_bitmap(head):
@@ -142,21 +141,16 @@ def _is_pdf(head: bytes) -> bool:
 
 
 def _other(head: bytes) -> str | None:
-    return _program(head) or _by_magic(head) or _zip(head) or _by_offset(head) or media_type_of_tiff(head)
+    return _program(head) or by_prefix(head, _OTHERS) or _zip(head) or _by_offset(head) or media_type_of_tiff(head)
 
 
 def _program(head: bytes) -> str | None:
-    for magic, media_type in _PROGRAMS:
-        if head.startswith(magic):
-            return media_type
+    if media_type := by_prefix(head, _PROGRAMS):
+        return media_type
     # Text that begins with "MZ" has no zero bytes in what would be the header.
     if head[:2] == b"MZ" and len(head) >= 64 and b"\x00" in head[:64]:
         return "application/vnd.microsoft.portable-executable"
     return None
-
-
-def _by_magic(head: bytes) -> str | None:
-    return next((media_type for magic, media_type in _OTHERS if head.startswith(magic)), None)
 
 
 def _by_offset(head: bytes) -> str | None:

@@ -1,4 +1,5 @@
-"""Decodes files in a process of its own, so that no decoder's crash, hang or hunger takes the function with it.
+"""Decodes files in a process of its own, so that a decoder's crash, hang or hunger never ends the function.
 
-``jobs`` is the contract between the two sides, ``process`` the function's side, ``worker`` the decoding one.
+``job`` is the contract between the two sides. ``decoder`` is the function's side, with ``child_process`` for one of its
+processes; ``worker`` is what runs there. ``wire`` is what they send each other, ``confinement`` what is forbidden there.
 """

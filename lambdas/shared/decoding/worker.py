@@ -1,6 +1,6 @@
 """The decoder's side: a process that runs one job after the other and can do little else.
 
-It is started by ``child`` and given its work over a socket. It has no secrets in its environment, and limits that the
+It is started by ``child_process``, which sends it its work. It has no secrets in its environment, and limits that the
 kernel keeps: memory, open files, no core, not one byte written to a file. Should the function die, the kernel ends
 it too, also in the middle of a decoder that never returns: see ``_die_with_the_function``.
 """

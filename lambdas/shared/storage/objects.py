@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lambdas.shared.runtime.aws import aws_client, code_of, storage_errors
 from lambdas.shared.runtime.settings import SettingError, read_text
-from lambdas.shared.storage.whole_files import put_in_place
+from lambdas.shared.storage.atomic_files import write_atomically
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class S3Objects(ObjectStore):
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield an object's bytes in pieces, from one GetObject."""
-        _check_read(key)
+        _check(key, FileMissing, "Store the file again.")
         with _s3_errors(key):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
             with body:
@@ -80,7 +80,7 @@ class S3Objects(ObjectStore):
 
     def write(self, key: str, data: bytes, media_type: str) -> None:
         """Put an object. S3 shows the old one or the new one, never a part."""
-        _check_write(key)
+        _check(key, PayloadInvalid, "Write names joined by single slashes.")
         with _s3_errors(key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
 
@@ -98,7 +98,7 @@ class DiskObjects(ObjectStore):
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield a file's bytes in pieces."""
-        _check_read(key)
+        _check(key, FileMissing, "Store the file again.")
         try:
             with self._path(key).open("rb") as file:
                 while chunk := file.read(CHUNK_BYTES):
@@ -110,9 +110,9 @@ class DiskObjects(ObjectStore):
 
     def write(self, key: str, data: bytes, media_type: str) -> None:  # noqa: ARG002  part of the store's contract
         """Write a file beside its place and move it there."""
-        _check_write(key)
+        _check(key, PayloadInvalid, "Write names joined by single slashes.")
         try:
-            put_in_place(self._path(key), data)
+            write_atomically(self._path(key), data)
         except OSError as error:
             raise StorageUnavailable(key, f"could not be written: {error.strerror}.", "Try again.") from error
 
@@ -123,8 +123,13 @@ class DiskObjects(ObjectStore):
         return path
 
 
+def _check(key: str, refusal: type[FileMissing | PayloadInvalid], remedy: str) -> None:
+    """Raise ``refusal`` for a text that can be no key."""
+    if fault := _fault_of(key):
+        raise refusal(ascii(key), f"can be no object's key: it {fault}.", remedy)
+
+
 def _fault_of(key: str) -> str | None:
-    """Return what keeps a text from being a key, if anything does."""
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
@@ -136,18 +141,6 @@ def _fault_of(key: str) -> str | None:
     if any(part in {"", ".", ".."} for part in key.split("/")):
         return "has an empty part, a . or a .."
     return None
-
-
-def _check_read(key: str) -> None:
-    if fault := _fault_of(key):
-        raise FileMissing(ascii(key), f"can be no object's key: it {fault}.", "Store the file again.")
-
-
-def _check_write(key: str) -> None:
-    if fault := _fault_of(key):
-        raise PayloadInvalid(
-            ascii(key), f"can be no object's key: it {fault}.", "Write names joined by single slashes."
-        )
 
 
 def _missing(key: str) -> FileMissing:

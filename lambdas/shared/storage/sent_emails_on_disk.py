@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lambdas.shared.storage.atomic_files import write_atomically
 from lambdas.shared.storage.sent_emails import Claim, Entry, SentEmails
-from lambdas.shared.storage.whole_files import put_in_place
 from workflows.errors import StorageUnavailable
 
 
@@ -67,7 +67,7 @@ class DiskSentEmails(SentEmails):
         item |= {"token": claim.token, "claimed_at": claim.at, "message_id": message_id}
         with _folder_errors(claim.send_once_key):
             try:
-                put_in_place(self._path(claim.send_once_key), json.dumps(item).encode(), replace=status == "sent")
+                write_atomically(self._path(claim.send_once_key), json.dumps(item).encode(), replace=status == "sent")
             except FileExistsError:
                 return False
         return True

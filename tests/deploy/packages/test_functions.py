@@ -26,7 +26,7 @@ def test_the_functions_have_the_groups_of_what_they_import() -> None:
         ("import json", "lambdas"),
         ("from django.db import models", "database-functions"),
         ("def later():\n    from lambdas.count_sheep.flock import Flock", "database-functions"),
-        ("from lambdas.shared.decoding.process import Decoder", "media-functions"),
+        ("from lambdas.shared.decoding.decoder import Decoder", "media-functions"),
     ],
 )
 def test_a_new_function_is_found_and_needs_what_its_imports_reach(

@@ -109,7 +109,7 @@ import base64, sys
 name, task_root, runtime, picture = sys.argv[1:]
 sys.path[:0] = [task_root]
 sys.path.append(runtime)
-from lambdas.shared.decoding.process import Decoder
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.receiving import receive
 decoder = Decoder(f"lambdas.{name}.decoder_job")

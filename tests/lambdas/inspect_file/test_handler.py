@@ -10,8 +10,8 @@ import pytest
 
 from lambdas.inspect_file.__main__ import main
 from lambdas.inspect_file.handler import lambda_handler
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.job import Decoded
-from lambdas.shared.decoding.process import Decoder
 from tests.lambdas.pictures import corners, encoded, pdf
 from workflows.contracts.guard_report import FileFacts
 from workflows.errors import DecoderCrashed, FileMissing

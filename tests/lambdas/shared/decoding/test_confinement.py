@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import pytest
 
 from lambdas.shared.decoding.confinement import _MACHINES, Machine, packed, program
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.limits import Limits
-from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.decoding.receiving import receive
 
 PID = 4321
@@ -37,7 +37,7 @@ def test_a_decoder_can_do_nothing_to_others() -> None:
 FUNCTION = """
 import os, sys
 sys.path[:0] = sys.argv[1:]
-from lambdas.shared.decoding.process import Decoder
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.receiving import receive
 from pathlib import Path

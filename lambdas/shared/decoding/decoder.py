@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lambdas.shared.decoding.child import Child
+from lambdas.shared.decoding.child_process import Child
 from lambdas.shared.decoding.confinement import hide_memory
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import MIB, Limits

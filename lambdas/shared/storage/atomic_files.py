@@ -1,11 +1,11 @@
-"""Puts whole files in place, so that no reader ever sees a part of one."""
+"""Writes whole files: no reader ever sees a part of one."""
 
 import os
 import tempfile
 from pathlib import Path
 
 
-def put_in_place(path: Path, data: bytes, *, replace: bool = True) -> None:
+def write_atomically(path: Path, data: bytes, *, replace: bool = True) -> None:
     """Write a file beside its place, on the disk for sure, and move it there.
 
     Raises OSError; FileExistsError where a file is there already and ``replace`` is off.

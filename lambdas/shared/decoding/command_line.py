@@ -8,9 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.limits import MIB, Limits
 from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
-from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
 from workflows.errors import FileMissing, StepError
 

@@ -13,10 +13,10 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from lambdas.shared.decoding.child import ProcessNotStarted
+from lambdas.shared.decoding.child_process import ProcessNotStarted
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import MIB, Limits
-from lambdas.shared.decoding.process import Decoder
 from lambdas.shared.decoding.receiving import IN_MEMORY_BYTES, receive
 from workflows.errors import (
     DecoderCrashed,
@@ -298,7 +298,7 @@ def test_a_decoder_that_can_not_start_is_no_file_s_fault() -> None:
 PARENT = """
 import os, sys, threading, time
 sys.path[:0] = sys.argv[2:]
-from lambdas.shared.decoding.process import Decoder
+from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.receiving import receive
 decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
