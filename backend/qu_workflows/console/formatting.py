@@ -1,4 +1,4 @@
-"""What pages, drawings and charts say alike: a status as a sign and a word, a duration."""
+"""Statuses as signs and words, and durations, for pages, graphs and charts; numbers as addresses give them."""
 
 from typing import Any
 
@@ -47,3 +47,8 @@ def duration(seconds: Any) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
     return _("%(seconds)s s") % {"seconds": whole}
+
+
+def number_in(text: str) -> int | None:
+    """Return the number that a text is in figures, None if it is none, or too long for one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else None

@@ -1,17 +1,16 @@
-"""What the console shows of the dead-letter queue: each message masked, and why it started nothing, in words."""
+"""The dead-letter queue as its pages show it: each message masked, and why it started nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from qu_workflows.caching import Cached
+from qu_workflows.console.formatting import number_in
 from qu_workflows.console.masking import mask
 from qu_workflows.dead_letters.queries import (
     ALREADY_STARTED,
@@ -21,10 +20,10 @@ from qu_workflows.dead_letters.queries import (
     DeadLetterList,
     Selection,
 )
-from qu_workflows.dead_letters.services import DEFAULT_PER_SECOND
+from qu_workflows.dead_letters.services import DEFAULT_PER_SECOND, DeadLetterResult
 
 ROWS = 100
-WORDS = {
+REASONS = {
     CAN_BE_DISPATCHED: gettext_lazy("Can be dispatched now"),
     ALREADY_STARTED: gettext_lazy("Started before"),
     RAN_IN_PROCESS: gettext_lazy("Ran in the web process"),
@@ -36,28 +35,7 @@ WORDS = {
     "PayloadDoesNotFit": gettext_lazy("Payload does not fit"),
     "PayloadTooLarge": gettext_lazy("Payload too large"),
 }
-
-
-@dataclass(frozen=True)
-class LetterRow:
-    """One message in a list; ``why`` is one sentence, ``can_go`` whether the dispatcher takes it now."""
-
-    message_id: str
-    task_id: str | None
-    task: str
-    reason: str
-    why: str
-    remedy: str
-    record_status: str
-    sent_at: datetime
-    age_seconds: float
-    receive_count: int
-    can_go: bool
-
-    @property
-    def words(self) -> str:
-        """The reason in a few words."""
-        return str(WORDS.get(self.reason, self.reason))
+_SHOWN_FAILURES = 5
 
 
 @dataclass(frozen=True)
@@ -67,15 +45,10 @@ class ReasonCount:
     reason: str
     count: int
 
-    @property
-    def words(self) -> str:
-        """The reason in a few words."""
-        return str(WORDS.get(self.reason, self.reason))
-
 
 @dataclass(frozen=True)
-class LetterList:
-    """What is known of the queue. ``total`` is SQS's approximate number, None where it was never told.
+class DeadLetterPage:
+    """What is known of the queue. ``total`` is SQS's approximate number, None where it is not known.
 
     ``count`` is how many fit the filter; ``rows`` are those from ``start`` on.
     """
@@ -92,128 +65,127 @@ class LetterList:
     tasks: Sequence[str]
     count: int
     start: int
-    rows: Sequence[LetterRow]
-
-
-@dataclass(frozen=True)
-class Start:
-    """The execution that a message would start: its name, workflow and input, masked."""
-
-    name: str
-    task: str
-    workflow: str
-    input: Any
-
-
-@dataclass(frozen=True)
-class WholeLetter:
-    """One message with its body, masked, and what it would start; ``start`` is None where the dispatcher refuses it."""
-
-    row: LetterRow
-    body: Any
-    attributes: Mapping[str, str]
-    message_attributes: Any
-    start: Start | None
+    rows: Sequence[DeadLetter]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What somebody wants to act on. ``ids`` are of messages; none means the whole queue."""
+    """The messages to act on. ``ids`` are of messages; none means the whole queue."""
 
     ids: tuple[str, ...]
     is_everything: bool
     per_second: int
 
+    def among(self, seen: Cached[DeadLetterList]) -> list[DeadLetter]:
+        """Return those of them that were read."""
+        return [letter for letter in _letters(seen) if self.is_everything or letter.message_id in set(self.ids)]
 
-def listed(seen: Cached[DeadLetterList], query: QueryDict) -> LetterList:
+
+def page_of(seen: Cached[DeadLetterList], query: QueryDict) -> DeadLetterPage:
     """Return the list that a page shows: by ``task``, ``reason`` and ``start`` of its address."""
-    found = seen.value
-    letters = found.letters if found else ()
+    letters, found, task = _letters(seen), seen.value, query.get("task", "")
     chosen = _chosen(seen, query)
-    start = min(_number(query.get("start", "")) or 0, len(chosen))
-    counts = Counter(letter.reason for letter in letters if _fits(letter, query.get("task", ""), ""))
-    return LetterList(
+    start = min(number_in(query.get("start", "")) or 0, len(chosen))
+    return DeadLetterPage(
         total=found.approximate_total if found else None,
         read=len(letters),
         is_complete=bool(found and found.is_complete),
         held_by_others=found.held_by_others if found else 0,
         as_of=seen.as_of,
         unanswered=seen.unanswered,
-        task=query.get("task", ""),
+        task=task,
         reason=query.get("reason", ""),
-        reasons=[ReasonCount(reason, count) for reason, count in counts.most_common()],
+        reasons=counts_of(letter for letter in letters if Selection(task=task).has(letter)),
         tasks=sorted({letter.task for letter in letters if letter.task}),
         count=len(chosen),
         start=start,
-        rows=[row_of(letter) for letter in chosen[start : start + ROWS]],
+        rows=rows_of(chosen[start:]),
     )
 
 
-def row_of(letter: DeadLetter) -> LetterRow:
-    """Return a message as a row, masked."""
-    why = mask(letter.why) if letter.why else _("The dispatcher takes it now.")
-    return LetterRow(
-        message_id=letter.message_id,
-        task_id=letter.task_id,
-        task=str(mask(letter.task or "")),
-        reason=letter.reason,
-        why=str(why),
-        remedy=letter.remedy,
-        record_status=letter.record_status,
-        sent_at=letter.sent_at,
-        age_seconds=round((timezone.now() - letter.sent_at).total_seconds()),
-        receive_count=letter.receive_count,
-        can_go=letter.is_accepted,
-    )
+def rows_of(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """Return the first messages as rows, masked and without their bodies."""
+    return [masked(letter.without_body()) for letter in letters[:ROWS]]
 
 
-def whole(letter: DeadLetter) -> WholeLetter:
-    """Return a message whole, masked."""
-    start = letter.start
-    return WholeLetter(
-        row=row_of(letter),
+def masked(letter: DeadLetter) -> DeadLetter:
+    """Return a message, masked, with a sentence that says why it started nothing."""
+    return replace(
+        letter,
+        task=mask(letter.task),
+        why=mask(letter.why) if letter.why else _("The dispatcher takes it now."),
         body=mask(letter.body),
-        attributes={str(name): str(mask(value)) for name, value in letter.attributes.items()},
+        attributes={name: str(mask(value)) for name, value in letter.attributes.items()},
         message_attributes=mask({name: str(value) for name, value in letter.message_attributes.items()}),
-        start=Start(start.name, start.task, start.workflow, mask(start.input_json)) if start else None,
+        start=replace(letter.start, input_json=mask(letter.start.input_json)) if letter.start else None,
     )
 
 
 def choice_of(seen: Cached[DeadLetterList], form: QueryDict) -> Choice:
     """Return what a form asks to act on: the ``ticked``, all that its filter has ``shown``, or ``everything``."""
     scope = form.get("scope", "ticked")
-    ids = tuple(dict.fromkeys(form.getlist("ids")))
-    if scope == "shown":
-        ids = tuple(letter.message_id for letter in _chosen(seen, form))
-    given = _number(form.get("per_second", ""))
+    ids = [letter.message_id for letter in _chosen(seen, form)] if scope == "shown" else form.getlist("ids")
+    per_second = number_in(form.get("per_second", ""))
     return Choice(
-        ids=() if scope == "everything" else ids,
+        ids=() if scope == "everything" else tuple(dict.fromkeys(ids)),
         is_everything=scope == "everything",
-        per_second=DEFAULT_PER_SECOND if given is None else given,
+        per_second=DEFAULT_PER_SECOND if per_second is None else per_second,
     )
 
 
-def letters_of(seen: Cached[DeadLetterList], choice: Choice) -> list[DeadLetter]:
-    """Return the messages of a choice among those that were read."""
-    letters = seen.value.letters if seen.value else ()
-    ids = set(choice.ids)
-    return [letter for letter in letters if choice.is_everything or letter.message_id in ids]
-
-
-def counts_of(letters: Sequence[DeadLetter]) -> list[ReasonCount]:
+def counts_of(letters: Iterable[DeadLetter]) -> list[ReasonCount]:
     """Return how many there are of each reason."""
     return [ReasonCount(reason, n) for reason, n in Counter(letter.reason for letter in letters).most_common()]
 
 
-def _number(text: str) -> int | None:
-    """Return a number that is given in figures, None if it is none, or too long for one."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+def moved_sentences(moved: DeadLetterResult, command: str) -> list[str]:
+    """Return the result of a redrive; the first sentence is of what was moved. ``command`` moves the rest."""
+    said = ngettext(
+        "%(count)s message was moved to the task queue.",
+        "%(count)s messages were moved to the task queue.",
+        moved.count,
+    )
+    left = _("%(count)s stay, since the dispatcher would refuse them.")
+    in_both = _("%(count)s are in both queues, since they could not be deleted; each starts one execution.")
+    late = _("The time was up: the rest are dead letters as before. Do it again, or use %(command)s")
+    return [
+        said % {"count": f"{moved.count:,}"},
+        *([left % {"count": moved.left.total()}] if moved.left else []),
+        *([in_both % {"count": len(moved.in_both)}] if moved.in_both else []),
+        *_failures(moved),
+        *([f"{moved.error.rstrip('.')}."] if moved.error else []),
+        *([late % {"command": command}] if moved.was_stopped else []),
+    ]
+
+
+def purged_sentences(purged: DeadLetterResult, place: str) -> list[str]:
+    """Return the result of a purge; the first sentence is of what was deleted."""
+    said = ngettext(
+        "%(count)s message was deleted; it is saved in %(place)s.",
+        "%(count)s messages were deleted; they are saved in %(place)s.",
+        purged.count,
+    )
+    late = _("The time was up: the rest are dead letters as before. Purge them again.")
+    return [
+        said % {"count": f"{purged.count:,}", "place": place},
+        *_failures(purged),
+        *([f"{purged.error.rstrip('.')}."] if purged.error and not purged.failed else []),
+        *([late] if purged.was_stopped else []),
+    ]
+
+
+def _failures(result: DeadLetterResult) -> list[str]:
+    missing = _("%(count)s were not there any more, or are received by somebody else.")
+    return [
+        *([missing % {"count": result.missing}] if result.missing else []),
+        *(f"{message_id}: {said}." for message_id, said in list(result.failed.items())[:_SHOWN_FAILURES]),
+    ]
+
+
+def _letters(seen: Cached[DeadLetterList]) -> Sequence[DeadLetter]:
+    return seen.value.letters if seen.value else ()
 
 
 def _chosen(seen: Cached[DeadLetterList], query: QueryDict) -> list[DeadLetter]:
-    letters = seen.value.letters if seen.value else ()
-    return [letter for letter in letters if _fits(letter, query.get("task", ""), query.get("reason", ""))]
-
-
-def _fits(letter: DeadLetter, task: str, reason: str) -> bool:
-    return Selection(task=task, reason=reason).has(letter)
+    selection = Selection(task=query.get("task", ""), reason=query.get("reason", ""))
+    return [letter for letter in _letters(seen) if selection.has(letter)]

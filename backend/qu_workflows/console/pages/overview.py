@@ -20,7 +20,7 @@ from qu_workflows.console.formatting import duration
 from qu_workflows.console.hooks import Need, registered_hooks
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages import overview_queries as overview
-from qu_workflows.console.pages.dead_letters import WORDS as REASONS
+from qu_workflows.console.pages.dead_letters import REASONS
 from qu_workflows.console.pages.overview_queries import AwsSeen, HourCount, RedrivableGroup, Standing
 from qu_workflows.executions.samples import StepStatistics
 from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskStatus

@@ -1,38 +1,21 @@
-"""A schedule's expression in words, for people who do not read cron; what has no short words is told field by field.
+"""A schedule's expression in words, for users who do not read cron; without short words, field by field.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
 
 import re
-from typing import Any
+from collections.abc import Mapping
 
+from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
+_WEEK = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+_YEAR = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _EXPRESSION = re.compile(r"(?P<kind>cron|rate|at)\((?P<inside>.*)\)")
-_DAYS = {
-    "SUN": gettext_lazy("Sunday"),
-    "MON": gettext_lazy("Monday"),
-    "TUE": gettext_lazy("Tuesday"),
-    "WED": gettext_lazy("Wednesday"),
-    "THU": gettext_lazy("Thursday"),
-    "FRI": gettext_lazy("Friday"),
-    "SAT": gettext_lazy("Saturday"),
-}
-_MONTHS = {
-    "JAN": gettext_lazy("January"),
-    "FEB": gettext_lazy("February"),
-    "MAR": gettext_lazy("March"),
-    "APR": gettext_lazy("April"),
-    "MAY": gettext_lazy("May"),
-    "JUN": gettext_lazy("June"),
-    "JUL": gettext_lazy("July"),
-    "AUG": gettext_lazy("August"),
-    "SEP": gettext_lazy("September"),
-    "OCT": gettext_lazy("October"),
-    "NOV": gettext_lazy("November"),
-    "DEC": gettext_lazy("December"),
-}
+# By the field's numbers and its abbreviations; Django has the words. EventBridge counts days from Sunday, as 1.
+_DAYS = {name: WEEKDAYS[(day + 6) % 7] for day in range(7) for name in (_WEEK[day], str(day + 1))}
+_MONTHS = {name: word for number, word in MONTHS.items() for name in (_YEAR[number - 1], str(number))}
 _ANY = ("*", "?")
 
 
@@ -67,7 +50,7 @@ def _rate(inside: str) -> str:
 def _cron(minutes: str, hours: str, day_of_month: str, month: str, day_of_week: str, year: str) -> str:
     parts = [_time(minutes, hours), _days(day_of_month, day_of_week)]
     if month not in _ANY:
-        parts.append(_("in %(months)s") % {"months": _list(month, _MONTHS, _numbered(_MONTHS, 1))})
+        parts.append(_("in %(months)s") % {"months": _list(month, _MONTHS)})
     if year not in _ANY:
         parts.append(_("in the years %(years)s") % {"years": year})
     return ", ".join(part for part in parts if part)
@@ -95,15 +78,10 @@ def _days(day_of_month: str, day_of_week: str) -> str:
         return _("on day %(days)s of the month") % {"days": day_of_month}
     if "#" in day_of_week or day_of_week.endswith("L"):
         return _("on the days %(days)s of the week") % {"days": day_of_week}
-    return _list(day_of_week, _DAYS, _numbered(_DAYS, 1))
+    return _list(day_of_week, _DAYS)
 
 
-def _numbered(names: dict[str, Any], first: int) -> dict[str, Any]:
-    return {str(number): name for number, name in enumerate(names.values(), first)}
-
-
-def _list(field: str, names: dict[str, Any], numbers: dict[str, Any]) -> str:
-    known = names | numbers
+def _list(field: str, known: Mapping[str, str]) -> str:
     words = []
     for part in field.upper().split(","):
         first, dash, last = part.partition("-")

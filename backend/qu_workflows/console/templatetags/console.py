@@ -17,6 +17,7 @@ from qu_workflows.aws.console_urls import execution_url, map_run_url
 from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import payload_text, text_of_masked
+from qu_workflows.console.pages.dead_letters import REASONS
 from qu_workflows.console.pages.execution import Asked, EventRow
 from qu_workflows.console.pages.execution_states import VisitKey
 
@@ -101,6 +102,12 @@ register.filter("payload", payload_text)
 def details(event: EventRow) -> str:
     """Return the details of an event, which are masked when its row is made, as a text for people."""
     return text_of_masked(event.details)
+
+
+@register.filter
+def reason_words(reason: str) -> str:
+    """Return why a message is a dead letter, in a few words."""
+    return str(REASONS.get(reason, reason))
 
 
 @register.filter

@@ -53,7 +53,7 @@ def test_each_message_is_told_with_why_and_counted_by_reason(dead_letters: DeadL
     for words in ("Can be dispatched now: 1", "Unknown task: 1", "Payload does not fit: 1", "Not a JSON object: 1"):
         assert words in page
     assert {row["message_id"] for row in twin["rows"]} == set(ids)
-    assert {row["reason"] for row in twin["rows"] if row["can_go"]} == {"CanBeDispatched"}
+    assert {row["reason"] for row in twin["rows"]} == {"CanBeDispatched", "UnknownTask", "PayloadDoesNotFit", "NotJson"}
     assert (twin["total"], twin["read"], twin["is_complete"]) == (4, 4, True)
     assert dead_letters.is_untouched_with(ids)
 
