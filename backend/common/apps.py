@@ -12,7 +12,10 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         """Register this project with the platform."""
+        from common.repeated_effects import REPEATED_EFFECTS
+        from qu_workflows.executions import hooks
         from qu_workflows.protocol.project import register
         from workflows.project import PROJECT
 
         register(PROJECT)
+        hooks.register(hooks.ExecutionHooks(subject="report", repeated_effects=REPEATED_EFFECTS))

@@ -68,11 +68,11 @@ def watch_stuck() -> dict[str, Any]:
 
 @async_task("sample_histories")
 def sample_histories() -> dict[str, Any]:
-    """Keep samples of what ended executions did, and return how many: see ``qu_workflows.executions.sampling``.
+    """Keep samples of what ended executions did, and return how many: see ``qu_workflows.executions.samples``.
 
     Safe to repeat: what has its sample is not asked for again.
     """
-    from qu_workflows.executions.sampling import sample_histories as sample
+    from qu_workflows.executions.services import sample_histories as sample
 
     return sample()
 

@@ -1,15 +1,14 @@
-"""Redriving, restarting and stopping many executions from a page: previewed, then done in portions.
+"""Redrives, restarts and stops many executions: a plan that can be shown, then one action after the other, at a pace.
 
-A web request acts on a portion of some seconds and says where the next one begins; the page asks for it, until all
-is done or somebody closes it. So no request lasts for minutes, nothing is done that nobody watches, no worker needs
-the right to stop executions, and what a crash leaves undone is still in the list. Each act is in the audit table, all
-under the batch of the first portion. Above ``search.COUNTED`` executions it is the command's work, which needs no
-open page.
+The command carries out a whole plan. A page acts in portions: a request acts for some seconds and says where the next
+portion begins; the page asks for it, until all is done or somebody closes it. So no request lasts for minutes, nothing
+is done unwatched, no worker needs the right to stop executions, and what a crash leaves undone is still in the list.
+Everything that one call does has the same batch in the audit table.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from threading import Event, Timer
@@ -19,33 +18,30 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from qu_workflows.aws.pacing import HISTORY, Pace
-from qu_workflows.executions.acting import DEFAULT_PER_SECOND, Deed, Deeds, LeftOut
-from qu_workflows.executions.advice import REPEATED
+from qu_workflows.aws.pacing import DESCRIBE, HISTORY, REDRIVE, STOP, Pace, check_per_second
+from qu_workflows.executions.hooks import registered_hooks
+from qu_workflows.executions.redrivability import at_step_functions, redrivable
 from qu_workflows.executions.redriving import (
-    PlannedRedrive,
-    RedrivePlan,
-    plan_redrives_among,
-    redrive_all,
+    checked_at_aws,
+    redrive_checked,
     states_that_run_again,
+    why_not_redrivable_each,
 )
-from qu_workflows.executions.restarting import PER_SECOND as RESTARTS_PER_SECOND
-from qu_workflows.executions.restarting import RestartPlan, plan_restarts_among, restart_all
+from qu_workflows.executions.restarting import restart_message, restart_one, restartable_among
 from qu_workflows.executions.search import (
-    ListedTask,
-    TaskSearch,
+    LARGE_FIELDS,
+    TaskFilter,
+    TaskRow,
     bounded_count,
     cursor_of,
-    found_by,
-    is_at_step_functions,
-    is_redrivable,
-    listed,
+    find_records,
+    nothing_matches,
     older_than,
+    row_of,
 )
 from qu_workflows.executions.step_functions import StepFunctionsUnavailable
-from qu_workflows.executions.stopping import DEFAULT_PER_SECOND as STOPS_PER_SECOND
-from qu_workflows.executions.stopping import StopPlan, check_stop, plan_stops_among, stop_all
-from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.executions.stopping import check_reason, stop_one, why_not_stoppable
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.audit import new_batch
 from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 
@@ -53,12 +49,11 @@ PORTION = 100
 PORTION_SECONDS = 8.0
 MAX_TICKED = 200
 SHOWN = 100
-FORETOLD = 20  # histories that a preview reads; AWS lets them be asked for 20 a second
-FORETOLD_SECONDS = 3.0
-_UNREAD = ("payload", "result", "errors", "cause")
+HISTORIES_PREVIEWED = 20  # AWS lets 20 be read a second
+PREVIEW_SECONDS = 3.0
 
 
-class BulkAct(StrEnum):
+class BulkAction(StrEnum):
     """What can be done to many."""
 
     REDRIVE = "redrive"
@@ -66,216 +61,367 @@ class BulkAct(StrEnum):
     STOP = "stop"
 
 
-PER_SECOND = {
-    BulkAct.REDRIVE: DEFAULT_PER_SECOND,
-    BulkAct.RESTART: RESTARTS_PER_SECOND,
-    BulkAct.STOP: STOPS_PER_SECOND,
-}
+# The outbox and the dispatcher set the pace of restarts; theirs only spares the database.
+PER_SECOND = {BulkAction.REDRIVE: 20.0, BulkAction.RESTART: 100.0, BulkAction.STOP: 10.0}
+_QUOTAS = {BulkAction.REDRIVE: REDRIVE, BulkAction.STOP: STOP}
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which tasks an act is for: those of ``ids``, else all that fit ``search`` and can take the act.
+class ActionPlan:
+    """Which tasks an action is for, in this order, and which were chosen but left out, and why.
+
+    ``new_ids`` has, of a restart, the ids of the new attempts by task id.
+    """
+
+    records: Sequence[TaskRecord]
+    left_out: Sequence[OperationRefused] = ()
+    new_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """What was done to one task, or why it failed."""
+
+    task_id: str
+    message: str
+
+
+@dataclass
+class ActionResults:
+    """What was done to which tasks. ``batch`` finds all of it in the audit table."""
+
+    batch: UUID = field(default_factory=new_batch)
+    done: list[ActionResult] = field(default_factory=list)
+    failed: list[ActionResult] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A task that was chosen but cannot take the action, and why: ``problem`` and ``remedy`` are sentences."""
+
+    task_id: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class BulkSelection:
+    """Which tasks an action is for: those of ``ids``, else all that fit ``chosen`` and can take the action.
 
     ``as_of`` is when it was made: what was enqueued, began or ended after that is not part of it.
     """
 
-    act: BulkAct
+    action: BulkAction
     as_of: datetime
     ids: Sequence[str] = ()
-    search: TaskSearch | None = None
+    chosen: TaskFilter | None = None
 
 
 @dataclass(frozen=True)
-class Foretold:
-    """A task that the act is for. ``again`` is what will run, as far as it was asked for and is known."""
+class PreviewedTask:
+    """A task that the action is for. ``again`` is what will run, as far as it was asked for and is known."""
 
-    task: ListedTask
+    task: TaskRow
     again: str = ""
 
 
 @dataclass(frozen=True)
-class Preview:
-    """What an act would do. Nothing has been changed.
+class BulkPreview:
+    """What an action would do. Nothing has been changed.
 
-    ``count`` is of all that can take the act, at most ``search.COUNTED``; ``is_more``: there are more than that.
+    ``count`` is of all that can take the action, at most ``search.COUNTED``; ``is_more``: there are more than that.
     ``fitting`` counts all that fit the filter, whether or not they can take it. ``tasks`` are the first some of them.
     """
 
-    act: BulkAct
+    act: BulkAction
     count: int
     is_more: bool
     fitting: int
-    tasks: Sequence[Foretold]
+    tasks: Sequence[PreviewedTask]
     left_out: Sequence[LeftOut]
     seconds: float
     notes: Sequence[str]
 
 
 @dataclass(frozen=True)
-class Portion:
-    """What became of one portion. ``after`` is where the next one begins, "" if all is done.
+class BulkProgress:
+    """What one portion did. ``after`` is where the next one begins, "" if all is done.
 
     ``halted``: Step Functions was not reached, or nothing of the portion could be done: a person has to decide.
     """
 
     batch: UUID
-    done: Sequence[Deed]
-    failed: Sequence[Deed]
+    done: Sequence[ActionResult]
+    failed: Sequence[ActionResult]
     left_out: Sequence[LeftOut]
     after: str
     halted: bool
 
 
-def candidates(choice: Choice) -> QuerySet[TaskRecord]:
-    """Return the records of a choice, the newest first: those that were named, or those that can take the act."""
-    if choice.search is None:
-        return TaskRecord.objects.filter(pk__in=choice.ids).order_by("-enqueued_at", "-id")
-    found = found_by(choice.search).filter(enqueued_at__lte=choice.as_of)
-    match choice.act:
-        case BulkAct.STOP:
-            running = Q(status=TaskStatus.RUNNING, started_at__lte=choice.as_of)
-            return found.filter(running & is_at_step_functions())
-        case BulkAct.REDRIVE:
-            return found.filter(is_redrivable(timezone.now()), finished_at__lte=choice.as_of)
-        case BulkAct.RESTART:
-            return found.filter(status__in=UNSUCCESSFUL, finished_at__lte=choice.as_of)
+def plan_named(
+    action: BulkAction, references: Sequence[str], *, even_succeeded: bool = False, stop: Event | None = None
+) -> ActionPlan:
+    """Return the plan for tasks that are named, by id or ARN; before a redrive AWS is asked about each.
 
-
-def preview(choice: Choice) -> Preview:
-    """Return what an act would do, the first some of it told one by one. Changes nothing.
-
-    Raises OperationRefused for a choice of nothing, of more tasks than can be ticked, or of names that there are not.
+    All or none: raises OperationRefused with the reason of each that cannot take the action; of a redrive also
+    StepFunctionsUnavailable, and OperationStopped once ``stop`` is set.
     """
-    _check(choice)
-    found = candidates(choice)
+    records = find_records(references)
+    if action is BulkAction.REDRIVE:
+        plan = _plan_checked_redrives(records, stop)
+    else:
+        plan = plan_among(action, records, even_succeeded=even_succeeded)
+    _refuse_all(plan.left_out, len(records))
+    return plan
+
+
+def plan_matching(
+    action: BulkAction, chosen: TaskFilter, limit: int | None = None, *, even_succeeded: bool = False
+) -> ActionPlan:
+    """Return the plan for the tasks that fit a filter, the newest first, by what the records say.
+
+    Without a status in the filter: those that failed, timed out or were aborted. Raises OperationRefused when
+    none fits or none of them can take the action.
+    """
+    chosen.check()
+    found = chosen.records() if chosen.statuses else chosen.records().filter(status__in=UNSUCCESSFUL)
+    if action is BulkAction.RESTART:
+        plan = plan_among(action, found[:limit].iterator(chunk_size=PORTION), even_succeeded=even_succeeded)
+    else:
+        plan = plan_among(action, found.defer(*LARGE_FIELDS)[:limit])
+    if not plan.records and not plan.left_out:
+        what = "execution that could be redriven" if action is BulkAction.REDRIVE else "task that could be restarted"
+        raise nothing_matches(chosen, what)
+    if not plan.records:
+        _refuse_all(plan.left_out, len(plan.left_out))
+    return plan
+
+
+def plan_among(action: BulkAction, records: Iterable[TaskRecord], *, even_succeeded: bool = False) -> ActionPlan:
+    """Return the plan for some records, by what they say; it may leave all of them out."""
+    if action is BulkAction.RESTART:
+        by_new_id, refusals = restartable_among(records, even_succeeded=even_succeeded)
+        return ActionPlan(
+            tuple(by_new_id.values()), tuple(refusals), {record.pk: new_id for new_id, record in by_new_id.items()}
+        )
+    records = list(records)
+    if action is BulkAction.REDRIVE:
+        refused = why_not_redrivable_each(records)
+    else:
+        refused = {record.pk: why for record in records if (why := why_not_stoppable(record))}
+    return ActionPlan(tuple(record for record in records if record.pk not in refused), tuple(refused.values()))
+
+
+def check_pace(action: BulkAction, per_second: float) -> None:
+    """Raise OperationRefused for a pace that is none, or above AWS's quota."""
+    if action in _QUOTAS:
+        check_per_second(per_second, _QUOTAS[action], settings.AWS_REGION)
+
+
+def run_plan(
+    action: BulkAction,
+    plan: ActionPlan,
+    actor: str,
+    *,
+    reason: str = "",
+    even_succeeded: bool = False,
+    per_second: float | None = None,
+    stop: Event | None = None,
+    batch: UUID | None = None,
+) -> ActionResults:
+    """Do an action to each task of a plan, one after the other, and return the results.
+
+    A refusal of one is its failure and the others go on; once Step Functions is not reached, or ``stop`` is set,
+    the rest are not tried. ``batch`` is that of an earlier call, of which this one is a further part. Safe to repeat:
+    a redrive is one within 15 minutes, a restart is refused while an attempt is under way, and a stop stays as it was.
+    Raises OperationRefused for a pace above AWS's quota, or a stop without a reason.
+    """
+    per_second = PER_SECOND[action] if per_second is None else per_second
+    check_pace(action, per_second)
+    if action is BulkAction.STOP:
+        check_reason(reason)
+    batch = batch or new_batch()
+    act: Mapping[BulkAction, Callable[[TaskRecord], str]] = {
+        BulkAction.REDRIVE: lambda record: redrive_checked(record, actor, batch=batch, stop=stop),
+        BulkAction.RESTART: lambda record: restart_message(
+            restart_one(record, actor, even_succeeded=even_succeeded, batch=batch)
+        ),
+        BulkAction.STOP: lambda record: stop_one(record, actor, reason, batch=batch, stop=stop),
+    }
+    return _act_on_each(plan.records, act[action], Pace(per_second, stop), stop or Event(), batch)
+
+
+def bulk_candidates(selection: BulkSelection) -> QuerySet[TaskRecord]:
+    """Return the records of a selection, the newest first: those that were named, or those that can take the action."""
+    if selection.chosen is None:
+        return TaskRecord.objects.filter(pk__in=selection.ids).order_by("-enqueued_at", "-id")
+    found = selection.chosen.records().filter(enqueued_at__lte=selection.as_of)
+    match selection.action:
+        case BulkAction.STOP:
+            running = Q(status=TaskStatus.RUNNING, started_at__lte=selection.as_of)
+            return found.filter(running & at_step_functions())
+        case BulkAction.REDRIVE:
+            return found.filter(redrivable(timezone.now()), finished_at__lte=selection.as_of)
+        case BulkAction.RESTART:
+            return found.filter(status__in=UNSUCCESSFUL, finished_at__lte=selection.as_of)
+
+
+def preview_bulk(selection: BulkSelection) -> BulkPreview:
+    """Return what an action would do, with the first some of its tasks. Changes nothing.
+
+    Raises OperationRefused for a selection of nothing, of more tasks than can be ticked, or of names that do not exist.
+    """
+    _check(selection)
+    found = bulk_candidates(selection)
     count, is_more = bounded_count(found)
-    fitting = bounded_count(found_by(choice.search))[0] if choice.search else count
-    records = _first(found, choice.act, max(SHOWN, len(choice.ids)))
-    plan = _plan(choice.act, records)
-    refused = {one.task_id for one in plan.left_out}
-    planned = [record for record in records if record.pk not in refused]
-    again = _foretell(plan)
+    fitting = bounded_count(selection.chosen.records())[0] if selection.chosen else count
+    plan = plan_among(selection.action, _first(found, selection.action, max(SHOWN, len(selection.ids))))
+    again = _what_runs_again(selection.action, plan)
+    repeated = registered_hooks().repeated_effects
     now = timezone.now()
     able = count - len(plan.left_out)
-    return Preview(
-        act=choice.act,
+    return BulkPreview(
+        act=selection.action,
         count=able,
         is_more=is_more,
         fitting=fitting,
-        tasks=[Foretold(listed(record, now), again.get(record.pk, "")) for record in planned[:SHOWN]],
-        left_out=plan.left_out,
-        seconds=able / PER_SECOND[choice.act],
-        notes=[REPEATED[name] for name in sorted({record.workflow for record in planned} & REPEATED.keys())],
+        tasks=[PreviewedTask(row_of(record, now), again.get(record.pk, "")) for record in plan.records[:SHOWN]],
+        left_out=_rows_of(plan.left_out),
+        seconds=able / PER_SECOND[selection.action],
+        notes=[repeated[name] for name in sorted({record.workflow for record in plan.records} & repeated.keys())],
     )
 
 
-def act_on_portion(
-    choice: Choice,
+def run_bulk(
+    selection: BulkSelection,
     actor: str,
     *,
     reason: str = "",
     after: str = "",
     batch: UUID | None = None,
     seconds: float = PORTION_SECONDS,
-) -> Portion:
-    """Do the act to the next portion of a choice, for some seconds at the most, and say where the one after it begins.
+) -> BulkProgress:
+    """Do the action to the next portion of a selection, for some seconds at most, and say where the next one begins.
 
-    ``after`` and ``batch`` are of the portion before. Safe to repeat: a redrive is one within 15 minutes, a restart
-    is refused while an attempt is under way, a stop stays as it was. ``reason`` is for stops. Raises OperationRefused.
+    ``after`` and ``batch`` are of the portion before. ``reason`` is for stops. Safe to repeat, as ``run_plan`` is.
+    Raises OperationRefused.
     """
-    _check(choice)
-    if choice.act is BulkAct.STOP:
-        check_stop(reason, STOPS_PER_SECOND)
-    found = candidates(choice)
-    records = _first(older_than(found, after) if after else found, choice.act, PORTION)
-    plan = _plan(choice.act, records)
+    _check(selection)
+    found = bulk_candidates(selection)
+    records = _first(older_than(found, after) if after else found, selection.action, PORTION)
+    plan = plan_among(selection.action, records)
     with _ended_after(seconds) as stop:
-        deeds = _carry_out(plan, actor, reason, stop, batch or new_batch())
-    tried = _tried(records, deeds)
-    is_last = len(tried) == len(records) < PORTION
-    is_cut_short = bool(deeds.not_tried) and not stop.is_set()
-    next_after = cursor_of(tried[-1].enqueued_at, tried[-1].pk) if tried else after
-    return Portion(
-        batch=deeds.batch,
-        done=deeds.done,
-        failed=deeds.failed,
-        left_out=plan.left_out,
-        after="" if is_last else next_after,
-        halted=is_cut_short or bool(deeds.failed and not deeds.done),
+        results = run_plan(selection.action, plan, actor, reason=reason, stop=stop, batch=batch)
+    return BulkProgress(
+        batch=results.batch,
+        done=results.done,
+        failed=results.failed,
+        left_out=_rows_of(plan.left_out),
+        after=_next_portion(records, results, after),
+        halted=bool(results.not_tried and not stop.is_set()) or bool(results.failed and not results.done),
     )
 
 
-def remaining(choice: Choice, after: str) -> int:
-    """Return how many of a choice come after a cursor, at most ``search.COUNTED``."""
-    return bounded_count(older_than(candidates(choice), after))[0] if after else 0
+def remaining(selection: BulkSelection, after: str) -> int:
+    """Return how many of a selection come after a cursor, at most ``search.COUNTED``."""
+    return bounded_count(older_than(bulk_candidates(selection), after))[0] if after else 0
 
 
-def _check(choice: Choice) -> None:
-    if choice.search is not None:
-        choice.search.filter.check()
-    elif not choice.ids:
+def _plan_checked_redrives(records: Sequence[TaskRecord], stop: Event | None) -> ActionPlan:
+    pace = Pace(DESCRIBE.of(settings.AWS_REGION) / 2, stop)
+    checked, refusals = [], []
+    for record in records:
+        if not pace.wait():
+            raise OperationStopped("executions", "ended while AWS was asked; nothing was changed.", "Run it again.")
+        try:
+            checked.append(checked_at_aws(record, stop))
+        except OperationFailed:
+            raise
+        except OperationRefused as refused:
+            refusals.append(refused)
+    return ActionPlan(checked, refusals)
+
+
+def _refuse_all(left_out: Sequence[OperationRefused], asked: int) -> None:
+    """Raise OperationRefused with every reason, if there is one: of tasks that were named, all or none."""
+    if len(left_out) == 1:
+        raise left_out[0]
+    if left_out:
+        reasons = "".join(f"\n  {one}" for one in left_out)
+        raise OperationRefused(
+            f"{len(left_out)} of {asked} cannot be done", f"so nothing was done.{reasons}\n", "Leave these out."
+        )
+
+
+def _act_on_each(
+    records: Sequence[TaskRecord], act: Callable[[TaskRecord], str], pace: Pace, stop: Event, batch: UUID
+) -> ActionResults:
+    results = ActionResults(batch)
+    for number, record in enumerate(records):
+        pace.wait()
+        if stop.is_set():
+            results.not_tried = [one.pk for one in records[number:]]
+            break
+        try:
+            results.done.append(ActionResult(record.pk, act(record)))
+        except OperationRefused as error:
+            results.failed.append(ActionResult(record.pk, str(error)))
+            if isinstance(error, StepFunctionsUnavailable):
+                results.not_tried = [one.pk for one in records[number + 1 :]]
+                break
+    return results
+
+
+def _check(selection: BulkSelection) -> None:
+    if selection.chosen is not None:
+        selection.chosen.check()
+    elif not selection.ids:
         raise OperationRefused("tasks", "none is ticked.", "Go back and tick some, or choose all that fit the filter.")
-    elif len(choice.ids) > MAX_TICKED:
+    elif len(selection.ids) > MAX_TICKED:
         raise OperationRefused("tasks", f"over {MAX_TICKED} are ticked.", "Choose them by a filter.")
 
 
-def _first(found: QuerySet[TaskRecord], act: BulkAct, limit: int) -> list[TaskRecord]:
+def _first(found: QuerySet[TaskRecord], action: BulkAction, limit: int) -> list[TaskRecord]:
     # A restart's payload is held against today's parameters; the others leave it in the database.
-    return list((found if act is BulkAct.RESTART else found.defer(*_UNREAD))[:limit])
+    return list((found if action is BulkAction.RESTART else found.defer(*LARGE_FIELDS))[:limit])
 
 
-def _plan(act: BulkAct, records: Sequence[TaskRecord]) -> RedrivePlan | RestartPlan | StopPlan:
-    match act:
-        case BulkAct.REDRIVE:
-            return plan_redrives_among(records)
-        case BulkAct.RESTART:
-            return plan_restarts_among(records)
-        case BulkAct.STOP:
-            return plan_stops_among(records)
+def _rows_of(refusals: Sequence[OperationRefused]) -> list[LeftOut]:
+    return [LeftOut(one.where, one.problem, one.remedy) for one in refusals]
 
 
-def _carry_out(plan: RedrivePlan | RestartPlan | StopPlan, actor: str, reason: str, stop: Event, batch: UUID) -> Deeds:
-    match plan:
-        case RedrivePlan():
-            return redrive_all(plan, actor, stop=stop, batch=batch)
-        case RestartPlan():
-            return restart_all(plan, actor, stop=stop, batch=batch)
-        case StopPlan():
-            return stop_all(plan.stops, actor, reason, stop=stop, batch=batch)
+def _next_portion(records: Sequence[TaskRecord], results: ActionResults, after: str) -> str:
+    """Return where the portion after these records begins: at the first that was not tried, "" if all is done."""
+    tried = records
+    if results.not_tried:
+        tried = records[: next(at for at, record in enumerate(records) if record.pk == results.not_tried[0])]
+    elif len(records) < PORTION:
+        return ""
+    return cursor_of(tried[-1]) if tried else after
 
 
-def _tried(records: Sequence[TaskRecord], deeds: Deeds) -> Sequence[TaskRecord]:
-    """Return the records up to the first that was not tried."""
-    if not deeds.not_tried:
-        return records
-    return records[: next(at for at, record in enumerate(records) if record.pk == deeds.not_tried[0])]
-
-
-def _foretell(plan: RedrivePlan | RestartPlan | StopPlan) -> dict[str, str]:
+def _what_runs_again(action: BulkAction, plan: ActionPlan) -> Mapping[str, str]:
     """Return, by task id, what will run: of a restart its new id, of a redrive the states, if they are few."""
-    match plan:
-        case RestartPlan():
-            return {one.task_id: one.new_id for one in plan.restarts}
-        case RedrivePlan() if len(plan.redrives) <= FORETOLD:
-            return dict(_states_again(plan.redrives))
-    return {}
+    if action is BulkAction.REDRIVE and len(plan.records) <= HISTORIES_PREVIEWED:
+        return dict(_states_again(plan.records))
+    return plan.new_ids
 
 
-def _states_again(redrives: Sequence[PlannedRedrive]) -> Iterator[tuple[str, str]]:
+def _states_again(records: Sequence[TaskRecord]) -> Iterator[tuple[str, str]]:
     """Yield, by task id, the states that run again, until Step Functions is not reached or some seconds are over."""
-    with _ended_after(FORETOLD_SECONDS) as stop:
+    with _ended_after(PREVIEW_SECONDS) as stop:
         pace = Pace(HISTORY.of(settings.AWS_REGION), stop)
-        for planned in redrives:
+        for record in records:
             if not pace.wait():
                 return
             try:
-                yield planned.task_id, ", ".join(states_that_run_again(planned, stop))
+                yield record.pk, ", ".join(states_that_run_again(record, stop))
             except StepFunctionsUnavailable as error:
-                yield planned.task_id, str(error)
+                yield record.pk, str(error)
                 return
             except OperationRefused as refused:
-                yield planned.task_id, f"{refused.problem} {refused.remedy}"
+                yield record.pk, f"{refused.problem} {refused.remedy}"
 
 
 @contextmanager

@@ -28,7 +28,7 @@ _CALLBACK = ".waitForTaskToken"
 _DATA_LIMIT = "States.DataLimitExceeded"  # a container that failed by it runs every child again
 
 
-class Outcome(StrEnum):
+class StateOutcome(StrEnum):
     """How a state stands or ended."""
 
     RUNNING = "running"
@@ -52,7 +52,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class StateVisit:
+class StateEntry:
     """One state as it was entered once. Redriven, it is the same visit with more tries.
 
     ``place`` names the Map iterations (from 0) and Parallel branches (from 0, in the order in which they began)
@@ -69,7 +69,7 @@ class StateVisit:
     ended_at: datetime | None
     tries: int
     redrives: int
-    outcome: Outcome
+    outcome: StateOutcome
     error: str
     cause: str
     runs_again: bool
@@ -97,17 +97,17 @@ class History:
     """
 
     events: tuple[Event, ...]
-    visits: tuple[StateVisit, ...]
+    visits: tuple[StateEntry, ...]
     status: str
     redrives: int
 
     @property
-    def running_again(self) -> tuple[StateVisit, ...]:
+    def running_again(self) -> tuple[StateEntry, ...]:
         """The states that a redrive would run: entered, not exited, and not merely around others that were."""
         return tuple(visit for visit in self.visits if visit.runs_again)
 
     @property
-    def waiting(self) -> tuple[StateVisit, ...]:
+    def waiting(self) -> tuple[StateEntry, ...]:
         """The states that run now and are around no other."""
         return self.running_again if self.status == "RUNNING" else ()
 
@@ -151,7 +151,7 @@ class _Visit:
     failed_at: datetime | None = None
     tries: int = 0
     redriven: set[int] = field(default_factory=set)
-    failure: Outcome | None = None
+    failure: StateOutcome | None = None
     error: str = ""
     cause: str = ""
     branches: int = 0
@@ -172,9 +172,9 @@ class _Visit:
 
     def shown(
         self, status: str, closed_at: datetime | None, event_ids: tuple[int, ...], *, runs_again: bool
-    ) -> StateVisit:
+    ) -> StateEntry:
         waits = self._waits and self.is_open and status == "RUNNING"
-        return StateVisit(
+        return StateEntry(
             name=self.name,
             kind=self.kind,
             place=self.place,
@@ -196,14 +196,14 @@ class _Visit:
     def _waits(self) -> bool:
         return self.submitted_at is not None and str(self.last_call.get("resource", "")).endswith(_CALLBACK)
 
-    def _outcome(self, status: str, *, waits: bool) -> Outcome:
+    def _outcome(self, status: str, *, waits: bool) -> StateOutcome:
         if self.exited_at is not None:
-            return Outcome.CAUGHT if self.failure else Outcome.SUCCEEDED
+            return StateOutcome.CAUGHT if self.failure else StateOutcome.SUCCEEDED
         if self.failure is not None:
             return self.failure
         if self.superseded or status != "RUNNING":
-            return Outcome.TIMED_OUT if status == "TIMED_OUT" and not self.superseded else Outcome.ABORTED
-        return Outcome.WAITING if waits else Outcome.RUNNING
+            return StateOutcome.TIMED_OUT if status == "TIMED_OUT" and not self.superseded else StateOutcome.ABORTED
+        return StateOutcome.WAITING if waits else StateOutcome.RUNNING
 
 
 class _Index:
@@ -351,7 +351,7 @@ class _Reading:
         if _TASK_FAILURE.fullmatch(event.type):
             self._fail(visit, event)
         elif event.type.endswith("StateFailed"):
-            visit.failure, visit.failed_at = Outcome.FAILED, event.at
+            visit.failure, visit.failed_at = StateOutcome.FAILED, event.at
             self._take_error_of_child(visit, event)
         elif event.type == "MapIterationFailed":
             self._take_error_of_child(visit, event)
@@ -404,7 +404,7 @@ class _Reading:
 
     def _fail(self, visit: _Visit, event: Event) -> None:
         timed_out = event.type.endswith("TimedOut")
-        visit.failure, visit.failed_at = (Outcome.TIMED_OUT if timed_out else Outcome.FAILED), event.at
+        visit.failure, visit.failed_at = (StateOutcome.TIMED_OUT if timed_out else StateOutcome.FAILED), event.at
         visit.error = str(event.details.get("error") or ("States.Timeout" if timed_out else ""))
         visit.cause = str(event.details.get("cause") or "")
 

@@ -1,46 +1,24 @@
-"""Redriving executions: each goes on where it failed, with the definition of its start.
+"""Redrives one execution: it goes on where it failed, by the definition of its start. Bulk redrives are in ``bulk``.
 
-First a plan, which changes nothing and can be shown; then the plan is carried out. Every redrive is written to
-the audit table.
-https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
 from threading import Event
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from qu_workflows.aws.pacing import DESCRIBE, REDRIVE, Pace, check_per_second
-from qu_workflows.executions.acting import DEFAULT_PER_SECOND, Deeds, LeftOut, act_on_each, refuse_all, said_of
-from qu_workflows.executions.queries import (
-    TaskFilter,
-    find_records,
-    is_at_aws,
-    matching,
-    nothing_matches,
-    redrivable_until,
-)
-from qu_workflows.executions.step_functions import (
-    REDRIVABLE_DAYS,
-    Description,
-    ExecutionGone,
-    describe,
-    history_of,
-    redrive,
-    redrive_token,
-)
-from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
+from qu_workflows.executions.redrivability import is_at_step_functions, why_not_redrivable
+from qu_workflows.executions.step_functions import action_time, describe, history_of, redrive_execution
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.protocol.task_ids import split_attempt
 from qu_workflows.records.audit import audited
 from qu_workflows.records.models import (
     UNSUCCESSFUL,
-    WAITING,
     AuditAction,
     AuditEntry,
     AuditOutcome,
@@ -48,116 +26,79 @@ from qu_workflows.records.models import (
     TaskStatus,
 )
 
-_RESTART = "Restart it: manage.py executions restart."
+
+class AlreadyRedriven(OperationRefused):
+    """The execution was redriven with this token before."""
 
 
-@dataclass(frozen=True)
-class PlannedRedrive:
-    """An execution that would be redriven. ``token`` makes that it is redriven once, however often that is asked."""
+def redrive_token(record: TaskRecord) -> str:
+    """Return the client token of an execution's next redrive: requested twice, it is redriven once.
 
-    task_id: str
-    workflow: str
-    arn: str
-    error: str
-    redrive_count: int
-    redrivable_until: datetime
-
-    @property
-    def token(self) -> str:
-        """The client token."""
-        return redrive_token(self.arn, self.redrive_count)
+    AWS remembers a token for 15 minutes.
+    """
+    return hashlib.sha256(f"{record.execution_arn} {record.redrive_count}".encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class RedrivePlan:
-    """What would be redriven, in this order, and what would not although it was chosen."""
+def redrive_one(record: TaskRecord, actor: str, token: str) -> str:
+    """Redrive the execution that a person saw with this token, and return what was done.
 
-    redrives: tuple[PlannedRedrive, ...]
-    left_out: tuple[LeftOut, ...] = ()
-
-
-def why_not_redrivable(record: TaskRecord, now: datetime) -> LeftOut | None:
-    """Return why AWS would not redrive a task's execution, as far as the record knows, or None."""
-    left_out = partial(LeftOut, record.pk)
-    if record.status in WAITING:
-        return left_out(
-            f"it is {record.status}: its execution has not started.",
-            "Look for its message: manage.py dlq list.",
-        )
-    if record.status == TaskStatus.RUNNING:
-        return left_out("it is RUNNING.", "Wait for its end, or stop it first: manage.py executions stop.")
-    if record.status == TaskStatus.SUCCEEDED:
-        return left_out(
-            "it SUCCEEDED, and AWS redrives only what has not.",
-            "To run it all again: manage.py executions restart --even-succeeded.",
-        )
-    if not is_at_aws(record):
-        return left_out("it ran in this project's own process, where there is nothing to redrive.", _RESTART)
-    until = redrivable_until(record)
-    if until is None or until <= now:
-        closed = f"{record.finished_at:%Y-%m-%d}" if record.finished_at else "at a time that is not known"
-        return left_out(f"it closed {closed}, and AWS redrives for {REDRIVABLE_DAYS} days.", _RESTART)
-    return None
+    Raises AlreadyRedriven for a second click, OperationRefused for what has changed or cannot be redriven.
+    """
+    if _was_redriven_by(token, record.pk):
+        raise AlreadyRedriven(record.pk, _("it was redriven already."), _("A second click does nothing."))
+    record = checked_at_aws(record)
+    if token != redrive_token(record):
+        raise OperationRefused(record.pk, _("it has changed since the page was made."), _("Look at it again."))
+    return redrive_checked(record, actor)
 
 
-def check_redrive_pace(per_second: float) -> None:
-    """Raise OperationRefused for a pace that is none, or above AWS's quota."""
-    check_per_second(per_second, REDRIVE, settings.AWS_REGION)
+def redrive_checked(record: TaskRecord, actor: str, *, batch: UUID | None = None, stop: Event | None = None) -> str:
+    """Redrive an execution by its record, audited, and return what was done. Safe to repeat within 15 minutes."""
+    token = redrive_token(record)
+    details = {
+        "execution_arn": record.execution_arn,
+        "error": record.error,
+        "redrive_count": record.redrive_count,
+        "client_token": token,
+    }
+    with audited(actor, AuditAction.REDRIVE_EXECUTION, record.pk, batch, details) as entry:
+        redriven_at = redrive_execution(record.execution_arn, token, stop)
+        entry.details["redriven_at"] = redriven_at.isoformat()
+        entry.message = action_time("redriven", "had been redriven before,", redriven_at, entry.at)
+    return entry.message
 
 
-def plan_redrives_of(references: Sequence[str], stop: Event | None = None) -> RedrivePlan:
-    """Return the plan for tasks that are named, by id or ARN; AWS is asked about each, a dozen a second.
+def checked_at_aws(record: TaskRecord, stop: Event | None = None) -> TaskRecord:
+    """Return a record with the redrive count and the end that AWS has, for one that AWS would redrive.
 
-    All or none: raises OperationRefused with the reason of each that can not be redriven; raises
-    StepFunctionsUnavailable, or OperationStopped once ``stop`` is set.
+    Raises OperationRefused for one that it would not.
     """
     now = timezone.now()
-    records = find_records(references)
-    others = _other_attempts(records)
-    against = [
-        others.get(record.pk)
-        if _missed_its_end(record, stop)
-        else why_not_redrivable(record, now) or others.get(record.pk)
-        for record in records
-    ]
-    refuse_all([why for why in against if why], len(records))
-    pace = Pace(DESCRIBE.of(settings.AWS_REGION) / 2, stop)
-    outcomes: list[PlannedRedrive | LeftOut] = []
-    for record in records:
-        if not pace.wait():
-            raise OperationStopped("executions", "ended while AWS was asked; nothing was changed.", "Run it again.")
-        outcomes.append(_as_aws_has_it(record, stop))
-    refuse_all([one for one in outcomes if isinstance(one, LeftOut)], len(records))
-    return RedrivePlan(tuple(one for one in outcomes if isinstance(one, PlannedRedrive)))
+    may_have_ended = record.status == TaskStatus.RUNNING and is_at_step_functions(record)
+    why = None if may_have_ended else why_not_redrivable(record, now)
+    if why := why or other_attempts([record]).get(record.pk):
+        raise why
+    try:
+        description = describe(record.execution_arn, stop)
+    except OperationFailed:
+        raise
+    except OperationRefused as refused:
+        raise OperationRefused(record.pk, refused.problem, refused.remedy) from refused
+    if why := why_not_redrivable(record, now, description):
+        raise why
+    record.redrive_count = description.redrive_count
+    record.finished_at = description.stopped_at or record.finished_at
+    return record
 
 
-def plan_redrives(chosen: TaskFilter, limit: int | None = None) -> RedrivePlan:
-    """Return the plan for the tasks that fit a filter, the newest first, by what the records know.
-
-    Without a status in the filter: those that failed, timed out or were aborted. Raises OperationRefused when
-    none fits or none of them can be redriven.
-    """
-    chosen.check()
-    found = matching(chosen) if chosen.statuses else matching(chosen).filter(status__in=UNSUCCESSFUL)
-    records = list(found.defer("payload", "result", "errors", "cause")[:limit])
-    if not records:
-        raise nothing_matches(chosen, "execution that could be redriven")
-    plan = plan_redrives_among(records)
-    if not plan.redrives:
-        refuse_all(plan.left_out, len(records))
-    return plan
+def why_not_redrivable_each(records: Sequence[TaskRecord]) -> dict[str, OperationRefused]:
+    """Return, by id, why some records are not to be redriven, by what the records say."""
+    now, others = timezone.now(), other_attempts(records)
+    found = {record.pk: why_not_redrivable(record, now) or others.get(record.pk) for record in records}
+    return {task_id: why for task_id, why in found.items() if why}
 
 
-def plan_redrives_among(records: Sequence[TaskRecord]) -> RedrivePlan:
-    """Return the plan for some records, by what they know; it may leave all of them out."""
-    now = timezone.now()
-    others = _other_attempts(records)
-    left_out = tuple(why for record in records if (why := why_not_redrivable(record, now) or others.get(record.pk)))
-    refused = {one.task_id for one in left_out}
-    return RedrivePlan(tuple(_planned(record) for record in records if record.pk not in refused), left_out)
-
-
-def _other_attempts(records: Sequence[TaskRecord]) -> dict[str, LeftOut]:
+def other_attempts(records: Sequence[TaskRecord]) -> dict[str, OperationRefused]:
     """Return, by id, which tasks are not to be redriven for another attempt: both would do the same work.
 
     Another one is under way or has succeeded, or is the later of two that failed.
@@ -176,93 +117,19 @@ def _other_attempts(records: Sequence[TaskRecord]) -> dict[str, LeftOut]:
         done = (one for one in of_task if one[1] != task_id and one[2] not in UNSUCCESSFUL)
         if other := next(done, next(iter(later), None)):
             problem = f"its {'later ' * (other in later)}attempt {other[1]} is {other[2]}."
-            others[task_id] = LeftOut(task_id, problem, "Leave it out, and see to that one.")
+            others[task_id] = OperationRefused(task_id, problem, "Leave it out, and see to that one.")
     return others
 
 
-def was_redriven_by(token: str, task_id: str) -> bool:
-    """Return whether a task's execution was redriven with this client token: a form was sent twice."""
+def states_that_run_again(record: TaskRecord, stop: Event | None = None) -> list[str]:
+    """Return the states that a redrive would run: those entered and not exited. Asks AWS for the whole history."""
+    return [entry.label for entry in history_of(record.execution_arn, stop).running_again]
+
+
+def _was_redriven_by(token: str, task_id: str) -> bool:
     return AuditEntry.objects.filter(
         target=task_id,
         action=AuditAction.REDRIVE_EXECUTION,
         outcome=AuditOutcome.DONE,
         details__client_token=token,
     ).exists()
-
-
-def states_that_run_again(planned: PlannedRedrive, stop: Event | None = None) -> list[str]:
-    """Return the states that a redrive would run: those entered and not exited. Asks AWS for the whole history."""
-    return [visit.label for visit in history_of(planned.arn, stop).running_again]
-
-
-def redrive_all(
-    plan: RedrivePlan,
-    actor: str,
-    per_second: float = DEFAULT_PER_SECOND,
-    stop: Event | None = None,
-    batch: UUID | None = None,
-) -> Deeds:
-    """Carry a plan out, and return what became of each. Safe to repeat within 15 minutes.
-
-    Raises OperationRefused for a pace above AWS's quota.
-    """
-    check_redrive_pace(per_second)
-    return act_on_each(
-        plan.redrives,
-        lambda planned: planned.task_id,
-        lambda planned, batch: _redrive(planned, actor, batch, stop),
-        per_second=per_second,
-        stop=stop,
-        batch=batch,
-    )
-
-
-def _redrive(planned: PlannedRedrive, actor: str, batch: UUID, stop: Event | None) -> str:
-    details = {
-        "execution_arn": planned.arn,
-        "error": planned.error,
-        "redrive_count": planned.redrive_count,
-        "client_token": planned.token,
-    }
-    with audited(actor, AuditAction.REDRIVE_EXECUTION, planned.task_id, batch, details) as entry:
-        redriven_at = redrive(planned.arn, planned.token, stop)
-        entry.details["redriven_at"] = redriven_at.isoformat()
-        entry.message = said_of("redriven", "had been redriven before,", redriven_at, entry.at)
-    return entry.message
-
-
-def _planned(record: TaskRecord, description: Description | None = None) -> PlannedRedrive:
-    closed_at = (description and description.stopped_at) or record.finished_at or timezone.now()
-    return PlannedRedrive(
-        task_id=record.pk,
-        workflow=record.workflow,
-        arn=record.execution_arn,
-        error=record.error,
-        redrive_count=description.redrive_count if description else record.redrive_count,
-        redrivable_until=closed_at + timedelta(days=REDRIVABLE_DAYS),
-    )
-
-
-def _missed_its_end(record: TaskRecord, stop: Event | None) -> bool:
-    """Return whether a record is RUNNING only since the event of its execution's end was lost, or is late."""
-    if record.status != TaskStatus.RUNNING or not is_at_aws(record):
-        return False
-    try:
-        return describe(record.execution_arn, stop).status != TaskStatus.RUNNING
-    except OperationRefused:
-        return False
-
-
-def _as_aws_has_it(record: TaskRecord, stop: Event | None) -> PlannedRedrive | LeftOut:
-    try:
-        description = describe(record.execution_arn, stop)
-    except ExecutionGone as gone:
-        return LeftOut(record.pk, gone.problem, gone.remedy)
-    except OperationFailed:
-        raise
-    except OperationRefused as refused:
-        return LeftOut(record.pk, refused.problem, refused.remedy)
-    if description.redrive_status not in ("REDRIVABLE", ""):  # "": a Step Functions that does not say
-        reason = description.redrive_status_reason.rstrip(".") or f"it is {description.redrive_status}"
-        return LeftOut(record.pk, f"AWS does not redrive it: {reason}.", _RESTART)
-    return _planned(record, description)

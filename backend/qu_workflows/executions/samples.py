@@ -1,38 +1,58 @@
-"""What ended executions tell together: how long each state takes, how often it fails, which edges are taken.
+"""Samples of ended executions: kept small, and the figures of their states, how long, how often failed, which edges.
 
-Histories come one call each from Step Functions, so a sample of the executions is kept, small: what the schedule
-``sample_histories`` reads under AWS's quota (see ``sampling``), and each ended one whose page is opened.
+Histories come one call each from Step Functions, so that only a sample of the executions is kept: each ended one whose
+page is opened, and what the schedule ``sample_histories`` reads, far under the quota of GetExecutionHistory. AWS lets
+an account ask 20 times a second for a page of a history, 400 times at once; a run takes 60 calls, 5 a second, and ends
+at the first that is throttled: pages that people look at go before.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
+import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain, zip_longest
+from threading import Event
 from typing import Any, TypedDict
 
-from django.db.models import F, Window
+from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
-from qu_workflows.executions.histories import History, Outcome, StateVisit
+from qu_workflows.aws.pacing import Pace
+from qu_workflows.executions.histories import History, StateEntry, StateOutcome, read_history
+from qu_workflows.executions.redrivability import at_step_functions
+from qu_workflows.executions.step_functions import ExecutionGone, event_pages
+from qu_workflows.protocol.project import registered_project
+from qu_workflows.protocol.refusals import OperationFailed
 from qu_workflows.records.json_values import storable_json
-from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
+from qu_workflows.records.models import UNSUCCESSFUL, ExecutionSample, TaskRecord, TaskStatus
+
+CALLS_OF_A_RUN = 60
+CALLS_PER_SECOND = 5.0
+# Of each workflow only the newest are looked at: a run of every five minutes keeps up, or need not.
+LOOKED_AT_OF_WORKFLOW = 200
+_ENDED = (TaskStatus.SUCCEEDED, *UNSUCCESSFUL)
 
 # The newest of a workflow, of which the figures are.
 SAMPLES_OF_FIGURES = 200
 KEPT_OF_WORKFLOW = 2_000
 # Of a state that an execution entered more often (iterations of a Map) so many visits stand for all.
 MAX_VISITS_OF_STATE = 20
-FAILURES = frozenset({Outcome.FAILED.name, Outcome.TIMED_OUT.name, Outcome.CAUGHT.name})
+FAILURES = frozenset({StateOutcome.FAILED.name, StateOutcome.TIMED_OUT.name, StateOutcome.CAUGHT.name})
 _CALLBACK = ".waitForTaskToken"
+
+logger = logging.getLogger(__name__)
 
 type Edge = tuple[str, str]
 
 
-class Visit(TypedDict):
+class SampledEntry(TypedDict):
     """One visit of a state, as it is kept. ``seconds`` is None where a redrive lies within: that time is nobody's.
 
-    ``outcome`` is the name of an ``Outcome``; ``waits`` says that the state waited for a callback.
+    ``outcome`` is the name of an ``StateOutcome``; ``waits`` says that the state waited for a callback.
     """
 
     state: str
@@ -47,7 +67,7 @@ class Visit(TypedDict):
 class Sample:
     """What is kept of a history: visits of its states, and how often each edge was taken."""
 
-    visits: tuple[Visit, ...]
+    visits: tuple[SampledEntry, ...]
     edges: Mapping[Edge, int]
 
 
@@ -85,7 +105,7 @@ def sample_of(history: History) -> Sample:
     """Return what is kept of a history. Pure."""
     redrives = [event.at for event in history.events if event.type == "ExecutionRedriven"]
     waiting = _waiting(history)
-    by_state: dict[str, list[Visit]] = defaultdict(list)
+    by_state: dict[str, list[SampledEntry]] = defaultdict(list)
     for visit in history.visits:
         by_state[visit.name].append(_kept(visit, redrives, waits=not waiting.isdisjoint(visit.event_ids)))
     return Sample(tuple(one for visits in by_state.values() for one in _drawn(visits)), _edges(history))
@@ -127,10 +147,10 @@ def step_statistics(workflow: str = "", samples: int = SAMPLES_OF_FIGURES) -> li
 
     A workflow's states come in the order in which its samples, the newest first, entered them first.
     """
-    found: dict[tuple[str, str], list[Visit]] = defaultdict(list)
+    found: dict[tuple[str, str], list[SampledEntry]] = defaultdict(list)
     executions: Counter[tuple[str, str]] = Counter()
     for name, visits in _newest(workflow, samples).values_list("workflow", "visits"):
-        by_itself = [visit for visit in visits if visit["outcome"] != Outcome.ABORTED.name]
+        by_itself = [visit for visit in visits if visit["outcome"] != StateOutcome.ABORTED.name]
         for visit in by_itself:
             found[name, visit["state"]].append(visit)
         executions.update({(name, visit["state"]) for visit in by_itself})
@@ -167,6 +187,42 @@ def percentile(values: Sequence[float], share: float) -> float:
     return low + (high - low) * (at - math.floor(at))
 
 
+@dataclass
+class Sampling:
+    """What a run did: samples kept, calls made, executions that AWS no longer has, old samples removed.
+
+    ``unread`` counts histories that could not be read; ``ended_early`` says why the run ended before its time.
+    """
+
+    sampled: int = 0
+    calls: int = 0
+    gone: int = 0
+    unread: int = 0
+    removed: int = 0
+    ended_early: str = ""
+
+
+def sample_histories(pace: Pace | None = None) -> dict[str, Any]:
+    """Keep samples of the newest ended executions that have none, in turn of each workflow; return ``Sampling``.
+
+    Raises nothing of Step Functions': what could not be asked is asked at the next run. Safe to repeat, and for
+    several at once.
+    """
+    done = Sampling()
+    pace = pace or Pace(CALLS_PER_SECOND)
+    for record in _without_sample():
+        if done.calls >= CALLS_OF_A_RUN:
+            break
+        try:
+            _sample(record, pace, done)
+        except OperationFailed as refused:
+            done.ended_early = str(refused)
+            logger.warning("The sampling of histories ended early: %s", refused)
+            break
+    done.removed = remove_old_samples()
+    return asdict(done)
+
+
 def _newest(workflow: str, samples: int) -> Any:
     """Return the newest samples of a workflow or of each, without those of which there was no history."""
     kept = ExecutionSample.objects.exclude(visits=[])
@@ -177,7 +233,7 @@ def _newest(workflow: str, samples: int) -> Any:
     return ranked.order_by("workflow", "-finished_at")
 
 
-def _statistics(workflow: str, state: str, visits: Sequence[Visit], executions: int) -> StepStatistics:
+def _statistics(workflow: str, state: str, visits: Sequence[SampledEntry], executions: int) -> StepStatistics:
     seconds = [visit["seconds"] for visit in visits if visit["seconds"] is not None]
     return StepStatistics(
         workflow=workflow,
@@ -193,10 +249,10 @@ def _statistics(workflow: str, state: str, visits: Sequence[Visit], executions: 
     )
 
 
-def _kept(visit: StateVisit, redrives: Iterable[datetime], *, waits: bool) -> Visit:
+def _kept(visit: StateEntry, redrives: Iterable[datetime], *, waits: bool) -> SampledEntry:
     ended = visit.ended_at or visit.entered_at
     is_redriven = any(visit.entered_at < at < ended for at in redrives)
-    return Visit(
+    return SampledEntry(
         state=visit.name,
         kind=visit.kind,
         seconds=None if is_redriven else round((ended - visit.entered_at).total_seconds(), 3),
@@ -206,7 +262,7 @@ def _kept(visit: StateVisit, redrives: Iterable[datetime], *, waits: bool) -> Vi
     )
 
 
-def _drawn(visits: list[Visit]) -> list[Visit]:
+def _drawn(visits: list[SampledEntry]) -> list[SampledEntry]:
     """Return at most so many visits of a state: evenly over how they ended and how long they took."""
     if len(visits) <= MAX_VISITS_OF_STATE:
         return visits
@@ -230,3 +286,52 @@ def _edges(history: History) -> dict[Edge, int]:
             if event.type.endswith("StateEntered") and event.previous_id in exited
         )
     )
+
+
+def _sample(record: TaskRecord, pace: Pace, done: Sampling) -> None:
+    try:
+        events = [event for page in _pages(record.execution_arn, pace, done) for event in page]
+        done.sampled += keep_sample(record, read_history(events))
+    except ExecutionGone:
+        # An empty sample, so that it is not asked for again.
+        write_sample(record, Sample((), {}), record.redrive_count, record.finished_at or timezone.now())
+        done.gone += 1
+    except OperationFailed:
+        raise
+    except Exception:
+        logger.exception("The history of %s could not be read.", record.execution_arn)
+        done.unread += 1
+
+
+def _pages(arn: str, pace: Pace, done: Sampling) -> Iterator[list[dict[str, Any]]]:
+    at_once = Event()
+    at_once.set()  # a throttling is not waited out
+    pages = event_pages(arn, at_once)
+    while True:
+        pace.wait()
+        page = next(pages, None)
+        if page is None:
+            return
+        done.calls += 1
+        yield page
+
+
+def _without_sample() -> Iterator[TaskRecord]:
+    """Yield ended executions whose sample is lacking or older than their last redrive, a workflow after the other."""
+    lists = [
+        [record for record in _newest_ended(workflow) if _lacks_sample(record)]
+        for workflow in registered_project().workflows
+    ]
+    return (record for record in chain.from_iterable(zip_longest(*lists)) if record is not None)
+
+
+def _newest_ended(workflow: str) -> QuerySet[TaskRecord]:
+    ended = TaskRecord.objects.filter(workflow=workflow, status__in=_ENDED)
+    at_aws = ended.filter(at_step_functions())
+    fields = at_aws.only("workflow", "execution_arn", "redrive_count", "finished_at")
+    return fields.annotate(sampled=F("sample__redrive_count")).order_by("-enqueued_at", "-id")[:LOOKED_AT_OF_WORKFLOW]
+
+
+def _lacks_sample(record: TaskRecord) -> bool:
+    sampled: int | None = record.sampled  # type: ignore[attr-defined]  # annotated
+    return sampled is None or sampled < record.redrive_count

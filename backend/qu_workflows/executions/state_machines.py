@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alia
 """
 
 import json
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
+from qu_workflows.caching import Cache
 from qu_workflows.executions.step_functions import ask
 from qu_workflows.protocol.refusals import OperationRefused
 
@@ -76,33 +76,16 @@ def state_machine_arn(execution_arn: str) -> str:
 
 def deployed(arn: str) -> Deployed:
     """Return what Step Functions says of a state machine, at most half a minute old. Raises nothing."""
-    with _lock:
-        kept = _kept.setdefault(arn, _Kept())
-    with kept.lock:  # one asks, the others wait for its answer
-        if time.monotonic() >= kept.until:
-            kept.found = _asked(arn)
-            kept.until = time.monotonic() + (_UNANSWERED_SECONDS if kept.found.unanswered else _KEPT_SECONDS)
-        return kept.found
+    cached = _cache.get(arn)
+    return cached.value or Deployed(arn, unanswered=cached.unanswered)
 
 
-def forget_all() -> None:
-    """Ask anew at the next call."""
-    with _lock:
-        _kept.clear()
+def clear_state_machines() -> None:
+    """Forget every state machine."""
+    _cache.clear()
 
 
-@dataclass
-class _Kept:
-    lock: Lock = field(default_factory=Lock)
-    found: Deployed = field(default_factory=Deployed)
-    until: float = 0.0
-
-
-_lock = Lock()
-_kept: dict[str, _Kept] = {}  # as many as there are workflows
-
-
-def _asked(arn: str) -> Deployed:
+def _read(arn: str, _before: Deployed | None) -> Deployed:
     aliases: tuple[Alias, ...] = ()
     versions: tuple[Version, ...] = ()
     try:
@@ -113,6 +96,11 @@ def _asked(arn: str) -> Deployed:
     except OperationRefused as refused:
         return Deployed(arn, None, versions, aliases, str(refused))
     return Deployed(arn, definition, versions, aliases)
+
+
+_cache: Cache[str, Deployed] = Cache(
+    "Step Functions", _read, lambda found: _UNANSWERED_SECONDS if found.unanswered else _KEPT_SECONDS
+)
 
 
 def _definition(arn: str) -> Mapping[str, Any] | None:

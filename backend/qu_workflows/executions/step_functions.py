@@ -8,11 +8,10 @@
         └── StepFunctionsUnavailable    not reached, or no right to ask: the next call would not be either
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 HISTORY_KEPT_DAYS = 90
-REDRIVABLE_DAYS = 14
 MAX_CAUSE_LENGTH = 32_768
 STOPPED_ERROR = "StoppedByOperator"
 _PAGE_EVENTS = 1000
+_CLOCKS_DIFFER = timedelta(seconds=5)
 _NO_RIGHTS = frozenset(
     {"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"}
 )
@@ -123,19 +122,10 @@ def event_pages(arn: str, stop: Event | None = None, *, newest_first: bool = Fal
         token = {"nextToken": page["nextToken"]}
 
 
-def redrive_token(arn: str, redrive_count: int) -> str:
-    """Return the client token of an execution's next redrive: asked for twice, it is redriven once.
-
-    AWS remembers a token for 15 minutes.
-    https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
-    """
-    return hashlib.sha256(f"{arn} {redrive_count}".encode()).hexdigest()
-
-
-def redrive(arn: str, token: str, stop: Event | None = None) -> datetime:
+def redrive_execution(arn: str, token: str, stop: Event | None = None) -> datetime:
     """Let a closed execution go on where it failed; return when. Safe to repeat with the same token.
 
-    Raises OperationRefused with AWS's reason for one that can not be redriven.
+    Raises OperationRefused with AWS's reason for one that cannot be redriven.
     """
     answer = ask(arn, lambda client: client.redrive_execution(executionArn=arn, clientToken=token), stop)
     redriven_at: datetime = answer["redriveDate"].astimezone(UTC)
@@ -151,6 +141,11 @@ def stop_execution(arn: str, cause: str, stop: Event | None = None) -> datetime:
     )
     stopped_at: datetime = answer["stopDate"].astimezone(UTC)
     return stopped_at
+
+
+def action_time(done: str, before: str, at: datetime, asked_at: datetime) -> str:
+    """Return what was ``done`` and when by AWS's answer; with the words of ``before`` where that is of earlier."""
+    return f"{before if at < asked_at - _CLOCKS_DIFFER else done} at {at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def ask(arn: str, call: "Callable[[SFNClient], Any]", stop: Event | None) -> dict[str, Any]:

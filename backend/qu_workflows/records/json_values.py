@@ -1,4 +1,4 @@
-"""What of Python's values a task can carry and a record can hold."""
+"""Which values a task can carry, a record can hold and a terminal can show."""
 
 import math
 import re
@@ -36,6 +36,11 @@ def storable_text(text: str, max_length: int | None = None) -> str:
 def is_storable(text: str) -> bool:
     """Return whether PostgreSQL has such a text: one without U+0000 and without half a surrogate pair."""
     return storable_text(text) == text
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot leave its line or steer a terminal: an error's cause may hold anything."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def storable_json(value: Any) -> Any:

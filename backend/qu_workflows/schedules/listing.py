@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from qu_workflows.executions.queries import Page, TaskFilter, list_tasks
+from qu_workflows.executions.queries import TaskFilter, TaskPage, search_tasks
 from qu_workflows.protocol.catalog import CatalogEntry
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.schedule import Schedule
@@ -68,12 +68,12 @@ def scheduled_tasks() -> Mapping[str, CatalogEntry]:
     return {name: task.entry for name, task in registered_tasks().items()}
 
 
-def runs_of(name: str, limit: int, page: str = "") -> tuple[Page, Mapping[str, str]]:
+def runs_of(name: str, limit: int, page: str = "") -> tuple[TaskPage, Mapping[str, str]]:
     """Return a schedule's runs, the newest first, and by the id of each that was skipped why it was.
 
-    ``page`` is the ``next_page`` of the one before. Raises OperationRefused for one that is none.
+    ``page`` is the cursor ``older`` of the one before. Raises OperationRefused for one that is none.
     """
-    found = list_tasks(TaskFilter(schedule=name), limit, page)
+    found = search_tasks(TaskFilter(schedule=name), after=page, limit=limit)
     results = TaskRecord.objects.filter(pk__in=[row.id for row in found.rows]).values_list("pk", f"result__{SKIPPED}")
     return found, {task_id: reason for task_id, reason in results if isinstance(reason, str)}
 

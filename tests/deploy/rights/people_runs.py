@@ -124,44 +124,44 @@ def _describe(status: str = "FAILED", **changes: Any) -> Callable[[], dict[str, 
 
 @RUNS.of("operator")
 def an_execution_is_redriven(stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.executions.redriving import plan_redrives_of, redrive_all
+    from qu_workflows.executions.services import BulkAction, plan_named, run_plan
 
     record()
     stack.judge.answer("DescribeExecution", _describe())
     stack.judge.answer("RedriveExecution", {"redriveDate": timezone.now()})
     yield
-    deeds = redrive_all(plan_redrives_of(["task-1"]), "operator")
-    assert not deeds.failed, deeds
+    results = run_plan(BulkAction.REDRIVE, plan_named(BulkAction.REDRIVE, ["task-1"]), "operator")
+    assert not results.failed, results
 
 
 @RUNS.of("operator")
 def an_execution_is_stopped(stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.executions.stopping import plan_stops, stop_all
+    from qu_workflows.executions.queries import find_record
+    from qu_workflows.executions.services import stop_one
 
     record(status=TaskStatus.RUNNING, finished_at=None)
     stack.judge.answer("StopExecution", {"stopDate": timezone.now()})
     yield
-    deeds = stop_all(plan_stops(["task-1"]), "operator", "because")
-    assert not deeds.failed, deeds
+    assert stop_one(find_record("task-1"), "operator", "because").startswith("stopped at ")
 
 
 @RUNS.of("operator")
 def a_task_is_restarted(stack: Stack, _person: str) -> Generator[None]:
     """One whose payload travels by S3: it is put there anew."""
-    from qu_workflows.executions.restarting import plan_restarts_of, restart_all
+    from qu_workflows.executions.queries import find_record
+    from qu_workflows.executions.services import restart_one
 
     record(payload={"data": "x" * 300_000}, payload_key=payload_key_of("task-1"))
     yield
     with TestCase.captureOnCommitCallbacks(execute=True):
-        deeds = restart_all(plan_restarts_of(["task-1"]), "operator")
-    assert not deeds.failed, deeds
+        restart_one(find_record("task-1"), "operator")
     assert len(stack.stored_keys()) == 1
     assert set(TaskRecord.objects.values_list("status", flat=True)) == {TaskStatus.FAILED, TaskStatus.SENT}
 
 
 @RUNS.of("operator")
 def an_execution_is_looked_at(stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.executions.inspection import inspect_task
+    from qu_workflows.executions.queries import inspect_task
     from qu_workflows.executions.step_functions import definition_of_execution
 
     looked_at = record()
@@ -185,14 +185,14 @@ def a_state_machine_is_looked_at(stack: Stack, _person: str) -> Generator[None]:
     stack.judge.answer("ListStateMachineAliases", {"stateMachineAliases": [alias]})
     stack.judge.answer("DescribeStateMachineAlias", alias | {"routingConfiguration": routes})
     stack.judge.answer("DescribeStateMachine", {"definition": "{}"})
-    state_machines.forget_all()
+    state_machines.clear_state_machines()
     yield
     assert not state_machines.deployed(arn).unanswered
 
 
 @RUNS.of("operator")
 def what_a_step_has_logged_is_shown(stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.executions.step_logs import step_log
+    from qu_workflows.executions.queries import step_log
 
     now = timezone.now()
     stack.judge.answer("FilterLogEvents", {"events": []})

@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from qu_workflows.console.formatting import duration
-from qu_workflows.executions.histories import History, StateVisit
-from qu_workflows.executions.tries import Try
+from qu_workflows.executions.queries import History, StateAttempt, StateEntry
 
 WIDTH = 1000.0
 THINNEST = 4.0  # a step of a millisecond in an execution of a day is seen still
@@ -97,7 +96,7 @@ def scale_of(history: History, now: datetime) -> Scale:
     return Scale(history.events[0].at, now if history.status == "RUNNING" else history.events[-1].at)
 
 
-def bar_of(visit: StateVisit, tries: Sequence[Try], scale: Scale) -> Bar:
+def bar_of(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> Bar:
     """Return the bar of a visit."""
     x, width = scale.stretch(visit.entered_at, visit.ended_at)
     segments = tuple(
@@ -107,7 +106,7 @@ def bar_of(visit: StateVisit, tries: Sequence[Try], scale: Scale) -> Bar:
     return Bar(x, width, visit.outcome.name, segments, _words(visit, tries, scale))
 
 
-def _words(visit: StateVisit, tries: Sequence[Try], scale: Scale) -> str:
+def _words(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> str:
     began = _("begins after %(after)s") % {"after": duration((visit.entered_at - scale.start).total_seconds())}
     took = _("takes %(duration)s") % {"duration": duration(visit.seconds(scale.end))}
     counted = ngettext("%(count)d try", "%(count)d tries", len(tries)) % {"count": len(tries)}

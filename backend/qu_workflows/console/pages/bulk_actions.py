@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from qu_workflows.console.access import Right
 from qu_workflows.console.pages.task_filters import TaskQuery, read_query
-from qu_workflows.executions.bulk import BulkAct, Choice, Portion
+from qu_workflows.executions.services import BulkAction, BulkProgress, BulkSelection
 from qu_workflows.records.audit import new_batch
 
 VALID_SECONDS = 2 * 3600
-RIGHTS = {BulkAct.REDRIVE: Right.REDRIVE, BulkAct.RESTART: Right.REDRIVE, BulkAct.STOP: Right.STOP}
+RIGHTS = {BulkAction.REDRIVE: Right.REDRIVE, BulkAction.RESTART: Right.REDRIVE, BulkAction.STOP: Right.STOP}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Order:
     failed: int = 0
 
     @classmethod
-    def asked(cls, act: BulkAct, given: QueryDict) -> Self:
+    def asked(cls, act: BulkAction, given: QueryDict) -> Self:
         """Return what the list's form asks for."""
         ids = [] if given.get("which") == "all" else list(dict.fromkeys(one for one in given.getlist("id") if one))
         query = read_query(given)
@@ -46,7 +46,7 @@ class Order:
         return cls(act, pinned.address(), ids, timezone.now().isoformat(), str(new_batch()))
 
     @classmethod
-    def signed(cls, request: HttpRequest, act: BulkAct) -> Self:
+    def signed(cls, request: HttpRequest, act: BulkAction) -> Self:
         """Return what the form of a preview carries. Raises BadSignature: of another act, another person, or old."""
         order = cls(**signing.loads(request.POST.get("order", ""), salt=_salt(request), max_age=VALID_SECONDS))
         if order.act != act:
@@ -62,14 +62,14 @@ class Order:
         """The filter, as the list has it."""
         return read_query(QueryDict(self.query))
 
-    def choice(self, which: str = "") -> Choice:
+    def choice(self, which: str = "") -> BulkSelection:
         """Return the tasks that it is for. Raises OperationRefused for a filter that is none."""
-        act, as_of = BulkAct(self.act), datetime.fromisoformat(self.as_of)
+        act, as_of = BulkAction(self.act), datetime.fromisoformat(self.as_of)
         if self.ids or which == "ticked":
-            return Choice(act, as_of, ids=self.ids)
-        return Choice(act, as_of, search=self.task_query.search())
+            return BulkSelection(act, as_of, ids=self.ids)
+        return BulkSelection(act, as_of, chosen=self.task_query.search())
 
-    def after_portion(self, portion: Portion, reason: str) -> Self:
+    def after_portion(self, portion: BulkProgress, reason: str) -> Self:
         """Return what is left of it."""
         done, failed = self.done + len(portion.done), self.failed + len(portion.failed) + len(portion.left_out)
         return replace(self, after=portion.after, done=done, failed=failed, reason=reason)

@@ -1,6 +1,6 @@
 """One task and its execution as their page shows them: everything masked, as its JSON twin has it.
 
-The record says how it stands; Step Functions, through ``qu_workflows.executions.page_cache``, what happened.
+The record says how it stands; Step Functions, through ``executions.queries.snapshot_of``, what happened.
 """
 
 import hashlib
@@ -27,16 +27,28 @@ from qu_workflows.console.pages.execution_states import (
     not_run,
     status_of,
 )
-from qu_workflows.executions.advice import advise
-from qu_workflows.executions.histories import Event, History, Outcome, StateVisit
-from qu_workflows.executions.page_cache import DEFINITION_OF_FILES, DEFINITION_UNKNOWN, Look
-from qu_workflows.executions.queries import DaysLeft, TaskRow, attempts_of, is_at_aws, redrivable_until, row_of
-from qu_workflows.executions.redriving import why_not_redrivable
-from qu_workflows.executions.restarting import next_attempt_id, why_not_restartable
-from qu_workflows.executions.step_functions import redrive_token
-from qu_workflows.executions.step_logs import StepLog
-from qu_workflows.executions.stopping import why_not_stoppable
-from qu_workflows.executions.tries import tries_of
+from qu_workflows.executions.queries import (
+    DEFINITION_OF_FILES,
+    DEFINITION_UNKNOWN,
+    Event,
+    ExecutionSnapshot,
+    History,
+    StateEntry,
+    StateOutcome,
+    StepLog,
+    TaskRow,
+    advise,
+    attempts_of,
+    attempts_of_entry,
+    is_at_step_functions,
+    next_attempt_id,
+    redrivable_until,
+    redrive_token,
+    row_of,
+    why_not_redrivable,
+    why_not_restartable,
+    why_not_stoppable,
+)
 from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
 
 VIEWS = ("table", "events", "input")
@@ -44,7 +56,7 @@ EVENTS_PER_PAGE = 100
 VISITS_PER_PAGE = 100
 MAX_EVENTS = 25_000
 _RUNNING_BUCKET_SECONDS = 10  # how often durations of what runs are drawn anew when no event has come
-_TOLD_APART = frozenset({Outcome.SUCCEEDED})
+_TOLD_APART = frozenset({StateOutcome.SUCCEEDED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +100,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Head(DaysLeft):
+class Head:
     """The task and how its execution stands."""
 
     task: TaskRow
@@ -199,7 +211,7 @@ class ExecutionShown:
     log: StepLog | None = None
 
 
-def shown(record: TaskRecord, look: Look, asked: Asked, now: datetime) -> ExecutionShown:
+def shown(record: TaskRecord, look: ExecutionSnapshot, asked: Asked, now: datetime) -> ExecutionShown:
     """Return what the page of a task shows."""
     history = look.history
     attempts = attempts_of(record)
@@ -221,14 +233,14 @@ def shown(record: TaskRecord, look: Look, asked: Asked, now: datetime) -> Execut
     )
 
 
-def is_live(record: TaskRecord, look: Look) -> bool:
+def is_live(record: TaskRecord, look: ExecutionSnapshot) -> bool:
     """Return whether it is to be expected that the page shows something else soon."""
     if record.status in (*WAITING, TaskStatus.RUNNING):
         return True
     return look.history is not None and look.history.status == TaskStatus.RUNNING
 
 
-def mark_of(record: TaskRecord, look: Look, now: datetime) -> str:
+def mark_of(record: TaskRecord, look: ExecutionSnapshot, now: datetime) -> str:
     """Return what is the same while the page would show the same."""
     running = int(now.timestamp()) // _RUNNING_BUCKET_SECONDS if is_live(record, look) and look.history else 0
     events = len(look.history.events) if look.history else -1
@@ -236,13 +248,13 @@ def mark_of(record: TaskRecord, look: Look, now: datetime) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
 
 
-def acts_mark_of(record: TaskRecord, look: Look) -> str:
+def acts_mark_of(record: TaskRecord, look: ExecutionSnapshot) -> str:
     """Return what is the same while the same can be done: a reason that is being typed stays until then."""
     status = look.history.status if look.history else ""
     return f"{record.status}-{record.redrive_count}-{status}-{int(bool(look.unanswered))}"
 
 
-def table_of(history: History, asked: Asked, now: datetime, current: StateVisit | None = None) -> Listed[VisitRow]:
+def table_of(history: History, asked: Asked, now: datetime, current: StateEntry | None = None) -> Listed[VisitRow]:
     """Return a page of the table of visits."""
     keys = keys_of(history.visits)
     scale = scale_of(history, now)
@@ -291,8 +303,8 @@ def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> 
     )
 
 
-def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Head:
-    row, description = masked_row(row_of(record)), look.description
+def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSnapshot, now: datetime) -> Head:
+    row, description = masked_row(row_of(record, now)), look.description
     status, note = _status(record, look)
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
@@ -304,27 +316,27 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
         status_note=note,
         subject=subjects.describe(record.subject_id) if subjects and record.subject_id else "",
         sent_at=record.sent_at,
-        seconds=row.seconds(now),
+        seconds=row.seconds,
         send_attempts=record.send_attempts,
         last_send_error=mask(record.last_send_error),
         error=mask(error),
         cause=mask(cause),
         cause_words=mask(cause_words(cause)),
         attempt=next(number for number, one in enumerate(attempts, 1) if one.pk == record.pk),
-        attempts=tuple(masked_row(row_of(one)) for one in attempts),
-        days_left=row.days_left(now),
+        attempts=tuple(masked_row(row_of(one, now)) for one in attempts),
+        days_left=row.days_left,
         execution_arn=arn,
         version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
         events=len(look.history.events) if look.history else None,
-        ran_in_process=record.ran_inline or (bool(arn) and not is_at_aws(record)),
+        ran_in_process=record.ran_inline or (bool(arn) and not is_at_step_functions(record)),
         advice=tuple(advise(record, attempts, description, look.history, now)),
-        aws_console_url=execution_url(arn) if is_at_aws(record) else "",
+        aws_console_url=execution_url(arn) if is_at_step_functions(record) else "",
         trace_url=trace_url(arn, description.trace_header) if description else "",
         map_run_url=map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
     )
 
 
-def _status(record: TaskRecord, look: Look) -> tuple[str, str]:
+def _status(record: TaskRecord, look: ExecutionSnapshot) -> tuple[str, str]:
     """Return the status to show, and a sentence where the record and Step Functions do not say the same."""
     said = look.history.status if look.history and not look.unanswered else ""
     if not said or said == record.status:
@@ -333,17 +345,19 @@ def _status(record: TaskRecord, look: Look) -> tuple[str, str]:
     return said, note % {"said": said, "status": record.status}
 
 
-def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: datetime) -> Acts:
+def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSnapshot, now: datetime) -> Acts:
     history, description = look.history, look.description
+    redrive = why_not_redrivable(record, now, description)
     stop = why_not_stoppable(record)
     restart = why_not_restartable(record, attempts, even_succeeded=True)
-    count = description.redrive_count if description else record.redrive_count
+    if description:
+        record.redrive_count = description.redrive_count
     again = history.running_again if history and history.status != TaskStatus.RUNNING else ()
     return Acts(
-        redrive=_redrive(record, look, now),
+        redrive=Act(redrive is None, redrive.problem if redrive else ""),
         stop=Act(stop is None, stop.problem if stop else ""),
         restart=Act(restart is None, restart.problem if restart else ""),
-        redrive_token=redrive_token(record.execution_arn, count),
+        redrive_token=redrive_token(record),
         runs_again=tuple(visit.label for visit in again),
         redrivable_until=redrivable_until(record),
         restart_id=next_attempt_id(attempts),
@@ -351,18 +365,7 @@ def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: Look, now: d
     )
 
 
-def _redrive(record: TaskRecord, look: Look, now: datetime) -> Act:
-    why, description = why_not_redrivable(record, now), look.description
-    if why is not None:
-        return Act(possible=False, why_not=why.problem)
-    if look.history is not None and look.history.status == TaskStatus.RUNNING:
-        return Act(possible=False, why_not=_("it runs again already."))
-    if description is not None and description.redrive_status == "NOT_REDRIVABLE":
-        return Act(possible=False, why_not=description.redrive_status_reason)
-    return Act(possible=True)
-
-
-def _selected(look: Look, visit: StateVisit | None, asked: Asked, now: datetime) -> StateDetails | None:
+def _selected(look: ExecutionSnapshot, visit: StateEntry | None, asked: Asked, now: datetime) -> StateDetails | None:
     if look.history is not None and visit is not None:
         return details_shown(look.history, visit, look.definition, now, asked.picks_page)
     return not_run(asked.state, look.definition) if asked.state else None
@@ -378,7 +381,7 @@ def _ends(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
     return mask(given), mask(output)
 
 
-def _notes(record: TaskRecord, look: Look) -> tuple[str, ...]:
+def _notes(record: TaskRecord, look: ExecutionSnapshot) -> tuple[str, ...]:
     """Return what is not known, or not as it seems, a sentence each."""
     notes = []
     if look.definition_note == DEFINITION_OF_FILES and record.execution_arn:
@@ -397,7 +400,7 @@ def _notes(record: TaskRecord, look: Look) -> tuple[str, ...]:
 
 
 def _visit_row(
-    history: History, visit: StateVisit, key: VisitKey, scale: Scale, now: datetime, *, current: bool
+    history: History, visit: StateEntry, key: VisitKey, scale: Scale, now: datetime, *, current: bool
 ) -> VisitRow:
     return VisitRow(
         name=visit.name,
@@ -411,7 +414,7 @@ def _visit_row(
         seconds=visit.seconds(now),
         error=mask(visit.error),
         key=key,
-        bar=bar_of(visit, tries_of(history, visit), scale),
+        bar=bar_of(visit, attempts_of_entry(history, visit), scale),
         current=current,
     )
 

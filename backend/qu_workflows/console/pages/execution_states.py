@@ -8,11 +8,27 @@ from typing import Any
 
 from qu_workflows.console.graph import StateShown
 from qu_workflows.console.masking import mask
-from qu_workflows.executions.histories import History, Outcome, StateVisit
-from qu_workflows.executions.tries import Try, VisitDetails, count_by_outcome, details_of, iterations_of, worst
+from qu_workflows.executions.queries import (
+    EntryDetails,
+    History,
+    StateAttempt,
+    StateEntry,
+    StateOutcome,
+    count_by_outcome,
+    details_of,
+    iterations_of,
+    worst,
+)
 
 PICKS_PER_PAGE = 100
-_PROBLEMS = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.RUNNING, Outcome.WAITING, Outcome.ABORTED, Outcome.CAUGHT)
+_PROBLEMS = (
+    StateOutcome.FAILED,
+    StateOutcome.TIMED_OUT,
+    StateOutcome.RUNNING,
+    StateOutcome.WAITING,
+    StateOutcome.ABORTED,
+    StateOutcome.CAUGHT,
+)
 
 
 @dataclass(frozen=True)
@@ -95,17 +111,17 @@ class StateDetails:
     definition: Any
 
 
-def status_of(outcome: Outcome) -> str:
+def status_of(outcome: StateOutcome) -> str:
     """Return an outcome as ``{% status %}`` has it."""
     return outcome.name
 
 
-def path_of(visit: StateVisit) -> str:
+def path_of(visit: StateEntry) -> str:
     """Return the numbers of what is around a visit: ``0.3``, "" at the top."""
     return ".".join(str(number) for _name, number in visit.place)
 
 
-def keys_of(visits: Sequence[StateVisit]) -> dict[int, VisitKey]:
+def keys_of(visits: Sequence[StateEntry]) -> dict[int, VisitKey]:
     """Return the key of each visit, by the place of it in the sequence."""
     seen: dict[tuple[str, str], int] = {}
     keys = {}
@@ -120,18 +136,18 @@ def states_shown(history: History | None, now: datetime) -> dict[str, StateShown
     """Return what the graph shows of each state that was entered."""
     if history is None:
         return {}
-    by_name: dict[str, list[StateVisit]] = {}
+    by_name: dict[str, list[StateEntry]] = {}
     for visit in history.visits:
         by_name.setdefault(visit.name, []).append(visit)
     return {name: _shown(history, visits, now) for name, visits in by_name.items()}
 
 
-def find_visit(history: History, state: str, iteration: str | None, number: int | None) -> StateVisit | None:
+def find_visit(history: History, state: str, iteration: str | None, number: int | None) -> StateEntry | None:
     """Return the visit that is asked for; of several the one that needs a look most; None if there is none.
 
     Without a state: where the execution failed, or where it is, or what it did last.
     """
-    found: Iterable[StateVisit] = history.visits
+    found: Iterable[StateEntry] = history.visits
     if state:
         found = [visit for visit in found if visit.name == state and iteration in (None, path_of(visit))]
         if number is not None and 0 <= number < len(found):
@@ -148,7 +164,7 @@ def find_visit(history: History, state: str, iteration: str | None, number: int 
 
 
 def details_shown(
-    history: History, visit: StateVisit, definition: Mapping[str, Any] | None, now: datetime, page: int
+    history: History, visit: StateEntry, definition: Mapping[str, Any] | None, now: datetime, page: int
 ) -> StateDetails:
     """Return one visit in full. ``page`` is that of its iterations, or of the other visits of its state."""
     found = details_of(history, visit)
@@ -211,7 +227,7 @@ def not_run(name: str, definition: Mapping[str, Any] | None) -> StateDetails | N
     )
 
 
-def try_shown(one: Try, now: datetime) -> TryShown:
+def try_shown(one: StateAttempt, now: datetime) -> TryShown:
     """Return a try, masked."""
     seconds = ((one.ended_at or now) - one.begun_at).total_seconds()
     return TryShown(
@@ -257,16 +273,16 @@ def _all_states(level: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
                 yield from _all_states(one)
 
 
-def _shown(history: History, visits: Sequence[StateVisit], now: datetime) -> StateShown:
+def _shown(history: History, visits: Sequence[StateEntry], now: datetime) -> StateShown:
     inside = bool(visits[0].place)
     outcome = worst(visit.outcome for visit in visits) if inside else visits[-1].outcome
-    counted: Mapping[Outcome, int] = {}
+    counted: Mapping[StateOutcome, int] = {}
     if inside:
         counted = count_by_outcome(visit.outcome for visit in visits)
     elif visits[-1].kind == "Map":
         counted = count_by_outcome(iterations_of(history, visits[-1]).values())
     return StateShown(
-        status=status_of(outcome or Outcome.RUNNING),
+        status=status_of(outcome or StateOutcome.RUNNING),
         tries=max(visit.tries for visit in visits),
         seconds=_seconds(visits, now) if inside else sum(visit.seconds(now) for visit in visits),
         iterations={status_of(one): count for one, count in counted.items()},
@@ -274,21 +290,21 @@ def _shown(history: History, visits: Sequence[StateVisit], now: datetime) -> Sta
     )
 
 
-def _seconds(visits: Sequence[StateVisit], now: datetime) -> float:
+def _seconds(visits: Sequence[StateEntry], now: datetime) -> float:
     """Return from when until when states went that ran side by side."""
     first, last = min(visit.entered_at for visit in visits), max(visit.ended_at or now for visit in visits)
     return (last - first).total_seconds()
 
 
 def _iterations(
-    history: History, visit: StateVisit, found: VisitDetails, keys: Mapping[int, VisitKey], page: int
+    history: History, visit: StateEntry, found: EntryDetails, keys: Mapping[int, VisitKey], page: int
 ) -> Picks:
     outcomes = iterations_of(history, visit)
     if not outcomes:
         return Picks()
     length = next((event.details.get("length") for event in found.events if event.type == "MapStateStarted"), None)
     depth = len(visit.place)
-    inner: dict[int, list[tuple[StateVisit, VisitKey]]] = {}
+    inner: dict[int, list[tuple[StateEntry, VisitKey]]] = {}
     for number, one in enumerate(history.visits):
         if len(one.place) == depth + 1 and one.place[:-1] == visit.place and one.place[-1][0] == visit.name:
             inner.setdefault(one.place[-1][1], []).append((one, keys[number]))
@@ -300,14 +316,14 @@ def _iterations(
     return _page_of(picks, outcomes.values(), page, length)
 
 
-def _entry(inside: Sequence[tuple[StateVisit, VisitKey]]) -> VisitKey | None:
+def _entry(inside: Sequence[tuple[StateEntry, VisitKey]]) -> VisitKey | None:
     """Return the visit to look at first of an iteration."""
-    outcome = worst(visit.outcome for visit, _key in inside if visit.outcome != Outcome.SUCCEEDED)
+    outcome = worst(visit.outcome for visit, _key in inside if visit.outcome != StateOutcome.SUCCEEDED)
     chosen = [key for visit, key in inside if outcome in (None, visit.outcome)]
     return chosen[-1] if chosen else None
 
 
-def _visits(history: History, visit: StateVisit, keys: Mapping[int, VisitKey], page: int) -> Picks:
+def _visits(history: History, visit: StateEntry, keys: Mapping[int, VisitKey], page: int) -> Picks:
     same = [(one, keys[number]) for number, one in enumerate(history.visits) if one.name == visit.name]
     if len(same) < 2:
         return Picks()
@@ -316,15 +332,15 @@ def _visits(history: History, visit: StateVisit, keys: Mapping[int, VisitKey], p
     return _page_of(picks, [one.outcome for one, _key in same], page, None)
 
 
-def _label(visit: StateVisit, key: VisitKey) -> str:
+def _label(visit: StateEntry, key: VisitKey) -> str:
     return (f"{key.iteration} " if key.iteration else "") + (
         f"#{key.visit + 1}" if key.visit or not visit.place else ""
     )
 
 
 def _page_of(
-    picks: Sequence[tuple[str, Outcome, VisitKey, bool]],
-    outcomes: Iterable[Outcome],
+    picks: Sequence[tuple[str, StateOutcome, VisitKey, bool]],
+    outcomes: Iterable[StateOutcome],
     page: int,
     length: int | None,
 ) -> Picks:
@@ -340,5 +356,5 @@ def _page_of(
     )
 
 
-def _rank(outcome: Outcome) -> int:
+def _rank(outcome: StateOutcome) -> int:
     return _PROBLEMS.index(outcome) if outcome in _PROBLEMS else len(_PROBLEMS)

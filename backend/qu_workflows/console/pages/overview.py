@@ -22,7 +22,7 @@ from qu_workflows.console.masking import mask
 from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.console.pages.dead_letters import REASONS
 from qu_workflows.console.pages.overview_queries import AwsSeen, HourCount, RedrivableGroup, Standing
-from qu_workflows.executions.samples import StepStatistics
+from qu_workflows.executions.queries import StepStatistics
 from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskStatus
 
 _MOST_GROUPS = 5

@@ -1,7 +1,7 @@
 """How things stand at a glance: the queues, what waits and runs, what became of a day's tasks, what may be redriven.
 
 One query for each fact. What SQS and EventBridge Scheduler say is asked beside the queries and kept for some seconds,
-see ``qu_workflows.executions.looks``.
+see ``qu_workflows.caching``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,10 @@ from django.db.models import Count, DateTimeField, Exists, F, Func, Min, OuterRe
 from django.db.models.functions import Coalesce, TruncHour
 
 from qu_workflows.aws.queues import QueueDepth, dlq_url, queue_depth, sqs_refusals
-from qu_workflows.caching import Cached
+from qu_workflows.caching import Cache, Cached
 from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.dead_letters.queries import DeadLetterList
-from qu_workflows.executions.looks import Look, Seen
-from qu_workflows.executions.samples import StepStatistics, step_statistics
-from qu_workflows.executions.search import is_redrivable
-from qu_workflows.executions.step_functions import REDRIVABLE_DAYS
+from qu_workflows.executions.queries import REDRIVABLE_DAYS, StepStatistics, redrivable, step_statistics
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import Alert, TaskRecord, TaskStatus
 from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
@@ -74,10 +71,10 @@ class RedrivableGroup:
 class AwsSeen:
     """What AWS said: both queues, why there are dead letters, how the schedules stand."""
 
-    queue: Seen[QueueDepth]
-    dead_letters: Seen[QueueDepth]
+    queue: Cached[QueueDepth]
+    dead_letters: Cached[QueueDepth]
     reasons: Cached[DeadLetterList]
-    schedules: Seen[Mapping[str, Deployed]]
+    schedules: Cached[Mapping[str, Deployed]]
 
     @property
     def paused(self) -> list[str]:
@@ -91,10 +88,16 @@ def _ask_depth(url: str, setting: str) -> QueueDepth:
         return queue_depth(url)
 
 
-_queue = Look("SQS", lambda: _ask_depth(settings.AWS_SQS_QUEUE_URL, "AWS_SQS_QUEUE_URL"), QUEUE_SECONDS)
-_dlq = Look("SQS", lambda: _ask_depth(dlq_url(), "AWS_SQS_DLQ_URL"), QUEUE_SECONDS)
-_schedules = Look[Mapping[str, Deployed]](
-    "EventBridge Scheduler", lambda: deployed_schedules.states(registered_project().schedules), SCHEDULE_SECONDS
+_queue: Cache[None, QueueDepth] = Cache(
+    "SQS", lambda _key, _before: _ask_depth(settings.AWS_SQS_QUEUE_URL, "AWS_SQS_QUEUE_URL"), QUEUE_SECONDS
+)
+_dlq: Cache[None, QueueDepth] = Cache(
+    "SQS", lambda _key, _before: _ask_depth(dlq_url(), "AWS_SQS_DLQ_URL"), QUEUE_SECONDS
+)
+_schedules: Cache[None, Mapping[str, Deployed]] = Cache(
+    "EventBridge Scheduler",
+    lambda _key, _before: deployed_schedules.states(registered_project().schedules),
+    SCHEDULE_SECONDS,
 )
 
 
@@ -102,26 +105,26 @@ def begin_to_look() -> None:
     """Have AWS be asked what is to be asked, while the caller does something else."""
     if settings.USE_ASYNC_TASKS:
         for look in (_queue, _dlq, _schedules):
-            look.begin()
+            look.refresh(None)
 
 
 def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
     """Return what AWS said, waiting at most so long for all of it. Nothing at all where tasks run without a queue."""
     if not settings.USE_ASYNC_TASKS:
-        return AwsSeen(Seen(), Seen(), Cached(), Seen())
+        return AwsSeen(Cached(), Cached(), Cached(), Cached())
     begin_to_look()
     until = monotonic() + wait_seconds
-    queue, dead_letters = _queue.see(until - monotonic()), _dlq.see(until - monotonic())
+    queue, dead_letters = _queue.get(None, until - monotonic()), _dlq.get(None, until - monotonic())
     reasons = Cached[DeadLetterList]()
     if dead_letters.value is not None and dead_letters.value.total:
         reasons = dead_letter_queries.summary(dead_letters.value.total, until - monotonic())
-    return AwsSeen(queue, dead_letters, reasons, _schedules.see(until - monotonic()))
+    return AwsSeen(queue, dead_letters, reasons, _schedules.get(None, until - monotonic()))
 
 
 def forget_aws() -> None:
     """Know nothing of AWS any more."""
     for look in (_queue, _dlq, _schedules):
-        look.forget()
+        look.clear()
 
 
 def standings() -> dict[str, Standing]:
@@ -159,7 +162,7 @@ def redrivable_groups(now: datetime) -> list[RedrivableGroup]:
     """Return the failures that wait for a person, those first that can soonest be redriven no more."""
     attempts = TaskRecord.objects.exclude(attempt_of="")
     later = attempts.filter(attempt_of=OuterRef("attempt_of"), enqueued_at__gt=OuterRef("enqueued_at"))
-    failed = TaskRecord.objects.filter(is_redrivable(now), status__in=_NEEDING_HELP).exclude(
+    failed = TaskRecord.objects.filter(redrivable(now), status__in=_NEEDING_HELP).exclude(
         pk__in=attempts.values("attempt_of")
     )
     groups = failed.filter(~Exists(later)).order_by().values("workflow", "error")

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.schedule_wording import in_words
-from qu_workflows.executions.queries import Page as TaskPage
-from qu_workflows.executions.queries import TaskRow, row_of
+from qu_workflows.executions.queries import TaskPage, TaskRow, row_of
 from qu_workflows.protocol.schedule import Overlap
 from qu_workflows.schedules.control import Deployed, Difference
 from qu_workflows.schedules.listing import ScheduleStanding, reason_skipped
@@ -89,23 +88,23 @@ def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> Sc
         ],
         next_runs=[moment.astimezone(zone) for moment in standing.next_runs],
         last_runs=[
-            _run(schedule.name, row_of(record), reason_skipped(record.result) or "", now)
+            _run(schedule.name, row_of(record, now), reason_skipped(record.result) or "")
             for record in standing.last_runs
         ],
     )
 
 
-def runs_of_page(name: str, found: TaskPage, skipped: Mapping[str, str], now: datetime) -> list[Run]:
+def runs_of_page(name: str, found: TaskPage, skipped: Mapping[str, str]) -> list[Run]:
     """Return rows of tasks as runs of a schedule."""
-    return [_run(name, row, skipped.get(row.id, ""), now) for row in found.rows]
+    return [_run(name, row, skipped.get(row.id, "")) for row in found.rows]
 
 
-def _run(name: str, row: TaskRow, skipped: str, now: datetime) -> Run:
+def _run(name: str, row: TaskRow, skipped: str) -> Run:
     return Run(
         task_id=row.id,
         status=row.status,
         began_at=row.started_at or row.enqueued_at,
-        seconds=row.seconds(now),
+        seconds=row.seconds,
         error=masked_row(row).error,
         skipped=skipped,
         is_by_hand=not row.id.startswith(f"{name}-") or bool(row.attempt_of),

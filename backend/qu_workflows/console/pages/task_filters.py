@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 from qu_workflows.console.hooks import registered_hooks
 from qu_workflows.console.pages.task_search import SearchMeanings, parse_search
 from qu_workflows.executions.queries import TaskFilter, read_moment
-from qu_workflows.executions.search import TaskSearch
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import TaskStatus
 
@@ -49,22 +48,19 @@ class TaskQuery:
         """How ``q`` is parsed: a few queries of the database, none without ``q``."""
         return parse_search(self.texts["q"]) if self.texts["q"] else SearchMeanings(None)
 
-    def search(self) -> TaskSearch:
+    def search(self) -> TaskFilter:
         """Return the search that it asks for. Raises OperationRefused for what is no time or no status."""
         given = self.texts
-        chosen = TaskFilter(
+        return TaskFilter(
             workflow=given["workflow"],
             task=given["task"],
             statuses=tuple(self.statuses),
             since=read_moment(given["since"], _("since")) if given["since"] else None,
             until=read_moment(given["until"], _("until")) if given["until"] else None,
             schedule=given["schedule"],
-        )
-        return TaskSearch(
-            filter=chosen,
             **({**self.meanings.parts} if given["q"] else {}),
             redrivable=self.switches["redrivable"],
-            scheduled=self.switches["scheduled"],
+            hides_scheduled=not self.switches["scheduled"],
         )
 
     def pinned(self) -> "TaskQuery":

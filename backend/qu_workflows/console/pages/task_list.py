@@ -14,17 +14,22 @@ from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import masked_row
 from qu_workflows.console.pages.bulk_actions import Order
 from qu_workflows.console.pages.task_filters import TaskQuery
-from qu_workflows.executions.bulk import FORETOLD, PER_SECOND, BulkAct, Portion, Preview, remaining
-from qu_workflows.executions.operations import DIFFERENCE
-from qu_workflows.executions.search import COUNTED, TaskPage, values_of
-from qu_workflows.executions.stopping import MAX_REASON_LENGTH
+from qu_workflows.executions.queries import COUNTED, DIFFERENCE, MAX_REASON_LENGTH, TaskPage, values_of
+from qu_workflows.executions.services import (
+    HISTORIES_PREVIEWED,
+    PER_SECOND,
+    BulkAction,
+    BulkPreview,
+    BulkProgress,
+    remaining,
+)
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import TaskStatus
 
 _TITLES = {
-    BulkAct.REDRIVE: gettext_lazy("Redrive executions"),
-    BulkAct.RESTART: gettext_lazy("Restart tasks"),
-    BulkAct.STOP: gettext_lazy("Stop executions"),
+    BulkAction.REDRIVE: gettext_lazy("Redrive executions"),
+    BulkAction.RESTART: gettext_lazy("Restart tasks"),
+    BulkAction.STOP: gettext_lazy("Stop executions"),
 }
 _LABELS = {
     "q": gettext_lazy("search"),
@@ -36,7 +41,7 @@ _LABELS = {
 }
 # The command names the act before it; the page has it in its title.
 _DIFFERENCE = {
-    act: text.partition(": ")[2] for act, text in zip((BulkAct.REDRIVE, BulkAct.RESTART), DIFFERENCE, strict=True)
+    act: text.partition(": ")[2] for act, text in zip((BulkAction.REDRIVE, BulkAction.RESTART), DIFFERENCE, strict=True)
 }
 _PRESETS = (
     ("1h", gettext_lazy("Last hour")),
@@ -46,7 +51,7 @@ _PRESETS = (
 )
 
 
-def title_of(act: BulkAct) -> str:
+def title_of(act: BulkAction) -> str:
     """Return the title of an act's pages."""
     return str(_TITLES[act])
 
@@ -92,9 +97,9 @@ def found_context(request: HttpRequest, query: TaskQuery, found: TaskPage) -> di
     }
 
 
-def preview_context(request: HttpRequest, order: Order, seen: Preview | None) -> dict[str, Any]:
+def preview_context(request: HttpRequest, order: Order, seen: BulkPreview | None) -> dict[str, Any]:
     """Return what a preview shows around its tasks."""
-    act = BulkAct(order.act)
+    act = BulkAction(order.act)
     shown: dict[str, Any] = {
         "act": act.value,
         "back": _to(order.query),
@@ -113,12 +118,12 @@ def preview_context(request: HttpRequest, order: Order, seen: Preview | None) ->
         "per_second": f"{PER_SECOND[act]:g}",
         "difference": _DIFFERENCE.get(act, ""),
         "is_foretold": any(task.again for task in seen.tasks),
-        "foretold": FORETOLD,
+        "foretold": HISTORIES_PREVIEWED,
         "command": _command(order) if seen.is_more else "",
     }
 
 
-def acted_context(request: HttpRequest, left: Order, portion: Portion) -> dict[str, Any]:
+def acted_context(request: HttpRequest, left: Order, portion: BulkProgress) -> dict[str, Any]:
     """Return what the page of a portion shows around what became of it."""
     rest = remaining(left.choice(), portion.after)
     return {
@@ -135,9 +140,9 @@ def acted_context(request: HttpRequest, left: Order, portion: Portion) -> dict[s
     }
 
 
-def _by_reason(portion: Portion) -> Sequence[tuple[str, Sequence[str]]]:
+def _by_reason(portion: BulkProgress) -> Sequence[tuple[str, Sequence[str]]]:
     """Return why something was not done, with the ids to which that happened: of many it is often one reason."""
-    said = [(deed.task_id, deed.said) for deed in portion.failed]
+    said = [(result.task_id, result.message) for result in portion.failed]
     said += [(one.task_id, f"{one.problem} {one.remedy}") for one in portion.left_out]
     reasons: dict[str, list[str]] = {}
     for task_id, reason in said:
@@ -155,12 +160,13 @@ def _command(order: Order) -> str:
     """Return the command that does the same without an open page, "" where it has no such choice."""
     query = order.task_query
     chosen = query.search()
-    is_said = not (chosen.id_begins or chosen.report_ids is not None or chosen.redrivable)
+    is_said = not (chosen.id_begins or chosen.subject_ids is not None or chosen.redrivable)
     errors = chosen.errors or ()
-    if order.act == BulkAct.STOP or not is_said or len(errors) > 1:
+    if order.act == BulkAction.STOP or not is_said or len(errors) > 1:
         return ""
+    options = " ".join(f"{name} {value}" for name, value in chosen.options().items() if name != "--error")
     error = f" --error {quote(errors[0])}" if errors else ""
-    return f"manage.py executions {order.act} {chosen.filter.words()}{error}"
+    return f"manage.py executions {order.act} {options}{error}"
 
 
 def _without(query: TaskQuery) -> Sequence[Link]:

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.hooks import SearchKind, first_of, registered_hooks
-from qu_workflows.executions.search import TaskSearch, errors_called, found_by
+from qu_workflows.executions.queries import TaskFilter, errors_called
 
 SHORTEST_BEGINNING = 4
 _SHORTEST_PART = 3
@@ -21,7 +21,7 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 @dataclass(frozen=True)
 class Meaning:
-    """One meaning of a search. ``query`` asks for it alone; ``parts`` are the fields of a TaskSearch that it sets."""
+    """One meaning of a search. ``query`` asks for it alone; ``parts`` are the fields of a TaskFilter that it sets."""
 
     query: str
     label: str
@@ -37,8 +37,8 @@ class SearchMeanings:
 
     @property
     def parts(self) -> Mapping[str, Any]:
-        """The fields of a TaskSearch: those of no task, if nothing was found."""
-        return self.taken.parts if self.taken else {"report_ids": ()}
+        """The fields of a TaskFilter: those of no task, if nothing was found."""
+        return self.taken.parts if self.taken else {"subject_ids": ()}
 
 
 def parse_search(text: str) -> SearchMeanings:
@@ -62,12 +62,12 @@ def parse_search(text: str) -> SearchMeanings:
 
 
 def _is_any(meaning: Meaning) -> bool:
-    return found_by(TaskSearch(**meaning.parts)).order_by().exists()
+    return TaskFilter(**meaning.parts).records().order_by().exists()
 
 
 def _subject(kind: SearchKind, text: str) -> Meaning | None:
     found = kind.find(text)
-    return Meaning(f"{kind.name}:{text}", found.label, {"report_ids": found.ids}) if found else None
+    return Meaning(f"{kind.name}:{text}", found.label, {"subject_ids": found.ids}) if found else None
 
 
 def _task(text: str) -> Meaning | None:

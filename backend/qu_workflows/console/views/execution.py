@@ -1,7 +1,6 @@
 """One task and its execution: its page, its downloads, and what can be done with it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -19,22 +18,24 @@ from qu_workflows.console.masking import mask
 from qu_workflows.console.pages.execution import Asked, ExecutionShown, acts_mark_of, mark_of, shown
 from qu_workflows.console.pages.execution_states import states_shown
 from qu_workflows.console.responses import Page, is_htmx, problem, to_json
-from qu_workflows.executions.operations import (
-    Deeds,
-    OperationRefused,
-    plan_redrives_of,
-    plan_restarts_of,
-    plan_stops,
-    redrive_all,
-    restart_all,
-    stop_all,
+from qu_workflows.executions.queries import (
+    MAX_REASON_LENGTH,
+    ExecutionSnapshot,
+    StepLog,
+    find_record,
+    function_of,
+    snapshot_of,
+    step_log,
 )
-from qu_workflows.executions.page_cache import Look, forget, look_at
-from qu_workflows.executions.queries import attempts_of, find_record
-from qu_workflows.executions.redriving import was_redriven_by
-from qu_workflows.executions.samples import keep_sample
-from qu_workflows.executions.step_logs import StepLog, function_of, step_log
-from qu_workflows.executions.stopping import MAX_REASON_LENGTH
+from qu_workflows.executions.services import (
+    AlreadyRedriven,
+    expire_snapshot,
+    keep_sample,
+    redrive_one,
+    restart_one,
+    stop_one,
+)
+from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import TaskRecord
 
 # A page asks every 3 seconds for its first minutes; whoever leaves it open has time.
@@ -46,7 +47,7 @@ _SLOWEST_SECONDS = 30
 def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
     """Show a task: how it stands, its graph, one of its states in full, and its table, events or input and output."""
     record, asked, now = _record(task_id), Asked.of(request.GET), timezone.now()
-    look = look_at(record)
+    look = snapshot_of(record)
     mark = mark_of(record, look, now)
     if is_htmx(request) and request.GET.get("seen") == mark:
         return _nothing_new(request, look)
@@ -80,7 +81,7 @@ def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
 def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: ARG001  a view's signature
     """Give the graph as a file of its own, with its styles inside."""
     record = _record(task_id)
-    look = look_at(record)
+    look = snapshot_of(record)
     if look.definition is None:
         raise Http404(_("There is no graph of this execution: its definition is not known."))
     states = states_shown(look.history, timezone.now()) if look.history else None
@@ -102,7 +103,7 @@ def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: 
 def history_json(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """Give the whole history as a file: events as Step Functions has them, masked, and the visits of states."""
     record = _record(task_id)
-    look = look_at(record)
+    look = snapshot_of(record)
     if look.history is None:
         return problem(request, 404, _("No history"), look.unanswered)
     content = mask(to_json(look.history)) | {"as_of": to_json(look.as_of), "unanswered": mask(look.unanswered)}
@@ -114,18 +115,14 @@ def history_json(request: HttpRequest, task_id: str) -> HttpResponseBase:
 def redrive(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """Let the execution go on where it failed; with the token of the page, so that a second click does nothing."""
     record = _record(task_id)
-    if was_redriven_by(request.POST.get("token", ""), record.pk):
+    try:
+        redrive_one(record, actor_of(request), request.POST.get("token", ""))
+        messages.success(request, _("Redriven: it goes on where it failed."))
+    except AlreadyRedriven:
         messages.info(request, _("It was redriven already; a second click does nothing."))
-        return redirect_to("console:tasks-execution", record.pk)
-
-    def act() -> Deeds:
-        plan = plan_redrives_of([record.pk])
-        if plan.redrives[0].token != request.POST.get("token"):
-            raise OperationRefused(record.pk, _("it has changed since the page was made."), _("Look at it again."))
-        return redrive_all(plan, actor_of(request))
-
-    _tell(request, act, _("Redriven: it goes on where it failed."))
-    forget(record.execution_arn)
+    except OperationRefused as refused:
+        _show_refusal(request, refused)
+    expire_snapshot(record)
     return redirect_to("console:tasks-execution", record.pk)
 
 
@@ -136,24 +133,31 @@ def stop(request: HttpRequest, task_id: str) -> HttpResponseBase:
     if not 0 < len(reason) <= MAX_REASON_LENGTH:
         said = _("Nothing was stopped: say why, in 1 to %(most)s characters.") % {"most": MAX_REASON_LENGTH}
         messages.error(request, said)
-    else:
-        _tell(request, lambda: stop_all(plan_stops([record.pk]), actor_of(request), reason), _("Stopped."))
-        forget(record.execution_arn)
+        return redirect_to("console:tasks-execution", record.pk)
+    try:
+        stop_one(record, actor_of(request), reason)
+        messages.success(request, _("Stopped."))
+    except OperationRefused as refused:
+        _show_refusal(request, refused)
+    expire_snapshot(record)
     return redirect_to("console:tasks-execution", record.pk)
 
 
 @action(Right.REDRIVE)
 def restart(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """Run the task again as a new execution, one that succeeded only if that was ticked; show the new one."""
-    record, even_succeeded = _record(task_id), bool(request.POST.get("even_succeeded"))
+    record, shown_id = _record(task_id), task_id
+    try:
+        new = restart_one(record, actor_of(request), even_succeeded=bool(request.POST.get("even_succeeded")))
+        shown_id = new.pk
+        messages.success(request, _("Restarted: this is the new attempt."))
+    except OperationRefused as refused:
+        _show_refusal(request, refused)
+    return redirect_to("console:tasks-execution", shown_id)
 
-    def act() -> Deeds:
-        plan = plan_restarts_of([record.pk], even_succeeded=even_succeeded)
-        return restart_all(plan, actor_of(request), even_succeeded=even_succeeded)
 
-    if _tell(request, act, _("Restarted: this is the new attempt.")):
-        return redirect_to("console:tasks-execution", attempts_of(record)[-1].pk)
-    return redirect_to("console:tasks-execution", record.pk)
+def _show_refusal(request: HttpRequest, refused: OperationRefused) -> None:
+    messages.error(request, mask(_("Nothing was done: %(why)s") % {"why": refused}))
 
 
 def _record(task_id: str) -> TaskRecord:
@@ -163,28 +167,14 @@ def _record(task_id: str) -> TaskRecord:
         raise Http404(_("There is no task %(id)s.") % {"id": task_id}) from None
 
 
-def _tell(request: HttpRequest, act: Callable[[], Deeds], success: str) -> bool:
-    """Do something to one task, and say how it went. Return whether it was done."""
-    try:
-        deeds = act()
-    except OperationRefused as refused:
-        messages.error(request, mask(_("Nothing was done: %(why)s") % {"why": refused}))
-        return False
-    for failed in deeds.failed:
-        messages.error(request, mask(failed.said))
-    if deeds.done:
-        messages.success(request, success)
-    return bool(deeds.done)
-
-
-def _nothing_new(request: HttpRequest, look: Look) -> HttpResponse:
+def _nothing_new(request: HttpRequest, look: ExecutionSnapshot) -> HttpResponse:
     """Answer htmx that all stays as it is but for the time at which that was true."""
     response = render(request, "console/parts/execution_as_of.html", {"as_of": look.as_of, "replaces": True})
     response["HX-Reswap"] = "none"
     return response
 
 
-def _graph(look: Look, data: ExecutionShown, asked: Asked, record: TaskRecord) -> str:
+def _graph(look: ExecutionSnapshot, data: ExecutionShown, asked: Asked, record: TaskRecord) -> str:
     if look.definition is None:
         return ""
     address = reverse("console:tasks-execution", args=[record.pk])

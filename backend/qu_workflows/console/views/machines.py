@@ -14,9 +14,19 @@ from qu_workflows.console.access import page
 from qu_workflows.console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
 from qu_workflows.console.responses import Page
-from qu_workflows.executions.machines import Contract, Machine, contracts_of, find_machine, list_machines
-from qu_workflows.executions.samples import EdgeCounts, StepStatistics, edge_counts, step_statistics
-from qu_workflows.executions.state_machines import Deployed, deployed
+from qu_workflows.executions.queries import (
+    Contract,
+    Deployed,
+    EdgeCounts,
+    Machine,
+    StepStatistics,
+    contracts_of,
+    deployed,
+    edge_counts,
+    find_machine,
+    list_machines,
+    step_statistics,
+)
 from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationRefused
 

@@ -35,7 +35,7 @@ def schedule(request: HttpRequest, name: str) -> Page:
         found, skipped = runs_of(name, RUNS, request.GET.get("page", ""))
     except OperationRefused as refused:
         raise Http404(str(refused)) from refused
-    data = ScheduleHistory(view, runs_of_page(name, found, skipped, timezone.now()), found.next_page)
+    data = ScheduleHistory(view, runs_of_page(name, found, skipped), found.older)
     why = schedule_control.why_not_run_now(name)
     return Page(template="console/schedule.html", title=name, data=data, context={"why_not_now": why or ""})
 

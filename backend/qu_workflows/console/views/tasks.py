@@ -15,9 +15,8 @@ from qu_workflows.console.pages.bulk_actions import RIGHTS, Order
 from qu_workflows.console.pages.task_filters import read_query, said_of
 from qu_workflows.console.pages.task_list import acted_context, form_context, found_context, preview_context, title_of
 from qu_workflows.console.responses import Page, is_htmx, problem
-from qu_workflows.executions import bulk
-from qu_workflows.executions.bulk import BulkAct
-from qu_workflows.executions.search import search_tasks
+from qu_workflows.executions.queries import search_tasks
+from qu_workflows.executions.services import BulkAction, preview_bulk, run_bulk
 from qu_workflows.protocol.refusals import OperationRefused
 
 
@@ -47,7 +46,7 @@ def task_list(request: HttpRequest) -> Page:
 def preview(request: HttpRequest) -> Page | HttpResponseBase:
     """Show what an act would do to the tasks that were ticked, or to all that fit the filter."""
     try:
-        act = BulkAct(request.GET.get("act", ""))
+        act = BulkAction(request.GET.get("act", ""))
     except ValueError:
         return problem(request, 400, _("Unknown act"), _("There is no such act."), _("Begin at the list of tasks."))
     order = Order.asked(act, request.GET)
@@ -57,19 +56,19 @@ def preview(request: HttpRequest) -> Page | HttpResponseBase:
 @action(Right.REDRIVE)
 def redrive(request: HttpRequest) -> Page | HttpResponseBase:
     """Redrive the next portion of what was previewed."""
-    return _act(request, BulkAct.REDRIVE)
+    return _act(request, BulkAction.REDRIVE)
 
 
 @action(Right.REDRIVE)
 def restart(request: HttpRequest) -> Page | HttpResponseBase:
     """Restart the next portion of what was previewed."""
-    return _act(request, BulkAct.RESTART)
+    return _act(request, BulkAction.RESTART)
 
 
 @action(Right.STOP)
 def stop(request: HttpRequest) -> Page | HttpResponseBase:
     """Stop the next portion of what was previewed."""
-    return _act(request, BulkAct.STOP)
+    return _act(request, BulkAction.STOP)
 
 
 def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int = 200) -> Page:
@@ -85,7 +84,7 @@ def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int 
 
 def _preview(request: HttpRequest, order: Order, which: str = "", refused: str = "") -> Page:
     try:
-        seen = bulk.preview(order.choice(which))
+        seen = preview_bulk(order.choice(which))
         seen = replace(
             seen,
             tasks=[replace(one, task=masked_row(one.task)) for one in seen.tasks],
@@ -95,14 +94,14 @@ def _preview(request: HttpRequest, order: Order, which: str = "", refused: str =
         seen, refused = None, said_of(refusal)
     return Page(
         template="console/tasks_preview.html",
-        title=title_of(BulkAct(order.act)),
+        title=title_of(BulkAction(order.act)),
         data=seen,
         context=preview_context(request, order, seen) | {"problem": refused},
         status=400 if refused else 200,
     )
 
 
-def _act(request: HttpRequest, act: BulkAct) -> Page | HttpResponseBase:
+def _act(request: HttpRequest, act: BulkAction) -> Page | HttpResponseBase:
     try:
         order = Order.signed(request, act)
     except BadSignature:
@@ -110,9 +109,7 @@ def _act(request: HttpRequest, act: BulkAct) -> Page | HttpResponseBase:
         return problem(request, 400, _("Form too old"), sentence, _("Begin at the list of tasks."))
     reason = order.reason or request.POST.get("reason", "")
     try:
-        portion = bulk.act_on_portion(
-            order.choice(), actor_of(request), reason=reason, after=order.after, batch=UUID(order.batch)
-        )
+        portion = run_bulk(order.choice(), actor_of(request), reason=reason, after=order.after, batch=UUID(order.batch))
     except OperationRefused as refused:
         return _preview(request, order, refused=said_of(refused))
     left = order.after_portion(portion, reason)

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from qu_workflows.aws import clients as aws
 from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.dead_letters import receiving
-from qu_workflows.executions import page_cache
+from qu_workflows.executions.queries import clear_snapshots
 from qu_workflows.schedules import control as schedule_control
 from tests.backend.qu_workflows.console.running import Workflows
 from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue, make_queues
@@ -18,7 +18,7 @@ from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue, make_
 @pytest.fixture(autouse=True)
 def _new_clients() -> Iterator[None]:
     aws.forget_clients()
-    page_cache.forget_all()
+    clear_snapshots()
     dead_letter_queries.forget_all()
     schedule_control.deployed_schedules.forget()
     yield

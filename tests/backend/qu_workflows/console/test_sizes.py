@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from qu_workflows.executions import page_cache
+from qu_workflows.executions.queries import clear_snapshots
 from tests.backend.qu_workflows.console.browser.reading import make_operator
 from tests.backend.qu_workflows.console.running import Workflows
 from tests.backend.qu_workflows.console.scenes import a_day, fill_many
@@ -69,7 +69,7 @@ def test_no_page_asks_the_database_more_often_when_there_is_more(
 def _queries(client: Client, address: str) -> int:
     """Return how many queries a page takes, having been looked at once: what a process keeps, it keeps then."""
     client.get(address)
-    page_cache.forget_all()
+    clear_snapshots()
     client.get(address)
     with CaptureQueriesContext(connection) as asked:
         assert client.get(address).status_code == 200, address

@@ -8,9 +8,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from qu_workflows.executions import bulk
-from qu_workflows.executions.bulk import BulkAct, Choice, Portion, act_on_portion, candidates, preview, remaining
-from qu_workflows.executions.queries import TaskFilter
-from qu_workflows.executions.search import TaskSearch
+from qu_workflows.executions.bulk import (
+    BulkAction,
+    BulkProgress,
+    BulkSelection,
+    bulk_candidates,
+    preview_bulk,
+    remaining,
+    run_bulk,
+)
+from qu_workflows.executions.search import TaskFilter
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.conftest import Queue
@@ -19,19 +26,19 @@ from tests.backend.qu_workflows.operated import Operated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BROKEN = TaskSearch(filter=TaskFilter(workflow="guard_report"))
+BROKEN = TaskFilter(workflow="guard_report")
 
 
-def chosen(act: BulkAct, *ids: str, search: TaskSearch | None = None, as_of: datetime | None = None) -> Choice:
-    return Choice(act, as_of or timezone.now(), ids, search)
+def chosen(
+    act: BulkAction, *ids: str, search: TaskFilter | None = None, as_of: datetime | None = None
+) -> BulkSelection:
+    return BulkSelection(act, as_of or timezone.now(), ids, search)
 
 
-def to_the_end(choice: Choice, **how: Any) -> Sequence[Portion]:
-    portions = [act_on_portion(choice, "ana", **how)]
+def to_the_end(selection: BulkSelection, **how: Any) -> Sequence[BulkProgress]:
+    portions = [run_bulk(selection, "ana", **how)]
     while portions[-1].after:
-        portions.append(
-            act_on_portion(choice, "ana", **how | {"after": portions[-1].after, "batch": portions[0].batch})
-        )
+        portions.append(run_bulk(selection, "ana", **how | {"after": portions[-1].after, "batch": portions[0].batch}))
     return portions
 
 
@@ -42,10 +49,10 @@ def test_all_that_fit_are_redriven_in_portions_of_one_batch(
     records = [operated.run(1) for _ in range(3)]
     operated.broken.clear()
 
-    portions = to_the_end(chosen(BulkAct.REDRIVE, search=BROKEN))
+    portions = to_the_end(chosen(BulkAction.REDRIVE, search=BROKEN))
 
     assert [len(portion.done) for portion in portions] == [2, 1]
-    assert {deed.task_id for portion in portions for deed in portion.done} == {record.pk for record in records}
+    assert {result.task_id for portion in portions for result in portion.done} == {record.pk for record in records}
     assert set(AuditEntry.objects.values_list("batch", "action", "outcome")) == {
         (portions[0].batch, "redrive_execution", "done")
     }
@@ -56,16 +63,16 @@ def test_all_that_fit_are_redriven_in_portions_of_one_batch(
 def test_a_portion_ends_with_its_time_and_the_next_goes_on_there(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(bulk.PER_SECOND, BulkAct.REDRIVE, 20.0)
+    monkeypatch.setitem(bulk.PER_SECOND, BulkAction.REDRIVE, 20.0)
     records = [operated.run(1) for _ in range(6)]
 
-    first = act_on_portion(chosen(BulkAct.REDRIVE, search=BROKEN), "ana", seconds=0.12)
+    first = run_bulk(chosen(BulkAction.REDRIVE, search=BROKEN), "ana", seconds=0.12)
 
     assert 1 <= len(first.done) < 6
     assert not first.halted
-    assert remaining(chosen(BulkAct.REDRIVE, search=BROKEN), first.after) == 6 - len(first.done)
-    rest = act_on_portion(chosen(BulkAct.REDRIVE, search=BROKEN), "ana", after=first.after, batch=first.batch)
-    assert {deed.task_id for deed in [*first.done, *rest.done]} == {record.pk for record in records}
+    assert remaining(chosen(BulkAction.REDRIVE, search=BROKEN), first.after) == 6 - len(first.done)
+    rest = run_bulk(chosen(BulkAction.REDRIVE, search=BROKEN), "ana", after=first.after, batch=first.batch)
+    assert {result.task_id for result in [*first.done, *rest.done]} == {record.pk for record in records}
     assert AuditEntry.objects.count() == 6
 
 
@@ -76,8 +83,8 @@ def test_what_fails_after_the_preview_is_no_part_of_it() -> None:
     failed(pk="enqueued-later", finished_at=before.finished_at, enqueued_at=timezone.now())
     TaskRecord.objects.filter(pk="before").update(enqueued_at=as_of - timedelta(minutes=1))
 
-    for act in (BulkAct.REDRIVE, BulkAct.RESTART):
-        assert [one.pk for one in candidates(chosen(act, search=BROKEN, as_of=as_of))] == ["before"]
+    for act in (BulkAction.REDRIVE, BulkAction.RESTART):
+        assert [one.pk for one in bulk_candidates(chosen(act, search=BROKEN, as_of=as_of))] == ["before"]
 
 
 def test_only_what_can_take_the_act_is_chosen_by_a_filter() -> None:
@@ -87,10 +94,10 @@ def test_only_what_can_take_the_act_is_chosen_by_a_filter() -> None:
     failed(pk="running", status=TaskStatus.RUNNING, finished_at=None)
     failed(pk="inline", status=TaskStatus.RUNNING, finished_at=None, execution_arn="")
 
-    can = {act: {one.pk for one in candidates(chosen(act, search=BROKEN))} for act in BulkAct}
+    can = {act: {one.pk for one in bulk_candidates(chosen(act, search=BROKEN))} for act in BulkAction}
 
-    assert can == {BulkAct.REDRIVE: {"failed"}, BulkAct.RESTART: {"failed", "old"}, BulkAct.STOP: {"running"}}
-    seen = preview(chosen(BulkAct.STOP, search=BROKEN))
+    assert can == {BulkAction.REDRIVE: {"failed"}, BulkAction.RESTART: {"failed", "old"}, BulkAction.STOP: {"running"}}
+    seen = preview_bulk(chosen(BulkAction.STOP, search=BROKEN))
     assert (seen.count, seen.fitting) == (1, 5)
 
 
@@ -98,7 +105,7 @@ def test_a_preview_changes_nothing_and_says_what_will_run_and_what_will_not(oper
     record = operated.run(2)
     failed(pk="old", finished_at=timezone.now() - timedelta(days=15))
 
-    seen = preview(chosen(BulkAct.REDRIVE, record.pk, "old"))
+    seen = preview_bulk(chosen(BulkAction.REDRIVE, record.pk, "old"))
 
     assert seen.count == 1
     assert [one.task.id for one in seen.tasks] == [record.pk]
@@ -111,19 +118,19 @@ def test_a_preview_changes_nothing_and_says_what_will_run_and_what_will_not(oper
     assert record.redrive_count == 0
 
 
-@pytest.mark.parametrize("act", BulkAct)
-def test_a_preview_of_many_reads_no_history_and_asks_the_database_as_often_as_one_of_some(act: BulkAct) -> None:
-    status, ended = (TaskStatus.RUNNING, None) if act is BulkAct.STOP else (TaskStatus.FAILED, timezone.now())
+@pytest.mark.parametrize("act", BulkAction)
+def test_a_preview_of_many_reads_no_history_and_asks_the_database_as_often_as_one_of_some(act: BulkAction) -> None:
+    status, ended = (TaskStatus.RUNNING, None) if act is BulkAction.STOP else (TaskStatus.FAILED, timezone.now())
     asked = []
-    for number in range(2 * bulk.FORETOLD + 2):
+    for number in range(2 * bulk.HISTORIES_PREVIEWED + 2):
         failed(pk=f"t-{number:02}", status=status, finished_at=ended, payload={"report_id": 7})
-        if number in (bulk.FORETOLD, 2 * bulk.FORETOLD + 1):
+        if number in (bulk.HISTORIES_PREVIEWED, 2 * bulk.HISTORIES_PREVIEWED + 1):
             with CaptureQueriesContext(connection) as queries:
-                seen = preview(chosen(act, search=BROKEN))
+                seen = preview_bulk(chosen(act, search=BROKEN))
             asked.append(len(queries))
 
-    assert len(seen.tasks) == 2 * bulk.FORETOLD + 2
-    assert bool(seen.tasks[0].again) is (act is BulkAct.RESTART)
+    assert len(seen.tasks) == 2 * bulk.HISTORIES_PREVIEWED + 2
+    assert bool(seen.tasks[0].again) is (act is BulkAction.RESTART)
     assert asked[0] == asked[1] <= 4
 
 
@@ -132,7 +139,7 @@ def test_a_preview_says_why_it_does_not_know_what_will_run(monkeypatch: pytest.M
     failed(pk="one")
     failed(pk="two")
 
-    seen = preview(chosen(BulkAct.REDRIVE, "one", "two"))
+    seen = preview_bulk(chosen(BulkAction.REDRIVE, "one", "two"))
 
     assert seen.count == 2
     assert "Step Functions" in seen.tasks[0].again or "Step Functions" in seen.tasks[1].again
@@ -144,13 +151,13 @@ def test_when_step_functions_is_not_reached_it_halts_and_the_next_portion_begins
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")
     for number in range(3):
         failed(pk=f"t-{number}")
-    choice = chosen(BulkAct.REDRIVE, search=BROKEN)
+    selection = chosen(BulkAction.REDRIVE, search=BROKEN)
 
-    portion = act_on_portion(choice, "ana")
+    portion = run_bulk(selection, "ana")
 
     assert portion.halted
-    assert [deed.task_id for deed in portion.failed] == ["t-2"]
-    assert remaining(choice, portion.after) == 2
+    assert [result.task_id for result in portion.failed] == ["t-2"]
+    assert remaining(selection, portion.after) == 2
     assert list(AuditEntry.objects.values_list("target", "outcome")) == [("t-2", "failed")]
 
 
@@ -159,15 +166,15 @@ def test_tasks_are_restarted_with_a_query_for_all_attempts(queue: Queue) -> None
         failed(pk=f"t-{number}", payload={"report_id": number + 1})
     failed(pk="t-0-attempt-2", attempt_of="t-0", payload={"report_id": 1})
 
-    [portion] = to_the_end(chosen(BulkAct.RESTART, "t-0", "t-1", "t-2"))
+    [portion] = to_the_end(chosen(BulkAction.RESTART, "t-0", "t-1", "t-2"))
 
-    assert [deed.said for deed in portion.done] == [
+    assert [result.message for result in portion.done] == [
         "restarted as t-2-attempt-2",
         "restarted as t-1-attempt-2",
         "restarted as t-0-attempt-3",
     ]
     assert queue.size() == 3
-    again = act_on_portion(chosen(BulkAct.RESTART, "t-0"), "ana")
+    again = run_bulk(chosen(BulkAction.RESTART, "t-0"), "ana")
     assert (again.done, "t-0-attempt-3 is SENT" in again.left_out[0].problem) == ([], True)
 
 
@@ -178,21 +185,21 @@ def test_executions_are_stopped_with_a_reason_and_not_without(operated: Operated
         roleArn="arn:aws:iam::123456789012:role/states",
     )["stateMachineArn"]
     running = [operated.start(machine) for _ in range(2)]
-    choice = chosen(BulkAct.STOP, search=BROKEN)
+    selection = chosen(BulkAction.STOP, search=BROKEN)
 
     with pytest.raises(OperationRefused, match="reason: is empty"):
-        act_on_portion(choice, "ana", reason=" ")
-    [portion] = to_the_end(choice, reason="The client asked for it.")
+        run_bulk(selection, "ana", reason=" ")
+    [portion] = to_the_end(selection, reason="The client asked for it.")
 
     assert len(portion.done) == 2
     for record in running:
         assert operated.followed(record).cause == "The client asked for it. (ana)"
 
 
-def test_a_choice_of_nothing_or_of_too_many_is_refused() -> None:
+def test_a_selection_of_nothing_or_of_too_many_is_refused() -> None:
     with pytest.raises(OperationRefused, match="none is ticked"):
-        preview(chosen(BulkAct.STOP))
+        preview_bulk(chosen(BulkAction.STOP))
     with pytest.raises(OperationRefused, match="over 200 are ticked"):
-        preview(chosen(BulkAct.STOP, *(f"t-{number}" for number in range(201))))
+        preview_bulk(chosen(BulkAction.STOP, *(f"t-{number}" for number in range(201))))
     with pytest.raises(OperationRefused, match="there is no 'x'"):
-        preview(chosen(BulkAct.STOP, search=TaskSearch(filter=TaskFilter(workflow="x"))))
+        preview_bulk(chosen(BulkAction.STOP, search=TaskFilter(workflow="x")))

@@ -287,13 +287,13 @@ def test_when_some_fail_at_aws_the_exit_code_is_1_and_they_are_named(operated: O
 
 def test_ctrl_c_ends_it_between_two_and_says_what_was_done(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
     older, newer = operated.run(1), operated.run(1)
-    real = step_functions.redrive
+    real = step_functions.redrive_execution
 
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return real(*arguments)
 
-    monkeypatch.setattr("qu_workflows.executions.redriving.redrive", interrupted)
+    monkeypatch.setattr("qu_workflows.executions.redriving.redrive_execution", interrupted)
     with pytest.raises(CommandError, match=f"1 were not tried, from {older.pk} on.") as raised:
         run("redrive", "--workflow", "guard_report", "--yes")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qu_workflows.executions.histories import History, Outcome, read_history
+from qu_workflows.executions.histories import History, StateOutcome, read_history
 from qu_workflows.executions.step_functions import history_of
 from tests.backend.qu_workflows.operated import Operated
 
@@ -52,7 +52,7 @@ def test_a_state_has_its_time_its_tries_and_its_last_error() -> None:
     )
 
     [visit] = found.visits
-    assert (visit.name, visit.kind, visit.tries, visit.outcome) == ("Load", "Task", 2, Outcome.SUCCEEDED)
+    assert (visit.name, visit.kind, visit.tries, visit.outcome) == ("Load", "Task", 2, StateOutcome.SUCCEEDED)
     assert (visit.seconds(START), visit.error) == (5, "States.Timeout")
     assert (found.status, found.running_again) == ("SUCCEEDED", ())
 
@@ -83,7 +83,7 @@ def test_a_task_that_waits_for_its_callback_says_since_when_and_how_long_it_may(
     )
 
     [visit] = found.waiting
-    assert (visit.outcome, visit.waiting_since) == (Outcome.WAITING, START + timedelta(seconds=5))
+    assert (visit.outcome, visit.waiting_since) == (StateOutcome.WAITING, START + timedelta(seconds=5))
     assert (visit.timeout_seconds, visit.heartbeat_seconds) == (600, 60)
     assert visit.seconds(START + timedelta(seconds=12)) == 10
 
@@ -122,9 +122,9 @@ def test_a_container_that_is_tried_again_leaves_the_states_of_its_first_try_behi
     )
 
     assert [(visit.label, visit.outcome) for visit in found.visits] == [
-        ("Each", Outcome.RUNNING),
-        ("Work (Each 0)", Outcome.FAILED),
-        ("Work (Each 0)", Outcome.RUNNING),
+        ("Each", StateOutcome.RUNNING),
+        ("Work (Each 0)", StateOutcome.FAILED),
+        ("Work (Each 0)", StateOutcome.RUNNING),
     ]
     assert found.visits[0].tries == 2
     assert [visit.entered_at for visit in found.running_again] == [START + timedelta(seconds=12)]
@@ -226,7 +226,7 @@ def test_however_often_a_map_is_redriven_each_iteration_has_its_own_tries(
     assert {visit.place[0][1] + 1: visit.tries for visit in work} == calls
     assert found.redrives == len(rounds)
     assert (found.status, found.running_again) == ("SUCCEEDED", ())
-    assert {visit.outcome for visit in found.visits} == {Outcome.SUCCEEDED}
+    assert {visit.outcome for visit in found.visits} == {StateOutcome.SUCCEEDED}
 
 
 def redriven_map(length: int, rounds: int, *, inputs_differ: bool, ends: bool) -> list[Told]:

@@ -9,9 +9,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.executions.acting import Deeds
-from qu_workflows.executions.queries import TaskFilter
-from qu_workflows.executions.redriving import plan_redrives, plan_redrives_of, redrive_all, states_that_run_again
+from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
+from qu_workflows.executions.redriving import states_that_run_again
+from qu_workflows.executions.search import TaskFilter
 from qu_workflows.executions.step_functions import StepFunctionsUnavailable
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
@@ -45,27 +45,39 @@ def audits() -> list[tuple[str, str, str, str]]:
     return list(AuditEntry.objects.order_by("id").values_list("actor", "action", "target", "outcome"))
 
 
-def redrive(*ids: str, actor: str = "ana", **how: Any) -> Deeds:
-    return redrive_all(plan_redrives_of(ids), actor, **{"per_second": FAST} | how)
+def plan_of(*ids: str, stop: Event | None = None) -> ActionPlan:
+    return plan_named(BulkAction.REDRIVE, ids, stop=stop)
+
+
+def plan_for(chosen: TaskFilter, limit: int | None = None) -> ActionPlan:
+    return plan_matching(BulkAction.REDRIVE, chosen, limit)
+
+
+def run(plan: ActionPlan, actor: str = "ana", per_second: float = FAST, stop: Event | None = None) -> ActionResults:
+    return run_plan(BulkAction.REDRIVE, plan, actor, per_second=per_second, stop=stop)
+
+
+def redrive(*ids: str) -> ActionResults:
+    return run(plan_of(*ids))
 
 
 def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(operated: Operated) -> None:
     record = operated.run(2, machine=operated.machine(in_turn=True))
     before = operated.calls.copy()
     operated.broken.clear()
-    [planned] = plan_redrives_of([record.pk]).redrives
+    [planned] = plan_of(record.pk).records
 
     assert states_that_run_again(planned) == ["Work (Process 1)"]
-    deeds = redrive(record.pk)
+    results = redrive(record.pk)
 
     operated.followed(record)
     assert (record.status, record.redrive_count) == (TaskStatus.SUCCEEDED, 1)
-    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert [result.task_id for result in results.done] == [record.pk]
     assert (operated.calls["load"], operated.calls["work 1"]) == (before["load"], before["work 1"]) == (1, 1)
     assert operated.calls["finish"] == 1
     assert audits() == [("ana", "redrive_execution", record.pk, "done")]
     entry = AuditEntry.objects.get()
-    assert entry.batch == deeds.batch
+    assert entry.batch == results.batch
     assert entry.details["execution_arn"] == record.execution_arn
     assert entry.message.startswith("redriven at ")
     assert entry.message.endswith(" UTC")
@@ -73,11 +85,11 @@ def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(opera
 
 def test_pressed_twice_it_is_redriven_once(operated: Operated) -> None:
     record = operated.run(1, 2, 3)
-    plan = plan_redrives_of([record.pk])
+    plan = plan_of(record.pk)
 
-    redrive_all(plan, "ana", FAST)
+    run(plan, "ana", FAST)
     operated.server.runner.closed(record.execution_arn, 10)
-    redrive_all(plan, "ben", FAST)
+    run(plan, "ben", FAST)
     operated.server.runner.closed(record.execution_arn, 10)
 
     assert operated.sfn.describe_execution(executionArn=record.execution_arn)["redriveCount"] == 1
@@ -88,7 +100,7 @@ def test_pressed_twice_it_is_redriven_once(operated: Operated) -> None:
     ("changes", "said"),
     [
         ({"status": TaskStatus.SUCCEEDED}, "it SUCCEEDED, and AWS redrives only what has not"),
-        ({"status": TaskStatus.RUNNING}, "it is RUNNING. Wait for its end"),
+        ({"status": TaskStatus.RUNNING, "execution_arn": ""}, "it is RUNNING. Wait for its end"),
         ({"status": TaskStatus.SENT, "execution_arn": ""}, "its execution has not started. Look for its message"),
         ({"execution_arn": "arn:aws:states:local:000000000000:execution:m:x"}, "own process, .* Restart it"),
         ({"execution_arn": ""}, "own process, .* Restart it"),
@@ -99,7 +111,7 @@ def test_what_can_not_be_redriven_is_refused_with_what_to_do_instead(changes: di
     record = failed(**changes)
 
     with pytest.raises(OperationRefused, match=f"{record.pk}: .*{said}"):
-        plan_redrives_of([record.pk])
+        plan_of(record.pk)
 
 
 def test_one_bad_id_among_several_means_that_nothing_is_done(operated: Operated) -> None:
@@ -110,7 +122,7 @@ def test_one_bad_id_among_several_means_that_nothing_is_done(operated: Operated)
     with pytest.raises(OperationRefused, match="nobody: there is no such task"):
         redrive(good.pk, "nobody")
 
-    assert str(refused.value).startswith("2 of 3 can not be done: so nothing was done.")
+    assert str(refused.value).startswith("2 of 3 cannot be done: so nothing was done.")
     assert succeeded.pk in str(refused.value)
     assert operated.followed(good).status == TaskStatus.FAILED
     assert audits() == []
@@ -124,9 +136,9 @@ def test_what_aws_says_goes_before_what_the_record_says(operated: Operated) -> N
     with pytest.raises(
         OperationRefused, match="AWS does not redrive it: Execution is SUCCEEDED and cannot be redriven"
     ):
-        plan_redrives_of([record.pk])
+        plan_of(record.pk)
     with pytest.raises(OperationRefused, match="closed over 90 days ago, or its state machine was deleted"):
-        plan_redrives_of([gone.pk])
+        plan_of(gone.pk)
 
 
 def test_an_execution_whose_end_was_not_told_is_redriven_all_the_same(operated: Operated) -> None:
@@ -134,9 +146,9 @@ def test_an_execution_whose_end_was_not_told_is_redriven_all_the_same(operated: 
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING, finished_at=None)
     operated.broken.clear()
 
-    deeds = redrive(record.pk)
+    results = redrive(record.pk)
 
-    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert [result.task_id for result in results.done] == [record.pk]
     assert operated.followed(record).status == TaskStatus.SUCCEEDED
 
 
@@ -145,7 +157,7 @@ def test_told_to_stop_while_aws_is_asked_nothing_is_planned(operated: Operated) 
     stop.set()
 
     with pytest.raises(OperationStopped) as stopped:
-        plan_redrives_of([record.pk], stop)
+        plan_of(record.pk, stop=stop)
 
     assert stopped.value.exit_code == 130
 
@@ -155,11 +167,11 @@ def test_a_filter_chooses_what_can_be_redriven_and_says_what_it_leaves_out() -> 
     failed(error="TemplateInvalid")
     failed(status=TaskStatus.SUCCEEDED)
 
-    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+    plan = plan_for(TaskFilter(errors=["ReportNotFound"]))
 
-    assert [planned.task_id for planned in plan.redrives] == [at_aws.pk]
-    assert [one.task_id for one in plan.left_out] == [local.pk]
-    assert len(plan_redrives(TaskFilter(workflow="guard_report"), limit=1).redrives) == 1
+    assert [planned.pk for planned in plan.records] == [at_aws.pk]
+    assert [one.where for one in plan.left_out] == [local.pk]
+    assert len(plan_for(TaskFilter(workflow="guard_report"), limit=1).records) == 1
 
 
 @pytest.mark.parametrize("status", [TaskStatus.SENT, TaskStatus.RUNNING, TaskStatus.SUCCEEDED])
@@ -168,17 +180,17 @@ def test_what_another_attempt_does_or_has_done_is_not_redriven_beside_it(status:
     failed(pk=f"{first.pk}-attempt-2", attempt_of=first.pk, status=TaskStatus.FAILED)
     failed(pk=f"{first.pk}-attempt-3", attempt_of=first.pk, status=status)
 
-    plan = plan_redrives(TaskFilter(error="ReportNotFound", statuses=("FAILED",)))
+    plan = plan_for(TaskFilter(errors=["ReportNotFound"], statuses=("FAILED",)))
 
-    assert [planned.task_id for planned in plan.redrives] == [lone.pk]
-    assert {one.task_id for one in plan.left_out} == {first.pk, f"{first.pk}-attempt-2"}
+    assert [planned.pk for planned in plan.records] == [lone.pk]
+    assert {one.where for one in plan.left_out} == {first.pk, f"{first.pk}-attempt-2"}
     assert plan.left_out[0].problem == f"its later attempt {first.pk}-attempt-3 is {status}."
     with pytest.raises(OperationRefused, match=f"its later attempt {first.pk}-attempt-3 is {status}"):
-        plan_redrives_of([first.pk])
+        plan_of(first.pk)
     TaskRecord.objects.filter(pk=first.pk).update(status=status)
     TaskRecord.objects.filter(pk=f"{first.pk}-attempt-3").update(status=TaskStatus.FAILED)
     with pytest.raises(OperationRefused, match=f"its attempt {first.pk} is {status}"):
-        plan_redrives_of([f"{first.pk}-attempt-3"])
+        plan_of(f"{first.pk}-attempt-3")
 
 
 def test_of_attempts_that_all_failed_the_last_is_redriven() -> None:
@@ -187,9 +199,9 @@ def test_of_attempts_that_all_failed_the_last_is_redriven() -> None:
     for attempt in ids:
         failed(pk=attempt, attempt_of=first.pk)
 
-    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+    plan = plan_for(TaskFilter(errors=["ReportNotFound"]))
 
-    assert [planned.task_id for planned in plan.redrives] == [ids[1]]
+    assert [planned.pk for planned in plan.records] == [ids[1]]
     assert {one.problem for one in plan.left_out} == {f"its later attempt {ids[1]} is FAILED."}
 
 
@@ -199,31 +211,31 @@ def test_a_filter_that_matches_nothing_says_what_there_is() -> None:
     failed(error="TemplateInvalid")
 
     with pytest.raises(OperationRefused) as refused:
-        plan_redrives(TaskFilter(workflow="guard_report", error="Reportnotfound"))
+        plan_for(TaskFilter(workflow="guard_report", errors=["Reportnotfound"]))
     assert str(refused.value) == (
         "--workflow guard_report --error Reportnotfound: no execution that could be redriven fits. "
         "Of that kind there are the errors ReportNotFound (2), TemplateInvalid (1)."
     )
     with pytest.raises(OperationRefused, match="SUCCEEDED: no execution that could be redriven fits"):
-        plan_redrives(TaskFilter(statuses=("SUCCEEDED",)))
+        plan_for(TaskFilter(statuses=("SUCCEEDED",)))
 
 
 def test_a_filter_of_what_can_not_be_redriven_is_refused() -> None:
     record = failed(status=TaskStatus.SUCCEEDED)
 
     with pytest.raises(OperationRefused, match=f"{record.pk}: it SUCCEEDED"):
-        plan_redrives(TaskFilter(statuses=("SUCCEEDED",)))
+        plan_for(TaskFilter(statuses=("SUCCEEDED",)))
 
 
 @pytest.mark.parametrize(("region", "most"), [("us-east-2", 150), ("eu-west-1", 300)])
 def test_a_pace_above_the_quota_is_refused_before_anything_is_done(settings: Settings, region: str, most: int) -> None:
     settings.AWS_REGION = region
     failed()
-    plan = plan_redrives(TaskFilter(error="ReportNotFound"))
+    plan = plan_for(TaskFilter(errors=["ReportNotFound"]))
 
     for pace in (most + 1, 0, float("nan")):
         with pytest.raises(OperationRefused, match=f"AWS takes {most} RedriveExecution a second in {region}"):
-            redrive_all(plan, "ana", pace)
+            run(plan, "ana", pace)
 
     assert audits() == []
 
@@ -263,9 +275,9 @@ def test_a_redrive_that_was_made_long_ago_is_not_told_as_made_now(answering: Cal
     answering(Stub(redriven_at=earlier))
     failed()
 
-    [deed] = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana").done
+    [result] = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana").done
 
-    assert deed.said == f"had been redriven before, at {earlier:%Y-%m-%d %H:%M:%S} UTC"
+    assert result.message == f"had been redriven before, at {earlier:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def test_throttling_is_waited_out_with_the_same_token(
@@ -275,9 +287,9 @@ def test_throttling_is_waited_out_with_the_same_token(
     stub = answering(Stub(aws_error("ThrottlingException"), aws_error("TooManyRequestsException")))
     monkeypatch.setattr("qu_workflows.aws.pacing.FIRST_WAIT_SECONDS", 0.001)
 
-    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST)
+    results = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana", FAST)
 
-    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert [result.task_id for result in results.done] == [record.pk]
     assert len(stub.tokens) == 3
     assert len(set(stub.tokens)) == 1
     assert len(stub.tokens[0][1]) <= 64
@@ -288,12 +300,12 @@ def test_what_aws_refuses_is_told_and_the_others_go_on(answering: Callable[[Stub
     newer = failed()
     answering(Stub(aws_error("ExecutionNotRedrivable")))
 
-    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST)
+    results = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana", FAST)
 
-    assert [(deed.task_id, deed.said.partition(": ")[2]) for deed in deeds.failed] == [
+    assert [(result.task_id, result.message.partition(": ")[2]) for result in results.failed] == [
         (newer.pk, "AWS does not redrive it: So it is. Restart it instead.")
     ]
-    assert [deed.task_id for deed in deeds.done] == [older.pk]
+    assert [result.task_id for result in results.done] == [older.pk]
     assert [(target, outcome) for *_, target, outcome in audits()] == [(newer.pk, "refused"), (older.pk, "done")]
 
 
@@ -302,9 +314,9 @@ def test_any_other_error_of_aws_is_a_failure_that_names_it(answering: Callable[[
     failed()
     answering(Stub(aws_error(code)))
 
-    [deed] = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST).failed
+    [result] = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana", FAST).failed
 
-    assert f"{code}: So it is." in deed.said
+    assert f"{code}: So it is." in result.message
     assert [outcome for *_, outcome in audits()] == ["failed"]
 
 
@@ -313,10 +325,10 @@ def test_without_the_right_to_ask_the_rest_are_not_tried(answering: Callable[[St
     failed()
     stub = answering(Stub(aws_error("AccessDeniedException")))
 
-    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST)
+    results = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana", FAST)
 
-    assert "OperatorPolicyArn" in deeds.failed[0].said
-    assert deeds.not_tried == [older.pk]
+    assert "OperatorPolicyArn" in results.failed[0].message
+    assert results.not_tried == [older.pk]
     assert len(stub.tokens) == 1
 
 
@@ -326,9 +338,9 @@ def test_told_to_stop_it_ends_between_two_and_says_which_were_not_tried(answerin
     stop = Event()
     answering(Stub(then=stop.set))
 
-    deeds = redrive_all(plan_redrives(TaskFilter(error="ReportNotFound")), "ana", FAST, stop)
+    results = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana", FAST, stop)
 
-    assert ([deed.task_id for deed in deeds.done], deeds.not_tried) == ([newer.pk], [older.pk])
+    assert ([result.task_id for result in results.done], results.not_tried) == ([newer.pk], [older.pk])
     assert [(target, outcome) for *_, target, outcome in audits()] == [(newer.pk, "done")]
 
 
@@ -337,6 +349,6 @@ def test_a_step_functions_that_is_not_reached_is_said_to_be_so(monkeypatch: pyte
     record = failed()
 
     with pytest.raises(StepFunctionsUnavailable, match="was not reached") as raised:
-        plan_redrives_of([record.pk])
+        plan_of(record.pk)
     assert isinstance(raised.value, OperationFailed)
     assert audits() == []

@@ -6,8 +6,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.executions.queries import TaskFilter
-from qu_workflows.executions.restarting import plan_restarts, plan_restarts_of, restart_all
+from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
+from qu_workflows.executions.search import TaskFilter
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, AuditEntry, TaskRecord, TaskStatus
 from qu_workflows.tasks.queue_task import name_of
@@ -23,15 +23,23 @@ def ended(pk: str = "first", status: str = TaskStatus.FAILED, **changes: Any) ->
     return TaskRecord.objects.create(pk=pk, status=status, enqueued_at=timezone.now(), **values)
 
 
+def plan_of(*ids: str, even_succeeded: bool = False) -> ActionPlan:
+    return plan_named(BulkAction.RESTART, ids, even_succeeded=even_succeeded)
+
+
+def run(plan: ActionPlan, *, even_succeeded: bool = False) -> ActionResults:
+    return run_plan(BulkAction.RESTART, plan, "ana", even_succeeded=even_succeeded)
+
+
 def restart(*ids: str, even_succeeded: bool = False) -> list[str]:
-    deeds = restart_all(plan_restarts_of(ids, even_succeeded=even_succeeded), "ana", even_succeeded=even_succeeded)
-    assert not deeds.failed
-    return [deed.said for deed in deeds.done]
+    results = run(plan_of(*ids, even_succeeded=even_succeeded), even_succeeded=even_succeeded)
+    assert not results.failed
+    return [result.message for result in results.done]
 
 
 def refusal(*ids: str, even_succeeded: bool = False) -> str:
     with pytest.raises(OperationRefused) as refused:
-        plan_restarts_of(ids, even_succeeded=even_succeeded)
+        plan_of(*ids, even_succeeded=even_succeeded)
     return str(refused.value)
 
 
@@ -56,9 +64,9 @@ def test_attempts_are_counted_from_the_first_and_none_runs_beside_another() -> N
     assert "first: its attempt first-attempt-2 is SENT." in refusal("first")
     TaskRecord.objects.filter(pk="first-attempt-2").update(status=TaskStatus.ABORTED)
 
-    plan = plan_restarts_of(["first", "first-attempt-2"])
+    plan = plan_of("first", "first-attempt-2")
 
-    assert [planned.new_id for planned in plan.restarts] == ["first-attempt-3"]
+    assert list(plan.new_ids.values()) == ["first-attempt-3"]
     assert restart("first-attempt-2") == ["restarted as first-attempt-3"]
     assert TaskRecord.objects.get(pk="first-attempt-3").attempt_of == "first"
 
@@ -74,11 +82,11 @@ def test_a_scheduled_run_stays_its_schedules() -> None:
 
 def test_two_that_restart_at_once_start_one_attempt(queue: Queue) -> None:
     ended()
-    plan = plan_restarts_of(["first"])
+    plan = plan_of("first")
 
-    outcomes = side_by_side(lambda: restart_all(plan, "ana"))
+    outcomes = side_by_side(lambda: run(plan))
 
-    assert sorted(len(deeds.done) for deeds in outcomes) == [0] * (len(outcomes) - 1) + [1]
+    assert sorted(len(results.done) for results in outcomes) == [0] * (len(outcomes) - 1) + [1]
     assert [body["id"] for body in queue.bodies()] == ["first-attempt-2"]
     assert TaskRecord.objects.count() == 2
     assert AuditEntry.objects.filter(outcome="refused").count() == len(outcomes) - 1
@@ -87,11 +95,11 @@ def test_two_that_restart_at_once_start_one_attempt(queue: Queue) -> None:
 def test_two_that_restart_attempts_of_a_task_whose_first_is_gone_start_one(queue: Queue) -> None:
     ended("first-attempt-2", attempt_of="first")
     ended("first-attempt-3", attempt_of="first")
-    plan = plan_restarts_of(["first-attempt-2"])
-    other = plan_restarts_of(["first-attempt-3"])
+    plan = plan_of("first-attempt-2")
+    other = plan_of("first-attempt-3")
     plans = iter([plan, other, plan, other])
 
-    side_by_side(lambda: restart_all(next(plans), "ana"))
+    side_by_side(lambda: run(next(plans)))
 
     assert [body["id"] for body in queue.bodies()] == ["first-attempt-4"]
 
@@ -119,7 +127,7 @@ def test_a_payload_that_does_not_fit_today_is_refused_with_what_does_not() -> No
     assert "first: its payload does not fit today's sample_sum: /payload: first: is a string" in refusal("first")
     assert refusal("second") == "second: there is no task forgotten_task today. Register it and run make states."
     assert "third: its payload is not in the record." in refusal("third")
-    assert refusal("first", "second").startswith("2 of 2 can not be done: so nothing was done.")
+    assert refusal("first", "second").startswith("2 of 2 cannot be done: so nothing was done.")
     assert TaskRecord.objects.count() == 3
 
 
@@ -161,13 +169,13 @@ def test_a_filter_chooses_those_that_did_not_succeed_and_says_what_it_leaves_out
     ended("done", TaskStatus.SUCCEEDED)
     TaskRecord.objects.filter(pk="t-0").update(enqueued_at=timezone.now() - timedelta(days=3))
 
-    plan = plan_restarts(TaskFilter(task="sample_sum"))
-    recent = plan_restarts(TaskFilter(since=timezone.now() - timedelta(days=1)))
+    plan = plan_matching(BulkAction.RESTART, TaskFilter(task="sample_sum"))
+    recent = plan_matching(BulkAction.RESTART, TaskFilter(since=timezone.now() - timedelta(days=1)))
 
-    assert {planned.task_id for planned in plan.restarts} == {"t-0", "t-1", "t-2"}
-    assert [one.task_id for one in plan.left_out] == ["unfit"]
-    assert {planned.task_id for planned in recent.restarts} == {"t-1", "t-2"}
+    assert {record.pk for record in plan.records} == {"t-0", "t-1", "t-2"}
+    assert [one.where for one in plan.left_out] == ["unfit"]
+    assert {record.pk for record in recent.records} == {"t-1", "t-2"}
     with pytest.raises(OperationRefused, match="--report 5: no task that could be restarted fits"):
-        plan_restarts(TaskFilter(report_id=5))
+        plan_matching(BulkAction.RESTART, TaskFilter(subject_ids=[5]))
     with pytest.raises(OperationRefused, match="done: it SUCCEEDED already"):
-        plan_restarts(TaskFilter(statuses=("SUCCEEDED",)))
+        plan_matching(BulkAction.RESTART, TaskFilter(statuses=("SUCCEEDED",)))

@@ -10,10 +10,10 @@ from django.utils import timezone
 from common.tasks import sample_histories
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.pacing import Pace
-from qu_workflows.executions import sampling
+from qu_workflows.executions import samples
 from qu_workflows.executions.samples import (
     Sample,
-    Visit,
+    SampledEntry,
     edge_counts,
     keep_sample,
     percentile,
@@ -22,7 +22,7 @@ from qu_workflows.executions.samples import (
     step_statistics,
     write_sample,
 )
-from qu_workflows.executions.sampling import sample_histories as sample_now
+from qu_workflows.executions.samples import sample_histories as sample_now
 from qu_workflows.executions.step_functions import history_of
 from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.executions.test_histories import STARTED, Told, entered, exited, history
@@ -35,8 +35,8 @@ NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 FAST = Pace(10_000)
 
 
-def visit(state: str = "Load", seconds: float | None = 1.0, **changes: Any) -> Visit:
-    base = Visit(state=state, kind="Task", seconds=seconds, tries=1, outcome="SUCCEEDED", waits=False)
+def visit(state: str = "Load", seconds: float | None = 1.0, **changes: Any) -> SampledEntry:
+    base = SampledEntry(state=state, kind="Task", seconds=seconds, tries=1, outcome="SUCCEEDED", waits=False)
     return base | changes  # type: ignore[return-value]
 
 
@@ -57,7 +57,7 @@ def ended(workflow: str = "guard_report", at: datetime | None = None, **changes:
 
 
 def sampled(
-    *visits: Visit, workflow: str = "guard_report", minutes_ago: int = 0, **edges: dict[str, int]
+    *visits: SampledEntry, workflow: str = "guard_report", minutes_ago: int = 0, **edges: dict[str, int]
 ) -> TaskRecord:
     record = ended(workflow, NOW - timedelta(minutes=minutes_ago))
     taken = {(source, target): count for source, targets in edges.items() for target, count in targets.items()}
@@ -304,7 +304,7 @@ def test_a_history_that_can_not_be_read_keeps_no_other_from_being_sampled(monkey
             raise error
         return history(STARTED, ("ExecutionSucceeded", 1, {}))
 
-    monkeypatch.setattr(sampling, "read_history", failing_once)
+    monkeypatch.setattr(samples, "read_history", failing_once)
 
     done = sample_now(FAST)
 

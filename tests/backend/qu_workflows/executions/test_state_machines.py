@@ -18,9 +18,9 @@ from tests.workflows.engine.server.served import ROLE
 
 @pytest.fixture(autouse=True)
 def _ask_anew() -> Iterator[None]:
-    state_machines.forget_all()
+    state_machines.clear_state_machines()
     yield
-    state_machines.forget_all()
+    state_machines.clear_state_machines()
 
 
 def definition(name: str) -> str:
@@ -106,7 +106,7 @@ def test_what_was_told_is_kept_for_half_a_minute(operated: Operated, monkeypatch
     assert deployed(arn) is first
 
     now = time.monotonic()
-    monkeypatch.setattr("qu_workflows.executions.state_machines.time.monotonic", lambda: now + 31)
+    monkeypatch.setattr(state_machines._cache, "_clock", lambda: now + 31)
     changed = deployed(arn).definition
     assert changed is not None
     assert changed["Comment"] == "Changed"

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from qu_workflows.executions import acting
-from qu_workflows.executions.stopping import plan_stops, stop_all
+from qu_workflows.executions import step_functions
+from qu_workflows.executions.bulk import BulkAction, plan_named, run_plan
+from qu_workflows.executions.stopping import stop_one
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.executions.test_redriving import failed
@@ -17,11 +18,11 @@ def test_a_running_execution_ends_as_aborted_with_the_reason_and_who(operated: O
     machine = operated.sfn.create_state_machine(name="waits", definition=WAIT, roleArn=ROLE)["stateMachineArn"]
     record = operated.start(machine)
 
-    deeds = stop_all(plan_stops([record.pk]), "ana", " wrong report ", 20)
+    message = stop_one(record, "ana", " wrong report ")
 
     found = operated.sfn.describe_execution(executionArn=record.execution_arn)
     assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "StoppedByOperator", "wrong report (ana)")
-    assert [deed.task_id for deed in deeds.done] == [record.pk]
+    assert message.startswith("stopped at ")
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.target, entry.outcome) == ("ana", "stop_execution", record.pk, "done")
     assert entry.details["reason"] == "wrong report"
@@ -40,7 +41,9 @@ def test_what_can_not_be_stopped_is_refused(changes: dict[str, str], said: str) 
     record = failed(**changes)
 
     with pytest.raises(OperationRefused, match=f"{record.pk}: .*{said}"):
-        plan_stops([record.pk])
+        stop_one(record, "ana", "why")
+    with pytest.raises(OperationRefused, match=f"{record.pk}: .*{said}"):
+        plan_named(BulkAction.STOP, [record.pk])
 
 
 @pytest.mark.parametrize(("reason", "per_second", "said"), [(" ", 1, "--reason: is empty"), ("x", 26, "takes 25 Stop")])
@@ -48,16 +51,16 @@ def test_without_a_reason_or_above_the_quota_nothing_is_stopped(reason: str, per
     record = failed(status=TaskStatus.RUNNING)
 
     with pytest.raises(OperationRefused, match=said):
-        stop_all(plan_stops([record.pk]), "ana", reason, per_second)
+        run_plan(BulkAction.STOP, plan_named(BulkAction.STOP, [record.pk]), "ana", reason=reason, per_second=per_second)
 
     assert not AuditEntry.objects.exists()
 
 
 def test_what_had_ended_before_is_not_told_as_stopped_now(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acting, "_CLOCKS_DIFFER", timedelta(0))
+    monkeypatch.setattr(step_functions, "_CLOCKS_DIFFER", timedelta(0))
     record = operated.run()
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING)  # the event of its end was lost
 
-    [deed] = stop_all(plan_stops([record.pk]), "ana", "why", 20).done
+    record.refresh_from_db()
 
-    assert deed.said.startswith("had ended before, at ")
+    assert stop_one(record, "ana", "why").startswith("had ended before, at ")

@@ -39,9 +39,9 @@ from qu_workflows.dead_letters.services import (
     purge,
     redrive,
 )
-from qu_workflows.executions.wording import printable
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import command_actor
+from qu_workflows.records.json_values import printable
 from qu_workflows.records.shutdown import stop_event
 
 LIST_LIMIT = 1000

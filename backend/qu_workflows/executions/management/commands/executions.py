@@ -1,58 +1,50 @@
-"""manage.py executions: what became of tasks, and how those that failed are run again."""
+"""manage.py executions: lists and shows tasks, and redrives, restarts and stops their executions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 from threading import Event
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from qu_workflows.executions.acting import DEFAULT_PER_SECOND
-from qu_workflows.executions.operations import (
-    DIFFERENCE,
-    REPEATED,
-    Deeds,
-    LeftOut,
-    OperationFailed,
-    OperationRefused,
-    OperationStopped,
-    PlannedRedrive,
-    RedrivePlan,
-    RestartPlan,
-    check_redrive_pace,
-    check_stop,
-    inspect_task,
-    plan_redrives,
-    plan_redrives_of,
-    plan_restarts,
-    plan_restarts_of,
-    plan_stops,
-    redrive_all,
-    restart_all,
+from qu_workflows.executions.hooks import registered_hooks
+from qu_workflows.executions.management.terminal import (
+    as_json,
+    events,
+    inspected,
+    inspection_as_json,
+    row_as_json,
+    states,
+    table,
+    time_left,
+)
+from qu_workflows.executions.queries import DIFFERENCE, inspect_task, read_moment, row_of, search_tasks, task_history
+from qu_workflows.executions.search import NoSuchPage, TaskFilter, find_record, nothing_matches
+from qu_workflows.executions.services import (
+    PER_SECOND,
+    ActionPlan,
+    ActionResults,
+    BulkAction,
+    check_pace,
+    check_reason,
+    plan_matching,
+    plan_named,
+    run_plan,
     states_that_run_again,
-    stop_all,
-    task_history,
 )
-from qu_workflows.executions.queries import (
-    DEFAULT_LIMIT,
-    TaskFilter,
-    find_record,
-    list_tasks,
-    nothing_matches,
-    read_moment,
-    records_of_report,
-)
-from qu_workflows.executions.stopping import DEFAULT_PER_SECOND as STOPS_PER_SECOND
-from qu_workflows.executions.wording import as_json, events, inspected, printable, row_as_json, states, table, time_left
+from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.audit import command_actor
+from qu_workflows.records.json_values import printable
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.shutdown import stop_event
 
+DEFAULT_LIMIT = 50
 PREVIEWED = 50  # histories that a preview reads; AWS lets them be asked for 20 a second
 MAX_LIMIT = 1_000_000
-_HELP = f"""Tasks and their executions: what became of each, and what to do about it.
+_HELP = f"""Tasks and their executions: how each stands, and what to do about it.
 
 {DIFFERENCE[0]}
 {DIFFERENCE[1]}
@@ -88,11 +80,11 @@ class Command(BaseCommand):
     def _add_acts(self, commands: Any) -> None:
         redriven = commands.add_parser("redrive", help="Let failed executions go on where they failed. Preview first.")
         _add_chosen(redriven)
-        _add_act(redriven, DEFAULT_PER_SECOND)
+        _add_act(redriven, PER_SECOND[BulkAction.REDRIVE])
         stopped = commands.add_parser("stop", help="End running executions as ABORTED. Preview first.")
         stopped.add_argument("ids", nargs="+", metavar="ID", help="A task's id, or its execution's ARN.")
         stopped.add_argument("--reason", required=True, help="Why; it becomes the execution's cause.")
-        _add_act(stopped, STOPS_PER_SECOND)
+        _add_act(stopped, PER_SECOND[BulkAction.STOP])
         restarted = commands.add_parser("restart", help="Run tasks again as new executions. Preview first.")
         _add_chosen(restarted)
         restarted.add_argument("--even-succeeded", action="store_true", help="Also what succeeded: it is done twice.")
@@ -107,22 +99,26 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any], _stop: Event) -> None:
         chosen = _filter(options)
-        page = list_tasks(chosen, _limit(options) or DEFAULT_LIMIT, options["after"])
+        try:
+            page = search_tasks(chosen, after=options["after"], limit=_limit(options) or DEFAULT_LIMIT)
+        except NoSuchPage:
+            given = options["after"][:80]
+            raise OperationRefused(
+                "--after", f"{given!r} is no page.", "Give what the list before ended with."
+            ) from None
         if not page.rows:
             raise nothing_matches(chosen)
-        now = timezone.now()
         if options["json"]:
-            rows = [row_as_json(row, now) for row in page.rows]
-            self._json({"tasks": rows, "next_page": page.next_page})
+            self._json({"tasks": [row_as_json(row) for row in page.rows], "next_page": page.older})
             return
-        self._lines(table(page.rows, now))
-        if page.next_page:
-            self.stdout.write(f"There are more: --after {page.next_page}")
+        self._lines(table(page.rows))
+        if page.older:
+            self.stdout.write(f"There are more: --after {page.older}")
 
     def _show(self, options: dict[str, Any], stop: Event) -> None:
         found = inspect_task(_record(options), stop)
         if options["json"]:
-            self._json(as_json(found))
+            self._json(inspection_as_json(found))
             return
         self._lines(inspected(found))
 
@@ -135,83 +131,78 @@ class Command(BaseCommand):
         self._lines(events(history) if options["events"] else states(history, timezone.now()))
 
     def _redrive(self, options: dict[str, Any], stop: Event) -> None:
-        actor = command_actor(options["actor"])
+        actor, per_second = command_actor(options["actor"]), options["per_second"]
         by_id = _is_by_id(options)
-        check_redrive_pace(options["per_second"])
-        plan = plan_redrives_of(options["ids"], stop) if by_id else plan_redrives(_filter(options), _limit(options))
-        if not options["yes"]:
-            self._preview_redrives(plan, options["per_second"], stop)
+        check_pace(BulkAction.REDRIVE, per_second)
+        plan = self._plan(BulkAction.REDRIVE, options, stop, by_id=by_id)
+        if options["yes"]:
+            self._say_left_out(plan)
+            self._report("redriven", run_plan(BulkAction.REDRIVE, plan, actor, per_second=per_second, stop=stop))
             return
-        self._say_left_out(plan.left_out)
-        self._report("redriven", redrive_all(plan, actor, options["per_second"], stop))
-
-    def _preview_redrives(self, plan: RedrivePlan, per_second: float, stop: Event) -> None:
-        seconds = timedelta(seconds=round(len(plan.redrives) / per_second))
-        self.stdout.write(f"Would redrive {len(plan.redrives):,} executions, {per_second:g} a second ({seconds}):")
-        for planned in plan.redrives[:PREVIEWED]:
-            if stop.is_set():
-                break
-            self.stdout.write(f"  {_planned_line(planned, stop)}")
-        if len(plan.redrives) > PREVIEWED:
-            self.stdout.write(f"  and {len(plan.redrives) - PREVIEWED:,} more")
-        self._say_left_out(plan.left_out)
-        self._end_preview({planned.workflow for planned in plan.redrives})
+        seconds = timedelta(seconds=round(len(plan.records) / per_second))
+        self.stdout.write(f"Would redrive {len(plan.records):,} executions, {per_second:g} a second ({seconds}):")
+        self._preview(plan, (_redrive_line(record, stop) for record in plan.records))
 
     def _stop(self, options: dict[str, Any], stop: Event) -> None:
-        actor = command_actor(options["actor"])
-        check_stop(options["reason"], options["per_second"])
-        stops = plan_stops(options["ids"])
-        if not options["yes"]:
-            self.stdout.write(f"Would stop {len(stops):,} executions, which end as ABORTED:")
-            self._lines([f"  {planned.task_id} {planned.workflow}" for planned in stops])
-            self.stdout.write("What they have done stays done; they can be redriven or restarted after it.")
-            self.stdout.write("Nothing was changed. Give --yes to do it.")
+        actor, reason, per_second = command_actor(options["actor"]), options["reason"], options["per_second"]
+        check_reason(reason)
+        check_pace(BulkAction.STOP, per_second)
+        plan = plan_named(BulkAction.STOP, options["ids"])
+        if options["yes"]:
+            results = run_plan(BulkAction.STOP, plan, actor, reason=reason, per_second=per_second, stop=stop)
+            self._report("stopped", results)
             return
-        self._report("stopped", stop_all(stops, actor, options["reason"], options["per_second"], stop))
+        self.stdout.write(f"Would stop {len(plan.records):,} executions, which end as ABORTED:")
+        self._lines([f"  {record.pk} {record.workflow}" for record in plan.records])
+        self.stdout.write("What they have done stays done; they can be redriven or restarted after it.")
+        self.stdout.write("Nothing was changed. Give --yes to do it.")
 
     def _restart(self, options: dict[str, Any], stop: Event) -> None:
         actor, even = command_actor(options["actor"]), options["even_succeeded"]
-        if _is_by_id(options):
-            plan = plan_restarts_of(options["ids"], even_succeeded=even)
-        else:
-            plan = plan_restarts(_filter(options), _limit(options), even_succeeded=even)
-        if not options["yes"]:
-            self._preview_restarts(plan)
+        plan = self._plan(BulkAction.RESTART, options, stop, by_id=_is_by_id(options), even_succeeded=even)
+        if options["yes"]:
+            self._say_left_out(plan)
+            self._report("restarted", run_plan(BulkAction.RESTART, plan, actor, even_succeeded=even, stop=stop))
             return
-        self._say_left_out(plan.left_out)
-        self._report("restarted", restart_all(plan, actor, even_succeeded=even, stop=stop))
+        self.stdout.write(f"Would restart {len(plan.records):,} tasks, each from its first state:")
+        self._preview(plan, (_restart_line(record, plan.new_ids[record.pk]) for record in plan.records))
 
-    def _preview_restarts(self, plan: RestartPlan) -> None:
-        self.stdout.write(f"Would restart {len(plan.restarts):,} tasks, each from its first state:")
-        for planned in plan.restarts[:PREVIEWED]:
-            twice = ", which SUCCEEDED: all of it is done twice" if planned.status == TaskStatus.SUCCEEDED else ""
-            self.stdout.write(f"  {planned.task_id} {planned.task} as {planned.new_id}{twice}")
-        if len(plan.restarts) > PREVIEWED:
-            self.stdout.write(f"  and {len(plan.restarts) - PREVIEWED:,} more")
-        self._say_left_out(plan.left_out)
-        self._end_preview({planned.workflow for planned in plan.restarts})
+    def _plan(
+        self, action: BulkAction, options: dict[str, Any], stop: Event, *, by_id: bool, even_succeeded: bool = False
+    ) -> ActionPlan:
+        if by_id:
+            return plan_named(action, options["ids"], even_succeeded=even_succeeded, stop=stop)
+        return plan_matching(action, _filter(options), _limit(options), even_succeeded=even_succeeded)
+
+    def _preview(self, plan: ActionPlan, lines: Iterator[str]) -> None:
+        self.stdout.writelines(f"  {line}\n" for line in islice(lines, PREVIEWED))
+        if len(plan.records) > PREVIEWED:
+            self.stdout.write(f"  and {len(plan.records) - PREVIEWED:,} more")
+        self._say_left_out(plan)
+        self._end_preview({record.workflow for record in plan.records})
 
     def _end_preview(self, workflows: set[str]) -> None:
-        self._lines([*DIFFERENCE, *(f"{name}: {REPEATED[name]}" for name in sorted(workflows & REPEATED.keys()))])
+        repeated = registered_hooks().repeated_effects
+        self._lines([*DIFFERENCE, *(f"{name}: {repeated[name]}" for name in sorted(workflows & repeated.keys()))])
         self.stdout.write("Nothing was changed. Give --yes to do it.")
 
-    def _say_left_out(self, left_out: Sequence[LeftOut]) -> None:
-        if left_out:
-            self.stdout.write(f"{len(left_out):,} that fit are left out:")
-            self._lines([f"  {one}" for one in left_out[:PREVIEWED]])
-            if len(left_out) > PREVIEWED:
-                self.stdout.write(f"  and {len(left_out) - PREVIEWED:,} more")
+    def _say_left_out(self, plan: ActionPlan) -> None:
+        if plan.left_out:
+            self.stdout.write(f"{len(plan.left_out):,} that fit are left out:")
+            self._lines([f"  {one}" for one in plan.left_out[:PREVIEWED]])
+            if len(plan.left_out) > PREVIEWED:
+                self.stdout.write(f"  and {len(plan.left_out) - PREVIEWED:,} more")
 
-    def _report(self, what: str, deeds: Deeds) -> None:
-        self._lines([printable(f"{deed.task_id}: {deed.said}") for deed in deeds.done])
-        self.stdout.write(f"{len(deeds.done):,} {what}. In the audit table as batch {deeds.batch}.")
-        ends = [printable(f"{deed.task_id} was not {what}: {deed.said}") for deed in deeds.failed]
-        if deeds.not_tried:
+    def _report(self, what: str, results: ActionResults) -> None:
+        self._lines([printable(f"{result.task_id}: {result.message}") for result in results.done])
+        self.stdout.write(f"{len(results.done):,} {what}. In the audit table as batch {results.batch}.")
+        ends = [printable(f"{result.task_id} was not {what}: {result.message}") for result in results.failed]
+        if results.not_tried:
             ends.append(
-                f"{len(deeds.not_tried):,} were not tried, from {deeds.not_tried[0]} on. Run it again for them."
+                f"{len(results.not_tried):,} were not tried, from {results.not_tried[0]} on. Run it again for them."
             )
         if ends:
-            raise CommandError("\n".join(ends), returncode=1 if deeds.failed else OperationStopped.exit_code)
+            raise CommandError("\n".join(ends), returncode=1 if results.failed else OperationStopped.exit_code)
 
     def _lines(self, lines: Sequence[str]) -> None:
         self.stdout.writelines(f"{line}\n" for line in lines)
@@ -228,8 +219,13 @@ def _add_filter(parser: CommandParser) -> None:
     which.add_argument("--since", default="", help="Enqueued since: 2026-11-24T08:00, or 30m, 2h, 3d ago.")
     which.add_argument("--until", default="", help="Enqueued before.")
     which.add_argument("--error", default="", help="Ended by this error, as ReportNotFound.")
-    which.add_argument("--report", type=int, help="About this report.")
+    _add_subject(which, "About this {}.")
     which.add_argument("--schedule", default="", help="Runs of this schedule.")
+
+
+def _add_subject(parser: Any, text: str) -> None:
+    subject = registered_hooks().subject
+    parser.add_argument(f"--{subject}", type=int, dest="subject", help=text.format(subject))
 
 
 def _add_chosen(parser: CommandParser) -> None:
@@ -240,7 +236,7 @@ def _add_chosen(parser: CommandParser) -> None:
 
 def _add_reference(parser: CommandParser) -> None:
     parser.add_argument("id", nargs="?", default="", help="A task's id, or its execution's ARN.")
-    parser.add_argument("--report", type=int, help="The newest task about this report.")
+    _add_subject(parser, "The newest task about this {}.")
     parser.add_argument("--json", action="store_true", help="As JSON.")
 
 
@@ -258,8 +254,8 @@ def _filter(options: dict[str, Any]) -> TaskFilter:
         statuses=tuple(status.upper() for status in options["status"]),
         since=read_moment(options["since"], "--since") if options["since"] else None,
         until=read_moment(options["until"], "--until") if options["until"] else None,
-        error=options["error"],
-        report_id=options["report"],
+        errors=(options["error"],) if options["error"] else None,
+        subject_ids=None if options["subject"] is None else (options["subject"],),
         schedule=options["schedule"],
     )
 
@@ -282,17 +278,29 @@ def _limit(options: dict[str, Any]) -> int | None:
 
 
 def _record(options: dict[str, Any]) -> TaskRecord:
-    if bool(options["id"]) == (options["report"] is not None):
-        raise OperationRefused("executions", "is not told which task.", "Give an id or --report, one of the two.")
-    return find_record(options["id"]) if options["id"] else records_of_report(options["report"])[0]
+    subject = registered_hooks().subject
+    if bool(options["id"]) == (options["subject"] is not None):
+        raise OperationRefused("executions", "is not told which task.", f"Give an id or --{subject}, one of the two.")
+    if options["id"]:
+        return find_record(options["id"])
+    chosen = TaskFilter(subject_ids=(options["subject"],))
+    record = chosen.records().first()
+    if record is None:
+        raise nothing_matches(chosen)
+    return record
 
 
-def _planned_line(planned: PlannedRedrive, stop: Event) -> str:
+def _redrive_line(record: TaskRecord, stop: Event) -> str:
     try:
-        again = ", ".join(states_that_run_again(planned, stop)) or "its start"
+        again = ", ".join(states_that_run_again(record, stop)) or "its start"
     except OperationFailed:
         raise
     except OperationRefused as refused:
-        return f"{planned.task_id} will be refused: {refused}"
-    left = time_left((planned.redrivable_until - timezone.now()).total_seconds() / 86_400)
-    return f"{planned.task_id} {planned.workflow} {printable(planned.error)}, {left} left, from: {again}"
+        return f"{record.pk} will be refused: {refused}"
+    left = time_left(row_of(record).days_left)
+    return f"{record.pk} {record.workflow} {printable(record.error)}, {left} left, from: {again}"
+
+
+def _restart_line(record: TaskRecord, new_id: str) -> str:
+    twice = ", which SUCCEEDED: all of it is done twice" if record.status == TaskStatus.SUCCEEDED else ""
+    return f"{record.pk} {record.task} as {new_id}{twice}"

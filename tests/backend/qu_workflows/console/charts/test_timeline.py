@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qu_workflows.console.charts.timeline import THINNEST, WIDTH, Scale, bar_of, scale_of
+from qu_workflows.executions.attempts import attempts_of_entry
 from qu_workflows.executions.histories import read_history
-from qu_workflows.executions.tries import tries_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 seconds = st.floats(0, 100_000)
@@ -45,7 +45,7 @@ def test_a_retry_is_a_segment_of_its_own_and_told_in_words() -> None:
     )
     [visit] = history.visits
 
-    bar = bar_of(visit, tries_of(history, visit), scale_of(history, NOON))
+    bar = bar_of(visit, attempts_of_entry(history, visit), scale_of(history, NOON))
 
     assert [(part.x, part.width, part.status, part.retried) for part in bar.segments] == [
         (0.0, 200.0, "FAILED", True),

@@ -16,8 +16,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.console.templatetags.console import address_of_begun
-from qu_workflows.executions import page_cache
-from qu_workflows.executions.page_cache import look_at
+from qu_workflows.executions.queries import clear_snapshots, snapshot_of
+from qu_workflows.executions.services import expire_snapshot
 from qu_workflows.records.models import AuditEntry, ExecutionSample, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.operated import Operated
 from tests.workflows.engine.server.served import ROLE, Server, machine_of
@@ -40,10 +40,10 @@ def operated(_served: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opera
     """A Step Functions that can redrive."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", _served.url)
     aws.forget_clients()
-    page_cache.forget_all()
+    clear_snapshots()
     yield Operated(_served)
     aws.forget_clients()
-    page_cache.forget_all()
+    clear_snapshots()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Step Functions that nobody reaches."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")
     aws.forget_clients()
-    page_cache.forget_all()
+    clear_snapshots()
     yield
     aws.forget_clients()
 
@@ -341,7 +341,7 @@ def test_after_a_failure_to_ask_what_was_known_stays(
     before = shown(staff, record)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")
     aws.forget_clients()
-    page_cache.forget(record.execution_arn)
+    expire_snapshot(record)
 
     after = shown(staff, record)
 
@@ -361,7 +361,7 @@ def test_ten_who_look_cost_one_call_of_each_kind(staff: Client, operated: Operat
     assert asked == {"DescribeExecution": 1, "GetExecutionHistory": 1, "DescribeStateMachineForExecution": 1}
 
 
-def test_a_look_at_what_has_ended_keeps_its_sample(staff: Client, operated: Operated) -> None:
+def test_a_snapshot_of_what_has_ended_keeps_its_sample(staff: Client, operated: Operated) -> None:
     record = operated.run(2)
 
     html(staff, record)
@@ -392,7 +392,8 @@ def test_a_graph_that_can_not_be_drawn_is_no_file(
 ) -> None:
     broken = {"StartAt": "<b>", "States": {}}
     monkeypatch.setattr(
-        "qu_workflows.console.views.execution.look_at", lambda record: replace(look_at(record), definition=broken)
+        "qu_workflows.console.views.execution.snapshot_of",
+        lambda record: replace(snapshot_of(record), definition=broken),
     )
 
     answer = staff.get(address(operated.run(2), "graph.svg"))

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.executions import state_machines
+from qu_workflows.executions.queries import clear_state_machines
 from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
 from tests.backend.people import make_user
 from tests.backend.qu_workflows.console.graph.definitions import line_of
@@ -29,9 +29,9 @@ PAGE = "/console/machines/guard_report/"
 
 @pytest.fixture(autouse=True)
 def _ask_anew() -> Iterator[None]:
-    state_machines.forget_all()
+    clear_state_machines()
     yield
-    state_machines.forget_all()
+    clear_state_machines()
 
 
 @pytest.fixture

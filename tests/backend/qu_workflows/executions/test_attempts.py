@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from qu_workflows.executions.histories import History, Outcome
-from qu_workflows.executions.redriving import plan_redrives_of, redrive_all
+from qu_workflows.executions.attempts import attempts_of_entry, details_of, iterations_of
+from qu_workflows.executions.histories import History, StateOutcome
+from qu_workflows.executions.redriving import redrive_checked
 from qu_workflows.executions.step_functions import history_of
-from qu_workflows.executions.tries import details_of, iterations_of, tries_of
 from tests.backend.qu_workflows.operated import Operated
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,25 +24,25 @@ def test_a_visit_has_its_input_its_output_and_what_it_called(operated: Operated)
     assert (json.loads(found.input or ""), found.output) == ({"item": 2}, None)
     assert found.resource.endswith(":function:work")
     [one] = found.tries
-    assert (one.outcome, one.error) == (Outcome.FAILED, "Broken")
+    assert (one.outcome, one.error) == (StateOutcome.FAILED, "Broken")
 
 
 def test_a_redriven_iteration_stands_as_it_went_the_last_time(operated: Operated) -> None:
     record = operated.run(2)
     before = history_of(record.execution_arn)
     operated.broken.clear()
-    redrive_all(plan_redrives_of([record.pk]), "ana")
+    redrive_checked(record, "ana")
     operated.followed(record)
     after = history_of(record.execution_arn)
 
-    def of_map(history: History) -> dict[int, Outcome]:
+    def of_map(history: History) -> dict[int, StateOutcome]:
         visit = next(one for one in history.visits if one.name == "Process")
         return iterations_of(history, visit)
 
-    assert of_map(before)[1] == Outcome.FAILED
-    assert of_map(after) == dict.fromkeys(range(3), Outcome.SUCCEEDED)
+    assert of_map(before)[1] == StateOutcome.FAILED
+    assert of_map(after) == dict.fromkeys(range(3), StateOutcome.SUCCEEDED)
     work = next(one for one in after.visits if one.label == "Work (Process 1)")
-    assert [one.outcome for one in tries_of(after, work)] == [Outcome.FAILED, Outcome.SUCCEEDED]
+    assert [one.outcome for one in attempts_of_entry(after, work)] == [StateOutcome.FAILED, StateOutcome.SUCCEEDED]
 
 
 def test_every_event_of_a_state_is_told_to_be_of_it(operated: Operated) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from common.repeated_effects import REPEATED_EFFECTS
 from lambdas.render_email.handler import render
 from lambdas.shared.storage.objects import DiskObjects
-from qu_workflows.executions.advice import REPEATED, advise
+from qu_workflows.executions.inspection import advise
 from qu_workflows.executions.step_functions import Description
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.people import make_property, make_report
@@ -25,7 +26,7 @@ def advice(record: TaskRecord, description: Description | None = None) -> str:
 
 
 def test_of_every_workflow_it_is_said_what_a_second_run_repeats() -> None:
-    assert REPEATED.keys() == set(PROJECT.workflows)
+    assert REPEATED_EFFECTS.keys() == set(PROJECT.workflows)
 
 
 def test_a_report_mail_is_one_whatever_the_attempt_and_a_notification_is_one_for_each(tmp_path: Path) -> None:
@@ -46,9 +47,9 @@ def test_a_report_mail_is_one_whatever_the_attempt_and_a_notification_is_one_for
         return len({render(attempt, DiskObjects(tmp_path)).send_once_key for attempt in attempts})
 
     assert [keys(report), keys(digest), keys(notification)] == [1, 1, 2]
-    assert "not sent again either way" in REPEATED["guard_report"]
-    assert "not sent it again either way" in REPEATED["daily_report_digest"]
-    assert REPEATED["notification_email"].endswith("a restart does.")
+    assert "not sent again either way" in REPEATED_EFFECTS["guard_report"]
+    assert "not sent it again either way" in REPEATED_EFFECTS["daily_report_digest"]
+    assert REPEATED_EFFECTS["notification_email"].endswith("a restart does.")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,8 @@ def test_what_aws_does_not_redrive_is_not_advised_to_be() -> None:
         cause="",
     )
 
-    assert "redrive: not possible: Execution history event limit exceeded." in advice(record, description)
+    assert "redrive: not possible, AWS does not redrive it: Execution history event limit exceeded." in advice(
+        record, description
+    )
     assert "restart: runs everything again as one-attempt-2, by today's definition." in advice(record, description)
     assert description.version == "3"

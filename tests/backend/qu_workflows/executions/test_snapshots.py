@@ -1,12 +1,16 @@
 """How often Step Functions is asked for a page, and what is shown when it is not."""
 
-from typing import Any
-
 import pytest
 from pytest_django import Settings
 
 from qu_workflows.aws.pacing import DESCRIBE, HISTORY
-from qu_workflows.executions.page_cache import RUNNING_SECONDS, Allowance, AskedTooOften, Look, Looks
+from qu_workflows.executions.snapshots import (
+    RUNNING_SECONDS,
+    Allowance,
+    AskedTooOften,
+    ExecutionSnapshot,
+    ExecutionSnapshots,
+)
 from qu_workflows.records.models import TaskStatus
 from tests.backend.qu_workflows.operated import Operated
 from tests.workflows.engine.server.served import ROLE, machine_of
@@ -47,13 +51,13 @@ def test_a_process_asks_at_most_half_of_the_quota_a_second(settings: Settings) -
 
 def test_what_may_not_be_asked_now_is_told_and_what_was_known_stays(operated: Operated) -> None:
     time = Time()
-    looks = Looks(time)
+    snapshots = ExecutionSnapshots(time)
     record = operated.run(2)
-    looked: list[Look] = []
-    while not looked or not looked[-1].unanswered:  # as a hundred pages would
-        looks.forget(record.execution_arn)
-        looked.append(looks.look_at(record))
-    *_earlier, before, after = looked
+    taken: list[ExecutionSnapshot] = []
+    while not taken or not taken[-1].unanswered:  # as a hundred pages would
+        snapshots.expire(record.execution_arn)
+        taken.append(snapshots.get(record))
+    *_earlier, before, after = taken
 
     assert DESCRIBE.operation in after.unanswered
     assert (after.history, after.as_of) == (before.history, before.as_of)
@@ -61,17 +65,17 @@ def test_what_may_not_be_asked_now_is_told_and_what_was_known_stays(operated: Op
 
 def test_of_what_runs_only_the_newest_events_are_asked_for_again(operated: Operated) -> None:
     time = Time()
-    looks = Looks(time)
+    snapshots = ExecutionSnapshots(time)
     definition = machine_of(First={"Type": "Pass"}, Later={"Type": "Wait", "Seconds": 3600})
     made = operated.sfn.create_state_machine(name="newest", definition=definition, roleArn=ROLE)
     record = operated.start(made["stateMachineArn"])
-    first = looks.look_at(record)
+    first = snapshots.get(record)
     calls = counted(operated)
 
-    assert looks.look_at(record) is first
+    assert snapshots.get(record) == first
     time.now += RUNNING_SECONDS + 1
     operated.sfn.stop_execution(executionArn=record.execution_arn)
-    second = looks.look_at(record)
+    second = snapshots.get(record)
 
     assert first.history and second.history
     assert second.history.events[: len(first.history.events)] == first.history.events
@@ -79,29 +83,13 @@ def test_of_what_runs_only_the_newest_events_are_asked_for_again(operated: Opera
     assert calls == ["StopExecution", "DescribeExecution", "GetExecutionHistory"]
 
 
-def test_a_record_that_has_moved_on_is_looked_at_anew(operated: Operated) -> None:
-    looks = Looks(Time())
+def test_after_a_change_of_the_record_step_functions_is_asked_again(operated: Operated) -> None:
+    snapshots = ExecutionSnapshots(Time())
     record = operated.run(2)
-    looks.look_at(record)
+    snapshots.get(record)
     calls = counted(operated)
 
     record.redrive_count += 1
-    looks.look_at(record)
+    snapshots.get(record)
 
-    assert "GetExecutionHistory" in calls
-
-
-def test_the_execution_that_is_least_looked_at_is_forgotten_first(
-    operated: Operated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("qu_workflows.executions.page_cache.KEPT_EVENTS", 40)  # of one execution there are some 30
-    looks = Looks(Time())
-    first, second = operated.run(2), operated.run(2)
-    looks.look_at(first)
-    looks.look_at(second)
-    calls: list[Any] = counted(operated)
-
-    looks.look_at(second)
-    assert calls == []
-    looks.look_at(first)
     assert "GetExecutionHistory" in calls

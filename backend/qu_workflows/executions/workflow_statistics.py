@@ -1,4 +1,4 @@
-"""The workflows as state machines: what becomes of their tasks, what they are given, which ways they take.
+"""The workflows as state machines: how their tasks end, what they are given, which ways they take.
 
 From the records and the catalog; what Step Functions itself says is in ``state_machines``, what the
 histories tell together in ``qu_workflows.executions.samples``.
@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Aggregate, Count, DurationField, F, Max, Q, QuerySet
 
-from qu_workflows.executions.queries import LOCAL_ARN
+from qu_workflows.executions.redrivability import at_step_functions
 from qu_workflows.executions.state_machines import state_machine_arn
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
 from qu_workflows.protocol.definitions import definition_of
@@ -24,12 +24,12 @@ from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 _SUCCEEDED = Q(status=TaskStatus.SUCCEEDED)
-_AT_AWS = ~Q(execution_arn="") & ~Q(execution_arn__startswith=LOCAL_ARN)
+_AT_AWS = at_step_functions()
 _ENDED = Q(status__in=(TaskStatus.SUCCEEDED, *UNSUCCESSFUL))
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class TaskCounts:
     """What became of the tasks that were recorded in some time."""
 
     tasks: int = 0
@@ -53,8 +53,8 @@ class Machine:
     comment: str
     states: int
     tasks: tuple[str, ...]
-    day: Outcomes = Outcomes()
-    week: Outcomes = Outcomes()
+    day: TaskCounts = TaskCounts()
+    week: TaskCounts = TaskCounts()
     running: int = 0
     median_seconds: float | None = None
     arn: str = ""
@@ -201,8 +201,8 @@ def _with_counts(
     median = medians.get(machine.workflow)
     return replace(
         counted,
-        day=Outcomes(row["day_tasks"], row["day_ended"], row["day_succeeded"]),
-        week=Outcomes(row["week_tasks"], row["week_ended"], row["week_succeeded"]),
+        day=TaskCounts(row["day_tasks"], row["day_ended"], row["day_succeeded"]),
+        week=TaskCounts(row["week_tasks"], row["week_ended"], row["week_succeeded"]),
         median_seconds=None if median is None else median.total_seconds(),
     )
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qu_workflows.executions.histories import Event, History, StateVisit
+from qu_workflows.executions.histories import Event, History, StateEntry
+from qu_workflows.executions.hooks import registered_hooks
 from qu_workflows.executions.inspection import Inspection
-from qu_workflows.executions.queries import TaskRow
+from qu_workflows.executions.search import TaskRow
+from qu_workflows.records.json_values import printable
 
-_HEADS = ("ID", "TASK", "STATUS", "ERROR", "REPORT", "STARTED", "DURATION", "REDRIVABLE")
 _MAX_ERROR, _MAX_DETAIL = 40, 200
 
 
@@ -27,19 +28,27 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def row_as_json(row: TaskRow, now: datetime) -> dict[str, Any]:
+def row_as_json(row: TaskRow) -> dict[str, Any]:
     """Return a row as JSON, with its duration and the days for which it may still be redriven."""
-    days = row.days_left(now)
+    days = row.days_left
     return {
-        **as_json(row),
-        "duration_seconds": row.seconds(now),
-        "redrivable_days_left": None if days is None else max(0.0, round(days, 2)),
+        **_task_as_json(row),
+        "duration_seconds": row.seconds,
+        "redrivable_days_left": None if days is None else round(days, 2),
     }
 
 
-def table(rows: Sequence[TaskRow], now: datetime) -> list[str]:
+def inspection_as_json(found: Inspection) -> dict[str, Any]:
+    """Return a task as it was found as JSON."""
+    attempts = [_task_as_json(row) for row in found.attempts]
+    return {**as_json(found), "task": _task_as_json(found.task), "attempts": attempts}
+
+
+def table(rows: Sequence[TaskRow]) -> list[str]:
     """Return rows as a table with a head."""
-    return _aligned([_HEADS, *(_cells(row, now) for row in rows)])
+    subject = registered_hooks().subject.upper()
+    heads = ("ID", "TASK", "STATUS", "ERROR", subject, "STARTED", "DURATION", "REDRIVABLE")
+    return _aligned([heads, *map(_cells, rows)])
 
 
 def inspected(found: Inspection) -> list[str]:
@@ -47,26 +56,21 @@ def inspected(found: Inspection) -> list[str]:
     facts = _facts(found)
     lines = [f"{name + ':':<14}{printable(fact)}" for name, fact in facts.items() if fact]
     if len(found.attempts) > 1:
-        lines += ["Attempts:", *(f"  {line}" for line in table(found.attempts, found.looked_at))]
+        lines += ["Attempts:", *(f"  {line}" for line in table(found.attempts))]
     if found.history and found.history.waiting:
-        lines += ["Where it is:", *(f"  {_standing(visit, found.looked_at)}" for visit in found.history.waiting)]
+        lines += ["Where it is:", *(f"  {_standing(entry, found.looked_at)}" for entry in found.history.waiting)]
     return [*lines, "What to do:", *(f"  {sentence}" for sentence in found.advice)]
 
 
 def states(history: History, now: datetime) -> list[str]:
     """Return a history as a table of the states that were entered."""
     head = ("STATE", "ENTERED", "SECONDS", "TRIES", "ENDED")
-    return _aligned([head, *(_visit_cells(visit, now) for visit in history.visits)])
+    return _aligned([head, *(_entry_cells(entry, now) for entry in history.visits)])
 
 
 def events(history: History) -> list[str]:
     """Return every event of a history on a line of its own, with its details."""
     return [_event_line(event) for event in history.events]
-
-
-def printable(text: str) -> str:
-    """Return a text that can not leave its line or steer a terminal: an error's cause is anybody's."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def duration(seconds: float | None) -> str:
@@ -87,22 +91,29 @@ def time_left(days: float | None) -> str:
     return f"{math.floor(days)} days" if days >= 2 else f"{max(1, math.floor(days * 24))} h"
 
 
+def _task_as_json(row: TaskRow) -> dict[str, Any]:
+    """Return a row as JSON; what it is about has the product's name for it: ``report_id``."""
+    named = {"subject_id": f"{registered_hooks().subject}_id"}
+    given = as_json(row).items()
+    return {named.get(name, name): value for name, value in given if name not in ("attempt", "seconds", "days_left")}
+
+
 def _facts(found: Inspection) -> dict[str, str]:
-    task, description, now = found.task, found.description, found.looked_at
+    task, description = found.task, found.description
     facts = {
         "Task": f"{task.task} {task.id}",
         "Workflow": task.workflow,
         "Status": task.status,
-        "Report": str(task.report_id or ""),
+        registered_hooks().subject.capitalize(): str(task.subject_id or ""),
         "Schedule": task.schedule,
         "Enqueued": _at(task.enqueued_at),
         "Started": _at(task.started_at),
         "Finished": _at(task.finished_at),
-        "Duration": duration(task.seconds(now)) if task.started_at else "",
+        "Duration": duration(task.seconds) if task.started_at else "",
         "Error": f"{task.error}: {found.cause[:_MAX_DETAIL]}" if task.error else "",
         "Sending": found.last_send_error,
         "Execution": found.execution_arn,
-        "Redrivable": time_left(task.days_left(now)) if task.redrivable_until else "",
+        "Redrivable": time_left(task.days_left) if task.redrivable_until else "",
     }
     if found.unanswered:
         facts["AWS"] = found.unanswered
@@ -118,39 +129,39 @@ def _facts(found: Inspection) -> dict[str, str]:
     return facts
 
 
-def _standing(visit: StateVisit, now: datetime) -> str:
-    since = visit.waiting_since or visit.entered_at
+def _standing(entry: StateEntry, now: datetime) -> str:
+    since = entry.waiting_since or entry.entered_at
     limits = [
         f"{word} {duration(seconds)}"
-        for word, seconds in (("timeout", visit.timeout_seconds), ("heartbeat", visit.heartbeat_seconds))
+        for word, seconds in (("timeout", entry.timeout_seconds), ("heartbeat", entry.heartbeat_seconds))
         if seconds is not None
     ]
     limit = f" ({', '.join(limits)})" if limits else ""
     for_long = duration((now - since).total_seconds())
-    return f"{visit.label}: {visit.outcome.value} since {_at(since)}, {for_long}{limit}"
+    return f"{entry.label}: {entry.outcome.value} since {_at(since)}, {for_long}{limit}"
 
 
-def _cells(row: TaskRow, now: datetime) -> tuple[str, ...]:
+def _cells(row: TaskRow) -> tuple[str, ...]:
     return (
         row.id,
         row.task,
         row.status,
         row.error[:_MAX_ERROR] or "-",
-        str(row.report_id or "-"),
+        str(row.subject_id or "-"),
         _at(row.started_at) or "-",
-        duration(row.seconds(now)),
-        time_left(row.days_left(now)),
+        duration(row.seconds),
+        time_left(row.days_left),
     )
 
 
-def _visit_cells(visit: StateVisit, now: datetime) -> tuple[str, ...]:
-    ended = visit.outcome.value
-    if visit.error and visit.ended_at:
-        ended += f" {visit.error}" if ended != "succeeded" else f", after {visit.error}"
-    if visit.redrives:
-        ended += f" (redriven {visit.redrives}x)"
-    depth = "  " * len(visit.place)
-    return depth + visit.label, _at(visit.entered_at), f"{visit.seconds(now):.3f}", str(visit.tries or "-"), ended
+def _entry_cells(entry: StateEntry, now: datetime) -> tuple[str, ...]:
+    ended = entry.outcome.value
+    if entry.error and entry.ended_at:
+        ended += f" {entry.error}" if ended != "succeeded" else f", after {entry.error}"
+    if entry.redrives:
+        ended += f" (redriven {entry.redrives}x)"
+    depth = "  " * len(entry.place)
+    return depth + entry.label, _at(entry.entered_at), f"{entry.seconds(now):.3f}", str(entry.tries or "-"), ended
 
 
 def _event_line(event: Event) -> str:

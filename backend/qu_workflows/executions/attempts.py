@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from qu_workflows.executions.histories import Event, History, Outcome, StateVisit
+from qu_workflows.executions.histories import Event, History, StateEntry, StateOutcome
 
 # Of a task in its three spellings, and of a container's children.
 _BEGUN = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
@@ -19,31 +19,31 @@ _FAILED = re.compile(r"(?:Task|LambdaFunction|Activity|MapRun|MapState|ParallelS
 _DONE = re.compile(r"(?:Task|LambdaFunction|Activity|MapState|ParallelState)Succeeded")
 _ITERATION = re.compile(r"MapIteration(Started|Succeeded|Failed|Aborted)")
 _WORST_FIRST = (
-    Outcome.FAILED,
-    Outcome.TIMED_OUT,
-    Outcome.RUNNING,
-    Outcome.WAITING,
-    Outcome.ABORTED,
-    Outcome.CAUGHT,
-    Outcome.SUCCEEDED,
+    StateOutcome.FAILED,
+    StateOutcome.TIMED_OUT,
+    StateOutcome.RUNNING,
+    StateOutcome.WAITING,
+    StateOutcome.ABORTED,
+    StateOutcome.CAUGHT,
+    StateOutcome.SUCCEEDED,
 )
 
 
 @dataclass(frozen=True)
-class Try:
+class StateAttempt:
     """One call of a task, or one run of a container's children. ``ended_at`` is None while it runs."""
 
     number: int
     begun_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    outcome: Outcome
+    outcome: StateOutcome
     error: str
     cause: str
 
 
 @dataclass(frozen=True)
-class VisitDetails:
+class EntryDetails:
     """What the events tell of a visit. Inputs and outputs are JSON as text, None where the history has none.
 
     ``resource`` is the function or service that it called; ``parameters`` what it gave it, as text.
@@ -54,54 +54,56 @@ class VisitDetails:
     output: str | None
     resource: str
     parameters: str | None
-    tries: tuple[Try, ...]
+    tries: tuple[StateAttempt, ...]
     links: tuple[str, ...]
     events: tuple[Event, ...]
 
 
-def details_of(history: History, visit: StateVisit) -> VisitDetails:
+def details_of(history: History, visit: StateEntry) -> EntryDetails:
     """Return what the events tell of a visit of this history."""
     events = _events_of(history, visit)
     last_call = next((event.details for event in reversed(events) if _BEGUN.fullmatch(event.type)), {})
-    return VisitDetails(
+    return EntryDetails(
         input=_first(events, "StateEntered", "input"),
         output=_first(events, "StateExited", "output"),
         resource=_resource(last_call),
         parameters=last_call.get("parameters", last_call.get("input")),
-        tries=tries_of(history, visit),
+        tries=attempts_of_entry(history, visit),
         links=_links(events),
         events=events,
     )
 
 
-def tries_of(history: History, visit: StateVisit) -> tuple[Try, ...]:
+def attempts_of_entry(history: History, visit: StateEntry) -> tuple[StateAttempt, ...]:
     """Return the tries of a visit, in their order."""
-    tries: list[Try] = []
+    tries: list[StateAttempt] = []
     for event in _events_of(history, visit):
         if _BEGUN.fullmatch(event.type):
-            tries.append(Try(len(tries) + 1, event.at, None, None, Outcome.RUNNING, "", ""))
+            tries.append(StateAttempt(len(tries) + 1, event.at, None, None, StateOutcome.RUNNING, "", ""))
         elif tries and tries[-1].ended_at is None:
             tries[-1] = _after(tries[-1], event)
     if tries and tries[-1].ended_at is None and visit.ended_at is not None:
         last = tries[-1]
-        tries[-1] = Try(last.number, last.begun_at, last.started_at, visit.ended_at, visit.outcome, "", "")
+        tries[-1] = StateAttempt(last.number, last.begun_at, last.started_at, visit.ended_at, visit.outcome, "", "")
     return tuple(tries)
 
 
-def iterations_of(history: History, visit: StateVisit) -> dict[int, Outcome]:
+def iterations_of(history: History, visit: StateEntry) -> dict[int, StateOutcome]:
     """Return how each iteration of a Map's visit stands, by its index; empty for another state."""
     if visit.kind != "Map":
         return {}
-    found: dict[int, Outcome] = {}
+    found: dict[int, StateOutcome] = {}
     for event in _events_of(history, visit):
         if match := _ITERATION.fullmatch(event.type):
             said = match[1]
-            found[event.details.get("index", 0)] = Outcome.RUNNING if said == "Started" else Outcome(said.lower())
+            found[event.details.get("index", 0)] = (
+                StateOutcome.RUNNING if said == "Started" else StateOutcome(said.lower())
+            )
     _correct(found, inside(history, visit), ended=visit.ended_at is not None)
     return dict(sorted(found.items()))
 
 
-def inside(history: History, visit: StateVisit) -> list[StateVisit]:
+def inside(history: History, visit: StateEntry) -> list[StateEntry]:
     """Return the visits right inside a container's visit; of a container that was entered again, those of all times."""
     depth = len(visit.place)
     return [
@@ -111,19 +113,19 @@ def inside(history: History, visit: StateVisit) -> list[StateVisit]:
     ]
 
 
-def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
+def worst(outcomes: Iterable[StateOutcome]) -> StateOutcome | None:
     """Return the outcome that matters most of some, None of none."""
     given = set(outcomes)
     return next((one for one in _WORST_FIRST if one in given), None)
 
 
-def count_by_outcome(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
+def count_by_outcome(outcomes: Iterable[StateOutcome]) -> dict[StateOutcome, int]:
     """Return how many there are of each outcome, what matters most first."""
     counted = Counter(outcomes)
     return {outcome: counted[outcome] for outcome in _WORST_FIRST if counted[outcome]}
 
 
-def _events_of(history: History, visit: StateVisit) -> tuple[Event, ...]:
+def _events_of(history: History, visit: StateEntry) -> tuple[Event, ...]:
     # Ids count from 1 without gaps; a history that was cut is looked through.
     events = history.events
     if events and events[0].id == 1 and events[-1].id == len(events):
@@ -137,19 +139,21 @@ def _first(events: Sequence[Event], suffix: str, key: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _after(last: Try, event: Event) -> Try:
+def _after(last: StateAttempt, event: Event) -> StateAttempt:
     started, ended, outcome, error, cause = last.started_at, last.ended_at, last.outcome, "", ""
     if _STARTED.fullmatch(event.type):
         started = event.at
     elif _DONE.fullmatch(event.type):
-        ended, outcome = event.at, Outcome.SUCCEEDED
+        ended, outcome = event.at, StateOutcome.SUCCEEDED
     elif match := _FAILED.fullmatch(event.type):
         ended = event.at
-        outcome = {"Failed": Outcome.FAILED, "TimedOut": Outcome.TIMED_OUT}.get(match[1], Outcome.ABORTED)
+        outcome = {"Failed": StateOutcome.FAILED, "TimedOut": StateOutcome.TIMED_OUT}.get(
+            match[1], StateOutcome.ABORTED
+        )
         error, cause = str(event.details.get("error", "")), str(event.details.get("cause", ""))
-        if outcome == Outcome.TIMED_OUT and not error:
+        if outcome == StateOutcome.TIMED_OUT and not error:
             error = "States.Timeout"
-    return Try(last.number, last.begun_at, started, ended, outcome, error, cause)
+    return StateAttempt(last.number, last.begun_at, started, ended, outcome, error, cause)
 
 
 def _resource(call: Mapping[str, Any]) -> str:
@@ -167,14 +171,14 @@ def _links(events: Sequence[Event]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _correct(found: dict[int, Outcome], children: Sequence[StateVisit], *, ended: bool) -> None:
+def _correct(found: dict[int, StateOutcome], children: Sequence[StateEntry], *, ended: bool) -> None:
     """Let what the states inside show go before what the last event of an iteration said: a redrive repeats none."""
-    by_index: dict[int, list[StateVisit]] = {}
+    by_index: dict[int, list[StateEntry]] = {}
     for child in children:
         by_index.setdefault(child.place[-1][1], []).append(child)
     for index, visits in by_index.items():
-        live = [one.outcome for one in visits if one.outcome in (Outcome.RUNNING, Outcome.WAITING)]
+        live = [one.outcome for one in visits if one.outcome in (StateOutcome.RUNNING, StateOutcome.WAITING)]
         if live:
-            found[index] = Outcome.WAITING if Outcome.WAITING in live else Outcome.RUNNING
-        elif found.get(index) in (None, Outcome.RUNNING) and ended:
-            found[index] = worst(one.outcome for one in visits[-1:]) or Outcome.ABORTED
+            found[index] = StateOutcome.WAITING if StateOutcome.WAITING in live else StateOutcome.RUNNING
+        elif found.get(index) in (None, StateOutcome.RUNNING) and ended:
+            found[index] = worst(one.outcome for one in visits[-1:]) or StateOutcome.ABORTED

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from qu_workflows.executions.machines import Machine, contracts_of, find_machine, list_machines
+from qu_workflows.executions.workflow_statistics import Machine, contracts_of, find_machine, list_machines
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from workflows.project import PROJECT
