@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME, NoTimeLeft, Start, StartFailed
+from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME, NoTimeLeft, StartFailed
 from qu_workflows.protocol.message import ExecutionStart, MessageRejected, read_message, task_id_of
 from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT, trace_header
 
-type StartExecution = Callable[[ExecutionStart, str | None], Start]
+# Returns False for a task id that was started before.
+type StartExecution = Callable[[ExecutionStart, str | None], bool]
 type Report = Callable[["Outcome"], None]
 
 _threads = ThreadPoolExecutor(STARTS_AT_A_TIME)
@@ -109,7 +110,8 @@ def _dispatch_one(message: Message, start: StartExecution) -> Outcome:
         known = isinstance(message.asks_for, MessageRejected)
         return Outcome(message, Status.REJECTED if known else Status.FAILED, message.asks_for)
     try:
-        return Outcome(message, Status(start(message.asks_for, message.trace_header)))
+        is_new = start(message.asks_for, message.trace_header)
+        return Outcome(message, Status.STARTED if is_new else Status.ALREADY_STARTED)
     except NoTimeLeft as error:
         return Outcome(message, Status.THROTTLED, error)
     except Exception as error:  # noqa: BLE001  StartRefused, or a bug that must not fail the other messages

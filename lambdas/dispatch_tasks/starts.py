@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own name
@@ -52,13 +51,6 @@ class StartRefused(StartFailed):
     """Another attempt would be refused too."""
 
 
-class Start(StrEnum):
-    """How a start went."""
-
-    STARTED = "started"
-    ALREADY_STARTED = "already_started"
-
-
 class StepFunctions(Protocol):
     """The one call of boto3's Step Functions client that is made here."""
 
@@ -92,8 +84,8 @@ class ExecutionStarter:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float], float] = lambda delay: random.uniform(0, delay)  # noqa: S311  spreads retries, hides nothing
 
-    def start(self, execution: ExecutionStart, trace_header: str | None = None) -> Start:
-        """Start the execution. Raises NoTimeLeft or StartRefused."""
+    def start(self, execution: ExecutionStart, trace_header: str | None = None) -> bool:
+        """Start the execution; return False where its id was started before. Raises NoTimeLeft or StartRefused."""
         request = {
             "stateMachineArn": self.arns[execution.workflow],
             "name": execution.name,
@@ -107,13 +99,13 @@ class ExecutionStarter:
                 self.client.start_execution(**request)
             except (ClientError, HTTPClientError, ConnectionError) as error:
                 if code_of(error) == ALREADY_EXISTS:
-                    return Start.ALREADY_STARTED
+                    return False
                 if not _may_work_later(error):
                     raise _refused(execution, error) from error
                 self._wait(self.jitter(delay), execution, error)
                 delay = min(delay * 2, MAX_DELAY_SECONDS)
             else:
-                return Start.STARTED
+                return True
 
     def _wait(self, delay: float, execution: ExecutionStart, error: Exception) -> None:
         if self.now() + delay + RESERVE_SECONDS > self.deadline:

@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 
 from lambdas.dispatch_tasks import batch
 from lambdas.dispatch_tasks.batch import EarlierMessageFailed, Outcome, Status
-from lambdas.dispatch_tasks.starts import NoTimeLeft, Start, StartRefused
+from lambdas.dispatch_tasks.starts import NoTimeLeft, StartRefused
 from qu_workflows.protocol.message import ExecutionStart, NotJson
 from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
 
 FIFO = "arn:aws:sqs:us-east-2:123456789012:tasks.fifo"
 SECONDS_TO_MEET = 5
 
-type StartExecution = Callable[[ExecutionStart, str | None], Start]
+type StartExecution = Callable[[ExecutionStart, str | None], bool]
 
 
 def raising(error: Exception, *names: str) -> StartExecution:
     """Return a start that fails for these task ids."""
 
-    def start(execution: ExecutionStart, _trace_header: str | None) -> Start:
+    def start(execution: ExecutionStart, _trace_header: str | None) -> bool:
         if execution.name in names:
             raise error
-        return Start.STARTED
+        return True
 
     return start
 
@@ -47,9 +47,9 @@ def statuses(outcomes: list[Outcome]) -> dict[str | None, Status]:
 def test_ten_starts_are_under_way_at_the_same_time() -> None:
     everybody_is_here = threading.Barrier(10)
 
-    def start(_execution: ExecutionStart, _trace_header: str | None) -> Start:
+    def start(_execution: ExecutionStart, _trace_header: str | None) -> bool:
         everybody_is_here.wait(SECONDS_TO_MEET)
-        return Start.STARTED
+        return True
 
     outcomes = dispatch([sqs_record(task_body()) for _ in range(10)], start)
 
@@ -77,9 +77,9 @@ def test_an_error_is_the_outcome_of_its_own_message_alone(error: Exception, stat
 def test_a_message_that_does_not_parse_is_rejected_and_nothing_is_started_for_it() -> None:
     asked: list[str] = []
 
-    def start(execution: ExecutionStart, _trace_header: str | None) -> Start:
+    def start(execution: ExecutionStart, _trace_header: str | None) -> bool:
         asked.append(execution.name)
-        return Start.ALREADY_STARTED
+        return False
 
     outcomes = dispatch([sqs_record("not json"), sqs_record(task_body(id="a"))], start)
     bad, good = sorted(outcomes, key=lambda outcome: outcome.message.task_id or "")
@@ -91,9 +91,9 @@ def test_a_message_that_does_not_parse_is_rejected_and_nothing_is_started_for_it
 def test_the_trace_goes_on_from_the_queue_to_the_execution() -> None:
     headers: list[str | None] = []
 
-    def start(_execution: ExecutionStart, trace_header: str | None) -> Start:
+    def start(_execution: ExecutionStart, trace_header: str | None) -> bool:
         headers.append(trace_header)
-        return Start.STARTED
+        return True
 
     dispatch([sqs_record(task_body(), AWSTraceHeader="Root=1-2-3")], start)
 
@@ -137,7 +137,7 @@ def test_a_fifo_group_is_started_in_order_up_to_its_first_failure(sent: list[tup
     order: list[str] = []
     failing = raising(StartRefused("guard_report", "refused.", "Mend it."), *bad)
 
-    def start(execution: ExecutionStart, trace_header: str | None) -> Start:
+    def start(execution: ExecutionStart, trace_header: str | None) -> bool:
         outcome = failing(execution, trace_header)
         order.append(execution.name)
         return outcome

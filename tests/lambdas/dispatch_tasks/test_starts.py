@@ -13,7 +13,6 @@ from lambdas.dispatch_tasks.starts import (
     RESERVE_SECONDS,
     ExecutionStarter,
     NoTimeLeft,
-    Start,
     StartRefused,
     step_functions,
 )
@@ -37,7 +36,7 @@ def failing(*failures: Exception) -> FakeStepFunctions:
 def test_the_execution_bears_the_task_id_and_the_message_s_input() -> None:
     client = FakeStepFunctions()
 
-    assert starter(client, Clock()).start(EXECUTION, "Root=1-2-3") is Start.STARTED
+    assert starter(client, Clock()).start(EXECUTION, "Root=1-2-3") is True
     assert client.started == [
         {
             "stateMachineArn": ARNS["guard_report"],
@@ -51,7 +50,7 @@ def test_the_execution_bears_the_task_id_and_the_message_s_input() -> None:
 def test_an_execution_that_exists_is_no_error() -> None:
     client = failing(client_error("ExecutionAlreadyExists"))
 
-    assert starter(client, Clock()).start(EXECUTION) is Start.ALREADY_STARTED
+    assert starter(client, Clock()).start(EXECUTION) is False
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_an_execution_that_exists_is_no_error() -> None:
 def test_what_may_work_later_is_tried_again_with_growing_delays(failure: Exception) -> None:
     client, clock = failing(failure, failure, failure), Clock()
 
-    assert starter(client, clock).start(EXECUTION) is Start.STARTED
+    assert starter(client, clock).start(EXECUTION) is True
     assert clock.slept == pytest.approx([0.2, 0.4, 0.8])
 
 
