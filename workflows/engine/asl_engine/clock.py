@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells a runner the time, and lets it wait for some."""
+    """The time of a runner, and how it waits."""
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""

@@ -90,7 +90,7 @@ class ScriptedResult(Result):
 
     def __str__(self) -> str:
         end = self.status if self.error is None else f"{self.status}: {self.error}: {self.cause}"
-        return "\n".join(["What happened:", *map("  {}".format, told(self.history)), f"  {end}"])
+        return "\n".join(["What happened:", *map("  {}".format, summary_of(self.history)), f"  {end}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _give(answer: Answer, parameters: Json, attempt: int) -> Json:
         raise TaskError(type(error).__name__, str(error)) from error
 
 
-def told(history: list[HistoryEvent]) -> list[str]:
+def summary_of(history: list[HistoryEvent]) -> list[str]:
     """Return what happened, a line for each state entered and each failure."""
     lines = []
     for event in history:

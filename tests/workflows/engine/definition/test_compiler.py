@@ -42,9 +42,10 @@ def test_a_task_is_compiled() -> None:
     assert isinstance(state, TaskState)
 
     assert state.resource == f"{INVOKE}.waitForTaskToken"
-    assert (state.timeout_seconds, state.heartbeat_seconds) == (None, 5)
-    assert state.timeout_expression is not None
-    assert state.timeout_expression.evaluate(ENV) == 30
+    assert state.heartbeat is not None
+    assert state.heartbeat.evaluate(ENV) == 5
+    assert state.timeout is not None
+    assert state.timeout.evaluate(ENV) == 30
     assert state.result_selector is not None
     assert state.result_selector.evaluate(ENV) == {"id": "7-p"}
     assert state.result_path is not None
@@ -87,11 +88,12 @@ def test_choices_waits_and_failures_are_compiled() -> None:
     assert choice.choices[0].condition.holds(Env(input={"kind": "a", "other": "a"}))
     assert choice.default == "Both"
     assert judge.choices[0].condition.holds(ENV)
-    assert wait.seconds_expression is not None
-    assert wait.seconds_expression.evaluate(Env(input={"seconds": 9})) == 9
-    assert until.timestamp == "2024-01-01T00:00:00Z"
-    assert fail.cause_expression is not None
-    assert fail.cause_expression.evaluate(Env(input={"cause": {"a": 1}})) == '{"a":1}'
+    assert wait.seconds is not None
+    assert wait.seconds.evaluate(Env(input={"seconds": 9})) == 9
+    assert until.timestamp is not None
+    assert until.timestamp.evaluate(ENV) == "2024-01-01T00:00:00Z"
+    assert fail.cause is not None
+    assert fail.cause.evaluate(Env(input={"cause": {"a": 1}})) == '{"a":1}'
 
 
 def test_a_distributed_map_is_compiled() -> None:
@@ -99,15 +101,18 @@ def test_a_distributed_map_is_compiled() -> None:
     assert isinstance(state, MapState)
 
     assert (state.distributed, state.express_children, state.label) == (True, True, "each-item")
-    assert (state.max_concurrency, state.tolerated_failure_percentage) == (0, 10)
-    assert state.max_concurrency_expression is not None
-    assert state.max_concurrency_expression.evaluate(ENV) == 4
+    assert state.tolerated_failure_percentage is not None
+    assert state.tolerated_failure_percentage.evaluate(ENV) == 10
+    assert state.max_concurrency is not None
+    assert state.max_concurrency.evaluate(ENV) == 4
     assert state.item_reader is not None
     assert state.item_reader.parameters is not None
     assert state.item_reader.parameters.evaluate(ENV) == {"Bucket": "b", "Key": "items.csv"}
-    assert state.item_reader.max_items_expression is not None
+    assert state.item_reader.max_items is not None
     assert state.item_batcher is not None
-    assert (state.item_batcher.max_items, state.item_batcher.max_bytes) == (10, None)
+    assert state.item_batcher.max_items is not None
+    assert state.item_batcher.max_items.evaluate(ENV) == 10
+    assert state.item_batcher.max_bytes is None
     assert state.result_writer is not None
     assert state.result_writer.resource == "arn:aws:states:::s3:putObject"
     assert list(state.processor.states) == ["Item"]
@@ -119,7 +124,7 @@ def test_the_older_form_of_a_map_is_a_map() -> None:
     state = load(one_state(node)).states["Here"]
     assert isinstance(state, MapState)
 
-    assert (state.legacy_iterator, state.legacy_parameters, state.parameters) == (True, True, None)
+    assert state.parameters is None
     assert state.item_selector is not None
     assert state.item_selector.evaluate(Env(input={}, context={"Map": {"Item": {"Value": 3}}})) == {"x": 3}
 
@@ -131,15 +136,15 @@ def test_a_jsonata_state_has_arguments_output_and_expressions() -> None:
     env = Env(input={}, variables={"asked": "yes"}, states={"input": {"timeout": 5}, "context": {}})
 
     assert state.jsonata
-    assert state.timeout_expression is not None
-    assert state.timeout_expression.evaluate(env) == 5
+    assert state.timeout is not None
+    assert state.timeout.evaluate(env) == 5
     assert state.output is not None
     assert state.output.evaluate(env) == {"asked": "yes"}
     assert state.catch[0].output is not None
     assert each.items is not None
     assert each.items.evaluate(env) == ["yes", 2]
-    assert each.max_concurrency_expression is not None
-    assert each.max_concurrency_expression.evaluate(env) == 3
+    assert each.max_concurrency is not None
+    assert each.max_concurrency.evaluate(env) == 3
 
 
 def test_nested_states_have_the_machines_language() -> None:

@@ -22,7 +22,6 @@ from asl_engine.__main__ import main
 from tests.workflows.engine.server.served import PASS, machine_of
 
 ROOT = Path(__file__).resolve().parents[4]
-ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:watch"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:double"
 
 

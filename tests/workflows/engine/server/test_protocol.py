@@ -10,8 +10,8 @@ from asl_engine.runner.errors import TaskTimedOut
 from asl_engine.server.arns import Account
 from asl_engine.server.http import Request, Response
 from asl_engine.server.operation import ApiCall, Operation
-from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.protocol import Api
+from asl_engine.server.routes import OPERATIONS
 from tests.workflows.engine.server.served import PASS, ROLE, Server
 
 

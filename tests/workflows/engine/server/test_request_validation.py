@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from asl_engine.errors import ApiError
 from asl_engine.server import request_validation as validation
-from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.request_fields import FIELDS
 from asl_engine.server.request_validation import check_request
+from asl_engine.server.routes import OPERATIONS
 
 MODEL = botocore.session.Session().get_service_model("stepfunctions")
 

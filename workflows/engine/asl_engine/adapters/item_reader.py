@@ -58,7 +58,7 @@ class _Reader:
         self._parameters, self._config, self._s3 = parameters, config, clients.client("s3")
 
     def objects(self) -> Iterator[Json]:
-        """Yield what ListObjectsV2 tells of each object, page by page, as AWS hands it to a child."""
+        """Yield what ListObjectsV2 answers of each object, page by page, as AWS hands it to a child."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(**_given(self._parameters))
         with failing_as(ITEM_READER_FAILED):
             for page in pages:

@@ -79,7 +79,7 @@ class LambdaEndpoint:
         return answer
 
     def close(self) -> None:
-        """Close the connections that nobody uses now."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
 

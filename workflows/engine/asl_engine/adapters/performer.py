@@ -14,7 +14,7 @@ class TaskCall:
     """One attempt of a Task: its Resource as the definition has it, and the evaluated parameters.
 
     ``timeout_seconds`` is the state's own limit, so that an adapter does not wait longer for an
-    answer that nobody wants any more. ``credentials`` is the state's evaluated Credentials. ``state`` names
+    answer that is no longer wanted. ``credentials`` is the state's evaluated Credentials. ``state`` names
     the state, and ``task_token`` is the token that ends a .waitForTaskToken task.
     """
 
@@ -32,7 +32,7 @@ class TaskCall:
 class TaskError(StateFailed):
     """A task failed, by the error name and cause that AWS gives it.
 
-    ``phase`` tells which event of the history says so: ``schedule``, ``start``, ``submit`` (the call of
+    ``phase`` decides which event of the history says so: ``schedule``, ``start``, ``submit`` (the call of
     a .sync or .waitForTaskToken task was refused), or ``run``.
     """
 

@@ -32,7 +32,7 @@ _EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def problems_with(service: str, action: str, result: Json, mode: str = "STRICT") -> list[str]:
-    """Return what keeps a value from being an operation's result; empty when nothing does, or nobody knows.
+    """Return what keeps a value from being an operation's result; empty when nothing does, or it is unknown.
 
     ``service`` is as a Resource has it: ``events``, ``aws-sdk:kms``. STRICT asks for required fields,
     PRESENT looks at those that are there, NONE at nothing. Fields that the service does not know are ignored.

@@ -206,6 +206,6 @@ def _completed(call: TaskCall, resource: Resource) -> Json:
 
 def _without_failed_entries(answer: Json) -> Json:
     if answer.get("FailedEntryCount"):
-        told = {key: answer[key] for key in ("Entries", "FailedEntryCount")}
-        raise TaskError("EventBridge.FailedEntry", dumps(told))
+        reported = {key: answer[key] for key in ("Entries", "FailedEntryCount")}
+        raise TaskError("EventBridge.FailedEntry", dumps(reported))
     return answer

@@ -13,10 +13,9 @@ from asl_engine.core.commands import ContinueLater
 from asl_engine.core.execution import GOING_ON, ROOT_ID, Branch, Execution, Phase, Status
 from asl_engine.core.execution_end import abort_execution, fail_for_history, time_execution_out
 from asl_engine.core.redrive import redrive
-from asl_engine.core.states import choice, distributed_map, fail, map_, parallel, pass_, succeed, task, wait
+from asl_engine.core.states import distributed_map, immediate, map_, parallel, task, wait
 from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout, heard_from, next_end_ms
-from asl_engine.core.transitions import enter
-from asl_engine.core.transitions import fail as fail_state
+from asl_engine.core.transitions import enter, fail
 from asl_engine.core.work import HistoryFull, Step, Work
 from asl_engine.definition.program import Program, StateType, TaskState
 from asl_engine.errors import StateFailed
@@ -25,12 +24,12 @@ from asl_engine.errors import StateFailed
 MAX_TRANSITIONS = 1_000
 
 EXECUTE: dict[StateType, Callable[[Work, Branch, Any], None]] = {
-    StateType.PASS: pass_.execute,
+    StateType.PASS: immediate.execute_pass,
     StateType.TASK: task.execute,
-    StateType.CHOICE: choice.execute,
+    StateType.CHOICE: immediate.execute_choice,
     StateType.WAIT: wait.execute,
-    StateType.SUCCEED: succeed.execute,
-    StateType.FAIL: fail.execute,
+    StateType.SUCCEED: immediate.execute_succeed,
+    StateType.FAIL: immediate.execute_fail,
     StateType.PARALLEL: parallel.execute,
     StateType.MAP: map_.execute,
 }
@@ -183,4 +182,4 @@ def _transition(work: Work, branch: Branch) -> None:
     try:
         EXECUTE[state.type](work, branch, state)
     except StateFailed as failure:
-        fail_state(work, branch, state, failure)
+        fail(work, branch, state, failure)

@@ -16,7 +16,7 @@ _ABORTED = {
 
 
 def begin_pending(work: Work, parent: Branch, state: State, previous_id: int) -> None:
-    """Begin children in their order until as many run as may. Raises StateFailed where an item can not be selected."""
+    """Begin children in their order until as many run as may. Raises StateFailed where an item cannot be selected."""
     branches, first = work.execution.branches, parent.first_child_id
     while parent.child_running < parent.child_limit and parent.child_next < parent.child_count:
         child = branches[first + parent.child_next]

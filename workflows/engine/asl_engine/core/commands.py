@@ -8,7 +8,15 @@ from asl_engine.jsontext import Json
 
 
 @dataclass(frozen=True, slots=True)
-class InvokeTask:
+class BranchCommand:
+    """What a branch wants done; what comes of it is reported with the same two numbers."""
+
+    branch_id: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeTask(BranchCommand):
     """Perform a task and report TaskStarted, then TaskSucceeded or TaskFailed with this token.
 
     Performed again after a crash; then ``submission`` is what submitting the task has answered before, if
@@ -16,8 +24,6 @@ class InvokeTask:
     ``task_token`` is set for ``.waitForTaskToken`` and activities.
     """
 
-    branch_id: int
-    token: int
     state: str
     resource: str
     parameters: Json
@@ -29,43 +35,34 @@ class InvokeTask:
 
 
 @dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(BranchCommand):
     """Report TimerFired with this token at the given time; branch 0 is the execution itself."""
 
-    branch_id: int
-    token: int
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTask:
+class CancelTask(BranchCommand):
     """The task's outcome is no longer wanted (stopped, timed out, a sibling failed)."""
-
-    branch_id: int
-    token: int
 
 
 @dataclass(frozen=True, slots=True)
-class StartMapRun:
+class StartMapRun(BranchCommand):
     """Start the Map Run of a distributed Map and report MapRunEnded.
 
     ``items`` is None when the settings' reader is to read them. Performed again after a crash, when it
     goes on with the run of that ARN.
     """
 
-    branch_id: int
-    token: int
     map_run_arn: str
     items: list[Json] | None
     settings: MapRunSettings
 
 
 @dataclass(frozen=True, slots=True)
-class RedriveMapRun:
+class RedriveMapRun(BranchCommand):
     """Run again what has failed of a Map Run that has ended, under its ARN, and report MapRunEnded."""
 
-    branch_id: int
-    token: int
     map_run_arn: str
 
 

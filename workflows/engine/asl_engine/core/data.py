@@ -127,8 +127,10 @@ def check_size(name: str, text: str) -> None:
         )
 
 
-def integer(work: Work, branch: Branch, state: State, field: str, expression: Expression) -> int:
-    """Return the whole number that a field's path or expression gives; a path may give one as a text."""
+def integer(work: Work, branch: Branch, state: State, field: str, expression: Expression | None) -> int | None:
+    """Return the whole number that a field gives, None where it is left out; a path may give one as a text."""
+    if expression is None:
+        return None
     value = expression.evaluate(StateEnv(work, branch, branch.input))
     if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
         return int(value)

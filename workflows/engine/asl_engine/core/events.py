@@ -51,7 +51,7 @@ class TaskSucceeded(BranchEvent):
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed(BranchEvent):
-    """The task failed. ``phase`` tells failures before it was under way: schedule, start, submit; else run."""
+    """The task failed. ``phase`` marks failures before it was under way: schedule, start, submit; else run."""
 
     error: str | None
     cause: str | None
@@ -74,7 +74,7 @@ class MapRunEnded(BranchEvent):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Somebody stops the execution."""
+    """StopExecution."""
 
     error: str | None = None
     cause: str | None = None
@@ -82,7 +82,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Somebody redrives the closed execution. ``client_token`` names the request, for who sends it twice."""
+    """RedriveExecution of a closed execution; ``client_token`` makes it idempotent."""
 
     client_token: str | None = None
 

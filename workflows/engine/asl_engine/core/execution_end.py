@@ -36,7 +36,7 @@ def fail_for_history(work: Work) -> None:
 
 
 def abort_execution(work: Work, error: str | None, cause: str | None) -> None:
-    """Close the execution because somebody stops it. The states it was in leave no event."""
+    """Close the execution because it is stopped. The states it was in leave no event."""
     work.note(0, "ExecutionAborted", reason(error, cause))
     work.execution.error, work.execution.cause = error, cause
     _close(work, Status.ABORTED)

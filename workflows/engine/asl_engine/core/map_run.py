@@ -1,8 +1,8 @@
 """A Map Run: the child executions of one distributed Map, as a pure state machine.
 
-The runner starts and stops the children as it is told here, and tells how each has ended. Which child
+The runner starts and stops the children as decided here, and reports how each has ended. Which child
 is in which state is not saved with the Map Run: the children are executions of their own, and after a
-restart a MapRun is made anew from their statuses; for a redrive too, those that did not succeed being
+restart a MapRun is rebuilt from their statuses; for a redrive too, those that did not succeed being
 PENDING_REDRIVE. The Map's result is the outputs of those that
 succeeded, in the order of the items; a failure that is tolerated leaves nothing in it.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
@@ -11,13 +11,12 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.ht
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from asl_engine.core.execution import Status
 from asl_engine.definition.program import MapState
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
-from asl_engine.language.env import Env
+from asl_engine.language.env import Env, uuid_of
 
 # AWS: hard. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_CONCURRENCY = 10_000
@@ -204,7 +203,7 @@ def children_of(
 ) -> list[Child]:
     """Return the child executions for the items: each one's input selected, then batched.
 
-    Raises StateFailed where an item can not be selected or is larger than a child's input may be.
+    Raises StateFailed where an item cannot be selected or is larger than a child's input may be.
     """
     singles = [_child(state, settings, index, item, draw, now_ms) for index, item in enumerate(items)]
     return singles if settings.batcher is None else batched(singles, settings.batcher)
@@ -223,7 +222,7 @@ def _child(
         variables=settings.variables,
         states={"input": settings.raw_input, "context": context},
         random=draw,
-        uuid=lambda: _uuid(draw),
+        uuid=lambda: uuid_of(draw),
         now_ms=now_ms,
     )
     return Child(state.item_selector.evaluate(env), 1, about)
@@ -236,10 +235,6 @@ def _source(reader: dict[str, Json] | None) -> str:
     parameters = reader.get("parameters") or {}
     parts = [parameters[name] for name in ("Bucket", "Key") if name in parameters]
     return "s3://" + "/".join(map(str, parts))
-
-
-def _uuid(draw: Callable[[], float]) -> str:
-    return str(UUID(int=int(draw() * (1 << 53)) << 75 | int(draw() * (1 << 53)) << 22, version=4))
 
 
 def batched(singles: list[Child], batcher: BatchSettings) -> list[Child]:

@@ -1,7 +1,7 @@
 """Redrive: a closed execution goes on where it stood.
 
 What reruns is every state with an Entered event and no Exited one. Finished states, branches and
-iterations keep their results; retriers count from 0 and timeouts begin anew.
+iterations keep their results; retriers count from 0 and timeouts restart.
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
 

@@ -4,7 +4,7 @@ from asl_engine.core.execution import Branch
 from asl_engine.definition.program import Retrier, State
 from asl_engine.errors import ALL, DATA_LIMIT_EXCEEDED, HEARTBEAT_TIMEOUT, RUNTIME, TASK_FAILED, TIMEOUT
 
-# AWS says that States.ALL can not catch "the States.DataLimitExceeded terminal error or Runtime error types",
+# AWS says that States.ALL cannot catch "the States.DataLimitExceeded terminal error or Runtime error types",
 # and that States.TaskFailed "matches any known error name except for States.Timeout".
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 _NOT_OF_ALL = frozenset({DATA_LIMIT_EXCEEDED, RUNTIME})

@@ -1,7 +1,7 @@
-"""How a task's life is told in the history: by its Resource, three families of events.
+"""The events of a task in the history: three families, by its Resource.
 
 A function's ARN: LambdaFunction…; an activity's: Activity…; an integration: Task…, with the resource
-and its type in each. Anything else is a function of this process by its name, told as a function is.
+and its type in each. Anything else is a function of this process by its name, with the events of a function.
 """
 
 import base64
@@ -50,7 +50,7 @@ class TaskFamily:
         return {**self.common, **present} if self.common else present
 
     def failed(self, phase: str) -> str:
-        """Return the type of the event that tells a failure in this phase: schedule, start, submit or run."""
+        """Return the type of the event for a failure in this phase: schedule, start, submit or run."""
         if (
             phase == "run"
             or (self.is_integration and phase == "schedule")
@@ -82,7 +82,7 @@ def task_token(execution_arn: str, branch_id: int, token: int, secret: int) -> s
 def read_task_token(text: str) -> tuple[str, int, int]:
     """Return a task token's execution ARN, branch id and token. Raises ValueError for what is no task token.
 
-    Whether it is the very token that was given out only the branch can tell (``Branch.task_token``).
+    Whether the token was given out is known to the branch alone (``Branch.task_token``).
     """
     execution_arn, branch_id, token, _ = (
         base64.b64decode(text, altchars=b"-_", validate=True).decode().split(_PART_SEPARATOR)

@@ -18,12 +18,9 @@ MAX_EXPRESS_SECONDS = 300
 
 def begin_timeouts(work: Work, branch: Branch, state: TaskState) -> None:
     """Set the ends of a task that is scheduled now. An activity owes heartbeats from its start on."""
-    timeout, heartbeat = state.timeout_seconds, state.heartbeat_seconds
-    if state.timeout_expression is not None:
-        timeout = integer(work, branch, state, "TimeoutSeconds", state.timeout_expression)
-    if state.heartbeat_expression is not None:
-        heartbeat = integer(work, branch, state, "HeartbeatSeconds", state.heartbeat_expression)
-    branch.timeout_seconds, branch.heartbeat_seconds = timeout, heartbeat
+    timeout = integer(work, branch, state, "TimeoutSeconds", state.timeout)
+    branch.timeout_seconds = timeout
+    branch.heartbeat_seconds = integer(work, branch, state, "HeartbeatSeconds", state.heartbeat)
     branch.timeout_ms = None if timeout is None else work.now_ms + timeout * 1000
     branch.heartbeat_ms = None
 
@@ -50,7 +47,7 @@ def heard_from(work: Work, branch: Branch) -> None:
 
 
 def begin_execution_timeout(work: Work) -> None:
-    """Set the end of the whole execution, if it has one. A redrive sets it anew.
+    """Set the end of the whole execution, if it has one. A redrive sets it again.
 
     The year of a Standard execution has no timer: the first event after it is the one that ends it.
     """

@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from asl_engine.core.commands import CancelTask, Command, SetTimer
 from asl_engine.core.execution import Branch, Execution, Phase
 from asl_engine.core.history import HistoryEvent
 from asl_engine.definition.program import MapState, ParallelState, Program, State
 from asl_engine.jsontext import Json, dumps
+from asl_engine.language.env import uuid_of
 
 # AWS: hard. At 24,999 events only one that closes the execution still fits.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
@@ -187,9 +187,7 @@ class Work:
 
     def draw_uuid(self) -> str:
         """Return a version 4 UUID made of what ``draw`` gives."""
-        high, low = int(self.draw() * (1 << 53)), int(self.draw() * (1 << 53))
-        spread = int(self.draw() * (1 << 22))
-        return str(UUID(int=high << 75 | low << 22 | spread, version=4))
+        return uuid_of(self.draw)
 
 
 def value_text(value: Json) -> str:

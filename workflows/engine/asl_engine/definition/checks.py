@@ -39,7 +39,7 @@ def check_state(text: str) -> list[Diagnostic]:
 
 
 def _too_deep() -> Diagnostic:
-    """Return the problem of what Python can not walk: 3.12 may give up on what can still be read as JSON."""
+    """Return the problem of what Python cannot walk: 3.12 may give up on what can still be read as JSON."""
     message = "The states are nested too deeply"
     return Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "Move the inner ones to a machine of their own.")
 
@@ -58,7 +58,7 @@ def _read(text: str) -> tuple[dict[str, Json] | None, list[Diagnostic]]:
     try:
         definition = loads(text)
     except ValueError as error:
-        return None, [Diagnostic("INVALID_JSON_DESCRIPTION", str(error), "", "Mend the JSON there.")]
+        return None, [Diagnostic("INVALID_JSON_DESCRIPTION", str(error), "", "Correct the JSON there.")]
     if isinstance(definition, dict):
         return definition, []
     message = "Expected value of type Object"

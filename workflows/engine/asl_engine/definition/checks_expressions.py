@@ -43,7 +43,7 @@ def reference_path(place: Place, value: Json) -> None:
 
 
 def number_path(place: Place, value: Json) -> None:
-    """Refuse what a Map can not read a number from: the context object, among others."""
+    """Refuse what a Map cannot read a number from: the context object, among others."""
     if isinstance(value, str) and value.startswith("$$"):
         place.refuse("Value is not a Reference Path", 'Read the number from the input ("$.") or from a variable.')
     else:
@@ -51,18 +51,18 @@ def number_path(place: Place, value: Json) -> None:
 
 
 def starting_reference_path(place: Place, value: Json) -> None:
-    """Refuse what a choice rule can not compare."""
+    """Refuse what a choice rule cannot compare."""
     if isinstance(value, str) and not value.startswith("$"):
         place.refuse(
             "Value is not a Reference Path: Reference path didn't start with '$'",
-            'Write a path such as "$.detail.id". An intrinsic function can not stand here.',
+            'Write a path such as "$.detail.id". An intrinsic function cannot stand here.',
         )
     else:
         reference_path(place, value)
 
 
 def result_path(place: Place, value: Json) -> None:
-    """Refuse what a result can not be written to."""
+    """Refuse what a result cannot be written to."""
     if value is None:
         return
     compiled = compiled_path(value)
@@ -76,7 +76,7 @@ def path_or_intrinsic(place: Place, value: Json) -> None:
     """Refuse what is neither a path nor an intrinsic function."""
     if isinstance(value, str) and value.startswith("States."):
         if not is_intrinsic(value):
-            place.refuse("Value must be a valid intrinsic function call", "Mend the call of the function.")
+            place.refuse("Value must be a valid intrinsic function call", "Correct the call of the function.")
     else:
         reference_path(place, value)
 
@@ -113,7 +113,7 @@ def expression(place: Place, value: Json) -> None:
     try:
         names = names_in(jsonata_of(value))
     except ExpressionMalformed as malformed:
-        place.refuse(str(malformed.problem), "Mend the expression.", "INVALID_JSONATA_EXPRESSION")
+        place.refuse(str(malformed.problem), "Correct the expression.", "INVALID_JSONATA_EXPRESSION")
         return
     refused = list(names.refused)
     if names.reads_error_output and not place.error_output:
@@ -136,7 +136,7 @@ def expressible(rule: Rule) -> Rule:
 
 
 def template(place: Place, value: Json) -> None:
-    """Refuse a template with a field that can not be evaluated."""
+    """Refuse a template with a field that cannot be evaluated."""
     if place.jsonata:
         _jsonata_template(place, value)
     else:
@@ -178,12 +178,12 @@ def _dynamic_field(place: Place, name: str, value: Json) -> None:
         return
     place.refuse(
         f"The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call",
-        "Mend the path or the call, or take '.$' from the field's name to have the text as it is.",
+        "Correct the path or the call, or take '.$' from the field's name to have the text as it is.",
     )
 
 
 def assignments(place: Place, value: Json) -> None:
-    """Refuse variables that can not be, and values that can not be evaluated."""
+    """Refuse variables that cannot be, and values that cannot be evaluated."""
     if not is_object(place, value):
         return
     for name in value:

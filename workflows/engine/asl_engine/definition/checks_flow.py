@@ -70,7 +70,7 @@ def _labels(scopes: list[Scope]) -> Iterator[Diagnostic]:
 
 
 def _variables(scopes: list[Scope]) -> Iterator[Diagnostic]:
-    """A variable of an inner scope can not have the name of an outer one.
+    """A variable of an inner scope cannot have the name of an outer one.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html#variable-scope
     """

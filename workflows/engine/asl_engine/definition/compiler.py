@@ -80,8 +80,8 @@ def _task(fields: Fields, common: dict[str, Any]) -> State:
         **common,
         resource=fields.node["Resource"],
         credentials=fields.template("Credentials"),
-        **fields.either("TimeoutSeconds", "timeout_seconds", "timeout_expression"),
-        **fields.either("HeartbeatSeconds", "heartbeat_seconds", "heartbeat_expression"),
+        timeout=fields.value("TimeoutSeconds"),
+        heartbeat=fields.value("HeartbeatSeconds"),
     )
 
 
@@ -101,7 +101,7 @@ def _choice_rule(fields: Fields) -> ChoiceRule:
 
 
 def _wait(fields: Fields, common: dict[str, Any]) -> State:
-    return WaitState(**common, **fields.either("Seconds", "seconds"), **fields.either("Timestamp", "timestamp"))
+    return WaitState(**common, seconds=fields.value("Seconds"), timestamp=fields.value("Timestamp"))
 
 
 def _succeed(_fields: Fields, common: dict[str, Any]) -> State:
@@ -109,7 +109,7 @@ def _succeed(_fields: Fields, common: dict[str, Any]) -> State:
 
 
 def _fail(fields: Fields, common: dict[str, Any]) -> State:
-    return FailState(**common, **fields.either("Error", "error"), **fields.either("Cause", "cause"))
+    return FailState(**common, error=fields.value("Error"), cause=fields.value("Cause"))
 
 
 def _parallel(fields: Fields, common: dict[str, Any]) -> State:
@@ -119,8 +119,7 @@ def _parallel(fields: Fields, common: dict[str, Any]) -> State:
 
 def _map(fields: Fields, common: dict[str, Any]) -> State:
     node = fields.node
-    legacy = "ItemProcessor" not in node
-    processor = node["Iterator" if legacy else "ItemProcessor"]
+    processor: dict[str, Json] = node["ItemProcessor" if "ItemProcessor" in node else "Iterator"]
     config = processor.get("ProcessorConfig") or {}
     legacy_parameters = not fields.jsonata and "ItemSelector" not in node and "Parameters" in node
     if legacy_parameters:  # the older name of ItemSelector: it is applied to each item, not to the state's input
@@ -130,8 +129,6 @@ def _map(fields: Fields, common: dict[str, Any]) -> State:
         processor=compile_program(processor, jsonata=fields.machine_jsonata),
         distributed=config.get("Mode") == "DISTRIBUTED",
         express_children=config.get("ExecutionType") == "EXPRESS",
-        legacy_iterator=legacy,
-        legacy_parameters=legacy_parameters,
         label=node.get("Label"),
         items_path=None if fields.jsonata else fields.path("ItemsPath"),
         items=fields.template("Items") if fields.jsonata else None,
@@ -139,17 +136,10 @@ def _map(fields: Fields, common: dict[str, Any]) -> State:
         item_reader=_item_reader(fields),
         item_batcher=_item_batcher(fields),
         result_writer=_result_writer(fields),
-        **_map_numbers(fields),
+        max_concurrency=fields.value("MaxConcurrency"),
+        tolerated_failure_count=fields.value("ToleratedFailureCount"),
+        tolerated_failure_percentage=fields.value("ToleratedFailurePercentage"),
     )
-
-
-def _map_numbers(fields: Fields) -> dict[str, Any]:
-    numbers = (
-        fields.either("MaxConcurrency", "max_concurrency")
-        | fields.either("ToleratedFailureCount", "tolerated_failure_count")
-        | fields.either("ToleratedFailurePercentage", "tolerated_failure_percentage")
-    )
-    return numbers | {"max_concurrency": numbers["max_concurrency"] or 0}
 
 
 def _within(fields: Fields, name: str) -> Fields | None:
@@ -166,7 +156,7 @@ def _item_reader(fields: Fields) -> ItemReader | None:
         resource=reader.node["Resource"],
         parameters=reader.template("Arguments" if fields.jsonata else "Parameters"),
         config=config.node if config else None,
-        max_items_expression=config.expression("MaxItems") if config else None,
+        max_items=config.value("MaxItems") if config else None,
     )
 
 
@@ -176,8 +166,8 @@ def _item_batcher(fields: Fields) -> ItemBatcher | None:
         return None
     return ItemBatcher(
         batch_input=batcher.template("BatchInput"),
-        **batcher.either("MaxItemsPerBatch", "max_items"),
-        **batcher.either("MaxInputBytesPerBatch", "max_bytes"),
+        max_items=batcher.value("MaxItemsPerBatch"),
+        max_bytes=batcher.value("MaxInputBytesPerBatch"),
     )
 
 

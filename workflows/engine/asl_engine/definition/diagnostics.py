@@ -12,7 +12,7 @@ ERROR, WARNING = "ERROR", "WARNING"
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: where, what, and how to mend it.
+    """One problem: where, what, and how to fix it.
 
     ``code``, ``location`` and ``message`` are those of ValidateStateMachineDefinition: a location is a JSON
     Pointer but for its indices, which AWS writes in brackets (``/States/Pick/Choices[0]/Next``), and empty
@@ -36,7 +36,7 @@ class Diagnostic:
 
 
 def errors_of(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Return those that a machine can not be created with."""
+    """Return those that a machine cannot be created with."""
     return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR]
 
 

@@ -1,7 +1,6 @@
 """Fields of a definition compiled: literals, paths, templates, retriers and catchers."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from asl_engine.definition.program import Catcher, Retrier
 from asl_engine.jsontext import Json
@@ -9,7 +8,7 @@ from asl_engine.language.env import Expression
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
 from asl_engine.language.jsonpath import CompiledPath, compile_path
-from asl_engine.language.templates import compile_template, is_jsonata, jsonata_of
+from asl_engine.language.templates import Constant, compile_template, is_jsonata, jsonata_of
 
 
 def speaks_jsonata(node: dict[str, Json], inherited: bool) -> bool:
@@ -41,24 +40,15 @@ class Fields:
         """Return whether the field is an explicit null."""
         return name in self.node and self.node[name] is None
 
-    def value(self, name: str) -> Json:
-        """Return a field's literal value. None where it is left out or an expression."""
-        value = self.node.get(name)
-        return None if self.jsonata and is_jsonata(value) else value
-
-    def expression(self, name: str) -> Expression | None:
-        """Return what gives the field's value while running: ``NamePath``, or JSONata in ``Name``."""
-        if self.jsonata:
-            value: Json = self.node.get(name)
-            return compile_jsonata(jsonata_of(value), f"{self.at}{name}") if is_jsonata(value) else None
-        text = self.node.get(f"{name}Path")
-        if not isinstance(text, str):
-            return None
-        return compile_intrinsic(text) if text.startswith("States.") else compile_path(text)
-
-    def either(self, name: str, literal: str, expression: str = "") -> dict[str, Any]:
-        """Return a field's literal and expression, under the names that a compiled state has for them."""
-        return {literal: self.value(name), expression or f"{literal}_expression": self.expression(name)}
+    def value(self, name: str) -> Expression | None:
+        """Return what gives a field's value while running: a literal, ``NamePath``, or JSONata in ``Name``."""
+        value: Json = self.node.get(name)
+        if self.jsonata and is_jsonata(value):
+            return compile_jsonata(jsonata_of(value), f"{self.at}{name}")
+        path = None if self.jsonata else self.node.get(f"{name}Path")
+        if isinstance(path, str):
+            return compile_intrinsic(path) if path.startswith("States.") else compile_path(path)
+        return None if value is None else Constant(value)
 
 
 def compile_retriers(node: dict[str, Json]) -> tuple[Retrier, ...]:

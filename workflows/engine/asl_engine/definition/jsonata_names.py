@@ -15,7 +15,7 @@ _NOTES = frozenset({"seeking_parent", "slot", "ancestor", "next_function", "erro
 
 @dataclass(slots=True)
 class Names:
-    """The free variables of an expression, and texts on what it can not read."""
+    """The free variables of an expression, and texts on what it cannot read."""
 
     variables: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)

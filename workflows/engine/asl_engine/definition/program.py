@@ -50,6 +50,7 @@ class Catcher:
 class State:
     """What every type of state has. A field that the definition leaves out is None.
 
+    A number or text that can be given as a literal, by a path or by JSONata is an expression in each case.
     ``input_path``/``output_path`` None is "$"; the ``discard_…`` flags are an explicit null.
     ``parameters`` is JSONPath's Parameters or JSONata's Arguments; ``fields`` in ``raw`` is the JSON.
     """
@@ -75,7 +76,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassState(State):
-    """Pass: ``has_result`` tells a Result of null from none."""
+    """Pass: ``has_result`` distinguishes a Result of null from none."""
 
     result: Json = None
     has_result: bool = False
@@ -83,13 +84,11 @@ class PassState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState(State):
-    """Task. Times in seconds: a number, or an expression (…Path, or JSONata) that gives one."""
+    """Task. Times in seconds."""
 
     resource: str
-    timeout_seconds: int | None = None
-    timeout_expression: Expression | None = None
-    heartbeat_seconds: int | None = None
-    heartbeat_expression: Expression | None = None
+    timeout: Expression | None = None
+    heartbeat: Expression | None = None
     credentials: Expression | None = None
 
 
@@ -113,12 +112,10 @@ class ChoiceState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitState(State):
-    """Wait: exactly one of the four is there. Expressions are paths, or JSONata in Seconds or Timestamp."""
+    """Wait: exactly one of the two is there."""
 
-    seconds: int | None = None
-    seconds_expression: Expression | None = None
-    timestamp: str | None = None
-    timestamp_expression: Expression | None = None
+    seconds: Expression | None = None
+    timestamp: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +125,10 @@ class SucceedState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailState(State):
-    """Fail: texts, or expressions that give them."""
+    """Fail."""
 
-    error: str | None = None
-    error_expression: Expression | None = None
-    cause: str | None = None
-    cause_expression: Expression | None = None
+    error: Expression | None = None
+    cause: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +145,7 @@ class ItemReader:
     resource: str
     parameters: Expression | None = None
     config: Json = None
-    max_items_expression: Expression | None = None
+    max_items: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +153,8 @@ class ItemBatcher:
     """How items are put together into one child's input."""
 
     batch_input: Expression | None = None
-    max_items: int | None = None
-    max_items_expression: Expression | None = None
-    max_bytes: int | None = None
-    max_bytes_expression: Expression | None = None
+    max_items: Expression | None = None
+    max_bytes: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,13 +168,11 @@ class ResultWriter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapState(State):
-    """Map. ``item_selector`` is ItemSelector, or Parameters of the older form (``legacy_parameters``)."""
+    """Map. ``item_selector`` is ItemSelector, or Parameters of the older form."""
 
     processor: "Program"
     distributed: bool = False
     express_children: bool = False
-    legacy_iterator: bool = False
-    legacy_parameters: bool = False
     label: str | None = None
     items_path: CompiledPath | None = None
     items: Expression | None = None
@@ -189,12 +180,9 @@ class MapState(State):
     item_reader: ItemReader | None = None
     item_batcher: ItemBatcher | None = None
     result_writer: ResultWriter | None = None
-    max_concurrency: int = 0
-    max_concurrency_expression: Expression | None = None
-    tolerated_failure_count: int | None = None
-    tolerated_failure_count_expression: Expression | None = None
-    tolerated_failure_percentage: float | None = None
-    tolerated_failure_percentage_expression: Expression | None = None
+    max_concurrency: Expression | None = None
+    tolerated_failure_count: Expression | None = None
+    tolerated_failure_percentage: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

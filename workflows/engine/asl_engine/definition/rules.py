@@ -129,7 +129,7 @@ class Shape:
         self._must_have(place, node)
         for name, value in node.items():
             if name not in self.fields:
-                place.refuse(f"Field '{name}' is not supported", f"Take {name!r} out, or mend its name.")
+                place.refuse(f"Field '{name}' is not supported", f"Take {name!r} out, or correct its name.")
             elif self._speaks(place, name):
                 self.fields[name](place.at(name), value)
         for group in self.exclusive:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asl_engine.jsontext import Json
 
@@ -23,8 +23,7 @@ class Scope:
         return f"{self.location}/States/{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One way out of a state, and where it is written."""
 
     target: str

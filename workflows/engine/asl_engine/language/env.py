@@ -38,6 +38,12 @@ class Env:
     now_ms: int | None = None
 
 
+def uuid_of(draw: Callable[[], float]) -> str:
+    """Return a version 4 UUID made of what ``draw`` gives."""
+    high, low, spread = int(draw() * (1 << 53)), int(draw() * (1 << 53)), int(draw() * (1 << 22))
+    return str(uuid.UUID(int=high << 75 | low << 22 | spread, version=4))
+
+
 class Expression(Protocol):
     """A compiled expression: a path, an intrinsic function, a template or JSONata."""
 

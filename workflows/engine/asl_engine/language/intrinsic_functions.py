@@ -29,7 +29,7 @@ _PLACE = re.compile(r"\\([{}'\\])|(\{\})")
 
 
 class FunctionFailed(Exception):
-    """A function can not take its arguments. The call that encloses all adds which call it was."""
+    """A function cannot take its arguments. The call that encloses all adds which call it was."""
 
     def __init__(self, problem: str, error: str = INTRINSIC_FAILURE) -> None:
         super().__init__(problem, error)

@@ -48,7 +48,7 @@ class Intrinsic:
         """Return the call's value.
 
         Raises StateFailed: States.Runtime for an argument's path that leads nowhere,
-        States.IntrinsicFailure for arguments that the function can not take.
+        States.IntrinsicFailure for arguments that the function cannot take.
         """
         try:
             return self._read(env)

@@ -1,6 +1,6 @@
-"""The JSONata library, mended: the one file that knows it.
+"""The JSONata library, corrected: the only file that imports it.
 
-The library is a port of the reference engine, which AWS runs. What differs from it is mended here:
+The library is a port of the reference engine, which AWS runs. What differs from it is corrected here:
 null, numbers, texts of errors. Step Functions' own functions are added, and the bounds that AWS sets.
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
@@ -47,7 +47,7 @@ class NotJson(Exception):
 def parse(text: str) -> "JsonataEngine":
     """Return an expression's engine. Raises ExpressionMalformed."""
     try:
-        return JsonataEngine(f"{text} ")  # the library can not read a comment at the very end
+        return JsonataEngine(f"{text} ")  # the library cannot read a comment at the very end
     except JException as error:
         raise ExpressionMalformed(text, min(error.location, len(text)), _message(error)) from None
     except (
@@ -242,7 +242,7 @@ def _refused_argument(signature: Any, arguments: Any) -> int:
 
 
 class _Signature(Signature):  # type: ignore[misc]  # the library has no types
-    """A signature that tells null from undefined."""
+    """A signature that distinguishes null from undefined."""
 
     def get_symbol(self, value: Any) -> Any:
         """Return the letter of a value's type."""

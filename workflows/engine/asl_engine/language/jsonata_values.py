@@ -22,7 +22,7 @@ _LONG = 2**63
 
 
 class FunctionRefused(Exception):
-    """A function can not take its arguments: JSONata's code of the error, and its text."""
+    """A function cannot take its arguments: JSONata's code of the error, and its text."""
 
     def __init__(self, code: str, problem: str) -> None:
         super().__init__(code, problem)

@@ -1,4 +1,4 @@
-"""The steps of a JSONPath. Each takes one value and gives the values it leads to, none where it can not be applied."""
+"""The steps of a JSONPath. Each takes one value and gives the values it leads to, none where it cannot be applied."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ class EventLoop:
     """Takes turns.
 
     ``documents`` gives what a command needs saved with its step, ``act`` performs the command once that
-    is so, and ``done`` is told of each execution that was saved.
+    is so, and ``done`` gets each execution that was saved.
     """
 
     def __init__(

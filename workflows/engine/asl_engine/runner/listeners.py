@@ -1,4 +1,4 @@
-"""Who waits for an execution's end, and who is told of every change of status."""
+"""Callbacks for the end of an execution, and for every change of status."""
 
 import logging
 import threading
@@ -28,17 +28,17 @@ class StatusListeners:
         # Express executions are nowhere else: the last ones, for who asks just after their end.
         self._unsaved: OrderedDict[str, ExecutionRecord] = OrderedDict()
 
-    def when_closed(self, arn: str, tell: Listener) -> None:
-        """Call ``tell`` when the execution closes, at once if it has."""
-        self.when_next_closed(arn, tell)
+    def when_closed(self, arn: str, notify: Listener) -> None:
+        """Call ``notify`` when the execution closes, at once if it has."""
+        self.when_next_closed(arn, notify)
         record = self._unsaved.get(arn) or self._find(arn)
         if record is not None and record.status != "RUNNING":
             self.notify_closed(record)
 
-    def when_next_closed(self, arn: str, tell: Listener) -> None:
-        """Call ``tell`` when an execution that is about to run has closed."""
+    def when_next_closed(self, arn: str, notify: Listener) -> None:
+        """Call ``notify`` when an execution that is about to run has closed."""
         with self._lock:
-            self._waiting[arn].append(tell)
+            self._waiting[arn].append(notify)
 
     def notify_closed(self, record: ExecutionRecord) -> None:
         """Call those who wait for this execution."""
@@ -48,8 +48,8 @@ class StatusListeners:
                 if len(self._unsaved) > _UNSAVED_KEPT:
                     self._unsaved.popitem(last=False)
             waiting = self._waiting.pop(record.arn, [])
-        for tell in waiting:
-            _call(tell, record)
+        for notify in waiting:
+            _call(notify, record)
 
     def notify_status(self, record: ExecutionRecord) -> None:
         """Call the listeners."""
@@ -57,8 +57,8 @@ class StatusListeners:
             _call(listener, record)
 
 
-def _call(tell: Listener, record: ExecutionRecord) -> None:
+def _call(notify: Listener, record: ExecutionRecord) -> None:
     try:
-        tell(record)
+        notify(record)
     except Exception:
-        logger.exception("%s: could not tell %r of its status.", record.arn, tell)
+        logger.exception("%s: %r failed to take its status.", record.arn, notify)

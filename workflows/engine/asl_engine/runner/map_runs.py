@@ -157,7 +157,7 @@ class MapRuns:
         """Read the items and start the first children; in a thread of the pool, as reading may take long."""
         try:
             if live.plan.redrive_count > MAX_REDRIVES:
-                raise StateFailed(RUNTIME, f"A Map Run can not be redriven more than {MAX_REDRIVES} times.")
+                raise StateFailed(RUNTIME, f"A Map Run cannot be redriven more than {MAX_REDRIVES} times.")
             self._read_children(live)
         except (StateFailed, TaskError) as failure:
             self._report(live, MapRunEnded(live.plan.branch_id, live.plan.token, None, failure.error, failure.cause))
@@ -204,7 +204,7 @@ class MapRuns:
             self._status_listeners.when_closed(live.names(number)[0], partial(self._child_closed, live, number))
 
     def _status_of(self, live: _Live, number: int, closed: dict[int, str]) -> str:
-        """Return how a child is to be counted; one that has failed counts as running until it is told that it has."""
+        """Return how a child is to be counted; one that has failed counts as running until its end is reported."""
         record = self._store.execution(live.names(number)[0])
         if record is None:
             return Status.PENDING

@@ -11,7 +11,7 @@ from asl_engine.core.saved import branch_to_row, execution_from_row, execution_t
 from asl_engine.definition.compiler import compile_program
 from asl_engine.definition.program import Program
 from asl_engine.jsontext import loads
-from asl_engine.store.contract import Document, ExecutionRecord, Save, SavedExecution, Store
+from asl_engine.store.contract import Document, ExecutionRecord, Save, Store
 
 DEFINITION = "definition"  # the kind of document that holds a definition, by its digest
 
@@ -104,10 +104,8 @@ class OpenExecutions:
         if opened is not None:
             return opened
         saved = self._store.load(arn)
-        return None if saved is None else self.open(saved)
-
-    def open(self, saved: SavedExecution) -> OpenExecution:
-        """Return an execution as it was saved, not kept."""
+        if saved is None:
+            return None
         execution = execution_from_row(saved.state, loads(saved.record.input), saved.branches.values())
         return OpenExecution(saved.record, execution, self._programs.of_digest(saved.record.definition))
 

@@ -10,7 +10,7 @@ type Job = Callable[[], None]
 class WorkerPool:
     """Up to ``size`` threads, begun as they are needed; with ``size`` 0 a job runs at once in the caller's thread.
 
-    They end with the process: a job that blocks keeps nobody from leaving, and is performed again after
+    They end with the process: a job that blocks does not keep the process from ending, and is performed again after
     the next start.
     """
 

@@ -72,7 +72,7 @@ class Runner:
 
     ``performer`` does the tasks, up to ``workers`` at once. With ``workers=0`` there is no thread at all:
     tasks are performed, and executions run, within the calls below (and ``run_until_closed``), by one
-    calling thread. ``listeners`` are told of each change of status, in the engine's thread. The tasks of
+    calling thread. ``listeners`` get each change of status, in the engine's thread. The tasks of
     activities wait for workers that ask, unless the performer ``performs_activities``.
 
     Every method may be called from any thread, and returns once what it did is saved; but called within
@@ -124,7 +124,7 @@ class Runner:
     def start_up(self) -> None:
         """Take up the open executions of the store, and begin to run.
 
-        Listeners are told again of what closed last: a crash may have come between the end and the telling.
+        Listeners get again what closed last: a crash may have come between the end and its report.
         """
         for record in self.store.closed_of_late(TOLD_AGAIN_MS):
             self._status_listeners.notify_status(record)
@@ -160,7 +160,7 @@ class Runner:
             while self._stopped is None:
                 self._turn()
         except Exception as error:
-            logger.exception("The engine stops: it can not go on after this.")
+            logger.exception("The engine stops: it cannot go on after this.")
             self._stop(RunnerStopped(repr(error)))
         for future in list(self._unanswered):
             if not future.done():
@@ -178,7 +178,7 @@ class Runner:
             self._turning = None
 
     def _ask(self, message: Message) -> Any:
-        """Put a message before the engine and return the answer to it; None within a turn, which can not wait."""
+        """Put a message before the engine and return the answer to it; None within a turn, which cannot wait."""
         if threading.current_thread() is self._turning:
             self._loop.inbox.put(message)
             return None
@@ -191,7 +191,7 @@ class Runner:
         """Put a message before the engine and return its answer to be."""
         answer: Future[Any] = Future()
         message.answer = answer
-        answer.set_running_or_notify_cancel()  # so that nobody can cancel what the engine is to answer
+        answer.set_running_or_notify_cancel()  # so that no caller can cancel what the engine is to answer
         self._unanswered.add(answer)
         answer.add_done_callback(self._unanswered.discard)
         if self._stopped is None:
@@ -276,9 +276,9 @@ class Runner:
         length = 0 if settled else self.store.history_length(record.arn)
         return record.redrivability(self.clock.now_ms(), length, machine_is_deleting=machine_is_deleting)
 
-    def when_closed(self, arn: str, tell: Listener) -> None:
-        """Call ``tell`` once, from any thread, when the execution has closed; at once if it has."""
-        self._status_listeners.when_closed(arn, tell)
+    def when_closed(self, arn: str, notify: Listener) -> None:
+        """Call ``notify`` once, from any thread, when the execution has closed; at once if it has."""
+        self._status_listeners.when_closed(arn, notify)
 
     def closed(self, arn: str, timeout_seconds: float | None = None) -> ExecutionRecord:
         """Wait until an execution has closed and return its record. Raises TimeoutError.

@@ -19,7 +19,7 @@ class Timers:
         return len(self._heap)
 
     def set(self, at_ms: int, arn: str, branch_id: int, token: int) -> None:
-        """Set a timer. One that is not wanted any more may stay: its token tells."""
+        """Set a timer. One that is not wanted any more may stay: its token shows that."""
         self._order += 1
         heappush(self._heap, (at_ms, self._order, arn, branch_id, token))
 

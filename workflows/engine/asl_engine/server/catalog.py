@@ -33,7 +33,7 @@ class Revision:
     updated_ms: int = 0
 
     def content(self) -> tuple[Json, ...]:
-        """Return what tells one revision from another."""
+        """Return what distinguishes one revision from another."""
         return (self.definition, self.role_arn, self.logging, self.tracing, self.encryption)
 
 
@@ -94,11 +94,11 @@ class Catalog:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def machine(self, arn: str, told: str | None = None) -> Machine:
-        """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist of the ARN ``told``."""
+    def machine(self, arn: str, shown: str | None = None) -> Machine:
+        """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist of the ARN ``shown``."""
         document = self._store.document(MACHINE, arn)
         if document is None:
-            raise api_error("StateMachineDoesNotExist", told or arn)
+            raise api_error("StateMachineDoesNotExist", shown or arn)
         return Machine(**document.body)
 
     def find_machine(self, arn: str) -> Machine | None:

@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
         self._wait(IDLE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the base class's signature
-        """Forget the client; what is being answered for nobody is given up."""
+        """Forget the client; an answer under way is cancelled."""
         self._open.discard(self)
         self._closing = True
         self._stop_waiting()
@@ -241,7 +241,7 @@ class HttpServer:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen, and return the address taken (port 0 takes any free one). Raises OSError when it can not."""
+        """Listen, and return the address taken (port 0 takes any free one). Raises OSError when it cannot."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Connection(self._handle, self._connections), host, port, backlog=1024

@@ -1,6 +1,6 @@
 """Checks a request against the limits of its fields, and says what is wrong in AWS's words.
 
-The limits are data (``request_fields.py``). All violations of a request are told in one ValidationException,
+The limits are data (``request_fields.py``). All violations of a request are in one ValidationException,
 as "N validation errors detected: Value '…' at '…' failed to satisfy constraint: …; …".
 """
 

@@ -1,4 +1,4 @@
-"""A store, a runner on it, what performs its tasks, and the API on a port: served until told to stop."""
+"""A store, a runner on it, what performs its tasks, and the API on a port: served until stopped."""
 
 import asyncio
 import signal
@@ -17,10 +17,10 @@ from asl_engine.jsontext import Json
 from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
 from asl_engine.server.http import HttpServer
-from asl_engine.server.operations import OPERATIONS
 from asl_engine.server.operations.skip_time import operations_on_time
 from asl_engine.server.operations.state_machines import resume_deletions
 from asl_engine.server.protocol import Api
+from asl_engine.server.routes import OPERATIONS
 from asl_engine.server.start_nested import start_nested
 from asl_engine.store.contract import Store
 from asl_engine.store.memory import MemoryStore
@@ -42,8 +42,8 @@ async def serve(
 ) -> None:
     """Answer the Step Functions API until ``stop`` is set.
 
-    ``ready`` is told the address listened on; port 0 takes any free one. ``draw`` picks among an
-    alias's versions. Raises OSError when the address can not be taken.
+    ``ready`` gets the address listened on; port 0 takes any free one. ``draw`` picks among an
+    alias's versions. Raises OSError when the address cannot be taken.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -79,7 +79,7 @@ def serve_until_stopped(
     ready: Callable[[str, int], None],
     clock: Clock | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then close the store. Raises OSError where the address can not be had.
+    """Serve until SIGTERM or SIGINT, then close the store. Raises OSError where the address cannot be had.
 
     ``events_source`` is the source of status events, put on the default event bus of
     AWS_ENDPOINT_URL_EVENTBRIDGE, or else of AWS_ENDPOINT_URL; None puts none. ``clock`` is by default

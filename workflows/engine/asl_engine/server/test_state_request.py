@@ -98,7 +98,7 @@ def _machines_of(node: Json) -> list[Json]:
 
 
 def read_mock(given: Json, kind: str) -> Mock | None:
-    """Return the mock of a request, None without one. Raises what AWS says of one that can not be."""
+    """Return the mock of a request, None without one. Raises what AWS says of one that cannot be."""
     if given is None or ("result" not in given and "errorOutput" not in given):
         if kind in (StateType.MAP, StateType.PARALLEL):
             supported = "Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"

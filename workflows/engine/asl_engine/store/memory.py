@@ -25,7 +25,7 @@ class _Kept:
 
 
 class MemoryStore:
-    """Keeps everything in dictionaries, under one lock. JSON is taken as given: nobody changes it in place."""
+    """Keeps everything in dictionaries, under one lock. JSON is taken as given: it is never changed in place."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -18,7 +18,7 @@ from asl_engine.language.env import Expression
 
 
 def start_map_run(work: Work, branch: Branch, state: MapState, items: list[Json] | None, concurrency: int) -> None:
-    """Start a Map Run. Raises StateFailed where its settings can not be evaluated."""
+    """Start a Map Run. Raises StateFailed where its settings cannot be evaluated."""
     settings = _settings(work, branch, state, concurrency)
     label = state.label or work.draw_uuid()
     branch.map_run_arn = _arn(work, label)
@@ -75,9 +75,7 @@ def _settings(work: Work, branch: Branch, state: MapState, concurrency: int) -> 
 
 def tolerated_count(work: Work, branch: Branch, state: MapState) -> int | None:
     """Return ToleratedFailureCount. Raises StateFailed."""
-    count = state.tolerated_failure_count
-    if state.tolerated_failure_count_expression is not None:
-        count = integer(work, branch, state, "ToleratedFailureCount", state.tolerated_failure_count_expression)
+    count = integer(work, branch, state, "ToleratedFailureCount", state.tolerated_failure_count)
     if count is not None and count < 0:
         raise StateFailed(RUNTIME, "ToleratedFailureCount cannot be negative.", headed=True)
     return count
@@ -85,21 +83,14 @@ def tolerated_count(work: Work, branch: Branch, state: MapState) -> int | None:
 
 def tolerated_percentage(work: Work, branch: Branch, state: MapState) -> float | None:
     """Return ToleratedFailurePercentage. Raises StateFailed."""
-    percentage = state.tolerated_failure_percentage
-    if state.tolerated_failure_percentage_expression is not None:
-        percentage = _number(
-            work, branch, state, "ToleratedFailurePercentage", state.tolerated_failure_percentage_expression
-        )
-    if percentage is not None and not 0 <= percentage <= 100:
+    if state.tolerated_failure_percentage is None:
+        return None
+    percentage = state.tolerated_failure_percentage.evaluate(StateEnv(work, branch, branch.input))
+    if not isinstance(percentage, int | float) or isinstance(percentage, bool):
+        raise no_number(state, "ToleratedFailurePercentage", "float", percentage)
+    if not 0 <= percentage <= 100:
         raise StateFailed(RUNTIME, "ToleratedFailurePercentage must be between 0 and 100.", headed=True)
-    return percentage
-
-
-def _number(work: Work, branch: Branch, state: MapState, field: str, expression: Expression) -> float:
-    value = expression.evaluate(StateEnv(work, branch, branch.input))
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise no_number(state, field, "float", value)
+    return float(percentage)
 
 
 def _reader(work: Work, branch: Branch, state: MapState) -> dict[str, Json] | None:
@@ -107,9 +98,8 @@ def _reader(work: Work, branch: Branch, state: MapState) -> dict[str, Json] | No
     if reader is None:
         return None
     config = dict(reader.config or {})
-    if reader.max_items_expression is not None:
-        config.pop("MaxItemsPath", None)
-        config["MaxItems"] = integer(work, branch, state, "MaxItems", reader.max_items_expression)
+    config.pop("MaxItemsPath", None)
+    config["MaxItems"] = integer(work, branch, state, "MaxItems", reader.max_items)
     return {
         "resource": reader.resource,
         "parameters": _evaluated(work, branch, state, reader.parameters),
@@ -122,11 +112,8 @@ def batch_settings(work: Work, branch: Branch, state: MapState) -> BatchSettings
     batcher = state.item_batcher
     if batcher is None:
         return None
-    items, size = batcher.max_items, batcher.max_bytes
-    if batcher.max_items_expression is not None:
-        items = integer(work, branch, state, "MaxItemsPerBatch", batcher.max_items_expression)
-    if batcher.max_bytes_expression is not None:
-        size = integer(work, branch, state, "MaxInputBytesPerBatch", batcher.max_bytes_expression)
+    items = integer(work, branch, state, "MaxItemsPerBatch", batcher.max_items)
+    size = integer(work, branch, state, "MaxInputBytesPerBatch", batcher.max_bytes)
     return BatchSettings(items, size, _evaluated(work, branch, state, batcher.batch_input))
 
 

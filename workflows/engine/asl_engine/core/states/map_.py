@@ -32,9 +32,7 @@ def execute(work: Work, branch: Branch, state: MapState) -> None:
 
 def concurrency_of(work: Work, branch: Branch, state: MapState) -> int:
     """Return MaxConcurrency, 0 for no limit. Raises StateFailed."""
-    concurrency = state.max_concurrency
-    if state.max_concurrency_expression is not None:
-        concurrency = integer(work, branch, state, "MaxConcurrency", state.max_concurrency_expression)
+    concurrency = integer(work, branch, state, "MaxConcurrency", state.max_concurrency) or 0
     if concurrency < 0:
         cause = f"Expected non-negative integer for MaxConcurrency, got '{concurrency}' instead."
         raise StateFailed(RUNTIME, cause, headed=True)

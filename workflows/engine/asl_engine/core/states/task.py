@@ -117,7 +117,7 @@ def failed(work: Work, branch: Branch, state: TaskState, event: TaskFailed) -> N
 
 
 def timed_out(work: Work, branch: Branch, state: TaskState, *, is_heartbeat: bool) -> None:
-    """Give the task up. AWS tells a missed heartbeat as States.Timeout too."""
+    """Give the task up. AWS reports a missed heartbeat as States.Timeout too."""
     family = family_of(state.resource)
     if not family.is_activity:
         started(work, branch, state)

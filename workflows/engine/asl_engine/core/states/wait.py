@@ -1,4 +1,4 @@
-"""Wait: until a time. The end is absolute, so that neither a restart nor a redrive begins it anew.
+"""Wait: until a time. The end is absolute, so that neither a restart nor a redrive changes it.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html
 """
@@ -36,12 +36,10 @@ def wake(work: Work, branch: Branch, state: WaitState) -> None:
 
 def _end_ms(work: Work, branch: Branch, state: WaitState) -> int:
     if state.timestamp is not None:
-        return _timestamp_ms(state, state.timestamp)
-    if state.timestamp_expression is not None:
-        return _timestamp_ms(state, _referred(work, branch, state, "Timestamp", state.timestamp_expression))
-    if state.seconds_expression is not None:
-        return work.now_ms + _seconds(state, _referred(work, branch, state, "Seconds", state.seconds_expression)) * 1000
-    return work.now_ms + (state.seconds or 0) * 1000
+        return _timestamp_ms(state, _referred(work, branch, state, "Timestamp", state.timestamp))
+    if state.seconds is not None:
+        return work.now_ms + _seconds(state, _referred(work, branch, state, "Seconds", state.seconds)) * 1000
+    return work.now_ms
 
 
 def _referred(work: Work, branch: Branch, state: WaitState, field: str, expression: Expression) -> Json:

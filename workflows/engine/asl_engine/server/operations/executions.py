@@ -101,10 +101,10 @@ async def start_sync_execution(call: ApiCall) -> Json:
     loop = asyncio.get_running_loop()
     closed: asyncio.Future[ExecutionRecord] = loop.create_future()
 
-    def tell(record: ExecutionRecord) -> None:
+    def notify(record: ExecutionRecord) -> None:
         loop.call_soon_threadsafe(_settle, closed, record)
 
-    await loop.run_in_executor(None, _start_and_watch, call, tell)
+    await loop.run_in_executor(None, _start_and_watch, call, notify)
     return _ended(call, await closed)
 
 
@@ -113,12 +113,12 @@ def _settle(closed: "asyncio.Future[ExecutionRecord]", record: ExecutionRecord) 
         closed.set_result(record)
 
 
-def _start_and_watch(call: ApiCall, tell: Callable[[ExecutionRecord], None]) -> None:
+def _start_and_watch(call: ApiCall, notify: Callable[[ExecutionRecord], None]) -> None:
     target = _target(call)
     if target.machine.type != "EXPRESS":
         raise api_error("StateMachineTypeNotSupported")
     record = _new_record(call, target)
-    call.engine.when_closed(record.arn, tell)  # before it starts: it may close at once, and is kept nowhere
+    call.engine.when_closed(record.arn, notify)  # before it starts: it may close at once, and is kept nowhere
     _start(call, target, record)
 
 

@@ -16,7 +16,7 @@ _SECONDS = Number(required=True, min=0, max=366 * 24 * 3600, real=True)
 
 
 def operations_on_time(clock: Clock) -> Mapping[str, Operation]:
-    """Return SkipTime by its name where the clock can be moved, and nothing where it can not."""
+    """Return SkipTime by its name where the clock can be moved, and nothing where it cannot."""
     if not isinstance(clock, SkippableClock):
         return {}
 

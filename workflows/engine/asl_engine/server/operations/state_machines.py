@@ -257,7 +257,7 @@ def validate_state_machine_definition(call: ApiCall) -> Json:
     asked = call.arguments
     found = check(asked["definition"], asked.get("type", "STANDARD"))
     errors = errors_of(found)
-    told = found if asked.get("severity") == "WARNING" else errors
+    listed = found if asked.get("severity") == "WARNING" else errors
     limit = asked.get("maxResults") or PAGE
-    diagnostics = [one.answer() for one in told[:limit]]
-    return {"result": "FAIL" if errors else "OK", "diagnostics": diagnostics, "truncated": len(told) > limit}
+    diagnostics = [one.answer() for one in listed[:limit]]
+    return {"result": "FAIL" if errors else "OK", "diagnostics": diagnostics, "truncated": len(listed) > limit}

@@ -16,8 +16,8 @@ from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
 from asl_engine.core.map_run import Child, MapRun, batched
 from asl_engine.core.retry import delay_before, matches, take_retry
 from asl_engine.core.states import task, wait
-from asl_engine.core.states.choice import NO_RULE_HOLDS
 from asl_engine.core.states.distributed_map import batch_settings, tolerated_count, tolerated_percentage
+from asl_engine.core.states.immediate import NO_RULE_HOLDS
 from asl_engine.core.states.map_ import concurrency_of, items_of
 from asl_engine.core.transitions import leave
 from asl_engine.core.work import Work
