@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import botocore.session  # noqa: F401  the client needs it: imported here, while Lambda gives the start a whole CPU
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own name
 
 from lambdas.shared.runtime.aws import THROTTLED, aws_client, code_of, status_of
