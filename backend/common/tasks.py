@@ -57,11 +57,11 @@ def send_outbox() -> dict[str, Any]:
 
 @async_task("watch_stuck")
 def watch_stuck() -> dict[str, Any]:
-    """Tell operations of what is older than it should be, and return what was found: see ``qu_workflows.alerts.watch``.
+    """Mail operations about what is older than it should be, and return it: see ``qu_workflows.alerts.services``.
 
     Safe to repeat: an alert that is open is not told again.
     """
-    from qu_workflows.alerts.watch import watch
+    from qu_workflows.alerts.services import watch
 
     return watch()
 

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, OuterRef, Window
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import Coalesce
 
+from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus
 
 MOST_SHOWN = 5
+ESCALATION_TASK = "escalate_incident"
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,13 @@ def open_incidents(limit: int = MOST_SHOWN) -> OpenIncidents:
     shown = list(rows)
     incidents = tuple(OpenIncident(pk, name or "", at, is_asked) for _count, pk, name, at, is_asked in shown)
     return OpenIncidents(shown[0][0] if shown else 0, incidents)
+
+
+def ended_escalations() -> QuerySet[TaskRecord]:
+    """Return, ``since`` its end, the last escalation of each unacknowledged incident if it did not succeed."""
+    open_reports = GuardReport.objects.filter(pk=OuterRef("subject_id"), acknowledged_at__isnull=True, is_active=True)
+    escalations = TaskRecord.objects.filter(task=ESCALATION_TASK, subject_id__isnull=False)
+    others = escalations.filter(subject_id=OuterRef("subject_id")).exclude(pk=OuterRef("pk"))
+    later = others.filter(Q(enqueued_at__gt=OuterRef("enqueued_at")) | ~Q(status__in=UNSUCCESSFUL))
+    ended = escalations.filter(Exists(open_reports), ~Exists(later), status__in=UNSUCCESSFUL)
+    return ended.annotate(since=Coalesce(F("finished_at"), F("enqueued_at")))

@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from qu_workflows.alerts.findings import Kind
+from qu_workflows.alerts.queries import RUNNING, UNSENT, UNSTARTED
 from qu_workflows.aws.queues import QueueDepth
 from qu_workflows.console.charts import bars as charts
 from qu_workflows.console.formatting import duration
@@ -28,9 +28,9 @@ from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskStatus
 _MOST_GROUPS = 5
 _MOST_REASONS = 3
 _STUCK = {
-    Kind.UNSENT: (gettext_lazy("recorded and never sent"), "status=READY"),
-    Kind.UNSTARTED: (gettext_lazy("sent, and no execution has begun"), "status=SENT"),
-    Kind.RUNNING: (gettext_lazy("running for too long"), "status=RUNNING"),
+    UNSENT.name: (gettext_lazy("recorded and never sent"), "status=READY"),
+    UNSTARTED.name: (gettext_lazy("sent, and no execution has begun"), "status=SENT"),
+    RUNNING.name: (gettext_lazy("running for too long"), "status=RUNNING"),
 }
 
 

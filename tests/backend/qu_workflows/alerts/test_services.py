@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from django.contrib.auth.models import Group, User
-from django.core.management import load_command_class
+from django.core.management import get_commands, load_command_class
 from django.test import Client
 from django.urls import reverse
 from hypothesis import given
@@ -16,9 +16,10 @@ from pytest_django import Settings
 
 from common.emails import notification_email
 from common.tasks import watch_stuck
-from qu_workflows.alerts.alert_mails import CALM_SECONDS
-from qu_workflows.alerts.findings import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Example, Finding, Kind
-from qu_workflows.alerts.watch import OPERATIONS_GROUP, next_step, watch
+from qu_workflows.alerts.hooks import OPERATIONS_GROUP, Hooks, register, registered_hooks
+from qu_workflows.alerts.mails import CALM_SECONDS
+from qu_workflows.alerts.queries import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Finding, alert_kinds
+from qu_workflows.alerts.services import next_step, watch
 from qu_workflows.aws import clients as aws
 from qu_workflows.records.models import Alert, AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from tests.backend.people import make_report, make_user
@@ -168,7 +169,7 @@ def test_an_incident_is_stuck_once_its_last_escalation_failed_and_nobody_has_ack
     last = escalation(report.pk, TaskStatus.TIMED_OUT)
 
     [example] = watch(NOW)["findings"]["unacknowledged"]["examples"]
-    assert (example["id"], example["report_id"]) == (last.pk, report.pk)
+    assert (example["id"], example["subject_id"]) == (last.pk, report.pk)
 
     report.acknowledged_at = NOW
     report.save()
@@ -365,23 +366,24 @@ def test_while_no_mail_leaves_no_reminders_pile_up_behind_it_and_then_there_is_o
     assert [mail["context"]["event"] for mail in mails() if "context" in mail] == ["opened", "reminded"]
 
 
-KINDS = st.sets(st.sampled_from(list(Kind)))
+KINDS = st.sets(st.sampled_from([kind.name for kind in alert_kinds()]))
 MOVES = st.lists(st.tuples(st.integers(60, 2 * DAY), KINDS, KINDS), max_size=12)
 
 
 @given(MOVES)
-def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[int, set[Kind], set[Kind]]]) -> None:
+def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[int, set[str], set[str]]]) -> None:
     known: dict[str, Any] | None = None
     told_at: datetime | None = None
-    now, stuck_at, told_kinds = NOW, NOW, set[Kind]()
+    now, stuck_at, told_kinds = NOW, NOW, set[str]()
+    example = {"id": "one", "task": "t", "since": NOW.isoformat(), "subject_id": None}
     for seconds, stuck, unseen in moves:
         now += timedelta(seconds=seconds)
         seen = stuck - unseen
-        findings = {kind: Finding(1, (Example("one", "t", NOW),)) for kind in seen}
+        findings = {kind: Finding(1, (example,)) for kind in seen}
 
         step = next_step(known, told_at, findings, unseen, now)
 
-        hidden = {Kind(kind) for kind, was in (known or {}).items() if was["count"]} & unseen
+        hidden = {kind for kind, was in (known or {}).items() if was["count"]} & unseen
         is_open, is_stuck = known is not None, bool(seen or hidden)
         stuck_at = now if is_stuck else stuck_at
         calm = (now - stuck_at).total_seconds() >= CALM_SECONDS
@@ -406,7 +408,7 @@ def test_a_month_of_what_comes_and_goes_is_told_once_a_day_and_never_given_up(on
     """Stuck at every so manieth look: a queue that hovers, or a count of SQS that is only nearly right."""
     known: dict[str, Any] | None = None
     told: list[tuple[str, datetime]] = []
-    finding = {Kind.DEAD_LETTERS: Finding(1)}
+    finding = {"dead_letters": Finding(1)}
     for look in range(30 * DAY // 300):
         now = NOW + timedelta(seconds=300 * look)
         step = next_step(known, told[-1][1] if told else None, {} if look % on else finding, (), now)
@@ -418,6 +420,51 @@ def test_a_month_of_what_comes_and_goes_is_told_once_a_day_and_never_given_up(on
     gaps = [later - earlier for (_, earlier), (_, later) in pairwise(told)]
     assert min(gaps) >= timedelta(days=1)
     assert max(gaps) <= timedelta(days=1, seconds=300 * on)
+
+
+# ---- Without a product ----
+
+
+@pytest.fixture
+def _no_product() -> Iterator[None]:
+    product = registered_hooks()
+    register(Hooks())
+    yield
+    register(product)
+
+
+@pytest.mark.usefixtures("queue", "_no_product")
+def test_without_a_product_django_mails_operations_of_the_platforms_kinds(
+    operator: User, mailoutbox: list[Any]
+) -> None:
+    stuck = record("READY", HOUR, subject_id=7)
+    escalation(make_report(is_incident=True).pk)
+
+    assert watch(NOW)["told"] == 1
+
+    [mail] = mailoutbox
+    assert mail.subject == "Stuck: 1 task that was not sent"
+    assert mail.to == [operator.email]
+    assert stuck.pk in mail.body
+    [(html, media_type)] = mail.alternatives
+    assert media_type == "text/html"
+    assert stuck.pk in html
+    assert "manage.py resend_tasks" in html
+
+
+@pytest.mark.usefixtures("queue", "operator", "_no_product")
+def test_a_mail_that_django_cannot_send_keeps_the_alert(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: Any, **_options: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("qu_workflows.alerts.mails.send_mail", fail)
+    record("READY", HOUR)
+
+    assert watch(NOW)["told"] == 1
+    assert Alert.objects.get().told_at == NOW
+    assert "on_commit" in caplog.text
 
 
 # ---- The mail, and the pages ----
@@ -471,12 +518,12 @@ def test_the_mail_says_what_is_stuck_since_when_and_what_to_type(everything: lis
 @pytest.mark.usefixtures("operator", "everything")
 def test_what_the_mail_says_to_type_is_what_the_commands_take() -> None:
     watch(NOW)
-    lines = {line for item in mails()[0]["context"]["stuck"] for line in (*item["look"], *item["mend"])}
+    lines = {line for item in mails()[0]["context"]["stuck"] for line in (*item["look"], *item["fix"])}
 
     assert len(lines) > 8
     for line in lines:
         manage, command, *arguments = shlex.split(line)
-        parser = load_command_class("executions", command).create_parser(manage, command)
+        parser = load_command_class(get_commands()[command], command).create_parser(manage, command)
         assert parser.parse_args(arguments)  # else it raises CommandError
 
 

@@ -1,0 +1,83 @@
+"""What a product adds to the alerts: kinds of its own, who is mailed, in which language, and by which task.
+
+It registers once, from the ``ready()`` of one of its apps. Every hook has a default, so that alerts work without a
+product.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+
+from qu_workflows.records.models import TaskRecord
+
+type Text = str | Promise
+
+OPERATIONS_GROUP = "Operations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertKind:
+    """A kind of thing that can be stuck.
+
+    ``name`` is its key in what is stored. ``title`` is of a number of them, with a place for the ``count``. ``find``
+    returns the stuck task records, annotated with ``since``; None where there is only a count. ``look`` and ``fix``
+    are commands, the latter for the id of the oldest. ``needs_yes``: they change nothing without --yes.
+    """
+
+    name: str
+    heading: Text
+    title: Callable[[int], str]
+    why: Text
+    look: Sequence[str]
+    fix: Callable[[str], Sequence[str]]
+    find: Callable[[datetime], QuerySet[TaskRecord]] | None = None
+    needs_yes: bool = True
+
+
+def operations_members() -> Sequence[AbstractBaseUser]:
+    """Return the active members of the group "Operations" who have an address; if there are none, the superusers."""
+    model: Any = get_user_model()
+    with_address = {f"{model.get_email_field_name()}__contains": "@"}
+    people = model._default_manager.filter(is_active=True, **with_address).order_by("pk")
+    return list(people.filter(groups__name=OPERATIONS_GROUP)) or list(people.filter(is_superuser=True))
+
+
+def default_language(_user: Any) -> str:
+    """Return the language of the settings."""
+    return settings.LANGUAGE_CODE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Everything that a product may register.
+
+    ``kinds`` come before the platform's own. ``describe_subject`` names what a task is about by its ``subject_id``.
+    ``mail_task`` is the task that sends one mail: it takes ``user_id``, ``subject``, ``template_name`` and
+    ``context``. Without one, mails are sent by Django's mail backend.
+    """
+
+    kinds: Sequence[AlertKind] = ()
+    recipients: Callable[[], Iterable[AbstractBaseUser]] = operations_members
+    language_of: Callable[[Any], str] = default_language
+    describe_subject: Callable[[int], str] = lambda _subject_id: ""
+    mail_task: str = ""
+
+
+_registered = [Hooks()]
+
+
+def register(hooks: Hooks) -> None:
+    """Make these the hooks of this process; a later call replaces them."""
+    _registered[:] = [hooks]
+
+
+def registered_hooks() -> Hooks:
+    """Return the product's hooks, or the defaults."""
+    return _registered[0]
