@@ -40,7 +40,7 @@ def redrivable_until(record: TaskRecord) -> datetime | None:
 def redrivable(now: datetime) -> Q:
     """Return the condition that ``why_not_redrivable`` is of one record without a description."""
     since = now - timedelta(days=REDRIVABLE_DAYS)
-    return Q(status__in=UNSUCCESSFUL, finished_at__gt=since) & at_step_functions()
+    return Q(status__in=UNSUCCESSFUL, finished_at__gte=since) & at_step_functions()
 
 
 def why_not_redrivable(
@@ -77,7 +77,7 @@ def _why_by_record(record: TaskRecord, now: datetime) -> OperationRefused | None
         remedy = "To run it all again: manage.py executions restart --even-succeeded."
     elif not is_at_step_functions(record):
         problem = "it ran in this project's own process, where there is nothing to redrive."
-    elif until is None or until <= now:
+    elif until is None or until < now:
         closed = f"{record.finished_at:%Y-%m-%d}" if record.finished_at else "at a time that is not known"
         problem = f"it closed {closed}, and AWS redrives for {REDRIVABLE_DAYS} days."
     return OperationRefused(record.pk, problem, remedy) if problem else None
