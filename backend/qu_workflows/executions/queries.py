@@ -41,10 +41,18 @@ from qu_workflows.executions.snapshots import (
     clear_snapshots,
     snapshot_of,
 )
-from qu_workflows.executions.state_machines import Deployed, clear_state_machines, deployed
+from qu_workflows.executions.state_machines import (
+    Contract,
+    Deployed,
+    Machine,
+    clear_state_machines,
+    contracts_of,
+    deployed,
+    find_machine,
+    list_machines,
+)
 from qu_workflows.executions.step_logs import StepLog, function_of, step_log
 from qu_workflows.executions.stopping import MAX_REASON_LENGTH, why_not_stoppable
-from qu_workflows.executions.workflow_statistics import Contract, Machine, contracts_of, find_machine, list_machines
 
 __all__ = [
     "COUNTED",

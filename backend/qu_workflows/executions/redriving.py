@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from threading import Event
 from uuid import UUID
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.executions.redrivability import is_at_step_functions, why_not_redrivable
+from qu_workflows.executions.search import attempt_number, attempts_of_each
 from qu_workflows.executions.step_functions import action_time, describe, history_of, redrive_execution
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
-from qu_workflows.protocol.task_ids import split_attempt
 from qu_workflows.records.audit import audited
 from qu_workflows.records.models import (
     UNSUCCESSFUL,
@@ -103,20 +102,14 @@ def other_attempts(records: Sequence[TaskRecord]) -> dict[str, OperationRefused]
 
     Another one is under way or has succeeded, or is the later of two that failed.
     """
-    first_of = {record.pk: record.attempt_of or record.pk for record in records}
-    firsts = set(first_of.values())
-    attempts = TaskRecord.objects.filter(Q(pk__in=firsts) | Q(attempt_of__in=firsts))
-    found: dict[str, list[tuple[int, str, str]]] = {}
-    for task_id, attempt_of, status in attempts.values_list("pk", "attempt_of", "status"):
-        number = split_attempt(task_id)[1] if attempt_of else 1
-        found.setdefault(attempt_of or task_id, []).append((number, task_id, status))
     others = {}
-    for task_id, first in first_of.items():
-        of_task = sorted(found.get(first, ()), reverse=True)
-        later = of_task[: next((at for at, one in enumerate(of_task) if one[1] == task_id), 0)]
-        done = (one for one in of_task if one[1] != task_id and one[2] not in UNSUCCESSFUL)
-        if other := next(done, next(iter(later), None)):
-            problem = f"its {'later ' * (other in later)}attempt {other[1]} is {other[2]}."
+    for task_id, attempts in attempts_of_each(records).items():
+        of_task = sorted(attempts, key=attempt_number)
+        at = next(number for number, one in enumerate(of_task) if one.pk == task_id)
+        later = of_task[at + 1 :]
+        done = (one for one in reversed(of_task) if one.pk != task_id and one.status not in UNSUCCESSFUL)
+        if other := next(done, later[-1] if later else None):
+            problem = f"its {'later ' * (other in later)}attempt {other.pk} is {other.status}."
             others[task_id] = OperationRefused(task_id, problem, "Leave it out, and see to that one.")
     return others
 

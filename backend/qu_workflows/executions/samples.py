@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import chain, zip_longest
-from threading import Event
 from typing import Any, TypedDict
 
 from django.db.models import F, QuerySet, Window
@@ -24,7 +23,7 @@ from django.utils import timezone
 from qu_workflows.aws.pacing import Pace
 from qu_workflows.executions.histories import History, StateEntry, StateOutcome, read_history
 from qu_workflows.executions.redrivability import at_step_functions
-from qu_workflows.executions.step_functions import ExecutionGone, event_pages
+from qu_workflows.executions.step_functions import AT_ONCE, ExecutionGone, event_pages
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationFailed
 from qu_workflows.records.json_values import storable_json
@@ -290,7 +289,11 @@ def _edges(history: History) -> dict[Edge, int]:
 
 def _sample(record: TaskRecord, pace: Pace, done: Sampling) -> None:
     try:
-        events = [event for page in _pages(record.execution_arn, pace, done) for event in page]
+        pages = event_pages(record.execution_arn, AT_ONCE, before_each=pace.wait)
+        events = []
+        for page in pages:
+            done.calls += 1
+            events += page
         done.sampled += keep_sample(record, read_history(events))
     except ExecutionGone:
         # An empty sample, so that it is not asked for again.
@@ -301,19 +304,6 @@ def _sample(record: TaskRecord, pace: Pace, done: Sampling) -> None:
     except Exception:
         logger.exception("The history of %s could not be read.", record.execution_arn)
         done.unread += 1
-
-
-def _pages(arn: str, pace: Pace, done: Sampling) -> Iterator[list[dict[str, Any]]]:
-    at_once = Event()
-    at_once.set()  # a throttling is not waited out
-    pages = event_pages(arn, at_once)
-    while True:
-        pace.wait()
-        page = next(pages, None)
-        if page is None:
-            return
-        done.calls += 1
-        yield page
 
 
 def _without_sample() -> Iterator[TaskRecord]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +20,13 @@ from qu_workflows.aws.pacing import DESCRIBE, HISTORY, Quota
 from qu_workflows.caching import Cache
 from qu_workflows.executions.histories import History, read_history
 from qu_workflows.executions.inspection import why_not_asked
-from qu_workflows.executions.step_functions import Description, definition_of_execution, describe, event_pages
+from qu_workflows.executions.step_functions import (
+    AT_ONCE,
+    Description,
+    definition_of_execution,
+    describe,
+    event_pages,
+)
 from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import TaskRecord, TaskStatus
@@ -31,8 +37,6 @@ KEPT_EVENTS = 200_000  # some hundred megabytes at the most
 _LEAST_WEIGHT = 400  # of an execution, in events: so at most 500 are kept
 _SHARE = 0.5  # of a quota; the rest is for other processes and commands
 _BURST_SECONDS = 4.0
-_AT_ONCE = Event()  # set: a page does not wait out a throttling
-_AT_ONCE.set()
 DEFINITION_OF_FILES = "of_files"
 DEFINITION_UNKNOWN = "unknown"
 
@@ -125,7 +129,7 @@ class ExecutionSnapshots:
 
     def _read(self, arn: str, before: _Read | None) -> _Read:
         self._describe.take()
-        description = describe(arn, _AT_ONCE)
+        description = describe(arn, AT_ONCE)
         known = before.events if before else ()
         events = self._events(arn, known)
         return _Read(
@@ -148,18 +152,12 @@ class ExecutionSnapshots:
         return (*known, *reversed(newer)) if newer else known
 
     def _pages(self, arn: str, *, newest_first: bool) -> Iterator[list[dict[str, Any]]]:
-        pages = event_pages(arn, _AT_ONCE, newest_first=newest_first)
-        while True:
-            self._history.take()
-            page = next(pages, None)
-            if page is None:
-                return
-            yield page
+        return event_pages(arn, AT_ONCE, newest_first=newest_first, before_each=self._history.take)
 
     def _definition(self, arn: str) -> Mapping[str, Any] | None:
         try:
             self._describe.take()
-            return definition_of_execution(arn, _AT_ONCE)
+            return definition_of_execution(arn, AT_ONCE)
         except (OperationRefused, json.JSONDecodeError):
             return None
 

@@ -1,26 +1,36 @@
-"""A state machine as Step Functions has it: its definition, its versions, and where its aliases lead.
+"""State machines: as Step Functions has them deployed, and how the tasks of their workflows end.
 
-Four calls for a page, kept for half a minute in this process. When Step Functions is not reached, throttles, or lets
-us not ask, that is said in a sentence; nothing here raises for it.
+What is deployed takes four calls, kept for half a minute in this process; when Step Functions is not reached, throttles
+or grants no right, a sentence says so, and nothing is raised. The rest is from the records and the catalog. The ARN of
+the newest execution names the state machine of a workflow, so that no setting can name another.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from threading import Event
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Aggregate, Count, DurationField, F, Max, Q, QuerySet
+
 from qu_workflows.caching import Cache
-from qu_workflows.executions.step_functions import ask
+from qu_workflows.executions.redrivability import at_step_functions
+from qu_workflows.executions.step_functions import AT_ONCE, ask
+from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
+from qu_workflows.protocol.definitions import definition_of
+from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 
 LIVE = "live"  # the alias that the dispatcher starts executions by
 SHOWN_VERSIONS = 20
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 _KEPT_SECONDS, _UNANSWERED_SECONDS = 30.0, 10.0
-_AT_ONCE = Event()  # set: a page does not wait out a throttling
-_AT_ONCE.set()
+_SUCCEEDED = Q(status=TaskStatus.SUCCEEDED)
+_ENDED = Q(status__in=(TaskStatus.SUCCEEDED, *UNSUCCESSFUL))
+_NEWEST_FIRST = ("-enqueued_at", "-id")
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,69 @@ class Deployed:
         return max(live.routes, key=lambda route: route.weight).version if live and live.routes else ""
 
 
+@dataclass(frozen=True)
+class TaskCounts:
+    """How many tasks were recorded in some time, and how many of them have ended, and succeeded."""
+
+    tasks: int = 0
+    ended: int = 0
+    succeeded: int = 0
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share that succeeded of those that have ended, None if none has."""
+        return self.succeeded / self.ended if self.ended else None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A workflow in the list. ``median_seconds`` is that of the week's executions that succeeded, None if none did.
+
+    ``arn`` is its state machine's, "" if it has not run at Step Functions. ``version`` is that of its newest execution.
+    """
+
+    workflow: str
+    comment: str
+    states: int
+    tasks: tuple[str, ...]
+    day: TaskCounts
+    week: TaskCounts
+    running: int
+    median_seconds: float | None
+    arn: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A value of a task's payload. ``limits`` are those of the contract, in JSON Schema's words."""
+
+    name: str
+    type: str
+    required: bool
+    limits: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A task that a workflow runs, and what its payload must hold."""
+
+    task: str
+    inputs: tuple[Input, ...]
+
+
+class _Median(Aggregate):
+    """The median in PostgreSQL; nothing in SQLite, which has none."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)%(filter)s"
+    output_field = DurationField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, Any]:
+        del compiler, connection, extra
+        return "NULL", ()
+
+
 def state_machine_arn(execution_arn: str) -> str:
     """Return the ARN of the state machine of an execution."""
     machine, _colon, _name = execution_arn.rpartition(":")
@@ -83,6 +156,31 @@ def deployed(arn: str) -> Deployed:
 def clear_state_machines() -> None:
     """Forget every state machine."""
     _cache.clear()
+
+
+def list_machines(now: datetime) -> list[Machine]:
+    """Return every workflow, in four queries however many there are."""
+    return _machines(registered_project().workflows, TaskRecord.objects.all(), now)
+
+
+def find_machine(workflow: str, now: datetime) -> Machine:
+    """Return one workflow. Raises OperationRefused if there is none of that name."""
+    names = registered_project().workflows
+    if workflow not in names:
+        raise OperationRefused(
+            workflow[:80], "there is no such workflow.", f"Choose one of {', '.join(sorted(names))}."
+        )
+    (found,) = _machines([workflow], TaskRecord.objects.filter(workflow=workflow), now)
+    newest = None if found.arn else _newest_of(workflow)
+    return replace(found, arn=state_machine_arn(newest[0]), version=_version(newest[1])) if newest else found
+
+
+def contracts_of(workflow: str) -> list[Contract]:
+    """Return the tasks that a workflow runs, each with the values of its payload."""
+    return [
+        Contract(entry.task, tuple(_input(name, value) for name, value in entry.parameters.items()))
+        for entry in _entries(workflow)
+    ]
 
 
 def _read(arn: str, _before: Deployed | None) -> Deployed:
@@ -104,7 +202,7 @@ _cache: Cache[str, Deployed] = Cache(
 
 
 def _definition(arn: str) -> Mapping[str, Any] | None:
-    shown = ask(arn, lambda client: client.describe_state_machine(stateMachineArn=arn), _AT_ONCE)
+    shown = ask(arn, lambda client: client.describe_state_machine(stateMachineArn=arn), AT_ONCE)
     try:
         found: Mapping[str, Any] = json.loads(shown["definition"])
     except ValueError:
@@ -114,26 +212,123 @@ def _definition(arn: str) -> Mapping[str, Any] | None:
 
 def _versions(arn: str) -> tuple[Version, ...]:
     shown = ask(
-        arn,
-        lambda client: client.list_state_machine_versions(stateMachineArn=arn, maxResults=SHOWN_VERSIONS),
-        _AT_ONCE,
+        arn, lambda client: client.list_state_machine_versions(stateMachineArn=arn, maxResults=SHOWN_VERSIONS), AT_ONCE
     )
     return tuple(
-        Version(each["stateMachineVersionArn"].rpartition(":")[2], each["creationDate"])
+        Version(_version(each["stateMachineVersionArn"]), each["creationDate"])
         for each in shown["stateMachineVersions"]
     )
 
 
 def _aliases(arn: str) -> tuple[Alias, ...]:
     """Return the aliases. Each is asked for by itself: a list does not say where they lead."""
-    shown = ask(arn, lambda client: client.list_state_machine_aliases(stateMachineArn=arn), _AT_ONCE)
+    shown = ask(arn, lambda client: client.list_state_machine_aliases(stateMachineArn=arn), AT_ONCE)
     return tuple(_alias(each["stateMachineAliasArn"]) for each in shown["stateMachineAliases"])
 
 
 def _alias(arn: str) -> Alias:
-    shown = ask(arn, lambda client: client.describe_state_machine_alias(stateMachineAliasArn=arn), _AT_ONCE)
-    routes = tuple(
-        Route(each["stateMachineVersionArn"].rpartition(":")[2], each["weight"])
-        for each in shown["routingConfiguration"]
+    shown = ask(arn, lambda client: client.describe_state_machine_alias(stateMachineAliasArn=arn), AT_ONCE)
+    routes = shown["routingConfiguration"]
+    return Alias(
+        shown["name"],
+        tuple(Route(_version(each["stateMachineVersionArn"]), each["weight"]) for each in routes),
+        shown.get("updateDate"),
     )
-    return Alias(shown["name"], routes, shown.get("updateDate"))
+
+
+def _version(version_arn: str) -> str:
+    return version_arn.rpartition(":")[2]
+
+
+def _machines(workflows: Sequence[str], records: QuerySet[TaskRecord], now: datetime) -> list[Machine]:
+    recent = records.filter(enqueued_at__gte=now - WEEK).order_by().values("workflow")
+    of_day = Q(enqueued_at__gte=now - DAY)
+    counted: dict[str, Mapping[str, Any]] = {
+        row["workflow"]: row
+        for row in recent.annotate(
+            week_tasks=Count("*"),
+            week_ended=Count("enqueued_at", filter=_ENDED),
+            week_succeeded=Count("enqueued_at", filter=_SUCCEEDED),
+            day_tasks=Count("enqueued_at", filter=of_day),
+            day_ended=Count("enqueued_at", filter=of_day & _ENDED),
+            day_succeeded=Count("enqueued_at", filter=of_day & _SUCCEEDED),
+            newest=Max("enqueued_at", filter=at_step_functions()),
+        )
+    }
+    # By itself: counting needs no order, and so takes a third.
+    took = recent.filter(_SUCCEEDED).annotate(median=_Median(F("finished_at") - F("started_at")))
+    medians = {row["workflow"]: row["median"].total_seconds() for row in took if row["median"] is not None}
+    running = records.filter(status=TaskStatus.RUNNING).order_by().values_list("workflow").annotate(n=Count("*"))
+    return _built(workflows, counted, medians, dict(running))
+
+
+def _built(
+    workflows: Sequence[str],
+    counted: Mapping[str, Mapping[str, Any]],
+    medians: Mapping[str, float],
+    running: Mapping[str, int],
+) -> list[Machine]:
+    newest = _newest_at({name: row["newest"] for name, row in counted.items() if row["newest"]})
+    machines = []
+    for workflow in workflows:
+        definition, row = _definition_in_files(workflow), counted.get(workflow)
+        arn, version_arn = newest.get(workflow, ("", ""))
+        machines.append(
+            Machine(
+                workflow=workflow,
+                comment=str(definition.get("Comment", "")),
+                states=_count_states(definition),
+                tasks=tuple(sorted(entry.task for entry in _entries(workflow))),
+                day=TaskCounts(row["day_tasks"], row["day_ended"], row["day_succeeded"]) if row else TaskCounts(),
+                week=TaskCounts(row["week_tasks"], row["week_ended"], row["week_succeeded"]) if row else TaskCounts(),
+                running=running.get(workflow, 0),
+                median_seconds=medians.get(workflow),
+                arn=state_machine_arn(arn),
+                version=_version(version_arn),
+            )
+        )
+    return machines
+
+
+def _newest_at(moments: Mapping[str, datetime]) -> dict[str, tuple[str, str]]:
+    """Return the execution and its version of the newest record of each workflow, found by when it was recorded."""
+    rows = TaskRecord.objects.filter(at_step_functions(), enqueued_at__in=moments.values()).order_by()
+    named = rows.values_list("workflow", "enqueued_at", "execution_arn", "state_machine_version_arn")
+    return {workflow: (arn, version) for workflow, at, arn, version in named if moments.get(workflow) == at}
+
+
+def _newest_of(workflow: str) -> tuple[str, str] | None:
+    """Return the newest execution of a workflow that has not run for a week.
+
+    By its tasks' names, which have an index; those without a workflow of their own are too many to name.
+    """
+    records = TaskRecord.objects.filter(at_step_functions(), workflow=workflow).order_by(*_NEWEST_FIRST)
+    if workflow != RUN_TASK:
+        records = records.filter(task__in=[entry.task for entry in _entries(workflow)])
+    return records.values_list("execution_arn", "state_machine_version_arn").first()
+
+
+def _definition_in_files(workflow: str) -> Mapping[str, Any]:
+    try:
+        return definition_of(workflow)
+    except (OSError, ValueError):
+        return {}
+
+
+def _count_states(node: Any) -> int:
+    states = node.get("States", {}) if isinstance(node, Mapping) else {}
+    return sum(
+        1
+        + sum(map(_count_states, state.get("Branches", ())))
+        + _count_states(state.get("ItemProcessor", state.get("Iterator")))
+        for state in states.values()
+    )
+
+
+def _entries(workflow: str) -> list[CatalogEntry]:
+    return [entry for entry in registered_project().catalog.values() if entry.workflow == workflow]
+
+
+def _input(name: str, parameter: Parameter) -> Input:
+    limits = {key: value for key, value in parameter.as_words().items() if key not in ("type", "required")}
+    return Input(name, parameter.type, parameter.required, ", ".join(f"{key} {value}" for key, value in limits.items()))

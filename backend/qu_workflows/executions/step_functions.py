@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 HISTORY_KEPT_DAYS = 90
 MAX_CAUSE_LENGTH = 32_768
 STOPPED_ERROR = "StoppedByOperator"
+AT_ONCE = Event()  # set: a page or a schedule does not wait out a throttling
+AT_ONCE.set()
 _PAGE_EVENTS = 1000
 _CLOCKS_DIFFER = timedelta(seconds=5)
 _NO_RIGHTS = frozenset(
@@ -102,13 +104,20 @@ def history_of(arn: str, stop: Event | None = None) -> History:
     return read_history(event for page in event_pages(arn, stop) for event in page)
 
 
-def event_pages(arn: str, stop: Event | None = None, *, newest_first: bool = False) -> Iterator[list[dict[str, Any]]]:
+def event_pages(
+    arn: str,
+    stop: Event | None = None,
+    *,
+    newest_first: bool = False,
+    before_each: Callable[[], object] = lambda: None,
+) -> Iterator[list[dict[str, Any]]]:
     """Yield the events of an execution as GetExecutionHistory shows them, each page by one call.
 
-    Raises as ``describe`` does.
+    ``before_each`` is called before each of the calls, and may raise. Raises as ``describe`` does.
     """
     token: dict[str, Any] = {}
     while True:
+        before_each()
         page = ask(
             arn,
             lambda client, token=token: client.get_execution_history(  # type: ignore[misc]

@@ -57,7 +57,7 @@ def described(status: str, age: timedelta, *, history_length: int = 10, is_child
     found, reason = redrivability(
         status=status,
         start_ms=round((NOW - timedelta(days=50)).timestamp() * 1000),
-        stop_ms=stopped_at and round(stopped_at.timestamp() * 1000),
+        stop_ms=round(stopped_at.timestamp() * 1000) if stopped_at else None,
         now_ms=round(NOW.timestamp() * 1000),
         history_length=history_length,
         is_map_run_child=is_child,

@@ -1,19 +1,38 @@
-"""A state machine as Step Functions has it, asked of the project's own engine behind its API."""
+"""State machines as the project's own engine has them deployed, and as the records count their tasks."""
 
 import json
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.executions import state_machines
-from qu_workflows.executions.state_machines import Route, deployed, state_machine_arn
+from qu_workflows.executions.state_machines import (
+    Machine,
+    Route,
+    contracts_of,
+    deployed,
+    find_machine,
+    list_machines,
+    state_machine_arn,
+)
+from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.qu_workflows.operated import Operated
 from tests.workflows.engine.server.served import ROLE
+from workflows.project import PROJECT
+
+pytestmark = pytest.mark.django_db
+ARN = "arn:aws:states:us-east-2:123456789012:execution:qu-dev-guard_report:"
+MACHINE_ARN = "arn:aws:states:us-east-2:123456789012:stateMachine:qu-dev-guard_report"
+NOW = timezone.now()
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +135,123 @@ def test_an_execution_names_its_state_machine() -> None:
     arn = "arn:aws-cn:states:cn-north-1:1:execution:qu-dev-guard_report:0190-aaaa"
 
     assert state_machine_arn(arn) == "arn:aws-cn:states:cn-north-1:1:stateMachine:qu-dev-guard_report"
+
+
+def record(status: str, *, ago: timedelta = timedelta(hours=1), seconds: float = 0, **values: Any) -> TaskRecord:
+    """Save a task of guard_report that was recorded so long ago and ran for so long."""
+    at = NOW - ago
+    ended = status not in (TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING)
+    given: dict[str, Any] = {
+        "task": "process_guard_report",
+        "workflow": "guard_report",
+        "status": status,
+        "enqueued_at": at,
+        "started_at": at,
+        "finished_at": at + timedelta(seconds=seconds) if ended else None,
+    }
+    return TaskRecord.objects.create(**given | values)
+
+
+def listed(workflow: str = "guard_report") -> Machine:
+    return next(each for each in list_machines(NOW) if each.workflow == workflow)
+
+
+def test_the_success_rate_is_of_those_that_have_ended() -> None:
+    for status in (TaskStatus.SUCCEEDED, TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.RUNNING, TaskStatus.SENT):
+        record(status)
+    record(TaskStatus.ABORTED, ago=timedelta(days=2))
+    record(TaskStatus.FAILED, ago=timedelta(days=8))
+
+    found = listed()
+
+    assert (found.day.tasks, found.day.ended, found.day.succeeded) == (5, 3, 2)
+    assert (found.week.tasks, found.week.ended, found.week.succeeded) == (6, 4, 2)
+    assert found.week.success_rate == 0.5
+    assert found.running == 1
+
+
+def test_what_runs_is_counted_however_long_ago_it_began() -> None:
+    record(TaskStatus.RUNNING, ago=timedelta(days=30))
+
+    assert listed().running == 1
+
+
+def test_the_median_is_that_of_what_succeeded() -> None:
+    for seconds in (1, 3, 100):
+        record(TaskStatus.SUCCEEDED, seconds=seconds)
+    record(TaskStatus.FAILED, seconds=9999)
+
+    assert listed().median_seconds == 3
+
+
+def test_a_workflow_without_a_task_is_listed_without_numbers() -> None:
+    found = listed("notification_email")
+
+    assert (found.day.success_rate, found.median_seconds, found.arn, found.version) == (None, None, "", "")
+    assert found.tasks == ("send_notification_email",)
+    assert found.states == 2
+
+
+def test_the_newest_execution_at_step_functions_names_the_state_machine_and_the_version() -> None:
+    record(TaskStatus.SUCCEEDED, execution_arn=f"{ARN}old", state_machine_version_arn=f"{MACHINE_ARN}:3")
+    newer = timedelta(minutes=9)
+    record(TaskStatus.RUNNING, ago=newer, execution_arn=f"{ARN}new", state_machine_version_arn=f"{MACHINE_ARN}:4")
+    record(TaskStatus.SUCCEEDED, ago=timedelta(0), execution_arn="arn:aws:states:local:0:execution:guard_report:x")
+    record(TaskStatus.SENT, ago=timedelta(0))
+
+    assert (listed().arn, listed().version) == (MACHINE_ARN, "4")
+
+
+def test_one_that_has_not_run_for_a_week_is_still_found_by_itself() -> None:
+    record(TaskStatus.SUCCEEDED, ago=timedelta(days=40), execution_arn=f"{ARN}old")
+
+    assert listed().arn == ""
+    assert find_machine("guard_report", NOW).arn == MACHINE_ARN
+
+
+def test_all_workflows_take_four_queries_however_many_tasks_there_are(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for workflow in PROJECT.workflows:
+        for number in range(3):
+            record(TaskStatus.SUCCEEDED, workflow=workflow, execution_arn=f"{ARN}{workflow}{number}")
+
+    with django_assert_num_queries(4):
+        found = list_machines(NOW)
+
+    assert [each.workflow for each in found] == list(PROJECT.workflows)
+    assert all(each.week.tasks == 3 for each in found)
+
+
+def test_records_of_another_workflow_at_the_same_time_are_not_taken_for_its_own() -> None:
+    at: datetime = NOW - timedelta(minutes=1)
+    record(TaskStatus.SUCCEEDED, enqueued_at=at, execution_arn=f"{ARN}mine")
+    record(
+        TaskStatus.SUCCEEDED,
+        workflow="run_task",
+        enqueued_at=at,
+        execution_arn="arn:aws:states:us-east-2:1:execution:qu-dev-run_task:x",
+    )
+
+    assert listed().arn == MACHINE_ARN
+    assert listed("run_task").arn == "arn:aws:states:us-east-2:1:stateMachine:qu-dev-run_task"
+
+
+def test_an_unknown_workflow_is_refused_with_those_there_are() -> None:
+    with pytest.raises(OperationRefused, match="guard_report"):
+        find_machine("no_such", NOW)
+
+
+def test_a_contract_says_what_a_payload_holds() -> None:
+    [contract] = contracts_of("notification_email")
+
+    assert contract.task == "send_notification_email"
+    by_name = {each.name: each for each in contract.inputs}
+    assert by_name["user_id"].type == "integer"
+    assert by_name["subject"].required
+    assert "max_length 200" in by_name["subject"].limits
+    assert not by_name["context"].required
+
+
+def test_every_django_task_is_in_the_contract_of_run_task() -> None:
+    assert "custom_processing" in {each.task for each in contracts_of("run_task")}
