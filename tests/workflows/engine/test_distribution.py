@@ -75,6 +75,18 @@ def test_the_command_runs_a_definition(bin_folder: Path, tmp_path: Path) -> None
     assert output.splitlines()[-1] == 'SUCCEEDED  "Hello"'
 
 
+def test_a_task_of_an_aws_service_says_what_to_install(bin_folder: Path, tmp_path: Path) -> None:
+    function = "arn:aws:lambda:us-east-1:000000000000:function:greet"
+    states = {"Greet": {"Type": "Task", "Resource": function, "End": True}}
+    (tmp_path / "machine.asl.json").write_text(json.dumps({"StartAt": "Greet", "States": states}))
+    command = [str(bin_folder / "asl-engine"), "run", "machine.asl.json"]
+
+    ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 1
+    assert "pip install 'asl-engine[aws]'" in ran.stdout.splitlines()[-1]
+
+
 def test_the_library_runs_a_definition(bin_folder: Path, tmp_path: Path) -> None:
     program = f"from asl_engine import run; print(run({DEFINITION!r}, {{}}).output)"
 

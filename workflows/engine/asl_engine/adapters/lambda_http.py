@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
-from asl_engine.adapters.performer import DEFAULT_REGION, TaskError
+from asl_engine.adapters.performer import DEFAULT_REGION, TaskError, boto3_session
 from asl_engine.adapters.service_errors import unreachable_fault
 
 
@@ -134,9 +134,7 @@ class LambdaEndpoint:
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
-
-        return boto3.Session()
+        return boto3_session()
 
     @cached_property
     def _credentials(self) -> Any:

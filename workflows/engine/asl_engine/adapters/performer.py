@@ -1,9 +1,9 @@
 """What performs a Task state's work: the one seam between the runner and everything outside."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from asl_engine.errors import StateFailed
+from asl_engine.errors import RUNTIME, StateFailed
 from asl_engine.jsontext import Json
 
 DEFAULT_REGION = "us-east-1"
@@ -58,3 +58,13 @@ class Performer(Protocol):
         same attempt after a crash.
         """
         ...
+
+
+def boto3_session() -> Any:
+    """Return a new session of boto3. Raises TaskError where the extra ``aws`` is not installed."""
+    try:
+        import boto3
+    except ImportError:
+        cause = "boto3 is not installed, and this task needs it. Run: pip install 'asl-engine[aws]'"
+        raise TaskError(RUNTIME, cause, "schedule") from None
+    return boto3.Session()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asl_engine.adapters import service_errors, service_json
-from asl_engine.adapters.performer import DEFAULT_REGION, TaskCall, TaskError
+from asl_engine.adapters.performer import DEFAULT_REGION, TaskCall, TaskError, boto3_session
 from asl_engine.adapters.sdk_names import boto3_name, capitalised, service_word
 from asl_engine.definition.resources import Resource, ResourceKind, parse_resource
 from asl_engine.errors import RUNTIME
@@ -52,9 +52,9 @@ class ServiceClients:
         return None if name is None else self.client(name)
 
     def _make(self, service: str) -> Any:
+        session = self._boto3_session()
         from botocore.config import Config
 
-        session = self._boto3_session()
         return session.client(
             service,
             region_name=session.region_name or DEFAULT_REGION,
@@ -64,9 +64,7 @@ class ServiceClients:
 
     def _boto3_session(self) -> Any:
         if self._session is None:
-            import boto3
-
-            self._session = boto3.Session()
+            self._session = boto3_session()
         return self._session
 
 
