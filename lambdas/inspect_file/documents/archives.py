@@ -14,8 +14,9 @@ import zlib
 from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO
 
+from lambdas.inspect_file.documents.office_parts import PartReader
 from lambdas.inspect_file.kinds.sniffing import BZIP2, GZIP, HEAD_BYTES, ZIP_END, ZIP_END_WITHIN, ZIP_ENTRY
 from workflows.errors import DecompressionBomb, UnreadableDocument
 
@@ -50,33 +51,23 @@ class Budget:
             raise DecompressionBomb(self.key, f"unpacks to more than {_BOMB_RATIO} times its size.", _REMEDY)
 
 
-class Part(Protocol):
-    """What reads an entry while it is unpacked, and keeps what it wants of it."""
-
-    def feed(self, chunk: bytes) -> None:
-        """Read what follows. It may raise a leaf of FileRejected."""
-
-    def close(self) -> None:
-        """Learn that this was all. It may raise a leaf of FileRejected."""
-
-
 # Given an entry's name and, in small letters, the names of all: what reads the entry, None for what nothing reads.
-type Look = Callable[[str, Set[str]], Part | None]
+type ReaderOf = Callable[[str, Set[str]], PartReader | None]
 
 
 class _PasswordNeeded(Exception):
     """An archive, or one within it, asks for a password. It becomes UnreadableDocument, whose name people know."""
 
 
-def read_zip(file: IO[bytes], budget: Budget, look: Look) -> Set[str]:
+def read_zip(file: IO[bytes], budget: Budget, reader_of: ReaderOf) -> Set[str]:
     """Read every entry of a ZIP and of those within it; return the names of the outermost, in small letters.
 
-    ``look`` is asked about the entries of the outermost. Raises what it does, DecompressionBomb (too many bytes,
+    ``reader_of`` is asked about the entries of the outermost. Raises what it does, DecompressionBomb (too many bytes,
     entries or archives in archives; entries that overlap) and UnreadableDocument (cut off, damaged, protected by a
     password).
     """
     try:
-        return _read_zip(file, budget, look, depth=1)
+        return _read_zip(file, budget, reader_of, depth=1)
     except _PasswordNeeded as error:
         problem = "is protected by a password."
         raise UnreadableDocument(budget.key, problem, "Upload it without a password.") from error
@@ -97,7 +88,7 @@ def read_packed(file: IO[bytes], media_type: str, budget: Budget) -> bytes:
     return head
 
 
-def _read_zip(file: IO[bytes], budget: Budget, look: Look, depth: int) -> Set[str]:
+def _read_zip(file: IO[bytes], budget: Budget, reader_of: ReaderOf, depth: int) -> Set[str]:
     _refuse_many_entries(file, budget.key)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -108,7 +99,7 @@ def _read_zip(file: IO[bytes], budget: Budget, look: Look, depth: int) -> Set[st
             for info in files:
                 if info.flag_bits & _ENCRYPTED:
                     raise _PasswordNeeded
-                _read_entry(archive, info, look(info.filename, names), budget, depth)
+                _read_entry(archive, info, reader_of(info.filename, names), budget, depth)
             return names
     except NotImplementedError as error:
         raise UnreadableDocument(budget.key, "is packed in a way that nothing here unpacks.", _REMEDY) from error
@@ -143,7 +134,9 @@ def _refuse_overlaps(infos: list[zipfile.ZipInfo], key: str) -> None:
         end = info.header_offset + 30 + info.compress_size
 
 
-def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: Part | None, budget: Budget, depth: int) -> None:
+def _read_entry(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, part: PartReader | None, budget: Budget, depth: int
+) -> None:
     inner, size = None, 0
     with archive.open(info) as content:
         while chunk := content.read(_STEP_BYTES):

@@ -53,7 +53,7 @@ def inspect_document(file: MediaFile, limits: Limits) -> dict[str, Any]:
 
 
 def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
-    names = read_zip(content, _budget(file, limits), partial(_look_at_part, file.key))
+    names = read_zip(content, _budget(file, limits), partial(_reader_of, file.key))
     if CONTENT_TYPES in names:
         return next(
             (kind for folder, kind in OOXML_FOLDERS.items() if any(n.startswith(f"{folder}/") for n in names)), None
@@ -63,7 +63,7 @@ def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | N
     return "application/java-archive" if "meta-inf/manifest.mf" in names and file.media_type == ZIP else None
 
 
-def _look_at_part(key: str, name: str, names: Set[str]) -> PartReader | None:
+def _reader_of(key: str, name: str, names: Set[str]) -> PartReader | None:
     """Return what reads an entry, None for what is no markup. Raises ActiveContent where its name says enough."""
     name, is_office = name.lower(), CONTENT_TYPES in names
     if (is_office and _MACRO_PART.fullmatch(name)) or _BASIC_MODULE.fullmatch(name):
