@@ -74,5 +74,15 @@ def test_a_new_app_is_under_the_rules(tree: Path, code: str, rule: str) -> None:
     assert rule in broken_rules(tree, "backend/kites", f"{code}\n")
 
 
+def test_a_new_app_is_in_no_cycle_with_another(tree: Path) -> None:
+    path = tree / "backend" / "core" / "kite_flying.py"
+    path.write_text("import kites\n")
+    try:
+        broken = broken_rules(tree, "backend/kites", "from core import models\n")
+        assert "core -> kites -> core" in broken or "kites -> core -> kites" in broken
+    finally:
+        path.unlink()
+
+
 def test_a_new_app_of_the_platform_needs_a_layer(tree: Path) -> None:
     assert "The platform's layers" in broken_rules(tree, "backend/qu_workflows/kites", "import json\n")
