@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from qu_workflows.tasks.async_task import RunsAsWorkflow, async_task
+from qu_workflows.tasks.services import RunsAsWorkflow, async_task
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The project's place in Django: it registers the checks of its settings."""
+"""The project's place in Django: it registers the checks of its settings, and the runner of its workflows."""
 
 from django.apps import AppConfig
 
@@ -9,5 +9,10 @@ class ProjectConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks, and the runner that only the web process and the commands have."""
         from config import checks  # noqa: F401  importing it registers them
+        from config.steps import step_handlers, write_payload
+        from qu_workflows.protocol.project import register_runner
+        from qu_workflows.tasks.without_queue.runner import InProcessRunner
+
+        register_runner(InProcessRunner(step_handlers, write_payload))

@@ -86,8 +86,6 @@ TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
 TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_text("AWS_LAMBDA_FUNCTION_NAME"))
 # Workflows without a queue: run beside the request (thread), or before the call returns (inline).
 IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
-IN_PROCESS_RUNNER = ""  # the module that does: the web process has one, a function none
-STEP_FUNCTIONS_PACKAGE = "lambdas"  # where the steps' handlers are, each in the folder of its function
 TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}
 
 # Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.

@@ -59,8 +59,6 @@ if STAGE == "production":
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
-IN_PROCESS_RUNNER = "qu_workflows.tasks.in_process"
-
 # The console reads a step's log lines from CloudWatch Logs, or from a file of all functions: the local stack's.
 FUNCTIONS_LOG_FILE = read_text("FUNCTIONS_LOG_FILE")
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from qu_workflows.protocol.task_ids import scheduled_run_of
+from qu_workflows.protocol.execution_names import scheduled_run_of
 from workflows.errors import PayloadInvalid
 
 _OLDEST = date(1970, 1, 1)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qu_workflows.tasks.async_task import async_task
+from qu_workflows.tasks.services import async_task
 from reports.retention import sweep
 
 

@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME, NoTimeLeft, StartFailed
-from qu_workflows.protocol.message import ExecutionStart, MessageRejected, read_message, task_id_of
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.message import ExecutionStart, read_message, task_id_of
 from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT, trace_header
 
 # Returns False for a task id that was started before.

@@ -7,7 +7,7 @@ from lambdas.dispatch_tasks.batch import Outcome, Status, dispatch
 from lambdas.dispatch_tasks.settings import state_machine_arns, trace_sampled_percent
 from lambdas.dispatch_tasks.starts import ExecutionStarter, StartFailed, step_functions
 from lambdas.shared.runtime.powertools import count, logger, metrics, traced
-from qu_workflows.protocol.message import MessageRejected
+from qu_workflows.protocol.errors import MessageRejected
 from qu_workflows.protocol.project import register
 from workflows.project import PROJECT
 

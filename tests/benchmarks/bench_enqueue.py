@@ -107,7 +107,7 @@ class Bench:
 
         self.bare.purge_queue(QueueUrl=self.url)
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE executions_taskrecord")
+            cursor.execute("TRUNCATE executions_taskrecord CASCADE")
 
     def _check(self, count: int) -> None:
         """Raise RuntimeError unless every message is in the queue, and every record says that it was sent."""
@@ -194,8 +194,8 @@ def _bodies(count: int) -> list[str]:
     """Return the messages that ours sends, written before the clock starts."""
     from django.utils import timezone
 
+    from qu_workflows.protocol.execution_names import new_task_id
     from qu_workflows.protocol.message import write_message
-    from qu_workflows.records.models import new_task_id
 
     now = timezone.now().isoformat()
     return [write_message(new_task_id(), "custom_processing", now, {"data": _data(n)}) for n in range(count)]

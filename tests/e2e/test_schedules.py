@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from deploy.local.demo.executions import digests_of
 from deploy.local.demo.operations import fire_soon
+from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.message import SCHEDULED_TIME
-from qu_workflows.protocol.task_ids import scheduled_id
 from tests.e2e.conftest import WholePath, eventually
 from workflows.schedules import SCHEDULES_BY_NAME
 

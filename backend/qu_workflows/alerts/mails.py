@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from qu_workflows.alerts.hooks import AlertKind, registered_hooks
 from qu_workflows.alerts.queries import UNSTARTED, Stuck, alert_kinds
 from qu_workflows.records.models import Alert
-from qu_workflows.tasks.registry import registered_tasks
+from qu_workflows.tasks.queries import registered_tasks
 
 TEMPLATE_NAME = "emails/alert.html"
 MAX_SUBJECT_LENGTH = 200

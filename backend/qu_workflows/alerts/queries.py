@@ -17,11 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from qu_workflows.alerts.hooks import AlertKind, registered_hooks
-from qu_workflows.aws.queues import queue_depth
+from qu_workflows.aws.queues import MAX_DELAY_SECONDS, queue_depth
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.running_since import running_since
-from qu_workflows.tasks.requests import MAX_DELAY_SECONDS
 
 MAX_EXAMPLES = 5
 # The event that tells of an execution's time-out may come that much later.

@@ -12,6 +12,11 @@ from django.conf import settings
 from qu_workflows.aws import clients as aws
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MAX_BATCH_MESSAGES = 10
+MAX_BATCH_BYTES = 1_048_576
+MAX_DELAY_SECONDS = 900
+
 _NO_QUEUE = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
 _NO_RIGHT = frozenset({"AccessDenied", "AccessDeniedException"})
 
@@ -55,6 +60,11 @@ def queue_arn(url: str) -> str:
     region = settings.AWS_SQS_REGION
     partition = next((f"aws-{word}" for word in ("cn", "us-gov") if region.startswith(f"{word}-")), "aws")
     return f"arn:{partition}:sqs:{region}:{account}:{name}"
+
+
+def is_fifo() -> bool:
+    """Return whether the task queue keeps order."""
+    return str(settings.AWS_SQS_QUEUE_URL).endswith(".fifo")
 
 
 def name_of(queue_url: str) -> str:

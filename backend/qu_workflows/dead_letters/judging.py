@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from qu_workflows.protocol.message import ExecutionStart, MessageRejected, read_message, task_id_of
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.message import ExecutionStart, read_message, task_id_of
 from qu_workflows.records.models import WAITING, TaskRecord
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.aws.queues import queue_depth, sqs_refusals
+from qu_workflows.aws.queues import MAX_BATCH_MESSAGES, queue_depth, sqs_refusals
 from qu_workflows.dead_letters.judging import Message
-from qu_workflows.tasks.sending import MAX_BATCH_MESSAGES
 
 HOLD_SECONDS = 20
 MAX_HOLD_SECONDS = 20 * 2**6

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.pacing import Pace
-from qu_workflows.aws.queues import QueuePair, queue_pair
+from qu_workflows.aws.queues import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, QueuePair, queue_pair
 from qu_workflows.dead_letters import sqs_moves
 from qu_workflows.dead_letters.handling import DeadLetterResult, Report, Run, handle_batches
 from qu_workflows.dead_letters.judging import DeadLetter, Selection, lacks_id
@@ -31,7 +31,6 @@ from qu_workflows.protocol.message import canonical_json
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import audited, new_batch
 from qu_workflows.records.models import AuditAction
-from qu_workflows.tasks.sending import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef

@@ -11,14 +11,14 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from qu_workflows.executions.search import attempt_number, attempts_of, attempts_of_each, find_record
-from qu_workflows.protocol.message import MessageRejected, payload_key_of
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.execution_names import attempt_id
+from qu_workflows.protocol.payload_size import payload_key_of
 from qu_workflows.protocol.refusals import OperationRefused
-from qu_workflows.protocol.task_ids import attempt_id
 from qu_workflows.records.audit import audited
 from qu_workflows.records.models import WAITING, AuditAction, TaskRecord, TaskStatus
-from qu_workflows.tasks.registry import find_entry
-from qu_workflows.tasks.requests import TaskRequest, new_record
-from qu_workflows.tasks.services import send_later
+from qu_workflows.tasks.queries import find_entry
+from qu_workflows.tasks.services import TaskRequest, new_record, send_later
 
 _UNDERWAY = (*WAITING, TaskStatus.RUNNING)
 _RACES = 5

@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.executions.hooks import registered_hooks
 from qu_workflows.executions.redrivability import redrivable, redrivable_until
+from qu_workflows.protocol.execution_names import split_attempt
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
-from qu_workflows.protocol.task_ids import split_attempt
 from qu_workflows.records.json_values import is_storable
 from qu_workflows.records.models import TaskRecord, TaskStatus
 

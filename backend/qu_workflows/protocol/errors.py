@@ -1,10 +1,11 @@
-"""Errors with a place, a problem and a remedy, and the errors that a step of any workflow may raise.
+"""Errors with a place, a problem and a remedy: of messages, and of the steps of any workflow.
 
 A step's error reaches the state machine by its class name, so a name here is a name in ``ErrorEquals``.
 
 ::
 
     ExplainedError
+    ├── MessageRejected                  a task message that cannot be dispatched: see ``protocol.message``
     └── StepError
         ├── TransientError               the next attempt may work: retried with back-off
         │   ├── DatabaseUnavailable
@@ -32,6 +33,10 @@ class ExplainedError(Exception):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem} {self.remedy}"
+
+
+class MessageRejected(ExplainedError):
+    """A message that cannot be dispatched, however often it is received. It ends in the dead-letter queue."""
 
 
 class StepError(ExplainedError):

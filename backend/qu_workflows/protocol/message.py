@@ -9,8 +9,8 @@ payload fit: the function's arguments by name, and the decorated form of earlier
 
 A schedule's message comes from EventBridge Scheduler, which fills in the time:
 ``{"schedule": name, "scheduled_at": ISO 8601, "task": name, "payload": {…}, "source": "scheduler"}``. Its id is made
-of the schedule and the time to the second (``protocol.task_ids``), so that what fires twice starts once; an ``id``
-beside a schedule would be a second name for the same run, and is refused.
+of the schedule and the time to the second (``protocol.execution_names``), so that what fires twice starts once; an
+``id`` beside a schedule would be a second name for the same run, and is refused.
 
 ::
 
@@ -21,7 +21,7 @@ beside a schedule would be a second name for the same run, and is refused.
     ├── UnknownSchedule
     ├── ScheduledTimeMissing
     ├── PayloadDoesNotFit
-    └── PayloadTooLarge
+    └── PayloadTooLarge             see ``protocol.payload_size``
 """
 
 import json
@@ -32,25 +32,18 @@ from datetime import datetime
 from typing import Any
 
 from qu_workflows.protocol.catalog import CatalogEntry
-from qu_workflows.protocol.errors import ExplainedError
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.parameters import json_type
+from qu_workflows.protocol.payload_size import check_execution_input, payload_key_of
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.schedule import Schedule
-from qu_workflows.protocol.task_ids import scheduled_id
 
 SOURCE = "django-backend"
 SCHEDULER_SOURCE = "scheduler"
 # EventBridge Scheduler puts the time in this place, as 2026-11-24T12:00:00Z.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
-# AWS: input of an execution, 256 KiB as UTF-8, hard.
-# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-MAX_EXECUTION_INPUT_BYTES = 262_144
-# What a state's Parameters add to the input, and what the next state would fail by: States.DataLimitExceeded.
-STATE_RESERVE_BYTES = 4096
-# Above this a payload goes to S3 and travels as a key; the head-room is for what states add.
-MAX_INLINE_PAYLOAD_BYTES = 200 * 1024
-MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _REGISTER = "Register the task and run make states."
@@ -60,10 +53,6 @@ _SCHEDULED_AT = re.compile(
 )
 _DECORATED_KEYS = frozenset({"function_name", "module", "args", "kwargs"})
 _PROBLEMS_NAMED = 5  # of a payload that fits nowhere; the log line has to stay one line
-
-
-class MessageRejected(ExplainedError):
-    """A message that cannot be dispatched, however often it is received."""
 
 
 class NotJson(MessageRejected):
@@ -90,10 +79,6 @@ class PayloadDoesNotFit(MessageRejected):
     """The payload breaks the task's contract."""
 
 
-class PayloadTooLarge(MessageRejected):
-    """The payload passes the size that its way of travelling allows."""
-
-
 @dataclass(frozen=True)
 class ExecutionStart:
     """One execution to start: ``name`` is the task id, ``input_json`` the same text each time."""
@@ -102,11 +87,6 @@ class ExecutionStart:
     task: str
     workflow: str
     input_json: str
-
-
-def payload_key_of(task_id: str) -> str:
-    """Return the S3 key under which a task's payload lies when it does not travel inline."""
-    return f"payloads/{task_id}.json"
 
 
 def canonical_json(value: Any) -> str:
@@ -158,13 +138,7 @@ def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] |
     task_id = _task_id(message, message_id)
     payload, payload_key = _payload(message, entry, task_id)
     input_json = canonical_json(entry.execution_input(payload, payload_key))
-    size, most = len(input_json.encode()), MAX_EXECUTION_INPUT_BYTES - STATE_RESERVE_BYTES
-    if size > most:
-        raise PayloadTooLarge(
-            "/payload",
-            f"{size:,} bytes as an execution's input; a workflow takes {most:,}.",
-            f"Put the payload in S3 under {payload_key_of(task_id)} and send payload_key.",
-        )
+    check_execution_input(input_json, task_id)
     return ExecutionStart(task_id, entry.task, entry.workflow, input_json)
 
 

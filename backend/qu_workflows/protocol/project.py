@@ -4,12 +4,13 @@ A project registers itself once, where its process begins: in Django from an app
 dispatcher's function at import.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, read_tasks
 from qu_workflows.protocol.schedule import Schedule
@@ -36,6 +37,32 @@ class SmokeTask:
     task: str
     payload: Mapping[str, Any]
     result: Any
+
+
+@dataclass
+class DueRun:
+    """How a round of due tasks went: how many succeeded and failed, the first error, and threads that wait still."""
+
+    succeeded: int = 0
+    failed: int = 0
+    first_error: str = ""
+    waiting: list[Thread] = field(default_factory=list)
+
+    def add(self, error: str) -> None:
+        """Count a task that has ended, ``error`` being "" if it succeeded."""
+        self.succeeded += not error
+        self.failed += bool(error)
+        self.first_error = self.first_error or error
+
+
+class TaskRunner(Protocol):
+    """Runs recorded tasks in this process, where there is no queue: ``tasks.without_queue.runner``."""
+
+    def start(self, task_ids: Sequence[str]) -> None:
+        """Run tasks whose records are committed, before this returns or beside the caller."""
+
+    def run_due(self, older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> DueRun:
+        """Run the tasks that are due and not claimed. Begins none after ``deadline`` (of ``time.monotonic``)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +114,7 @@ class Project:
 
 
 _registered: list[Project] = []
+_runners: list[TaskRunner] = []
 
 
 def register(project: Project) -> None:
@@ -99,6 +127,16 @@ def registered_project() -> Project:
     if not _registered:
         raise ProjectNotRegistered
     return _registered[0]
+
+
+def register_runner(runner: TaskRunner) -> None:
+    """Make a runner the one of this process. A function's process has none: its package contains no engine."""
+    _runners[:] = [runner]
+
+
+def registered_runner() -> TaskRunner | None:
+    """Return the runner of this process, if it has one."""
+    return _runners[0] if _runners else None
 
 
 def _read(file: Path) -> dict[str, CatalogEntry]:

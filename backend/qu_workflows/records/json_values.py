@@ -4,8 +4,7 @@ import math
 import re
 from typing import Any
 
-from django.utils.json import normalize_json
-
+from qu_workflows.compat import normalize_json
 from qu_workflows.protocol.message import canonical_json
 
 # U+0000 as JSON escapes it: an odd number of backslashes. PostgreSQL's jsonb has no such character.

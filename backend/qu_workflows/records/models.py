@@ -8,6 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
+from qu_workflows.protocol.execution_names import new_task_id
+
 
 class TaskStatus(models.TextChoices):
     """How far a task is. From RUNNING on, the words are those of Step Functions."""
@@ -26,11 +28,6 @@ WAITING = (TaskStatus.READY, TaskStatus.SENT)
 UNSUCCESSFUL = (TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.ABORTED)
 
 
-def new_task_id() -> str:
-    """Return a UUIDv7: ids sort by the time they were made."""
-    return str(uuid7())
-
-
 class TaskRecord(models.Model):
     """One task. Its id is the message's id and the name of the execution.
 
@@ -38,7 +35,7 @@ class TaskRecord(models.Model):
     ``payload_key`` is set when it is too large to travel inline. ``subject_id`` is the id of what the task is about,
     as the project's ``subject_of`` finds it. ``schedule`` is the schedule whose run it is, "" if of none;
     ``attempt_of`` is the first attempt's id, "" on the first attempt itself (see
-    ``qu_workflows.protocol.task_ids``).
+    ``qu_workflows.protocol.execution_names``).
     """
 
     id = models.CharField(_("id"), primary_key=True, max_length=80, default=new_task_id, editable=False)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.tasks.exceptions import InvalidTask
 
+from qu_workflows.compat import InvalidTask
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.schedules.listing import scheduled_tasks
 from qu_workflows.schedules.problems import problems_of_all

@@ -23,17 +23,16 @@ from django.utils import timezone
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import queue_arn
 from qu_workflows.protocol.catalog import CatalogEntry
-from qu_workflows.protocol.message import MessageRejected, write_scheduled_message
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.protocol.schedule import Overlap, Schedule
 from qu_workflows.records.audit import audited
 from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import WAITING, AuditAction, TaskRecord, TaskStatus
-from qu_workflows.tasks.registry import find_entry
-from qu_workflows.tasks.requests import TaskRequest, new_record
-from qu_workflows.tasks.scheduled_runs import run_at_work
-from qu_workflows.tasks.services import send_later
+from qu_workflows.tasks.queries import find_entry, run_at_work
+from qu_workflows.tasks.services import TaskRequest, new_record, send_later
 
 KEPT_SECONDS = 10.0
 # A run that was asked for and is on its way counts as one, so that two clicks are not two runs.

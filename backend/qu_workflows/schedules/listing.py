@@ -9,14 +9,13 @@ from django.utils import timezone
 
 from qu_workflows.executions.queries import TaskFilter, TaskPage, search_tasks
 from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.execution_names import scheduled_run_of
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.schedule import Schedule
-from qu_workflows.protocol.task_ids import scheduled_run_of
 from qu_workflows.records.models import TaskRecord
 from qu_workflows.schedules.expressions import next_runs
 from qu_workflows.schedules.problems import problems_of
-from qu_workflows.tasks.registry import registered_tasks
-from qu_workflows.tasks.scheduled_runs import SKIPPED
+from qu_workflows.tasks.queries import SKIPPED, registered_tasks
 
 NEXT_RUNS = 3
 LAST_RUNS = 3

@@ -13,9 +13,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.execution_names import MAX_SCHEDULE_NAME_LENGTH, SCHEDULE_NAME
 from qu_workflows.protocol.message import PayloadDoesNotFit, canonical_json, fit_payload
 from qu_workflows.protocol.schedule import MAX_EVENT_AGE_SECONDS, MAX_RETRY_ATTEMPTS, Schedule
-from qu_workflows.protocol.task_ids import MAX_SCHEDULE_NAME_LENGTH, SCHEDULE_NAME
 from qu_workflows.schedules.expressions import At, ExpressionRefused, moment_of, parse
 
 MAX_FLEXIBLE_WINDOW_MINUTES = 1440

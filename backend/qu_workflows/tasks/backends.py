@@ -4,18 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.checks import CheckMessage
-from django.tasks.backends.base import BaseTaskBackend
-from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
+from qu_workflows.compat import AnyResult, AnyTask, BaseTaskBackend, InvalidTask, TaskResultDoesNotExist
 from qu_workflows.records.models import TaskRecord
-from qu_workflows.tasks.queue_task import AnyTask, QueueTask
-from qu_workflows.tasks.registry import RegisteredTask, parameters_of, registered_tasks, registration_of
-from qu_workflows.tasks.requests import TaskRequest, sending_problem
-from qu_workflows.tasks.results import AnyResult, result_of
-from qu_workflows.tasks.services import enqueue_requests
+from qu_workflows.tasks.queries import result_of
+from qu_workflows.tasks.registry import QueueTask, RegisteredTask, parameters_of, registered_tasks, registration_of
+from qu_workflows.tasks.services import TaskRequest, enqueue, sending_problem
 
 if TYPE_CHECKING:
-    from django.tasks import Task, TaskResult
+    from qu_workflows.compat import Task, TaskResult
 
 
 class StepFunctionsBackend(BaseTaskBackend):
@@ -34,7 +31,7 @@ class StepFunctionsBackend(BaseTaskBackend):
     supports_get_result = True
 
     def validate_task(self, task: AnyTask) -> None:
-        """Raise InvalidTask for a task that a message can not carry or that SQS can not send."""
+        """Raise InvalidTask for a task that a message cannot carry or that SQS cannot send."""
         super().validate_task(task)
         parameters_of(task.func, takes_context=task.takes_context)
         if isinstance(task, QueueTask):
@@ -59,7 +56,7 @@ class StepFunctionsBackend(BaseTaskBackend):
         """
         registered = registration_of(task)
         requests = [self._request_of(registered, task, args, kwargs) for args, kwargs in calls]
-        return cast("list[TaskResult[P, R]]", enqueue_requests(registered, task, requests))
+        return cast("list[TaskResult[P, R]]", enqueue(registered, task, requests))
 
     def _request_of(
         self, registered: RegisteredTask, task: AnyTask, args: Sequence[Any], kwargs: dict[str, Any]

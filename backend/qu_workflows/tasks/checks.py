@@ -4,18 +4,29 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Info
+from django.core.checks import WARNING, CheckMessage, Error, Info
 from django.core.exceptions import ImproperlyConfigured
-from django.tasks.exceptions import InvalidTask
 
+from qu_workflows.compat import InvalidTask
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.tasks.outbox import OUTBOX, SYNC
 from qu_workflows.tasks.registry import registered_tasks
 from qu_workflows.tasks.without_queue import INLINE, THREAD
 
+_DROPPED = {
+    "IN_PROCESS_RUNNER": "Call register_runner(InProcessRunner(…)) in the ready() of one of your apps.",
+    "STATE_MACHINES_DIR": "Register your project with state_machines=….",
+    "STEP_FUNCTIONS_PACKAGE": "Give the handlers to the InProcessRunner.",
+}
+
 
 def check_settings() -> Iterator[CheckMessage]:
     """Yield what is missing or contradictory in the settings of the queue."""
+    for name, remedy in _DROPPED.items():
+        if hasattr(settings, name):
+            yield CheckMessage(
+                WARNING, f"The setting {name} has no effect any more.", hint=remedy, id="executions.W001"
+            )
     if settings.TASK_FALLBACK not in (OUTBOX, SYNC):
         yield Error(
             f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",

@@ -1,4 +1,4 @@
-"""Which Django tasks there are: those in the ``tasks`` modules of the installed apps, by name.
+"""The registered Django tasks: those in the ``tasks`` modules of the installed apps, by name.
 
 A message names a task and this mapping finds it: nothing is ever imported by a name from a message.
 """
@@ -6,20 +6,20 @@ A message names a task and this mapping finds it: nothing is ever imported by a 
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, get_origin, get_type_hints
+from typing import Any, Self, get_origin, get_type_hints
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import autodiscover_modules
 
+from qu_workflows.compat import AnyTask, InvalidTask, TaskBase
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
 from qu_workflows.protocol.parameters import Parameter
 from qu_workflows.protocol.project import registered_project
-from qu_workflows.tasks.queue_task import AnyTask, QueueTask, name_of
 
 TASKS_MODULE = "tasks"
 _TYPE_WORDS: Mapping[Any, str] = {
@@ -30,6 +30,46 @@ _TYPE_WORDS: Mapping[Any, str] = {
     list: "array",
     str: "string",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueTask(TaskBase):
+    """A task of ``StepFunctionsBackend``.
+
+    ``task_name`` is the name in the catalog, the function's path if empty. ``delay_seconds`` is 0 to 900.
+    On a FIFO queue the tasks of one ``message_group_id`` start in order; on a standard queue each
+    group gets its fair share.
+    """
+
+    task_name: str = ""
+    delay_seconds: int = 0
+    message_group_id: str = ""
+
+    def using(
+        self,
+        *,
+        priority: int | None = None,
+        queue_name: str | None = None,
+        run_after: datetime | None = None,
+        backend: str | None = None,
+        delay_seconds: int | None = None,
+        message_group_id: str | None = None,
+    ) -> Self:
+        """Return the task with other defaults."""
+        changes: dict[str, Any] = {
+            "priority": priority,
+            "queue_name": queue_name,
+            "run_after": run_after,
+            "backend": backend,
+            "delay_seconds": delay_seconds,
+            "message_group_id": message_group_id,
+        }
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def name_of(task: AnyTask) -> str:
+    """Return the name under which the catalog lists a task."""
+    return (task.task_name if isinstance(task, QueueTask) else "") or task.module_path
 
 
 @dataclass(frozen=True)
@@ -86,7 +126,7 @@ def registration_of(task: AnyTask) -> RegisteredTask:
 
 
 def entry_of(name: str, func: Callable[..., Any], *, takes_context: bool) -> CatalogEntry:
-    """Return the catalog's entry of a function. Raises InvalidTask when the catalog can not describe it."""
+    """Return the catalog's entry of a function. Raises InvalidTask when the catalog cannot describe it."""
     parameters = parameters_of(func, takes_context=takes_context)
     for entry in registered_project().workflow_tasks:
         if entry.task == name:

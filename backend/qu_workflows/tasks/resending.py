@@ -3,8 +3,6 @@
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from importlib import import_module
-from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -12,9 +10,9 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
-from qu_workflows.tasks.outbox import send_recorded
-from qu_workflows.tasks.requests import MAX_DELAY_SECONDS
+from qu_workflows.protocol.project import registered_runner
+from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.sending import queue_holds_until, send
 
 # Rows locked, and messages in the air, at a time.
 CHUNK_SIZE = 100
@@ -44,7 +42,7 @@ def resendable(older_than_seconds: float) -> QuerySet[TaskRecord]:
         status=TaskStatus.READY, enqueued_at__lte=now - timedelta(seconds=older_than_seconds)
     )
     if not settings.AWS_SCHEDULER_ROLE_ARN:
-        ready = ready.filter(_due(now))
+        ready = ready.filter(Q(run_after__isnull=True) | Q(run_after__lte=queue_holds_until(now)))
     return ready.order_by("enqueued_at", "id")
 
 
@@ -57,7 +55,11 @@ def send_outbox() -> dict[str, Any]:
     deadline = time.monotonic() + OUTBOX_SECONDS
     if settings.USE_ASYNC_TASKS:
         return asdict(resend(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))
-    return asdict(_run_here(deadline))
+    runner = registered_runner()
+    if runner is None:  # the packages of the functions contain no engine: the tasks stay recorded
+        return asdict(Resending())
+    done = runner.run_due(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline)
+    return asdict(Resending(done.succeeded + len(done.waiting), done.failed, done.first_error))
 
 
 def resend(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
@@ -75,42 +77,15 @@ def resend(older_than_seconds: float, limit: int | None = None, deadline: float 
             chunk = list(_locked(_after(resendable(older_than_seconds), after)[:size]))
             if not chunk:
                 return done
-            outcome = send_recorded(chunk)
+            result = send(chunk)
         after = (chunk[-1].enqueued_at, chunk[-1].pk)
-        done.sent += len(outcome.sent)
-        done.failed += len(outcome.failed)
-        if outcome.failed:
-            done.first_error = done.first_error or outcome.failed[0][1]
-            if outcome.is_broken_off and not outcome.sent:
+        done.sent += len(result.sent)
+        done.failed += len(result.failed)
+        if result.failed:
+            done.first_error = done.first_error or result.failed[0][1]
+            if result.stopped.is_set() and not result.sent:
                 return done
     return done
-
-
-def _run_here(deadline: float) -> Resending:
-    """Run what nobody has taken on, and workflows that died with their process.
-
-    ``sent`` counts those that did well, or wait for somebody's answer in a thread of their own. The packages of the
-    functions carry no engine, so there the tasks stay recorded.
-    """
-    done = Resending()
-    if not settings.IN_PROCESS_RUNNER:
-        return done
-    runner = import_module(settings.IN_PROCESS_RUNNER)
-    runner.take_up_abandoned()
-    due = runner.waiting_tasks(OLDER_THAN_SECONDS)[:OUTBOX_LIMIT]
-    for record in runner.run_each(takewhile(lambda _: time.monotonic() < deadline, due)):
-        if isinstance(record, TaskRecord) and record.status in UNSUCCESSFUL:
-            done.failed += 1
-            done.first_error = done.first_error or f"{record.error}: {record.cause}"
-        else:
-            done.sent += 1
-    return done
-
-
-def _due(now: datetime) -> Q:
-    # A FIFO queue holds nothing back, so there a task waits here until it is due.
-    reach = now if settings.AWS_SQS_QUEUE_URL.endswith(".fifo") else now + timedelta(seconds=MAX_DELAY_SECONDS)
-    return Q(run_after__isnull=True) | Q(run_after__lte=reach)
 
 
 def _after(records: QuerySet[TaskRecord], key: tuple[datetime, str] | None) -> QuerySet[TaskRecord]:

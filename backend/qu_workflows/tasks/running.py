@@ -13,16 +13,15 @@ from traceback import format_exception
 from typing import Any
 
 from django.db import connection, transaction
-from django.tasks import TaskContext
-from django.tasks.signals import task_finished, task_started
 from django.utils import timezone
 
+from qu_workflows.compat import TaskContext, task_finished, task_started
 from qu_workflows.protocol.errors import TaskStillRunning
 from qu_workflows.protocol.message import fit_payload
 from qu_workflows.records.json_values import checked_json, storable_text
 from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
+from qu_workflows.tasks.queries import result_of
 from qu_workflows.tasks.registry import RegisteredTask
-from qu_workflows.tasks.results import result_of
 from qu_workflows.tasks.scheduled_runs import SKIPPED, origin_of, reason_to_skip
 
 # An inline run that is silent for longer died with its process: no request and no function lives so long.
@@ -34,14 +33,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """How an attempt ended: by the function's return value, or by its exception."""
+class CallResult:
+    """How a call of a task's function ended: by its return value, or by its exception."""
 
     value: Any = None
     exception: Exception | None = None
 
 
-def run_inline(record: TaskRecord, registered: RegisteredTask) -> Attempt | None:
+def run_inline(record: TaskRecord, registered: RegisteredTask) -> CallResult | None:
     """Run a recorded task here and now, unless another process runs it or has run it: then None.
 
     The function's exception is recorded and returned, not raised. In a transaction the function runs
@@ -58,19 +57,19 @@ def run_inline(record: TaskRecord, registered: RegisteredTask) -> Attempt | None
     if not TaskRecord.objects.filter(pk=record.pk, status=TaskStatus.READY).update(**claim):
         return None
     _set(record, claim)
-    attempt = _call(record, registered)
-    ended = _ended(record, attempt) | {"finished_at": timezone.now()}
-    if attempt.exception is None:
+    called = _call(record, registered)
+    ended = _ended(record, called) | {"finished_at": timezone.now()}
+    if called.exception is None:
         ended["status"] = TaskStatus.SUCCEEDED
     else:
         ended |= {
             "status": TaskStatus.FAILED,
-            "error": type(attempt.exception).__name__[:256],
-            "cause": storable_text(str(attempt.exception), MAX_TRACEBACK_CHARACTERS),
+            "error": type(called.exception).__name__[:256],
+            "cause": storable_text(str(called.exception), MAX_TRACEBACK_CHARACTERS),
         }
     _save(record, ended)
     _tell_finished(record, registered)
-    return attempt
+    return called
 
 
 def run_attempt(
@@ -91,12 +90,12 @@ def run_attempt(
     if has_returned:
         logger.info("task %s returned before: its stored value is the answer", task_id)
         return record.result
-    attempt = _call(record, registered, payload)
-    _save(record, _ended(record, attempt))
+    called = _call(record, registered, payload)
+    _save(record, _ended(record, called))
     _tell_finished(record, registered)
-    if attempt.exception is not None:
-        raise attempt.exception
-    return attempt.value
+    if called.exception is not None:
+        raise called.exception
+    return called.value
 
 
 def this_worker() -> str:
@@ -140,7 +139,7 @@ def _refuse_while_inline(record: TaskRecord) -> None:
         )
 
 
-def _call(record: TaskRecord, registered: RegisteredTask, payload: dict[str, Any] | None = None) -> Attempt:
+def _call(record: TaskRecord, registered: RegisteredTask, payload: dict[str, Any] | None = None) -> CallResult:
     result = result_of(record, registered.task)
     task_started.send(sender=type(registered.task.get_backend()), task_result=result)
     context = (TaskContext(task_result=result),) if registered.task.takes_context else ()
@@ -151,18 +150,18 @@ def _call(record: TaskRecord, registered: RegisteredTask, payload: dict[str, Any
                 returned = registered.task.call(*context, **arguments)
         else:
             returned = registered.task.call(*context, **arguments)
-        return Attempt(value=checked_json(returned)[0])
+        return CallResult(value=checked_json(returned)[0])
     except Exception as exception:  # noqa: BLE001  whatever the function raises is recorded, and the caller decides
-        return Attempt(exception=exception)
+        return CallResult(exception=exception)
 
 
-def _ended(record: TaskRecord, attempt: Attempt) -> dict[str, Any]:
-    if attempt.exception is None:
-        return {"result": attempt.value, "returned_at": timezone.now()}
-    kind = type(attempt.exception)
+def _ended(record: TaskRecord, called: CallResult) -> dict[str, Any]:
+    if called.exception is None:
+        return {"result": called.value, "returned_at": timezone.now()}
+    kind = type(called.exception)
     error = {
         "exception_class_path": f"{kind.__module__}.{kind.__qualname__}",
-        "traceback": storable_text("".join(format_exception(attempt.exception)), MAX_TRACEBACK_CHARACTERS),
+        "traceback": storable_text("".join(format_exception(called.exception)), MAX_TRACEBACK_CHARACTERS),
     }
     return {"errors": [*record.errors, error][-MAX_ERRORS_KEPT:]}
 

@@ -13,9 +13,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from qu_workflows.protocol.execution_names import ScheduledRun, scheduled_run_of, split_attempt
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.schedule import Overlap, Schedule
-from qu_workflows.protocol.task_ids import ScheduledRun, scheduled_run_of, split_attempt
 from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
 from qu_workflows.records.running_since import running_since

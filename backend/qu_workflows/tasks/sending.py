@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.db import connection
+from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.aws.queues import queue_arn
+from qu_workflows.aws.queues import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_DELAY_SECONDS, is_fifo, queue_arn
+from qu_workflows.aws.xray import TracedTask, header_of, report_sent
 from qu_workflows.protocol.message import canonical_json, fit_payload, write_message
-from qu_workflows.records.models import TaskRecord
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import find_entry
-from qu_workflows.tasks.requests import MAX_DELAY_SECONDS
-from qu_workflows.tasks.traces import header_of, tell_sent
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -28,82 +29,102 @@ if TYPE_CHECKING:
 type Entry = "SendMessageBatchRequestEntryTypeDef"
 type Batch = list[tuple[TaskRecord, Entry]]
 
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-MAX_BATCH_MESSAGES = 10
-MAX_BATCH_BYTES = 1_048_576
 SENDERS = 4  # batches on their way side by side
 NOT_TRIED = "Not tried, since the one before it could not leave."
 # EventBridge Scheduler: its own maxima, so that a queue which is down for a day still gets its task.
 SCHEDULE_RETRY_POLICY = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
 
+_MARK_SENT = (
+    f"UPDATE {TaskRecord._meta.db_table} SET status = CASE status WHEN %s THEN %s ELSE status END, "  # noqa: S608  ours
+    "sent_at = %s, send_attempts = send_attempts + 1, last_send_error = '' WHERE id = ANY(%s)"
+)
+# Not waiting for the disk: a lost note only means that a message is sent twice, and starts one execution.
+_NO_WAIT = "SET LOCAL synchronous_commit TO OFF; "
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Sending:
-    """What became of records: ``failed`` holds each with what was said; ``waiting`` are not due yet.
+class SendResult:
+    """How sending went: ``failed`` holds each record with its error; ``waiting`` are not due yet.
 
-    ``is_broken_off``: AWS was not reached, or a FIFO queue refused one, and the rest was not tried.
+    ``stopped`` is set once AWS was not reached, or a FIFO queue has refused a message. The rest is not tried: each
+    would wait for the same time-out, or overtake what was refused.
     """
 
     sent: list[TaskRecord] = field(default_factory=list)
     failed: list[tuple[TaskRecord, str]] = field(default_factory=list)
     waiting: list[TaskRecord] = field(default_factory=list)
-    is_broken_off: bool = False
+    stopped: Event = field(default_factory=Event)
 
-    def add(self, other: "Sending") -> None:
-        """Take in what became of others."""
-        self.sent += other.sent
-        self.failed += other.failed
-        self.waiting += other.waiting
+    def fail(self, record: TaskRecord, error: BotoCoreError | ClientError | None = None) -> None:
+        """Add a record that was not sent, or was not even tried."""
+        self.failed.append((record, NOT_TRIED if error is None else f"{type(error).__name__}: {error}"))
+        if isinstance(error, BotoCoreError):
+            self.stopped.set()
 
 
-def send(records: Sequence[TaskRecord]) -> Sending:
-    """Send records and tell of each what became of it; nothing is stored, and no AWS error is raised.
+def send(records: Sequence[TaskRecord]) -> SendResult:
+    """Send recorded tasks and note in each record how it went. Raises no error of AWS.
 
     Safe to repeat: a message sent twice starts one execution, since its id is the execution's name.
-    Once AWS was not reached the rest are not tried: they would each wait for the same time-out.
     """
-    outcome, now = Sending(), timezone.now()
+    result, now = SendResult(), timezone.now()
     by_queue, by_schedule = [], []
-    reach = _reach(now)
     for record in records:
-        if record.due_at <= reach:
+        if record.due_at <= queue_holds_until(now):
             by_queue.append(record)
         elif settings.AWS_SCHEDULER_ROLE_ARN:
             by_schedule.append(record)
         else:
-            outcome.waiting.append(record)
-    stopped = Event()
-    for part in (*_send_to_queue(by_queue, now, stopped), *_put_schedules(by_schedule, stopped)):
-        outcome.add(part)
-    outcome.is_broken_off = stopped.is_set()
-    return outcome
+            result.waiting.append(record)
+    batches = _batches(_bodies(by_queue, result), now)
+    if is_fifo() or len(by_queue) <= MAX_BATCH_MESSAGES:  # side by side, a group would lose its order
+        for batch in batches:
+            _send_batch(batch, result)
+    else:
+        _send_side_by_side(batches, result)
+    _put_schedules(by_schedule, result)
+    _note(result)
+    return result
 
 
-def is_fifo() -> bool:
-    """Return whether the queue keeps order."""
-    return str(settings.AWS_SQS_QUEUE_URL).endswith(".fifo")
-
-
-def _reach(now: datetime) -> datetime:
+def queue_holds_until(now: datetime) -> datetime:
     """Return until when SQS can hold a task back: 15 minutes, and not at all on a FIFO queue."""
     return now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
 
 
-def _send_to_queue(records: Sequence[TaskRecord], now: datetime, stopped: Event) -> list[Sending]:
-    unwritten = Sending()
-    batches = _batches(_bodies(records, unwritten, stopped), now)
-    if is_fifo() or len(records) <= MAX_BATCH_MESSAGES:  # side by side, a group would lose its order
-        sendings = [_send_batch(batch, stopped) for batch in batches]
+def _note(result: SendResult) -> None:
+    """Note in the records what was sent, and the error of what was not."""
+    _mark_sent(result.sent, timezone.now())
+    for error in {error for _, error in result.failed}:
+        failed = [record.pk for record, its_error in result.failed if its_error == error]
+        TaskRecord.objects.filter(pk__in=failed).update(send_attempts=F("send_attempts") + 1, last_send_error=error)
+
+
+def _mark_sent(records: Sequence[TaskRecord], now: datetime) -> None:
+    """Note that records were sent. One whose execution has already begun keeps its status."""
+    if not records:
+        return
+    ids = [record.pk for record in records]
+    if connection.vendor == "postgresql":
+        # In the caller's own transaction, whether to wait for the disk is the caller's to say.
+        prefix = "" if connection.in_atomic_block else _NO_WAIT
+        with connection.cursor() as cursor:
+            cursor.execute(prefix + _MARK_SENT, [TaskStatus.READY.value, TaskStatus.SENT.value, now, ids])
     else:
-        sendings = _send_side_by_side(batches, stopped)
-    return [*sendings, unwritten]
+        TaskRecord.objects.filter(pk__in=ids).update(
+            status=Case(When(status=TaskStatus.READY, then=Value(TaskStatus.SENT)), default=F("status")),
+            sent_at=now,
+            send_attempts=F("send_attempts") + 1,
+            last_send_error="",
+        )
+    for record in records:
+        record.status, record.sent_at = TaskStatus.SENT, now
 
 
-def _send_side_by_side(batches: Iterator[Batch], stopped: Event) -> list[Sending]:
+def _send_side_by_side(batches: Iterator[Batch], result: SendResult) -> None:
     """Send batches from several threads, this one among them; each takes the next when it is done with one."""
-    sendings: list[Sending] = []
     turn = Lock()
 
     def work() -> None:
@@ -112,7 +133,7 @@ def _send_side_by_side(batches: Iterator[Batch], stopped: Event) -> list[Sending
                 batch = next(batches, None)
             if batch is None:
                 return
-            sendings.append(_send_batch(batch, stopped))
+            _send_batch(batch, result)
 
     aws.sqs()  # made here, once, and not by each thread
     with ThreadPoolExecutor(SENDERS - 1) as others:
@@ -120,63 +141,52 @@ def _send_side_by_side(batches: Iterator[Batch], stopped: Event) -> list[Sending
         work()
     for helper in helping:
         helper.result()
-    return sendings
 
 
-def _send_batch(batch: Batch, stopped: Event) -> Sending:
-    """Send one batch.
-
-    Once SQS was not reached, no further one waits for that again; once a FIFO queue has refused one, what
-    comes after it does not overtake it.
-    """
-    if stopped.is_set():
-        return Sending(failed=[(record, NOT_TRIED) for record, _ in batch])
+def _send_batch(batch: Batch, result: SendResult) -> None:
+    if result.stopped.is_set():
+        for record, _ in batch:
+            result.fail(record)
+        return
     started = time.time()
     try:
-        sending = _send_one(*batch[0]) if len(batch) == 1 else _send_several(batch)
+        refused = _call_sqs([entry for _, entry in batch])
     except (BotoCoreError, ClientError) as error:
-        sending = Sending(failed=[(record, _said(error)) for record, _ in batch])
-        if isinstance(error, BotoCoreError):
-            stopped.set()
-    if sending.failed and is_fifo():
-        stopped.set()
-    tell_sent(sending.sent, started, time.time())
-    return sending
+        for record, _ in batch:
+            result.fail(record, error)
+        if is_fifo():
+            result.stopped.set()
+        return
+    sent = [record for record, entry in batch if entry["Id"] not in refused]
+    result.sent += sent
+    result.failed += [(record, refused[entry["Id"]]) for record, entry in batch if entry["Id"] in refused]
+    if refused and is_fifo():
+        result.stopped.set()
+    report_sent([TracedTask(record.pk, record.task, record.enqueued_at) for record in sent], started, time.time())
 
 
-def _send_one(record: TaskRecord, entry: Entry) -> Sending:
-    aws.sqs().send_message(QueueUrl=settings.AWS_SQS_QUEUE_URL, **_without_id(entry))
-    return Sending(sent=[record])
+def _call_sqs(entries: list[Entry]) -> dict[str, str]:
+    """Send one to ten messages and return the errors of those that SQS refused, by their ids in the batch."""
+    queue_url = settings.AWS_SQS_QUEUE_URL
+    if len(entries) == 1:
+        message: dict[str, Any] = {key: value for key, value in entries[0].items() if key != "Id"}
+        aws.sqs().send_message(QueueUrl=queue_url, **message)
+        return {}
+    answer = aws.sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
+    return {failed["Id"]: f"{failed['Code']}: {failed.get('Message', '')}" for failed in answer.get("Failed", [])}
 
 
-def _send_several(batch: Batch) -> Sending:
-    answer = aws.sqs().send_message_batch(QueueUrl=settings.AWS_SQS_QUEUE_URL, Entries=[entry for _, entry in batch])
-    refused = {failed["Id"]: failed for failed in answer.get("Failed", [])}
-    sending = Sending()
-    for record, entry in batch:
-        failed = refused.get(entry["Id"])
-        if failed is None:
-            sending.sent.append(record)
-        else:
-            sending.failed.append((record, f"{failed['Code']}: {failed.get('Message', '')}"))
-    return sending
-
-
-def _without_id(entry: Entry) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "Id"}
-
-
-def _bodies(records: Iterable[TaskRecord], unwritten: Sending, stopped: Event) -> Iterator[tuple[TaskRecord, str]]:
+def _bodies(records: Iterable[TaskRecord], result: SendResult) -> Iterator[tuple[TaskRecord, str]]:
     for record in records:
-        if record.payload_key and stopped.is_set():
-            unwritten.failed.append((record, NOT_TRIED))
+        if record.payload_key and result.stopped.is_set():
+            result.fail(record)
             continue
         try:
-            yield record, _body(record)
+            body = _body(record)
         except (BotoCoreError, ClientError) as error:
-            unwritten.failed.append((record, _said(error)))
-            if isinstance(error, BotoCoreError):
-                stopped.set()
+            result.fail(record, error)
+        else:
+            yield record, body
 
 
 def _body(record: TaskRecord) -> str:
@@ -214,10 +224,11 @@ def _batches(bodies: Iterable[tuple[TaskRecord, str]], now: datetime) -> Iterato
 
 
 def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo: bool) -> Entry:
+    trace = header_of(record.pk, record.enqueued_at)
     entry: Entry = {
         "Id": entry_id,
         "MessageBody": body,
-        "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": header_of(record)}},
+        "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}},
     }
     if record.due_at > now:
         entry["DelaySeconds"] = math.ceil((record.due_at - now).total_seconds())
@@ -230,18 +241,17 @@ def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo:
     return entry
 
 
-def _put_schedules(records: Iterable[TaskRecord], stopped: Event) -> Iterator[Sending]:
+def _put_schedules(records: Iterable[TaskRecord], result: SendResult) -> None:
     for record in records:
-        if stopped.is_set():
-            yield Sending(failed=[(record, NOT_TRIED)])
+        if result.stopped.is_set():
+            result.fail(record)
             continue
         try:
             _put_schedule(record)
-            yield Sending(sent=[record])
         except (BotoCoreError, ClientError) as error:
-            yield Sending(failed=[(record, _said(error))])
-            if isinstance(error, BotoCoreError):
-                stopped.set()
+            result.fail(record, error)
+        else:
+            result.sent.append(record)
 
 
 def _put_schedule(record: TaskRecord) -> None:
@@ -274,7 +284,3 @@ def _put_schedule(record: TaskRecord) -> None:
         )
     except client.exceptions.ConflictException:
         logger.info("task %s was scheduled before", record.pk)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ from deploy.local.demo.refusal import accept_files
 from deploy.local.function_log import steps_done
 from deploy.local.progress import Progress
 from deploy.local.stack import LocalStack
-from qu_workflows.protocol.task_ids import scheduled_id
+from qu_workflows.protocol.execution_names import scheduled_id
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient

@@ -11,7 +11,7 @@ from django.tasks import TaskResult, TaskResultStatus
 from common import tasks
 from qu_workflows.protocol.message import PayloadDoesNotFit, read_message
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.async_task import RunsAsWorkflow
+from qu_workflows.tasks.services import RunsAsWorkflow
 from tests.backend.common.conftest import Bodies
 from workflows.project import PROJECT
 

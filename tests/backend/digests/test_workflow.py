@@ -13,11 +13,10 @@ from django.utils import timezone
 from asl_engine.clock import SkippingClock
 from common.tasks import daily_report_digest
 from core.models import Client
-from qu_workflows.protocol.task_ids import attempt_id
+from qu_workflows.protocol.execution_names import attempt_id
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks import in_process, steps
-from qu_workflows.tasks.in_process import run_workflow
 from tests.backend.people import make_client, make_property, make_report
+from tests.backend.qu_workflows.projects import runner
 from workflows.errors import TemplateInvalid
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,8 +41,8 @@ def clients() -> list[Client]:
 
 def wrap(monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Step], Step]) -> None:
     """Put a step of the workflow behind another that may not reach it."""
-    found = dict(steps.steps_of("daily_report_digest"))
-    monkeypatch.setattr(in_process, "steps_of", lambda _: found | {name: make(found[name])})
+    steps = runner().steps
+    monkeypatch.setitem(steps, name, make(steps[name]))
 
 
 def run(task_id: str) -> TaskRecord:
@@ -56,7 +55,7 @@ def run(task_id: str) -> TaskRecord:
         status=TaskStatus.READY,
         enqueued_at=timezone.now(),
     )
-    record = run_workflow(task_id, SkippingClock())
+    record = runner().run(task_id, SkippingClock())
     assert record is not None
     return record
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.records.models import TaskRecord, TaskStatus, new_task_id
+from qu_workflows.protocol.execution_names import new_task_id
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.status import apply_status_change
 from tests.workflows.engine.server.served import ROLE, Server, machine_of
 

@@ -20,10 +20,11 @@ from asl_engine.adapters.performer import Ended, TaskError
 from incidents.services import acknowledge, mark_incident
 from lambdas.in_process.await_acknowledgement import lambda_handler
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.background import Background
 from qu_workflows.tasks.resending import send_outbox
+from qu_workflows.tasks.without_queue.threads import Threads
 from tests.backend.incidents.making import make_incident, make_inquiry
 from tests.backend.people import make_user
+from tests.backend.qu_workflows.projects import run_in_threads
 from workflows.errors import RecipientNotFound
 
 SECONDS_AT_MOST = 20
@@ -109,7 +110,7 @@ def test_a_command_that_runs_an_escalation_runs_the_tasks_after_it_first(setting
     assert escalation.finished_at is not None
     assert other.finished_at < escalation.finished_at - timedelta(seconds=1)
     assert "1 tasks run here" in out.getvalue()
-    assert "1 more wait for somebody's answer" in out.getvalue()
+    assert "1 more wait for an answer" in out.getvalue()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -147,16 +148,15 @@ def test_inline_everybody_is_asked_at_once_and_nobody_waits(settings: Settings) 
 
 
 @pytest.fixture
-def background(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
-    made = Background()
-    monkeypatch.setattr("qu_workflows.tasks.without_queue.background", made)
+def background(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
+    made = run_in_threads(monkeypatch)
     settings.IN_PROCESS_WORKFLOWS = "thread"
     yield made
     TaskRecord.objects.exclude(status__in=[TaskStatus.SUCCEEDED, TaskStatus.FAILED]).update(status=TaskStatus.FAILED)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_beside_the_requests_an_escalation_waits_for_the_page_and_holds_up_nobody(background: Background) -> None:
+def test_beside_the_requests_an_escalation_waits_for_the_page_and_holds_up_nobody(background: Threads) -> None:
     first = make_user()
     report = make_incident(first, is_incident=False)
 

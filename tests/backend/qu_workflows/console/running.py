@@ -16,7 +16,8 @@ from asl_engine.jsontext import Json
 from asl_engine.store.contract import ExecutionRecord
 from qu_workflows.aws import clients as aws
 from qu_workflows.protocol.catalog import RUN_TASK
-from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus, new_task_id
+from qu_workflows.protocol.execution_names import new_task_id
+from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
 from qu_workflows.tasks.status import apply_status_change
 from tests.workflows.engine.server.served import ROLE, Server
 from workflows.contracts.guard_report import FileFacts, FileKind

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from uuid6 import uuid7
 
-from qu_workflows.protocol.task_ids import scheduled_id
+from qu_workflows.protocol.execution_names import new_task_id, scheduled_id
 from qu_workflows.records.models import (
     Alert,
     AuditAction,
@@ -24,7 +24,6 @@ from qu_workflows.records.models import (
     ExecutionSample,
     TaskRecord,
     TaskStatus,
-    new_task_id,
 )
 from reports.models import GuardReport
 from tests.backend.people import make_file, make_guard, make_property, make_report, make_shift, make_user

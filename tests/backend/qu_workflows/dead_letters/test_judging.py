@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from qu_workflows.dead_letters.judging import Selection, lacks_id, reasons
 from qu_workflows.dead_letters.queries import EVERYTHING, list_dead_letters
-from qu_workflows.protocol.message import MessageRejected, read_message
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.message import read_message
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.qu_workflows.dead_letter_queues import (
     NO_JSON,

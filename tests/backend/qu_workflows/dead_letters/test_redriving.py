@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
+from qu_workflows.aws.queues import MAX_BATCH_BYTES
 from qu_workflows.dead_letters import handling, receiving
 from qu_workflows.dead_letters.judging import Selection
 from qu_workflows.dead_letters.queries import preview_redrive
@@ -21,7 +22,6 @@ from qu_workflows.protocol.message import read_message
 from qu_workflows.protocol.parameters import Parameter
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import AuditEntry, AuditOutcome, TaskRecord, TaskStatus
-from qu_workflows.tasks.sending import MAX_BATCH_BYTES
 from tests.backend.qu_workflows.dead_letter_queues import (
     GOOD,
     NO_JSON,

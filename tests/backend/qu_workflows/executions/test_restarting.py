@@ -10,7 +10,7 @@ from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, 
 from qu_workflows.executions.search import TaskFilter
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, AuditEntry, TaskRecord, TaskStatus
-from qu_workflows.tasks.queue_task import name_of
+from qu_workflows.tasks.queries import name_of
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.sample import tasks
 from tests.backend.qu_workflows.tasks.test_running import side_by_side

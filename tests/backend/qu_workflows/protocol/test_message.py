@@ -10,30 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.execution_names import scheduled_run_of
 from qu_workflows.protocol.message import (
-    MAX_EXECUTION_INPUT_BYTES,
     SCHEDULED_TIME,
-    STATE_RESERVE_BYTES,
     ExecutionStart,
-    MessageRejected,
     NoTask,
     NotJson,
     PayloadDoesNotFit,
-    PayloadTooLarge,
     ScheduledTimeMissing,
     UnknownSchedule,
     UnknownTask,
     canonical_json,
     fit_payload,
-    payload_key_of,
     read_message,
     task_id_of,
     write_message,
     write_scheduled_message,
 )
 from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.payload_size import (
+    MAX_EXECUTION_INPUT_BYTES,
+    STATE_RESERVE_BYTES,
+    PayloadTooLarge,
+    payload_key_of,
+)
 from qu_workflows.protocol.schedule import Schedule
-from qu_workflows.protocol.task_ids import scheduled_run_of
 from workflows.project import PROJECT
 from workflows.schedules import SCHEDULES
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.tasks import TaskContext, task
 
-from qu_workflows.tasks.async_task import async_task
+from qu_workflows.tasks.services import async_task
 
 
 class CardDeclined(Exception):

@@ -14,9 +14,9 @@ from moto import mock_aws
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
+from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
-from qu_workflows.protocol.task_ids import scheduled_id
 from qu_workflows.records.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from qu_workflows.schedules.control import (
     DeployedSchedules,

@@ -12,8 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.schedule import Overlap, Schedule
-from qu_workflows.protocol.task_ids import scheduled_id
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules import checks
 from qu_workflows.schedules import listing as schedule_list

@@ -12,10 +12,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from common.tasks import process_guard_report
-from qu_workflows.protocol.message import PayloadDoesNotFit, PayloadTooLarge
+from qu_workflows.protocol.message import PayloadDoesNotFit
+from qu_workflows.protocol.payload_size import PayloadTooLarge
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.async_task import async_task
 from qu_workflows.tasks.backends import StepFunctionsBackend
+from qu_workflows.tasks.services import async_task
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.sample.tasks import (
     CardDeclined,

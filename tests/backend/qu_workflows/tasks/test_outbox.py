@@ -12,7 +12,7 @@ from common.tasks import process_guard_report
 from qu_workflows.aws import clients as aws
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import registered_tasks
-from qu_workflows.tasks.services import run_attempt
+from qu_workflows.tasks.running import run_attempt
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.sample.tasks import add, decline, name_group
 

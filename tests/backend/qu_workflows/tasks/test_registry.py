@@ -6,8 +6,8 @@ from django.tasks.exceptions import InvalidTask
 
 from common import tasks as common_tasks
 from qu_workflows.protocol.parameters import Parameter
-from qu_workflows.tasks.async_task import async_task
 from qu_workflows.tasks.registry import entry_of, parameters_of, registered_tasks, registration_of
+from qu_workflows.tasks.services import async_task
 from tests.backend.qu_workflows.sample import tasks
 from workflows.project import PROJECT
 

@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from qu_workflows.protocol.execution_names import attempt_id, scheduled_id
 from qu_workflows.protocol.schedule import Overlap, Schedule
-from qu_workflows.protocol.task_ids import attempt_id, scheduled_id
 from qu_workflows.records.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from qu_workflows.tasks.running import run_attempt
 from qu_workflows.tasks.scheduled_runs import origin_of, reason_to_skip

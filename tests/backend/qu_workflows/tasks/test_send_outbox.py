@@ -9,6 +9,7 @@ from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks import resending
 from qu_workflows.tasks.running import run_attempt
 from tests.backend.qu_workflows.conftest import Queue
+from tests.backend.qu_workflows.projects import take_runner_away
 from tests.backend.qu_workflows.tasks.test_commands import leave
 from tests.backend.qu_workflows.tasks.test_running import registered, side_by_side
 
@@ -94,9 +95,11 @@ def test_without_a_queue_the_run_does_what_nobody_has_taken_on(settings: Setting
     assert outcome["first_error"].startswith(TaskRecord.objects.get(pk=unknown.pk).error)
 
 
-def test_a_process_that_runs_no_workflows_leaves_them_recorded(settings: Settings) -> None:
+def test_a_process_that_runs_no_workflows_leaves_them_recorded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.USE_ASYNC_TASKS = False
-    settings.IN_PROCESS_RUNNER = ""
+    take_runner_away(monkeypatch)
     leave()
 
     assert resending.send_outbox() == {"sent": 0, "failed": 0, "first_error": ""}

@@ -15,11 +15,10 @@ from common.tasks import custom_processing
 from qu_workflows.aws import clients as aws
 from qu_workflows.protocol.message import read_message
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks import sender
-from qu_workflows.tasks.outbox import sender as outbox_sender
+from qu_workflows.tasks import outbox
+from qu_workflows.tasks.outbox import Sender
 from qu_workflows.tasks.resending import resend
-from qu_workflows.tasks.sender import Sender
-from qu_workflows.tasks.services import apply_status_change
+from qu_workflows.tasks.status import apply_status_change
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.sample.tasks import add, give_back, name_group
 
@@ -34,7 +33,7 @@ class Killed(BaseException):
 def in_background(settings: Settings) -> Iterator[None]:
     settings.TASK_SEND_IN_BACKGROUND = True
     yield
-    outbox_sender.wait()
+    outbox.sender.wait()
 
 
 @contextmanager
@@ -67,7 +66,7 @@ class TestEnqueue:
             assert reached.wait(20)
             assert TaskRecord.objects.get(pk=result.id).status == TaskStatus.READY
             go_on.set()
-            outbox_sender.wait()
+            outbox.sender.wait()
 
         record = TaskRecord.objects.get(pk=result.id)
         assert (record.status, record.send_attempts) == (TaskStatus.SENT, 1)
@@ -80,7 +79,7 @@ class TestEnqueue:
 
         with after_each_send(crash):
             result = custom_processing.enqueue(data="a")
-            outbox_sender.wait()
+            outbox.sender.wait()
         assert TaskRecord.objects.get(pk=result.id).status == TaskStatus.READY
 
         assert resend(older_than_seconds=0).sent == 1
@@ -98,9 +97,9 @@ class TestEnqueue:
 
         with after_each_send(crash):
             name_group.enqueue("a")
-            outbox_sender.wait()
+            outbox.sender.wait()
         result = name_group.enqueue("b")
-        outbox_sender.wait()
+        outbox.sender.wait()
 
         assert TaskRecord.objects.get(pk=result.id).status == TaskStatus.SENT
         assert queue.size() == 2
@@ -112,7 +111,7 @@ class TestEnqueue:
 
         with after_each_send(begin):
             result = name_group.enqueue("a")
-            outbox_sender.wait()
+            outbox.sender.wait()
 
         record = TaskRecord.objects.get(pk=result.id)
         assert (record.status, record.send_attempts) == (status, 1)
@@ -122,7 +121,7 @@ class TestEnqueue:
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             name_group.enqueue("a")
             raise ZeroDivisionError
-        outbox_sender.wait()
+        outbox.sender.wait()
 
         assert queue.size() == TaskRecord.objects.count() == 0
 
@@ -135,7 +134,7 @@ class TestEnqueue:
 
         with ThreadPoolExecutor(6) as threads:
             ids = [one for some in threads.map(enqueue, range(6)) for one in some]
-        outbox_sender.wait()
+        outbox.sender.wait()
 
         assert sorted(body["id"] for body in queue.bodies()) == sorted(ids)
         assert set(TaskRecord.objects.values_list("status", "send_attempts")) == {(TaskStatus.SENT, 1)}
@@ -146,7 +145,7 @@ class TestEnqueue:
     ) -> None:
         with caplog.at_level(logging.WARNING, "executions"):
             result = name_group.enqueue("a")
-            outbox_sender.wait()
+            outbox.sender.wait()
 
         record = TaskRecord.objects.get(pk=result.id)
         assert (record.status, record.send_attempts) == (TaskStatus.READY, 1)
@@ -216,11 +215,11 @@ class TestSender:
         one = Sender(send)
         one.take(TaskRecord())
         assert begun.wait(20)
-        taken = [one.take(record) for record in records(sender.MAX_WAITING + 2)]
+        taken = [one.take(record) for record in records(outbox.MAX_WAITING + 2)]
         go_on.set()
         one.wait()
 
-        assert taken == [True] * sender.MAX_WAITING + [False, False]
+        assert taken == [True] * outbox.MAX_WAITING + [False, False]
         assert one.take(TaskRecord())
         one.wait()
 
@@ -256,7 +255,7 @@ class TestSender:
         one.take(on_its_way)
         assert begun.wait(20)
         one.take(waiting)
-        one.begin_anew()  # as os.fork has the child do, where the thread is no more: here it stands still
+        one.reset()  # as os.fork has the child do, where the thread is no more: here it stands still
         one.take(new)
         one.wait()
 
@@ -270,7 +269,7 @@ from django.conf import settings
 settings.configure(INSTALLED_APPS=["qu_workflows.records"])
 django.setup()
 from qu_workflows.records.models import TaskRecord
-from qu_workflows.tasks.sender import Sender
+from qu_workflows.tasks.outbox import Sender
 
 def send(records):
     time.sleep(0.2)

@@ -67,5 +67,5 @@ def test_a_task_that_fails_is_told_with_its_error(queue: Queue, ends: dict[str, 
 def test_a_result_of_something_else_is_no_success(ends: dict[str, Any]) -> None:
     ends.update(status=TaskStatus.SUCCEEDED, result={"sha256": hashlib.sha256(b"other").hexdigest()})
 
-    with pytest.raises(CommandError, match="and not with the digest"):
+    with pytest.raises(CommandError, match="and not with"):
         run()

@@ -1,13 +1,11 @@
 """Sends the tasks that were recorded and never left; without a queue, runs them."""
 
-from threading import Thread
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.in_process import run_each, take_up_abandoned, waiting_tasks
+from qu_workflows.protocol.project import registered_runner
 from qu_workflows.tasks.resending import OLDER_THAN_SECONDS, resend, resendable
 
 
@@ -34,22 +32,22 @@ class Command(BaseCommand):
             raise CommandError(f"{done.failed} tasks could not be sent and stay recorded: {done.first_error}")
 
     def _run_here(self, older_than_seconds: float, limit: int | None) -> None:
-        """Without a queue: run the tasks that nobody has taken on, and workflows that died with their process.
+        """Without a queue: run the tasks that no process has claimed, and workflows that died with theirs.
 
-        One that waits for somebody's answer holds up no other, and only lives as long as this process.
+        One that waits for an answer holds up no other, and only lives as long as this process.
         """
-        take_up_abandoned()
-        begun = list(run_each(waiting_tasks(older_than_seconds)[:limit]))
-        ran = [one for one in begun if isinstance(one, TaskRecord)]
-        waiting = [one for one in begun if isinstance(one, Thread) and one.is_alive()]
-        self.stdout.write(f"{len(ran)} tasks run here, USE_ASYNC_TASKS being off.")
+        runner = registered_runner()
+        if runner is None:
+            raise CommandError("This process has no runner. Call register_runner in the ready() of one of your apps.")
+        done = runner.run_due(older_than_seconds, limit)
+        waiting = [thread for thread in done.waiting if thread.is_alive()]
+        self.stdout.write(f"{done.succeeded + done.failed} tasks run here, USE_ASYNC_TASKS being off.")
         if waiting:
             self.stdout.write(
-                f"{len(waiting)} more wait for somebody's answer, and this command with them. "
+                f"{len(waiting)} more wait for an answer, and this command with them. "
                 "Stopped by Ctrl-C, the next run begins their wait again."
             )
         for thread in waiting:
             thread.join()
-        failed = [record for record in ran if record.status != TaskStatus.SUCCEEDED]
-        if failed:
-            raise CommandError(f"{len(failed)} tasks failed, the first by {failed[0].error}: {failed[0].cause}")
+        if done.failed:
+            raise CommandError(f"{done.failed} tasks failed, the first by {done.first_error}")

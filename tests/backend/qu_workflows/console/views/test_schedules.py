@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from qu_workflows.aws import clients as aws
 from qu_workflows.console.access import Right
 from qu_workflows.console.pages.schedule_wording import in_words
-from qu_workflows.protocol.task_ids import scheduled_id
+from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.console.test_access import person, signed_in
 from tests.backend.qu_workflows.schedules.test_control import GROUP, NAME, deploy, found

@@ -14,37 +14,31 @@ from django.db import connections
 THREADS = 2
 WAIT_AT_EXIT_SECONDS = 10
 
+type Job = Callable[[], object]
+
 logger = logging.getLogger(__name__)
 
 
-class Background:
+class Threads:
     """Does jobs in the order in which they come; the threads start with the first one."""
 
     def __init__(self) -> None:
-        self._jobs: queue.Queue[Callable[[], object]] = queue.Queue()
-        self._threads: list[threading.Thread] = []
+        self._jobs: queue.Queue[Job] = queue.Queue()
         self._lock = threading.Lock()
+        self.have_begun = False
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether this process has had a job yet."""
-        return bool(self._threads)
-
-    def do(self, job: Callable[[], object]) -> None:
-        """Have a job done soon. What it raises is logged."""
+    def do(self, job: Job) -> None:
+        """Do a job soon. What it raises is logged."""
         self._jobs.put(job)
         with self._lock:
-            if not self._threads:
-                self._threads = [
-                    threading.Thread(target=self._run, name=f"background-{number}", daemon=True)
-                    for number in range(THREADS)
-                ]
-                for thread in self._threads:
-                    thread.start()
+            if not self.have_begun:
+                self.have_begun = True
+                for number in range(THREADS):
+                    threading.Thread(target=self._work, name=f"background-{number}", daemon=True).start()
                 atexit.register(self.wait, WAIT_AT_EXIT_SECONDS)
 
-    def do_aside(self, job: Callable[[], object]) -> threading.Thread:
-        """Have a job that may wait for hours done in a thread of its own; neither an exit nor ``wait`` waits for it."""
+    def do_aside(self, job: Job) -> threading.Thread:
+        """Do a job that may wait for hours in a thread of its own; neither an exit nor ``wait`` waits for it."""
         thread = threading.Thread(target=_run, args=[job], name="background-aside", daemon=True)
         thread.start()
         return thread
@@ -54,7 +48,7 @@ class Background:
         with self._jobs.all_tasks_done:
             return self._jobs.all_tasks_done.wait_for(lambda: not self._jobs.unfinished_tasks, timeout_seconds)
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         while True:
             job = self._jobs.get()
             try:
@@ -63,13 +57,10 @@ class Background:
                 self._jobs.task_done()
 
 
-def _run(job: Callable[[], object]) -> None:
+def _run(job: Job) -> None:
     try:
         job()
     except Exception:
         logger.exception("a job of the background failed")
     finally:
         connections.close_all()
-
-
-background = Background()

@@ -1,13 +1,13 @@
-"""Enqueues a task that does no harm and follows it to its end: what a deploy is tried by."""
+"""Enqueues the project's smoke task, which does no harm, and follows it to its end: a test of a deployment."""
 
-import hashlib
 import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common.tasks import custom_processing
+from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
+from qu_workflows.tasks.queries import registered_tasks
 
 WAIT_SECONDS = 45.0
 _LOOK_EVERY_SECONDS = 0.25
@@ -22,16 +22,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, wait_seconds: float, **_options: Any) -> None:
+        smoke = registered_project().smoke_task
+        if smoke is None:
+            raise CommandError("The project has no smoke task. Register it with smoke_task=SmokeTask(…).")
         began = time.monotonic()
-        text = f"smoke test at {time.time()}"
-        task_id = custom_processing.enqueue(text).id
+        task_id = registered_tasks()[smoke.task].task.enqueue(**smoke.payload).id
         self._say(began, f"recorded as task {task_id}")
         record = self._follow(task_id, began, wait_seconds)
         if record.status != TaskStatus.SUCCEEDED:
             raise CommandError(_why(record, wait_seconds))
-        wanted = hashlib.sha256(text.encode()).hexdigest()
-        if (record.result or {}).get("sha256") != wanted:
-            raise CommandError(f"Task {task_id} succeeded with {record.result!r}, and not with the digest {wanted}.")
+        if record.result != smoke.result:
+            raise CommandError(f"Task {task_id} succeeded with {record.result!r}, and not with {smoke.result!r}.")
         self._say(began, "its row has the right result")
 
     def _follow(self, task_id: str, began: float, wait_seconds: float) -> TaskRecord:

@@ -4,25 +4,25 @@ import threading
 
 import pytest
 
-from qu_workflows.tasks.background import Background
+from qu_workflows.tasks.without_queue.threads import Threads
 
 
 def test_jobs_are_done_in_other_threads() -> None:
-    background, threads = Background(), []
+    background, used = Threads(), []
 
-    assert not background.has_begun
+    assert not background.have_begun
     for _ in range(4):
-        background.do(lambda: threads.append(threading.current_thread()))
+        background.do(lambda: used.append(threading.current_thread()))
 
     assert background.wait(10)
-    assert background.has_begun
-    assert len(threads) == 4
-    assert threading.current_thread() not in threads
-    assert all(thread.daemon for thread in threads)
+    assert background.have_begun
+    assert len(used) == 4
+    assert threading.current_thread() not in used
+    assert all(thread.daemon for thread in used)
 
 
 def test_a_job_that_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixture) -> None:
-    background, done = Background(), []
+    background, done = Threads(), []
 
     background.do(lambda: 1 / 0)
     background.do(lambda: done.append(1))
@@ -33,7 +33,7 @@ def test_a_job_that_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptu
 
 
 def test_waiting_ends_with_its_time() -> None:
-    background, release = Background(), threading.Event()
+    background, release = Threads(), threading.Event()
     background.do(release.wait)
 
     assert not background.wait(0.01)
@@ -42,7 +42,7 @@ def test_waiting_ends_with_its_time() -> None:
 
 
 def test_a_job_that_waits_for_long_holds_up_neither_the_others_nor_the_end() -> None:
-    background, release, done = Background(), threading.Event(), threading.Event()
+    background, release, done = Threads(), threading.Event(), threading.Event()
 
     for _ in range(5):
         background.do_aside(release.wait)
@@ -54,7 +54,7 @@ def test_a_job_that_waits_for_long_holds_up_neither_the_others_nor_the_end() -> 
 
 
 def test_a_job_aside_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    background, failed = Background(), threading.Event()
+    background, failed = Threads(), threading.Event()
 
     def job() -> None:
         failed.set()

@@ -157,7 +157,7 @@ def test_a_process_without_descriptors_counts_what_it_sent_as_sent(
     settings.TRACE_SAMPLED_PERCENT = 100
     result = add.enqueue(1)
     daemon.recv(65_536)
-    monkeypatch.setattr("qu_workflows.tasks.traces.socket", SimpleNamespace(**vars(socket) | {"socket": none_left}))
+    monkeypatch.setattr("qu_workflows.aws.xray.socket", SimpleNamespace(**vars(socket) | {"socket": none_left}))
 
     record = TaskRecord.objects.get(pk=result.id)
 

@@ -1,9 +1,11 @@
-"""Task ids that say more than a UUID: whose scheduled run it is, and which attempt.
+"""The names of executions: task ids.
 
-A task id is the execution's name, so equal ids start one execution: a schedule that fires twice starts
-once. The standard library alone, since the dispatcher makes such ids.
+A task id is the execution's name, so equal ids start one execution: a message that is delivered twice and a schedule
+that fires twice start once. The standard library alone at import, since the dispatcher makes such names.
 
 ============================================  ====================================================
+a UUIDv7                                      a task that Django enqueues
+the SQS MessageId                             a message without an id (``protocol.message``)
 ``daily_report_digest-20261124T120000Z``      the run of a schedule at its scheduled time
 ``<task id>-attempt-2``                       a restart: names stay blocked for 90 days after the end
 ============================================  ====================================================
@@ -22,6 +24,13 @@ SCHEDULE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z][a-z0-9]*)*")
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _ATTEMPT = re.compile(r"(?P<first>.+)-attempt-(?P<number>[1-9][0-9]{0,4})")
 _SCHEDULED = re.compile(rf"(?P<schedule>{SCHEDULE_NAME.pattern})-(?P<time>[0-9]{{8}}T[0-9]{{6}}Z)")
+
+
+def new_task_id() -> str:
+    """Return a UUIDv7: ids sort by the time they were made."""
+    from uuid6 import uuid7
+
+    return str(uuid7())
 
 
 @dataclass(frozen=True)

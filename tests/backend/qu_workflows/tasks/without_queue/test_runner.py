@@ -21,13 +21,11 @@ from common.tasks import process_guard_report, send_notification_email
 from core.api_keys import issue_api_key
 from core.models import Guard
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks import in_process, steps
-from qu_workflows.tasks.background import Background
-from qu_workflows.tasks.in_process import run_workflow
 from qu_workflows.tasks.running import this_worker
-from qu_workflows.tasks.without_queue import run_abandoned
+from qu_workflows.tasks.without_queue import runner as runner_module
 from reports.models import GuardReport, ReportFile
 from tests.backend.people import make_client, make_guard, make_property, make_report, make_shift, make_user, photo
+from tests.backend.qu_workflows.projects import run_in_threads, runner, take_runner_away
 from workflows.errors import StorageUnavailable
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,15 +56,14 @@ def app(guard: Guard) -> APIClient:
 def broken_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
     """A step "Record Report" that raises what is in the list, one at each attempt."""
     raises: list[Exception] = []
-    found = dict(steps.steps_of("guard_report"))
-    record_report = found["record_report"]
+    record_report = runner().steps["record_report"]
 
     def step(event: Any) -> Any:
         if raises:
             raise raises.pop(0)
         return record_report(event)
 
-    monkeypatch.setattr(in_process, "steps_of", lambda _: found | {"record_report": step})
+    monkeypatch.setitem(runner().steps, "record_report", step)
     yield raises
 
 
@@ -137,7 +134,7 @@ def test_a_step_that_fails_for_now_is_tried_again(broken_step: list[Exception]) 
         transaction.get_connection().run_on_commit.clear()  # it runs below, with a clock that skips
     broken_step += [StorageUnavailable("disk", "is busy.", "Try again.")] * 2
 
-    record = run_workflow(task_id, SkippingClock())
+    record = runner().run(task_id, SkippingClock())
 
     assert record is not None
     assert (record.status, broken_step) == (TaskStatus.SUCCEEDED, [])
@@ -162,7 +159,7 @@ def test_a_rolled_back_task_never_runs() -> None:
 def test_a_workflow_is_run_once() -> None:
     task_id = process_guard_report.enqueue(make_report().pk).id
 
-    assert run_workflow(task_id) is None
+    assert runner().run(task_id) is None
 
 
 def test_a_report_sent_again_sends_no_second_mail(app: APIClient, guard: Guard) -> None:
@@ -215,7 +212,7 @@ def test_what_a_dead_process_left_is_run_by_the_next(left: TaskStatus) -> None:
     task_id = process_guard_report.enqueue(make_report().pk).id
     TaskRecord.objects.update(status=left, worker_ids=[DEAD_WORKER])
 
-    run_abandoned()
+    runner().run_abandoned()
 
     record = TaskRecord.objects.get(pk=task_id)
     assert (record.status, record.worker_ids) == (TaskStatus.SUCCEEDED, [DEAD_WORKER, this_worker()])
@@ -223,11 +220,14 @@ def test_what_a_dead_process_left_is_run_by_the_next(left: TaskStatus) -> None:
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["another machine", "this process"])
 def test_what_may_still_run_is_left_alone(elsewhere: bool) -> None:
-    process_guard_report.enqueue(make_report().pk)
+    task_id = process_guard_report.enqueue(make_report().pk).id
     worker = f"elsewhere:{2**22 + 1}" if elsewhere else this_worker()
     TaskRecord.objects.update(status=TaskStatus.RUNNING, worker_ids=[worker])
 
-    assert in_process.take_up_abandoned() == []
+    runner().run_abandoned()
+
+    record = TaskRecord.objects.get(pk=task_id)
+    assert (record.status, record.worker_ids) == (TaskStatus.RUNNING, [worker])
 
 
 def test_with_a_queue_that_is_down_and_fallback_sync_a_workflow_runs_here(
@@ -246,7 +246,7 @@ def test_a_fault_of_the_engine_fails_the_task(monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: Any, **__: Any) -> None:
         raise MemoryError("too much")
 
-    monkeypatch.setattr(in_process, "run", broken)
+    monkeypatch.setattr(runner_module, "run", broken)
 
     record = TaskRecord.objects.get(pk=process_guard_report.enqueue(make_report().pk).id)
 
@@ -256,21 +256,20 @@ def test_a_fault_of_the_engine_fails_the_task(monkeypatch: pytest.MonkeyPatch) -
 def test_beside_the_request_a_workflow_runs_to_its_end(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, app: APIClient
 ) -> None:
-    background = Background()
-    monkeypatch.setattr("qu_workflows.tasks.without_queue.background", background)
+    threads = run_in_threads(monkeypatch)
     settings.IN_PROCESS_WORKFLOWS = "thread"
 
     record = upload(app, photo())
 
-    assert background.wait(30)
+    assert threads.wait(30)
     record.refresh_from_db()
     assert (record.status, record.error) == (TaskStatus.SUCCEEDED, "")
 
 
 def test_a_process_that_runs_none_itself_leaves_a_task_recorded(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.IN_PROCESS_RUNNER = ""
+    take_runner_away(monkeypatch)
 
     task_id = process_guard_report.enqueue(make_report().pk).id
 

@@ -1,17 +1,23 @@
-"""A task record as the result that django.tasks speaks of."""
+"""What other apps ask about tasks: the registered ones, the result of one, and whether a schedule's run goes on."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.tasks import TaskResult, TaskResultStatus
-from django.tasks.base import TaskError
-
+from qu_workflows.compat import AnyResult, AnyTask, TaskError, TaskResult, TaskResultStatus
 from qu_workflows.protocol.errors import StepError
 from qu_workflows.records.models import UNSUCCESSFUL, WAITING, TaskRecord, TaskStatus
-from qu_workflows.tasks.queue_task import AnyTask
-from qu_workflows.tasks.registry import find_entry
+from qu_workflows.tasks.registry import RegisteredTask, find_entry, name_of, registered_tasks
+from qu_workflows.tasks.scheduled_runs import SKIPPED, run_at_work
 
-type AnyResult = "TaskResult[..., Any]"
+__all__ = [
+    "SKIPPED",
+    "RegisteredTask",
+    "find_entry",
+    "name_of",
+    "registered_tasks",
+    "result_of",
+    "run_at_work",
+]
 
 _STATUSES: Mapping[str, TaskResultStatus] = {
     **dict.fromkeys(WAITING, TaskResultStatus.READY),

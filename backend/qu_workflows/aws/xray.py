@@ -1,7 +1,7 @@
-"""The first part of a task's trace: that Django sent it. The rest is told by Step Functions and Lambda.
+"""The first segment of a task's trace, that Django sent it. Step Functions and Lambda add the others.
 
-Told to the X-Ray daemon where there is one: in Lambda always, beside a container where
-``AWS_XRAY_DAEMON_ADDRESS`` names it. A datagram that nobody takes costs nothing: neither a request nor a task
+It goes to the X-Ray daemon where there is one: in Lambda always, beside a container where
+``AWS_XRAY_DAEMON_ADDRESS`` names it. A datagram that no daemon receives costs nothing: neither a request nor a task
 waits for X-Ray, only for the name of the daemon's host, where it is a name, as long as DNS takes to resolve it.
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html
 """
@@ -11,38 +11,47 @@ import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 
 from qu_workflows.protocol.traces import is_sampled, segment_id_of, trace_header, trace_id_of
-from qu_workflows.records.models import TaskRecord
 
 SEGMENT_NAME = "django"
 _HEADER = b'{"format":"json","version":1}\n'
 
 
-def header_of(record: TaskRecord) -> str:
+class TracedTask(NamedTuple):
+    """What a segment says of a task."""
+
+    task_id: str
+    task: str
+    enqueued_at: datetime
+
+
+def header_of(task_id: str, enqueued_at: datetime) -> str:
     """Return the tracing header that a task is sent with."""
-    parent = segment_id_of(record.pk) if _daemon() else ""
-    return trace_header(record.pk, record.enqueued_at, settings.TRACE_SAMPLED_PERCENT, parent)
+    parent = segment_id_of(task_id) if _daemon() else ""
+    return trace_header(task_id, enqueued_at, settings.TRACE_SAMPLED_PERCENT, parent)
 
 
-def tell_sent(records: Iterable[TaskRecord], start_seconds: float, end_seconds: float) -> None:
-    """Tell X-Ray's daemon of tasks that were sent between two times, in seconds since 1970. Raises nothing."""
+def report_sent(tasks: Iterable[TracedTask], start_seconds: float, end_seconds: float) -> None:
+    """Send the daemon a segment for each task sent between two times, in seconds since 1970. Raises nothing."""
     daemon = _daemon()
-    sampled = [one for one in records if daemon and is_sampled(one.pk, settings.TRACE_SAMPLED_PERCENT)]
+    sampled = [one for one in tasks if daemon and is_sampled(one.task_id, settings.TRACE_SAMPLED_PERCENT)]
     if daemon is None or not sampled:
         return
-    # The daemon is gone, its address is none, no descriptor is left: the tasks were sent, and would be sent again.
+    # No daemon, a wrong address, or no descriptor left: the tasks were sent, and must not be sent again.
     with suppress(OSError, OverflowError, UnicodeError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-        for record in sampled:
+        for one in sampled:
             segment = {
-                "trace_id": trace_id_of(record.pk, record.enqueued_at),
-                "id": segment_id_of(record.pk),
+                "trace_id": trace_id_of(one.task_id, one.enqueued_at),
+                "id": segment_id_of(one.task_id),
                 "name": SEGMENT_NAME,
                 "start_time": start_seconds,
                 "end_time": end_seconds,
-                "annotations": {"task_id": record.pk, "task": record.task},
+                "annotations": {"task_id": one.task_id, "task": one.task},
             }
             out.sendto(_HEADER + json.dumps(segment).encode(), daemon)
 
