@@ -1,17 +1,15 @@
 """What a view gives, and how it is answered: HTML, a part of it for htmx, or the same content as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from qu_workflows.console.hooks import registered_hooks, url_of
+from qu_workflows.records.json_values import to_json
 
 # No inline script or style, nothing from elsewhere: even a payload that got past the escaping could do nothing.
 CONTENT_SECURITY_POLICY = (
@@ -20,8 +18,6 @@ CONTENT_SECURITY_POLICY = (
 )
 # A drawing's own stylesheet, and nothing else.
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-
-_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,25 +101,6 @@ def is_htmx(request: HttpRequest) -> bool:
 def wants_json(request: HttpRequest) -> bool:
     """Return whether a program asks, of a page's twin."""
     return request.path_info.endswith(".json")
-
-
-def to_json(value: Any) -> Any:
-    """Return a value as JSON has it: dataclasses as objects, times as ISO 8601 in UTC, durations as seconds."""
-    if type(value) in _PLAIN:  # first, since most of a long history is
-        return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_json(item) for item in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Enum):
-        return value.value
-    return str(value) if isinstance(value, UUID) else value
 
 
 def _asks_for_part(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""One state as it was entered once, from its events: input, output, each of its tries, and its iterations.
+"""One state as it was entered once, from its events: input, output, its attempts and its iterations.
 
 Pure functions over a history, beside ``qu_workflows.executions.histories``.
 """
@@ -6,7 +6,7 @@ Pure functions over a history, beside ``qu_workflows.executions.histories``.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ _BEGUN = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)Stat
 _STARTED = re.compile(r"(Task|LambdaFunction|Activity)Started")
 _FAILED = re.compile(r"(?:Task|LambdaFunction|Activity|MapRun|MapState|ParallelState)\w*?(Failed|TimedOut|Aborted)")
 _DONE = re.compile(r"(?:Task|LambdaFunction|Activity|MapState|ParallelState)Succeeded")
+_FAILURES = {"Failed": StateOutcome.FAILED, "TimedOut": StateOutcome.TIMED_OUT}
 _ITERATION = re.compile(r"MapIteration(Started|Succeeded|Failed|Aborted)")
 _WORST_FIRST = (
     StateOutcome.FAILED,
@@ -35,16 +36,16 @@ class StateAttempt:
 
     number: int
     begun_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    outcome: StateOutcome
-    error: str
-    cause: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: StateOutcome = StateOutcome.RUNNING
+    error: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)
 class EntryDetails:
-    """What the events tell of a visit. Inputs and outputs are JSON as text, None where the history has none.
+    """What the events say of a state entry. Inputs and outputs are JSON as text, None where the history has none.
 
     ``resource`` is the function or service that it called; ``parameters`` what it gave it, as text.
     ``links`` are the executions and Map Runs that it began, by their ARNs.
@@ -79,12 +80,11 @@ def attempts_of_entry(history: History, visit: StateEntry) -> tuple[StateAttempt
     tries: list[StateAttempt] = []
     for event in _events_of(history, visit):
         if _BEGUN.fullmatch(event.type):
-            tries.append(StateAttempt(len(tries) + 1, event.at, None, None, StateOutcome.RUNNING, "", ""))
+            tries.append(StateAttempt(len(tries) + 1, event.at))
         elif tries and tries[-1].ended_at is None:
             tries[-1] = _after(tries[-1], event)
     if tries and tries[-1].ended_at is None and visit.ended_at is not None:
-        last = tries[-1]
-        tries[-1] = StateAttempt(last.number, last.begun_at, last.started_at, visit.ended_at, visit.outcome, "", "")
+        tries[-1] = replace(tries[-1], ended_at=visit.ended_at, outcome=visit.outcome)
     return tuple(tries)
 
 
@@ -140,20 +140,16 @@ def _first(events: Sequence[Event], suffix: str, key: str) -> str | None:
 
 
 def _after(last: StateAttempt, event: Event) -> StateAttempt:
-    started, ended, outcome, error, cause = last.started_at, last.ended_at, last.outcome, "", ""
     if _STARTED.fullmatch(event.type):
-        started = event.at
-    elif _DONE.fullmatch(event.type):
-        ended, outcome = event.at, StateOutcome.SUCCEEDED
-    elif match := _FAILED.fullmatch(event.type):
-        ended = event.at
-        outcome = {"Failed": StateOutcome.FAILED, "TimedOut": StateOutcome.TIMED_OUT}.get(
-            match[1], StateOutcome.ABORTED
-        )
-        error, cause = str(event.details.get("error", "")), str(event.details.get("cause", ""))
-        if outcome == StateOutcome.TIMED_OUT and not error:
-            error = "States.Timeout"
-    return StateAttempt(last.number, last.begun_at, started, ended, outcome, error, cause)
+        return replace(last, started_at=event.at)
+    if _DONE.fullmatch(event.type):
+        return replace(last, ended_at=event.at, outcome=StateOutcome.SUCCEEDED)
+    match = _FAILED.fullmatch(event.type)
+    if match is None:
+        return last
+    outcome = _FAILURES.get(match[1], StateOutcome.ABORTED)
+    error = str(event.details.get("error", "")) or ("States.Timeout" if outcome == StateOutcome.TIMED_OUT else "")
+    return replace(last, ended_at=event.at, outcome=outcome, error=error, cause=str(event.details.get("cause", "")))
 
 
 def _resource(call: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import batched
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from qu_workflows.executions.search import attempt_number, attempts_of, attempts_of_each, find_record
 from qu_workflows.protocol.errors import MessageRejected
@@ -16,12 +16,12 @@ from qu_workflows.protocol.execution_names import attempt_id
 from qu_workflows.protocol.payload_size import payload_key_of
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import audited
+from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import WAITING, AuditAction, TaskRecord, TaskStatus
 from qu_workflows.tasks.queries import find_entry
 from qu_workflows.tasks.services import TaskRequest, new_record, send_later
 
 _UNDERWAY = (*WAITING, TaskStatus.RUNNING)
-_RACES = 5
 _READ_TOGETHER = 100
 
 
@@ -112,29 +112,18 @@ def _why_it_does_not_fit(record: TaskRecord) -> OperationRefused | None:
 
 
 def _recorded(task_id: str, *, even_succeeded: bool) -> TaskRecord:
-    """Record the next attempt of a task, and have it sent: in one transaction that holds all attempts still."""
-    for _ in range(_RACES):
-        try:
-            with transaction.atomic():
-                record = _locked(task_id)
-                attempts = attempts_of(record)
-                if why := why_not_restartable(record, attempts, even_succeeded=even_succeeded):
-                    raise why
-                new = _new_record(record, next_attempt_id(attempts))
-                new.save(force_insert=True)
-                send_later([new])
-                return new
-        except IntegrityError:  # no row of the first attempts was left to lock, and another was quicker
-            continue
-    raise OperationRefused(task_id, "others restart it at this moment.", "Look at its attempts before you try again.")
-
-
-def _locked(task_id: str) -> TaskRecord:
-    record = find_record(task_id)
-    first = record.attempt_of or record.pk
-    list(TaskRecord.objects.select_for_update().filter(pk__in=[first, task_id]).order_by("pk").values_list("pk"))
-    record.refresh_from_db()
-    return record
+    """Record the next attempt of a task and have it sent, in one transaction: one restart of a task at a time."""
+    with transaction.atomic():
+        record = find_record(task_id)
+        take_turn(f"restart of {record.attempt_of or record.pk}")
+        attempts = attempts_of(record)
+        record = next(one for one in attempts if one.pk == task_id)
+        if why := why_not_restartable(record, attempts, even_succeeded=even_succeeded):
+            raise why
+        new = _new_record(record, next_attempt_id(attempts))
+        new.save(force_insert=True)
+        send_later([new])
+        return new
 
 
 def _new_record(record: TaskRecord, new_id: str) -> TaskRecord:

@@ -2,11 +2,17 @@
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from qu_workflows.compat import normalize_json
 from qu_workflows.protocol.message import canonical_json
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 # U+0000 as JSON escapes it: an odd number of backslashes. PostgreSQL's jsonb has no such character.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -35,6 +41,25 @@ def storable_text(text: str, max_length: int | None = None) -> str:
 def is_storable(text: str) -> bool:
     """Return whether PostgreSQL has such a text: one without U+0000 and without half a surrogate pair."""
     return storable_text(text) == text
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as JSON has it: dataclasses as objects, times as ISO 8601 in UTC, durations as seconds."""
+    if type(value) in _PLAIN:  # first, since most of a long history is
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, UUID) else value
 
 
 def printable(text: str) -> str:

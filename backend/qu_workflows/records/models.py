@@ -192,8 +192,8 @@ class ExecutionSample(models.Model):
     """What one ended execution's history told: how long its states took, and which edges were taken.
 
     Histories are read for a sample of the executions, within Step Functions' quota, and for those whose page was
-    opened. ``visits`` is a JSON list of ``executions.samples.Visit``; ``edges`` maps a state to those that came after
-    it, with how often: ``{"Load Report": {"Each File": 1}}``.
+    opened. ``visits`` is a JSON list of ``executions.samples.SampledEntry``; ``edges`` maps a state to those that came
+    after it, with how often: ``{"Load Report": {"Each File": 1}}``.
     """
 
     record = models.OneToOneField(

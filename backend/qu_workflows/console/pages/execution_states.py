@@ -87,28 +87,28 @@ class StateDetails:
     name: str
     kind: str
     status: str
-    place: str
-    key: VisitKey | None
-    entered_at: datetime | None
-    ended_at: datetime | None
-    seconds: float | None
-    error: str
-    cause: str
-    cause_words: str
-    tries: tuple[TryShown, ...]
-    redrives: int
-    runs_again: bool
-    waiting_since: datetime | None
-    timeout_seconds: int | None
-    heartbeat_seconds: int | None
-    input: Any
-    output: Any
-    resource: str
-    parameters: Any
-    links: tuple[str, ...]
-    iterations: Picks
-    visits: Picks
-    definition: Any
+    place: str = ""
+    key: VisitKey | None = None
+    entered_at: datetime | None = None
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    error: str = ""
+    cause: str = ""
+    cause_words: str = ""
+    tries: tuple[TryShown, ...] = ()
+    redrives: int = 0
+    runs_again: bool = False
+    waiting_since: datetime | None = None
+    timeout_seconds: int | None = None
+    heartbeat_seconds: int | None = None
+    input: Any = None
+    output: Any = None
+    resource: str = ""
+    parameters: Any = None
+    links: tuple[str, ...] = ()
+    iterations: Picks = Picks()
+    visits: Picks = Picks()
+    definition: Any = None
 
 
 def status_of(outcome: StateOutcome) -> str:
@@ -204,27 +204,7 @@ def not_run(name: str, definition: Mapping[str, Any] | None) -> StateDetails | N
     state = state_definition(definition, name)
     if state is None:
         return None
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("key", "entered_at", "ended_at", "seconds", "waiting_since", "timeout_seconds", "heartbeat_seconds")
-    )
-    empty: dict[str, Any] = dict.fromkeys(("place", "error", "cause", "cause_words", "resource"), "")
-    return StateDetails(
-        name=name,
-        kind=str(state.get("Type", "")),
-        status="NOT_RUN",
-        tries=(),
-        redrives=0,
-        runs_again=False,
-        input=None,
-        output=None,
-        parameters=None,
-        links=(),
-        iterations=Picks(),
-        visits=Picks(),
-        definition=state,
-        **nothing,
-        **empty,
-    )
+    return StateDetails(name=name, kind=str(state.get("Type", "")), status="NOT_RUN", definition=state)
 
 
 def try_shown(one: StateAttempt, now: datetime) -> TryShown:

@@ -17,7 +17,7 @@ from qu_workflows.console.graph import GraphNotDrawn, draw, svg_of
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages.execution import Asked, ExecutionShown, acts_mark_of, mark_of, shown
 from qu_workflows.console.pages.execution_states import states_shown
-from qu_workflows.console.responses import Page, is_htmx, problem, to_json
+from qu_workflows.console.responses import Page, is_htmx, problem
 from qu_workflows.executions.queries import (
     MAX_REASON_LENGTH,
     ExecutionSnapshot,
@@ -36,6 +36,7 @@ from qu_workflows.executions.services import (
     stop_one,
 )
 from qu_workflows.protocol.refusals import OperationRefused
+from qu_workflows.records.json_values import to_json
 from qu_workflows.records.models import TaskRecord
 
 # A page asks every 3 seconds for its first minutes; whoever leaves it open has time.

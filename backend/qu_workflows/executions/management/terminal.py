@@ -1,8 +1,7 @@
 """Tasks and executions as lines of text for a terminal, and as JSON."""
 
-import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,22 +9,9 @@ from qu_workflows.executions.histories import Event, History, StateEntry
 from qu_workflows.executions.hooks import registered_hooks
 from qu_workflows.executions.inspection import Inspection
 from qu_workflows.executions.search import TaskRow
-from qu_workflows.records.json_values import printable
+from qu_workflows.records.json_values import printable, to_json
 
 _MAX_ERROR, _MAX_DETAIL = 40, 200
-
-
-def as_json(value: Any) -> Any:
-    """Return a value of the services as JSON has it: dataclasses as objects, times as ISO 8601 in UTC."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
-    return value
 
 
 def row_as_json(row: TaskRow) -> dict[str, Any]:
@@ -41,7 +27,7 @@ def row_as_json(row: TaskRow) -> dict[str, Any]:
 def inspection_as_json(found: Inspection) -> dict[str, Any]:
     """Return a task as it was found as JSON."""
     attempts = [_task_as_json(row) for row in found.attempts]
-    return {**as_json(found), "task": _task_as_json(found.task), "attempts": attempts}
+    return {**to_json(found), "task": _task_as_json(found.task), "attempts": attempts}
 
 
 def table(rows: Sequence[TaskRow]) -> list[str]:
@@ -94,7 +80,7 @@ def time_left(days: float | None) -> str:
 def _task_as_json(row: TaskRow) -> dict[str, Any]:
     """Return a row as JSON; what it is about has the product's name for it: ``report_id``."""
     named = {"subject_id": f"{registered_hooks().subject}_id"}
-    given = as_json(row).items()
+    given = to_json(row).items()
     return {named.get(name, name): value for name, value in given if name not in ("attempt", "seconds", "days_left")}
 
 

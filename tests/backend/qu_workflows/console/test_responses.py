@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from uuid import UUID
 
-from qu_workflows.console.responses import to_json
+from qu_workflows.records.json_values import to_json
 
 
 class Colour(StrEnum):

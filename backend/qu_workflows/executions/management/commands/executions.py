@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from qu_workflows.executions.hooks import registered_hooks
 from qu_workflows.executions.management.terminal import (
-    as_json,
     events,
     inspected,
     inspection_as_json,
@@ -37,7 +36,7 @@ from qu_workflows.executions.services import (
 )
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.audit import command_actor
-from qu_workflows.records.json_values import printable
+from qu_workflows.records.json_values import printable, to_json
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.shutdown import stop_event
 
@@ -125,7 +124,7 @@ class Command(BaseCommand):
     def _history(self, options: dict[str, Any], stop: Event) -> None:
         history = task_history(_record(options), stop)
         if options["json"]:
-            shown = as_json(history)
+            shown = to_json(history)
             self._json(shown if options["events"] else {name: shown[name] for name in ("status", "redrives", "visits")})
             return
         self._lines(events(history) if options["events"] else states(history, timezone.now()))
