@@ -8,8 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from qu_workflows.compat import InvalidTask
 from qu_workflows.protocol.project import registered_project
-from qu_workflows.schedules.listing import scheduled_tasks
 from qu_workflows.schedules.problems import problems_of_all
+from qu_workflows.schedules.queries import scheduled_tasks
 
 
 def check_schedules(**_kwargs: Any) -> Iterator[CheckMessage]:

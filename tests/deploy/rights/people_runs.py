@@ -272,7 +272,8 @@ def a_dead_letter_is_saved_and_purged(stack: Stack, _person: str) -> Generator[N
 
 @RUNS.of("operator")
 def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Generator[None]:
-    from qu_workflows.schedules.control import deployed_schedules, pause, resume
+    from qu_workflows.schedules.deployed import forget_deployed_states
+    from qu_workflows.schedules.services import pause, resume
 
     schedule = SCHEDULES_BY_NAME["retention_sweep"]
     group = names().name("Schedules")
@@ -288,7 +289,7 @@ def a_schedule_is_paused_and_resumed(_stack: Stack, _person: str) -> Generator[N
     found = scheduler.get_schedule(**where)
     settable = ("ScheduleExpression", "FlexibleTimeWindow", "Target")
     scheduler.update_schedule(**where, **{name: found[name] for name in settable}, State="ENABLED")
-    deployed_schedules.forget()
+    forget_deployed_states()
     yield
     pause(schedule.name, "operator")
     resume(schedule.name, "operator")

@@ -20,16 +20,16 @@ from qu_workflows.caching import Cache, Cached
 from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.dead_letters.queries import DeadLetterList
 from qu_workflows.executions.queries import REDRIVABLE_DAYS, StepStatistics, redrivable, step_statistics
-from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import Alert, TaskRecord, TaskStatus
-from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
+from qu_workflows.schedules import queries as schedule_queries
+from qu_workflows.schedules.queries import Deployed, DeployedState
 
 HOURS = 24
 SAMPLES_OF_WORKFLOW = 100
 SLOWEST_STEPS = 10
 # A page waits so long for AWS, beside its own queries.
 WAIT_SECONDS = 1.0
-QUEUE_SECONDS, SCHEDULE_SECONDS = 5.0, 10.0
+QUEUE_SECONDS = 5.0
 _UNENDED = (TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING)
 _NEEDING_HELP = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)  # who stopped an execution knows of it
 
@@ -94,18 +94,14 @@ _queue: Cache[None, QueueDepth] = Cache(
 _dlq: Cache[None, QueueDepth] = Cache(
     "SQS", lambda _key, _before: _ask_depth(dlq_url(), "AWS_SQS_DLQ_URL"), QUEUE_SECONDS
 )
-_schedules: Cache[None, Mapping[str, Deployed]] = Cache(
-    "EventBridge Scheduler",
-    lambda _key, _before: deployed_schedules.states(registered_project().schedules),
-    SCHEDULE_SECONDS,
-)
 
 
 def begin_to_look() -> None:
     """Have AWS be asked what is to be asked, while the caller does something else."""
     if settings.USE_ASYNC_TASKS:
-        for look in (_queue, _dlq, _schedules):
-            look.refresh(None)
+        _queue.refresh(None)
+        _dlq.refresh(None)
+        schedule_queries.refresh_deployed_states()
 
 
 def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
@@ -118,13 +114,13 @@ def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
     reasons = Cached[DeadLetterList]()
     if dead_letters.value is not None and dead_letters.value.total:
         reasons = dead_letter_queries.summary(dead_letters.value.total, until - monotonic())
-    return AwsSeen(queue, dead_letters, reasons, _schedules.get(None, until - monotonic()))
+    return AwsSeen(queue, dead_letters, reasons, schedule_queries.deployed_states(until - monotonic()))
 
 
 def forget_aws() -> None:
     """Know nothing of AWS any more."""
-    for look in (_queue, _dlq, _schedules):
-        look.clear()
+    _queue.clear()
+    _dlq.clear()
 
 
 def standings() -> dict[str, Standing]:

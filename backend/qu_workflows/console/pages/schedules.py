@@ -10,8 +10,7 @@ from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.schedule_wording import in_words
 from qu_workflows.executions.queries import TaskPage, TaskRow, row_of
 from qu_workflows.protocol.schedule import Overlap
-from qu_workflows.schedules.control import Deployed, Difference
-from qu_workflows.schedules.listing import ScheduleStanding, reason_skipped
+from qu_workflows.schedules.queries import Deployed, Difference, ScheduleStanding, reason_skipped
 
 
 @dataclass(frozen=True)

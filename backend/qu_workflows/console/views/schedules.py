@@ -14,8 +14,8 @@ from qu_workflows.console.responses import Page
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.protocol.schedule import Schedule
-from qu_workflows.schedules import control as schedule_control
-from qu_workflows.schedules.listing import runs_of, schedule_standings
+from qu_workflows.schedules import services
+from qu_workflows.schedules.queries import deployed_state, deployed_states, find_schedule, runs_of, schedule_standings
 
 RUNS = 50
 
@@ -31,25 +31,25 @@ def schedule_list(request: HttpRequest) -> Page:  # noqa: ARG001  it shows all
 def schedule(request: HttpRequest, name: str) -> Page:
     """Show one schedule, how it is deployed, and its runs."""
     try:
-        [view] = _views([schedule_control.find_schedule(name)])
+        [view] = _views([find_schedule(name)])
         found, skipped = runs_of(name, RUNS, request.GET.get("page", ""))
     except OperationRefused as refused:
         raise Http404(str(refused)) from refused
     data = ScheduleHistory(view, runs_of_page(name, found, skipped), found.older)
-    why = schedule_control.why_not_run_now(name)
+    why = services.why_not_run_now(name)
     return Page(template="console/schedule.html", title=name, data=data, context={"why_not_now": why or ""})
 
 
 @action(Right.SCHEDULE)
 def pause(request: HttpRequest, name: str) -> HttpResponseBase:
     """Have a schedule run no more."""
-    return _act(request, name, schedule_control.pause)
+    return _act(request, name, services.pause)
 
 
 @action(Right.SCHEDULE)
 def resume(request: HttpRequest, name: str) -> HttpResponseBase:
     """Have a paused schedule run again."""
-    return _act(request, name, schedule_control.resume)
+    return _act(request, name, services.resume)
 
 
 @action(Right.SCHEDULE)
@@ -59,9 +59,8 @@ def run(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def _views(schedules: tuple[Schedule, ...] | list[Schedule]) -> list[ScheduleView]:
-    deployed = schedule_control.deployed_schedules.states(schedules)
-    now = timezone.now()
-    return [view_of(one, deployed[one.schedule.name], now) for one in schedule_standings(schedules, now)]
+    now, known = timezone.now(), deployed_states()
+    return [view_of(one, deployed_state(one.schedule.name, known), now) for one in schedule_standings(schedules, now)]
 
 
 def _act(request: HttpRequest, name: str, act: Callable[[str, str], str]) -> HttpResponseBase:
@@ -75,5 +74,5 @@ def _act(request: HttpRequest, name: str, act: Callable[[str, str], str]) -> Htt
 
 
 def _run(name: str, actor: str) -> str:
-    record = schedule_control.run_now(name, actor)
+    record = services.run_now(name, actor)
     return _("%(name)s runs now as the task %(task_id)s.") % {"name": name, "task_id": record.pk}

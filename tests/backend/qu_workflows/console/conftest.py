@@ -10,7 +10,7 @@ from qu_workflows.aws import clients as aws
 from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.dead_letters import receiving
 from qu_workflows.executions.queries import clear_snapshots
-from qu_workflows.schedules import control as schedule_control
+from qu_workflows.schedules.deployed import forget_deployed_states
 from tests.backend.qu_workflows.console.running import Workflows
 from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue, make_queues
 
@@ -20,7 +20,7 @@ def _new_clients() -> Iterator[None]:
     aws.forget_clients()
     clear_snapshots()
     dead_letter_queries.forget_all()
-    schedule_control.deployed_schedules.forget()
+    forget_deployed_states()
     yield
     aws.forget_clients()
 

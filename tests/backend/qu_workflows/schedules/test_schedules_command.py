@@ -16,9 +16,9 @@ from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.schedule import Overlap, Schedule
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules import checks
-from qu_workflows.schedules import listing as schedule_list
-from qu_workflows.schedules.listing import schedule_standings
+from qu_workflows.schedules import queries as schedule_list
 from qu_workflows.schedules.management.commands import schedules as command
+from qu_workflows.schedules.queries import schedule_standings
 from qu_workflows.tasks.scheduled_runs import reason_to_skip
 from tests.backend.qu_workflows.projects import declare_schedules
 from workflows.schedules import SCHEDULES

@@ -12,10 +12,17 @@ from django.utils import timezone
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import command_actor
 from qu_workflows.records.models import TaskRecord
-from qu_workflows.schedules.control import deployed_state, find_schedule, pause, resume, run_now, why_not_run_now
-from qu_workflows.schedules.expressions import ExpressionRefused, next_runs
-from qu_workflows.schedules.listing import NEXT_RUNS, ScheduleStanding, schedule_standings
+from qu_workflows.schedules.expressions import ExpressionRefused
 from qu_workflows.schedules.problems import time_zone_problem
+from qu_workflows.schedules.queries import (
+    NEXT_RUNS,
+    ScheduleStanding,
+    deployed_state,
+    find_schedule,
+    next_runs,
+    schedule_standings,
+)
+from qu_workflows.schedules.services import pause, resume, run_now, why_not_run_now
 
 MAX_COUNT = 1000
 _BAD_INPUT = 2

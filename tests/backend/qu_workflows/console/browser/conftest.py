@@ -17,7 +17,7 @@ from tests.backend.qu_workflows.console.browser.reading import make_operator
 from tests.backend.qu_workflows.console.running import Workflows
 from tests.backend.qu_workflows.console.scenes import Day, a_day
 from tests.backend.qu_workflows.dead_letter_queues import NO_JSON, UNFIT, UNKNOWN, DeadLetterQueue, good
-from tests.backend.qu_workflows.schedules.test_control import GROUP, deploy
+from tests.backend.qu_workflows.schedules.test_services import GROUP, deploy
 from workflows.schedules import SCHEDULES
 
 

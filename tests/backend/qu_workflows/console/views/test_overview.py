@@ -9,11 +9,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents.services import acknowledge_for_staff
+from qu_workflows.caching import Cached
 from qu_workflows.console.access import Right
 from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.schedules.control import Deployed, DeployedState, deployed_schedules
+from qu_workflows.schedules import queries as schedule_queries
+from qu_workflows.schedules.deployed import forget_deployed_states
+from qu_workflows.schedules.queries import Deployed, DeployedState
 from tests.backend.people import make_report, make_user
 from tests.backend.qu_workflows.console import scenes
 from tests.backend.qu_workflows.console.test_access import person, signed_in
@@ -29,7 +32,7 @@ AT_AWS = "arn:aws:states:us-east-2:123456789012:execution:m:"
 def _nothing_known() -> None:
     overview.forget_aws()
     dead_letter_queries.forget_all()
-    deployed_schedules.forget()
+    forget_deployed_states()
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def test_a_paused_schedule_is_told(
     del dead_letters
     states = {one.name: Deployed(DeployedState.RUNNING) for one in SCHEDULES}
     states["send_outbox"] = Deployed(DeployedState.PAUSED)
-    monkeypatch.setattr(deployed_schedules, "states", lambda _schedules: states)
+    monkeypatch.setattr(schedule_queries, "deployed_states", lambda _wait: Cached(states))
 
     assert needs(client) == [("paused", 1, "/console/schedules/send_outbox/")]
 

@@ -16,7 +16,7 @@ from qu_workflows.console.pages.schedule_wording import in_words
 from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.console.test_access import person, signed_in
-from tests.backend.qu_workflows.schedules.test_control import GROUP, NAME, deploy, found
+from tests.backend.qu_workflows.schedules.test_services import GROUP, NAME, deploy, found
 from workflows.schedules import SCHEDULES
 
 pytestmark = pytest.mark.django_db(transaction=True)

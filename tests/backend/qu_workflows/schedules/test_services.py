@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,19 +19,13 @@ from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
-from qu_workflows.schedules.control import (
-    DeployedSchedules,
-    DeployedState,
-    deployed_schedules,
-    deployed_state,
-    pause,
-    resume,
-    run_now,
-    why_not_run_now,
-)
+from qu_workflows.schedules import deployed
+from qu_workflows.schedules.deployed import forget_deployed_states
+from qu_workflows.schedules.queries import DeployedState, deployed_state, deployed_states
+from qu_workflows.schedules.services import pause, resume, run_now, why_not_run_now
 from qu_workflows.tasks.scheduled_runs import reason_to_skip
 from tests.backend.qu_workflows.conftest import Queue
-from workflows.schedules import SCHEDULES, SCHEDULES_BY_NAME
+from workflows.schedules import SCHEDULES_BY_NAME
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,9 +69,9 @@ def group(settings: Settings) -> Iterator[str]:
         settings.AWS_SQS_QUEUE_URL = "https://sqs.us-east-2.amazonaws.com/123456789012/tasks"
         settings.AWS_SCHEDULES_GROUP_NAME = GROUP
         aws.scheduler().create_schedule_group(Name=GROUP)
-        deployed_schedules.forget()
+        forget_deployed_states()
         yield GROUP
-        deployed_schedules.forget()
+        forget_deployed_states()
 
 
 def found(name: str = NAME) -> dict[str, Any]:
@@ -179,8 +174,11 @@ def test_once_aws_was_not_reached_it_is_asked_no_more(settings: Settings, monkey
     asked: list[str] = []
     aws.scheduler().meta.events.register("before-call.scheduler.GetSchedule", lambda **_call: asked.append("asked"))
 
-    states = DeployedSchedules().states(SCHEDULES)
+    forget_deployed_states()
 
+    states = deployed_states().value or {}
+
+    assert states.keys() == SCHEDULES_BY_NAME.keys()
     assert {state.state for state in states.values()} == {DeployedState.UNKNOWN}
     assert all("was not reached" in state.why for state in states.values())
     assert len(asked) == 1
@@ -189,17 +187,28 @@ def test_once_aws_was_not_reached_it_is_asked_no_more(settings: Settings, monkey
 
 
 @pytest.mark.usefixtures("group")
-def test_who_looks_within_some_seconds_is_told_the_same() -> None:
-    clock = [0.0]
-    schedules = DeployedSchedules(lambda: clock[0])
+def test_states_are_read_once_for_all_who_ask_and_again_after_a_change() -> None:
     deploy()
     asked: list[str] = []
     aws.scheduler().meta.events.register("before-call.scheduler.GetSchedule", lambda **_call: asked.append("asked"))
 
-    for clock[0] in (0.0, 5.0, 11.0):
-        schedules.states([SCHEDULES_BY_NAME[NAME]])
+    for _ in range(3):
+        assert deployed_state(NAME).state is DeployedState.RUNNING
+    assert len(asked) == len(SCHEDULES_BY_NAME)
 
-    assert len(asked) == 2
+    pause(NAME, "somebody")
+    assert deployed_state(NAME).state is DeployedState.PAUSED
+
+
+@pytest.mark.usefixtures("group")
+def test_a_state_that_aws_is_late_to_tell_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = Event()
+    monkeypatch.setattr(deployed, "get_schedule", lambda _schedule: answered.wait(10) and {})
+
+    state = deployed_state(NAME, deployed_states(wait_seconds=0))
+    answered.set()
+
+    assert (state.state, state.why) == (DeployedState.UNKNOWN, "EventBridge Scheduler has not answered yet.")
 
 
 def test_a_run_by_hand_has_an_id_of_its_own_and_is_sent_at_once(queue: Queue) -> None:

@@ -1,4 +1,4 @@
-"""How the declared schedules stand: when each runs next, and what its last run became."""
+"""Answers questions about the declared schedules: when each runs next, its last runs, and how it is deployed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,36 @@ from qu_workflows.executions.queries import TaskFilter, TaskPage, search_tasks
 from qu_workflows.protocol.catalog import CatalogEntry
 from qu_workflows.protocol.execution_names import scheduled_run_of
 from qu_workflows.protocol.project import registered_project
+from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.protocol.schedule import Schedule
 from qu_workflows.records.models import TaskRecord
+from qu_workflows.schedules.deployed import (
+    Deployed,
+    DeployedState,
+    Difference,
+    deployed_state,
+    deployed_states,
+    refresh_deployed_states,
+)
 from qu_workflows.schedules.expressions import next_runs
 from qu_workflows.schedules.problems import problems_of
 from qu_workflows.tasks.queries import SKIPPED, registered_tasks
+
+__all__ = [
+    "Deployed",
+    "DeployedState",
+    "Difference",
+    "ScheduleStanding",
+    "deployed_state",
+    "deployed_states",
+    "find_schedule",
+    "next_runs",
+    "reason_skipped",
+    "refresh_deployed_states",
+    "runs_of",
+    "schedule_standings",
+    "scheduled_tasks",
+]
 
 NEXT_RUNS = 3
 LAST_RUNS = 3
@@ -42,6 +67,15 @@ class ScheduleStanding:
     def skipped(self) -> str | None:
         """Why the last run was skipped, if it was."""
         return reason_skipped(self.last_run.result) if self.last_run else None
+
+
+def find_schedule(name: str) -> Schedule:
+    """Return the declared schedule of a name. Raises OperationRefused."""
+    schedules = registered_project().schedules_by_name
+    if name not in schedules:
+        problem = "is no schedule of workflows/schedules.py."
+        raise OperationRefused(name[:80], problem, f"There are {', '.join(schedules)}.")
+    return schedules[name]
 
 
 def reason_skipped(result: Any) -> str | None:
