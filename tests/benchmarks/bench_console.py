@@ -13,13 +13,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from tests.benchmarks.report import Row, report
+from tests.benchmarks.report import Row, report, sized
 
 if TYPE_CHECKING:
     from tests.backend.qu_workflows.console.running import Workflows
     from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue
 
-ROUNDS = 15
+ROUNDS = sized(15)
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import Row, medians, report, sized
 
 START_SECONDS = 0.040
 BATCH_SIZE = 10
-ROUNDS = 40
+ROUNDS = sized(40)
 TARGET = 2.0
 STUB = "stub"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)

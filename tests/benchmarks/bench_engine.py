@@ -36,16 +36,16 @@ from asl_engine.runner import Runner
 from asl_engine.store.contract import ExecutionRecord, Store
 from asl_engine.store.memory import MemoryStore
 from asl_engine.store.sqlite import SqliteStore
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import Row, medians, report, sized
 
-ROUNDS = 5
+ROUNDS, FEW_ROUNDS = sized(5), sized(3)
 STARTERS = 32
 PLACE = "arn:aws:states:us-east-1:000000000000"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:step"
-LOOP_TRANSITIONS, LOOPS = 1000, 40
-SHORT, CHAINS = 200, 400
-WAITING, WAITING_BYTES = 100_000, 2048
-FEW_ITEMS, MANY_ITEMS = 1_000, 10_000
+LOOP_TRANSITIONS, LOOPS = sized(1000, 20), sized(40, 2)
+SHORT, CHAINS = sized(200, 5), sized(400, 5)
+WAITING, WAITING_BYTES = sized(100_000, 1_000), 2048
+FEW_ITEMS, MANY_ITEMS = sized(1_000, 5), sized(10_000, 50)
 _names = count()
 
 
@@ -276,7 +276,7 @@ def main() -> int:
     rows = rows_of_a_loop()
     durable, memory, floor = medians(ROUNDS, durable_rows, memory_rows, partial(floor_rows, rows))
     short, short_in_memory = medians(ROUNDS, partial(short_rate, sqlite_store), partial(short_rate, memory_store))
-    few, many = medians(3, partial(map_seconds, FEW_ITEMS), partial(map_seconds, MANY_ITEMS))
+    few, many = medians(FEW_ROUNDS, partial(map_seconds, FEW_ITEMS), partial(map_seconds, MANY_ITEMS))
     found = [
         Row("history rows, durable, of the floor", durable, "rows/s", floor, 0.33, more_is_better=True),
         Row("history rows, memory store, of durable", memory, "rows/s", durable),
@@ -288,7 +288,7 @@ def main() -> int:
     ]
     with celery() as measure:
         if measure is not None:
-            ours, theirs = medians(3, chains, measure)
+            ours, theirs = medians(FEW_ROUNDS, chains, measure)
             found.append(Row("three steps, durable, of a Celery chain", ours, "/s", theirs, 10, more_is_better=True))
     return report("engine", found)
 

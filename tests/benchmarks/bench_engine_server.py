@@ -24,14 +24,13 @@ import boto3
 from botocore.config import Config
 
 from tests.benchmarks.bench_engine import TEN_PASSES, loop
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import Row, medians, report, sized
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-ROUNDS = 3
-TRANSITIONS = 1000
-EXECUTIONS = 500
+ROUNDS = sized(3)
+TRANSITIONS, EXECUTIONS = sized(1000, 20), sized(500, 5)
 STARTS_AT_A_TIME = 10
 ROLE = "arn:aws:iam::000000000000:role/bench"
 _names = count()

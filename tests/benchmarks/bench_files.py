@@ -23,15 +23,15 @@ from deploy import ROOT
 from deploy.packages.build import Package, build_packages, runtime_packages, unpack
 from deploy.packages.functions import FUNCTIONS_BY_NAME
 from tests.benchmarks.bench_cold_start import import_seconds
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import IS_SMALL, Row, medians, report, sized
 from tests.fuzzing.seeds import SEEDS, animation, heic, scene, sound, video
 from tests.fuzzing.trying import try_file
 from tests.lambdas.pictures import encoded, pdf
 
-ROUNDS, IMPORT_ROUNDS = 3, 5
+ROUNDS, IMPORT_ROUNDS = sized(3), sized(5)
 CORES = 2
 MEBIBYTE = 1024 * 1024
-FUNCTIONS = ("inspect_file", "make_thumbnails")
+FUNCTIONS = ("inspect_file", "make_thumbnails")[: sized(2)]
 # Library -> its module, and the folders and files it has in a package.
 LIBRARIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "pyvips": ("pyvips", ("pyvips*", "_libvips*", "_cffi_backend*", "cffi*", "libvips*", "lib*vips*")),
@@ -49,7 +49,7 @@ def photo(width: int, height: int) -> bytes:
 
 
 # How many of each, and how one is made.
-MIX: Mapping[str, tuple[int, Callable[[], bytes]]] = {
+_MIX: Mapping[str, tuple[int, Callable[[], bytes]]] = {
     "jpeg 12 megapixels": (60, lambda: photo(4032, 3024)),
     "jpeg 3 megapixels": (25, lambda: photo(2048, 1536)),
     "heic 3 megapixels": (20, lambda: heic(2048, 1536)),
@@ -67,6 +67,7 @@ MIX: Mapping[str, tuple[int, Callable[[], bytes]]] = {
     "pdf of 20 pages": (13, lambda: pdf(612, 792, 20)),
     "docx": (10, SEEDS["docx"]),
 }
+MIX = {"webp": (2, SEEDS["webp"]), "docx": (1, SEEDS["docx"])} if IS_SMALL else _MIX
 
 
 def make_files(folder: Path) -> None:

@@ -29,11 +29,11 @@ from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.job import MediaFile
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.storage.objects import DiskObjects
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import Row, medians, report, sized
 from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile
 
-ROUNDS = 15
-WIDTH, HEIGHT = 4000, 3000
+ROUNDS = sized(15)
+WIDTH, HEIGHT = sized(4000, 2000), sized(3000, 1500)
 TARGETS = {JPEG: 3.0, WEBP: 1.5}
 FLOOR_TARGET = 1.3
 # Ours beside Pillow's files, each: at most so many bytes more, and so much farther from the picture.

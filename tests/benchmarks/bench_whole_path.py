@@ -23,11 +23,11 @@ from deploy.local.demo.uploads import SAMPLES, Upload, send_report
 from deploy.local.progress import Progress
 from deploy.local.stack import PREFIX, STAGE, LocalStack, Options
 from deploy.packages.functions import FUNCTIONS
-from tests.benchmarks.report import Row, medians, report
+from tests.benchmarks.report import Row, medians, report, sized
 
-REPORTS = 10  # one batch of the dispatcher
+REPORTS = sized(10)  # one batch of the dispatcher
 FILES = ("coffee.jpg", "patrol-log.pdf")
-TURNS = 3
+TURNS = sized(3)
 TARGET = 0.6
 POLL_SECONDS = 0.02
 

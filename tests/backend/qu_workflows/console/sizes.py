@@ -16,12 +16,13 @@ from tests.backend.people import make_report
 from tests.backend.qu_workflows.console.running import Workflows
 from tests.backend.qu_workflows.console.scenes import fill_audit, fill_many, fill_schedules, process, sample
 from tests.backend.qu_workflows.dead_letter_queues import DeadLetterQueue, good
+from tests.benchmarks.report import sized
 
-TASKS = 100_000
-ITERATIONS = 1_000
-FILES_OF_THE_LONGEST = 1_450  # so many bring a history to just under 25,000 events, where AWS ends it
+TASKS = sized(100_000, 200)
+ITERATIONS = sized(1_000, 4)
+FILES_OF_THE_LONGEST = sized(1_450, 4)  # so many bring a history to just under 25,000 events, where AWS ends it
 STATES = 200
-DEAD_LETTERS = 200
+DEAD_LETTERS = sized(200, 20)
 PAGE_MS = 300.0
 GRAPH_MS = 200.0
 
@@ -41,10 +42,10 @@ def fill_all(workflows: Workflows, dead_letters: DeadLetterQueue) -> dict[str, s
     """Make everything large, and return the pages to measure by what they show."""
     fill_many(TASKS, hours=22)  # all of one day, the most that the overview can have to count
     fill_schedules()
-    fill_audit(2000)
+    fill_audit(sized(2000, 20))
     sample(list(TaskRecord.objects.all()[:3000]), limit=3000)
     dead_letters.put(*[good(f"dead-letter-{number}") for number in range(DEAD_LETTERS)])
-    wide = _of_files(workflows, ITERATIONS)
+    wide, drawing = _of_files(workflows, ITERATIONS), quote("Make Thumbnails")
     longest = _of_files(workflows, FILES_OF_THE_LONGEST)
     machine = workflows.define("large-guard_report", json.dumps(line_of_passes()))
     large = workflows.ended(workflows.start("process_guard_report", {"report_id": 1, "skip": 0}, machine))
@@ -56,7 +57,7 @@ def fill_all(workflows: Workflows, dead_letters: DeadLetterQueue) -> dict[str, s
         "tasks by error": "/console/tasks/?q=DatabaseUnavailable",
         "execution, 200 states": f"/console/tasks/{large.pk}/",
         "execution, 1,000 iterations": f"/console/tasks/{wide.pk}/",
-        "one iteration of 1,000": f"/console/tasks/{wide.pk}/?state={quote('Make Thumbnails')}&iteration=777",
+        "one iteration of 1,000": f"/console/tasks/{wide.pk}/?state={drawing}&iteration={ITERATIONS - 1}",
         "execution, 25,000 events": f"/console/tasks/{longest.pk}/",
         "events, 25,000 of them": f"/console/tasks/{longest.pk}/?view=events",
         "state machines": "/console/machines/",
