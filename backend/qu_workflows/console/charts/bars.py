@@ -1,4 +1,4 @@
-"""Charts as geometry: pure functions from numbers to what the templates ``console/parts/chart_*.html`` draw.
+"""Charts of statuses and durations: pure functions from numbers to what ``console/parts/chart_*.html`` draw.
 
 Along a chart all places are in percent of its width and across it in pixels, so that a chart is as wide as there is
 room and its texts stay as large as they are. Numbers are texts already: a locale must not put a comma into them.
@@ -31,15 +31,24 @@ _DECADES = (0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 864_000.
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a bar. ``title`` says in words what it stands for; ``hatch`` names its pattern, "" for none."""
+    """A part of a bar, or a key of the legend. ``title`` says in words what it stands for."""
 
-    x: str
-    y: str
-    width: str
-    height: str
-    css: str
-    hatch: str
+    status: str
     title: str
+    x: str = "0"
+    y: str = "0"
+    width: str = "14"
+    height: str = "14"
+
+    @property
+    def css(self) -> str:
+        """The class that has the tone of its status."""
+        return f"status-{self.status.lower().replace('_', '-')}"
+
+    @property
+    def hatch(self) -> str:
+        """The name of its pattern, "" for none."""
+        return HATCHES.get(self.status, "")
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,6 @@ class Tick:
     at: str
     label: str
     is_minor: bool = False
-
-
-@dataclass(frozen=True)
-class Key:
-    """An entry of the legend."""
-
-    css: str
-    hatch: str
-    label: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Columns:
     bars: Sequence[Bar]
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
-    legend: Sequence[Key]
+    legend: Sequence[Bar]
     headings: Sequence[str]
     rows: Sequence[tuple[str, Sequence[int]]]
 
@@ -101,8 +101,8 @@ class Range:
 class Ranges:
     """Ranges under each other over one logarithmic scale."""
 
-    rows: Sequence[Range]
-    ticks: Sequence[Tick]
+    rows: Sequence[Range] = ()
+    ticks: Sequence[Tick] = ()
 
 
 def columns(counts: Sequence[tuple[str, Mapping[str, int]]], description: str, *, label_every: int = 3) -> Columns:
@@ -142,7 +142,7 @@ def shares(label: str, by_status: Mapping[str, int]) -> ShareRow:
     for status in statuses_in([by_status]):
         width = 100 * by_status[status] / total
         title = f"{WORDS[status]}: {by_status[status]:,}"
-        bars.append(Bar(_percent(at), "0", _percent(width), "16", css_of(status), HATCHES.get(status, ""), title))
+        bars.append(Bar(status, title, _percent(at), "0", _percent(width), "16"))
         at += width
     return ShareRow(label, total, bars, ", ".join(bar.title for bar in bars))
 
@@ -150,7 +150,7 @@ def shares(label: str, by_status: Mapping[str, int]) -> ShareRow:
 def ranges(values: Sequence[tuple[str, str, float, float]]) -> Ranges:
     """Return a row for each label, context, p50 and p95 in seconds."""
     if not values:
-        return Ranges((), ())
+        return Ranges()
     low = max((tick for tick in _DECADES if tick <= min(p50 for *_names, p50, _p95 in values)), default=_DECADES[0])
     high = min((tick for tick in _DECADES if tick >= max(p95 for *_names, p95 in values)), default=_DECADES[-1])
     high = max(high, low * 10)
@@ -173,14 +173,9 @@ def statuses_in(counts: Sequence[Mapping[str, int]]) -> list[str]:
     return [status for status in ORDER if any(by_status.get(status) for by_status in counts)]
 
 
-def legend(statuses: Sequence[str]) -> list[Key]:
+def legend(statuses: Sequence[str]) -> list[Bar]:
     """Return what the colours and patterns of statuses mean."""
-    return [Key(css_of(status), HATCHES.get(status, ""), str(WORDS[status])) for status in statuses]
-
-
-def css_of(status: str) -> str:
-    """Return the class that has the tone of a status."""
-    return f"status-{status.lower().replace('_', '-')}"
+    return [Bar(status, str(WORDS[status])) for status in statuses]
 
 
 def nice_ticks(largest: int) -> list[int]:
@@ -199,8 +194,7 @@ def _column(label: str, by_status: Mapping[str, int], x: float, width: float, sc
         height = by_status[status] * scale
         top -= height
         title = f"{label}, {WORDS[status]}: {by_status[status]:,}"
-        place = (_percent(x), _number(top), _percent(width), _number(height))
-        bars.append(Bar(*place, css_of(status), HATCHES.get(status, ""), title))
+        bars.append(Bar(status, title, _percent(x), _number(top), _percent(width), _number(height)))
     return bars
 
 

@@ -2,12 +2,12 @@
 
 ::
 
-    model.py    the definition as levels: states, and the transitions between them
-    wording.py  a Choice rule, a catcher, a kind of state in short words
-    metrics.py  how wide a text is, and where it is wrapped
-    layout.py   where the nodes of one level go; the one module that knows the library for it
-    placing.py  the levels put into each other
-    svg.py      the drawing
+    model.py       the definition as levels: states, and the transitions between them
+    labels.py      a Choice rule, a catcher, a kind of state in short words
+    text_width.py  how wide a text is, and where it is wrapped
+    layout.py      where the nodes of one level go; the one module that knows the library for it
+    placement.py   the levels put into each other
+    svg.py         the drawing
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +18,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.graph.layout import LayoutFailed
-from qu_workflows.console.graph.model import State, UnclearDefinition, read_definition
+from qu_workflows.console.graph.model import UnclearDefinition, read_definition
 from qu_workflows.console.graph.placement import place
-from qu_workflows.console.graph.states import StateShown
-from qu_workflows.console.graph.svg import Drawing, status_line
+from qu_workflows.console.graph.svg import Drawing, StateShown
 
 __all__ = ["GraphNotDrawn", "Options", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
 
@@ -31,7 +30,7 @@ class GraphNotDrawn(Exception):
 
 
 class Options(TypedDict, total=False):
-    """How a graph is drawn: see ``svg_of``."""
+    """How a graph is drawn: see ``svg.Drawing``."""
 
     selected: str | None
     href: Callable[[str], str] | None
@@ -43,7 +42,7 @@ class Options(TypedDict, total=False):
 def draw(
     definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[Options]
 ) -> SafeString:
-    """Return the graph of a definition as ``svg_of`` does, or a notice if it can not be drawn."""
+    """Return the graph of a definition as ``svg_of`` does, or a notice if it cannot be drawn."""
     try:
         return svg_of(definition, states, **options)
     except GraphNotDrawn as problem:
@@ -51,32 +50,12 @@ def draw(
 
 
 def svg_of(
-    definition: Mapping[str, Any],
-    states: Mapping[str, StateShown] | None = None,
-    *,
-    selected: str | None = None,
-    href: Callable[[str], str] | None = None,
-    edges: Mapping[tuple[str, str], int] | None = None,
-    standalone: bool = False,
-    title: str = "",
+    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[Options]
 ) -> SafeString:
-    """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn if it can not be drawn.
-
-    ``states`` by name colours the states of an execution: one that is not in it did not run. ``href`` gives the
-    address of a state, which makes each a link; ``selected`` marks one of them. ``edges`` maps ``(state, state)`` to
-    how often that transition was taken: it is numbered and drawn as wide as it was frequent. ``standalone`` puts the
-    stylesheet inside, for a file of its own. ``title`` is the name that the whole has for those who do not see it.
-    """
-
-    def status_of(state: State) -> str:
-        if states is None:
-            return ""
-        return status_line(states.get(state.name, StateShown(status="NOT_RUN")))
-
+    """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn if it cannot be drawn."""
+    drawing = Drawing(states, **options)
     try:
-        placed = place(read_definition(definition), status_of, edges)
+        placed = place(read_definition(definition), drawing.status_of, drawing.edges)
     except (UnclearDefinition, LayoutFailed) as problem:
         raise GraphNotDrawn(_("The graph can not be drawn: %(problem)s") % {"problem": problem}) from problem
-    title = title or _("Graph of the state machine")
-    drawing = Drawing(states, selected, href, counted=edges is not None, title=title, standalone=standalone)
     return mark_safe(drawing.svg(placed))  # noqa: S308  every text and address in it was escaped by the drawing

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -80,14 +80,6 @@ def place(level: Level, status_of: Callable[[State], str], edges: Edges | None) 
 
 
 @dataclass(frozen=True)
-class _Sized:
-    state: State
-    words: Words
-    levels: tuple[PlacedLevel, ...]
-    size: Size
-
-
-@dataclass(frozen=True)
 class _Placing:
     status_of: Callable[[State], str]
     edges: Edges | None
@@ -102,20 +94,19 @@ class _Placing:
         labels = [self._label(each, beside[each.source]) for each in drawn]
         ends = any(each.target is None for each in drawn)
         marks = (_MARK,) * (1 + ends if outermost else 0)
-        found = arrange((*(each.size for each in sized), *marks), _links(sized, drawn, labels))
+        found = arrange(
+            (*(Size(each.at.width, each.at.height) for each in sized), *marks), _links(level.states, drawn, labels)
+        )
         return self._assembled(found, sized, drawn, labels)
 
     def _assembled(
         self,
         found: Arrangement,
-        sized: Sequence[_Sized],
+        sized: Sequence[PlacedState],
         drawn: Sequence[Transition],
         labels: Sequence[tuple[str, ...]],
     ) -> PlacedLevel:
-        states = tuple(
-            PlacedState(each.state, at, each.words, each.levels)
-            for each, at in zip(sized, found.nodes[: len(sized)], strict=True)
-        )
+        states = tuple(replace(each, at=at) for each, at in zip(sized, found.nodes[: len(sized)], strict=True))
         most = max(self.edges.values(), default=0) if self.edges else 0
         edges = tuple(
             PlacedEdge(each, route, label, count, (count or 0) / most if most else 0.0)
@@ -124,7 +115,7 @@ class _Placing:
         start, end = (*found.nodes[len(sized) :], None, None)[:2]
         return PlacedLevel(Rectangle(0, 0, found.size.width, found.size.height), states, edges, start, end)
 
-    def _sized(self, state: State, written: Sequence[Transition]) -> _Sized:
+    def _sized(self, state: State, written: Sequence[Transition]) -> PlacedState:
         status = self.status_of(state)
         inner = [self.level(each) for each in state.levels]
         levels, content = _in_rows(inner)
@@ -136,7 +127,7 @@ class _Placing:
         )
         height = words.height + (content.height + PADDING if inner else 0)
         placed = tuple(_moved(each, PADDING, words.height) for each in levels)
-        return _Sized(state, words, placed, Size(text_width + 2 * PADDING, height))
+        return PlacedState(state, Rectangle(0, 0, text_width + 2 * PADDING, height), words, placed)
 
     def _count(self, transition: Transition) -> int | None:
         if self.edges is None or transition.source is None or transition.target is None:
@@ -162,10 +153,10 @@ class _Placing:
         return f"{count} {_TIMES} · {count / total:.0%}"
 
 
-def _links(sized: Sequence[_Sized], drawn: Sequence[Transition], labels: Sequence[tuple[str, ...]]) -> tuple[Link, ...]:
+def _links(states: Sequence[State], drawn: Sequence[Transition], labels: Sequence[tuple[str, ...]]) -> tuple[Link, ...]:
     """Return transitions as links; the marks of the start and the end come after the states."""
-    positions = {each.state.name: number for number, each in enumerate(sized)}
-    start, end = len(sized), len(sized) + 1
+    positions = {each.name: number for number, each in enumerate(states)}
+    start, end = len(states), len(states) + 1
     return tuple(
         Link(
             start if each.source is None else positions[each.source],
@@ -254,5 +245,4 @@ def _rows(levels: Sequence[PlacedLevel]) -> Iterator[list[PlacedLevel]]:
 
 
 def _moved(level: PlacedLevel, x: float, y: float) -> PlacedLevel:
-    at = Rectangle(level.at.x + x, level.at.y + y, level.at.width, level.at.height)
-    return PlacedLevel(at, level.states, level.edges, level.start, level.end)
+    return replace(level, at=replace(level.at, x=level.at.x + x, y=level.at.y + y))

@@ -6,7 +6,7 @@ shows a graph has its states and transitions as a table too.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from math import hypot
 from pathlib import Path
@@ -16,8 +16,8 @@ from django.utils.translation import ngettext
 
 from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.graph.layout import Point, Rectangle
+from qu_workflows.console.graph.model import State
 from qu_workflows.console.graph.placement import NAME_LINE, PADDING, SMALL_LINE, PlacedEdge, PlacedLevel, PlacedState
-from qu_workflows.console.graph.states import StateShown
 
 _STYLESHEET = Path(__file__).parents[1] / "static" / "console" / "console.css"
 _STYLES = re.compile(r"/\* graph: begin \*/(.*?)/\* graph: end \*/", re.DOTALL)
@@ -30,26 +30,82 @@ _ARROW_LENGTH, _ARROW_HALF = 8.0, 4.5
 _THIN, _WIDTHS = 1.5, 4.5  # the thinnest line, and how much wider the one most taken is
 
 
+@dataclass(frozen=True, kw_only=True)
+class StateShown:
+    """How one state of an execution went.
+
+    ``status`` is a name of ``{% status %}``: SUCCEEDED, FAILED, TIMED_OUT, RUNNING, WAITING, CAUGHT, ABORTED or
+    NOT_RUN. ``tries`` counts calls, 0 for a state that calls nothing. ``seconds`` is how long it took in all, None if
+    it is not known. ``iterations`` of a Map (or visits of a state inside one) are counted by status. ``runs_again``
+    says that a redrive would run it.
+    """
+
+    status: str
+    tries: int = 0
+    seconds: float | None = None
+    iterations: Mapping[str, int] = field(default_factory=dict)
+    runs_again: bool = False
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The iterations by status, nothing of a state that ran once."""
+        return {name: n for name, n in self.iterations.items() if n} if sum(self.iterations.values()) > 1 else {}
+
+    @property
+    def line(self) -> str:
+        """How it went, as it is written below its name: ``✕ Failed · 3 tries · 12.0 s``."""
+        counted = [f"{SIGNS.get(name, '?')} {n}" for name, n in self.counts.items()]
+        status = f"{SIGNS.get(self.status, '?')} {WORDS.get(self.status, self.status)}"
+        return " · ".join([*(counted or [status]), *self._measures()])
+
+    @property
+    def spoken(self) -> str:
+        """The same for those who do not see it: ``Failed, 3 tries, 12.0 s``."""
+        counted = [f"{n} {WORDS.get(name, name)}" for name, n in self.counts.items()]
+        again = [_("a redrive runs it again")] if self.runs_again else []
+        return ", ".join([str(WORDS.get(self.status, self.status)), *counted, *self._measures(), *again])
+
+    def _measures(self) -> list[str]:
+        tries = ngettext("%(tries)d try", "%(tries)d tries", self.tries) % {"tries": self.tries}
+        return [*([tries] if self.tries > 1 else []), *([] if self.seconds is None else [duration(self.seconds)])]
+
+
 @dataclass(frozen=True)
 class Drawing:
-    """What a drawing is made of beside the placed graph."""
+    """How a graph is drawn.
 
-    states: Mapping[str, StateShown] | None
-    selected: str | None
-    href: Callable[[str], str] | None
-    counted: bool
-    title: str
-    standalone: bool
+    ``states`` by name colours the states of an execution: one that is not in it did not run. ``href`` gives the
+    address of a state, which makes each a link; ``selected`` marks one of them. ``edges`` maps ``(state, state)`` to
+    how often that transition was taken: it is numbered and drawn as wide as it was frequent. ``standalone`` puts the
+    stylesheet inside, for a file of its own. ``title`` is the name that the whole has for those who do not see it.
+    """
+
+    states: Mapping[str, StateShown] | None = None
+    selected: str | None = None
+    href: Callable[[str], str] | None = None
+    edges: Mapping[tuple[str, str], int] | None = None
+    standalone: bool = False
+    title: str = ""
+
+    def shown(self, state: State) -> StateShown | None:
+        """Return how a state went, None in the graph of a state machine."""
+        return None if self.states is None else self.states.get(state.name, StateShown(status="NOT_RUN"))
+
+    def status_of(self, state: State) -> str:
+        """Return how a state went in words, "" in the graph of a state machine."""
+        shown = self.shown(state)
+        return shown.line if shown else ""
 
     def svg(self, level: PlacedLevel) -> str:
         """Return the whole as one element."""
         width, height = level.at.width + 2 * _MARGIN, level.at.height + 2 * _MARGIN
         own = ' xmlns="http://www.w3.org/2000/svg"' if self.standalone else ""
-        classes = "graph-svg graph-counted" if self.counted else "graph-svg"
+        classes = "graph-svg" if self.edges is None else "graph-svg graph-counted"
         classes += " graph-fits" if width <= _FITS else ""
         head = (
             f'<svg{own} class="{classes}" width="{width:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-label={_attribute(self.title)}>'
+            f'viewBox="0 0 {width:.0f} {height:.0f}" role="group" '
+            f"aria-label={_attribute(self.title or _('Graph of the state machine'))}>"
         )
         styles = f'<style>{_styles()}</style><rect class="canvas" width="100%" height="100%"/>'
         return "".join([head, styles if self.standalone else "", *self._level(level, _MARGIN), "</svg>"])
@@ -70,61 +126,27 @@ class Drawing:
         yield "</g>"
 
     def _state(self, placed: PlacedState) -> Iterator[str]:
-        name = placed.state.name
-        shown = self._shown(name)
+        name, shown = placed.state.name, self.shown(placed.state)
         yield f'<g transform="translate({placed.at.x:.1f} {placed.at.y:.1f})" class="{self._classes(placed, shown)}">'
-        said = _text(spoken(name, placed.state.kind, shown))
+        said = _text(f"{name}, {shown.spoken if shown else placed.state.kind}")
         current = ' aria-current="true"' if name == self.selected else ""
-        if self.href is not None:
-            yield f'<a href={_attribute(self.href(name))} aria-label="{said}"{current}>'
-        else:
-            yield f'<g role="img" aria-label="{said}"{current}>'
+        opening = 'g role="img"' if self.href is None else f"a href={_attribute(self.href(name))}"
+        yield f'<{opening} aria-label="{said}"{current}>'
         yield f"<title>{said}</title>"
         yield _frame(placed.at)
         yield from _words(placed)
         if shown is not None and shown.runs_again:
             yield _again(placed.at)
-        yield "</a>" if self.href is not None else "</g>"
+        yield "</g>" if self.href is None else "</a>"
         for level in placed.levels:
             yield from self._level(level)
         yield "</g>"
 
-    def _shown(self, name: str) -> StateShown | None:
-        return None if self.states is None else self.states.get(name, StateShown(status="NOT_RUN"))
-
     def _classes(self, placed: PlacedState, shown: StateShown | None) -> str:
         classes = ["state", f"state-{_slug(shown.status)}" if shown else "", "box" if placed.levels else ""]
-        if shown is not None and shown.runs_again:
-            classes.append("runs-again")
-        if placed.state.name == self.selected:
-            classes.append("selected")
+        classes += ["runs-again" if shown and shown.runs_again else ""]
+        classes += ["selected" if placed.state.name == self.selected else ""]
         return " ".join(filter(None, classes))
-
-
-def status_line(shown: StateShown | None) -> str:
-    """Return how a state stands, as it is written below its name: ``✕ Failed · 3 tries · 12.0 s``."""
-    if shown is None:
-        return ""
-    parts = [f"{SIGNS.get(shown.status, '?')} {WORDS.get(shown.status, shown.status)}"]
-    if len(shown.iterations) > 0 and sum(shown.iterations.values()) > 1:
-        parts = [f"{SIGNS.get(status, '?')} {count}" for status, count in shown.iterations.items() if count]
-    return " · ".join([*parts, *_measures(shown)])
-
-
-def spoken(name: str, kind: str, shown: StateShown | None) -> str:
-    """Return what a state is called for those who do not see it: ``Make Thumbnails, Failed, 3 tries, 12.0 s``."""
-    if shown is None:
-        return f"{name}, {kind}"
-    parts = [name, str(WORDS.get(shown.status, shown.status))]
-    if sum(shown.iterations.values()) > 1:
-        parts += [f"{count} {WORDS.get(status, status)}" for status, count in shown.iterations.items() if count]
-    again = [_("a redrive runs it again")] if shown.runs_again else []
-    return ", ".join([*parts, *_measures(shown), *again])
-
-
-def _measures(shown: StateShown) -> list[str]:
-    tries = ngettext("%(tries)d try", "%(tries)d tries", shown.tries) % {"tries": shown.tries}
-    return [*([tries] if shown.tries > 1 else []), *([] if shown.seconds is None else [duration(shown.seconds)])]
 
 
 def _frame(at: Rectangle) -> str:
