@@ -15,7 +15,6 @@ from qu_workflows.executions.queries import History, StateAttempt, StateEntry
 
 WIDTH = 1000.0
 THINNEST = 4.0  # a step of a millisecond in an execution of a day is seen still
-_TICKS = 4
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,6 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A mark of the scale: where it is, and what it says."""
-
-    x: float
-    seconds: float
-    anchor: str  # start, middle or end, as SVG has it
-
-
-@dataclass(frozen=True)
 class Scale:
     """From when until when the timeline goes."""
 
@@ -75,18 +65,6 @@ class Scale:
         x, end = self.at(begun), self.at(ended or self.end)
         width = max(end - x, THINNEST)
         return round(min(x, WIDTH - width), 1), round(width, 1)
-
-    @property
-    def ticks(self) -> tuple[Tick, ...]:
-        """The marks of the scale."""
-        return tuple(
-            Tick(
-                round(WIDTH * number / _TICKS, 1),
-                self.seconds * number / _TICKS,
-                {0: "start", _TICKS: "end"}.get(number, "middle"),
-            )
-            for number in range(_TICKS + 1)
-        )
 
 
 def scale_of(history: History, now: datetime) -> Scale:

@@ -15,9 +15,11 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.aws.console_urls import execution_url, map_run_url, trace_url
 from qu_workflows.console.charts.timeline import Bar, Scale, bar_of, scale_of
+from qu_workflows.console.formatting import number_in
 from qu_workflows.console.hooks import registered_hooks
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.execution_states import (
+    Listed,
     StateDetails,
     VisitKey,
     cause_words,
@@ -25,7 +27,7 @@ from qu_workflows.console.pages.execution_states import (
     find_visit,
     keys_of,
     not_run,
-    status_of,
+    place_of,
 )
 from qu_workflows.executions.queries import (
     DEFINITION_OF_FILES,
@@ -79,9 +81,9 @@ class Asked:
             view=given.get("view", "") if given.get("view") in VIEWS else VIEWS[0],
             state=given.get("state", ""),
             iteration=given.get("iteration"),
-            visit=_number(given.get("visit", "")),
-            page=max(1, _number(given.get("page", "")) or 1),
-            picks_page=max(1, _number(given.get("picks", "")) or 1),
+            visit=number_in(given.get("visit", "")),
+            page=max(1, number_in(given.get("page", "")) or 1),
+            picks_page=max(1, number_in(given.get("picks", "")) or 1),
             only_problems=given.get("only") == "problems",
             logs=bool(given.get("logs")),
         )
@@ -108,7 +110,6 @@ class Head:
     status_note: str
     subject: str
     sent_at: datetime | None
-    seconds: float | None
     send_attempts: int
     last_send_error: str
     error: str
@@ -116,7 +117,6 @@ class Head:
     cause_words: str
     attempt: int
     attempts: tuple[TaskRow, ...]
-    days_left: float | None
     execution_arn: str
     version_arn: str
     events: int | None
@@ -180,16 +180,6 @@ class EventRow:
     state: str
     key: VisitKey | None
     details: Any
-
-
-@dataclass(frozen=True)
-class Listed[Row]:
-    """A page of rows, and of how many pages it is which."""
-
-    rows: tuple[Row, ...]
-    total: int
-    page: int
-    pages: int
 
 
 @dataclass(frozen=True)
@@ -263,39 +253,31 @@ def table_of(history: History, asked: Asked, now: datetime, current: StateEntry 
         for number, visit in enumerate(history.visits)
         if not asked.only_problems or visit.outcome not in _TOLD_APART or visit.tries > 1
     ]
-    page, pages = _page(asked.page, len(chosen), VISITS_PER_PAGE)
-    rows = tuple(
-        _visit_row(history, visit, keys[number], scale, now, current=visit is current)
-        for number, visit in chosen[(page - 1) * VISITS_PER_PAGE : page * VISITS_PER_PAGE]
+    return Listed.of(
+        chosen,
+        asked.page,
+        VISITS_PER_PAGE,
+        lambda each: _visit_row(history, each[1], keys[each[0]], scale, now, current=each[1] is current),
     )
-    return Listed(rows, len(chosen), page, pages)
 
 
 def events_of(history: History, page: int) -> Listed[EventRow]:
     """Return a page of the events, the oldest first."""
-    page, pages = _page(page, len(history.events), EVENTS_PER_PAGE)
-    some = history.events[(page - 1) * EVENTS_PER_PAGE : page * EVENTS_PER_PAGE]
-    wanted = {event.id for event in some}
     keys = keys_of(history.visits)
-    state_of = {
-        event_id: keys[number]
-        for number, visit in enumerate(history.visits)
-        for event_id in visit.event_ids
-        if event_id in wanted
-    }
+    key_of = {event_id: keys[number] for number, visit in enumerate(history.visits) for event_id in visit.event_ids}
     began_at = history.events[0].at if history.events else None
-    rows = tuple(event_row(event, state_of.get(event.id), began_at) for event in some)
-    return Listed(rows, len(history.events), page, pages)
+    return Listed.of(
+        history.events, page, EVENTS_PER_PAGE, lambda event: event_row(event, key_of.get(event.id), began_at)
+    )
 
 
 def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> EventRow:
     """Return one event, its details masked."""
-    after = (event.at - began_at).total_seconds() if began_at else 0.0
     return EventRow(
         id=event.id,
         previous_id=event.previous_id,
         at=event.at,
-        after_seconds=after,
+        after_seconds=(event.at - began_at).total_seconds() if began_at else 0.0,
         type=event.type,
         state=key.state if key else "",
         key=key,
@@ -316,7 +298,6 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSna
         status_note=note,
         subject=subjects.describe(record.subject_id) if subjects and record.subject_id else "",
         sent_at=record.sent_at,
-        seconds=row.seconds,
         send_attempts=record.send_attempts,
         last_send_error=mask(record.last_send_error),
         error=mask(error),
@@ -324,7 +305,6 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSna
         cause_words=mask(cause_words(cause)),
         attempt=next(number for number, one in enumerate(attempts, 1) if one.pk == record.pk),
         attempts=tuple(masked_row(row_of(one, now)) for one in attempts),
-        days_left=row.days_left,
         execution_arn=arn,
         version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
         events=len(look.history.events) if look.history else None,
@@ -404,10 +384,10 @@ def _visit_row(
 ) -> VisitRow:
     return VisitRow(
         name=visit.name,
-        place=", ".join(f"{name} {number}" for name, number in visit.place),
+        place=place_of(visit),
         depth=min(len(visit.place), 4),
         kind=visit.kind,
-        status=status_of(visit.outcome),
+        status=visit.outcome.name,
         tries=visit.tries,
         redrives=visit.redrives,
         entered_at=visit.entered_at,
@@ -417,12 +397,3 @@ def _visit_row(
         bar=bar_of(visit, attempts_of_entry(history, visit), scale),
         current=current,
     )
-
-
-def _page(page: int, count: int, size: int) -> tuple[int, int]:
-    pages = max(1, -(-count // size))
-    return min(page, pages), pages
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else None

@@ -1,10 +1,10 @@
 """The states of one execution as its page shows them: for the graph, to pick from, and one of them in full."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from qu_workflows.console.graph import StateShown
 from qu_workflows.console.masking import mask
@@ -47,24 +47,49 @@ class VisitKey:
 
 
 @dataclass(frozen=True)
+class Listed[Row]:
+    """A page of rows, and of how many pages it is which."""
+
+    rows: Sequence[Row]
+    total: int
+    page: int
+    pages: int
+
+    @classmethod
+    def of[Item](cls, items: Sequence[Item], page: int, size: int, row_of: Callable[[Item], Row]) -> "Listed[Row]":
+        """Return the rows of a page, or of the last one there is."""
+        pages = max(1, -(-len(items) // size))
+        page = min(max(page, 1), pages)
+        return cls([row_of(item) for item in items[(page - 1) * size : page * size]], len(items), page, pages)
+
+
+@dataclass(frozen=True)
 class Pick:
     """Something to pick: an iteration, or one visit of several."""
 
     label: str
     status: str
     key: VisitKey
-    current: bool
+    current: bool = False
 
 
 @dataclass(frozen=True)
 class Picks:
     """A page of what there is to pick from, what failed first. ``counts`` is by status, of all pages."""
 
-    shown: tuple[Pick, ...] = ()
-    counts: Mapping[str, int] | None = None
+    shown: Sequence[Pick] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
     page: int = 1
     pages: int = 1
     length: int | None = None
+
+    @classmethod
+    def of(cls, picks: Sequence[tuple[StateOutcome, Pick]], page: int, length: int | None = None) -> Self:
+        """Return a page of picks, which are in their order within each outcome."""
+        worst_first = sorted(picks, key=lambda each: _rank(each[0]))
+        listed = Listed.of(worst_first, page, PICKS_PER_PAGE, lambda each: each[1])
+        counts = {one.name: count for one, count in count_by_outcome(outcome for outcome, _pick in picks).items()}
+        return cls(listed.rows, counts, listed.page, listed.pages, length)
 
 
 @dataclass(frozen=True)
@@ -80,7 +105,7 @@ class TryShown:
     cause: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StateDetails:
     """One visit of a state in full, masked; of a state that did not run only its name and definition are known."""
 
@@ -95,7 +120,7 @@ class StateDetails:
     error: str = ""
     cause: str = ""
     cause_words: str = ""
-    tries: tuple[TryShown, ...] = ()
+    tries: Sequence[TryShown] = ()
     redrives: int = 0
     runs_again: bool = False
     waiting_since: datetime | None = None
@@ -105,20 +130,20 @@ class StateDetails:
     output: Any = None
     resource: str = ""
     parameters: Any = None
-    links: tuple[str, ...] = ()
+    links: Sequence[str] = ()
     iterations: Picks = Picks()
     visits: Picks = Picks()
     definition: Any = None
 
 
-def status_of(outcome: StateOutcome) -> str:
-    """Return an outcome as ``{% status %}`` has it."""
-    return outcome.name
-
-
 def path_of(visit: StateEntry) -> str:
     """Return the numbers of what is around a visit: ``0.3``, "" at the top."""
     return ".".join(str(number) for _name, number in visit.place)
+
+
+def place_of(visit: StateEntry) -> str:
+    """Return what is around a visit, in words: ``Process Files 2``."""
+    return ", ".join(f"{name} {number}" for name, number in visit.place)
 
 
 def keys_of(visits: Sequence[StateEntry]) -> dict[int, VisitKey]:
@@ -173,8 +198,8 @@ def details_shown(
     return StateDetails(
         name=visit.name,
         kind=visit.kind,
-        status=status_of(visit.outcome),
-        place=", ".join(f"{name} {number}" for name, number in visit.place),
+        status=visit.outcome.name,
+        place=place_of(visit),
         key=keys[index],
         entered_at=visit.entered_at,
         ended_at=visit.ended_at,
@@ -182,7 +207,7 @@ def details_shown(
         error=mask(visit.error),
         cause=mask(visit.cause),
         cause_words=mask(cause_words(visit.cause)),
-        tries=tuple(try_shown(one, now) for one in found.tries),
+        tries=[try_shown(one, now) for one in found.tries],
         redrives=visit.redrives,
         runs_again=visit.runs_again and history.status != "RUNNING",
         waiting_since=visit.waiting_since,
@@ -212,7 +237,7 @@ def try_shown(one: StateAttempt, now: datetime) -> TryShown:
     seconds = ((one.ended_at or now) - one.begun_at).total_seconds()
     return TryShown(
         number=one.number,
-        status=status_of(one.outcome),
+        status=one.outcome.name,
         begun_at=one.begun_at,
         ended_at=one.ended_at,
         seconds=seconds,
@@ -262,10 +287,10 @@ def _shown(history: History, visits: Sequence[StateEntry], now: datetime) -> Sta
     elif visits[-1].kind == "Map":
         counted = count_by_outcome(iterations_of(history, visits[-1]).values())
     return StateShown(
-        status=status_of(outcome or StateOutcome.RUNNING),
+        status=(outcome or StateOutcome.RUNNING).name,
         tries=max(visit.tries for visit in visits),
         seconds=_seconds(visits, now) if inside else sum(visit.seconds(now) for visit in visits),
-        iterations={status_of(one): count for one, count in counted.items()},
+        iterations={one.name: count for one, count in counted.items()},
         runs_again=history.status != "RUNNING" and any(visit.runs_again for visit in visits),
     )
 
@@ -283,21 +308,20 @@ def _iterations(
     if not outcomes:
         return Picks()
     length = next((event.details.get("length") for event in found.events if event.type == "MapStateStarted"), None)
-    depth = len(visit.place)
-    inner: dict[int, list[tuple[StateEntry, VisitKey]]] = {}
+    inside: dict[int, list[tuple[StateEntry, VisitKey]]] = {}
     for number, one in enumerate(history.visits):
-        if len(one.place) == depth + 1 and one.place[:-1] == visit.place and one.place[-1][0] == visit.name:
-            inner.setdefault(one.place[-1][1], []).append((one, keys[number]))
-    order = sorted(outcomes, key=lambda index: (_rank(outcomes[index]), index))
+        if one.place[:-1] == visit.place and one.place and one.place[-1][0] == visit.name:
+            inside.setdefault(one.place[-1][1], []).append((one, keys[number]))
+    container = VisitKey(visit.name, path_of(visit), 0)
     picks = [
-        (str(index), outcomes[index], _entry(inner.get(index, [])) or VisitKey(visit.name, path_of(visit), 0), False)
-        for index in order
+        (outcome, Pick(str(index), outcome.name, _worst_key(inside.get(index, [])) or container))
+        for index, outcome in outcomes.items()
     ]
-    return _page_of(picks, outcomes.values(), page, length)
+    return Picks.of(picks, page, length)
 
 
-def _entry(inside: Sequence[tuple[StateEntry, VisitKey]]) -> VisitKey | None:
-    """Return the visit to look at first of an iteration."""
+def _worst_key(inside: Sequence[tuple[StateEntry, VisitKey]]) -> VisitKey | None:
+    """Return the visit of an iteration to look at first."""
     outcome = worst(visit.outcome for visit, _key in inside if visit.outcome != StateOutcome.SUCCEEDED)
     chosen = [key for visit, key in inside if outcome in (None, visit.outcome)]
     return chosen[-1] if chosen else None
@@ -307,33 +331,14 @@ def _visits(history: History, visit: StateEntry, keys: Mapping[int, VisitKey], p
     same = [(one, keys[number]) for number, one in enumerate(history.visits) if one.name == visit.name]
     if len(same) < 2:
         return Picks()
-    same.sort(key=lambda each: _rank(each[0].outcome))  # stable: within an outcome as they were entered
-    picks = [(_label(one, key), one.outcome, key, one is visit) for one, key in same]
-    return _page_of(picks, [one.outcome for one, _key in same], page, None)
+    return Picks.of(
+        [(one.outcome, Pick(_label(one, key), one.outcome.name, key, one is visit)) for one, key in same], page
+    )
 
 
 def _label(visit: StateEntry, key: VisitKey) -> str:
-    return (f"{key.iteration} " if key.iteration else "") + (
-        f"#{key.visit + 1}" if key.visit or not visit.place else ""
-    )
-
-
-def _page_of(
-    picks: Sequence[tuple[str, StateOutcome, VisitKey, bool]],
-    outcomes: Iterable[StateOutcome],
-    page: int,
-    length: int | None,
-) -> Picks:
-    pages = max(1, -(-len(picks) // PICKS_PER_PAGE))
-    page = min(max(page, 1), pages)
-    shown = picks[(page - 1) * PICKS_PER_PAGE : page * PICKS_PER_PAGE]
-    return Picks(
-        shown=tuple(Pick(label.strip(), status_of(outcome), key, current) for label, outcome, key, current in shown),
-        counts={status_of(one): count for one, count in count_by_outcome(outcomes).items()},
-        page=page,
-        pages=pages,
-        length=length,
-    )
+    number = f"#{key.visit + 1}" if key.visit or not visit.place else ""
+    return f"{key.iteration} {number}".strip()
 
 
 def _rank(outcome: StateOutcome) -> int:

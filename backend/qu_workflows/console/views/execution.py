@@ -1,11 +1,13 @@
 """One task and its execution: its page, its downloads, and what can be done with it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect as redirect_to
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,11 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Right, action, actor_of, holds, page
+from qu_workflows.console.formatting import number_in
 from qu_workflows.console.graph import GraphNotDrawn, draw, svg_of
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages.execution import Asked, ExecutionShown, acts_mark_of, mark_of, shown
 from qu_workflows.console.pages.execution_states import states_shown
-from qu_workflows.console.responses import Page, is_htmx, problem
+from qu_workflows.console.responses import Page, is_htmx, json_file, problem, svg_file
 from qu_workflows.executions.queries import (
     MAX_REASON_LENGTH,
     ExecutionSnapshot,
@@ -57,6 +60,9 @@ def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
         keep_sample(record, look.history)
     if asked.logs:
         data = replace(data, log=_log(record, data))
+    acts_mark, polls = acts_mark_of(record, look), number_in(request.GET.get("poll", "")) or 0
+    # The query by which the page asks whether there is anything new.
+    poll = request.GET.dict() | asked.query | {"seen": mark, "acts": acts_mark, "poll": str(polls + 1)}
     return Page(
         template="console/execution.html",
         part="console/parts/execution_update.html",
@@ -70,10 +76,10 @@ def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
             "may_redrive": holds(request, Right.REDRIVE),
             "may_stop": holds(request, Right.STOP),
             "max_reason": MAX_REASON_LENGTH,
-            "acts_mark": acts_mark_of(record, look),
+            "acts_mark": acts_mark,
             "acts_seen": request.GET.get("acts", ""),
-            "poll_query": _poll_query(request, asked, mark, acts_mark_of(record, look)),
-            "poll_seconds": _poll_seconds(_polls(request)),
+            "poll_query": urlencode(poll),
+            "poll_seconds": next((seconds for most, seconds in _POLLS if polls < most), _SLOWEST_SECONDS),
         },
     )
 
@@ -90,14 +96,7 @@ def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: 
         svg = svg_of(look.definition, states, standalone=True, title=f"{record.task} {record.pk}")
     except GraphNotDrawn as not_drawn:
         raise Http404(str(not_drawn)) from not_drawn
-    return HttpResponse(
-        f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}',
-        content_type="image/svg+xml",
-        headers={
-            "Content-Disposition": f'attachment; filename="{_file_name(record)}.svg"',
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        },
-    )
+    return svg_file(svg, f"{record.workflow}-{record.pk}")
 
 
 @page
@@ -108,57 +107,57 @@ def history_json(request: HttpRequest, task_id: str) -> HttpResponseBase:
     if look.history is None:
         return problem(request, 404, _("No history"), look.unanswered)
     content = mask(to_json(look.history)) | {"as_of": to_json(look.as_of), "unanswered": mask(look.unanswered)}
-    name = f'attachment; filename="{_file_name(record)}.json"'
-    return JsonResponse(content, headers={"Content-Disposition": name})
+    return json_file(content, f"{record.workflow}-{record.pk}")
 
 
 @action(Right.REDRIVE)
 def redrive(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """Let the execution go on where it failed; with the token of the page, so that a second click does nothing."""
     record = _record(task_id)
-    try:
+    with _refusals_shown(request):
         redrive_one(record, actor_of(request), request.POST.get("token", ""))
         messages.success(request, _("Redriven: it goes on where it failed."))
-    except AlreadyRedriven:
-        messages.info(request, _("It was redriven already; a second click does nothing."))
-    except OperationRefused as refused:
-        _show_refusal(request, refused)
-    expire_snapshot(record)
-    return redirect_to("console:tasks-execution", record.pk)
+    return _shown(record)
 
 
 @action(Right.STOP)
 def stop(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """End the execution as ABORTED; the reason becomes its cause."""
     record, reason = _record(task_id), request.POST.get("reason", "").strip()
-    if not 0 < len(reason) <= MAX_REASON_LENGTH:
+    if 0 < len(reason) <= MAX_REASON_LENGTH:
+        with _refusals_shown(request):
+            stop_one(record, actor_of(request), reason)
+            messages.success(request, _("Stopped."))
+    else:
         said = _("Nothing was stopped: say why, in 1 to %(most)s characters.") % {"most": MAX_REASON_LENGTH}
         messages.error(request, said)
-        return redirect_to("console:tasks-execution", record.pk)
-    try:
-        stop_one(record, actor_of(request), reason)
-        messages.success(request, _("Stopped."))
-    except OperationRefused as refused:
-        _show_refusal(request, refused)
-    expire_snapshot(record)
-    return redirect_to("console:tasks-execution", record.pk)
+    return _shown(record)
 
 
 @action(Right.REDRIVE)
 def restart(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """Run the task again as a new execution, one that succeeded only if that was ticked; show the new one."""
-    record, shown_id = _record(task_id), task_id
-    try:
-        new = restart_one(record, actor_of(request), even_succeeded=bool(request.POST.get("even_succeeded")))
-        shown_id = new.pk
+    record = _record(task_id)
+    with _refusals_shown(request):
+        record = restart_one(record, actor_of(request), even_succeeded=bool(request.POST.get("even_succeeded")))
         messages.success(request, _("Restarted: this is the new attempt."))
+    return _shown(record)
+
+
+@contextmanager
+def _refusals_shown(request: HttpRequest) -> Iterator[None]:
+    try:
+        yield
+    except AlreadyRedriven:
+        messages.info(request, _("It was redriven already; a second click does nothing."))
     except OperationRefused as refused:
-        _show_refusal(request, refused)
-    return redirect_to("console:tasks-execution", shown_id)
+        messages.error(request, mask(_("Nothing was done: %(why)s") % {"why": refused}))
 
 
-def _show_refusal(request: HttpRequest, refused: OperationRefused) -> None:
-    messages.error(request, mask(_("Nothing was done: %(why)s") % {"why": refused}))
+def _shown(record: TaskRecord) -> HttpResponseBase:
+    """Return the way to a task's page, which asks Step Functions again."""
+    expire_snapshot(record)
+    return redirect_to("console:tasks-execution", record.pk)
 
 
 def _record(task_id: str) -> TaskRecord:
@@ -191,11 +190,10 @@ def _graph(look: ExecutionSnapshot, data: ExecutionShown, asked: Asked, record: 
 
 def _function(data: ExecutionShown) -> str:
     state = data.selected
-    return function_of(state.resource, _as_text(state.parameters)) if state else ""
-
-
-def _as_text(value: object) -> str | None:
-    return value if isinstance(value, str) or value is None else json.dumps(value)
+    if state is None:
+        return ""
+    given = state.parameters
+    return function_of(state.resource, given if isinstance(given, str) or given is None else json.dumps(given))
 
 
 def _log(record: TaskRecord, data: ExecutionShown) -> StepLog | None:
@@ -204,28 +202,5 @@ def _log(record: TaskRecord, data: ExecutionShown) -> StepLog | None:
     if state is None or state.entered_at is None or not function:
         return None
     found = step_log(record.pk, function, state.entered_at, state.ended_at or timezone.now())
-    return replace(
-        found,
-        lines=tuple(
-            replace(line, message=mask(line.message), details=mask(dict(line.details))) for line in found.lines
-        ),
-    )
-
-
-def _polls(request: HttpRequest) -> int:
-    given = request.GET.get("poll", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
-
-
-def _poll_seconds(polls: int) -> int:
-    return next((seconds for most, seconds in _POLLS if polls < most), _SLOWEST_SECONDS)
-
-
-def _poll_query(request: HttpRequest, asked: Asked, mark: str, acts_mark: str) -> str:
-    """Return the query by which the page asks whether there is anything new."""
-    given = request.GET.dict() | asked.query
-    return urlencode(given | {"seen": mark, "acts": acts_mark, "poll": str(_polls(request) + 1)})
-
-
-def _file_name(record: TaskRecord) -> str:
-    return f"{record.workflow}-{record.pk}"
+    lines = (replace(line, message=mask(line.message), details=mask(dict(line.details))) for line in found.lines)
+    return replace(found, lines=tuple(lines))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +13,7 @@ from qu_workflows.aws.console_urls import state_machine_url
 from qu_workflows.console.access import page
 from qu_workflows.console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
-from qu_workflows.console.responses import Page
+from qu_workflows.console.responses import Page, json_file, svg_file
 from qu_workflows.executions.queries import (
     Contract,
     Deployed,
@@ -29,8 +29,6 @@ from qu_workflows.executions.queries import (
 )
 from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationRefused
-
-SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # a file's own stylesheet, and nothing else
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,7 @@ def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
 def definition_json(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
     """The definition, as a file."""
     _deployed, definition, _is_live = _definition(_find(workflow))
-    response = JsonResponse(definition or {}, json_dumps_params={"indent": 2})
-    return _as_file(response, f"{workflow}.asl.json")
+    return json_file(definition or {}, f"{workflow}.asl")
 
 
 @page
@@ -118,9 +115,7 @@ def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa:
         svg = svg_of(definition or {}, **_options(edge_counts(workflow), title=workflow))
     except GraphNotDrawn as not_drawn:
         raise Http404(str(not_drawn)) from not_drawn
-    response = HttpResponse(svg, content_type="image/svg+xml")
-    response["Content-Security-Policy"] = SVG_POLICY
-    return _as_file(response, f"{workflow}.svg")
+    return svg_file(svg, workflow)
 
 
 def _find(workflow: str) -> Machine:
@@ -172,8 +167,3 @@ def _options(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) 
         standalone=not rows,
         title=title,
     )
-
-
-def _as_file(response: HttpResponse, name: str) -> HttpResponse:
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
