@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from asl_engine.errors import RUNTIME, ExpressionMalformed, StateFailed
+from asl_engine.errors import ExpressionMalformed
 from asl_engine.jsontext import Json
-from asl_engine.language.env import Env
+from asl_engine.language.env import Env, Read
 from asl_engine.language.jsonata import compile_jsonata, expect
-from asl_engine.language.jsonpath import CompiledPath, PathNotFound, compile_path
+from asl_engine.language.jsonpath import CompiledPath, compile_path
 from asl_engine.language.jsonpath_steps import is_number
 from asl_engine.language.templates import is_jsonata, jsonata_of
 from asl_engine.language.times import is_timestamp, parse_timestamp
@@ -20,7 +20,6 @@ from asl_engine.language.times import is_timestamp, parse_timestamp
 _PARTS = re.compile(r"\\[*\\]|\*|[^*\\]+|\\")  # of a pattern: an escaped letter, a star, plain text
 
 type Holds = Callable[[Env], bool]
-type Read = Callable[[Env], Json]
 type Test = Callable[[Json], bool]
 type Compare = Callable[[Json, Json], bool]
 
@@ -75,19 +74,8 @@ def _test(name: str, path: CompiledPath, operand: Json) -> Holds:
 
 
 def _reader(path: CompiledPath) -> Read:
-    find = path.find
-
-    def read(env: Env) -> Json:
-        try:
-            return find(env)
-        except PathNotFound:
-            raise StateFailed(
-                RUNTIME,
-                f"Invalid path '{path.text}': The choice state's condition path references an invalid value.",
-                headed=True,
-            ) from None
-
-    return read
+    cause = f"Invalid path '{path.text}': The choice state's condition path references an invalid value."
+    return path.reader(lambda _env: cause)
 
 
 def _comparison_of_two(compare: Compare, left: Read, right: Read) -> Holds:

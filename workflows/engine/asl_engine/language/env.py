@@ -44,6 +44,9 @@ def uuid_of(draw: Callable[[], float]) -> str:
     return str(uuid.UUID(int=high << 75 | low << 22 | spread, version=4))
 
 
+type Read = Callable[[Env], Json]  # what a part of an expression compiles to
+
+
 class Expression(Protocol):
     """A compiled expression: a path, an intrinsic function, a template or JSONata."""
 

@@ -14,11 +14,9 @@ from typing import NoReturn
 
 from asl_engine.errors import INTRINSIC_FAILURE
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.language.env import Env, random_of_seed
+from asl_engine.language.env import Env, Read, random_of_seed
 from asl_engine.language.jsonpath_filter import same
 from asl_engine.language.jsonpath_steps import is_number
-
-type Read = Callable[[Env], Json]
 
 MAX_TEXT_CHARACTERS = 10_000  # of Base64Encode, Base64Decode and Hash
 MAX_RANGE_ITEMS = 1_000

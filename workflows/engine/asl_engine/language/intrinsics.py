@@ -4,18 +4,15 @@ https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
 """
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 
 from asl_engine.errors import RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.language.env import Env
+from asl_engine.language.env import Env, Read
 from asl_engine.language.intrinsic_functions import FUNCTIONS, FunctionFailed, format_text, parse_format
 from asl_engine.language.jsonpath import CompiledPath, PathNotFound, compile_path
 from asl_engine.language.jsonpath_parser import read_path
 from asl_engine.language.reader import Reader
-
-type Read = Callable[[Env], Json]
 
 MAX_DEPTH = 10
 

@@ -10,11 +10,10 @@ from typing import Any
 
 from asl_engine.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps
-from asl_engine.language.env import Env
+from asl_engine.language.env import Env, Read
 from asl_engine.language.jsonpath_parser import ParsedPath, Root, parse_path
 from asl_engine.language.jsonpath_steps import PathStep, walk
 
-type Read = Callable[[Env], Json]
 type Keys = tuple[str | int, ...]
 
 _MISSES = (KeyError, IndexError, TypeError)  # what reading what is not there raises
@@ -61,6 +60,18 @@ class CompiledPath:
             return self._read(env)
         except _MISSES:
             return self._walk(env)
+
+    def reader(self, cause: Callable[[Env], str]) -> Read:
+        """Return ``find`` with States.Runtime and the cause given where the path leads nowhere."""
+        find = self.find
+
+        def read(env: Env) -> Json:
+            try:
+                return find(env)
+            except PathNotFound:
+                raise StateFailed(RUNTIME, cause(env), headed=True) from None
+
+        return read
 
     def exists(self, env: Env) -> bool:
         """Return whether the path leads to anything. Null is something, an element past an array's end is not."""

@@ -8,14 +8,12 @@ https://docs.aws.amazon.com/step-functions/latest/dg/input-output-inputpath-para
 
 from collections.abc import Callable
 
-from asl_engine.errors import RUNTIME, ExpressionMalformed, StateFailed
+from asl_engine.errors import ExpressionMalformed
 from asl_engine.jsontext import Json
-from asl_engine.language.env import Env, Expression
+from asl_engine.language.env import Env, Expression, Read
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
-from asl_engine.language.jsonpath import PathNotFound, compile_path
-
-type Read = Callable[[Env], Json]
+from asl_engine.language.jsonpath import compile_path
 
 DYNAMIC = ".$"
 OPEN, CLOSE = "{%", "%}"
@@ -122,17 +120,9 @@ def _dynamic_field(key: str, value: Json) -> Read:
     if value.startswith("States."):
         return compile_intrinsic(value).evaluate
     path = compile_path(value)
-    find = path.find
-
-    def read(env: Env) -> Json:
-        try:
-            return find(env)
-        except PathNotFound:
-            raise StateFailed(
-                RUNTIME,
-                f"The JSONPath '{value}' specified for the field '{key}' could not be found in the input "
-                f"'{path.searched(env)}'",
-                headed=True,
-            ) from None
-
-    return read
+    return path.reader(
+        lambda env: (
+            f"The JSONPath '{value}' specified for the field '{key}' could not be found in the input "
+            f"'{path.searched(env)}'"
+        )
+    )
