@@ -69,7 +69,14 @@ def _imported_by(node: ast.AST, package: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in names)
         case ast.Constant(value=str(text)) if _DOTTED_NAME.fullmatch(text):
             words = text.split(".")
-            yield from (".".join(words[:length]) for length in range(2, len(words) + 1))
+            named = (".".join(words[:length]) for length in range(2, len(words) + 1))
+            # A class is in a module; a package is the name of a Django app, which contents.py adds where it is needed.
+            yield from (name for name in named if not _is_package(name))
+
+
+def _is_package(name: str) -> bool:
+    path = source_of(name)
+    return path is not None and path.name == "__init__.py"
 
 
 def _absolute(package: str, source: str | None, level: int) -> str:
