@@ -1,0 +1,1 @@
+"""Users of the shop, who sign in by their address."""

@@ -1,0 +1,1 @@
+"""Orders, with one plain task and one workflow of two steps."""
