@@ -13,8 +13,9 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         """Register the shop's workflows and the functions that do their steps."""
         from orders import steps
-        from qu_workflows.protocol.project import Project, register
+        from qu_workflows.protocol.project import Project, register, register_runner
         from qu_workflows.tasks.without_queue.runner import InProcessRunner
 
         folder = Path(__file__).parent / "workflows"
-        register(Project(folder, folder, runner=InProcessRunner(lambda: steps.HANDLERS, steps.write_payload)))
+        register(Project(folder, folder))
+        register_runner(InProcessRunner(lambda: steps.HANDLERS, steps.write_payload))
