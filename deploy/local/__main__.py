@@ -7,33 +7,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from deploy import ROOT
-from deploy.local.aws.deployment import StackNotDeployed
-from deploy.local.aws.stand_in import AwsNotReady
-from deploy.local.aws.step_functions import UnknownStepFunctions
-from deploy.local.demo.run import FilesNotFound, run_demo
-from deploy.local.demo.uploads import UploadRefused
-from deploy.local.postgres import PostgresUnavailable
-from deploy.local.processes import ProcessEnded
+from deploy import ROOT, DeployError
+from deploy.local.demo.run import run_demo
 from deploy.local.progress import Progress
-from deploy.local.stack import StackNotRunning
-from deploy.local.up import AlreadyRunning, run_until_stopped
-from deploy.packages.build import PackageNotBuilt
+from deploy.local.up import run_until_stopped
 
 LOCAL_DIR = ROOT / ".local"
-# Each says what to do; a traceback would only hide it.
-EXPECTED = (
-    AlreadyRunning,
-    AwsNotReady,
-    FilesNotFound,
-    PackageNotBuilt,
-    PostgresUnavailable,
-    ProcessEnded,
-    StackNotDeployed,
-    StackNotRunning,
-    UnknownStepFunctions,
-    UploadRefused,
-)
 
 
 def main() -> int:
@@ -53,10 +32,9 @@ def main() -> int:
             return run_until_stopped(LOCAL_DIR, progress)
         return run_demo(LOCAL_DIR, arguments.files, progress)
     except KeyboardInterrupt:
-        progress.settle("Stopped.")
+        progress.say("Stopped.")
         return 128 + signal.SIGINT
-    except EXPECTED as error:
-        progress.settle("")
+    except DeployError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
 

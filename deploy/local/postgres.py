@@ -9,8 +9,10 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
+
+from deploy import DeployError
 
 SUPERUSER = "postgres"
 START_TIMEOUT_SECONDS = 60
@@ -33,7 +37,7 @@ _MAX_SOCKET_PATH_BYTES = 100
 _NOT_DURABLE = ("-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off")
 
 
-class PostgresUnavailable(Exception):
+class PostgresUnavailable(DeployError):
     """PostgreSQL ended before it took connections; the text holds what it said."""
 
 
@@ -205,3 +209,15 @@ def _locked(data_dir: Path) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def main() -> None:
+    """Wait for SIGTERM, then stop the server of the folder that the command line names."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.sigwait([signal.SIGTERM])
+    data_dir = Path(sys.argv[1])
+    Postgres(data_dir, socket_dir_of(data_dir)).stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import shutil
-import signal
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from deploy import ROOT
-from deploy.local.aws.deployment import Overlay, Release, StackNotDeployed, deploy, update
+from deploy import ROOT, DeployError
+from deploy.local.aws.deployment import Overlay, Release, deploy
 from deploy.local.aws.kept_files import put_back, set_aside
 from deploy.local.aws.lambda_runtime import WARM_UP
 from deploy.local.aws.mailbox import Mailbox
@@ -25,7 +24,6 @@ from deploy.local.aws.step_functions import (
     EVENTS_SOURCE,
     chosen_step_functions,
     copy_state_machines,
-    problems_of,
     start_engine,
 )
 from deploy.local.function_log import FILE as FUNCTIONS_LOG
@@ -43,7 +41,7 @@ DJANGO_PORT, AWS_PORT = 8000, 4566
 MANAGE = str(ROOT / "backend" / "manage.py")
 
 
-class StackNotRunning(Exception):
+class StackNotRunning(DeployError):
     """The local stack, or a part of it, is not there; the text tells which."""
 
 
@@ -51,15 +49,13 @@ class StackNotRunning(Exception):
 class Options:
     """What differs between ``make up``, the demo and the tests.
 
-    ``keeps_state``: the database and the files are there again at the next start. ``warm``: instances of each
-    function that are started before anything asks for them, by function name. ``wait_scale`` shortens what
-    Step Functions waits between tries. ``skippable``: the engine's time can be moved, by ``skip_time``.
+    ``stays``: the database and the files are there again at the next start, and the ports are those that people
+    know. ``warm``: instances of each function that are started before anything asks for them, by function name.
+    ``wait_scale`` shortens what Step Functions waits between tries. ``skippable``: the engine's time can be moved.
     """
 
-    keeps_state: bool = False
-    known_ports: bool = False
+    stays: bool = False
     mail_folder: Path | None = None
-    visibility_timeout_seconds: int = 5
     wait_scale: float = 1.0
     skippable: bool = False
     overlays: Mapping[str, Overlay] = field(default_factory=dict)
@@ -70,7 +66,7 @@ class LocalStack:
     """The running stack. ``start`` once, then ``stop``, which also ends a start that failed half-way."""
 
     def __init__(self, folder: Path, options: Options, progress: Progress) -> None:
-        self.folder, self._options, self._progress = folder.resolve(), options, progress
+        self.folder, self.options, self._progress = folder.resolve(), options, progress
         self.logs = self.folder / "logs"
         self._has_engine = chosen_step_functions() == ENGINE
         self._processes: Processes | None = None
@@ -87,7 +83,7 @@ class LocalStack:
 
     def start(self) -> None:
         """Start everything; what does not need one another starts side by side."""
-        if not self._options.keeps_state:
+        if not self.options.stays:
             shutil.rmtree(self.folder, ignore_errors=True)
         for folder in (self.folder, self.logs, self.folder / "ministack"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,15 +120,6 @@ class LocalStack:
         """Whether executions can be redriven: ministack's Step Functions can not."""
         return self._has_engine
 
-    def update(self, release: Release) -> None:
-        """Deploy another release over the one that runs. Raises StackNotDeployed; then nothing has changed."""
-        if self._has_engine:
-            self._check_definitions(release)
-        self.outputs = update(self.aws, release).outputs
-        self.release = release
-        if self._has_engine:
-            self._copy_state_machines()
-
     def stop(self) -> None:
         """End every process of the stack. Safe to call twice, and after a start that failed."""
         if self._processes is None:
@@ -140,7 +127,6 @@ class LocalStack:
         self._processes.stop()
         if self._postgres is not None:
             self._postgres.stop()
-        self._processes.dismiss_watchdog()
         self._processes = None
         if hasattr(self, "mailbox"):
             self.mailbox.stop()
@@ -206,7 +192,7 @@ class LocalStack:
         return self._processes
 
     def _port(self, known: int) -> int:
-        return known if self._options.known_ports and is_free(known) else free_port()
+        return known if self.options.stays and is_free(known) else free_port()
 
     def _build(self) -> list[Package]:
         with self._progress.step("packages") as details:
@@ -221,16 +207,17 @@ class LocalStack:
         with self._progress.step("postgresql") as details:
             data_dir = self.folder / "postgres"
             kept = data_dir.exists()
-            self._postgres = start_postgres(data_dir, durable=self._options.keeps_state)
-            pid = int((data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
-            self._running.watch_over(pid, signal.SIGINT)  # PostgreSQL's own "fast shutdown"
+            self._postgres = start_postgres(data_dir, durable=self.options.stays)
+            # It is a daemon; this stops it when the stack is killed.
+            keeper = [sys.executable, "-m", "deploy.local.postgres", str(data_dir)]
+            self._running.start("postgresql", keeper, self.logs / "postgresql.log", {"PATH": os.defpath})
             self.database_url = self._postgres.url
             details.append("the database of the last time" if kept else "a new database")
 
     def _start_aws(self, packages_dir: Path) -> None:
         with self._progress.step("aws") as details:
             port = self._port(AWS_PORT)
-            self.mailbox = Mailbox(self._options.mail_folder or self.folder / "mails")
+            self.mailbox = Mailbox(self.options.mail_folder or self.folder / "mails")
             self.aws = start_aws(
                 self._running,
                 self.folder,
@@ -238,8 +225,8 @@ class LocalStack:
                 self.mailbox.endpoint,
                 packages_dir,
                 sfn_endpoint=endpoint_of(free_port()) if self._has_engine else None,
-                keeps_files=self._options.keeps_state,
-                wait_scale=self._options.wait_scale,
+                keeps_files=self.options.stays,
+                wait_scale=self.options.wait_scale,
             )
             details.append(f"ministack at {self.aws.endpoint}")
 
@@ -254,38 +241,27 @@ class LocalStack:
                 "DatabaseUrlSecret": self._keep_secret("database-url", self.database_url),
                 "DjangoSecretKeySecret": self._keep_secret("django-secret-key", self.secret_key),
                 "ReserveConcurrency": "false",
-                "VisibilityTimeoutSeconds": str(self._options.visibility_timeout_seconds),
+                "VisibilityTimeoutSeconds": "5",
                 "MaximumConcurrency": "2",
             }
             if self._has_engine:
                 parameters["StatusEventsSource"] = EVENTS_SOURCE
-            self.release = Release(packages, parameters, self._options.overlays)
-            deployment = deploy(self.aws, self.release)
-            self.outputs = deployment.outputs
+            self.release = Release(packages, parameters, self.options.overlays)
+            self.outputs, changes = deploy(self.aws, self.release)
             details.append("deploy/template.yaml deployed through CloudFormation")
-            if self._options.keeps_state:
+            if self.options.stays:
                 details.append(f"{put_back(self.aws, self._kept_files, BUCKET)} files kept")
-        (self.logs / "deployment.log").write_text("\n".join(deployment.changes) + "\n")
-        short = "; ".join(change.partition(":")[0] for change in deployment.changes)
+        (self.logs / "deployment.log").write_text("\n".join(changes) + "\n")
+        short = "; ".join(change.partition(":")[0] for change in changes)
         self._progress.say(
             textwrap.fill(f"adapted to ministack: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT)
         )
 
     def _start_engine(self) -> None:
         with self._progress.step("engine") as details:
-            start_engine(self._running, self.folder, self.aws, skippable=self._options.skippable)
-            machines = self._copy_state_machines()
+            start_engine(self._running, self.folder, self.aws, skippable=self.options.skippable)
+            machines = copy_state_machines(self.aws, self.options.wait_scale)
             details.append(f"Step Functions at {self.aws.sfn_endpoint}, {len(machines)} state machines")
-
-    def _check_definitions(self, release: Release) -> None:
-        """Raise StackNotDeployed for what the stand-in would take and AWS, as the engine, would not."""
-        for workflow, definition in release.definitions.items():
-            problems = problems_of(self.aws.step_functions, definition.decode())
-            if problems:
-                raise StackNotDeployed(f"The definition of {workflow} is refused. {' '.join(problems)}")
-
-    def _copy_state_machines(self) -> list[str]:
-        return copy_state_machines(self.aws.deployed_step_functions, self.aws.step_functions, self._options.wait_scale)
 
     def _keep_secret(self, name: str, text: str) -> str:
         return self.aws.secrets.create_secret(Name=f"{PREFIX}/{STAGE}/{name}", SecretString=text)["Name"]
@@ -308,13 +284,13 @@ class LocalStack:
     def _known(self, name: str) -> str:
         """Return what ``stack.env`` of the last time says, if its state is kept."""
         path = self.folder / "stack.env"
-        lines = path.read_text().splitlines() if self._options.keeps_state and path.exists() else []
+        lines = path.read_text().splitlines() if self.options.stays and path.exists() else []
         values = dict(line.split("=", 1) for line in lines if "=" in line)
         return "".join(shlex.split(values.get(name, "")))
 
     def _warm_up(self, pool: ThreadPoolExecutor) -> None:
         with self._progress.step("warm-up") as details:
-            names = [name for name, count in self._options.warm.items() for _ in range(count)]
+            names = [name for name, count in self.options.warm.items() for _ in range(count)]
             list(pool.map(self._start_instance, names))
             details.append(f"{len(names)} function instances")
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy import DeployError
 from deploy.local.progress import Progress, short_path
 from deploy.local.stack import LocalStack, Options
 
 CHECK_SECONDS = 0.5
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(DeployError):
     """The local stack is running already; the text says where."""
 
 
@@ -21,7 +22,7 @@ def run_until_stopped(folder: Path, progress: Progress) -> int:
     """Start the stack, say how to reach it, and end it when asked to, or when who started it is gone."""
     with only_one(folder) as lock:
         # Not mails/: that is the demo's, which may run beside.
-        options = Options(keeps_state=True, known_ports=True, mail_folder=folder / "inbox")
+        options = Options(stays=True, mail_folder=folder / "inbox")
         stack = LocalStack(folder, options, progress)
         started = time.monotonic()
         progress.say("Starting the local stack")

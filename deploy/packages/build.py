@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from deploy import ROOT
+from deploy import ROOT, DeployError
 from deploy.packages.contents import source_files
 from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME, Function
 
@@ -86,7 +86,7 @@ _DROPPED_OF_DJANGO: tuple[str, ...] = (
 )
 
 
-class PackageNotBuilt(Exception):
+class PackageNotBuilt(DeployError):
     """A function's zip could not be built; the text says at which step and what the tool said."""
 
 

@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import ROOT
+from deploy import ROOT, DeployError
 from deploy.stages import STAGES, Stage, read_stage
 
 # A cold start after a deploy, and the database's first connection.
@@ -29,7 +29,7 @@ PATHS = ("/livez/", "/healthz/")
 _ZAPPA_SETTINGS = ROOT / "deploy" / "zappa_settings.json"
 
 
-class SmokeTestFailed(Exception):
+class SmokeTestFailed(DeployError):
     """The stage does not work; the text says which step failed, and why."""
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import ROOT
+from deploy import ROOT, DeployError
 from deploy.packages.build import LAMBDA_PYTHON, PLATFORMS
 from deploy.stages import STAGES, read_stage
 
@@ -39,7 +39,7 @@ _PACKAGING = frozenset({"deploy", "package", "update"})  # the others read the s
 _LISTS = frozenset({"VpcSubnetIds", "VpcSecurityGroupIds"})
 
 
-class ZappaNotReady(Exception):
+class ZappaNotReady(DeployError):
     """Zappa can not be run; the text says at which step, and what to do."""
 
 

@@ -5,8 +5,9 @@ import re
 from typing import Any
 
 import pytest
+import urllib3
 
-from deploy.local.aws.step_functions import ENGINE, chosen_step_functions, skip_time
+from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import WholePath, eventually
 
@@ -27,6 +28,14 @@ def incident(path: WholePath) -> tuple[int, str]:
     report_id = path.send_report("photographer.jpg", is_incident=True)["id"]
     [(task_id,)] = eventually(lambda: path.rows(_ESCALATION, report_id), "the escalation to be recorded")
     return int(report_id), str(task_id)
+
+
+def skip_time(path: WholePath, seconds: float) -> None:
+    """Move the engine's time forward."""
+    body = json.dumps({"seconds": seconds}).encode()
+    headers = {"X-Amz-Target": "AWSStepFunctions.SkipTime"}
+    with urllib3.PoolManager() as http:
+        assert http.request("POST", path.stack.aws.sfn_endpoint, body=body, headers=headers).status == 200
 
 
 def link_of(path: WholePath, report_id: int, address: str) -> str:
@@ -96,7 +105,7 @@ def test_who_does_not_answer_in_time_is_followed_by_the_next_person(path: WholeP
     report_id, task_id = incident(path)
     first = link_of(path, report_id, FIRST)
 
-    skip_time(path.stack.aws, 3600)
+    skip_time(path, 3600)
     second, browser = link_of(path, report_id, SECOND), Browser()
 
     assert path.rows(_INQUIRIES, report_id) == [(1, FIRST, "unanswered"), (2, SECOND, "asked")]

@@ -18,6 +18,7 @@ from deploy.packages.functions import FUNCTIONS
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import GOOD, WholePath, eventually
 from tests.e2e.test_incidents import FIRST, incident, link_of, output_of
+from tests.e2e.updating import update
 
 pytestmark = [
     pytest.mark.slow,  # half a minute, and it wants the functions' old versions to itself
@@ -57,11 +58,11 @@ class Updating:
 
     def to(self, release: Release) -> None:
         with ThreadPoolExecutor(1) as pool:
-            update = pool.submit(self.path.stack.update, release)
-            while not update.done():
+            deployment = pool.submit(update, self.path.stack, release)
+            while not deployment.done():
                 self.sent += self.path.send_messages(GOOD)
                 time.sleep(SECONDS_BETWEEN_MESSAGES)
-            update.result()
+            deployment.result()
 
     def change(self, **fields: Any) -> None:
         self.to(dataclasses.replace(self.path.stack.release, **fields))
@@ -73,7 +74,7 @@ def updating(path: WholePath) -> Iterator[Updating]:
     updating = Updating(path)
     yield updating
     if path.stack.release != before:
-        path.stack.update(before)
+        update(path.stack, before)
 
 
 def live_versions(path: WholePath) -> dict[str, int]:

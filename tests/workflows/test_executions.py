@@ -165,7 +165,6 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield Machines(step_functions, seen, create_machines(step_functions, substitutions))
     finally:
         processes.stop()
-        processes.dismiss_watchdog()
 
 
 def create_machines(client: "SFNClient", substitutions: dict[str, str]) -> dict[str, str]:

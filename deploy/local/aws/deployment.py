@@ -13,17 +13,14 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import Any
 
+from deploy import DeployError
 from deploy.local.aws.adaptation import adapt
 from deploy.local.aws.stand_in import REGION, LocalAws
 from deploy.packages.build import ZIP_TIME, Package, unpack
 from deploy.packages.functions import FUNCTIONS_BY_NAME
-from deploy.template.cloudformation import Template, point_at_objects, read_template, translate
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.literals import CapabilityType
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
+from deploy.template.cloudformation import point_at_objects, read_template, translate
 
 STACK_NAME = "qu-workflows"
 ARTIFACTS_BUCKET = "qu-workflows-artifacts"
@@ -38,14 +35,7 @@ exec "$QU_PYTHON" -I -S "$QU_LAMBDA_RUNTIME"
 """
 
 
-class _Request(TypedDict):
-    StackName: str
-    TemplateURL: str
-    Parameters: "list[ParameterTypeDef]"
-    Capabilities: "list[CapabilityType]"
-
-
-class StackNotDeployed(Exception):
+class StackNotDeployed(DeployError):
     """CloudFormation refused or could not finish the stack; the text holds its reasons."""
 
 
@@ -70,35 +60,12 @@ class Release:
     definitions: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A deployed stack: its outputs by name, and what the template had to give up for it."""
-
-    outputs: Mapping[str, str]
-    changes: Sequence[str]
-
-
-def deploy(aws: LocalAws, release: Release) -> Deployment:
-    """Make the stack and return what came of it. Raises StackNotDeployed."""
+def deploy(aws: LocalAws, release: Release) -> tuple[Mapping[str, str], Sequence[str]]:
+    """Make the stack; return its outputs, and what the template had to give up for it. Raises StackNotDeployed."""
     aws.s3.create_bucket(Bucket=ARTIFACTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    template, changes = _prepare(aws, release)
-    aws.cloudformation.create_stack(**_request(aws, template, release))
-    return Deployment(_finish(aws, "CREATE_COMPLETE"), changes)
-
-
-def update(aws: LocalAws, release: Release) -> Deployment:
-    """Bring the stack to another release, and return what came of it, while everything in it goes on.
-
-    Raises StackNotDeployed, where nothing differs as well; then everything is as it was.
-    """
-    from botocore.exceptions import ClientError
-
-    template, changes = _prepare(aws, release)
-    try:
-        aws.cloudformation.update_stack(**_request(aws, template, release))
-    except ClientError as error:
-        raise StackNotDeployed(f"{STACK_NAME} was not updated. {error}") from error
-    return Deployment(_finish(aws, "UPDATE_COMPLETE"), changes)
+    request, changes = request_of(aws, release)
+    aws.cloudformation.create_stack(**request)
+    return outputs_once(aws, "CREATE_COMPLETE"), changes
 
 
 def local_zip(task_root: Path, overlay: Overlay | None = None) -> bytes:
@@ -113,8 +80,8 @@ def local_zip(task_root: Path, overlay: Overlay | None = None) -> bytes:
     return made.getvalue()
 
 
-def _prepare(aws: LocalAws, release: Release) -> tuple[Template, list[str]]:
-    """Upload what the template names and return it translated, with what was changed in it for the stand-in."""
+def request_of(aws: LocalAws, release: Release) -> tuple[dict[str, Any], list[str]]:
+    """Upload a release; return what CreateStack and UpdateStack take, and what was changed for the stand-in."""
     packages = {package.function.name: package for package in release.packages}
 
     def upload(path: Path) -> str:
@@ -127,7 +94,10 @@ def _prepare(aws: LocalAws, release: Release) -> tuple[Template, list[str]]:
     template, changes = adapt(translate(packaged, release.parameters, REGION), release.parameters)
     for name, overlay in release.overlays.items():
         template["Resources"][FUNCTIONS_BY_NAME[name].resource]["Properties"]["Handler"] = overlay.handler
-    return template, changes
+    key = _put(aws, "template.json", json.dumps(template).encode()).removeprefix("s3://")
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in release.parameters.items()]
+    request = {"StackName": STACK_NAME, "TemplateURL": f"{aws.endpoint}/{key}", "Parameters": parameters}
+    return request | {"Capabilities": ["CAPABILITY_IAM"]}, changes
 
 
 def _put(aws: LocalAws, name: str, content: bytes) -> str:
@@ -137,18 +107,8 @@ def _put(aws: LocalAws, name: str, content: bytes) -> str:
     return f"s3://{ARTIFACTS_BUCKET}/{key}"
 
 
-def _request(aws: LocalAws, template: Template, release: Release) -> "_Request":
-    key = _put(aws, "template.json", json.dumps(template).encode()).removeprefix("s3://")
-    return {
-        "StackName": STACK_NAME,
-        "TemplateURL": f"{aws.endpoint}/{key}",
-        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in release.parameters.items()],
-        "Capabilities": ["CAPABILITY_IAM"],
-    }
-
-
-def _finish(aws: LocalAws, wanted: str) -> dict[str, str]:
-    """Wait until CloudFormation has ended and return the stack's outputs. Raises StackNotDeployed."""
+def outputs_once(aws: LocalAws, wanted: str) -> dict[str, str]:
+    """Return the stack's outputs once it has the wanted status. Raises StackNotDeployed if it ends otherwise."""
     deadline = time.monotonic() + STACK_TIMEOUT_SECONDS
     while True:
         stack = aws.cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]

@@ -12,6 +12,7 @@ from typing import Final
 import boto3
 from botocore.config import Config
 
+from deploy import DeployError
 from deploy.local.aws.lambda_runtime import LOG_FILE_VARIABLE, RUNTIME_PACKAGES_VARIABLE
 from deploy.local.aws.ministack_server import INSTANCES_VARIABLE
 from deploy.local.processes import Processes
@@ -25,7 +26,7 @@ KEY_ID, SECRET_KEY = "test", "test"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
 
-class AwsNotReady(Exception):
+class AwsNotReady(DeployError):
     """The AWS stand-in did not answer in time."""
 
 

@@ -7,11 +7,11 @@ again in the engine, under the same ARNs, so that whoever was deployed with an A
 import json
 import os
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy import DeployError
 from deploy.local.aws.stand_in import ACCOUNT, REGION, LocalAws, wait_until_it_answers
 from deploy.local.processes import Processes
 
@@ -23,22 +23,15 @@ ENGINE, MINISTACK = "engine", "ministack"
 EVENTS_SOURCE = "local.states"
 
 
-class UnknownStepFunctions(Exception):
+class UnknownStepFunctions(DeployError):
     """STEP_FUNCTIONS names none of those there are."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-    def __str__(self) -> str:
-        return f"STEP_FUNCTIONS is {self.name!r}. Set STEP_FUNCTIONS={ENGINE} or {MINISTACK}."
 
 
 def chosen_step_functions() -> str:
     """Return which Step Functions the stack gets, by STEP_FUNCTIONS. Raises UnknownStepFunctions."""
     name = os.environ.get("STEP_FUNCTIONS", "") or ENGINE
     if name not in (ENGINE, MINISTACK):
-        raise UnknownStepFunctions(name)
+        raise UnknownStepFunctions(f"STEP_FUNCTIONS is {name!r}. Set STEP_FUNCTIONS={ENGINE} or {MINISTACK}.")
     return name
 
 
@@ -66,24 +59,12 @@ def start_engine(processes: Processes, folder: Path, aws: LocalAws, *, skippable
     wait_until_it_answers(aws.sfn_endpoint, processes.check)
 
 
-def skip_time(aws: LocalAws, seconds: float) -> None:
-    """Move the time of a skippable engine forward. Raises urllib.error.HTTPError where it is not skippable."""
-    request = urllib.request.Request(  # noqa: S310  our own http://127.0.0.1
-        aws.sfn_endpoint,
-        data=json.dumps({"seconds": seconds}).encode(),
-        headers={"X-Amz-Target": "AWSStepFunctions.SkipTime"},
-        method="POST",
-    )
-    with urllib.request.urlopen(request, timeout=30):  # noqa: S310  our own http://127.0.0.1
-        return
-
-
-def copy_state_machines(deployed: "SFNClient", engine: "SFNClient", wait_scale: float = 1.0) -> list[str]:
+def copy_state_machines(aws: LocalAws, wait_scale: float = 1.0) -> list[str]:
     """Make the deployed state machines in the engine too, or bring them up to date; return their names.
 
     ``wait_scale`` below 1 shortens what is waited between tries.
     """
-    names = []
+    deployed, engine, names = aws.deployed_step_functions, aws.step_functions, []
     for arn in _machine_arns(deployed):
         machine = deployed.describe_state_machine(stateMachineArn=arn)
         definition = hasten(json.loads(machine["definition"]), wait_scale)
@@ -96,12 +77,6 @@ def copy_state_machines(deployed: "SFNClient", engine: "SFNClient", wait_scale: 
             engine.update_state_machine(stateMachineArn=arn, definition=text, roleArn=machine["roleArn"])
         names.append(machine["name"])
     return names
-
-
-def problems_of(engine: "SFNClient", definition: str) -> list[str]:
-    """Return why the engine, as Step Functions would, takes no state machine of this definition. None: it does."""
-    answer = engine.validate_state_machine_definition(definition=definition, severity="ERROR")
-    return [f"{one['code']}: {one['message']} at {one.get('location', '/')}" for one in answer["diagnostics"]]
 
 
 def hasten(definition: Any, wait_scale: float) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from deploy import DeployError
 from deploy.local.aws.deployment import Overlay
 from deploy.local.demo.evidence import Evidence, Played, gather
 from deploy.local.demo.operations import fire, redrive
@@ -41,7 +42,7 @@ WAIT_SCALE = 0.2
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
-class FilesNotFound(Exception):
+class FilesNotFound(DeployError):
     """A file that was named does not exist."""
 
 
@@ -63,11 +64,9 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
             evidence = gather(stack, _play(stack, own_files, progress))
             seconds = time.monotonic() - started
         finally:
-            progress.live("Stopping")
             stack.stop()
     numbers = summary(evidence, seconds)
     (local_dir / "demo.json").write_text(json.dumps(numbers, indent=2) + "\n")
-    progress.settle("")
     for line in lines_of(evidence):
         progress.say(line)
     progress.say("\n" + ", ".join(f"{name.replace('_', ' ')}: {number}" for name, number in numbers.items()))
@@ -150,7 +149,7 @@ def _wait(stack: LocalStack, progress: Progress, total: int, dead_letters: int) 
             seconds = time.monotonic() - since
             line = f"  {done} of {total} done, {mails} mails, {dead} of {dead_letters} dead-lettered, {seconds:.0f} s"
             if (done >= total and dead >= dead_letters) or seconds > DONE_WITHIN_SECONDS:
-                progress.settle(line)
+                progress.say(line)
                 return
             progress.live(line)
             time.sleep(0.5)

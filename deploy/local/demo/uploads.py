@@ -7,6 +7,7 @@ from typing import Any
 
 import urllib3
 
+from deploy import DeployError
 from deploy.local.demo import flaky, refusal
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -52,7 +53,7 @@ class Upload:
     is_incident: bool = False
 
 
-class UploadRefused(Exception):
+class UploadRefused(DeployError):
     """The API did not take a report; the text holds its answer."""
 
 

@@ -39,7 +39,6 @@ def processes() -> Iterator[Processes]:
     processes = Processes()
     yield processes
     processes.stop()
-    processes.dismiss_watchdog()
 
 
 def pids_in(log: Path) -> list[int]:

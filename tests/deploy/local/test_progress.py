@@ -1,48 +1,31 @@
-"""What is printed while the stack comes up: in place on a terminal, line by line in a log."""
+"""What is printed while the stack comes up."""
 
 import io
+import itertools
+import time
 
-from deploy.local.progress import Progress
+import pytest
 
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_on_a_terminal_a_line_is_replaced_by_the_next() -> None:
-    terminal = Terminal()
-    progress = Progress(terminal)
-
-    progress.live("1 of 2")
-    progress.live("2 of 2")
-    progress.settle("all")
-
-    assert terminal.getvalue() == "1 of 2\r\x1b[2K2 of 2\r\x1b[2Kall\n"
+from deploy import ROOT
+from deploy.local.progress import Progress, short_path
 
 
-def test_on_a_terminal_a_line_that_stays_stands_above_the_one_that_changes() -> None:
-    terminal = Terminal()
-    progress = Progress(terminal)
-
-    progress.live("working")
-    progress.say("a step")
-
-    assert terminal.getvalue() == "working\r\x1b[2Ka step\nworking"
-
-
-def test_a_log_has_no_control_characters_and_not_every_count() -> None:
+def test_a_count_is_printed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     log = io.StringIO()
     progress = Progress(log)
+    seconds = itertools.count(100)
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds) / 2)
 
-    for count in range(100):
-        progress.live(f"{count} of 100")
-    progress.settle("100 of 100")
+    for count in range(20):
+        progress.live(f"{count} of 20")
+    progress.say("20 of 20")
 
-    assert log.getvalue() == "0 of 100\n100 of 100\n"
+    lines = log.getvalue().splitlines()
+    assert (lines[0], lines[-1]) == ("0 of 20", "20 of 20")
+    assert 2 < len(lines) < 8
 
 
-def test_a_step_is_told_when_it_ends_well_and_only_then() -> None:
+def test_a_step_is_printed_when_it_ends_well_and_only_then() -> None:
     log = io.StringIO()
     progress = Progress(log)
 
@@ -57,3 +40,7 @@ def test_a_step_is_told_when_it_ends_well_and_only_then() -> None:
     assert "aws" in log.getvalue()
     assert "at home" in log.getvalue()
     assert "stack" not in log.getvalue()
+
+
+def test_a_path_is_shown_as_it_is_typed() -> None:
+    assert short_path(ROOT / ".local" / "logs") == ".local/logs"

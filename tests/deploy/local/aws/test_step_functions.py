@@ -1,8 +1,8 @@
 """The engine as the local stack's Step Functions: which is chosen, and the machines copied into it."""
 
 import json
-import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,8 +17,6 @@ from deploy.local.aws.step_functions import (
     chosen_step_functions,
     copy_state_machines,
     hasten,
-    problems_of,
-    skip_time,
     start_engine,
 )
 from deploy.local.processes import Processes, free_port
@@ -55,7 +53,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         yield aws
     finally:
         processes.stop()
-        processes.dismiss_watchdog()
     assert (folder / "engine.sqlite3").stat().st_size > 0
 
 
@@ -63,6 +60,11 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 def engine(local: LocalAws) -> "SFNClient":
     """Its client."""
     return local.step_functions
+
+
+def both(deployed: Any, engine: "SFNClient") -> Any:
+    """Return what knows both Step Functions."""
+    return SimpleNamespace(deployed_step_functions=deployed, step_functions=engine)
 
 
 def test_the_engine_is_the_default_and_ministack_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +89,8 @@ def test_the_deployed_machines_are_made_in_the_engine_and_brought_up_to_date(
         text = json.dumps(definition(Comment=str(number)))
         deployed.create_state_machine(name=f"machine-{number}", definition=text, roleArn=ROLE)
 
-    first = copy_state_machines(deployed, engine)
-    again = copy_state_machines(deployed, engine)
+    first = copy_state_machines(both(deployed, engine))
+    again = copy_state_machines(both(deployed, engine))
 
     assert first == again == ["machine-0", "machine-1", "machine-2"]
     made = [machine for machine in engine.list_state_machines()["stateMachines"] if machine["name"] in first]
@@ -116,8 +118,7 @@ def test_a_machine_of_the_last_time_gets_the_new_definition(engine: "SFNClient")
             new = json.dumps(definition(Comment="new"))
             return {"name": "changed", "definition": new, "roleArn": ROLE, "type": "STANDARD"}
 
-    given: Any = Deployed()
-    copy_state_machines(given, engine)
+    copy_state_machines(both(Deployed(), engine))
 
     assert json.loads(engine.describe_state_machine(stateMachineArn=arn)["definition"]) == definition(Comment="new")
 
@@ -143,25 +144,3 @@ def test_a_cap_stays_above_the_first_wait() -> None:
     [retrier] = hasten({"Retry": [{"IntervalSeconds": 1, "MaxDelaySeconds": 2}]}, 0.1)["Retry"]
 
     assert retrier == {"IntervalSeconds": 1, "MaxDelaySeconds": 2}
-
-
-def test_the_engine_s_time_is_moved_past_a_wait(local: LocalAws) -> None:
-    engine = local.step_functions
-    text = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 3600, "End": True}}})
-    machine = engine.create_state_machine(name="waits", definition=text, roleArn=ROLE)["stateMachineArn"]
-    arn = engine.start_execution(stateMachineArn=machine)["executionArn"]
-
-    skip_time(local, 3600)
-
-    deadline = time.monotonic() + 20
-    while engine.describe_execution(executionArn=arn)["status"] == "RUNNING" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert engine.describe_execution(executionArn=arn)["status"] == "SUCCEEDED"
-
-
-def test_why_a_definition_is_refused_is_told_and_nothing_of_one_that_is_taken(local: LocalAws) -> None:
-    taken, refused = definition(), definition() | {"StartAt": "B"}
-
-    assert problems_of(local.step_functions, json.dumps(taken)) == []
-    problems = problems_of(local.step_functions, json.dumps(refused))
-    assert "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /StartAt" in problems
