@@ -1,10 +1,13 @@
 """The processes of the local stack: started together, ended together, whatever happens to the one that started them."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +37,8 @@ class _Child:
         if self.process.stdin is not None:
             self.process.stdin.close()
         self.process.wait()
+        with suppress(ProcessLookupError, PermissionError):  # nothing is left, or on macOS only zombies
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Processes:

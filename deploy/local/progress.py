@@ -12,7 +12,6 @@ from deploy import ROOT
 # A line that only counts up is worth repeating this often.
 LIVE_EVERY_SECONDS = 5.0
 NAME_WIDTH = 12
-INDENT = " " * (NAME_WIDTH + 3)
 
 
 class Progress:

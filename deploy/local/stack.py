@@ -6,7 +6,6 @@ import secrets
 import shlex
 import shutil
 import sys
-import textwrap
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from deploy.local.aws.step_functions import (
 from deploy.local.function_log import FILE as FUNCTIONS_LOG
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.processes import Processes, free_port, is_free
-from deploy.local.progress import INDENT, Progress
+from deploy.local.progress import Progress, short_path
 from deploy.packages.build import Package, build_packages, runtime_packages, unpack
 from deploy.packages.functions import FUNCTIONS
 
@@ -248,14 +247,12 @@ class LocalStack:
                 parameters["StatusEventsSource"] = EVENTS_SOURCE
             self.release = Release(packages, parameters, self.options.overlays)
             self.outputs, changes = deploy(self.aws, self.release)
-            details.append("deploy/template.yaml deployed through CloudFormation")
+            details.append("deploy/template.yaml through CloudFormation")
             if self.options.stays:
                 details.append(f"{put_back(self.aws, self._kept_files, BUCKET)} files kept")
-        (self.logs / "deployment.log").write_text("\n".join(changes) + "\n")
-        short = "; ".join(change.partition(":")[0] for change in changes)
-        self._progress.say(
-            textwrap.fill(f"adapted to ministack: {short}", 84, initial_indent=INDENT, subsequent_indent=INDENT)
-        )
+            log = self.logs / "deployment.log"
+            log.write_text("\n".join(changes) + "\n")
+            details.append(f"{len(changes)} changes for ministack are in {short_path(log)}")
 
     def _start_engine(self) -> None:
         with self._progress.step("engine") as details:

@@ -5,6 +5,7 @@ EventBridge Scheduler send no data where nothing happens, which is no fault.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -40,24 +41,23 @@ class Alarm:
 
     kind: str
     name: str
-    resource: str
     words: str
     metrics: Mapping[str, Metric] = field(hash=False)
     expression: str = ""
-    threshold: float | str = 0  # a text names the parameter that has it
+    threshold: int | str = 0  # a text names the parameter that has it
     period_seconds: int = 300
     needed: int = 1
     periods: int = 1
 
     @property
-    def section(self) -> str:
-        """The runbook's section, as a link to it ends."""
-        return f"{RUNBOOK}#alarm-{self.kind}"
+    def resource(self) -> str:
+        """The logical id: load_report-errors is LoadReportErrorsAlarm."""
+        return "".join(word.capitalize() for word in re.split("[-_]", self.name)) + "Alarm"
 
     @property
     def description(self) -> str:
-        """What a person reads in the mail."""
-        return f"{self.words} What to do: {self.section}"
+        """What a person reads in the mail; it ends with a link to the runbook's section."""
+        return f"{self.words} What to do: {RUNBOOK}#alarm-{self.kind}"
 
 
 def alarms(template: Template) -> list[Alarm]:
@@ -93,11 +93,6 @@ def function_metric(name: str, function: str, statistic: str = "Sum") -> Metric:
     return Metric("AWS/Lambda", name, {"FunctionName": full, "Resource": f"{full}:live"}, statistic)
 
 
-def pascal(name: str) -> str:
-    """Return run_task as RunTask."""
-    return "".join(word.capitalize() for word in name.replace("-", "_").split("_"))
-
-
 TASKS_QUEUE, TASKS_DLQ = "${Prefix}-tasks-${Stage}", "${Prefix}-tasks-${Stage}-dlq"
 STATUS_DLQ = "${Prefix}-status-events-${Stage}-dlq"
 # The groups' names, and what their alarms are called.
@@ -111,11 +106,10 @@ def _of_queues() -> Iterator[Alarm]:
         ("status-events-dead-letters", STATUS_DLQ, "Status changes that could not be recorded"),
     ):
         metrics = {"m": queue_metric(visible, queue)}
-        yield Alarm(kind, kind, f"{pascal(kind)}Alarm", f"{what} wait in a dead-letter queue.", metrics)
+        yield Alarm(kind, kind, f"{what} wait in a dead-letter queue.", metrics)
     yield Alarm(
         kind="tasks-age",
         name="tasks-age",
-        resource="TasksAgeAlarm",
         words="A task has waited for its execution for longer than StuckUnstartedSeconds.",
         metrics={"m": queue_metric("ApproximateAgeOfOldestMessage", TASKS_QUEUE)},
         threshold="StuckUnstartedSeconds",
@@ -137,7 +131,6 @@ def _of_schedules() -> Iterator[Alarm]:
         yield Alarm(
             kind="schedules-lost",
             name=f"{called}-lost",
-            resource=f"{pascal(called)}LostAlarm",
             words=f"EventBridge Scheduler has given up on an invocation of the group {group}.",
             metrics={f"m{number}": Metric("AWS/Scheduler", name, of_group) for number, name in enumerate(lost)},
             expression=" + ".join(f"FILL(m{number}, 0)" for number in range(len(lost))),
@@ -145,7 +138,6 @@ def _of_schedules() -> Iterator[Alarm]:
         yield Alarm(
             kind="schedules-errors",
             name=f"{called}-errors",
-            resource=f"{pascal(called)}ErrorsAlarm",
             words=f"The task queue refuses what EventBridge Scheduler sends of the group {group}; it tries again.",
             metrics={"m": Metric("AWS/Scheduler", "TargetErrorCount", of_group)},
             needed=2,  # one that is tried again and gets through is no matter
@@ -157,7 +149,6 @@ def _error_rate() -> Alarm:
     return Alarm(
         kind="error-rate",
         name="error-rate",
-        resource="ErrorRateAlarm",
         words=f"Of the executions of all workflows that ended, more than {ERROR_RATE_PERCENT} % did not succeed.",
         metrics={"failed": Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), "ended": Metric(NAMESPACE, ENDED, SERVICE)},
         # Where nothing ended there is nothing to divide by.
@@ -173,7 +164,6 @@ def _of_machine(workflow: str) -> Iterator[Alarm]:
     yield Alarm(
         kind="executions-failed",
         name=f"{workflow}-executions-failed",
-        resource=f"{pascal(workflow)}ExecutionsFailedAlarm",
         words=f"Executions of {workflow} failed, timed out or were stopped.",
         metrics={f"m{number}": machine_metric(name, workflow) for number, name in enumerate(bad)},
         expression=" + ".join(f"FILL(m{number}, 0)" for number in range(len(bad))),
@@ -182,7 +172,6 @@ def _of_machine(workflow: str) -> Iterator[Alarm]:
     yield Alarm(
         kind="executions-throttled",
         name=f"{workflow}-executions-throttled",
-        resource=f"{pascal(workflow)}ExecutionsThrottledAlarm",
         words=f"Step Functions holds up the transitions of {workflow}, by the account's quota.",
         metrics={"m": machine_metric("ExecutionThrottled", workflow)},
         needed=2,  # a burst is only delayed
@@ -192,11 +181,10 @@ def _of_machine(workflow: str) -> Iterator[Alarm]:
 
 def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-    name, resource = function.name, pascal(function.name)
+    name = function.name
     yield Alarm(
         kind="function-errors",
         name=f"{name}-errors",
-        resource=f"{resource}ErrorsAlarm",
         words=f"{name} ends in errors.",
         metrics={"m": function_metric("Errors", name)},
         period_seconds=60,
@@ -206,7 +194,6 @@ def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
     yield Alarm(
         kind="function-throttles",
         name=f"{name}-throttles",
-        resource=f"{resource}ThrottlesAlarm",
         words=f"Calls of {name} are refused, since its concurrency or the account's is used up.",
         metrics={"m": function_metric("Throttles", name)},
         # With a database it has few instances: a burst of some minutes is throttled by design, and tried again.
@@ -216,10 +203,9 @@ def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
     yield Alarm(
         kind="function-duration",
         name=f"{name}-duration",
-        resource=f"{resource}DurationAlarm",
         words=f"One in a hundred calls of {name} takes more than {NEAR_TIMEOUT:.0%} of the {timeout} s that it has.",
         metrics={"m": function_metric("Duration", name, "p99")},
-        threshold=timeout * 1000 * NEAR_TIMEOUT,  # milliseconds
+        threshold=round(timeout * 1000 * NEAR_TIMEOUT),  # milliseconds
         needed=2,
         periods=3,
     )

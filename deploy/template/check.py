@@ -28,17 +28,12 @@ def main() -> int:
     return _lint() or bool(found)
 
 
-def write_translated() -> Path:
-    """Write the CloudFormation that SAM makes of the template, and return the file."""
+def _lint() -> int:
+    """Lint the template and the CloudFormation that SAM makes of it, which stays in ``.build/template.json``."""
     BUILD_DIR.mkdir(parents=True, exist_ok=True)
     translated = BUILD_DIR / "template.json"
     template = point_at_objects(read_template(), lambda path: f"s3://example-bucket/{path.name}")
     translated.write_text(json.dumps(translate(template, PARAMETERS, REGION), indent=2))
-    return translated
-
-
-def _lint() -> int:
-    translated = write_translated()
     linter = Path(sys.executable).with_name("cfn-lint")
     command = [str(linter), "--regions", REGION, "--", str(TEMPLATE_FILE), str(translated)]
     return subprocess.run(command, check=False).returncode  # noqa: S603  our own arguments

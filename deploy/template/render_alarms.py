@@ -1,49 +1,27 @@
 """Renders alarms and dashboard into the template: ``python -m deploy.template.render_alarms [--check]``.
 
-The region is text, not data, so that the template's comments and short forms stay what people wrote.
+Only their region is written, so that the rest of the template stays as people wrote it.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from deploy.template.alarms import Alarm, Metric, alarms
+from deploy import DeployError
+from deploy.template.alarms import STACK, Alarm, Metric, alarms
 from deploy.template.cloudformation import TEMPLATE_FILE, Template, read_template
 from deploy.template.dashboard import dashboard
 
 BEGIN = "  # ---- Alarms and dashboard, rendered from deploy/template/: make states ----\n"
 END = "  # ---- End of the alarms and the dashboard ----\n"
-ALARM = """
-  {resource}:
-    Type: AWS::CloudWatch::Alarm
-    Properties:
-      AlarmName: !Sub "${{Prefix}}-${{Stage}}-{name}"
-      AlarmDescription: {description}
-      AlarmActions: [!Ref AlarmsTopic]
-      OKActions: [!Ref AlarmsTopic]
-{metric}
-      ComparisonOperator: GreaterThanThreshold
-      Threshold: {threshold}
-      EvaluationPeriods: {periods}
-      DatapointsToAlarm: {needed}
-      TreatMissingData: notBreaching
-"""
-DASHBOARD = """
-  Dashboard:
-    Type: AWS::CloudWatch::Dashboard
-    Properties:
-      DashboardName: !Sub "${{Prefix}}-${{Stage}}"
-      DashboardBody: !Sub |
-{body}
-"""
 
 
-class RegionMissing(ValueError):
+class RegionMissing(DeployError):
     """The template has no place for the alarms, or more than one."""
 
     def __str__(self) -> str:
@@ -53,6 +31,28 @@ class RegionMissing(ValueError):
         )
 
 
+class _Sub(str):
+    """A text that names parameters, for Fn::Sub."""
+
+
+class _Ref(str):
+    """The name of a parameter or a resource."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML with CloudFormation's short forms."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the base class's
+        """Write everything out: CloudFormation knows no anchors."""
+        return True
+
+
+_Dumper.add_representer(_Ref, lambda dumper, name: dumper.represent_scalar("!Ref", name))
+_Dumper.add_representer(
+    _Sub, lambda dumper, text: dumper.represent_scalar("!Sub", text, style="|" if "\n" in text else None)
+)
+
+
 def with_alarms(text: str, template: Template) -> str:
     """Return the template's text with the alarms and the dashboard in their region. Raises RegionMissing."""
     before, begin, rest = text.partition(BEGIN)
@@ -60,71 +60,59 @@ def with_alarms(text: str, template: Template) -> str:
     if not begin or not end or BEGIN in after or END in before + after:
         raise RegionMissing
     every = alarms(template)
-    shown = DASHBOARD.format(body="\n".join(" " * 8 + line for line in _json_lines(dashboard(every))))
-    return before + begin + "".join(map(_alarm, every)) + shown + "\n" + end + after
+    resources = [{alarm.resource: _resource("Alarm", _properties(alarm))} for alarm in every]
+    widgets = ",\n".join(json.dumps(widget) for widget in dashboard(every)["widgets"])
+    body = {"DashboardName": _Sub(STACK), "DashboardBody": _Sub(f'{{"widgets": [\n{widgets}\n]}}\n')}
+    return before + begin + "".join(map(_yaml, [*resources, {"Dashboard": _resource("Dashboard", body)}])) + end + after
 
 
-def _json_lines(body: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a dashboard's JSON with one line for each metric and each alarm."""
-    yield '{"widgets": ['
-    for number, widget in enumerate(body["widgets"]):
-        many = "alarms" if widget["type"] == "alarm" else "metrics"
-        few = {name: value for name, value in widget["properties"].items() if name != many}
-        place = {name: value for name, value in widget.items() if name != "properties"}
-        yield f'  {json.dumps(place)[:-1]}, "properties": {json.dumps(few)[:-1]}, "{many}": ['
-        items = widget["properties"][many]
-        for item in items:
-            yield f"    {json.dumps(item)}{',' if item is not items[-1] else ''}"
-        yield f"  ]}}}}{',' if number < len(body['widgets']) - 1 else ''}"
-    yield "]}"
+def _yaml(resource: Mapping[str, Any]) -> str:
+    text = yaml.dump(resource, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=float("inf"))
+    return "".join(f"  {line}" for line in text.splitlines(keepends=True)) + "\n"
 
 
-def _alarm(alarm: Alarm) -> str:
-    threshold = f"!Ref {alarm.threshold}" if isinstance(alarm.threshold, str) else f"{alarm.threshold:g}"
-    return ALARM.format(
-        resource=alarm.resource,
-        name=alarm.name,
-        description=json.dumps(alarm.description),
-        metric=_math(alarm) if alarm.expression else _single(alarm),
-        threshold=threshold,
-        periods=alarm.periods,
-        needed=alarm.needed,
-    )
+def _resource(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Type": f"AWS::CloudWatch::{kind}", "Properties": properties}
 
 
-def _single(alarm: Alarm) -> str:
+def _properties(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "AlarmName": _Sub(f"{STACK}-{alarm.name}"),
+        "AlarmDescription": alarm.description,
+        "AlarmActions": [_Ref("AlarmsTopic")],
+        "OKActions": [_Ref("AlarmsTopic")],
+        **(_of_several(alarm) if alarm.expression else _of_one(alarm)),
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": _Ref(alarm.threshold) if isinstance(alarm.threshold, str) else alarm.threshold,
+        "EvaluationPeriods": alarm.periods,
+        "DatapointsToAlarm": alarm.needed,
+        "TreatMissingData": "notBreaching",
+    }
+
+
+def _of_one(alarm: Alarm) -> dict[str, Any]:
     [metric] = alarm.metrics.values()
-    percentile = metric.statistic.startswith("p")
-    lines = [
-        f"Namespace: {metric.namespace}",
-        f"MetricName: {metric.name}",
-        f"Dimensions: [{_dimensions(metric.dimensions)}]",
-        f"{'ExtendedStatistic' if percentile else 'Statistic'}: {metric.statistic}",
-        f"Period: {alarm.period_seconds}",
+    if metric.statistic.startswith("p"):  # where calls are few, the slowest is the hundredth
+        statistic = {"ExtendedStatistic": metric.statistic, "EvaluateLowSampleCountPercentile": "evaluate"}
+    else:
+        statistic = {"Statistic": metric.statistic}
+    return {**_metric(metric), **statistic, "Period": alarm.period_seconds}
+
+
+def _of_several(alarm: Alarm) -> dict[str, Any]:
+    stats = [
+        {"Metric": _metric(metric), "Stat": metric.statistic, "Period": alarm.period_seconds}
+        for metric in alarm.metrics.values()
     ]
-    if percentile:  # where calls are few, the slowest is the hundredth
-        lines.append("EvaluateLowSampleCountPercentile: evaluate")
-    return "\n".join(" " * 6 + line for line in lines)
+    metrics = [
+        {"Id": one, "ReturnData": False, "MetricStat": stat} for one, stat in zip(alarm.metrics, stats, strict=True)
+    ]
+    return {"Metrics": [{"Id": "value", "Expression": alarm.expression, "ReturnData": True}, *metrics]}
 
 
-def _math(alarm: Alarm) -> str:
-    lines = ["Metrics:", f'  - {{ Id: value, Expression: "{alarm.expression}", ReturnData: true }}']
-    for name, metric in alarm.metrics.items():
-        lines += [f"  - Id: {name}", "    ReturnData: false", "    MetricStat:", *_stat(metric, alarm.period_seconds)]
-    return "\n".join(" " * 6 + line for line in lines)
-
-
-def _stat(metric: Metric, period_seconds: int) -> Sequence[str]:
-    return (
-        f"      Stat: {metric.statistic}",
-        f"      Period: {period_seconds}",
-        f"      Metric: {{ Namespace: {metric.namespace}, MetricName: {metric.name}, "
-        f"Dimensions: [{_dimensions(metric.dimensions)}] }}",
-    )
-
-
-def _dimensions(dimensions: Mapping[str, str]) -> str:
-    return ", ".join(f'{{ Name: {name}, Value: !Sub "{value}" }}' for name, value in dimensions.items())
+def _metric(metric: Metric) -> dict[str, Any]:
+    dimensions = [{"Name": name, "Value": _Sub(value)} for name, value in metric.dimensions.items()]
+    return {"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

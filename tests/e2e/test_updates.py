@@ -178,7 +178,7 @@ def test_an_update_that_is_refused_leaves_everything_as_it_was(path: WholePath, 
     before, versions, release = definition(path), live_versions(path), path.stack.release
     overlays = {**release.overlays, "record_acknowledgement": next_code("lambdas.record_acknowledgement.handler")}
 
-    with pytest.raises(StackNotDeployed, match=r"incident_escalation .* MISSING_TRANSITION_TARGET"):
+    with pytest.raises(StackNotDeployed, match=r"incident_escalation .*MISSING_TRANSITION_TARGET"):
         updating.change(definitions={"incident_escalation": NO_DEFINITION}, overlays=overlays)
     with pytest.raises(StackNotDeployed, match="VisibilityTimeoutSeconds"):
         updating.change(parameters={**release.parameters, "VisibilityTimeoutSeconds": "43201"}, overlays=overlays)

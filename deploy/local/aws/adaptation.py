@@ -7,18 +7,16 @@ from typing import Any
 from deploy.template.cloudformation import Template
 
 # ministack 1.5.33 refuses a stack that has these, even under a condition that is false.
-UNKNOWN_TYPES: Mapping[str, str] = {
-    "AWS::StepFunctions::StateMachineVersion": "versions of state machines",
-    "AWS::StepFunctions::StateMachineAlias": "aliases of state machines",
-    "AWS::RDS::DBProxy": "proxy of the database",
-    "AWS::RDS::DBProxyTargetGroup": "target of the proxy",
-    "AWS::CodeDeploy::Application": "gradual deploys",
-    "AWS::CodeDeploy::DeploymentGroup": "gradual deploys of functions",
-}
-# Of these, the ones that have this property.
-UNKNOWN_PROPERTIES: Mapping[str, tuple[str, str]] = {"AWS::CloudWatch::Alarm": ("Metrics", "alarms by metric math")}
-_UNKNOWN_WORDS = {**UNKNOWN_TYPES, **{kind: words for kind, (_, words) in UNKNOWN_PROPERTIES.items()}}
-STARTED_INSTEAD = "The machine itself is started."
+UNKNOWN_TYPES = frozenset(
+    {
+        "AWS::CodeDeploy::Application",
+        "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::RDS::DBProxy",
+        "AWS::RDS::DBProxyTargetGroup",
+        "AWS::StepFunctions::StateMachineAlias",  # the machine itself is started
+        "AWS::StepFunctions::StateMachineVersion",
+    }
+)
 # Its own Python runtime tells a caller that a function failed, but not with which error, and starts a new
 # process after each failure. Behind the Runtime API of provided.* functions it does neither.
 LOCAL_RUNTIME = "provided.al2023"
@@ -27,36 +25,29 @@ LOCAL_RUNTIME = "provided.al2023"
 def adapt(template: Template, parameters: Mapping[str, str]) -> tuple[Template, list[str]]:
     """Return a translated template that ministack takes, and one line for each thing that was changed."""
     adapted = copy.deepcopy(template)
-    resources: dict[str, dict[str, Any]] = adapted["Resources"]
-    dropped = {name: resource for name, resource in resources.items() if _unknown(resource)}
-    for name in dropped:
-        del resources[name]
-    outputs: dict[str, Any] = adapted.get("Outputs", {})
-    adapted["Outputs"] = {name: output for name, output in outputs.items() if not _reads_from(output, dropped)}
-    references: dict[str, Any] = {name: {"Ref": machine} for name, machine in _machines_behind(dropped).items()}
-    numbers = _numbers(adapted.get("Parameters", {}), parameters)
-    adapted = _replace_references(adapted, references | numbers)
-    for alias in (one for one in adapted["Resources"].values() if one["Type"] == "AWS::Lambda::Alias"):
-        alias.pop("UpdatePolicy", None)  # which names the deployment group
-    functions = [r for r in adapted["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
-    for function in functions:
-        function["Properties"]["Runtime"] = LOCAL_RUNTIME
-    changes = [
-        f"{words} left out: {', '.join(_names_of(dropped, kind))}."
-        + (f" {STARTED_INSTEAD}" if "state machines" in words else "")
-        for kind, words in _UNKNOWN_WORDS.items()
-        if _names_of(dropped, kind)
+    dropped = {name: resource for name, resource in template["Resources"].items() if _is_unknown(resource)}
+    numbers = _numbers(template.get("Parameters", {}), parameters)
+    for section in ("Resources", "Outputs"):
+        parts = adapted.get(section, {}).items()
+        adapted[section] = {name: it for name, it in parts if name not in dropped and not _reads_from(it, dropped)}
+    # SAM names the alias after the machine.
+    machines = {name: {"Ref": name.partition("Alias")[0]} for name in dropped if "StateMachineAlias" in name}
+    adapted = _replace_references(adapted, machines | numbers)
+    for resource in adapted["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Alias":
+            resource.pop("UpdatePolicy", None)  # which names the deployment group
+        if resource["Type"] == "AWS::Lambda::Function":
+            resource["Properties"]["Runtime"] = LOCAL_RUNTIME
+    return adapted, [
+        *(f"{resource['Type']} {name} left out" for name, resource in dropped.items()),
+        f"functions run on {LOCAL_RUNTIME}, their bootstrap being this Python",
+        f"numbers filled in, since a Ref to them would give their text: {', '.join(numbers)}",
     ]
-    if functions:
-        changes.append(f"functions on {LOCAL_RUNTIME}: {len(functions)}, their bootstrap being this Python.")
-    if numbers:
-        changes.append(f"numbers filled in: {', '.join(numbers)}. A Ref to them would give their text.")
-    return adapted, changes
 
 
-def _unknown(resource: Mapping[str, Any]) -> bool:
-    refused, _ = UNKNOWN_PROPERTIES.get(resource["Type"], ("", ""))
-    return resource["Type"] in UNKNOWN_TYPES or refused in resource.get("Properties", {})
+def _is_unknown(resource: Mapping[str, Any]) -> bool:
+    is_of_math = resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+    return is_of_math or resource["Type"] in UNKNOWN_TYPES
 
 
 def _numbers(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) -> dict[str, int]:
@@ -67,10 +58,6 @@ def _numbers(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]
     }
 
 
-def _names_of(resources: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
-    return [name for name, resource in resources.items() if resource["Type"] == kind]
-
-
 def _reads_from(value: Any, names: Collection[str]) -> bool:
     """Return whether an attribute of one of these is in it: unlike a Ref, it has nothing to stand in for it."""
     if isinstance(value, list):
@@ -78,19 +65,6 @@ def _reads_from(value: Any, names: Collection[str]) -> bool:
     if not isinstance(value, dict):
         return False
     return any(item[0] in names if key == "Fn::GetAtt" else _reads_from(item, names) for key, item in value.items())
-
-
-def _machines_behind(dropped: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the state machine's logical id for each version and alias that was dropped."""
-    machines: dict[str, str] = {}
-    for name, resource in dropped.items():
-        if resource["Type"] == "AWS::StepFunctions::StateMachineVersion":
-            machines[name] = resource["Properties"]["StateMachineArn"]["Ref"]
-    for name, resource in dropped.items():
-        if resource["Type"] == "AWS::StepFunctions::StateMachineAlias":
-            version = resource["Properties"]["DeploymentPreference"]["StateMachineVersionArn"]["Ref"]
-            machines[name] = machines[version]
-    return machines
 
 
 def _replace_references(value: Any, instead: Mapping[str, Any]) -> Any:

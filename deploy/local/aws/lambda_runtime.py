@@ -8,13 +8,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import http.client
 import importlib
+import io
 import json
 import os
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import IO, Any
 
 _API = "/2018-06-01/runtime"
@@ -46,11 +47,8 @@ class LambdaContext:
         return max(0, self._deadline_ms - time.time_ns() // 1_000_000)
 
 
-class Lines:
+class Lines(io.TextIOBase):
     """Standard output and error: passed on, and kept line by line with the function's name before each."""
-
-    encoding = "utf-8"
-    errors = "replace"
 
     def __init__(self, through: IO[str], log_file: int, name: str) -> None:
         self._through, self._log_file, self._name, self._rest = through, log_file, name, ""
@@ -64,18 +62,9 @@ class Lines:
             os.write(self._log_file, f"{self._name} {line}\n".encode(errors="replace"))
         return len(text)
 
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write each line."""
-        for line in lines:
-            self.write(line)
-
     def flush(self) -> None:
         """Pass on what is written so far."""
         self._through.flush()
-
-    def isatty(self) -> bool:
-        """Nobody watches a function."""
-        return False
 
     def fileno(self) -> int:
         """Return the descriptor written through."""

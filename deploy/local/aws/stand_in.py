@@ -91,24 +91,10 @@ def start_aws(
     """
     endpoint = endpoint_of(port)
     aws = LocalAws(endpoint, sfn_endpoint or endpoint, ses_endpoint)
-    state, logs = folder / "ministack", folder / "logs"
-    (state / "scratch").mkdir(parents=True, exist_ok=True)
+    state, logs, scratch = folder / "ministack", folder / "logs", folder / "ministack" / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
     environment = {
         **aws.environment,
-        **_settings(state, port, keeps_files=keeps_files),
-        **_for_functions(logs, packages_dir),
-        "SFN_WAIT_SCALE": str(wait_scale),
-    }
-    processes.start(
-        "ministack", [sys.executable, "-m", "deploy.local.aws.ministack_server"], logs / "ministack.log", environment
-    )
-    wait_until_it_answers(f"{endpoint}/_ministack/health", processes.check)
-    return aws
-
-
-def _settings(state_dir: Path, port: int, *, keeps_files: bool) -> dict[str, str]:
-    scratch = state_dir / "scratch"
-    return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
@@ -117,24 +103,24 @@ def _settings(state_dir: Path, port: int, *, keeps_files: bool) -> dict[str, str
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
         "S3_PERSIST": "1" if keeps_files else "0",
-        "S3_DATA_DIR": str(state_dir / "s3"),
+        "S3_DATA_DIR": str(state / "s3"),
+        "SFN_WAIT_SCALE": str(wait_scale),
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",  # it would tidy up the machine's own containers
         "LOG_LEVEL": "INFO",
         "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unbounded: what waits for its turn is not too much
         INSTANCES_VARIABLE: str(INSTANCES_PER_FUNCTION),
-    }
-
-
-def _for_functions(log_dir: Path, runtime_packages: Path) -> dict[str, str]:
-    """Functions inherit ministack's environment: this is what their bootstrap needs."""
-    return {
+        # Functions inherit ministack's environment: this is what their bootstrap needs.
         "QU_PYTHON": sys.executable,
         "QU_LAMBDA_RUNTIME": str(Path(__file__).with_name("lambda_runtime.py")),
-        LOG_FILE_VARIABLE: str(log_dir / "functions.log"),
-        RUNTIME_PACKAGES_VARIABLE: str(runtime_packages),
+        LOG_FILE_VARIABLE: str(logs / "functions.log"),
+        RUNTIME_PACKAGES_VARIABLE: str(packages_dir),
     }
+    command = [sys.executable, "-m", "deploy.local.aws.ministack_server"]
+    processes.start("ministack", command, logs / "ministack.log", environment)
+    wait_until_it_answers(f"{endpoint}/_ministack/health", processes.check)
+    return aws
 
 
 def wait_until_it_answers(url: str, check: Callable[[], None]) -> None:

@@ -68,7 +68,7 @@ def test_stopping_ends_a_process_and_what_it_started(processes: Processes, tmp_p
 
     processes.stop()
 
-    assert not any(map(is_running, pids))
+    eventually(lambda: ["gone"] if not any(map(is_running, pids)) else [])
 
 
 def test_a_killed_stack_leaves_no_process(tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 """What the local stack puts around ministack: a bound on instances of a function, and the time of a schedule."""
 
+import json
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ministack.services import eventbridge, lambda_svc, scheduler  # type: ignore[import-untyped]  # it ships no types
 
+from deploy.local.aws.deployment import local_zip
 from deploy.local.aws.ministack_server import bounded, scheduled_time, telling_the_time
-from qu_workflows.protocol.message import read_message, write_scheduled_message
+from deploy.local.aws.stand_in import INSTANCES_PER_FUNCTION, LocalAws, start_aws
+from deploy.local.processes import Processes, free_port
+from qu_workflows.protocol.message import SCHEDULED_TIME, read_message, write_scheduled_message
 from workflows.schedules import SCHEDULES
 
 
@@ -51,13 +57,6 @@ def test_a_failed_invocation_gives_its_turn_back() -> None:
     assert errors == ["no more processes"] * 3
 
 
-def test_ministack_still_runs_functions_by_the_name_that_is_replaced() -> None:
-    names = lambda_svc._execute_function_dispatch.__code__.co_varnames
-
-    assert names[:2] == ("func", "config")
-    assert "_execute_function_dispatch" in lambda_svc._execute_function.__code__.co_names
-
-
 NOON = 1_795_521_600 + 42.7  # 2026-11-24 12:00:42.7 UTC
 
 
@@ -96,8 +95,68 @@ def test_what_no_schedule_sends_is_left_alone() -> None:
     assert sent == [(target, event, {}, "view"), ({}, {"Source": "aws.scheduler", "Time": NOON}, {})]
 
 
-def test_ministack_still_fires_schedules_by_the_names_that_are_replaced() -> None:
-    assert eventbridge._invoke_target.__code__.co_varnames[:4] == ("target", "event", "rule", "view")
-    assert {"_invoke_target", "time"} <= set(scheduler._tick_schedules.__code__.co_names)
-    assert "_SCHEDULE_TICK_INTERVAL" in scheduler._ticker_loop.__code__.co_names
-    assert scheduler._SCHEDULE_TICK_INTERVAL == 10
+HANDLER = """
+import os, pathlib, time
+
+def handle(event, context):
+    mark = pathlib.Path(event["folder"]) / context.aws_request_id
+    mark.touch()
+    time.sleep(0.3)
+    running = len(list(mark.parent.iterdir()))
+    mark.unlink()
+    return running
+"""
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[LocalAws]:
+    """The server itself."""
+    for name in ("logs", "code", "running"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "code" / "handler.py").write_text(HANDLER)
+    processes = Processes()
+    try:
+        yield start_aws(processes, tmp_path, free_port(), "http://127.0.0.1:9", tmp_path / "code", keeps_files=False)
+    finally:
+        processes.stop()
+
+
+def test_the_server_bounds_a_function_s_instances(aws: LocalAws, tmp_path: Path) -> None:
+    at_once = INSTANCES_PER_FUNCTION + 4
+    aws.functions.create_function(
+        FunctionName="counts",
+        Runtime="provided.al2023",
+        Handler="handler.handle",
+        Role="arn:aws:iam::000000000000:role/none",
+        Code={"ZipFile": local_zip(tmp_path / "code")},
+    )
+
+    def invoke(_number: int) -> int:
+        event = json.dumps({"folder": str(tmp_path / "running")})
+        answer = aws.functions.invoke(FunctionName="counts", Payload=event)["Payload"].read()
+        return int(json.loads(answer))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        running = list(pool.map(invoke, range(at_once)))
+
+    assert max(running) <= INSTANCES_PER_FUNCTION
+    assert len(running) == at_once
+
+
+def test_the_server_fires_a_schedule_at_its_second_with_its_time(aws: LocalAws) -> None:
+    url = aws.sqs.create_queue(QueueName="due")["QueueUrl"]
+    moment = datetime.now(UTC) + timedelta(seconds=1)
+    aws.scheduler.create_schedule(
+        Name="soon",
+        ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:sqs:us-east-2:000000000000:due",
+            "RoleArn": "arn:aws:iam::000000000000:role/none",
+            "Input": f"due {SCHEDULED_TIME}",
+        },
+    )
+
+    [message] = aws.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=7)["Messages"]  # by itself it takes up to ten
+
+    assert message["Body"] == f"due {moment:%Y-%m-%dT%H:%M:%SZ}"
