@@ -54,7 +54,7 @@ class StepLog:
 def function_of(resource: str, parameters: str | None) -> str:
     """Return the name of the function that a call was of, "" if it was of none.
 
-    ``resource`` and ``parameters`` are those of ``qu_workflows.executions.tries.EntryDetails``.
+    ``resource`` and ``parameters`` are those of ``executions.attempts.EntryDetails``.
     """
     reference = resource if ":lambda:" in resource and ":function:" in resource else ""
     if resource.startswith("lambda:"):

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
-from qu_workflows.executions.redriving import states_that_run_again
+from qu_workflows.executions.redriving import AlreadyRedriven, redrive_one, redrive_token, states_that_run_again
 from qu_workflows.executions.search import TaskFilter
 from qu_workflows.executions.step_functions import StepFunctionsUnavailable
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
@@ -81,6 +81,34 @@ def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(opera
     assert entry.details["execution_arn"] == record.execution_arn
     assert entry.message.startswith("redriven at ")
     assert entry.message.endswith(" UTC")
+
+
+def test_a_second_click_on_the_same_page_does_nothing(operated: Operated) -> None:
+    record = operated.run(2)
+    token = redrive_token(record)
+    message = redrive_one(record, "ana", token)
+    operated.followed(record)
+
+    with pytest.raises(AlreadyRedriven):
+        redrive_one(record, "ana", token)
+
+    assert message.startswith("redriven at ")
+    assert operated.sfn.describe_execution(executionArn=record.execution_arn)["redriveCount"] == 1
+    assert audits() == [("ana", "redrive_execution", record.pk, "done")]
+
+
+def test_what_has_changed_since_the_page_was_made_is_not_redriven(operated: Operated) -> None:
+    record = operated.run(2)
+    shown = redrive_token(record)
+    redrive(record.pk)
+    operated.followed(record)
+    AuditEntry.objects.all().delete()  # as another process's, not yet written
+
+    with pytest.raises(OperationRefused, match="it has changed since the page was made"):
+        redrive_one(record, "ana", shown)
+
+    assert record.redrive_count == 1
+    assert audits() == []
 
 
 def test_pressed_twice_it_is_redriven_once(operated: Operated) -> None:

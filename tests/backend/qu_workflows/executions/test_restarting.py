@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
+from qu_workflows.executions.restarting import restart_one
 from qu_workflows.executions.search import TaskFilter
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, AuditEntry, TaskRecord, TaskStatus
@@ -55,6 +56,21 @@ def test_a_task_is_restarted_as_a_further_attempt_with_the_same_payload(queue: Q
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.target, entry.outcome) == ("ana", "restart_execution", "first", "done")
     assert (entry.message, entry.details) == ("restarted as first-attempt-2", {"new_id": "first-attempt-2"})
+
+
+@pytest.mark.usefixtures("queue")
+def test_one_restart_returns_the_record_of_the_new_attempt_or_is_refused_and_audited() -> None:
+    record = ended()
+
+    new = restart_one(record, "ana")
+    with pytest.raises(OperationRefused, match="first: its attempt first-attempt-2 is SENT"):
+        restart_one(record, "ben")
+
+    assert (new.pk, new.attempt_of, new.status) == ("first-attempt-2", "first", "SENT")
+    assert list(AuditEntry.objects.order_by("id").values_list("actor", "outcome")) == [
+        ("ana", "done"),
+        ("ben", "refused"),
+    ]
 
 
 @pytest.mark.usefixtures("queue")

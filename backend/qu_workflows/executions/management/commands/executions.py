@@ -20,8 +20,18 @@ from qu_workflows.executions.management.terminal import (
     table,
     time_left,
 )
-from qu_workflows.executions.queries import DIFFERENCE, inspect_task, read_moment, row_of, search_tasks, task_history
-from qu_workflows.executions.search import NoSuchPage, TaskFilter, find_record, nothing_matches
+from qu_workflows.executions.queries import (
+    DIFFERENCE,
+    NoSuchPage,
+    TaskFilter,
+    find_record,
+    inspect_task,
+    nothing_matches,
+    read_moment,
+    row_of,
+    search_tasks,
+    task_history,
+)
 from qu_workflows.executions.services import (
     PER_SECOND,
     ActionPlan,
