@@ -60,56 +60,56 @@ class EntryDetails:
     events: tuple[Event, ...]
 
 
-def details_of(history: History, visit: StateEntry) -> EntryDetails:
-    """Return what the events tell of a visit of this history."""
-    events = _events_of(history, visit)
+def details_of(history: History, entry: StateEntry) -> EntryDetails:
+    """Return what the events of this history say of a state entry."""
+    events = _events_of(history, entry)
     last_call = next((event.details for event in reversed(events) if _BEGUN.fullmatch(event.type)), {})
     return EntryDetails(
         input=_first(events, "StateEntered", "input"),
         output=_first(events, "StateExited", "output"),
         resource=_resource(last_call),
         parameters=last_call.get("parameters", last_call.get("input")),
-        tries=attempts_of_entry(history, visit),
+        tries=attempts_of_entry(history, entry),
         links=_links(events),
         events=events,
     )
 
 
-def attempts_of_entry(history: History, visit: StateEntry) -> tuple[StateAttempt, ...]:
-    """Return the tries of a visit, in their order."""
-    tries: list[StateAttempt] = []
-    for event in _events_of(history, visit):
+def attempts_of_entry(history: History, entry: StateEntry) -> tuple[StateAttempt, ...]:
+    """Return the attempts of an entry, in their order."""
+    attempts: list[StateAttempt] = []
+    for event in _events_of(history, entry):
         if _BEGUN.fullmatch(event.type):
-            tries.append(StateAttempt(len(tries) + 1, event.at))
-        elif tries and tries[-1].ended_at is None:
-            tries[-1] = _after(tries[-1], event)
-    if tries and tries[-1].ended_at is None and visit.ended_at is not None:
-        tries[-1] = replace(tries[-1], ended_at=visit.ended_at, outcome=visit.outcome)
-    return tuple(tries)
+            attempts.append(StateAttempt(len(attempts) + 1, event.at))
+        elif attempts and attempts[-1].ended_at is None:
+            attempts[-1] = _after(attempts[-1], event)
+    if attempts and attempts[-1].ended_at is None and entry.ended_at is not None:
+        attempts[-1] = replace(attempts[-1], ended_at=entry.ended_at, outcome=entry.outcome)
+    return tuple(attempts)
 
 
-def iterations_of(history: History, visit: StateEntry) -> dict[int, StateOutcome]:
-    """Return how each iteration of a Map's visit stands, by its index; empty for another state."""
-    if visit.kind != "Map":
+def iterations_of(history: History, entry: StateEntry) -> dict[int, StateOutcome]:
+    """Return how each iteration of a Map's entry stands, by its index; empty for another state."""
+    if entry.kind != "Map":
         return {}
     found: dict[int, StateOutcome] = {}
-    for event in _events_of(history, visit):
+    for event in _events_of(history, entry):
         if match := _ITERATION.fullmatch(event.type):
             said = match[1]
             found[event.details.get("index", 0)] = (
                 StateOutcome.RUNNING if said == "Started" else StateOutcome(said.lower())
             )
-    _correct(found, inside(history, visit), ended=visit.ended_at is not None)
+    _correct(found, inside(history, entry), ended=entry.ended_at is not None)
     return dict(sorted(found.items()))
 
 
-def inside(history: History, visit: StateEntry) -> list[StateEntry]:
-    """Return the visits right inside a container's visit; of a container that was entered again, those of all times."""
-    depth = len(visit.place)
+def inside(history: History, entry: StateEntry) -> list[StateEntry]:
+    """Return the entries right inside a container; of a container that was entered again, those of all times."""
+    depth = len(entry.place)
     return [
         one
         for one in history.visits
-        if len(one.place) == depth + 1 and one.place[-1][0] == visit.name and one.place[:-1] == visit.place
+        if len(one.place) == depth + 1 and one.place[-1][0] == entry.name and one.place[:-1] == entry.place
     ]
 
 
@@ -125,12 +125,12 @@ def count_by_outcome(outcomes: Iterable[StateOutcome]) -> dict[StateOutcome, int
     return {outcome: counted[outcome] for outcome in _WORST_FIRST if counted[outcome]}
 
 
-def _events_of(history: History, visit: StateEntry) -> tuple[Event, ...]:
-    # Ids count from 1 without gaps; a history that was cut is looked through.
+def _events_of(history: History, entry: StateEntry) -> tuple[Event, ...]:
+    # Ids count from 1 without gaps; a history that was cut is searched.
     events = history.events
     if events and events[0].id == 1 and events[-1].id == len(events):
-        return tuple(events[number - 1] for number in visit.event_ids)
-    wanted = set(visit.event_ids)
+        return tuple(events[number - 1] for number in entry.event_ids)
+    wanted = set(entry.event_ids)
     return tuple(event for event in events if event.id in wanted)
 
 
@@ -159,7 +159,7 @@ def _resource(call: Mapping[str, Any]) -> str:
 
 
 def _links(events: Sequence[Event]) -> tuple[str, ...]:
-    """Return the ARNs of what the visit began: nested executions, Map Runs."""
+    """Return the ARNs of what the entry began: nested executions, Map Runs."""
     found: list[str] = []
     for event in events:
         text = f"{event.details.get('mapRunArn', '')} {event.details.get('output', '')}"
@@ -172,9 +172,9 @@ def _correct(found: dict[int, StateOutcome], children: Sequence[StateEntry], *, 
     by_index: dict[int, list[StateEntry]] = {}
     for child in children:
         by_index.setdefault(child.place[-1][1], []).append(child)
-    for index, visits in by_index.items():
-        live = [one.outcome for one in visits if one.outcome in (StateOutcome.RUNNING, StateOutcome.WAITING)]
+    for index, entries in by_index.items():
+        live = [one.outcome for one in entries if one.outcome in (StateOutcome.RUNNING, StateOutcome.WAITING)]
         if live:
             found[index] = StateOutcome.WAITING if StateOutcome.WAITING in live else StateOutcome.RUNNING
         elif found.get(index) in (None, StateOutcome.RUNNING) and ended:
-            found[index] = worst(one.outcome for one in visits[-1:]) or StateOutcome.ABORTED
+            found[index] = worst(one.outcome for one in entries[-1:]) or StateOutcome.ABORTED

@@ -1,7 +1,7 @@
 """A history as rows: which states an execution entered, how often each was tried, and how each ended.
 
 Pure functions over the events of GetExecutionHistory. Every event names the one before it, so the states of
-branches and iterations that ran side by side are told apart by following those names; the events that follow
+branches and iterations that ran side by side are distinguished by following those names; the events that follow
 an ExecutionRedriven name only that, and are matched with the states that had not ended.
 
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
@@ -20,7 +20,7 @@ from typing import Any
 _ENTERED, _EXITED = "StateEntered", "StateExited"
 _CONTAINERS = ("Map", "Parallel")
 # The start of a try: of a task in each of its three spellings, or of all of a container's children.
-_TRY = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
+_ATTEMPT = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
 _TASK_FAILURE = re.compile(r"(Task|LambdaFunction|Activity|MapRun)\w*(Failed|TimedOut)|EvaluationFailed")
 _OF_CONTAINER = re.compile(r"(Map|Parallel)State(Started|Succeeded|Failed|Aborted)|Map(Iteration|Run)\w+")
 _CLOSING = re.compile(r"Execution(Succeeded|Failed|TimedOut|Aborted)")
@@ -53,7 +53,7 @@ class Event:
 
 @dataclass(frozen=True)
 class StateEntry:
-    """One state as it was entered once. Redriven, it is the same visit with more tries.
+    """One state as it was entered once. Redriven, it is the same entry with more attempts.
 
     ``place`` names the Map iterations (from 0) and Parallel branches (from 0, in the order in which they began)
     around it, the outermost first. ``tries`` counts calls of a task, and runs of a container's children; 0 for
@@ -104,7 +104,7 @@ class History:
     @property
     def running_again(self) -> tuple[StateEntry, ...]:
         """The states that a redrive would run: entered, not exited, and not merely around others that were."""
-        return tuple(visit for visit in self.visits if visit.runs_again)
+        return tuple(entry for entry in self.visits if entry.runs_again)
 
     @property
     def waiting(self) -> tuple[StateEntry, ...]:
@@ -125,13 +125,13 @@ def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
     reading = _Reading(events)
     for event in events:
         reading.take(event)
-    again = set(reading.run_again())  # its visits are told apart by identity
-    events_of = reading.events_by_visit()
+    again = set(reading.run_again())  # entries are compared by identity
+    events_of = reading.events_by_entry()
     return History(
         events=events,
         visits=tuple(
-            visit.shown(reading.status, reading.closed_at, tuple(events_of[visit]), runs_again=visit in again)
-            for visit in reading.visits
+            entry.shown(reading.status, reading.closed_at, tuple(events_of[entry]), runs_again=entry in again)
+            for entry in reading.entries
         ),
         status=reading.status,
         redrives=reading.redrives,
@@ -139,12 +139,12 @@ def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
 
 
 @dataclass(eq=False)
-class _Visit:
-    """A visit in the making. ``parent`` is the container's, ``number`` its iteration or branch."""
+class _Entry:
+    """A entry in the making. ``parent`` is the container's, ``number`` its iteration or branch."""
 
     name: str
     kind: str
-    parent: "_Visit | None"
+    parent: "_Entry | None"
     number: int | None
     entered_at: datetime
     exited_at: datetime | None = None
@@ -155,8 +155,8 @@ class _Visit:
     error: str = ""
     cause: str = ""
     branches: int = 0
-    children: "list[_Visit]" = field(default_factory=list)
-    superseded: bool = False  # its container has begun anew, or has ended
+    children: "list[_Entry]" = field(default_factory=list)
+    superseded: bool = False  # its container has begun again, or has ended
     last_call: Mapping[str, Any] = field(default_factory=dict)
     submitted_at: datetime | None = None
 
@@ -209,20 +209,20 @@ class _Visit:
 class _Index:
     """Visits in their order, found by their name, their number and their call, as far as these are known.
 
-    A long execution may be redriven with thousands of states, each of which is looked for once: so none is looked
-    at twice. ``is_in`` says whether a visit still counts; one that no longer does never does again.
+    A long execution may be redriven with thousands of states, each of which is searched for once: so none is
+    read twice. ``is_in`` says whether a entry still counts; one that no longer does never does again.
     """
 
-    def __init__(self, visits: Iterable[_Visit], is_in: Callable[[_Visit], bool]) -> None:
+    def __init__(self, entries: Iterable[_Entry], is_in: Callable[[_Entry], bool]) -> None:
         self._is_in = is_in
-        self._groups: dict[tuple[str | None, int | None], deque[_Visit]] = {}
-        self._by_call: dict[tuple[str | None, int | None], dict[str, deque[_Visit]]] = {}
-        for visit in visits:
-            for key in product({None, visit.name}, {None, visit.number}):
-                self._groups.setdefault(key, deque()).append(visit)
+        self._groups: dict[tuple[str | None, int | None], deque[_Entry]] = {}
+        self._by_call: dict[tuple[str | None, int | None], dict[str, deque[_Entry]]] = {}
+        for entry in entries:
+            for key in product({None, entry.name}, {None, entry.number}):
+                self._groups.setdefault(key, deque()).append(entry)
 
-    def first(self, name: str | None, number: int | None, call: Mapping[str, Any]) -> _Visit | None:
-        """Return the first visit of a name, of those of a number, of those by a call; what fits none is left out."""
+    def first(self, name: str | None, number: int | None, call: Mapping[str, Any]) -> _Entry | None:
+        """Return the first entry of a name, of those of a number, of those by a call; what fits none is left out."""
         key: tuple[str | None, int | None] = (
             (name, None) if self._first(self._groups.get((name, None))) else (None, None)
         )
@@ -231,13 +231,13 @@ class _Index:
         if found is None or not call or found.last_call == call:  # mostly they come in their order
             return found
         if key not in self._by_call:
-            by_call: dict[str, deque[_Visit]] = {}
-            for visit in self._groups[key]:
-                by_call.setdefault(_call_key(visit.last_call), deque()).append(visit)
+            by_call: dict[str, deque[_Entry]] = {}
+            for entry in self._groups[key]:
+                by_call.setdefault(_call_key(entry.last_call), deque()).append(entry)
             self._by_call[key] = by_call
         return self._first(self._by_call[key].get(_call_key(call))) or found
 
-    def _first(self, found: deque[_Visit] | None) -> _Visit | None:
+    def _first(self, found: deque[_Entry] | None) -> _Entry | None:
         while found and not self._is_in(found[0]):
             found.popleft()
         return found[0] if found else None
@@ -247,17 +247,17 @@ class _Reading:
     """What is known after some of the events."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        self.visits: list[_Visit] = []
+        self.entries: list[_Entry] = []
         self.status, self.redrives = "RUNNING", 0
         self.closed_at: datetime | None = None
         self._redriven_id: int | None = None
-        self._open: dict[_Visit, None] = {}  # in their order; those that have ended since are dropped now and then
-        self._open_by_name: dict[str, list[_Visit]] = {}
-        self._to_redrive: set[_Visit] = set()  # what the last redrive runs again and no event has shown yet
+        self._open: dict[_Entry, None] = {}  # in their order; those that have ended since are dropped now and then
+        self._open_by_name: dict[str, list[_Entry]] = {}
+        self._to_redrive: set[_Entry] = set()  # what the last redrive runs again and no event has shown yet
         self._redriven_states = _Index((), self._to_redrive.__contains__)
         self._redriven_containers: dict[str, _Index] = {}
-        self._visit_of: dict[int, _Visit | None] = {}
-        self._place_of: dict[int, tuple[_Visit | None, int | None]] = {}  # where a state entered next would be
+        self._entry_of: dict[int, _Entry | None] = {}
+        self._place_of: dict[int, tuple[_Entry | None, int | None]] = {}  # where a state entered next would be
         self._next: dict[int, list[Event]] = {}
         self._events = {event.id: event for event in events}
         for event in events:
@@ -280,17 +280,17 @@ class _Reading:
         else:
             self._note(event)
 
-    def events_by_visit(self) -> dict[_Visit, list[int]]:
-        """Return the ids of the events of each visit, in their order."""
-        found: dict[_Visit, list[int]] = {visit: [] for visit in self.visits}
-        for event_id, visit in self._visit_of.items():
-            if visit is not None:
-                found[visit].append(event_id)
+    def events_by_entry(self) -> dict[_Entry, list[int]]:
+        """Return the ids of the events of each entry, in their order."""
+        found: dict[_Entry, list[int]] = {entry: [] for entry in self.entries}
+        for event_id, entry in self._entry_of.items():
+            if entry is not None:
+                found[entry].append(event_id)
         return found
 
-    def run_again(self) -> list[_Visit]:
+    def run_again(self) -> list[_Entry]:
         """Return the states that a redrive would run as things stand."""
-        self._open = {visit: None for visit in self._open if visit.is_open}
+        self._open = {entry: None for entry in self._open if entry.is_open}
         return _run_again(list(self._open))
 
     def _redrive(self) -> None:
@@ -298,84 +298,84 @@ class _Reading:
         self._to_redrive = set(again)
         self._redriven_states = _Index(again, self._to_redrive.__contains__)
         self._redriven_containers = {
-            kind: _Index([visit for visit in self._open if visit.kind == kind], _is_open) for kind in _CONTAINERS
+            kind: _Index([entry for entry in self._open if entry.kind == kind], _is_open) for kind in _CONTAINERS
         }
 
     def _enter(self, event: Event) -> None:
         name = event.details.get("name", "")
         if event.previous_id == self._redriven_id and (again := self._unended(event, name)):
-            self._begin_again(again)  # a Wait or a Fail is entered anew
-            self._visit_of[event.id] = again
+            self._begin_again(again)  # a Wait or a Fail is entered again
+            self._entry_of[event.id] = again
             return
         parent, number = self._place(event.previous_id)
-        visit = _Visit(name, event.type.removesuffix(_ENTERED), parent, number, event.at)
-        self.visits.append(visit)
-        self._open[visit] = None
-        self._open_by_name.setdefault(name, []).append(visit)
+        entry = _Entry(name, event.type.removesuffix(_ENTERED), parent, number, event.at)
+        self.entries.append(entry)
+        self._open[entry] = None
+        self._open_by_name.setdefault(name, []).append(entry)
         if parent is not None:
-            parent.children.append(visit)
-        self._visit_of[event.id] = visit
+            parent.children.append(entry)
+        self._entry_of[event.id] = entry
 
-    def _place(self, previous_id: int) -> tuple[_Visit | None, int | None]:
+    def _place(self, previous_id: int) -> tuple[_Entry | None, int | None]:
         """Return the container and the child's number in which a state is that comes after an event."""
         if previous_id in self._place_of:
             parent, number = self._place_of[previous_id]
             if parent is not None and number is None:  # the first state of a further branch
                 number, parent.branches = parent.branches, parent.branches + 1
             return parent, number
-        before = self._visit_of.get(previous_id)
+        before = self._entry_of.get(previous_id)
         return (before.parent, before.number) if before else (None, None)
 
     def _exit(self, event: Event) -> None:
-        visit = self._above(event, lambda one: one.name == event.details.get("name"))
-        self._visit_of[event.id] = visit
-        if visit is not None:
-            visit.exited_at = event.at
-            self._supersede_children(visit)
+        entry = self._above(event, lambda one: one.name == event.details.get("name"))
+        self._entry_of[event.id] = entry
+        if entry is not None:
+            entry.exited_at = event.at
+            self._supersede_children(entry)
 
     def _note(self, event: Event) -> None:
-        visit = self._of_container(event) if _OF_CONTAINER.fullmatch(event.type) else self._of_task(event)
-        self._visit_of[event.id] = visit
-        if visit is None:
+        entry = self._of_container(event) if _OF_CONTAINER.fullmatch(event.type) else self._of_task(event)
+        self._entry_of[event.id] = entry
+        if entry is None:
             return
         if event.type == "MapIterationStarted":
-            self._place_of[event.id] = (visit, event.details.get("index", 0))
-        elif _TRY.fullmatch(event.type):
-            self._try(visit, event)
+            self._place_of[event.id] = (entry, event.details.get("index", 0))
+        elif _ATTEMPT.fullmatch(event.type):
+            self._begin_attempt(entry, event)
         elif event.type == "TaskSubmitted":
-            visit.submitted_at = event.at
+            entry.submitted_at = event.at
         else:
-            self._end_try(visit, event)
+            self._end_attempt(entry, event)
 
-    def _end_try(self, visit: _Visit, event: Event) -> None:
+    def _end_attempt(self, entry: _Entry, event: Event) -> None:
         if _TASK_FAILURE.fullmatch(event.type):
-            self._fail(visit, event)
+            self._fail(entry, event)
         elif event.type.endswith("StateFailed"):
-            visit.failure, visit.failed_at = StateOutcome.FAILED, event.at
-            self._take_error_of_child(visit, event)
+            entry.failure, entry.failed_at = StateOutcome.FAILED, event.at
+            self._take_error_of_child(entry, event)
         elif event.type == "MapIterationFailed":
-            self._take_error_of_child(visit, event)
+            self._take_error_of_child(entry, event)
         elif event.type.endswith("Succeeded"):
-            visit.failure = visit.failed_at = None
+            entry.failure = entry.failed_at = None
 
-    def _of_task(self, event: Event) -> _Visit | None:
+    def _of_task(self, event: Event) -> _Entry | None:
         if event.type == "EvaluationFailed" and (name := event.details.get("state")):
             # It names what came before the state, so the state is the one of its name that was entered last.
             return self._entered_last(name)
         if event.previous_id != self._redriven_id:
-            return self._visit_of.get(event.previous_id)
+            return self._entry_of.get(event.previous_id)
         again = self._unended(event)
         if again is not None:
             self._begin_again(again)
         return again
 
-    def _entered_last(self, name: str) -> _Visit | None:
+    def _entered_last(self, name: str) -> _Entry | None:
         found = self._open_by_name.get(name, [])
         while found and not found[-1].is_open:
             found.pop()
         return found[-1] if found else None
 
-    def _of_container(self, event: Event) -> _Visit | None:
+    def _of_container(self, event: Event) -> _Entry | None:
         kind = "Parallel" if event.type.startswith("Parallel") else "Map"
         name = event.details.get("name") if event.type.startswith("MapIteration") else None
         if event.previous_id == self._redriven_id:
@@ -385,61 +385,61 @@ class _Reading:
             return again
         return self._above(event, lambda one: one.kind == kind and name in (None, one.name))
 
-    def _above(self, event: Event, is_it: Any) -> _Visit | None:
-        """Return the visit that an event is of: the nearest around what came before it."""
-        visit = self._visit_of.get(event.previous_id)
-        while visit is not None and not (is_it(visit) and visit.exited_at is None):
-            visit = visit.parent
-        return visit
+    def _above(self, event: Event, is_it: Any) -> _Entry | None:
+        """Return the entry that an event is of: the nearest around what came before it."""
+        entry = self._entry_of.get(event.previous_id)
+        while entry is not None and not (is_it(entry) and entry.exited_at is None):
+            entry = entry.parent
+        return entry
 
-    def _try(self, visit: _Visit, event: Event) -> None:
-        visit.tries += 1
-        visit.failure = visit.failed_at = visit.submitted_at = None
-        if visit.kind in _CONTAINERS:
-            self._supersede_children(visit)
-            visit.branches = 0
-            self._place_of[event.id] = (visit, None)
+    def _begin_attempt(self, entry: _Entry, event: Event) -> None:
+        entry.tries += 1
+        entry.failure = entry.failed_at = entry.submitted_at = None
+        if entry.kind in _CONTAINERS:
+            self._supersede_children(entry)
+            entry.branches = 0
+            self._place_of[event.id] = (entry, None)
         else:
-            visit.last_call = event.details
+            entry.last_call = event.details
 
-    def _fail(self, visit: _Visit, event: Event) -> None:
+    def _fail(self, entry: _Entry, event: Event) -> None:
         timed_out = event.type.endswith("TimedOut")
-        visit.failure, visit.failed_at = (StateOutcome.TIMED_OUT if timed_out else StateOutcome.FAILED), event.at
-        visit.error = str(event.details.get("error") or ("States.Timeout" if timed_out else ""))
-        visit.cause = str(event.details.get("cause") or "")
+        entry.failure, entry.failed_at = (StateOutcome.TIMED_OUT if timed_out else StateOutcome.FAILED), event.at
+        entry.error = str(event.details.get("error") or ("States.Timeout" if timed_out else ""))
+        entry.cause = str(event.details.get("cause") or "")
 
-    def _take_error_of_child(self, container: _Visit, event: Event) -> None:
-        child = self._visit_of.get(event.previous_id)
+    def _take_error_of_child(self, container: _Entry, event: Event) -> None:
+        child = self._entry_of.get(event.previous_id)
         if child is not None and child is not container:
             container.error, container.cause = child.error, child.cause
 
     def _close(self, event: Event) -> None:
         """Give the error by which the execution ended to a state that no event has called failed."""
-        visit = self._visit_of.get(event.previous_id) or next(iter(self.run_again()), None)
-        while self.status == "FAILED" and visit is not None and visit.is_open:
-            if visit.failure is None:
-                self._fail(visit, event)
-            visit = visit.parent
+        entry = self._entry_of.get(event.previous_id) or next(iter(self.run_again()), None)
+        while self.status == "FAILED" and entry is not None and entry.is_open:
+            if entry.failure is None:
+                self._fail(entry, event)
+            entry = entry.parent
 
-    def _supersede_children(self, container: _Visit) -> None:
-        for visit in container.children:
-            if visit.exited_at is None:
-                visit.superseded = True
-                self._supersede_children(visit)
+    def _supersede_children(self, container: _Entry) -> None:
+        for entry in container.children:
+            if entry.exited_at is None:
+                entry.superseded = True
+                self._supersede_children(entry)
         container.children.clear()  # none of them is of account any more
 
-    def _begin_again(self, visit: _Visit) -> None:
-        visit.redriven.add(self.redrives)
-        self._to_redrive.discard(visit)
-        around: _Visit | None = visit
+    def _begin_again(self, entry: _Entry) -> None:
+        entry.redriven.add(self.redrives)
+        self._to_redrive.discard(entry)
+        around: _Entry | None = entry
         while around is not None:
             around.failure = around.failed_at = None
             around = around.parent
 
-    def _unended(self, event: Event, name: str | None = None, kind: str | None = None) -> _Visit | None:
+    def _unended(self, event: Event, name: str | None = None, kind: str | None = None) -> _Entry | None:
         """Return the state that an event after a redrive is of.
 
-        By its name, if what follows tells it; else by the call, which a redrive repeats; else the earliest.
+        By its name, if what follows names it; else by the call, which a redrive repeats; else the earliest.
         """
         followed, iteration = self._followed(event)
         index = self._redriven_states if kind is None else self._redriven_containers[kind]
@@ -459,26 +459,26 @@ class _Reading:
         return name, None
 
 
-def _is_open(visit: _Visit) -> bool:
-    return visit.is_open
+def _is_open(entry: _Entry) -> bool:
+    return entry.is_open
 
 
 def _call_key(call: Mapping[str, Any]) -> str:
     return json.dumps(call, sort_keys=True, default=str)
 
 
-def _run_again(visits: Sequence[_Visit]) -> list[_Visit]:
+def _run_again(entries: Sequence[_Entry]) -> list[_Entry]:
     """Return the states that are entered and not exited, without those that are only around others of them.
 
     After States.DataLimitExceeded a container runs all its children again.
     """
-    unended = [visit for visit in visits if visit.is_open]
-    whole = {id(visit) for visit in unended if visit.kind in _CONTAINERS and visit.error == _DATA_LIMIT}
-    around = {id(visit.parent) for visit in unended if visit.parent is not None} - whole
+    unended = [entry for entry in entries if entry.is_open]
+    whole = {id(entry) for entry in unended if entry.kind in _CONTAINERS and entry.error == _DATA_LIMIT}
+    around = {id(entry.parent) for entry in unended if entry.parent is not None} - whole
     return [
-        visit for visit in unended if id(visit) not in around and not any(id(one) in whole for one in _parents(visit))
+        entry for entry in unended if id(entry) not in around and not any(id(one) in whole for one in _parents(entry))
     ]
 
 
-def _parents(visit: _Visit) -> list[_Visit]:
-    return [] if visit.parent is None else [visit.parent, *_parents(visit.parent)]
+def _parents(entry: _Entry) -> list[_Entry]:
+    return [] if entry.parent is None else [entry.parent, *_parents(entry.parent)]

@@ -1,4 +1,4 @@
-"""What a product tells the platform about its tasks, registered in an app's ``ready()``."""
+"""Hooks for a product's words and knowledge of its tasks, registered in an app's ``ready()``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

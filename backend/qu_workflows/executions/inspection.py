@@ -125,7 +125,7 @@ def advise(
 def _running(record: TaskRecord, description: Description | None) -> str:
     if description is None or description.status == TaskStatus.RUNNING:
         return f'To end it: manage.py executions stop {record.pk} --reason "…"'
-    missed = f"AWS has it as {description.status}: the event that tells so is late, or was lost."
+    missed = f"AWS has it as {description.status}: the event of that is late, or was lost."
     if description.status == TaskStatus.SUCCEEDED:
         return f"{missed} Nothing is left to do."
     return f"{missed} To let it go on where it failed: manage.py executions redrive {record.pk}"

@@ -101,13 +101,13 @@ def _why_it_does_not_fit(record: TaskRecord) -> OperationRefused | None:
     if find_entry(record.task) is None:
         problem, remedy = f"there is no task {record.task} today.", "Register it and run make states."
     elif record.payload_key and not record.payload:
-        problem, remedy = "its payload is not in the record.", "Send the task anew from where it came from."
+        problem, remedy = "its payload is not in the record.", "Send the task again from where it came from."
     else:
         try:
             _new_record(record, "check")
         except (MessageRejected, TypeError) as error:
             problem = f"its payload does not fit today's {record.task}: {error}"
-            remedy = "Enqueue it anew with one that does."
+            remedy = "Enqueue it again with one that does."
     return OperationRefused(record.pk, problem, remedy) if problem else None
 
 

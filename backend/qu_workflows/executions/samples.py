@@ -3,7 +3,7 @@
 Histories come one call each from Step Functions, so that only a sample of the executions is kept: each ended one whose
 page is opened, and what the schedule ``sample_histories`` reads, far under the quota of GetExecutionHistory. AWS lets
 an account ask 20 times a second for a page of a history, 400 times at once; a run takes 60 calls, 5 a second, and ends
-at the first that is throttled: pages that people look at go before.
+at the first that is throttled: pages that people have open come first.
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
@@ -31,7 +31,7 @@ from qu_workflows.records.models import UNSUCCESSFUL, ExecutionSample, TaskRecor
 
 CALLS_OF_A_RUN = 60
 CALLS_PER_SECOND = 5.0
-# Of each workflow only the newest are looked at: a run of every five minutes keeps up, or need not.
+# Of each workflow only the newest are considered: a run of every five minutes keeps up, or need not.
 LOOKED_AT_OF_WORKFLOW = 200
 _ENDED = (TaskStatus.SUCCEEDED, *UNSUCCESSFUL)
 
@@ -49,7 +49,7 @@ type Edge = tuple[str, str]
 
 
 class SampledEntry(TypedDict):
-    """One visit of a state, as it is kept. ``seconds`` is None where a redrive lies within: that time is nobody's.
+    """One entry of a state, as it is kept. ``seconds`` is None where a redrive lies within, since nothing ran then.
 
     ``outcome`` is the name of an ``StateOutcome``; ``waits`` says that the state waited for a callback.
     """
@@ -72,10 +72,10 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class StepStatistics:
-    """What the samples tell of a state. Times are in seconds, over all tries and the waits between them.
+    """What the samples say of a state. Times are in seconds, over all attempts and the waits between them.
 
     ``visits`` is of how many visits the figures are, in ``executions`` executions; visits that were aborted for
-    another's sake are left out. ``p50_seconds`` and ``p95_seconds`` are None where no visit tells its time.
+    another's sake are left out. ``p50_seconds`` and ``p95_seconds`` are None where no entry has a time.
     ``tries`` is their mean, 0 for a state that is no task; ``failed_share`` (0 to 1) counts errors that were caught,
     too.
     """
@@ -113,7 +113,7 @@ def sample_of(history: History) -> Sample:
 def keep_sample(record: TaskRecord, history: History) -> bool:
     """Keep the sample of an ended execution; return whether it was new. Safe to repeat, and for several at once.
 
-    An execution that runs is left alone; one that was redriven since its sample was kept is kept anew.
+    An execution that runs is left alone; one that was redriven since its sample was kept is sampled again.
     """
     if history.status == TaskStatus.RUNNING or not history.events:
         return False
@@ -142,7 +142,7 @@ def write_sample(record: TaskRecord, sample: Sample, redrive_count: int, finishe
 
 
 def step_statistics(workflow: str = "", samples: int = SAMPLES_OF_FIGURES) -> list[StepStatistics]:
-    """Return what the newest samples of a workflow, or of each, tell of its states; by one query.
+    """Return what the newest samples of a workflow, or of each, say of its states; by one query.
 
     A workflow's states come in the order in which its samples, the newest first, entered them first.
     """

@@ -1,4 +1,4 @@
-"""Step Functions, asked about an execution and told what to do with it; its errors as sentences.
+"""Calls Step Functions to describe, redrive and stop executions; its errors as sentences.
 
 ::
 

@@ -22,7 +22,7 @@ from qu_workflows.aws.pacing import THROTTLED
 
 MOST_LINES = 200
 _MOST_CALLS = 5  # a page without lines may have more after it
-_BEFORE, _AFTER = timedelta(seconds=2), timedelta(minutes=2)  # clocks differ, and a crash is told late
+_BEFORE, _AFTER = timedelta(seconds=2), timedelta(minutes=2)  # clocks differ, and a crash is logged late
 _READ_BYTES = 8 * 1024 * 1024  # of the end of the local file
 _NAME = re.compile(r"(?:.*:function:|.*:)?(?P<name>[\w-]+?)(?::(?:[\w-]+|\$LATEST))?")
 _KNOWN = frozenset({"level", "message", "timestamp", "location", "service", "task_id", "function_request_id"})
@@ -111,7 +111,7 @@ def _of_file(path: Path, task_id: str, function: str, since: datetime, until: da
     try:
         text = _end_of(path)
     except OSError as error:
-        return StepLog(str(path.name), unanswered=f"FUNCTIONS_LOG_FILE can not be read: {error.strerror}.")
+        return StepLog(str(path.name), unanswered=f"FUNCTIONS_LOG_FILE cannot be read: {error.strerror}.")
     lines = [line for line in _lines_about(text, task_id, function) if line.at is None or since <= line.at <= until]
     return StepLog(path.name, tuple(lines[:MOST_LINES]), cut=len(lines) > MOST_LINES)
 

@@ -64,7 +64,7 @@ def test_without_a_log_group_that_is_said(settings: Settings) -> None:
 def test_a_file_that_is_not_there_is_said_to_be_none(settings: Settings, tmp_path: Path) -> None:
     settings.FUNCTIONS_LOG_FILE = str(tmp_path / "functions.log")
 
-    assert "can not be read" in step_log("task-1", "work", NOON, NOON).unanswered
+    assert "cannot be read" in step_log("task-1", "work", NOON, NOON).unanswered
 
 
 def test_of_a_file_the_lines_of_the_function_and_its_time_are_shown_up_to_a_number(

@@ -81,9 +81,9 @@ class Command(BaseCommand):
         listed.add_argument("--after", default="", help="Those after a page: what its list ended with.")
         listed.add_argument("--json", action="store_true", help="As JSON.")
         _add_reference(commands.add_parser("show", help="One task: how it stands, where it is, what to do."))
-        told = commands.add_parser("history", help="The states that an execution entered, and how each ended.")
-        _add_reference(told)
-        told.add_argument("--events", action="store_true", help="Every event of it instead.")
+        history = commands.add_parser("history", help="The states that an execution entered, and how each ended.")
+        _add_reference(history)
+        history.add_argument("--events", action="store_true", help="Every event of it instead.")
         self._add_acts(commands)
 
     def _add_acts(self, commands: Any) -> None:
