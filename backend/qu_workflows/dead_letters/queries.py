@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
+from time import monotonic
 
 from django.conf import settings
 
-from qu_workflows.aws.queues import QueuePair, name_of, queue_depth, queue_pair, sqs_refusals
+from qu_workflows.aws.queues import QueueDepth, QueuePair, dlq_url, name_of, queue_depth, queue_pair, sqs_refusals
 from qu_workflows.caching import Cache, Cached
 from qu_workflows.dead_letters import sqs_moves
 from qu_workflows.dead_letters.judging import (
@@ -32,8 +33,10 @@ __all__ = [
     "RAN_IN_PROCESS",
     "DeadLetter",
     "DeadLetterList",
+    "QueueDepth",
     "RedrivePreview",
     "Selection",
+    "depths",
     "expire_snapshot",
     "find_dead_letter",
     "judge",
@@ -41,6 +44,7 @@ __all__ = [
     "preview_purge",
     "preview_redrive",
     "reasons",
+    "refresh_depths",
     "snapshot",
     "summary",
 ]
@@ -48,7 +52,8 @@ __all__ = [
 # Of a queue of any length, no more is kept in memory than a little of each message, and so much of bodies.
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 MOST_SHOWN = 500
-SNAPSHOT_SECONDS, SUMMARY_SECONDS = 15.0, 300.0
+DEPTH_SECONDS, SNAPSHOT_SECONDS, SUMMARY_SECONDS = 5.0, 15.0, 300.0
+TASK_QUEUE, DEAD_LETTER_QUEUE = "AWS_SQS_QUEUE_URL", "AWS_SQS_DLQ_URL"
 EVERYTHING, NOTHING = Selection(), Selection(ids=("",))
 
 
@@ -166,6 +171,18 @@ def summary(total: int, wait_seconds: float) -> Cached[DeadLetterList]:
     return _summaries.get(NOTHING, wait_seconds, version=total)
 
 
+def refresh_depths() -> None:
+    """Have both queues be counted again if that is too old, without waiting for it."""
+    for setting in (TASK_QUEUE, DEAD_LETTER_QUEUE):
+        _depths.refresh(setting)
+
+
+def depths(wait_seconds: float) -> tuple[Cached[QueueDepth], Cached[QueueDepth]]:
+    """Return about how many messages the task queue and the dead-letter queue have. Raises nothing."""
+    until = monotonic() + wait_seconds
+    return _depths.get(TASK_QUEUE, wait_seconds), _depths.get(DEAD_LETTER_QUEUE, until - monotonic())
+
+
 def expire_snapshot() -> None:
     """Have the next snapshot be read from the queue: messages were moved or purged."""
     _snapshots.expire(EVERYTHING)
@@ -173,8 +190,8 @@ def expire_snapshot() -> None:
 
 def forget_all() -> None:
     """Forget what was read."""
-    _snapshots.clear()
-    _summaries.clear()
+    for cache in (_snapshots, _summaries, _depths):
+        cache.clear()
 
 
 def no_match(where: str) -> OperationRefused:
@@ -221,6 +238,12 @@ def _read_oldest(bodies_of: Selection, _previous: DeadLetterList | None) -> Dead
     return list_dead_letters(MOST_SHOWN, bodies_of=bodies_of)
 
 
+def _read_depth(setting: str, _previous: QueueDepth | None) -> QueueDepth:
+    with sqs_refusals(setting):
+        return queue_depth(settings.AWS_SQS_QUEUE_URL if setting == TASK_QUEUE else dlq_url())
+
+
+_depths = Cache("SQS", _read_depth, DEPTH_SECONDS)
 _snapshots = Cache("SQS", _read_oldest, SNAPSHOT_SECONDS, retry_seconds=SNAPSHOT_SECONDS)
 # Reading hides messages from others for a moment: not each few seconds, only because an overview is open.
 _summaries = Cache("SQS", _read_oldest, SUMMARY_SECONDS)

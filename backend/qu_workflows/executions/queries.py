@@ -1,5 +1,6 @@
 """The public face for reading: lists, one task in full, histories, definitions, samples. Changes nothing."""
 
+from qu_workflows.aws.console_urls import execution_url, map_run_url, state_machine_url, trace_url
 from qu_workflows.executions.attempts import (
     EntryDetails,
     StateAttempt,
@@ -92,6 +93,7 @@ __all__ = [
     "details_of",
     "edge_counts",
     "errors_called",
+    "execution_url",
     "find_machine",
     "find_record",
     "function_of",
@@ -99,6 +101,7 @@ __all__ = [
     "is_at_step_functions",
     "iterations_of",
     "list_machines",
+    "map_run_url",
     "next_attempt_id",
     "nothing_matches",
     "read_moment",
@@ -108,9 +111,11 @@ __all__ = [
     "row_of",
     "search_tasks",
     "snapshot_of",
+    "state_machine_url",
     "step_log",
     "step_statistics",
     "task_history",
+    "trace_url",
     "values_of",
     "why_not_redrivable",
     "why_not_restartable",

@@ -13,7 +13,6 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from qu_workflows.aws.console_urls import execution_url, map_run_url, trace_url
 from qu_workflows.console.charts.timeline import Bar, Scale, bar_of, scale_of
 from qu_workflows.console.formatting import number_in
 from qu_workflows.console.hooks import registered_hooks
@@ -42,11 +41,14 @@ from qu_workflows.executions.queries import (
     advise,
     attempts_of,
     attempts_of_entry,
+    execution_url,
     is_at_step_functions,
+    map_run_url,
     next_attempt_id,
     redrivable_until,
     redrive_token,
     row_of,
+    trace_url,
     why_not_redrivable,
     why_not_restartable,
     why_not_stoppable,

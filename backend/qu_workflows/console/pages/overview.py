@@ -1,5 +1,6 @@
 """What the overview shows: first what needs a person now, then how things stand, then what the last day was like."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,16 +15,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from qu_workflows.alerts.queries import RUNNING, UNSENT, UNSTARTED
-from qu_workflows.aws.queues import QueueDepth
 from qu_workflows.console.charts import bars as charts
 from qu_workflows.console.formatting import duration
 from qu_workflows.console.hooks import Need, registered_hooks
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.console.pages.dead_letters import REASONS
-from qu_workflows.console.pages.overview_queries import AwsSeen, HourCount, RedrivableGroup, Standing
+from qu_workflows.console.pages.overview_queries import AwsAnswers, HourCount, RedrivableGroup, Standing
+from qu_workflows.dead_letters.queries import QueueDepth
 from qu_workflows.executions.queries import StepStatistics
 from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskStatus
+from qu_workflows.schedules.queries import DeployedState
 
 _MOST_GROUPS = 5
 _MOST_REASONS = 3
@@ -38,7 +40,7 @@ _STUCK = {
 class Queues:
     """What is in line. Counts are None where SQS has said nothing; ``unanswered`` says why there is nothing newer.
 
-    SQS tells the age of its oldest message to CloudWatch alone: ``oldest_sent`` is when the oldest task was sent of
+    SQS tells the age of its oldest message to CloudWatch alone: ``sent.oldest`` is when the oldest task was sent of
     which no execution has begun.
     """
 
@@ -50,11 +52,6 @@ class Queues:
     recorded: Standing
     sent: Standing
     running: Standing
-
-    @property
-    def oldest_sent(self) -> datetime | None:
-        """When the oldest task was sent that has not begun."""
-        return self.sent.oldest
 
 
 @dataclass(frozen=True)
@@ -90,13 +87,15 @@ class Day:
 
 
 def now_of(now: datetime) -> Now:
-    """Return what is true at this moment: by five queries, and what AWS says within a second."""
-    overview.begin_to_look()
+    """Return what is true at this moment: by five queries, while AWS answers within a second."""
+    overview.ask_aws()
     standings = overview.standings()
-    product_needs = list(registered_hooks().needs())
-    groups, alert = overview.redrivable_groups(now), overview.open_alert()
-    seen = overview.aws_seen()
-    return Now(now, _needs(product_needs, groups, alert, seen, now), _queues(seen, standings), _unknown(seen))
+    first = [*registered_hooks().needs(), *_of_alert(overview.open_alert())]
+    failures = list(_of_failures(overview.redrivable_groups(now), now))
+    seen = overview.aws_answers()
+    needs = [*first, *_of_dead_letters(seen), *failures, *_of_schedules(seen)]
+    needs.sort(key=lambda need: need.level != "error")  # stable: within a level as above
+    return Now(now, needs, _queues(seen, standings), _unknown(seen))
 
 
 def day_of(now: datetime) -> Day:
@@ -104,9 +103,7 @@ def day_of(now: datetime) -> Day:
     hours = overview.hour_counts(now)
     of_workflows = overview.by_status(hours, "workflow")
     workflows = [_workflow_day(workflow, of_workflows[workflow]) for workflow in sorted(of_workflows)]
-    together: dict[str, int] = {}
-    for each in hours:
-        together[each.status] = together.get(each.status, 0) + each.count
+    together = sum((Counter(counts) for counts in of_workflows.values()), Counter[str]())
     return Day(overview.day_begins(now), hours, workflows, _workflow_day("", together), overview.slowest_steps())
 
 
@@ -142,7 +139,7 @@ def _workflow_day(workflow: str, counts: Mapping[str, int]) -> WorkflowDay:
     return WorkflowDay(workflow, dict(counts), sum(counts.values()), ended, bad / ended if ended else None)
 
 
-def _queues(seen: AwsSeen, standings: Mapping[str, Standing]) -> Queues:
+def _queues(seen: AwsAnswers, standings: Mapping[str, Standing]) -> Queues:
     return Queues(
         is_used=settings.USE_ASYNC_TASKS,
         queue=seen.queue.value,
@@ -155,24 +152,11 @@ def _queues(seen: AwsSeen, standings: Mapping[str, Standing]) -> Queues:
     )
 
 
-def _unknown(seen: AwsSeen) -> list[str]:
+def _unknown(seen: AwsAnswers) -> list[str]:
     states = seen.schedules.value or {}
     schedules = next((one.why for one in states.values() if one.state == "unknown"), "")
     said = [seen.queue.unanswered, seen.dead_letters.unanswered, seen.reasons.unanswered]
     return list(dict.fromkeys(filter(None, [*said, seen.schedules.unanswered or schedules])))
-
-
-def _needs(
-    product_needs: Sequence[Need], groups: Sequence[RedrivableGroup], alert: Alert | None, seen: AwsSeen, now: datetime
-) -> list[Need]:
-    needs = [
-        *product_needs,
-        *_of_alert(alert),
-        *_of_dead_letters(seen),
-        *_of_failures(groups, now),
-        *_of_schedules(seen),
-    ]
-    return sorted(needs, key=lambda need: need.level != "error")  # stable: within a level as above
 
 
 def _of_alert(alert: Alert | None) -> Iterator[Need]:
@@ -190,7 +174,7 @@ def _of_alert(alert: Alert | None) -> Iterator[Need]:
             yield Need(f"stuck_{kind}", "error", count, what, why, url, _("See the tasks"), since=oldest)
 
 
-def _of_dead_letters(seen: AwsSeen) -> Iterator[Need]:
+def _of_dead_letters(seen: AwsAnswers) -> Iterator[Need]:
     count = seen.dead_letters.value.total if seen.dead_letters.value else 0
     if not count:
         return
@@ -243,8 +227,9 @@ def _of_group(group: RedrivableGroup, now: datetime) -> Need:
     )
 
 
-def _of_schedules(seen: AwsSeen) -> Iterator[Need]:
-    for name in seen.paused:
+def _of_schedules(seen: AwsAnswers) -> Iterator[Need]:
+    states = seen.schedules.value or {}
+    for name in (name for name, deployed in states.items() if deployed.state is DeployedState.PAUSED):
         what = _("The schedule %(name)s is paused") % {"name": name}
         why = _("It runs no more until somebody resumes it; what it misses is not made up for.")
         yield Need("paused", "warning", 1, what, why, reverse("console:schedules-one", args=[name]), _("Resume it"))

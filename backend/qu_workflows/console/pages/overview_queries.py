@@ -1,7 +1,6 @@
-"""How things stand at a glance: the queues, what waits and runs, what became of a day's tasks, what may be redriven.
+"""The queries of the overview: queues, waiting and running tasks, the outcomes of a day, redrivable failures.
 
-One query for each fact. What SQS and EventBridge Scheduler say is asked beside the queries and kept for some seconds,
-see ``qu_workflows.caching``.
+One query for each fact. SQS and EventBridge Scheduler are asked beside the queries, see ``qu_workflows.caching``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,21 +14,19 @@ from django.db import connection
 from django.db.models import Count, DateTimeField, Exists, F, Func, Min, OuterRef, Value
 from django.db.models.functions import Coalesce, TruncHour
 
-from qu_workflows.aws.queues import QueueDepth, dlq_url, queue_depth, sqs_refusals
-from qu_workflows.caching import Cache, Cached
+from qu_workflows.caching import Cached
 from qu_workflows.dead_letters import queries as dead_letter_queries
-from qu_workflows.dead_letters.queries import DeadLetterList
+from qu_workflows.dead_letters.queries import DeadLetterList, QueueDepth
 from qu_workflows.executions.queries import REDRIVABLE_DAYS, StepStatistics, redrivable, step_statistics
 from qu_workflows.records.models import Alert, TaskRecord, TaskStatus
 from qu_workflows.schedules import queries as schedule_queries
-from qu_workflows.schedules.queries import Deployed, DeployedState
+from qu_workflows.schedules.queries import Deployed
 
 HOURS = 24
 SAMPLES_OF_WORKFLOW = 100
 SLOWEST_STEPS = 10
 # A page waits so long for AWS, beside its own queries.
 WAIT_SECONDS = 1.0
-QUEUE_SECONDS = 5.0
 _UNENDED = (TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING)
 _NEEDING_HELP = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)  # who stopped an execution knows of it
 
@@ -68,59 +65,32 @@ class RedrivableGroup:
 
 
 @dataclass(frozen=True)
-class AwsSeen:
-    """What AWS said: both queues, why there are dead letters, how the schedules stand."""
+class AwsAnswers:
+    """What AWS said: both queues, why there are dead letters, the schedules' states."""
 
     queue: Cached[QueueDepth]
     dead_letters: Cached[QueueDepth]
     reasons: Cached[DeadLetterList]
     schedules: Cached[Mapping[str, Deployed]]
 
-    @property
-    def paused(self) -> list[str]:
-        """The names of the paused schedules, as far as is known."""
-        states = self.schedules.value or {}
-        return [name for name, deployed in states.items() if deployed.state is DeployedState.PAUSED]
 
-
-def _ask_depth(url: str, setting: str) -> QueueDepth:
-    with sqs_refusals(setting):
-        return queue_depth(url)
-
-
-_queue: Cache[None, QueueDepth] = Cache(
-    "SQS", lambda _key, _before: _ask_depth(settings.AWS_SQS_QUEUE_URL, "AWS_SQS_QUEUE_URL"), QUEUE_SECONDS
-)
-_dlq: Cache[None, QueueDepth] = Cache(
-    "SQS", lambda _key, _before: _ask_depth(dlq_url(), "AWS_SQS_DLQ_URL"), QUEUE_SECONDS
-)
-
-
-def begin_to_look() -> None:
-    """Have AWS be asked what is to be asked, while the caller does something else."""
+def ask_aws() -> None:
+    """Have AWS be asked, while the caller does something else."""
     if settings.USE_ASYNC_TASKS:
-        _queue.refresh(None)
-        _dlq.refresh(None)
+        dead_letter_queries.refresh_depths()
         schedule_queries.refresh_deployed_states()
 
 
-def aws_seen(wait_seconds: float = WAIT_SECONDS) -> AwsSeen:
+def aws_answers(wait_seconds: float = WAIT_SECONDS) -> AwsAnswers:
     """Return what AWS said, waiting at most so long for all of it. Nothing at all where tasks run without a queue."""
     if not settings.USE_ASYNC_TASKS:
-        return AwsSeen(Cached(), Cached(), Cached(), Cached())
-    begin_to_look()
+        return AwsAnswers(Cached(), Cached(), Cached(), Cached())
     until = monotonic() + wait_seconds
-    queue, dead_letters = _queue.get(None, until - monotonic()), _dlq.get(None, until - monotonic())
+    queue, dead_letters = dead_letter_queries.depths(wait_seconds)
     reasons = Cached[DeadLetterList]()
     if dead_letters.value is not None and dead_letters.value.total:
         reasons = dead_letter_queries.summary(dead_letters.value.total, until - monotonic())
-    return AwsSeen(queue, dead_letters, reasons, schedule_queries.deployed_states(until - monotonic()))
-
-
-def forget_aws() -> None:
-    """Know nothing of AWS any more."""
-    _queue.clear()
-    _dlq.clear()
+    return AwsAnswers(queue, dead_letters, reasons, schedule_queries.deployed_states(until - monotonic()))
 
 
 def standings() -> dict[str, Standing]:

@@ -13,13 +13,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from qu_workflows.aws.console_urls import execution_url, map_run_url
 from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import payload_text, text_of_masked
 from qu_workflows.console.pages.dead_letters import REASONS
 from qu_workflows.console.pages.execution import Asked, EventRow
 from qu_workflows.console.pages.execution_states import VisitKey
+from qu_workflows.executions.queries import execution_url, map_run_url
 
 register = template.Library()
 register.filter(duration)

@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from qu_workflows.aws.console_urls import state_machine_url
 from qu_workflows.console.access import page
 from qu_workflows.console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
@@ -25,6 +24,7 @@ from qu_workflows.executions.queries import (
     edge_counts,
     find_machine,
     list_machines,
+    state_machine_url,
     step_statistics,
 )
 from qu_workflows.protocol.definitions import definition_of

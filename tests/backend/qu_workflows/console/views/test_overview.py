@@ -11,7 +11,6 @@ from pytest_django import Settings
 from incidents.services import acknowledge_for_staff
 from qu_workflows.caching import Cached
 from qu_workflows.console.access import Right
-from qu_workflows.console.pages import overview_queries as overview
 from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules import queries as schedule_queries
@@ -30,7 +29,6 @@ AT_AWS = "arn:aws:states:us-east-2:123456789012:execution:m:"
 
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
-    overview.forget_aws()
     dead_letter_queries.forget_all()
     forget_deployed_states()
 
