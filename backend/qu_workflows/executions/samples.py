@@ -8,12 +8,12 @@ https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
 import logging
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import chain, zip_longest
+from statistics import quantiles
 from typing import Any, TypedDict
 
 from django.db.models import F, QuerySet, Window
@@ -178,14 +178,6 @@ def remove_old_samples(kept: int = KEPT_OF_WORKFLOW) -> int:
     return removed
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which a share (0 to 1) of the values lies, read between neighbours; of at least one."""
-    ordered = sorted(values)
-    at = (len(ordered) - 1) * share
-    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
-    return low + (high - low) * (at - math.floor(at))
-
-
 @dataclass
 class Sampling:
     """What a run did: samples kept, calls made, executions that AWS no longer has, old samples removed.
@@ -234,6 +226,7 @@ def _newest(workflow: str, samples: int) -> Any:
 
 def _statistics(workflow: str, state: str, visits: Sequence[SampledEntry], executions: int) -> StepStatistics:
     seconds = [visit["seconds"] for visit in visits if visit["seconds"] is not None]
+    p50, p95 = quantiles(seconds, n=20, method="inclusive")[9::9] if seconds else (None, None)
     return StepStatistics(
         workflow=workflow,
         state=state,
@@ -241,8 +234,8 @@ def _statistics(workflow: str, state: str, visits: Sequence[SampledEntry], execu
         waits=any(visit["waits"] for visit in visits),
         executions=executions,
         visits=len(visits),
-        p50_seconds=percentile(seconds, 0.5) if seconds else None,
-        p95_seconds=percentile(seconds, 0.95) if seconds else None,
+        p50_seconds=p50,
+        p95_seconds=p95,
         tries=sum(visit["tries"] for visit in visits) / len(visits),
         failed_share=sum(visit["outcome"] in FAILURES for visit in visits) / len(visits),
     )

@@ -16,7 +16,6 @@ from qu_workflows.executions.samples import (
     SampledEntry,
     edge_counts,
     keep_sample,
-    percentile,
     remove_old_samples,
     sample_of,
     step_statistics,
@@ -205,11 +204,21 @@ def test_edges_are_added_up_over_the_newest_samples_and_not_over_those_that_are_
 
 
 @pytest.mark.parametrize(
-    ("values", "share", "expected"),
-    [([3.0], 0.95, 3.0), ([1.0, 2.0], 0.5, 1.5), ([4.0, 1.0, 3.0, 2.0, 5.0], 0.95, pytest.approx(4.8))],
+    ("values", "p50", "p95"),
+    [
+        ([7.0], 7.0, 7.0),
+        ([1.0, 3.0], 2.0, 2.9),
+        ([3.0, 1.0, 2.0], 2.0, 2.9),
+        ([float(n) for n in range(101)], 50.0, 95.0),
+    ],
 )
-def test_a_percentile_lies_between_its_neighbours(values: list[float], share: float, expected: float) -> None:
-    assert percentile(values, share) == expected
+def test_a_percentile_lies_between_its_neighbours(values: list[float], p50: float, p95: float) -> None:
+    for seconds in values:
+        sampled(visit(seconds=seconds))
+
+    [figures] = step_statistics("guard_report")
+
+    assert (figures.p50_seconds, figures.p95_seconds) == pytest.approx((p50, p95))
 
 
 def test_the_oldest_samples_of_a_workflow_go_and_those_of_another_stay() -> None:
