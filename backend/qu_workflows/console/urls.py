@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 
 from qu_workflows.console.access import Endpoint
 from qu_workflows.console.views import audit, dead_letters, execution, machines, overview, patterns, schedules, tasks
+from qu_workflows.executions.services import BulkAction
 
 app_name = "console"
 
@@ -23,9 +24,7 @@ urlpatterns = [
     *with_twin("", overview.overview, "overview"),
     *with_twin("tasks/", tasks.task_list, "tasks"),
     path("tasks/preview/", tasks.preview, name="tasks-preview"),
-    path("tasks/act/redrive/", tasks.redrive, name="tasks-act-redrive"),
-    path("tasks/act/restart/", tasks.restart, name="tasks-act-restart"),
-    path("tasks/act/stop/", tasks.stop, name="tasks-act-stop"),
+    *(path(f"tasks/act/{act}/", tasks.bulk(act), name=f"tasks-act-{act}") for act in BulkAction),
     *with_twin("tasks/<str:task_id>/", execution.execution, "tasks-execution"),
     path("tasks/<str:task_id>/graph.svg", execution.graph_svg, name="tasks-graph"),
     path("tasks/<str:task_id>/history.json", execution.history_json, name="tasks-history"),

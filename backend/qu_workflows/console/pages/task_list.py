@@ -1,6 +1,7 @@
-"""What the pages of the task list need beside their data: choices, links, numbers in words."""
+"""The choices, links and counts that the pages of the task list show beside their tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from shlex import quote
 from typing import Any
 
@@ -26,18 +27,10 @@ from qu_workflows.executions.services import (
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import TaskStatus
 
-_TITLES = {
+TITLES = {
     BulkAction.REDRIVE: gettext_lazy("Redrive executions"),
     BulkAction.RESTART: gettext_lazy("Restart tasks"),
     BulkAction.STOP: gettext_lazy("Stop executions"),
-}
-_LABELS = {
-    "q": gettext_lazy("search"),
-    "workflow": gettext_lazy("workflow"),
-    "task": gettext_lazy("task"),
-    "since": gettext_lazy("since"),
-    "until": gettext_lazy("before"),
-    "schedule": gettext_lazy("schedule"),
 }
 # The command names the act before it; the page has it in its title.
 _DIFFERENCE = {
@@ -49,11 +42,6 @@ _PRESETS = (
     ("7d", gettext_lazy("7 days")),
     ("", gettext_lazy("Any time")),
 )
-
-
-def title_of(act: BulkAction) -> str:
-    """Return the title of an act's pages."""
-    return str(_TITLES[act])
 
 
 def form_context(query: TaskQuery) -> dict[str, Any]:
@@ -173,7 +161,8 @@ def _without(query: TaskQuery) -> Sequence[Link]:
     """Return, for each filter, the link to the list without it."""
     links = [Link(f"{name}: {value}", _to(query.address(**{name: ""}))) for name, value in query.texts.items() if value]
     if query.statuses or any(query.switches.values()):
-        links.append(Link(_("statuses and switches"), _to(TaskQuery(query.texts, (), _OFF).address())))
+        without = replace(query, statuses=(), switches=dict.fromkeys(query.switches, False))
+        links.append(Link(_("statuses and switches"), _to(without.address())))
     return links
 
 
@@ -187,6 +176,3 @@ def _with(choices: Sequence[str], chosen: str) -> Sequence[str]:
 
 def _to(address: str) -> str:
     return f"{reverse('console:tasks')}?{address}" if address else reverse("console:tasks")
-
-
-_OFF: Mapping[str, bool] = {"redrivable": False, "scheduled": False}

@@ -1,6 +1,6 @@
 """The audit table: who did what, when, to what, and how it went."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from django.http import HttpRequest, QueryDict
@@ -11,17 +11,8 @@ from qu_workflows.console.masking import mask
 from qu_workflows.console.responses import Page
 from qu_workflows.executions.queries import read_moment
 from qu_workflows.protocol.refusals import OperationRefused
-from qu_workflows.records.audit_list import AuditFilter, AuditPage, AuditRow, list_audit
+from qu_workflows.records.audit_list import AuditFilter, AuditPage, list_audit
 from qu_workflows.records.models import AuditAction, AuditOutcome
-
-
-@dataclass(frozen=True)
-class AuditList:
-    """Entries of the audit table, masked. ``problem`` is what is wrong with the filter, "" if nothing is."""
-
-    entries: tuple[AuditRow, ...]
-    next_page: str
-    problem: str
 
 
 @page
@@ -32,7 +23,8 @@ def audit(request: HttpRequest) -> Page:
         found = list_audit(_filter(request.GET), page=request.GET.get("page", ""))
     except OperationRefused as refused:
         problem = str(refused)
-    data = AuditList(tuple(map(_masked, found.rows)), found.next_page, problem)
+    entries = [replace(row, message=mask(row.message), details=mask(row.details)) for row in found.rows]
+    data = {"entries": entries, "next_page": found.next_page, "problem": problem}
     context = {
         "given": request.GET,
         "actions": AuditAction.choices,
@@ -58,7 +50,3 @@ def _filter(query: QueryDict) -> AuditFilter:
 def _moment(query: QueryDict, name: str) -> datetime | None:
     given = query.get(name, "").strip()
     return read_moment(given, name) if given else None
-
-
-def _masked(row: AuditRow) -> AuditRow:
-    return replace(row, message=str(mask(row.message)), details=mask(row.details))

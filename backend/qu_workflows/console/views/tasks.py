@@ -9,11 +9,11 @@ from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.access import Right, action, actor_of, page, refusal_of
+from qu_workflows.console.access import Endpoint, action, actor_of, page, refusal_of
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.bulk_actions import RIGHTS, Order
 from qu_workflows.console.pages.task_filters import read_query, said_of
-from qu_workflows.console.pages.task_list import acted_context, form_context, found_context, preview_context, title_of
+from qu_workflows.console.pages.task_list import TITLES, acted_context, form_context, found_context, preview_context
 from qu_workflows.console.responses import Page, is_htmx, problem
 from qu_workflows.executions.queries import search_tasks
 from qu_workflows.executions.services import BulkAction, preview_bulk, run_bulk
@@ -53,22 +53,9 @@ def preview(request: HttpRequest) -> Page | HttpResponseBase:
     return refusal_of(request, RIGHTS[act]) or _preview(request, order, request.GET.get("which", "ticked"))
 
 
-@action(Right.REDRIVE)
-def redrive(request: HttpRequest) -> Page | HttpResponseBase:
-    """Redrive the next portion of what was previewed."""
-    return _act(request, BulkAction.REDRIVE)
-
-
-@action(Right.REDRIVE)
-def restart(request: HttpRequest) -> Page | HttpResponseBase:
-    """Restart the next portion of what was previewed."""
-    return _act(request, BulkAction.RESTART)
-
-
-@action(Right.STOP)
-def stop(request: HttpRequest) -> Page | HttpResponseBase:
-    """Stop the next portion of what was previewed."""
-    return _act(request, BulkAction.STOP)
+def bulk(act: BulkAction) -> Endpoint:
+    """Make the view that does an action to the next portion of what was previewed."""
+    return action(RIGHTS[act])(lambda request: _act(request, act))
 
 
 def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int = 200) -> Page:
@@ -94,7 +81,7 @@ def _preview(request: HttpRequest, order: Order, which: str = "", refused: str =
         seen, refused = None, said_of(refusal)
     return Page(
         template="console/tasks_preview.html",
-        title=title_of(BulkAction(order.act)),
+        title=str(TITLES[BulkAction(order.act)]),
         data=seen,
         context=preview_context(request, order, seen) | {"problem": refused},
         status=400 if refused else 200,
@@ -116,7 +103,7 @@ def _act(request: HttpRequest, act: BulkAction) -> Page | HttpResponseBase:
     return Page(
         template="console/tasks_acted.html",
         part="console/parts/tasks_portion.html",
-        title=title_of(act),
+        title=str(TITLES[act]),
         data=portion,
         context=acted_context(request, left, portion),
     )
