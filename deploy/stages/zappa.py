@@ -109,17 +109,8 @@ def install(venv: Path, platform: str) -> None:
     _run([uv, *export, str(requirements)], ROOT)
     _run([uv, "venv", "--quiet", "--clear", "--python", PYTHON, str(venv)], ROOT)
     target = ["--python-platform", name] if (name := PLATFORMS[platform]) else []
-    pip = [
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        str(venv / "bin" / "python"),
-        "--only-binary",
-        ":all:",
-        *_SOURCES,
-        *target,
-    ]
+    pip = ["pip", "install", "--quiet", "--python", str(venv / "bin" / "python")]
+    pip += ["--only-binary", ":all:", *_SOURCES, *target]
     _run([uv, *pip, "--require-hashes", "--requirement", str(requirements)], ROOT)
     _run([uv, *pip, ZAPPA], ROOT)
 

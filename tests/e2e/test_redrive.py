@@ -8,8 +8,8 @@ import pytest
 
 from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
 from deploy.local.demo.flaky import FAIL, WAITS_MARK, word_key
-from deploy.local.demo.refusal import ERROR, MARK, accept_files, refuse_files
 from tests.e2e.conftest import WholePath, eventually
+from tests.e2e.refusal import ERROR, MARK, accept_files, refuse_files
 
 # No report has this id until the test makes one.
 REPORT_ID = 4_000_000_000

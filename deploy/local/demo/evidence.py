@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from deploy.local.aws.mailbox import message_id_of
-from deploy.local.demo import flaky, refusal
+from deploy.local.demo import flaky
 from deploy.local.demo.executions import Execution, digests_of, read_execution
 from deploy.local.demo.operations import STEPS, arn_of, record_status
 from deploy.local.demo.uploads import REPORTS_PATH, SAMPLES, Upload
@@ -93,7 +93,7 @@ def gather(stack: LocalStack, played: Played) -> Evidence:
         ("the digest's execution", played.digest and played.digest.status, "SUCCEEDED"),
         ("the dead-letter queue", list(dead_letters), [played.poison_id]),
         ("receives of the dead letter", [one for one in receives if one], [*range(1, MAX_RECEIVES + 1)]),
-        ("steps that the redrive ran again", played.ran_again, played.ran_again and [STEPS[-1]]),
+        ("steps that the redrive ran again", played.ran_again, played.ran_again and [*STEPS[2:]]),
     ]
     return Evidence(reports, dead_letters, len(mails), int(played.digest is not None), problems_of(checks))
 
@@ -110,8 +110,8 @@ def of_report(report: Report) -> Iterator[Check]:
     failed = report.execution.failed_tries
     if any(flaky.MARK in sent_as for sent_as, _ in sent):
         yield f"{name}, failed attempts", failed, ["StorageUnavailable"] * flaky.FAILURES
-    if any(refusal.MARK in sent_as for sent_as, _ in sent):
-        yield f"{name}, redrives and errors", (report.execution.redrives, {*failed}), (1, {refusal.ERROR})
+    if any(flaky.WAITS_MARK in sent_as for sent_as, _ in sent):
+        yield f"{name}, redrives and errors", (report.execution.redrives, failed), (1, ["PayloadInvalid"])
     yield f"{name}, its files", [file["name"] for file in report.files], [sent_as for sent_as, _ in sent]
     yield f"{name}, wrong addresses", report.wrong_addresses, []
     for file, (sent_as, path) in zip(report.files, sent, strict=False):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from deploy.local.demo.executions import Execution, digests_of, read_execution
-from deploy.local.demo.refusal import accept_files
+from deploy.local.demo.flaky import FAIL, WAITS_MARK, word_key
 from deploy.local.function_log import steps_done
 from deploy.local.progress import Progress
 from deploy.local.stack import LocalStack
@@ -32,18 +32,23 @@ UPDATE core_shift SET planned_start = planned_start - interval '1 day', planned_
 def redrive(stack: LocalStack, task_id: str, progress: Progress) -> list[str]:
     """Fix what made a report's execution fail, redrive it as an operator does, and return the steps that ran again."""
     before = _steps(stack, task_id)
-    accept_files(stack.database_url)
-    progress.say(
-        f"\n{task_id} has {record_status(stack, task_id)}: PostgreSQL refused its row, on purpose. Fixed. Then"
-    )
+    say(stack, "work")
+    progress.say(f"\n{task_id} has {record_status(stack, task_id)}: Make Thumbnails failed, on purpose. Fixed. Then")
     command = ["executions", "redrive", task_id, "--yes"]
     progress.say(f"  $ manage.py {' '.join(command)}")
     progress.say("".join(f"  {line}\n" for line in stack.manage(*command).read_text().splitlines()).rstrip())
     _until(stack, lambda: record_status(stack, task_id) == "SUCCEEDED")
     after = _steps(stack, task_id)
     again = [step for step in STEPS if after[step] > before[step]]
-    progress.say(f"  {record_status(stack, task_id)}. Run again: {', '.join(again)}; no other of {', '.join(STEPS)}.")
+    kept = ", ".join(step for step in STEPS if step not in again)
+    progress.say(f"  {record_status(stack, task_id)}. Run again: {', '.join(again)}. Not run again: {kept}.")
     return again
+
+
+def say(stack: LocalStack, word: str = FAIL) -> None:
+    """Let the marked file fail its execution, or with another word work."""
+    bucket, key = stack.outputs["BucketName"], word_key(f"{WAITS_MARK}.jpg")
+    stack.aws.s3.put_object(Bucket=bucket, Key=key, Body=word.encode())
 
 
 def fire(stack: LocalStack, progress: Progress) -> Execution | None:

@@ -16,8 +16,7 @@ import psycopg
 from deploy import DeployError
 from deploy.local.aws.deployment import Overlay
 from deploy.local.demo.evidence import Evidence, Played, gather
-from deploy.local.demo.operations import fire, redrive
-from deploy.local.demo.refusal import refuse_files
+from deploy.local.demo.operations import fire, redrive, say
 from deploy.local.demo.uploads import Upload, send_report, uploads
 from deploy.local.progress import Progress, short_path
 from deploy.local.stack import LocalStack, Options
@@ -37,7 +36,7 @@ FLAKY = Overlay(
 _ONE = ("list_digests", "run_task")
 _NONE = ("await_acknowledgement", "choose_person", "record_acknowledgement")
 WARM = {function.name: 1 if function.name in _ONE else 2 for function in FUNCTIONS if function.name not in _NONE}
-# A step that is refused is tried four times in vain, which would take half a minute.
+# What is tried again would wait for seconds.
 WAIT_SCALE = 0.2
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
@@ -111,9 +110,8 @@ def lines_of(evidence: Evidence) -> Iterator[str]:
 
 def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> Played:
     poison = stack.aws.sqs.send_message(QueueUrl=stack.outputs["TasksQueueUrl"], MessageBody=POISON)
-    planned = uploads(own_files, stack.people["guard_ids"], refused=stack.can_redrive)
-    if stack.can_redrive:
-        refuse_files(stack.database_url)
+    planned = uploads(own_files, stack.people["guard_ids"], fails=stack.can_redrive)
+    say(stack)
     answers = _send(stack, planned, progress)
     _wait(stack, progress, len(planned), dead_letters=0)
     again = redrive(stack, answers[0]["async_processing"]["task_id"], progress) if stack.can_redrive else None

@@ -8,7 +8,7 @@ from typing import Any
 import urllib3
 
 from deploy import DeployError
-from deploy.local.demo import flaky, refusal
+from deploy.local.demo import flaky
 
 SAMPLES = Path(__file__).with_name("samples")
 REPORTS_PATH = "/api/mobile/guard-reports/"
@@ -24,7 +24,7 @@ BROKEN: Spec = (
 )
 HOSTILE: Spec = ("Floor plan from a visitor's phone, and the cat again.", ["floor-plan.svg", "cat.png"])
 FAILS_TWICE: Spec = ("Coffee machine left on, switched off.", [(f"{flaky.MARK}.jpg", "coffee.jpg")])
-REFUSED: Spec = ("Back gate found open, closed.", [(f"{refusal.MARK}.jpg", "brick-wall.jpg"), "patrol-log.pdf"])
+FAILS_UNTIL_FIXED: Spec = ("Back gate found open, closed.", [(f"{flaky.WAITS_MARK}.jpg", "brick-wall.jpg")])
 SAMPLE_REPORTS: Sequence[Spec] = (
     ("All doors locked, lights off.", ["photographer.jpg"]),
     ("Perimeter wall and driveway, nothing to see.", ["brick-wall.jpg", "gravel.webp"]),
@@ -57,14 +57,14 @@ class UploadRefused(DeployError):
     """The API did not take a report; the text holds its answer."""
 
 
-def uploads(own_files: Sequence[Path], guard_ids: Sequence[int], *, refused: bool = True) -> list[Upload]:
+def uploads(own_files: Sequence[Path], guard_ids: Sequence[int], *, fails: bool = True) -> list[Upload]:
     """Return the reports to send: of the reader's own files, if any, else of the samples.
 
     Either way one has a broken file, one a hostile one, and one's file meets a step that fails twice;
-    ``refused``: the database refuses the first one's until that is fixed.
+    ``fails``: the first one's fails its execution until that is fixed.
     """
     reports = list(_own_reports(own_files) if own_files else SAMPLE_REPORTS)
-    first = [REFUSED] if refused else []  # it takes longest
+    first = [FAILS_UNTIL_FIXED] if fails else []  # it takes longest
     half = len(reports) // 2
     specs: list[Spec] = [*first, *reports[:half], BROKEN, HOSTILE, FAILS_TWICE, *reports[half:]]
     return [

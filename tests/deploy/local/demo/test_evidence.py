@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.local.aws.mailbox import message_id_of
-from deploy.local.demo import flaky, refusal
+from deploy.local.demo import flaky
 from deploy.local.demo.evidence import Report, of_mails, of_report, problems_of
 from deploy.local.demo.executions import Execution
 from deploy.local.demo.uploads import SAMPLES, Upload
@@ -44,7 +44,7 @@ def marked(mark: str, *errors: str, redrives: int = 0) -> Report:
     [
         REPORT,
         marked(flaky.MARK, "StorageUnavailable", "StorageUnavailable"),
-        marked(refusal.MARK, refusal.ERROR, refusal.ERROR, redrives=1),
+        marked(flaky.WAITS_MARK, "PayloadInvalid", redrives=1),
         of_file(SAMPLES / "truncated.jpg", status="rejected", error="UnreadableImage", reason="Broken.", thumbnails=[]),
         of_file(SAMPLES / "note.txt", kind="other", thumbnails=[]),
         of_file(Path("/own/truncated.jpg")),
@@ -70,8 +70,8 @@ def test_a_report_with_everything_in_place_has_no_problem(report: Report) -> Non
         (of_file(SAMPLES / "coffee.jpg", thumbnails=[]), "has thumbnails: False"),
         (of_file(SAMPLES / "note.txt", kind="other"), "has thumbnails: True"),
         (marked(flaky.MARK, "StorageUnavailable"), "failed attempts: ['StorageUnavailable']"),
-        (marked(refusal.MARK, refusal.ERROR), "redrives and errors: (0,"),
-        (marked(refusal.MARK, "ValueError", redrives=1), "redrives and errors: (1, {'ValueError'})"),
+        (marked(flaky.WAITS_MARK, "PayloadInvalid"), "redrives and errors: (0,"),
+        (marked(flaky.WAITS_MARK, "ValueError", redrives=1), "redrives and errors: (1, ['ValueError'])"),
     ],
 )
 def test_what_is_wrong_with_a_report_is_found(report: Report, problem: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.demo import flaky, refusal
+from deploy.local.demo import flaky
 from deploy.local.demo.uploads import MIN_REPORTS, SAMPLES, Upload, UploadRefused, send_report, uploads
 
 
@@ -22,15 +22,15 @@ def test_every_sample_is_sent_and_one_file_is_broken_and_one_fails_twice() -> No
     assert set(sent) == samples
     assert sent.count("truncated.jpg") == sent.count("floor-plan.svg") == 1
     assert len([name for upload in planned for name, _ in upload.files if flaky.MARK in name]) == 1
-    assert [upload.files[0][0].startswith(refusal.MARK) for upload in planned].index(True) == 0
+    assert [upload.files[0][0].startswith(flaky.WAITS_MARK) for upload in planned].index(True) == 0
     assert {upload.guard_id for upload in planned} == {1, 2, 3}
 
 
-def test_nothing_is_refused_where_no_execution_can_be_redriven() -> None:
-    planned = uploads([], [1], refused=False)
+def test_nothing_fails_where_no_execution_can_be_redriven() -> None:
+    planned = uploads([], [1], fails=False)
 
     assert len(planned) == len(uploads([], [1])) - 1
-    assert not [name for upload in planned for name, _ in upload.files if name.startswith(refusal.MARK)]
+    assert not [name for upload in planned for name, _ in upload.files if name.startswith(flaky.WAITS_MARK)]
 
 
 def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path
     names = [name for upload in uploads([own], [1]) for name, _ in upload.files]
 
     assert names.count("door.jpg") == MIN_REPORTS
-    samples = {"truncated.jpg", "brick-wall.jpg", "cat.png", "floor-plan.svg", "patrol-log.pdf"}
-    assert {*names} == {"door.jpg", f"{flaky.MARK}.jpg", f"{refusal.MARK}.jpg"} | samples
+    samples = {"truncated.jpg", "brick-wall.jpg", "cat.png", "floor-plan.svg"}
+    assert {*names} == {"door.jpg", f"{flaky.MARK}.jpg", f"{flaky.WAITS_MARK}.jpg"} | samples
 
 
 class Api(BaseHTTPRequestHandler):

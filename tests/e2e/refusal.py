@@ -1,4 +1,4 @@
-"""Trouble made on purpose in the local stack's PostgreSQL, and fixed: for the demo and the tests.
+"""Trouble made on purpose in the local stack's PostgreSQL, and fixed.
 
 While it lasts PostgreSQL refuses to change the row of a file whose name begins with ``MARK``: "Record Report"
 of that report fails, whatever is tried again, and goes well once the trouble is fixed.
