@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.executions.redrivability import is_at_step_functions, why_not_redrivable
 from qu_workflows.executions.search import attempt_number, attempts_of_each
-from qu_workflows.executions.step_functions import action_time, describe, history_of, redrive_execution
+from qu_workflows.executions.step_functions import Description, action_time, describe, history_of, redrive_execution
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.audit import audited
 from qu_workflows.records.models import (
@@ -30,12 +30,13 @@ class AlreadyRedriven(OperationRefused):
     """The execution was redriven with this token before."""
 
 
-def redrive_token(record: TaskRecord) -> str:
+def redrive_token(record: TaskRecord, description: Description | None = None) -> str:
     """Return the client token of an execution's next redrive: requested twice, it is redriven once.
 
-    AWS remembers a token for 15 minutes.
+    AWS remembers a token for 15 minutes, and its count of redrives goes before the record's.
     """
-    return hashlib.sha256(f"{record.execution_arn} {record.redrive_count}".encode()).hexdigest()
+    count = description.redrive_count if description else record.redrive_count
+    return hashlib.sha256(f"{record.execution_arn} {count}".encode()).hexdigest()
 
 
 def redrive_one(record: TaskRecord, actor: str, token: str) -> str:
@@ -44,7 +45,7 @@ def redrive_one(record: TaskRecord, actor: str, token: str) -> str:
     Raises AlreadyRedriven for a second click, OperationRefused for what has changed or cannot be redriven.
     """
     if _was_redriven_by(token, record.pk):
-        raise AlreadyRedriven(record.pk, _("it was redriven already."), _("A second click does nothing."))
+        raise AlreadyRedriven(record.pk, "it was redriven already.", "A second click does nothing.")
     record = checked_at_aws(record)
     if token != redrive_token(record):
         raise OperationRefused(record.pk, _("it has changed since the page was made."), _("Look at it again."))

@@ -332,14 +332,12 @@ def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSna
     redrive = why_not_redrivable(record, now, description)
     stop = why_not_stoppable(record)
     restart = why_not_restartable(record, attempts, even_succeeded=True)
-    if description:
-        record.redrive_count = description.redrive_count
     again = history.running_again if history and history.status != TaskStatus.RUNNING else ()
     return Acts(
         redrive=Act(redrive is None, redrive.problem if redrive else ""),
         stop=Act(stop is None, stop.problem if stop else ""),
         restart=Act(restart is None, restart.problem if restart else ""),
-        redrive_token=redrive_token(record),
+        redrive_token=redrive_token(record, description),
         runs_again=tuple(visit.label for visit in again),
         redrivable_until=redrivable_until(record),
         restart_id=next_attempt_id(attempts),
