@@ -1,4 +1,4 @@
-"""The console: every task, execution graph, dead letter and schedule, for staff, and what can be done with them.
+"""The console: every task, execution graph, dead letter and schedule, for staff, and the actions on them.
 
-Reads and acts only through the ``queries`` and ``services`` of the other apps: no boto3 here.
+Of the other apps it imports ``services`` and ``queries``; a product adds its own by ``console.hooks``.
 """

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-# A sign beside each word, since colour alone tells nothing to many.
+# A sign beside each word, since many users see no colours.
 SIGNS = {
     "READY": "○",
     "SENT": "→",
@@ -33,7 +33,7 @@ WORDS = {
 
 
 def duration(seconds: Any) -> str:
-    """Return a duration in the two largest units that tell something: 0.42 s, 3.1 s, 2 min 5 s, 3 h 4 min, 5 d 2 h."""
+    """Return a duration in the two largest units that matter: 0.42 s, 3.1 s, 2 min 5 s, 3 h 4 min, 5 d 2 h."""
     if seconds is None:
         return "–"  # noqa: RUF001  a dash, as people set it
     total = float(seconds)

@@ -22,11 +22,11 @@ from qu_workflows.console.defaults import MASKED_KEYS
 from qu_workflows.console.hooks import registered_hooks
 
 MASK = "•••"
-SHOWN_CHARACTERS = 20_000  # of one payload on a page; a browser shows more of it slowly, and nobody reads more
+SHOWN_CHARACTERS = 20_000  # of one payload on a page; a browser shows more of it slowly
 PATTERN = re.compile(r"(?=.*[a-z0-9])[a-z0-9_*?]+")
 
 _TOO_DEEP = "…"
-_DEEPEST = 50  # of objects, lists and JSON texts inside one another: Python's own stack bears some hundreds
+_DEEPEST = 50  # of objects, lists and JSON texts inside one another: Python's own stack holds some hundreds
 _LONGEST_KEY = 200  # its end counts; what is longer is no name
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9*?]+")
 _NAMES, _VALUES = ("name", "Name", "key", "Key"), ("value", "Value")
@@ -55,7 +55,7 @@ _BARE = {
     "=": re.compile(r"""(?:(?:Bearer|Basic)\s+)?[^\s,;&)}\]"'<>]*"""),
     ":": re.compile(r"""[^\n,]*"""),  # prose or a header: to the end of the clause
 }
-_NESTED = re.compile(r"[\[{(].*", re.DOTALL)  # of a text that was cut nobody knows where the value ends
+_NESTED = re.compile(r"[\[{(].*", re.DOTALL)  # in a text that was cut, the end of the value is unknown
 
 
 def mask(value: Any) -> Any:
@@ -165,7 +165,7 @@ class _Masking:
         if given is None:
             return self._words(text)
         masked = self.masked(given, depth + 1)
-        # As it was written, where nothing is masked; of two equal keys only the last was looked at.
+        # As it was written, where nothing is masked; of two equal keys only the last was read.
         return text if masked == given and not is_ambiguous else _write(masked)
 
     def _words(self, text: str) -> str:
@@ -185,7 +185,7 @@ class _Masking:
 
 
 def _numbered(key: str, taken: Iterable[str]) -> str:
-    """Return a masked key that is told apart from those that look the same."""
+    """Return a masked key with a number, so that it differs from others that are masked."""
     return next(numbered for number in count(2) if (numbered := f"{key} {number}") not in taken)
 
 

@@ -14,7 +14,7 @@ from qu_workflows.console.formatting import WORDS, duration
 
 # From the bottom of a bar to its top: what ended well, what ended otherwise, what has not ended.
 ORDER = ("SUCCEEDED", "ABORTED", "TIMED_OUT", "FAILED", "RUNNING", "SENT", "READY")
-# Bars are told apart by these where colours are not: the lines over a bar, by the id of their pattern.
+# Bars differ by these where colours do not: the lines over a bar, by the id of their pattern.
 HATCHES = {
     "ABORTED": "level",
     "TIMED_OUT": "crossed",

@@ -18,7 +18,7 @@ class LayoutFailed(ValueError):
     """The library refused a graph; the text is its own."""
 
 
-# Up to so many nodes, the best order is looked for; above, a good one that is found in time.
+# Up to so many nodes, the best order is searched for; above, a good one that is found in time.
 _LARGE = 60
 _SPACING = {"layer_gap": 34.0, "node_gap": 26.0, "dummy_gap": 18.0, "isolated_gap": 26.0, "port_gap": 16.0}
 _OPTIONS: dict[str, Any] = {"direction": "topbottom", "spacing": _SPACING}

@@ -18,7 +18,7 @@ _ENDS = ("Succeed",)
 
 
 class UnclearDefinition(ValueError):
-    """A definition that can not be drawn; the text says what is wrong with it, in a sentence."""
+    """A definition that cannot be drawn; the text says what is wrong with it, in a sentence."""
 
 
 class Way(StrEnum):

@@ -180,7 +180,7 @@ def _drawn_and_written(
 ) -> tuple[list[Transition], dict[str | None, list[Transition]]]:
     """Return the transitions that become lines, and by source those that are only written.
 
-    A bundle of a hundred lines tells nobody where each of them leads, and takes seconds to lay out.
+    In a bundle of a hundred lines none can be followed, and it takes seconds to lay out.
     """
     out_of = Counter(each.source for each in transitions)
     into = Counter(each.target for each in transitions)
@@ -206,7 +206,7 @@ def _written(transitions: Sequence[Transition], width: float) -> list[str]:
 
 
 def _is_counted_with_another(transition: Transition, beside: Sequence[Transition]) -> bool:
-    """Return whether the number is on another edge between the same two states: a history tells them not apart."""
+    """Return whether the number is on another edge between the same states: a history does not distinguish them."""
     return next(each for each in beside if each.target == transition.target) is not transition
 
 

@@ -185,13 +185,13 @@ def _edge(edge: PlacedEdge) -> Iterator[str]:
     width = f' stroke-width="{_THIN + _WIDTHS * edge.share:.1f}"' if edge.count else ""
     tip, end = _arrow(edge.route.points)
     yield f'<g class="edge edge-{edge.transition.way}{taken}">'
-    told = _told(edge)
-    if told:
-        yield f"<title>{_text(told)}</title>"
+    title = _edge_title(edge)
+    if title:
+        yield f"<title>{_text(title)}</title>"
     yield f'<path class="line" d="{_path((*edge.route.points[:-1], end))}"{width}/><path class="arrow" d="{tip}"/></g>'
 
 
-def _told(edge: PlacedEdge) -> str:
+def _edge_title(edge: PlacedEdge) -> str:
     counted = (
         []
         if edge.count is None
@@ -204,8 +204,8 @@ def _label(edge: PlacedEdge) -> Iterator[str]:
     at = edge.route.label
     if at is None:
         return
-    told = _told(edge)
-    yield f'<g class="label label-{edge.transition.way}"><title>{_text(told)}</title>'
+    title = _edge_title(edge)
+    yield f'<g class="label label-{edge.transition.way}"><title>{_text(title)}</title>'
     yield f'<rect x="{at.x:.1f}" y="{at.y:.1f}" width="{at.width:.1f}" height="{at.height:.1f}" rx="3"/>'
     for number, line in enumerate(edge.label):
         y = at.y + 13 + number * SMALL_LINE

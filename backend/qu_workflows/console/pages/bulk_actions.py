@@ -1,6 +1,6 @@
-"""An act on many tasks, as it goes from the preview to the confirmation and from one portion to the next.
+"""An action on many tasks, signed, as it goes from the preview to the confirmation and from one portion to the next.
 
-Signed for who saw the preview: what is done is what was shown, and its batch in the audit table is its own.
+Signed for the user who saw the preview: what is done is what was shown, under one batch in the audit table.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +21,7 @@ RIGHTS = {BulkAction.REDRIVE: Right.REDRIVE, BulkAction.RESTART: Right.REDRIVE, 
 
 
 @dataclass(frozen=True)
-class Order:
+class BulkOrder:
     """What to do to which tasks: to those ticked, or with no ``ids`` to those that fit ``query``.
 
     ``as_of`` is when it was previewed. ``after``, ``done`` and ``failed`` say how far it came.

@@ -59,8 +59,8 @@ VIEWS = ("table", "events", "input")
 EVENTS_PER_PAGE = 100
 VISITS_PER_PAGE = 100
 MAX_EVENTS = 25_000
-_RUNNING_BUCKET_SECONDS = 10  # how often durations of what runs are drawn anew when no event has come
-_TOLD_APART = frozenset({StateOutcome.SUCCEEDED})
+_RUNNING_BUCKET_SECONDS = 10  # how often durations of what runs are drawn again when no event has come
+_UNREMARKABLE = frozenset({StateOutcome.SUCCEEDED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Act:
-    """Something that can be done with it, or in ``why_not`` why it can not."""
+    """Something that can be done with it, or in ``why_not`` why it cannot."""
 
     possible: bool
     why_not: str = ""
@@ -203,20 +203,20 @@ class ExecutionShown:
     log: StepLog | None = None
 
 
-def shown(record: TaskRecord, look: ExecutionSnapshot, asked: Asked, now: datetime) -> ExecutionShown:
+def shown(record: TaskRecord, snapshot: ExecutionSnapshot, asked: Asked, now: datetime) -> ExecutionShown:
     """Return what the page of a task shows."""
-    history = look.history
+    history = snapshot.history
     attempts = attempts_of(record)
     visit = find_visit(history, asked.state, asked.iteration, asked.visit) if history else None
     given, output = _ends(record, history) if asked.view == "input" else (None, None)
     return ExecutionShown(
-        head=_head(record, attempts, look, now),
-        acts=_acts(record, attempts, look, now),
-        is_live=is_live(record, look),
-        as_of=look.as_of,
-        unanswered=mask(look.unanswered),
-        notes=_notes(record, look),
-        selected=_selected(look, visit, asked, now),
+        head=_head(record, attempts, snapshot, now),
+        acts=_acts(record, attempts, snapshot, now),
+        is_live=is_live(record, snapshot),
+        as_of=snapshot.as_of,
+        unanswered=mask(snapshot.unanswered),
+        notes=_notes(record, snapshot),
+        selected=_selected(snapshot, visit, asked, now),
         view=asked.view,
         table=table_of(history, asked, now, visit) if history and asked.view == "table" else None,
         events=events_of(history, asked.page) if history and asked.view == "events" else None,
@@ -225,25 +225,25 @@ def shown(record: TaskRecord, look: ExecutionSnapshot, asked: Asked, now: dateti
     )
 
 
-def is_live(record: TaskRecord, look: ExecutionSnapshot) -> bool:
+def is_live(record: TaskRecord, snapshot: ExecutionSnapshot) -> bool:
     """Return whether it is to be expected that the page shows something else soon."""
     if record.status in (*WAITING, TaskStatus.RUNNING):
         return True
-    return look.history is not None and look.history.status == TaskStatus.RUNNING
+    return snapshot.history is not None and snapshot.history.status == TaskStatus.RUNNING
 
 
-def mark_of(record: TaskRecord, look: ExecutionSnapshot, now: datetime) -> str:
+def mark_of(record: TaskRecord, snapshot: ExecutionSnapshot, now: datetime) -> str:
     """Return what is the same while the page would show the same."""
-    running = int(now.timestamp()) // _RUNNING_BUCKET_SECONDS if is_live(record, look) and look.history else 0
-    events = len(look.history.events) if look.history else -1
-    parts = (record.status, record.redrive_count, record.finished_at, events, bool(look.unanswered), running)
+    running = int(now.timestamp()) // _RUNNING_BUCKET_SECONDS if is_live(record, snapshot) and snapshot.history else 0
+    events = len(snapshot.history.events) if snapshot.history else -1
+    parts = (record.status, record.redrive_count, record.finished_at, events, bool(snapshot.unanswered), running)
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
 
 
-def acts_mark_of(record: TaskRecord, look: ExecutionSnapshot) -> str:
+def acts_mark_of(record: TaskRecord, snapshot: ExecutionSnapshot) -> str:
     """Return what is the same while the same can be done: a reason that is being typed stays until then."""
-    status = look.history.status if look.history else ""
-    return f"{record.status}-{record.redrive_count}-{status}-{int(bool(look.unanswered))}"
+    status = snapshot.history.status if snapshot.history else ""
+    return f"{record.status}-{record.redrive_count}-{status}-{int(bool(snapshot.unanswered))}"
 
 
 def table_of(history: History, asked: Asked, now: datetime, current: StateEntry | None = None) -> Listed[VisitRow]:
@@ -253,7 +253,7 @@ def table_of(history: History, asked: Asked, now: datetime, current: StateEntry 
     chosen = [
         (number, visit)
         for number, visit in enumerate(history.visits)
-        if not asked.only_problems or visit.outcome not in _TOLD_APART or visit.tries > 1
+        if not asked.only_problems or visit.outcome not in _UNREMARKABLE or visit.tries > 1
     ]
     return Listed.of(
         chosen,
@@ -287,9 +287,9 @@ def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> 
     )
 
 
-def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSnapshot, now: datetime) -> Head:
-    row, description = masked_row(row_of(record, now)), look.description
-    status, note = _status(record, look)
+def _head(record: TaskRecord, attempts: Sequence[TaskRecord], snapshot: ExecutionSnapshot, now: datetime) -> Head:
+    row, description = masked_row(row_of(record, now)), snapshot.description
+    status, note = _status(record, snapshot)
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
     arn = record.execution_arn
@@ -309,26 +309,26 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSna
         attempts=tuple(masked_row(row_of(one, now)) for one in attempts),
         execution_arn=arn,
         version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
-        events=len(look.history.events) if look.history else None,
+        events=len(snapshot.history.events) if snapshot.history else None,
         ran_in_process=record.ran_inline or (bool(arn) and not is_at_step_functions(record)),
-        advice=tuple(advise(record, attempts, description, look.history, now)),
+        advice=tuple(advise(record, attempts, description, snapshot.history, now)),
         aws_console_url=execution_url(arn) if is_at_step_functions(record) else "",
         trace_url=trace_url(arn, description.trace_header) if description else "",
         map_run_url=map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
     )
 
 
-def _status(record: TaskRecord, look: ExecutionSnapshot) -> tuple[str, str]:
+def _status(record: TaskRecord, snapshot: ExecutionSnapshot) -> tuple[str, str]:
     """Return the status to show, and a sentence where the record and Step Functions do not say the same."""
-    said = look.history.status if look.history and not look.unanswered else ""
+    said = snapshot.history.status if snapshot.history and not snapshot.unanswered else ""
     if not said or said == record.status:
         return record.status, ""
     note = _("Step Functions says %(said)s; the task record says %(status)s, and follows within seconds.")
     return said, note % {"said": said, "status": record.status}
 
 
-def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSnapshot, now: datetime) -> Acts:
-    history, description = look.history, look.description
+def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], snapshot: ExecutionSnapshot, now: datetime) -> Acts:
+    history, description = snapshot.history, snapshot.description
     redrive = why_not_redrivable(record, now, description)
     stop = why_not_stoppable(record)
     restart = why_not_restartable(record, attempts, even_succeeded=True)
@@ -345,10 +345,12 @@ def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], look: ExecutionSna
     )
 
 
-def _selected(look: ExecutionSnapshot, visit: StateEntry | None, asked: Asked, now: datetime) -> StateDetails | None:
-    if look.history is not None and visit is not None:
-        return details_shown(look.history, visit, look.definition, now, asked.picks_page)
-    return not_run(asked.state, look.definition) if asked.state else None
+def _selected(
+    snapshot: ExecutionSnapshot, visit: StateEntry | None, asked: Asked, now: datetime
+) -> StateDetails | None:
+    if snapshot.history is not None and visit is not None:
+        return details_shown(snapshot.history, visit, snapshot.definition, now, asked.picks_page)
+    return not_run(asked.state, snapshot.definition) if asked.state else None
 
 
 def _ends(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
@@ -361,16 +363,16 @@ def _ends(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
     return mask(given), mask(output)
 
 
-def _notes(record: TaskRecord, look: ExecutionSnapshot) -> tuple[str, ...]:
+def _notes(record: TaskRecord, snapshot: ExecutionSnapshot) -> tuple[str, ...]:
     """Return what is not known, or not as it seems, a sentence each."""
     notes = []
-    if look.definition_note == DEFINITION_OF_FILES and record.execution_arn:
+    if snapshot.definition_note == DEFINITION_OF_FILES and record.execution_arn:
         notes.append(_("The graph is of the definition in this project's files today; its own may have differed."))
-    elif look.definition_note == DEFINITION_OF_FILES:
+    elif snapshot.definition_note == DEFINITION_OF_FILES:
         notes.append(_("Nothing has run yet. The graph is of the definition in this project's files today."))
-    elif look.definition_note == DEFINITION_UNKNOWN:
+    elif snapshot.definition_note == DEFINITION_UNKNOWN:
         notes.append(_("There is no graph: the definition is neither to be had from Step Functions nor in the files."))
-    history, description = look.history, look.description
+    history, description = snapshot.history, snapshot.description
     if history is not None and len(history.events) >= MAX_EVENTS:
         notes.append(_("The history is full: Step Functions keeps 25,000 events, and ends the execution there."))
     is_behind = history and description and description.status != history.status == TaskStatus.RUNNING

@@ -168,7 +168,7 @@ def states_shown(history: History | None, now: datetime) -> dict[str, StateShown
 
 
 def find_visit(history: History, state: str, iteration: str | None, number: int | None) -> StateEntry | None:
-    """Return the visit that is asked for; of several the one that needs a look most; None if there is none.
+    """Return the visit that is asked for; of several the one that needs attention most; None if there is none.
 
     Without a state: where the execution failed, or where it is, or what it did last.
     """
@@ -181,7 +181,7 @@ def find_visit(history: History, state: str, iteration: str | None, number: int 
         deepest = [visit for visit in found if visit.kind not in ("Map", "Parallel")] or history.visits
         found = [visit for visit in deepest if visit.runs_again] or list(deepest)
     visits = list(found)
-    # What was caught was meant to be: only where it failed or stands is looked at before what came last.
+    # What was caught was meant to be: only where it failed or stands is shown before the last.
     first = worst(visit.outcome for visit in visits if visit.outcome in _PROBLEMS[:5])
     if first is not None:
         return next(visit for visit in visits if visit.outcome == first)
@@ -321,7 +321,7 @@ def _iterations(
 
 
 def _worst_key(inside: Sequence[tuple[StateEntry, VisitKey]]) -> VisitKey | None:
-    """Return the visit of an iteration to look at first."""
+    """Return the visit of an iteration to show first."""
     outcome = worst(visit.outcome for visit, _key in inside if visit.outcome != StateOutcome.SUCCEEDED)
     chosen = [key for visit, key in inside if outcome in (None, visit.outcome)]
     return chosen[-1] if chosen else None

@@ -52,7 +52,7 @@ class HourCount:
 
 @dataclass(frozen=True)
 class RedrivableGroup:
-    """Failed executions of one error that AWS still redrives and nobody has restarted.
+    """Failed executions of one error that AWS still redrives and that were not restarted.
 
     ``first_failed_at`` is when the oldest of them failed, ``redrivable_until`` when it no longer is redrivable.
     """
@@ -110,7 +110,7 @@ def day_begins(now: datetime) -> datetime:
 
 
 def hour_counts(now: datetime) -> list[HourCount]:
-    """Return what became of the tasks recorded in the last 24 hours, this one included, by hour and workflow.
+    """Return the statuses of the tasks recorded in the last 24 hours, this one included, by hour and workflow.
 
     PostgreSQL cuts by ``date_bin``, in a third of the time that TruncHour takes with its zone.
     """

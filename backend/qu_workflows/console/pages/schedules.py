@@ -1,4 +1,4 @@
-"""What the console shows of the schedules: as declared, as deployed, and what became of their runs."""
+"""What the console shows of the schedules: as declared, as deployed, and the outcomes of their runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from qu_workflows.schedules.queries import Deployed, Difference, ScheduleStandin
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a schedule. ``is_by_hand``: somebody asked for it, or restarted it. ``skipped`` is why, "" if not."""
+    """One run of a schedule. ``is_by_hand``: a user asked for it, or restarted it. ``skipped`` is why, "" if not."""
 
     task_id: str
     status: str

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from qu_workflows.console.formatting import WORDS
 from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import masked_row
-from qu_workflows.console.pages.bulk_actions import Order
+from qu_workflows.console.pages.bulk_actions import BulkOrder
 from qu_workflows.console.pages.task_filters import TaskQuery
 from qu_workflows.executions.queries import COUNTED, DIFFERENCE, MAX_REASON_LENGTH, TaskPage, values_of
 from qu_workflows.executions.services import (
@@ -85,7 +85,7 @@ def found_context(request: HttpRequest, query: TaskQuery, found: TaskPage) -> di
     }
 
 
-def preview_context(request: HttpRequest, order: Order, seen: BulkPreview | None) -> dict[str, Any]:
+def preview_context(request: HttpRequest, order: BulkOrder, seen: BulkPreview | None) -> dict[str, Any]:
     """Return what a preview shows around its tasks."""
     act = BulkAction(order.act)
     shown: dict[str, Any] = {
@@ -111,7 +111,7 @@ def preview_context(request: HttpRequest, order: Order, seen: BulkPreview | None
     }
 
 
-def acted_context(request: HttpRequest, left: Order, portion: BulkProgress) -> dict[str, Any]:
+def acted_context(request: HttpRequest, left: BulkOrder, portion: BulkProgress) -> dict[str, Any]:
     """Return what the page of a portion shows around what became of it."""
     rest = remaining(left.choice(), portion.after)
     return {
@@ -144,7 +144,7 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def _command(order: Order) -> str:
+def _command(order: BulkOrder) -> str:
     """Return the command that does the same without an open page, "" where it has no such choice."""
     query = order.task_query
     chosen = query.search()

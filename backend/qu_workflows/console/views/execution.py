@@ -51,16 +51,16 @@ _SLOWEST_SECONDS = 30
 def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
     """Show a task: how it stands, its graph, one of its states in full, and its table, events or input and output."""
     record, asked, now = _record(task_id), Asked.of(request.GET), timezone.now()
-    look = snapshot_of(record)
-    mark = mark_of(record, look, now)
+    snapshot = snapshot_of(record)
+    mark = mark_of(record, snapshot, now)
     if is_htmx(request) and request.GET.get("seen") == mark:
-        return _nothing_new(request, look)
-    data = shown(record, look, asked, now)
-    if look.history is not None and not look.unanswered and not data.is_live:
-        keep_sample(record, look.history)
+        return _nothing_new(request, snapshot)
+    data = shown(record, snapshot, asked, now)
+    if snapshot.history is not None and not snapshot.unanswered and not data.is_live:
+        keep_sample(record, snapshot.history)
     if asked.logs:
         data = replace(data, log=_log(record, data))
-    acts_mark, polls = acts_mark_of(record, look), number_in(request.GET.get("poll", "")) or 0
+    acts_mark, polls = acts_mark_of(record, snapshot), number_in(request.GET.get("poll", "")) or 0
     # The query by which the page asks whether there is anything new.
     poll = request.GET.dict() | asked.query | {"seen": mark, "acts": acts_mark, "poll": str(polls + 1)}
     return Page(
@@ -71,7 +71,7 @@ def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
         context={
             "address": reverse("console:tasks-execution", args=[record.pk]),
             "asked": asked,
-            "graph": _graph(look, data, asked, record),
+            "graph": _graph(snapshot, data, asked, record),
             "has_log": bool(_function(data)),
             "may_redrive": holds(request, Right.REDRIVE),
             "may_stop": holds(request, Right.STOP),
@@ -88,12 +88,12 @@ def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
 def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: ARG001  a view's signature
     """Give the graph as a file of its own, with its styles inside."""
     record = _record(task_id)
-    look = snapshot_of(record)
-    if look.definition is None:
+    snapshot = snapshot_of(record)
+    if snapshot.definition is None:
         raise Http404(_("There is no graph of this execution: its definition is not known."))
-    states = states_shown(look.history, timezone.now()) if look.history else None
+    states = states_shown(snapshot.history, timezone.now()) if snapshot.history else None
     try:
-        svg = svg_of(look.definition, states, standalone=True, title=f"{record.task} {record.pk}")
+        svg = svg_of(snapshot.definition, states, standalone=True, title=f"{record.task} {record.pk}")
     except GraphNotDrawn as not_drawn:
         raise Http404(str(not_drawn)) from not_drawn
     return svg_file(svg, f"{record.workflow}-{record.pk}")
@@ -103,10 +103,13 @@ def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: 
 def history_json(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """Give the whole history as a file: events as Step Functions has them, masked, and the visits of states."""
     record = _record(task_id)
-    look = snapshot_of(record)
-    if look.history is None:
-        return problem(request, 404, _("No history"), look.unanswered)
-    content = mask(to_json(look.history)) | {"as_of": to_json(look.as_of), "unanswered": mask(look.unanswered)}
+    snapshot = snapshot_of(record)
+    if snapshot.history is None:
+        return problem(request, 404, _("No history"), snapshot.unanswered)
+    content = mask(to_json(snapshot.history)) | {
+        "as_of": to_json(snapshot.as_of),
+        "unanswered": mask(snapshot.unanswered),
+    }
     return json_file(content, f"{record.workflow}-{record.pk}")
 
 
@@ -167,21 +170,21 @@ def _record(task_id: str) -> TaskRecord:
         raise Http404(_("There is no task %(id)s.") % {"id": task_id}) from None
 
 
-def _nothing_new(request: HttpRequest, look: ExecutionSnapshot) -> HttpResponse:
+def _nothing_new(request: HttpRequest, snapshot: ExecutionSnapshot) -> HttpResponse:
     """Answer htmx that all stays as it is but for the time at which that was true."""
-    response = render(request, "console/parts/execution_as_of.html", {"as_of": look.as_of, "replaces": True})
+    response = render(request, "console/parts/execution_as_of.html", {"as_of": snapshot.as_of, "replaces": True})
     response["HX-Reswap"] = "none"
     return response
 
 
-def _graph(look: ExecutionSnapshot, data: ExecutionShown, asked: Asked, record: TaskRecord) -> str:
-    if look.definition is None:
+def _graph(snapshot: ExecutionSnapshot, data: ExecutionShown, asked: Asked, record: TaskRecord) -> str:
+    if snapshot.definition is None:
         return ""
     address = reverse("console:tasks-execution", args=[record.pk])
     kept = replace(asked, state="", iteration=None, visit=None).query
     return draw(
-        look.definition,
-        states_shown(look.history, timezone.now()) if look.history else None,
+        snapshot.definition,
+        states_shown(snapshot.history, timezone.now()) if snapshot.history else None,
         selected=data.selected.name if data.selected else None,
         href=lambda name: f"{address}?{urlencode(kept | {'state': name})}#state",
         title=_("Graph of the execution"),

@@ -1,4 +1,4 @@
-"""State machines: what becomes of their executions, the graph and how often each way was taken, the contract."""
+"""State machines: the outcomes of their executions, the graph and how often each way was taken, the contract."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -69,14 +69,14 @@ class MachinePage:
 
 @page
 def machine_list(request: HttpRequest) -> Page:  # noqa: ARG001
-    """Every workflow, with what became of its executions."""
+    """Show every workflow, with the outcomes of its executions."""
     machines = list_machines(timezone.now())
     return Page(template="console/machines.html", title=_("State machines"), data={"machines": machines})
 
 
 @page
 def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
-    """One workflow: graph, ways, states, contract, versions and aliases."""
+    """Show one workflow: graph, ways, states, contract, versions and aliases."""
     found = _find(workflow)
     at_aws, definition, is_live = _definition(found)
     level, counted = _level(definition), edge_counts(workflow)
@@ -102,14 +102,14 @@ def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
 
 @page
 def definition_json(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
-    """The definition, as a file."""
+    """Give the definition as a file."""
     _deployed, definition, _is_live = _definition(_find(workflow))
     return json_file(definition or {}, f"{workflow}.asl")
 
 
 @page
 def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
-    """The graph, as a file of its own."""
+    """Give the graph as a file."""
     _deployed, definition, _is_live = _definition(_find(workflow))
     try:
         svg = svg_of(definition or {}, **_options(edge_counts(workflow), title=workflow))

@@ -1,4 +1,4 @@
-"""The schedules: what runs when, what became of it, and to pause, resume or run one now."""
+"""The schedules: what runs when and with what outcome; pause, resume, run now."""
 
 from collections.abc import Callable
 
@@ -42,13 +42,13 @@ def schedule(request: HttpRequest, name: str) -> Page:
 
 @action(Right.SCHEDULE)
 def pause(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Have a schedule run no more."""
+    """Pause a schedule."""
     return _act(request, name, services.pause)
 
 
 @action(Right.SCHEDULE)
 def resume(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Have a paused schedule run again."""
+    """Resume a paused schedule."""
     return _act(request, name, services.resume)
 
 

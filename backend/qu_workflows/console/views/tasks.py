@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Endpoint, action, actor_of, page, refusal_of
 from qu_workflows.console.masking import mask, masked_row
-from qu_workflows.console.pages.bulk_actions import RIGHTS, Order
+from qu_workflows.console.pages.bulk_actions import RIGHTS, BulkOrder
 from qu_workflows.console.pages.task_filters import read_query, said_of
 from qu_workflows.console.pages.task_list import TITLES, acted_context, form_context, found_context, preview_context
 from qu_workflows.console.responses import Page, is_htmx, problem
@@ -49,7 +49,7 @@ def preview(request: HttpRequest) -> Page | HttpResponseBase:
         act = BulkAction(request.GET.get("act", ""))
     except ValueError:
         return problem(request, 400, _("Unknown act"), _("There is no such act."), _("Begin at the list of tasks."))
-    order = Order.asked(act, request.GET)
+    order = BulkOrder.asked(act, request.GET)
     return refusal_of(request, RIGHTS[act]) or _preview(request, order, request.GET.get("which", "ticked"))
 
 
@@ -69,7 +69,7 @@ def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int 
     )
 
 
-def _preview(request: HttpRequest, order: Order, which: str = "", refused: str = "") -> Page:
+def _preview(request: HttpRequest, order: BulkOrder, which: str = "", refused: str = "") -> Page:
     try:
         seen = preview_bulk(order.choice(which))
         seen = replace(
@@ -90,7 +90,7 @@ def _preview(request: HttpRequest, order: Order, which: str = "", refused: str =
 
 def _act(request: HttpRequest, act: BulkAction) -> Page | HttpResponseBase:
     try:
-        order = Order.signed(request, act)
+        order = BulkOrder.signed(request, act)
     except BadSignature:
         sentence = _("This form is too old, or is of somebody else. Nothing was done.")
         return problem(request, 400, _("Form too old"), sentence, _("Begin at the list of tasks."))
