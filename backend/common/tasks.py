@@ -44,39 +44,6 @@ def escalate_incident(report_id: int) -> None:  # noqa: ARG001  the contract's p
     raise RunsAsWorkflow("incident_escalation")
 
 
-@async_task("send_outbox")
-def send_outbox() -> dict[str, Any]:
-    """Send the tasks that were recorded and never left, and return how many: ``{"sent", "failed", "first_error"}``.
-
-    Safe to repeat: a message sent twice starts one execution.
-    """
-    from qu_workflows.tasks.resending import send_outbox as send
-
-    return send()
-
-
-@async_task("watch_stuck")
-def watch_stuck() -> dict[str, Any]:
-    """Mail operations about what is older than it should be, and return it: see ``qu_workflows.alerts.services``.
-
-    Safe to repeat: an alert that is open is not told again.
-    """
-    from qu_workflows.alerts.services import watch
-
-    return watch()
-
-
-@async_task("sample_histories")
-def sample_histories() -> dict[str, Any]:
-    """Keep samples of what ended executions did, and return how many: see ``qu_workflows.executions.samples``.
-
-    Safe to repeat: what has its sample is not asked for again.
-    """
-    from qu_workflows.executions.services import sample_histories as sample
-
-    return sample()
-
-
 @async_task("custom_processing")
 def custom_processing(data: str) -> dict[str, Any]:
     """Return the size and the digest of a text: an example to start your own from.

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "qu_workflows.records",
     "qu_workflows.tasks",
+    "qu_workflows.executions",
     "qu_workflows.alerts",
     "common",
     "core",

@@ -17,7 +17,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
-    "qu_workflows.executions",
     "qu_workflows.dead_letters",
     "qu_workflows.schedules",
     "qu_workflows.console",

@@ -1,6 +1,6 @@
 """Background tasks of more than one step for Django: SQS carries a task, Step Functions runs it."""
 
-# For INSTALLED_APPS. A process without the console's pages needs the first two alone.
+# For INSTALLED_APPS. A process without pages, such as a function's, needs the first four alone.
 APPS = (
     "qu_workflows.records",
     "qu_workflows.tasks",

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from common.emails import notification_email
-from common.tasks import watch_stuck
 from qu_workflows.alerts.hooks import OPERATIONS_GROUP, Hooks, register, registered_hooks
 from qu_workflows.alerts.mails import CALM_SECONDS
 from qu_workflows.alerts.queries import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Finding, alert_kinds
 from qu_workflows.alerts.services import next_step, watch
+from qu_workflows.alerts.tasks import watch_stuck
 from qu_workflows.aws import clients as aws
 from qu_workflows.records.models import Alert, AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from tests.backend.people import make_report, make_user

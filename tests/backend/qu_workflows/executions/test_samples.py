@@ -7,7 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 from django.utils import timezone
 
-from common.tasks import sample_histories
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.pacing import Pace
 from qu_workflows.executions import samples
@@ -23,6 +22,7 @@ from qu_workflows.executions.samples import (
 )
 from qu_workflows.executions.samples import sample_histories as sample_now
 from qu_workflows.executions.step_functions import history_of
+from qu_workflows.executions.tasks import sample_histories
 from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.executions.test_histories import STARTED, Told, entered, exited, history
 from tests.backend.qu_workflows.operated import Operated

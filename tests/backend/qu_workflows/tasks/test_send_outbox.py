@@ -4,10 +4,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from common.tasks import send_outbox
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks import resending
 from qu_workflows.tasks.running import run_attempt
+from qu_workflows.tasks.tasks import send_outbox
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.projects import take_runner_away
 from tests.backend.qu_workflows.tasks.test_commands import leave
