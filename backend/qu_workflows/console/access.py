@@ -63,7 +63,7 @@ def rights_of(endpoint: Endpoint) -> tuple[Right, ...]:
 def holds(request: HttpRequest, *rights: Right) -> bool:
     """Return whether the user has these rights, and may see the console at all."""
     user = request.user
-    return user.is_active and user.is_staff and all(user.has_perm(right) for right in (Right.VIEW, *rights))
+    return user.is_active and _is_staff(request) and all(user.has_perm(right) for right in (Right.VIEW, *rights))
 
 
 def actor_of(request: HttpRequest) -> str:
@@ -92,6 +92,10 @@ def refusal_of(request: HttpRequest, *rights: Right) -> HttpResponseBase | None:
         _("Your account lacks: %(rights)s.") % {"rights": ", ".join(missing)},
         _("Ask an administrator of the site for it."),
     )
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_staff", False))  # a host's own user model may have no such field
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:

@@ -57,5 +57,5 @@ def svg_of(
     try:
         placed = place(read_definition(definition), drawing.status_of, drawing.edges)
     except (UnclearDefinition, LayoutFailed) as problem:
-        raise GraphNotDrawn(_("The graph can not be drawn: %(problem)s") % {"problem": problem}) from problem
+        raise GraphNotDrawn(_("The graph cannot be drawn: %(problem)s") % {"problem": problem}) from problem
     return mark_safe(drawing.svg(placed))  # noqa: S308  every text and address in it was escaped by the drawing

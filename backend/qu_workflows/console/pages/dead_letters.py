@@ -175,7 +175,7 @@ def purged_sentences(purged: DeadLetterResult, place: str) -> list[str]:
 
 
 def _failures(result: DeadLetterResult) -> list[str]:
-    missing = _("%(count)s were not there any more, or are received by somebody else.")
+    missing = _("%(count)s were not there any more, or are held by another consumer.")
     return [
         *([missing % {"count": result.missing}] if result.missing else []),
         *(f"{message_id}: {said}." for message_id, said in list(result.failed.items())[:_SHOWN_FAILURES]),

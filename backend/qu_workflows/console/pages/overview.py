@@ -231,5 +231,5 @@ def _of_schedules(seen: AwsAnswers) -> Iterator[Need]:
     states = seen.schedules.value or {}
     for name in (name for name, deployed in states.items() if deployed.state is DeployedState.PAUSED):
         what = _("The schedule %(name)s is paused") % {"name": name}
-        why = _("It runs no more until somebody resumes it; what it misses is not made up for.")
+        why = _("It does not run until it is resumed; the runs that it misses are not made up for.")
         yield Need("paused", "warning", 1, what, why, reverse("console:schedules-one", args=[name]), _("Resume it"))

@@ -399,7 +399,7 @@ def test_a_graph_that_can_not_be_drawn_is_no_file(
     answer = staff.get(address(operated.run(2), "graph.svg"))
 
     assert answer.status_code == 404
-    assert "The graph can not be drawn: StartAt leads to “&lt;b&gt;”" in answer.content.decode()
+    assert "The graph cannot be drawn: StartAt leads to “&lt;b&gt;”" in answer.content.decode()
 
 
 def test_of_a_task_that_there_is_not_the_page_says_that(staff: Client) -> None:

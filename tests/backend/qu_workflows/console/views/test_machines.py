@@ -187,7 +187,7 @@ def test_a_graph_that_can_not_be_drawn_is_no_file(client: Client, monkeypatch: p
 
     assert answer.status_code == 404
     assert answer.headers["Content-Type"].startswith("text/html")
-    assert "can not be drawn" in answer.content.decode()
+    assert "cannot be drawn" in answer.content.decode()
     assert "<b>" not in answer.content.decode()
 
 

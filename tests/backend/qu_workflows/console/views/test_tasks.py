@@ -279,7 +279,7 @@ def test_a_preview_says_who_is_left_out_and_why(client: Client) -> None:
 
     page = html(client, "/console/tasks/preview/?act=redrive&id=done&id=old")
 
-    assert "To none of them it can be done." in page
+    assert "The action is not possible for any of them." in page
     assert "it SUCCEEDED, and AWS redrives only what has not." in page
     assert "AWS redrives for 14 days." in page
     assert 'name="order"' not in page
