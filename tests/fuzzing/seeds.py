@@ -141,7 +141,7 @@ def zipped(parts: Mapping[str, bytes]) -> bytes:
 
 
 # Kind of file -> its maker. Each is of some kilobytes at most: a mutation should meet a header, not a pixel.
-_SAMPLES = Path(__file__).parents[2] / "deploy" / "local" / "samples"
+_SAMPLES = Path(__file__).parents[2] / "deploy" / "local" / "demo" / "samples"
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "jpeg": lambda: jpeg_turned(6),
     "png": lambda: encoded(scene(40, 30), "PNG"),

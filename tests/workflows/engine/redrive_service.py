@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from itertools import count
 from pathlib import Path
 from random import random
@@ -67,6 +68,13 @@ class Service:
             aws_secret_access_key="secret",
             config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, max_pool_connections=20),
         )
+
+    def told_of(self, arn: str, most: int, patience_seconds: float = 10) -> list[ExecutionRecord]:
+        """Return what listeners were told of an execution, once there are so many: they are told beside the API."""
+        deadline = time.monotonic() + patience_seconds
+        while len(told := [one for one in self.told if one.arn == arn]) < most and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return told
 
     def work(self, event: Json) -> Json:
         """Fail while the item's name is among the broken ones, else return it."""
