@@ -1,6 +1,6 @@
 """What the console shows of the schedules: as declared, as deployed, and the outcomes of their runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.schedule_wording import in_words
-from qu_workflows.executions.queries import TaskPage, TaskRow, row_of
+from qu_workflows.executions.queries import TaskRow, row_of
 from qu_workflows.protocol.schedule import Overlap
 from qu_workflows.schedules.queries import Deployed, Difference, ScheduleStanding, reason_skipped
 
@@ -54,15 +54,6 @@ class ScheduleView:
         return [(moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S %Z}") for moment in self.next_runs]
 
 
-@dataclass(frozen=True)
-class ScheduleHistory:
-    """One schedule with its runs, the newest first; ``next_page`` asks for those after them."""
-
-    schedule: ScheduleView
-    runs: Sequence[Run]
-    next_page: str
-
-
 def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> ScheduleView:
     """Return a schedule as pages show it, masked."""
     schedule = standing.schedule
@@ -87,18 +78,14 @@ def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> Sc
         ],
         next_runs=[moment.astimezone(zone) for moment in standing.next_runs],
         last_runs=[
-            _run(schedule.name, row_of(record, now), reason_skipped(record.result) or "")
+            run_of(schedule.name, row_of(record, now), reason_skipped(record.result) or "")
             for record in standing.last_runs
         ],
     )
 
 
-def runs_of_page(name: str, found: TaskPage, skipped: Mapping[str, str]) -> list[Run]:
-    """Return rows of tasks as runs of a schedule."""
-    return [_run(name, row, skipped.get(row.id, "")) for row in found.rows]
-
-
-def _run(name: str, row: TaskRow, skipped: str) -> Run:
+def run_of(name: str, row: TaskRow, skipped: str) -> Run:
+    """Return a task as the run of a schedule; ``skipped`` is why it was, "" if not."""
     return Run(
         task_id=row.id,
         status=row.status,

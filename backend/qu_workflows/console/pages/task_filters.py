@@ -12,7 +12,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 
 from django.http import QueryDict
 from django.utils.http import urlencode
@@ -26,7 +25,6 @@ from qu_workflows.records.models import TaskStatus
 
 TEXTS = ("q", "workflow", "task", "since", "until", "schedule")
 SWITCHES = ("redrivable", "scheduled")
-PRESETS: Mapping[str, int] = MappingProxyType({"1h": 1, "24h": 24, "7d": 168})
 _MAX_LENGTH = 300
 
 

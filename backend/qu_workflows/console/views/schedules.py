@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Right, action, actor_of, page
-from qu_workflows.console.pages.schedules import ScheduleHistory, ScheduleView, runs_of_page, view_of
+from qu_workflows.console.pages.schedules import ScheduleView, run_of, view_of
 from qu_workflows.console.responses import Page
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
@@ -35,9 +35,10 @@ def schedule(request: HttpRequest, name: str) -> Page:
         found, skipped = runs_of(name, RUNS, request.GET.get("page", ""))
     except OperationRefused as refused:
         raise Http404(str(refused)) from refused
-    data = ScheduleHistory(view, runs_of_page(name, found, skipped), found.older)
-    why = services.why_not_run_now(name)
-    return Page(template="console/schedule.html", title=name, data=data, context={"why_not_now": why or ""})
+    runs = [run_of(name, row, skipped.get(row.id, "")) for row in found.rows]
+    data = {"schedule": view, "runs": runs, "next_page": found.older}
+    context = {"why_not_now": services.why_not_run_now(name) or ""}
+    return Page(template="console/schedule.html", title=name, data=data, context=context)
 
 
 @action(Right.SCHEDULE)
