@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents.queries import OpenIncident, open_incidents
 from qu_workflows.console.hooks import (
-    Hooks,
+    ConsoleHooks,
     Need,
     SearchKind,
     SearchTexts,
@@ -88,7 +88,7 @@ def _need(incident: OpenIncident) -> Need:
 
 
 register(
-    Hooks(
+    ConsoleHooks(
         subjects=Subjects(
             kind="report",
             heading=gettext_lazy("Report"),

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from qu_workflows.console import errors as console_errors
-from reports.files.uploads import PayloadTooLarge, too_many_files
+from reports.files.uploads import UploadTooLarge, too_many_files
 from workflows.errors import StorageUnavailable
 
 RETRY_AFTER_SECONDS = 30
@@ -35,7 +35,7 @@ def _as_api_exception(error: Exception) -> Exception:
         case StorageUnavailable():
             return ServiceUnavailable(_("A file could not be stored. Nothing was saved; send the report again."))
         case RequestDataTooBig():
-            return PayloadTooLarge(_("The fields beside the files are too large."))
+            return UploadTooLarge(_("The fields beside the files are too large."))
         case TooManyFilesSent():
             return exceptions.ValidationError({"files": [too_many_files()]})
         case TooManyFieldsSent():

@@ -23,7 +23,7 @@ MAX_PICTURE_BYTES = 4_500_000  # as Base64 6.2 MB: the whole mail stays under 8
 
 
 @dataclass(frozen=True)
-class Limits:
+class DigestLimits:
     """How much a mail tells: reports with details, reports as one line with a link, and properties."""
 
     details: int
@@ -32,7 +32,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Day:
+class DigestDay:
     """A client's day. ``contradictions`` has an entry for each of the reports; times are those of the places."""
 
     user_id: int
@@ -73,7 +73,7 @@ class Details:
 
 
 @dataclass(frozen=True)
-class Place:
+class DigestProperty:
     """A property with its reports, all in the order of their times. ``more`` counts those that are not told."""
 
     name: str
@@ -84,7 +84,7 @@ class Place:
     more: int = 0
 
 
-def places_of(day: Day, limits: Limits) -> tuple[list[Place], int]:
+def places_of(day: DigestDay, limits: DigestLimits) -> tuple[list[DigestProperty], int]:
     """Return the properties with their reports, and how many properties more there are.
 
     What matters most gets the details: incidents, then what does not add up, then what has pictures.
@@ -104,7 +104,7 @@ def places_of(day: Day, limits: Limits) -> tuple[list[Place], int]:
     return places, len(groups) - len(places)
 
 
-def line_of(report: GuardReport, day: Day) -> Line:
+def line_of(report: GuardReport, day: DigestDay) -> Line:
     """Return a report as one line."""
     moment = local_time(report)
     return Line(
@@ -144,18 +144,18 @@ def _in_turns(reports: Sequence[PresentedReport]) -> Iterator[tuple[PresentedRep
                 yield shown, shown.pictures[turn]
 
 
-def _rank(report: GuardReport, day: Day) -> tuple[bool, bool, bool]:
+def _rank(report: GuardReport, day: DigestDay) -> tuple[bool, bool, bool]:
     has_pictures = any(file.thumbnails.all() for file in report.files.all())
     return not report.is_incident, not day.contradictions[report.pk], not has_pictures
 
 
-def _place(reports: Sequence[GuardReport], details: list[Details], lines: list[Line]) -> Place:
+def _place(reports: Sequence[GuardReport], details: list[Details], lines: list[Line]) -> DigestProperty:
     place = reports[0].property or Property()
     more = len(reports) - len(details) - len(lines)
-    return Place(str(place), place.address, len(reports), details, lines, more)
+    return DigestProperty(str(place), place.address, len(reports), details, lines, more)
 
 
-def _details(report: GuardReport, shown: PresentedReport, pictures: list[PresentedFile], day: Day) -> Details:
+def _details(report: GuardReport, shown: PresentedReport, pictures: list[PresentedFile], day: DigestDay) -> Details:
     return Details(
         line=line_of(report, day),
         shown=shown,

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from common.emails import compose, reader_of
 from core.models import Property, language_of
 from digests.days import check_ended, day_to_tell, happened_on
-from digests.parts import Day, Limits, Place, clock_time, line_of, places_of
+from digests.parts import DigestDay, DigestLimits, DigestProperty, clock_time, line_of, places_of
 from qu_workflows.tasks.scheduled_runs import reason_to_skip
 from reports.contradictions import Kind, contradictions_of
 from reports.emails import email_thumbnail, inline_image
@@ -27,7 +27,13 @@ MAX_HTML_BYTES = 100_000  # Gmail cuts a mail off at 102 KB and shows "Message c
 MAX_INCIDENTS = 8
 MAX_QUIET = 20
 # From all that a mail may tell to what always fits.
-LIMITS = (Limits(30, 60, 40), Limits(15, 40, 30), Limits(6, 20, 20), Limits(2, 10, 15), Limits(0, 0, 10))
+LIMITS = (
+    DigestLimits(30, 60, 40),
+    DigestLimits(15, 40, 30),
+    DigestLimits(6, 20, 20),
+    DigestLimits(2, 10, 15),
+    DigestLimits(0, 0, 10),
+)
 
 
 def list_digests(task_id: str, asked: str = "") -> DigestList:
@@ -68,7 +74,7 @@ def digest_email(digest: Digest) -> EmailDocument:
             "Put the client or the reports in use again, and restart the execution.",
         )
     with translation.override(language_of(reader)):
-        day = Day(reader.pk, reports, contradictions_of(reports))
+        day = DigestDay(reader.pk, reports, contradictions_of(reports))
         subject = _subject(properties, reports, told)
         for limits in LIMITS:
             places, more_places = places_of(day, limits)
@@ -134,7 +140,7 @@ def _watched(properties: Sequence[Property], reports: Sequence[GuardReport]) -> 
     return [place for place in properties if place.is_active or place.pk in reported]
 
 
-def _context(day: Day, properties: Sequence[Property], told: date) -> dict[str, Any]:
+def _context(day: DigestDay, properties: Sequence[Property], told: date) -> dict[str, Any]:
     reported = {report.property_id for report in day.reports}
     watched = _watched(properties, day.reports)
     quiet = [str(place) for place in watched if place.pk not in reported]
@@ -163,7 +169,7 @@ def _context(day: Day, properties: Sequence[Property], told: date) -> dict[str, 
     }
 
 
-def _images(places: Sequence[Place]) -> list[InlineImage]:
+def _images(places: Sequence[DigestProperty]) -> list[InlineImage]:
     return [
         inline_image(file, email_thumbnail(file))
         for place in places

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from core.models import language_of
 from incidents.queries import ended_escalations
-from qu_workflows.alerts.hooks import AlertKind, Hooks
+from qu_workflows.alerts.hooks import AlertHooks, AlertKind
 
 UNACKNOWLEDGED = AlertKind(
     name="unacknowledged",
@@ -29,7 +29,7 @@ def describe_report(report_id: int) -> str:
     return _("report %(id)s") % {"id": report_id}
 
 
-HOOKS = Hooks(
+HOOKS = AlertHooks(
     kinds=(UNACKNOWLEDGED,),
     language_of=language_of,
     describe_subject=describe_report,

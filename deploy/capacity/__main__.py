@@ -3,7 +3,7 @@
 from deploy import ROOT
 from deploy.capacity import choice
 from deploy.capacity.choice import BURST, TASKS_A_DAY, Setting, Sweep
-from deploy.capacity.stage import Stage
+from deploy.capacity.stage import SimulatedStage
 from deploy.cost.figures import QUOTAS
 from deploy.cost.quotas import busiest_with_database, running
 from deploy.cost.usage import visits_of
@@ -81,7 +81,7 @@ def _databases(setting: Setting) -> str:
 
 
 def _day(setting: Setting) -> str:
-    stage = Stage(*setting, instances_per_function(choice.production_connections()))
+    stage = SimulatedStage(*setting, instances_per_function(choice.production_connections()))
     tasks = stage.run(choice.day())
     rows = []
     for workflow in TASKS_A_DAY:

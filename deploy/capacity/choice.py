@@ -6,7 +6,7 @@ from itertools import product
 from random import Random
 from statistics import quantiles
 
-from deploy.capacity.stage import Stage, Task
+from deploy.capacity.stage import SimulatedStage, Task
 from deploy.stages import read_stage
 from deploy.template.connections import instances_per_function
 
@@ -26,7 +26,7 @@ MOST_START_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulatedDay:
     """How many seconds after being sent 95 % of a load's tasks were started, all were, and 95 % had ended."""
 
     start_p95: float
@@ -40,7 +40,7 @@ class Outcome:
 
 # MaximumConcurrency and BatchSize, and what becomes of the burst and of the standing queue with them.
 type Setting = tuple[int, int]
-type Sweep = dict[Setting, tuple[Outcome, Outcome]]
+type Sweep = dict[Setting, tuple[SimulatedDay, SimulatedDay]]
 
 
 def burst(reports: int = BURST) -> list[Task]:
@@ -68,19 +68,19 @@ def production_connections() -> int:
     return int(read_stage("production").parameters["DatabaseMaxConnections"])
 
 
-def simulate(tasks: list[Task], setting: Setting, connections: int) -> Outcome:
+def simulate(tasks: list[Task], setting: Setting, connections: int) -> SimulatedDay:
     """Run tasks through a stage whose database has so many connections."""
-    stage = Stage(*setting, instances_per_function(connections))
+    stage = SimulatedStage(*setting, instances_per_function(connections))
     return outcome(stage, stage.run(tasks))
 
 
-def outcome(stage: Stage, tasks: Sequence[Task]) -> Outcome:
+def outcome(stage: SimulatedStage, tasks: Sequence[Task]) -> SimulatedDay:
     """Return what became of tasks that a stage has run, or of some of them."""
     starts = [task.started_at - task.sent_at for task in tasks]
     failed = sum(not task.succeeded for task in tasks)
     end_p95 = _p95([task.ended_at - task.sent_at for task in tasks])
     throttled = stage.throttled_starts, stage.throttled_functions
-    return Outcome(_p95(starts), max(starts), end_p95, failed, *throttled, stage.batches)
+    return SimulatedDay(_p95(starts), max(starts), end_p95, failed, *throttled, stage.batches)
 
 
 def sweep(connections: int) -> Sweep:

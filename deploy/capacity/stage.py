@@ -14,7 +14,7 @@ from typing import Any
 
 from deploy.capacity.buckets import TokenBucket
 from deploy.capacity.clock import now, run_simulated
-from deploy.cost.figures import CORE_MB, MEASURED, MEASURED_BATCH, QUOTAS, SHAPES, START_EXECUTION_MS, Shape
+from deploy.cost.figures import CORE_MB, MEASURED, MEASURED_BATCH, QUOTAS, SHAPES, START_EXECUTION_MS, WorkflowShape
 from deploy.cost.transitions import Definition, function_of, read_definition, ways_out
 from deploy.cost.usage import DISPATCHER, memory_mb
 from deploy.packages.functions import FUNCTIONS
@@ -41,7 +41,7 @@ class Task:
     succeeded: bool = False
 
 
-class Stage:
+class SimulatedStage:
     """A stage with so many instances of each function with a database. For one run."""
 
     def __init__(self, maximum_concurrency: int, batch_size: int, per_function: int, seed: int = 1) -> None:
@@ -110,7 +110,7 @@ class Stage:
             pass
         task.ended_at = now()
 
-    async def _run_states(self, machine: Definition, shape: Shape) -> None:
+    async def _run_states(self, machine: Definition, shape: WorkflowShape) -> None:
         name = machine["StartAt"]
         while name:
             state = machine["States"][name]
@@ -122,7 +122,7 @@ class Stage:
             ways = ways_out(name, state, shape)
             name = self._rng.choices(list(ways), list(ways.values()))[0] if ways else ""
 
-    async def _map(self, state: Mapping[str, Any], items: int, shape: Shape) -> None:
+    async def _map(self, state: Mapping[str, Any], items: int, shape: WorkflowShape) -> None:
         left = iter(range(items))
 
         async def some() -> None:
@@ -133,7 +133,7 @@ class Stage:
             for _ in range(min(items, state.get("MaxConcurrency") or items)):
                 group.create_task(some())
 
-    async def _perform(self, name: str, state: Mapping[str, Any], shape: Shape) -> None:
+    async def _perform(self, name: str, state: Mapping[str, Any], shape: WorkflowShape) -> None:
         """Invoke the function of a Task, again and again while it is throttled, as its Retry says."""
         function = function_of(name, state)
         retry = next(one for one in state["Retry"] if "Lambda.TooManyRequestsException" in one["ErrorEquals"])

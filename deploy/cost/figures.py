@@ -77,7 +77,7 @@ class Measured(_Entry):
     stand_in: str = ""
 
 
-class Shape(_Entry):
+class WorkflowShape(_Entry):
     """What one task of a workflow is made of; ``figures.toml`` describes the fields."""
 
     task: str
@@ -90,7 +90,7 @@ class Shape(_Entry):
     waits_seconds: float = 0
 
     @model_validator(mode="after")
-    def _check_ways(self) -> "Shape":
+    def _check_ways(self) -> "WorkflowShape":
         for state, shares in self.ways.items():
             if abs(sum(shares.values()) - 1) > 1e-9 or min(shares.values()) < 0:
                 raise ValueError(f"{state}: its shares are {shares}. Make them 1 together, none below 0.")
@@ -101,7 +101,7 @@ class _Figures(_Entry):
     prices: dict[str, Price]
     quotas: dict[str, Quota]
     measured: dict[str, Measured]
-    shapes: dict[str, Shape]
+    shapes: dict[str, WorkflowShape]
 
 
 class _Known[T](dict[str, T]):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy import ROOT
-from deploy.cost.figures import RETRY_RATE, NotEstimated, Shape
+from deploy.cost.figures import RETRY_RATE, NotEstimated, WorkflowShape
 from deploy.packages.functions import FUNCTIONS
 
 type Definition = Mapping[str, Any]
@@ -52,7 +52,7 @@ def read_definition(workflow: str) -> Definition:
     return definition
 
 
-def visits(definition: Definition, shape: Shape) -> Visits:
+def visits(definition: Definition, shape: WorkflowShape) -> Visits:
     """Return what one execution enters.
 
     Raises NotEstimated where the shape does not fit the definition, for a distributed Map, and for a Task that invokes
@@ -73,13 +73,13 @@ def function_of(name: str, state: Definition) -> str:
     return _FUNCTIONS[given]
 
 
-def ways_out(name: str, state: Definition, shape: Shape) -> Mapping[str, float]:
+def ways_out(name: str, state: Definition, shape: WorkflowShape) -> Mapping[str, float]:
     """Return the shares in which executions go on from a state; nothing at its end."""
     after = state.get("Default") or state.get("Next")
     return shape.ways.get(name) or ({after: 1.0} if after else {})
 
 
-def _follow(machine: Definition, times: float, shape: Shape, seen: Visits) -> None:
+def _follow(machine: Definition, times: float, shape: WorkflowShape, seen: Visits) -> None:
     flow = {machine["StartAt"]: times}
     while flow:
         name, amount = flow.popitem()
@@ -92,7 +92,7 @@ def _follow(machine: Definition, times: float, shape: Shape, seen: Visits) -> No
                 flow[after] = flow.get(after, 0) + amount * share
 
 
-def _count(name: str, state: Definition, times: float, shape: Shape, seen: Visits) -> None:
+def _count(name: str, state: Definition, times: float, shape: WorkflowShape, seen: Visits) -> None:
     seen.states[name] += times
     if state["Type"] == "Task":
         seen.functions[function_of(name, state)] += times

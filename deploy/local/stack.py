@@ -45,7 +45,7 @@ class StackNotRunning(DeployError):
 
 
 @dataclass(frozen=True)
-class Options:
+class StackOptions:
     """What differs between ``make up``, the demo and the tests.
 
     ``stays``: the database and the files are there again at the next start, and the ports are those that people
@@ -64,7 +64,7 @@ class Options:
 class LocalStack:
     """The running stack. ``start`` once, then ``stop``, which also ends a start that failed half-way."""
 
-    def __init__(self, folder: Path, options: Options, progress: Progress) -> None:
+    def __init__(self, folder: Path, options: StackOptions, progress: Progress) -> None:
         self.folder, self.options, self._progress = folder.resolve(), options, progress
         self.logs = self.folder / "logs"
         self._has_engine = chosen_step_functions() == ENGINE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy import DeployError
 from deploy.local.progress import Progress, short_path
-from deploy.local.stack import LocalStack, Options
+from deploy.local.stack import LocalStack, StackOptions
 
 CHECK_SECONDS = 0.5
 
@@ -22,7 +22,7 @@ def run_until_stopped(folder: Path, progress: Progress) -> int:
     """Start the stack, say how to reach it, and end it when asked to, or when who started it is gone."""
     with only_one(folder) as lock:
         # Not mails/: that is the demo's, which may run beside.
-        options = Options(stays=True, mail_folder=folder / "inbox")
+        options = StackOptions(stays=True, mail_folder=folder / "inbox")
         stack = LocalStack(folder, options, progress)
         started = time.monotonic()
         progress.say("Starting the local stack")

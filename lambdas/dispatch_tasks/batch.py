@@ -19,12 +19,12 @@ from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT, trace_header
 
 # Returns False for a task id that was started before.
 type StartExecution = Callable[[ExecutionStart, str | None], bool]
-type Report = Callable[["Outcome"], None]
+type Report = Callable[["DispatchOutcome"], None]
 
 _threads = ThreadPoolExecutor(STARTS_AT_A_TIME)
 
 
-class Status(StrEnum):
+class DispatchStatus(StrEnum):
     """The outcome of a message. All but the first two are reported, and received again."""
 
     STARTED = "started"
@@ -40,7 +40,7 @@ class EarlierMessageFailed(StartFailed):
 
 
 @dataclass(frozen=True)
-class Message:
+class QueueMessage:
     """One record of the batch, and what its body asks for."""
 
     message_id: str
@@ -57,11 +57,11 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DispatchOutcome:
     """The status of a message; ``error`` says why it is reported."""
 
-    message: Message
-    status: Status
+    message: QueueMessage
+    status: DispatchStatus
     error: Exception | None = None
 
 
@@ -83,43 +83,43 @@ def dispatch(
     return {"batchItemFailures": failed}
 
 
-def _in_order(messages: Iterable[Message]) -> Iterable[Sequence[Message]]:
+def _in_order(messages: Iterable[QueueMessage]) -> Iterable[Sequence[QueueMessage]]:
     """Return what has to go in order: the messages of each FIFO group, and each other message by itself."""
-    lanes: defaultdict[tuple[str, str], list[Message]] = defaultdict(list)
+    lanes: defaultdict[tuple[str, str], list[QueueMessage]] = defaultdict(list)
     for message in messages:
         lanes["group" if message.group else "message", message.group or message.message_id].append(message)
     return lanes.values()
 
 
-def _dispatch(messages: Sequence[Message], start: StartExecution) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+def _dispatch(messages: Sequence[QueueMessage], start: StartExecution) -> list[DispatchOutcome]:
+    outcomes: list[DispatchOutcome] = []
     for message in messages:
         failed = next((outcome.message for outcome in outcomes if outcome.error), None)
         outcomes.append(_hold_back(message, failed) if failed else _dispatch_one(message, start))
     return outcomes
 
 
-def _hold_back(message: Message, failed: Message) -> Outcome:
+def _hold_back(message: QueueMessage, failed: QueueMessage) -> DispatchOutcome:
     error = EarlierMessageFailed(
         f"group {message.group}", f"message {failed.message_id} before it failed.", "Correct that one."
     )
-    return Outcome(message, Status.HELD_BACK, error)
+    return DispatchOutcome(message, DispatchStatus.HELD_BACK, error)
 
 
-def _dispatch_one(message: Message, start: StartExecution) -> Outcome:
+def _dispatch_one(message: QueueMessage, start: StartExecution) -> DispatchOutcome:
     if isinstance(message.asks_for, Exception):
         known = isinstance(message.asks_for, MessageRejected)
-        return Outcome(message, Status.REJECTED if known else Status.FAILED, message.asks_for)
+        return DispatchOutcome(message, DispatchStatus.REJECTED if known else DispatchStatus.FAILED, message.asks_for)
     try:
         is_new = start(message.asks_for, message.trace_header)
-        return Outcome(message, Status.STARTED if is_new else Status.ALREADY_STARTED)
+        return DispatchOutcome(message, DispatchStatus.STARTED if is_new else DispatchStatus.ALREADY_STARTED)
     except NoTimeLeft as error:
-        return Outcome(message, Status.THROTTLED, error)
+        return DispatchOutcome(message, DispatchStatus.THROTTLED, error)
     except Exception as error:  # noqa: BLE001  StartRefused, or a bug that must not fail the other messages
-        return Outcome(message, Status.FAILED, error)
+        return DispatchOutcome(message, DispatchStatus.FAILED, error)
 
 
-def _read(record: dict[str, Any], sampled_percent: int) -> Message:
+def _read(record: dict[str, Any], sampled_percent: int) -> QueueMessage:
     message_id, body, attributes = record["messageId"], record["body"], record.get("attributes", {})
     is_fifo = record.get("eventSourceARN", "").endswith(".fifo")
     asks_for: ExecutionStart | Exception
@@ -127,7 +127,7 @@ def _read(record: dict[str, Any], sampled_percent: int) -> Message:
         asks_for = read_message(body, message_id)
     except Exception as error:  # noqa: BLE001  a bug that one body brings out must not fail the others
         asks_for = error
-    return Message(
+    return QueueMessage(
         message_id,
         body,
         int(attributes.get("ApproximateReceiveCount", 1)),

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from lambdas.dispatch_tasks.batch import Outcome, Status, dispatch
+from lambdas.dispatch_tasks.batch import DispatchOutcome, DispatchStatus, dispatch
 from lambdas.dispatch_tasks.settings import state_machine_arns, trace_sampled_percent
 from lambdas.dispatch_tasks.starts import ExecutionStarter, StartFailed, step_functions
 from lambdas.shared.runtime.powertools import count, logger, metrics, traced
@@ -14,12 +14,12 @@ from workflows.project import PROJECT
 register(PROJECT)
 
 METRICS = {
-    Status.STARTED: "ExecutionsStarted",
-    Status.ALREADY_STARTED: "ExecutionsAlreadyStarted",
-    Status.REJECTED: "MessagesRejected",
-    Status.THROTTLED: "StartsThrottled",
-    Status.FAILED: "StartsFailed",
-    Status.HELD_BACK: "MessagesHeldBack",
+    DispatchStatus.STARTED: "ExecutionsStarted",
+    DispatchStatus.ALREADY_STARTED: "ExecutionsAlreadyStarted",
+    DispatchStatus.REJECTED: "MessagesRejected",
+    DispatchStatus.THROTTLED: "StartsThrottled",
+    DispatchStatus.FAILED: "StartsFailed",
+    DispatchStatus.HELD_BACK: "MessagesHeldBack",
 }
 
 
@@ -40,12 +40,12 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             metrics.flush_metrics()
 
 
-def _report(outcome: Outcome) -> None:
+def _report(outcome: DispatchOutcome) -> None:
     _log(outcome)
     count(METRICS[outcome.status])
 
 
-def _log(outcome: Outcome) -> None:
+def _log(outcome: DispatchOutcome) -> None:
     message, error = outcome.message, outcome.error
     keys = {
         "message_id": message.message_id,

@@ -21,7 +21,7 @@ from deploy.local.aws.stand_in import INSTANCES_PER_FUNCTION
 from deploy.local.demo.executions import read_execution
 from deploy.local.demo.uploads import SAMPLES, Upload, send_report
 from deploy.local.progress import Progress
-from deploy.local.stack import PREFIX, STAGE, LocalStack, Options
+from deploy.local.stack import PREFIX, STAGE, LocalStack, StackOptions
 from deploy.packages.functions import FUNCTIONS
 from tests.benchmarks.report import Row, medians, report, sized
 
@@ -38,7 +38,7 @@ def main() -> int:
     """Start a stack, measure, stop it, print what was found."""
     warm = {function.name: INSTANCES_PER_FUNCTION for function in FUNCTIONS}
     with tempfile.TemporaryDirectory() as folder:
-        stack = LocalStack(Path(folder) / "stack", Options(warm=warm), Progress(sys.stderr))
+        stack = LocalStack(Path(folder) / "stack", StackOptions(warm=warm), Progress(sys.stderr))
         try:
             stack.start()
             rows = measure(stack)

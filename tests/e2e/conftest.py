@@ -14,12 +14,12 @@ import psycopg
 import pytest
 
 from deploy import ROOT
-from deploy.local.demo.executions import Execution, read_execution
+from deploy.local.demo.executions import ExecutionEnd, read_execution
 from deploy.local.demo.run import FLAKY
 from deploy.local.demo.uploads import SAMPLES, Upload, send_report
 from deploy.local.function_log import entries, steps_done
 from deploy.local.progress import Progress
-from deploy.local.stack import LocalStack, Options
+from deploy.local.stack import LocalStack, StackOptions
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -95,7 +95,7 @@ class WholePath:
         with psycopg.connect(self.stack.database_url) as connection:
             return connection.execute(query, parameters).fetchall()
 
-    def finished(self, task_id: str, workflow: str = "guard_report") -> Execution:
+    def finished(self, task_id: str, workflow: str = "guard_report") -> ExecutionEnd:
         """Return an execution once it and its task record have ended."""
         arn = self.arn(task_id, workflow)
         eventually(lambda: self.has_started(task_id, workflow), f"{task_id} to start")
@@ -107,7 +107,7 @@ class WholePath:
         query = "SELECT status FROM executions_taskrecord WHERE id = %s AND status = ANY(%s)"
         return str(eventually(lambda: self.rows(query, task_id, list(FINISHED)), f"{task_id} to be recorded")[0][0])
 
-    def execution(self, arn: str) -> Execution:
+    def execution(self, arn: str) -> ExecutionEnd:
         """Return an execution as it is."""
         return read_execution(self.stack.aws.step_functions, arn)
 
@@ -181,7 +181,7 @@ def _running_stack(folder: Path) -> Iterator[WholePath]:
     with (folder / "progress.txt").open("w+") as progress:
         stack = LocalStack(
             folder / "stack",
-            Options(overlays={"make_thumbnails": FLAKY}, wait_scale=0.1, skippable=True),
+            StackOptions(overlays={"make_thumbnails": FLAKY}, wait_scale=0.1, skippable=True),
             Progress(progress),
         )
         try:

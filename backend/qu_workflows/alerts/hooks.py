@@ -55,7 +55,7 @@ def default_language(_user: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hooks:
+class AlertHooks:
     """Everything that a product may register.
 
     ``kinds`` come before the platform's own. ``describe_subject`` names what a task is about by its ``subject_id``.
@@ -70,14 +70,14 @@ class Hooks:
     mail_task: str = ""
 
 
-_registered = [Hooks()]
+_registered = [AlertHooks()]
 
 
-def register(hooks: Hooks) -> None:
+def register(hooks: AlertHooks) -> None:
     """Make these the hooks of this process; a later call replaces them."""
     _registered[:] = [hooks]
 
 
-def registered_hooks() -> Hooks:
+def registered_hooks() -> AlertHooks:
     """Return the product's hooks, or the defaults."""
     return _registered[0]

@@ -113,7 +113,7 @@ def admin_link() -> Sequence[Link]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hooks:
+class ConsoleHooks:
     """Everything that a product may register.
 
     ``needs`` come first on the overview, by at most one query. ``secret_patterns`` match texts to mask wherever they
@@ -130,15 +130,15 @@ class Hooks:
     masked_keys: Sequence[str] = ()
 
 
-_registered = [Hooks()]
+_registered = [ConsoleHooks()]
 
 
-def register(hooks: Hooks) -> None:
+def register(hooks: ConsoleHooks) -> None:
     """Make these the hooks of this process; a later call replaces them."""
     _registered[:] = [hooks]
 
 
-def registered_hooks() -> Hooks:
+def registered_hooks() -> ConsoleHooks:
     """Return the product's hooks, or the defaults."""
     return _registered[0]
 

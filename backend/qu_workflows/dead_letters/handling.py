@@ -38,7 +38,7 @@ type Handle = Callable[[HeldMessages, Sequence[DeadLetter]], None]
 
 
 @dataclass(frozen=True)
-class Run:
+class QueuePass:
     """One redrive or purge: ``report`` is given the result as it grows; ``stop`` ends it between two batches."""
 
     stop: Event
@@ -46,7 +46,7 @@ class Run:
     result: DeadLetterResult = field(default_factory=DeadLetterResult)
 
 
-def handle_batches(dlq_url: str, chosen: Selection | set[str], handle: Handle, run: Run) -> None:
+def handle_batches(dlq_url: str, chosen: Selection | set[str], handle: Handle, run: QueuePass) -> None:
     """Receive the queue to its end and have the chosen messages handled, at most ten at a time.
 
     A set names messages, and its members are removed as they are handled; when none is left, nothing more is
@@ -74,12 +74,12 @@ def _is_chosen(letter: DeadLetter, chosen: Selection | set[str]) -> bool:
     return chosen.has(letter) if isinstance(chosen, Selection) else letter.message_id in chosen
 
 
-def _is_stopped(run: Run) -> bool:
+def _is_stopped(run: QueuePass) -> bool:
     run.result.was_stopped = run.stop.is_set()
     return run.result.was_stopped
 
 
-def _end(held: HeldMessages, chosen: Selection | set[str], run: Run) -> None:
+def _end(held: HeldMessages, chosen: Selection | set[str], run: QueuePass) -> None:
     """Report why the end of what SQS gives is not the end of the queue, where it is not."""
     result = run.result
     if _is_stopped(run):

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import QueuePair, queue_pair
-from qu_workflows.dead_letters.handling import DeadLetterResult, Report, Run, handle_batches
+from qu_workflows.dead_letters.handling import DeadLetterResult, QueuePass, Report, handle_batches
 from qu_workflows.dead_letters.judging import DeadLetter, Selection
 from qu_workflows.dead_letters.queries import preview_purge
 from qu_workflows.dead_letters.receiving import HeldMessages
@@ -107,7 +107,7 @@ def purge(
     Each is saved and in the audit table, with the digest of its body, before it is deleted. Safe to repeat and to
     kill: a message is saved twice rather than not at all. Raises OperationRefused when nothing was changed.
     """
-    pair, run = queue_pair(), Run(stop, report)
+    pair, run = queue_pair(), QueuePass(stop, report)
     _found, chosen = preview_purge(selection, stop)
     begin = partial(_begin, pair, archive, actor, batch or new_batch())
 

@@ -23,7 +23,7 @@ from qu_workflows.aws import clients as aws
 from qu_workflows.aws.pacing import Pace
 from qu_workflows.aws.queues import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, QueuePair, queue_pair
 from qu_workflows.dead_letters import sqs_moves
-from qu_workflows.dead_letters.handling import DeadLetterResult, Report, Run, handle_batches
+from qu_workflows.dead_letters.handling import DeadLetterResult, QueuePass, Report, handle_batches
 from qu_workflows.dead_letters.judging import DeadLetter, Selection, lacks_id
 from qu_workflows.dead_letters.queries import RedrivePreview, no_match, preview_redrive
 from qu_workflows.dead_letters.receiving import HeldMessages, refusals
@@ -66,7 +66,7 @@ def redrive(wanted: DeadLetterRedrive, stop: Event, report: Report) -> DeadLette
     Ends between two batches once ``stop`` is set. Each batch of ten has an entry in the audit table, a move by
     SQS one for all. Raises OperationRefused when nothing was changed.
     """
-    pair, selection, run = queue_pair(), wanted.selection, Run(stop, report)
+    pair, selection, run = queue_pair(), wanted.selection, QueuePass(stop, report)
     chosen: Selection | set[str] = selection
     if (sqs_moves.is_supported(pair) and selection.is_everything) or selection.ids:
         preview = preview_redrive(selection, stop, even_rejected=wanted.even_rejected)
@@ -90,7 +90,7 @@ def body_to_send(message_id: str, body: str) -> str:
         return body  # never dispatched: NaN or half a surrogate pair is no JSON to the dispatcher
 
 
-def _move_by_sqs(wanted: DeadLetterRedrive, preview: RedrivePreview, run: Run) -> DeadLetterResult:
+def _move_by_sqs(wanted: DeadLetterRedrive, preview: RedrivePreview, run: QueuePass) -> DeadLetterResult:
     pair, result = preview.pair, run.result
     result.by_sqs = True
     ids = [letter.message_id for letter in preview.moved]
@@ -105,7 +105,7 @@ def _move_by_sqs(wanted: DeadLetterRedrive, preview: RedrivePreview, run: Run) -
 class _Mover:
     """Moves batches one by one, at the wanted pace."""
 
-    def __init__(self, wanted: DeadLetterRedrive, pair: QueuePair, run: Run) -> None:
+    def __init__(self, wanted: DeadLetterRedrive, pair: QueuePair, run: QueuePass) -> None:
         self._wanted, self._pair, self._run = wanted, pair, run
         self._pace = Pace(wanted.per_second, run.stop)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import QueuePair, sqs_refusals
-from qu_workflows.dead_letters.handling import Run
+from qu_workflows.dead_letters.handling import QueuePass
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def is_supported(pair: QueuePair) -> bool:
     return True
 
 
-def move_all(pair: QueuePair, per_second: int, run: Run) -> str:
+def move_all(pair: QueuePair, per_second: int, run: QueuePass) -> str:
     """Have SQS move every message, follow it to its end, and return SQS's word for that; a stop cancels it.
 
     The result's count is SQS's approximate number. SQS goes on when this process dies; ``is_supported`` then says
@@ -73,7 +73,7 @@ def move_all(pair: QueuePair, per_second: int, run: Run) -> str:
     )
 
 
-def _follow(pair: QueuePair, handle: str, begun_before: int | None, run: Run) -> str | None:
+def _follow(pair: QueuePair, handle: str, begun_before: int | None, run: QueuePass) -> str | None:
     is_cancelled, unseen_polls = False, 0
     while unseen_polls < MAX_UNSEEN_POLLS:
         latest = _latest(pair)
@@ -91,7 +91,7 @@ def _follow(pair: QueuePair, handle: str, begun_before: int | None, run: Run) ->
     return None
 
 
-def _end(latest: "ListMessageMoveTasksResultEntryTypeDef", run: Run) -> str:
+def _end(latest: "ListMessageMoveTasksResultEntryTypeDef", run: QueuePass) -> str:
     status = latest.get("Status", "UNKNOWN")
     run.result.error = latest.get("FailureReason", "")
     if status not in _GOOD_ENDS and not run.result.error:

@@ -39,7 +39,7 @@ from qu_workflows.executions.search import (
     older_than,
     row_of,
 )
-from qu_workflows.executions.step_functions import StepFunctionsUnavailable
+from qu_workflows.executions.step_functions import StepFunctionsNotReached
 from qu_workflows.executions.stopping import check_reason, stop_one, why_not_stoppable
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.audit import new_batch
@@ -367,7 +367,7 @@ def _act_on_each(
             results.done.append(ActionResult(record.pk, act(record)))
         except OperationRefused as error:
             results.failed.append(ActionResult(record.pk, str(error)))
-            if isinstance(error, StepFunctionsUnavailable):
+            if isinstance(error, StepFunctionsNotReached):
                 results.not_tried = [one.pk for one in records[number + 1 :]]
                 break
     return results
@@ -417,7 +417,7 @@ def _states_again(records: Sequence[TaskRecord]) -> Iterator[tuple[str, str]]:
                 return
             try:
                 yield record.pk, ", ".join(states_that_run_again(record, stop))
-            except StepFunctionsUnavailable as error:
+            except StepFunctionsNotReached as error:
                 yield record.pk, str(error)
                 return
             except OperationRefused as refused:

@@ -42,7 +42,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Route:
+class AliasRoute:
     """The share of executions, in percent, that an alias starts on a version."""
 
     version: str
@@ -54,12 +54,12 @@ class Alias:
     """A name by which executions are started."""
 
     name: str
-    routes: tuple[Route, ...]
+    routes: tuple[AliasRoute, ...]
     updated_at: datetime | None
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedStateMachine:
     """What Step Functions says of a state machine; ``unanswered`` is why it says nothing, or not all.
 
     ``definition`` is that of the version to which the alias "live" leads, today's where there is no such alias.
@@ -93,7 +93,7 @@ class TaskCounts:
 
 
 @dataclass(frozen=True)
-class Machine:
+class StateMachine:
     """A workflow in the list. ``median_seconds`` is that of the week's executions that succeeded, None if none did.
 
     ``arn`` is its state machine's, "" if it has not run at Step Functions. ``version`` is that of its newest execution.
@@ -122,7 +122,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Contract:
+class WorkflowContract:
     """A task that a workflow runs, and what its payload must hold."""
 
     task: str
@@ -147,10 +147,10 @@ def state_machine_arn(execution_arn: str) -> str:
     return machine.replace(":execution:", ":stateMachine:", 1)
 
 
-def deployed(arn: str) -> Deployed:
+def deployed(arn: str) -> DeployedStateMachine:
     """Return what Step Functions says of a state machine, at most half a minute old. Raises nothing."""
     cached = _cache.get(arn)
-    return cached.value or Deployed(arn, unanswered=cached.unanswered)
+    return cached.value or DeployedStateMachine(arn, unanswered=cached.unanswered)
 
 
 def clear_state_machines() -> None:
@@ -158,12 +158,12 @@ def clear_state_machines() -> None:
     _cache.clear()
 
 
-def list_machines(now: datetime) -> list[Machine]:
+def list_machines(now: datetime) -> list[StateMachine]:
     """Return every workflow, in four queries however many there are."""
     return _machines(registered_project().workflows, TaskRecord.objects.all(), now)
 
 
-def find_machine(workflow: str, now: datetime) -> Machine:
+def find_machine(workflow: str, now: datetime) -> StateMachine:
     """Return one workflow. Raises OperationRefused if there is none of that name."""
     names = registered_project().workflows
     if workflow not in names:
@@ -175,28 +175,28 @@ def find_machine(workflow: str, now: datetime) -> Machine:
     return replace(found, arn=state_machine_arn(newest[0]), version=_version(newest[1])) if newest else found
 
 
-def contracts_of(workflow: str) -> list[Contract]:
+def contracts_of(workflow: str) -> list[WorkflowContract]:
     """Return the tasks that a workflow runs, each with the values of its payload."""
     return [
-        Contract(entry.task, tuple(_input(name, value) for name, value in entry.parameters.items()))
+        WorkflowContract(entry.task, tuple(_input(name, value) for name, value in entry.parameters.items()))
         for entry in _entries(workflow)
     ]
 
 
-def _read(arn: str, _before: Deployed | None) -> Deployed:
+def _read(arn: str, _before: DeployedStateMachine | None) -> DeployedStateMachine:
     aliases: tuple[Alias, ...] = ()
     versions: tuple[Version, ...] = ()
     try:
         aliases = _aliases(arn)
         versions = _versions(arn)
-        live = Deployed(arn, aliases=aliases).live_version
+        live = DeployedStateMachine(arn, aliases=aliases).live_version
         definition = _definition(f"{arn}:{live}" if live else arn)
     except OperationRefused as refused:
-        return Deployed(arn, None, versions, aliases, str(refused))
-    return Deployed(arn, definition, versions, aliases)
+        return DeployedStateMachine(arn, None, versions, aliases, str(refused))
+    return DeployedStateMachine(arn, definition, versions, aliases)
 
 
-_cache: Cache[str, Deployed] = Cache(
+_cache: Cache[str, DeployedStateMachine] = Cache(
     "Step Functions", _read, lambda found: _UNANSWERED_SECONDS if found.unanswered else _KEPT_SECONDS
 )
 
@@ -231,7 +231,7 @@ def _alias(arn: str) -> Alias:
     routes = shown["routingConfiguration"]
     return Alias(
         shown["name"],
-        tuple(Route(_version(each["stateMachineVersionArn"]), each["weight"]) for each in routes),
+        tuple(AliasRoute(_version(each["stateMachineVersionArn"]), each["weight"]) for each in routes),
         shown.get("updateDate"),
     )
 
@@ -240,7 +240,7 @@ def _version(version_arn: str) -> str:
     return version_arn.rpartition(":")[2]
 
 
-def _machines(workflows: Sequence[str], records: QuerySet[TaskRecord], now: datetime) -> list[Machine]:
+def _machines(workflows: Sequence[str], records: QuerySet[TaskRecord], now: datetime) -> list[StateMachine]:
     recent = records.filter(enqueued_at__gte=now - WEEK).order_by().values("workflow")
     of_day = Q(enqueued_at__gte=now - DAY)
     counted: dict[str, Mapping[str, Any]] = {
@@ -267,14 +267,14 @@ def _built(
     counted: Mapping[str, Mapping[str, Any]],
     medians: Mapping[str, float],
     running: Mapping[str, int],
-) -> list[Machine]:
+) -> list[StateMachine]:
     newest = _newest_at({name: row["newest"] for name, row in counted.items() if row["newest"]})
     machines = []
     for workflow in workflows:
         definition, row = _definition_in_files(workflow), counted.get(workflow)
         arn, version_arn = newest.get(workflow, ("", ""))
         machines.append(
-            Machine(
+            StateMachine(
                 workflow=workflow,
                 comment=str(definition.get("Comment", "")),
                 states=_count_states(definition),

@@ -41,7 +41,7 @@ class ExecutionGone(OperationRefused):
     """Step Functions does not know the execution."""
 
 
-class StepFunctionsUnavailable(OperationFailed):
+class StepFunctionsNotReached(OperationFailed):
     """Step Functions was not reached, or lets us ask nothing."""
 
 
@@ -162,7 +162,7 @@ def ask(arn: str, call: "Callable[[SFNClient], Any]", stop: Event | None) -> dic
     try:
         answer: dict[str, Any] = wait_out_throttling(lambda: call(aws.step_functions()), stop)
     except BotoCoreError as error:
-        raise StepFunctionsUnavailable(
+        raise StepFunctionsNotReached(
             "Step Functions", f"was not reached ({error}).", "See to the network, the Region and the credentials."
         ) from error
     except ClientError as error:
@@ -183,7 +183,7 @@ def _refusal(arn: str, error: ClientError) -> OperationRefused:
     if code == "ExecutionNotRedrivable":
         return OperationRefused(arn, f"AWS does not redrive it: {said}.", "Restart it instead.")
     if code in _NO_RIGHTS:
-        return StepFunctionsUnavailable(
+        return StepFunctionsNotReached(
             "Step Functions",
             f"{code}: {said}.",
             "Use credentials that have the policy of the output OperatorPolicyArn.",

@@ -28,7 +28,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-class TaskFilter(admin.SimpleListFilter):
+class TaskNameFilter(admin.SimpleListFilter):
     """Choose a task by name, without asking the table which names it holds."""
 
     title = _("task")
@@ -48,7 +48,7 @@ class TaskRecordAdmin(ReadOnlyAdmin):
     """Tasks by status, name and time; found by id, report or error."""
 
     list_display = ["id", "task", "status", "subject_id", "enqueued_at", "started_at", "finished_at", "error"]
-    list_filter = ["status", TaskFilter, "ran_inline", "enqueued_at"]
+    list_filter = ["status", TaskNameFilter, "ran_inline", "enqueued_at"]
     search_fields = ["id__exact", "execution_arn__endswith", "error__iexact", "subject_id__exact"]
     date_hierarchy = None  # it counts every row; the filter on the time does not
     show_full_result_count = False

@@ -45,7 +45,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedSchedule:
     """A schedule at EventBridge Scheduler. ``why`` says why its state is not known, or why it is not there."""
 
     state: DeployedState
@@ -54,15 +54,15 @@ class Deployed:
     why: str = ""
 
 
-def deployed_states(wait_seconds: float = PAGE_SECONDS) -> Cached[Mapping[str, Deployed]]:
+def deployed_states(wait_seconds: float = PAGE_SECONDS) -> Cached[Mapping[str, DeployedSchedule]]:
     """Return how every declared schedule stands, by their names. Raises nothing."""
     return _states.get(None, wait_seconds)
 
 
-def deployed_state(name: str, known: Cached[Mapping[str, Deployed]] | None = None) -> Deployed:
+def deployed_state(name: str, known: Cached[Mapping[str, DeployedSchedule]] | None = None) -> DeployedSchedule:
     """Return how a declared schedule stands, by what is ``known`` of all. Raises nothing."""
     known = known or deployed_states()
-    return (known.value or {}).get(name) or Deployed(DeployedState.UNKNOWN, why=known.unanswered)
+    return (known.value or {}).get(name) or DeployedSchedule(DeployedState.UNKNOWN, why=known.unanswered)
 
 
 def refresh_deployed_states() -> None:
@@ -118,10 +118,10 @@ class _NotDeployed(OperationRefused):
     """EventBridge Scheduler has no schedule of this name in the group."""
 
 
-def _read_states(_key: None, _previous: Mapping[str, Deployed] | None) -> Mapping[str, Deployed]:
+def _read_states(_key: None, _previous: Mapping[str, DeployedSchedule] | None) -> Mapping[str, DeployedSchedule]:
     """Ask for one schedule after the other; once AWS did not answer, it is not asked for the rest."""
-    states: dict[str, Deployed] = {}
-    unknown: Deployed | None = None
+    states: dict[str, DeployedSchedule] = {}
+    unknown: DeployedSchedule | None = None
     for schedule in registered_project().schedules:
         states[schedule.name] = state = unknown or _read_state(schedule)
         unknown = state if state.state is DeployedState.UNKNOWN else None
@@ -131,15 +131,15 @@ def _read_states(_key: None, _previous: Mapping[str, Deployed] | None) -> Mappin
 _states = Cache("EventBridge Scheduler", _read_states, KEPT_SECONDS)
 
 
-def _read_state(schedule: Schedule) -> Deployed:
+def _read_state(schedule: Schedule) -> DeployedSchedule:
     try:
         found = get_schedule(schedule)
     except _NotDeployed as refused:
-        return Deployed(DeployedState.NOT_DEPLOYED, why=str(refused))
+        return DeployedSchedule(DeployedState.NOT_DEPLOYED, why=str(refused))
     except OperationRefused as refused:
-        return Deployed(DeployedState.UNKNOWN, why=str(refused))
+        return DeployedSchedule(DeployedState.UNKNOWN, why=str(refused))
     state = DeployedState.PAUSED if found.get("State") == "DISABLED" else DeployedState.RUNNING
-    return Deployed(state, _differences(schedule, found), found.get("LastModificationDate"))
+    return DeployedSchedule(state, _differences(schedule, found), found.get("LastModificationDate"))
 
 
 def _differences(schedule: Schedule, found: Mapping[str, Any]) -> tuple[Difference, ...]:

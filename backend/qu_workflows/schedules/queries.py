@@ -15,7 +15,7 @@ from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.protocol.schedule import Schedule
 from qu_workflows.records.models import TaskRecord
 from qu_workflows.schedules.deployed import (
-    Deployed,
+    DeployedSchedule,
     DeployedState,
     Difference,
     deployed_state,
@@ -27,7 +27,7 @@ from qu_workflows.schedules.problems import problems_of
 from qu_workflows.tasks.queries import SKIPPED, registered_tasks
 
 __all__ = [
-    "Deployed",
+    "DeployedSchedule",
     "DeployedState",
     "Difference",
     "ScheduleStanding",

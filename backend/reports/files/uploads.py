@@ -15,7 +15,7 @@ from reports.files.names import display_name
 _ROOM_FOR_FIELDS_BYTES = 1024 * 1024
 
 
-class PayloadTooLarge(APIException):
+class UploadTooLarge(APIException):
     """The request's body exceeds a limit."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
@@ -37,7 +37,7 @@ class LimitedUploadHandler(FileUploadHandler):
         super().__init__(request)
         self._total_bytes = 0
         self._file_bytes = 0
-        self._refusal: PayloadTooLarge | None = None
+        self._refusal: UploadTooLarge | None = None
 
     def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002, N803  Django's signature
         """Refuse a body that announces more than fits."""
@@ -67,7 +67,7 @@ class LimitedUploadHandler(FileUploadHandler):
         if self._refusal is not None:
             raise self._refusal
 
-    def _refuse(self, refusal: PayloadTooLarge) -> None:
+    def _refuse(self, refusal: UploadTooLarge) -> None:
         self._refusal = refusal
         raise StopUpload(connection_reset=True)  # Django closes the files begun, and reads no further
 
@@ -78,11 +78,11 @@ def check_number_of(files: "list[UploadedFile[Any]]") -> None:
         raise ValidationError({"files": [too_many_files()]})
 
 
-def _file_too_large(name: str | None) -> PayloadTooLarge:
+def _file_too_large(name: str | None) -> UploadTooLarge:
     text = _("%(name)s has more than %(limit)s bytes, the limit for one file (UPLOAD_MAX_FILE_BYTES).")
-    return PayloadTooLarge(text % {"name": display_name(name), "limit": settings.UPLOAD_MAX_FILE_BYTES})
+    return UploadTooLarge(text % {"name": display_name(name), "limit": settings.UPLOAD_MAX_FILE_BYTES})
 
 
-def _upload_too_large() -> PayloadTooLarge:
+def _upload_too_large() -> UploadTooLarge:
     text = _("The upload has more than %(limit)s bytes, the limit for one report (UPLOAD_MAX_TOTAL_BYTES).")
-    return PayloadTooLarge(text % {"limit": settings.UPLOAD_MAX_TOTAL_BYTES})
+    return UploadTooLarge(text % {"limit": settings.UPLOAD_MAX_TOTAL_BYTES})

@@ -12,7 +12,7 @@ import psycopg
 
 from deploy.local.aws.mailbox import message_id_of
 from deploy.local.demo import flaky
-from deploy.local.demo.executions import Execution, digests_of, read_execution
+from deploy.local.demo.executions import ExecutionEnd, digests_of, read_execution
 from deploy.local.demo.operations import STEPS, arn_of, record_status
 from deploy.local.demo.uploads import REPORTS_PATH, SAMPLES, Upload
 from deploy.local.function_log import entries
@@ -48,7 +48,7 @@ class Report:
     report_id: int
     task_id: str
     record_status: str
-    execution: Execution
+    execution: ExecutionEnd
     files: Sequence[Mapping[str, Any]]
     wrong_addresses: Sequence[str]
     recipients: Mapping[int, str]
@@ -66,7 +66,7 @@ class Played:
 
     sent: Sequence[tuple[Upload, Mapping[str, Any]]]
     poison_id: str
-    digest: Execution | None
+    digest: ExecutionEnd | None
     ran_again: Sequence[str] | None  # None where nothing can be redriven
 
 

@@ -12,7 +12,7 @@ _FAILURES = ("TaskFailed", "LambdaFunctionFailed", "TaskTimedOut", "LambdaFuncti
 
 
 @dataclass(frozen=True)
-class Execution:
+class ExecutionEnd:
     """One execution; ``failed_tries`` are the errors of its failed attempts, the oldest first."""
 
     arn: str
@@ -24,12 +24,12 @@ class Execution:
     redrives: int = 0
 
 
-def read_execution(step_functions: "SFNClient", arn: str) -> Execution:
+def read_execution(step_functions: "SFNClient", arn: str) -> ExecutionEnd:
     """Return an execution with what its history has. ``seconds`` is 0 until it has ended."""
     described = step_functions.describe_execution(executionArn=arn)
     pages = step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
     failures = [event for page in pages for event in page["events"] if event["type"] in _FAILURES]
-    return Execution(
+    return ExecutionEnd(
         arn=arn,
         status=described["status"],
         input=described.get("input", ""),
@@ -45,7 +45,7 @@ def _error(event: dict[str, Any]) -> str:
     return str(details.get("error", "States.Timeout"))
 
 
-def digests_of(execution: Execution) -> list[str]:
+def digests_of(execution: ExecutionEnd) -> list[str]:
     """Return the keys of the mails that a daily_report_digest execution has sent; none if it failed."""
     if not execution.output:
         return []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from deploy.local.demo.executions import Execution, digests_of, read_execution
+from deploy.local.demo.executions import ExecutionEnd, digests_of, read_execution
 from deploy.local.demo.flaky import FAIL, WAITS_MARK, word_key
 from deploy.local.function_log import steps_done
 from deploy.local.progress import Progress
@@ -51,7 +51,7 @@ def say(stack: LocalStack, word: str = FAIL) -> None:
     stack.aws.s3.put_object(Bucket=bucket, Key=key, Body=word.encode())
 
 
-def fire(stack: LocalStack, progress: Progress) -> Execution | None:
+def fire(stack: LocalStack, progress: Progress) -> ExecutionEnd | None:
     """Have the digest's schedule fire, as if a day had gone by; return its execution, None if there is none."""
     with psycopg.connect(stack.database_url) as connection:
         connection.execute(_ONE_DAY_LATER)

@@ -19,7 +19,7 @@ from deploy.local.demo.evidence import Evidence, Played, gather
 from deploy.local.demo.operations import fire, redrive, say
 from deploy.local.demo.uploads import Upload, send_report, uploads
 from deploy.local.progress import Progress, short_path
-from deploy.local.stack import LocalStack, Options
+from deploy.local.stack import LocalStack, StackOptions
 from deploy.local.up import only_one
 from deploy.packages.functions import FUNCTIONS
 
@@ -51,7 +51,7 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
     if missing:
         raise FilesNotFound(f'There is no file {", ".join(missing)}. Name files that exist: make demo FILES="a.jpg"')
     started = time.monotonic()
-    options = Options(
+    options = StackOptions(
         overlays={"make_thumbnails": FLAKY}, warm=WARM, mail_folder=local_dir / "mails", wait_scale=WAIT_SCALE
     )
     with only_one(local_dir / "demo-lock", "A demo"):

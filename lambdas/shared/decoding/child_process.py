@@ -45,7 +45,7 @@ class ProcessNotStarted(RuntimeError):
     """
 
 
-class Child:
+class ChildProcess:
     """A decoder's process. It is one thread's at a time; after an error it is only good for ``end``."""
 
     def __init__(self, module: str, memory_mib: int) -> None:

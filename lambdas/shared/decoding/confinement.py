@@ -24,7 +24,7 @@ _FCNTL_SIGNALS, _IOCTL_SIGNALS = (8, 10, 15), (0x8901, 0x8902)
 
 
 @dataclass(frozen=True)
-class Machine:
+class Processor:
     """The numbers of a processor's calls: Linux' asm/unistd.h. ``audit`` names the processor to a filter."""
 
     audit: int
@@ -41,8 +41,8 @@ class Machine:
 # process_madvise, process_mrelease.
 _ALIKE = (424, 425, 426, 427, 434, 438, 440, 448)
 _CLONE3 = 435
-_MACHINES: Mapping[str, Machine] = {
-    "x86_64": Machine(
+_MACHINES: Mapping[str, Processor] = {
+    "x86_64": Processor(
         audit=0xC000003E,
         # socket, connect, bind, fork, vfork, execve, execveat, ptrace, process_vm_readv, _writev, tkill,
         # rt_sigqueueinfo, rt_tgsigqueueinfo, bpf, userfaultfd, perf_event_open, unshare, setns
@@ -50,7 +50,7 @@ _MACHINES: Mapping[str, Machine] = {
         own_process_only=(62, 234, 302),  # kill, tgkill, prlimit64
         clone=56, fcntl=72, ioctl=16, seccomp=317, highest=0x40000000,
     ),
-    "aarch64": Machine(
+    "aarch64": Processor(
         audit=0xC00000B7,
         # the same, without fork and vfork, which it does not have
         forbidden=(198, 203, 200, 221, 281, 117, 270, 271, 130, 138, 240, 280, 282, 241, 97, 268, *_ALIKE),
@@ -93,7 +93,7 @@ def confine() -> bool:
     return not refused
 
 
-def program(machine: Machine, pid: int) -> list[_Instruction]:
+def program(machine: Processor, pid: int) -> list[_Instruction]:
     """Return the filter of a process: a forbidden call fails with EPERM."""
     refuse = _fail(errno.EPERM)
     # clone3 has its flags in memory, where no filter sees them: without it, libraries take clone.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lambdas.shared.decoding.child_process import Child
+from lambdas.shared.decoding.child_process import ChildProcess
 from lambdas.shared.decoding.confinement import hide_memory
 from lambdas.shared.decoding.job import Decoded
 from lambdas.shared.decoding.limits import MIB, Limits
@@ -39,7 +39,7 @@ class Decoder:
     def __init__(self, module: str) -> None:
         self.module = module  # its dotted name; see ``decoding.job``
         self.last_peak_bytes = 0  # of the job that ended last, however it ended: for one who runs one at a time
-        self._idle: list[Child] = []
+        self._idle: list[ChildProcess] = []
         self._begin()
         atexit.register(self.close)
         os.register_at_fork(after_in_child=self._begin)
@@ -85,7 +85,9 @@ class Decoder:
         for child in idle:
             child.end()
 
-    def _attempt(self, child: Child, request: bytes, received: ReceivedFile, key: str, limits: Limits) -> Decoded:
+    def _attempt(
+        self, child: ChildProcess, request: bytes, received: ReceivedFile, key: str, limits: Limits
+    ) -> Decoded:
         is_sound = False
         try:
             child.wait_until_ready()
@@ -104,11 +106,11 @@ class Decoder:
             self.last_peak_bytes = child.peak_bytes
             self._put_back(child, is_sound=is_sound)
 
-    def _new(self, limits: Limits) -> Child:
+    def _new(self, limits: Limits) -> ChildProcess:
         hide_memory()  # before a process is there that could read it; a fork may be as open as its parent was
-        return Child(self.module, limits.decoder_memory_mib)
+        return ChildProcess(self.module, limits.decoder_memory_mib)
 
-    def _take(self, limits: Limits) -> Child:
+    def _take(self, limits: Limits) -> ChildProcess:
         while True:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
@@ -118,7 +120,7 @@ class Decoder:
                 return child
             child.end()
 
-    def _put_back(self, child: Child, *, is_sound: bool) -> None:
+    def _put_back(self, child: ChildProcess, *, is_sound: bool) -> None:
         if is_sound and child.resident_bytes() <= KEPT_BYTES:
             with self._lock:
                 self._idle.append(child)
@@ -142,7 +144,7 @@ def _answer_of(frame: Frame, key: str, limits: Limits) -> Decoded | FileRejected
     return _crashed(key, "(an answer that is none)")
 
 
-def _refusal(child: Child, error: Exception, key: str, limits: Limits) -> FileRejected:
+def _refusal(child: ChildProcess, error: Exception, key: str, limits: Limits) -> FileRejected:
     """Return the refusal of a file at which its process has failed, by what ``Child.ask`` raised."""
     match error:
         case TimeoutError():

@@ -11,20 +11,20 @@ from deploy.capacity.choice import (
     BURST_SECONDS,
     MOST_START_SECONDS,
     TASKS_A_DAY,
-    Outcome,
     Setting,
+    SimulatedDay,
     Sweep,
     burst,
     choose,
     day,
 )
 
-QUIET = Outcome(0.2, 0.4, 2.0, 0, 0, 0, 10)
+QUIET = SimulatedDay(0.2, 0.4, 2.0, 0, 0, 0, 10)
 
 
-def sweep(**bursts: Outcome) -> Sweep:
+def sweep(**bursts: SimulatedDay) -> Sweep:
     """Return a sweep of these bursts: ``c3`` is MaximumConcurrency 3."""
-    found: dict[Setting, tuple[Outcome, Outcome]] = {}
+    found: dict[Setting, tuple[SimulatedDay, SimulatedDay]] = {}
     for name, one in bursts.items():
         found[int(name[1:]), 10] = (one, QUIET)
     return found

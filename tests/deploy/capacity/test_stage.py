@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.capacity import stage as module
-from deploy.capacity.stage import WINDOW_SECONDS, Stage, Task
+from deploy.capacity.stage import WINDOW_SECONDS, SimulatedStage, Task
 from deploy.cost.figures import MEASURED, QUOTAS, SHAPES
 from deploy.cost.usage import DISPATCHER, visits_of
 from deploy.template.cloudformation import Template
@@ -23,7 +23,7 @@ def reports(count: int) -> list[Task]:
 def test_whatever_is_sent_is_started_once_and_ends(
     count: int, concurrency: int, batch: int, per_function: int, seed: int
 ) -> None:
-    stage = Stage(concurrency, batch, per_function, seed)
+    stage = SimulatedStage(concurrency, batch, per_function, seed)
 
     tasks = stage.run(reports(count))
 
@@ -34,7 +34,7 @@ def test_whatever_is_sent_is_started_once_and_ends(
 
 @pytest.mark.parametrize("workflow", SHAPES)
 def test_every_workflow_with_figures_can_be_simulated(workflow: str) -> None:
-    [task] = Stage(2, 10, 13).run([Task(0.0, workflow)])
+    [task] = SimulatedStage(2, 10, 13).run([Task(0.0, workflow)])
 
     assert task.succeeded
     assert task.ended_at - task.started_at >= SHAPES[workflow].waits_seconds
@@ -45,7 +45,7 @@ def test_one_report_makes_the_transitions_that_its_price_counts(monkeypatch: pyt
         QUOTAS, "StateTransition", QUOTAS["StateTransition"].model_copy(update={"bucket": 1, "limit": 1})
     )
 
-    [task] = Stage(2, 10, 13).run([Task(0.0, "guard_report")])
+    [task] = SimulatedStage(2, 10, 13).run([Task(0.0, "guard_report")])
 
     # The first is made at once; nothing else takes as long.
     assert task.ended_at - task.started_at == pytest.approx(sum(visits_of("guard_report").states.values()) - 1, abs=2)
@@ -53,7 +53,7 @@ def test_one_report_makes_the_transitions_that_its_price_counts(monkeypatch: pyt
 
 def test_throttled_starts_are_tried_until_all_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(QUOTAS, "StartExecution", QUOTAS["StartExecution"].model_copy(update={"bucket": 5, "limit": 2}))
-    few, many = Stage(2, 1, 53), Stage(20, 10, 53)
+    few, many = SimulatedStage(2, 1, 53), SimulatedStage(20, 10, 53)
 
     latest = [max(task.started_at for task in stage.run(reports(65))) for stage in (few, many)]
 
@@ -62,7 +62,7 @@ def test_throttled_starts_are_tried_until_all_have_started(monkeypatch: pytest.M
 
 
 def test_a_function_that_stays_throttled_fails_its_execution() -> None:
-    stage = Stage(2, 10, 0)
+    stage = SimulatedStage(2, 10, 0)
 
     tasks = stage.run(reports(3))
 
@@ -73,7 +73,7 @@ def test_a_function_that_stays_throttled_fails_its_execution() -> None:
 def test_more_instances_throttle_less() -> None:
     throttled = []
     for instances in (3, 13, 53, 90):
-        stage = Stage(5, 10, instances)
+        stage = SimulatedStage(5, 10, instances)
         stage.run(reports(100))
         throttled.append(stage.throttled_functions)
 
@@ -83,7 +83,9 @@ def test_more_instances_throttle_less() -> None:
 
 @pytest.mark.parametrize("batch", [1, 10])
 def test_more_batches_at_the_same_time_start_a_standing_queue_no_later(batch: int) -> None:
-    latest = [max(task.started_at for task in Stage(number, batch, 53).run(reports(150))) for number in (2, 4, 8, 16)]
+    latest = [
+        max(task.started_at for task in SimulatedStage(number, batch, 53).run(reports(150))) for number in (2, 4, 8, 16)
+    ]
 
     # A tenth of tolerance: other draws of the dispatcher's seconds.
     assert all(later <= earlier * 1.1 for earlier, later in pairwise(latest))
@@ -91,13 +93,15 @@ def test_more_batches_at_the_same_time_start_a_standing_queue_no_later(batch: in
 
 
 def test_a_batch_waits_for_its_window_and_a_whole_one_does_not() -> None:
-    alone, whole = (max(task.started_at for task in Stage(2, 10, 13).run(reports(count))) for count in (1, 10))
+    alone, whole = (max(task.started_at for task in SimulatedStage(2, 10, 13).run(reports(count))) for count in (1, 10))
 
     assert whole < WINDOW_SECONDS < alone
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
-    one, same, other = ([task.ended_at for task in Stage(2, 10, 13, seed).run(reports(30))] for seed in (1, 1, 2))
+    one, same, other = (
+        [task.ended_at for task in SimulatedStage(2, 10, 13, seed).run(reports(30))] for seed in (1, 1, 2)
+    )
 
     assert one == same != other
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.cost.figures import MEASURED, PRICES, QUOTAS, SHAPES, THUMBNAILS_PER_FILE, NotEstimated, Shape
+from deploy.cost.figures import MEASURED, PRICES, QUOTAS, SHAPES, THUMBNAILS_PER_FILE, NotEstimated, WorkflowShape
 from deploy.packages.functions import FUNCTIONS_BY_NAME
 from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
 
@@ -38,4 +38,4 @@ def test_what_has_no_figures_is_not_estimated() -> None:
 @pytest.mark.parametrize("shares", [{"A": 0.5, "B": 0.4}, {"A": 1.5, "B": -0.5}])
 def test_shares_that_are_not_one_together_are_refused(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="1 together"):
-        Shape(task="one", ways={"Ask": shares})
+        WorkflowShape(task="one", ways={"Ask": shares})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asl_engine.in_process import run
-from deploy.cost.figures import SHAPES, NotEstimated, Shape
+from deploy.cost.figures import SHAPES, NotEstimated, WorkflowShape
 from deploy.cost.transitions import read_definition, visits
 from deploy.packages.functions import FUNCTIONS_BY_NAME
 from workflows.contracts.guard_report import FileFacts, ThumbnailSet
@@ -35,8 +35,8 @@ LOOP: dict[str, Any] = {
 }
 
 
-def shape(items: dict[str, int] | None = None, ways: dict[str, dict[str, float]] | None = None) -> Shape:
-    return Shape(task="one", items=items or {}, ways=ways or {})
+def shape(items: dict[str, int] | None = None, ways: dict[str, dict[str, float]] | None = None) -> WorkflowShape:
+    return WorkflowShape(task="one", items=items or {}, ways=ways or {})
 
 
 def test_a_map_of_four_items_counts_itself_and_the_states_of_each_item() -> None:

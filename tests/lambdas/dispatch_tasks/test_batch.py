@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.dispatch_tasks import batch
-from lambdas.dispatch_tasks.batch import EarlierMessageFailed, Outcome, Status
+from lambdas.dispatch_tasks.batch import DispatchOutcome, DispatchStatus, EarlierMessageFailed
 from lambdas.dispatch_tasks.starts import NoTimeLeft, StartRefused
 from qu_workflows.protocol.message import ExecutionStart, NotJson
 from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
@@ -31,16 +31,16 @@ def raising(error: Exception, *names: str) -> StartExecution:
     return start
 
 
-def dispatch(records: list[dict[str, Any]], start: StartExecution) -> list[Outcome]:
+def dispatch(records: list[dict[str, Any]], start: StartExecution) -> list[DispatchOutcome]:
     """Dispatch a batch; return the outcomes, which must be those that are answered."""
-    outcomes: list[Outcome] = []
+    outcomes: list[DispatchOutcome] = []
     response = batch.dispatch({"Records": records}, start, outcomes.append)
     failed = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
     assert failed == [outcome.message.message_id for outcome in outcomes if outcome.error]
     return outcomes
 
 
-def statuses(outcomes: list[Outcome]) -> dict[str | None, Status]:
+def statuses(outcomes: list[DispatchOutcome]) -> dict[str | None, DispatchStatus]:
     return {outcome.message.task_id: outcome.status for outcome in outcomes}
 
 
@@ -53,24 +53,24 @@ def test_ten_starts_are_under_way_at_the_same_time() -> None:
 
     outcomes = dispatch([sqs_record(task_body()) for _ in range(10)], start)
 
-    assert [outcome.status for outcome in outcomes] == [Status.STARTED] * 10
+    assert [outcome.status for outcome in outcomes] == [DispatchStatus.STARTED] * 10
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (NoTimeLeft("run_task", "throttled.", "Wait."), Status.THROTTLED),
-        (StartRefused("run_task", "refused.", "Mend it."), Status.FAILED),
-        (ZeroDivisionError("a bug"), Status.FAILED),
+        (NoTimeLeft("run_task", "throttled.", "Wait."), DispatchStatus.THROTTLED),
+        (StartRefused("run_task", "refused.", "Mend it."), DispatchStatus.FAILED),
+        (ZeroDivisionError("a bug"), DispatchStatus.FAILED),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_is_the_outcome_of_its_own_message_alone(error: Exception, status: Status) -> None:
+def test_an_error_is_the_outcome_of_its_own_message_alone(error: Exception, status: DispatchStatus) -> None:
     records = [sqs_record(task_body(id=name)) for name in ("a", "b", "c")]
 
     outcomes = dispatch(records, raising(error, "b"))
 
-    assert statuses(outcomes) == {"a": Status.STARTED, "b": status, "c": Status.STARTED}
+    assert statuses(outcomes) == {"a": DispatchStatus.STARTED, "b": status, "c": DispatchStatus.STARTED}
     assert [outcome.error for outcome in outcomes if outcome.error] == [error]
 
 
@@ -84,8 +84,8 @@ def test_a_message_that_does_not_parse_is_rejected_and_nothing_is_started_for_it
     outcomes = dispatch([sqs_record("not json"), sqs_record(task_body(id="a"))], start)
     bad, good = sorted(outcomes, key=lambda outcome: outcome.message.task_id or "")
 
-    assert (bad.status, type(bad.error), bad.message.task_id) == (Status.REJECTED, NotJson, None)
-    assert (good.status, asked) == (Status.ALREADY_STARTED, ["a"])
+    assert (bad.status, type(bad.error), bad.message.task_id) == (DispatchStatus.REJECTED, NotJson, None)
+    assert (good.status, asked) == (DispatchStatus.ALREADY_STARTED, ["a"])
 
 
 def test_the_trace_goes_on_from_the_queue_to_the_execution() -> None:
@@ -108,14 +108,14 @@ def test_after_a_failure_the_rest_of_a_fifo_group_is_held_back_and_other_groups_
     outcomes = dispatch(records, raising(NoTimeLeft("guard_report", "throttled.", "Wait."), "x1"))
 
     assert statuses(outcomes) == {
-        "x0": Status.STARTED,
-        "x1": Status.THROTTLED,
-        "x2": Status.HELD_BACK,
-        "y0": Status.STARTED,
-        "y1": Status.STARTED,
-        "y2": Status.STARTED,
+        "x0": DispatchStatus.STARTED,
+        "x1": DispatchStatus.THROTTLED,
+        "x2": DispatchStatus.HELD_BACK,
+        "y0": DispatchStatus.STARTED,
+        "y1": DispatchStatus.STARTED,
+        "y2": DispatchStatus.STARTED,
     }
-    [held_back] = [outcome for outcome in outcomes if outcome.status is Status.HELD_BACK]
+    [held_back] = [outcome for outcome in outcomes if outcome.status is DispatchStatus.HELD_BACK]
     assert isinstance(held_back.error, EarlierMessageFailed)
     assert records[2]["messageId"] in str(held_back.error)
 
@@ -125,7 +125,7 @@ def test_a_group_on_a_standard_queue_asks_for_fairness_and_not_for_order() -> No
 
     outcomes = dispatch(records, raising(StartRefused("guard_report", "refused.", "Mend it."), "a"))
 
-    assert statuses(outcomes) == {"a": Status.FAILED, "b": Status.STARTED}
+    assert statuses(outcomes) == {"a": DispatchStatus.FAILED, "b": DispatchStatus.STARTED}
 
 
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.booleans()), min_size=1, max_size=10))

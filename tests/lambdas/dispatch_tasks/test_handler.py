@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lambdas.dispatch_tasks.batch import Status
+from lambdas.dispatch_tasks.batch import DispatchStatus
 from lambdas.dispatch_tasks.handler import METRICS, lambda_handler
 from lambdas.dispatch_tasks.starts import step_functions
 from lambdas.shared.runtime.aws import aws_client
@@ -206,8 +206,8 @@ def test_every_outcome_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_status_has_its_metric() -> None:
-    assert METRICS.keys() == set(Status)
-    assert len(set(METRICS.values())) == len(Status)
+    assert METRICS.keys() == set(DispatchStatus)
+    assert len(set(METRICS.values())) == len(DispatchStatus)
 
 
 def test_without_its_setting_the_dispatcher_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Bar:
+class TimelineBar:
     """One visit: where it begins and for how long it goes on, its tries, and all that in words."""
 
     x: float
@@ -74,14 +74,14 @@ def scale_of(history: History, now: datetime) -> Scale:
     return Scale(history.events[0].at, now if history.status == "RUNNING" else history.events[-1].at)
 
 
-def bar_of(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> Bar:
+def bar_of(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> TimelineBar:
     """Return the bar of a visit."""
     x, width = scale.stretch(visit.entered_at, visit.ended_at)
     segments = tuple(
         Segment(*scale.stretch(one.begun_at, one.ended_at), one.outcome.name, retried=one.number < len(tries))
         for one in tries
     )
-    return Bar(x, width, visit.outcome.name, segments, _words(visit, tries, scale))
+    return TimelineBar(x, width, visit.outcome.name, segments, _words(visit, tries, scale))
 
 
 def _words(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> str:

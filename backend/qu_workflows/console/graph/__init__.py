@@ -22,14 +22,14 @@ from qu_workflows.console.graph.model import UnclearDefinition, read_definition
 from qu_workflows.console.graph.placement import place
 from qu_workflows.console.graph.svg import Drawing, StateShown
 
-__all__ = ["GraphNotDrawn", "Options", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
+__all__ = ["DrawingOptions", "GraphNotDrawn", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
 
 
 class GraphNotDrawn(Exception):
     """There is no graph of a definition; the text says why, for people."""
 
 
-class Options(TypedDict, total=False):
+class DrawingOptions(TypedDict, total=False):
     """How a graph is drawn: see ``svg.Drawing``."""
 
     selected: str | None
@@ -40,7 +40,7 @@ class Options(TypedDict, total=False):
 
 
 def draw(
-    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[Options]
+    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[DrawingOptions]
 ) -> SafeString:
     """Return the graph of a definition as ``svg_of`` does, or a notice if it cannot be drawn."""
     try:
@@ -50,7 +50,7 @@ def draw(
 
 
 def svg_of(
-    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[Options]
+    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[DrawingOptions]
 ) -> SafeString:
     """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn if it cannot be drawn."""
     drawing = Drawing(states, **options)

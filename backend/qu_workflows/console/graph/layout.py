@@ -50,7 +50,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Link:
+class LayoutEdge:
     """An edge between two nodes, by their positions in the sequence. The heavier it is, the straighter it runs."""
 
     source: int
@@ -70,7 +70,7 @@ class Rectangle:
 
 
 @dataclass(frozen=True)
-class Route:
+class EdgeRoute:
     """The corners of an edge from border to border, and where its label is. It runs through its label's middle."""
 
     points: tuple[Point, ...]
@@ -83,11 +83,11 @@ class Arrangement:
 
     size: Size
     nodes: tuple[Rectangle, ...]
-    routes: tuple[Route, ...]
+    routes: tuple[EdgeRoute, ...]
 
 
 @lru_cache(maxsize=128)
-def arrange(sizes: tuple[Size, ...], links: tuple[Link, ...]) -> Arrangement:
+def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangement:
     """Return where nodes and edges go, the same for the same arguments; kept, since live pages ask again and again."""
     if not sizes:
         return Arrangement(Size(0, 0), (), ())
@@ -108,7 +108,7 @@ def arrange(sizes: tuple[Size, ...], links: tuple[Link, ...]) -> Arrangement:
     )
 
 
-def _request(sizes: Sequence[Size], links: Sequence[Link]) -> tuple[graphlay.Graph, list[int]]:
+def _request(sizes: Sequence[Size], links: Sequence[LayoutEdge]) -> tuple[graphlay.Graph, list[int]]:
     """Return the library's graph, and for each link its label's node, -1 where it has none."""
     graph, parts = graphlay.Graph(), []
     for size in sizes:
@@ -128,15 +128,15 @@ def _request(sizes: Sequence[Size], links: Sequence[Link]) -> tuple[graphlay.Gra
 
 
 def _routes(
-    links: Sequence[Link], parts: Sequence[int], nodes: Sequence[Rectangle], lines: Sequence[tuple[Point, ...]]
-) -> Iterator[Route]:
+    links: Sequence[LayoutEdge], parts: Sequence[int], nodes: Sequence[Rectangle], lines: Sequence[tuple[Point, ...]]
+) -> Iterator[EdgeRoute]:
     position = 0
     for _link, label in zip(links, parts, strict=True):
         if label < 0:
-            yield Route(lines[position])
+            yield EdgeRoute(lines[position])
             position += 1
         else:
-            yield Route(lines[position] + lines[position + 1], nodes[label])
+            yield EdgeRoute(lines[position] + lines[position + 1], nodes[label])
             position += 2
 
 

@@ -21,7 +21,7 @@ class UnclearDefinition(ValueError):
     """A definition that cannot be drawn; the text says what is wrong with it, in a sentence."""
 
 
-class Way(StrEnum):
+class EdgeKind(StrEnum):
     """How a transition comes about."""
 
     NEXT = "next"
@@ -30,7 +30,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True)
-class Transition:
+class Edge:
     """A way from a state to another of its level; ``source`` is None at the start, ``target`` at the end.
 
     ``labels`` are conditions in short words, any of which leads this way; ``details`` are the same in full.
@@ -38,13 +38,13 @@ class Transition:
 
     source: str | None
     target: str | None
-    way: Way = Way.NEXT
+    way: EdgeKind = EdgeKind.NEXT
     labels: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class State:
+class GraphState:
     """A state; ``levels`` are those inside: a Map's one, a Parallel's branches, none of any other."""
 
     name: str
@@ -57,17 +57,17 @@ class State:
 class Level:
     """States that lead to each other, the first one first, and how they do."""
 
-    states: tuple[State, ...]
-    transitions: tuple[Transition, ...]
+    states: tuple[GraphState, ...]
+    transitions: tuple[Edge, ...]
 
-    def all_states(self) -> Iterator[State]:
+    def all_states(self) -> Iterator[GraphState]:
         """Yield every state, those inside of others too, in reading order."""
         for state in self.states:
             yield state
             for level in state.levels:
                 yield from level.all_states()
 
-    def all_transitions(self) -> Iterator[Transition]:
+    def all_transitions(self) -> Iterator[Edge]:
         """Yield every transition between two states, those inside of others too, in reading order."""
         for each in self.transitions:
             if each.source is not None and each.target is not None:
@@ -91,7 +91,7 @@ def _level(node: Any, where: str, depth: int) -> Level:
     start = node.get("StartAt")
     ways = [way for name, state in states.items() for way in _merged(_transitions(str(name), state))]
     if isinstance(start, str):
-        ways.insert(0, Transition(None, start))
+        ways.insert(0, Edge(None, start))
     for each in ways:
         if each.target is not None and each.target not in states:
             source = each.source or "StartAt"
@@ -101,28 +101,28 @@ def _level(node: Any, where: str, depth: int) -> Level:
     return Level(tuple(_state(name, states[name], depth) for name in ordered), tuple(ways))
 
 
-def _state(name: str, node: Mapping[str, Any], depth: int) -> State:
+def _state(name: str, node: Mapping[str, Any], depth: int) -> GraphState:
     if "ItemProcessor" in node or "Iterator" in node:
         inside = [node.get("ItemProcessor", node.get("Iterator"))]
     else:
         branches = node.get("Branches", [])
         inside = branches if isinstance(branches, list) else []
     levels = tuple(_level(each, name, depth + 1) for each in inside)
-    return State(name, str(node.get("Type", "?")), kind_words(node), levels)
+    return GraphState(name, str(node.get("Type", "?")), kind_words(node), levels)
 
 
-def _transitions(name: str, node: Mapping[str, Any]) -> Iterator[Transition]:
+def _transitions(name: str, node: Mapping[str, Any]) -> Iterator[Edge]:
     for rule in _objects(node.get("Choices")):
         said = rule_words(rule)
-        yield Transition(name, _target(rule), Way.CHOICE, (said,), (said,))
+        yield Edge(name, _target(rule), EdgeKind.CHOICE, (said,), (said,))
     if isinstance(node.get("Default"), str):
-        yield Transition(name, node["Default"], Way.CHOICE, (_("otherwise"),), (_("otherwise"),))
+        yield Edge(name, node["Default"], EdgeKind.CHOICE, (_("otherwise"),), (_("otherwise"),))
     if isinstance(node.get("Next"), str):
-        yield Transition(name, node["Next"])
+        yield Edge(name, node["Next"])
     elif node.get("End") is True or node.get("Type") in _ENDS:
-        yield Transition(name, None)
+        yield Edge(name, None)
     for catcher in _objects(node.get("Catch")):
-        yield Transition(name, _target(catcher), Way.CATCH, (catcher_words(catcher),), (all_errors(catcher),))
+        yield Edge(name, _target(catcher), EdgeKind.CATCH, (catcher_words(catcher),), (all_errors(catcher),))
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
@@ -133,18 +133,18 @@ def _target(rule: Mapping[str, Any]) -> str:
     return str(rule.get("Next", "?"))
 
 
-def _merged(transitions: Iterator[Transition]) -> Iterator[Transition]:
+def _merged(transitions: Iterator[Edge]) -> Iterator[Edge]:
     """Yield a state's transitions, those of one kind to one target as one."""
-    found: dict[tuple[str | None, Way], list[Transition]] = {}
+    found: dict[tuple[str | None, EdgeKind], list[Edge]] = {}
     for each in transitions:
         found.setdefault((each.target, each.way), []).append(each)
     for alike in found.values():
         labels = tuple(label for each in alike for label in each.labels)
         details = tuple(detail for each in alike for detail in each.details)
-        yield Transition(alike[0].source, alike[0].target, alike[0].way, labels, details)
+        yield Edge(alike[0].source, alike[0].target, alike[0].way, labels, details)
 
 
-def _in_reading_order(names: list[str], ways: list[Transition]) -> list[str]:
+def _in_reading_order(names: list[str], ways: list[Edge]) -> list[str]:
     """Return states in the order in which an execution comes to them; the unreachable ones last."""
     after: dict[str | None, list[str]] = {}
     for each in ways:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from qu_workflows.console.graph.layout import Arrangement, Link, Rectangle, Route, Size, arrange
-from qu_workflows.console.graph.model import Level, State, Transition, Way
+from qu_workflows.console.graph.layout import Arrangement, EdgeRoute, LayoutEdge, Rectangle, Size, arrange
+from qu_workflows.console.graph.model import Edge, EdgeKind, GraphState, Level
 from qu_workflows.console.graph.text_width import width_of, wrap
 
 NAME_SIZE, SMALL_SIZE = 14.0, 12.0
@@ -23,7 +23,7 @@ _MOST_BESIDE = 150  # lines of a level beyond one for each state
 _MOST_WRITTEN = 6
 _TIMES = "×"  # noqa: RUF001  the sign for times, as people set it
 _WIDEST_ROW = 1600.0  # of branches beside each other; more of them begin a new row
-_WEIGHTS = {Way.NEXT: 3.0, Way.CHOICE: 1.5, Way.CATCH: 0.5}
+_WEIGHTS = {EdgeKind.NEXT: 3.0, EdgeKind.CHOICE: 1.5, EdgeKind.CATCH: 0.5}
 
 type Edges = Mapping[tuple[str, str], int]
 
@@ -46,7 +46,7 @@ class Words:
 class PlacedState:
     """A state; the coordinates of the levels inside are those of the state's own corner."""
 
-    state: State
+    state: GraphState
     at: Rectangle
     words: Words
     levels: "tuple[PlacedLevel, ...]"
@@ -56,8 +56,8 @@ class PlacedState:
 class PlacedEdge:
     """A transition with its label's lines. ``count`` is how often it was taken, None where that is not shown."""
 
-    transition: Transition
-    route: Route
+    transition: Edge
+    route: EdgeRoute
     label: tuple[str, ...]
     count: int | None
     share: float
@@ -74,14 +74,14 @@ class PlacedLevel:
     end: Rectangle | None = None
 
 
-def place(level: Level, status_of: Callable[[State], str], edges: Edges | None) -> PlacedLevel:
+def place(level: Level, status_of: Callable[[GraphState], str], edges: Edges | None) -> PlacedLevel:
     """Return a definition placed. ``status_of`` gives the text of how a state stands, "" for none."""
     return _Placing(status_of, edges).level(level, outermost=True)
 
 
 @dataclass(frozen=True)
 class _Placing:
-    status_of: Callable[[State], str]
+    status_of: Callable[[GraphState], str]
     edges: Edges | None
 
     def level(self, level: Level, *, outermost: bool = False) -> PlacedLevel:
@@ -103,7 +103,7 @@ class _Placing:
         self,
         found: Arrangement,
         sized: Sequence[PlacedState],
-        drawn: Sequence[Transition],
+        drawn: Sequence[Edge],
         labels: Sequence[tuple[str, ...]],
     ) -> PlacedLevel:
         states = tuple(replace(each, at=at) for each, at in zip(sized, found.nodes[: len(sized)], strict=True))
@@ -115,7 +115,7 @@ class _Placing:
         start, end = (*found.nodes[len(sized) :], None, None)[:2]
         return PlacedLevel(Rectangle(0, 0, found.size.width, found.size.height), states, edges, start, end)
 
-    def _sized(self, state: State, written: Sequence[Transition]) -> PlacedState:
+    def _sized(self, state: GraphState, written: Sequence[Edge]) -> PlacedState:
         status = self.status_of(state)
         inner = [self.level(each) for each in state.levels]
         levels, content = _in_rows(inner)
@@ -129,12 +129,12 @@ class _Placing:
         placed = tuple(_moved(each, PADDING, words.height) for each in levels)
         return PlacedState(state, Rectangle(0, 0, text_width + 2 * PADDING, height), words, placed)
 
-    def _count(self, transition: Transition) -> int | None:
+    def _count(self, transition: Edge) -> int | None:
         if self.edges is None or transition.source is None or transition.target is None:
             return None
         return self.edges.get((transition.source, transition.target), 0)
 
-    def _label(self, transition: Transition, beside: Sequence[Transition]) -> tuple[str, ...]:
+    def _label(self, transition: Edge, beside: Sequence[Edge]) -> tuple[str, ...]:
         lines = [line for label in transition.labels for line in wrap(label, SMALL_SIZE, _LABEL_WIDTH, _LABEL_LINES)]
         if len(lines) > _LABEL_LINES:
             lines = [*lines[: _LABEL_LINES - 1], "…"]
@@ -143,7 +143,7 @@ class _Placing:
             lines.append(self._count_words(transition, count, beside))
         return tuple(lines)
 
-    def _count_words(self, transition: Transition, count: int, beside: Sequence[Transition]) -> str:
+    def _count_words(self, transition: Edge, count: int, beside: Sequence[Edge]) -> str:
         """Return how often a transition was taken, with its share where there are others from the same state."""
         targets = {each.target for each in beside}
         ways = {target: (self.edges or {}).get((transition.source or "", target or ""), 0) for target in targets}
@@ -153,12 +153,14 @@ class _Placing:
         return f"{count} {_TIMES} · {count / total:.0%}"
 
 
-def _links(states: Sequence[State], drawn: Sequence[Transition], labels: Sequence[tuple[str, ...]]) -> tuple[Link, ...]:
+def _links(
+    states: Sequence[GraphState], drawn: Sequence[Edge], labels: Sequence[tuple[str, ...]]
+) -> tuple[LayoutEdge, ...]:
     """Return transitions as links; the marks of the start and the end come after the states."""
     positions = {each.name: number for number, each in enumerate(states)}
     start, end = len(states), len(states) + 1
     return tuple(
-        Link(
+        LayoutEdge(
             start if each.source is None else positions[each.source],
             end if each.target is None else positions[each.target],
             _label_size(label),
@@ -168,23 +170,23 @@ def _links(states: Sequence[State], drawn: Sequence[Transition], labels: Sequenc
     )
 
 
-def _by_source(transitions: Iterable[Transition]) -> dict[str | None, list[Transition]]:
-    found: dict[str | None, list[Transition]] = {}
+def _by_source(transitions: Iterable[Edge]) -> dict[str | None, list[Edge]]:
+    found: dict[str | None, list[Edge]] = {}
     for each in transitions:
         found.setdefault(each.source, []).append(each)
     return found
 
 
 def _drawn_and_written(
-    transitions: Sequence[Transition],
-) -> tuple[list[Transition], dict[str | None, list[Transition]]]:
+    transitions: Sequence[Edge],
+) -> tuple[list[Edge], dict[str | None, list[Edge]]]:
     """Return the transitions that become lines, and by source those that are only written.
 
     In a bundle of a hundred lines none can be followed, and it takes seconds to lay out.
     """
     out_of = Counter(each.source for each in transitions)
     into = Counter(each.target for each in transitions)
-    drawn: list[Transition] = []
+    drawn: list[Edge] = []
     for most in _MOST_LINES:
         drawn = [
             each for each in transitions if each.source is None or max(out_of[each.source], into[each.target]) <= most
@@ -195,7 +197,7 @@ def _drawn_and_written(
     return drawn, _by_source(each for each in transitions if each not in are_drawn)
 
 
-def _written(transitions: Sequence[Transition], width: float) -> list[str]:
+def _written(transitions: Sequence[Edge], width: float) -> list[str]:
     """Return the lines that say where a state leads: ``on any error → Failed``."""
     said = [f"{', '.join(each.labels)} → {each.target or _('End')}".strip() for each in transitions]
     lines = [line for each in said[:_MOST_WRITTEN] for line in wrap(each, SMALL_SIZE, width, 2)]
@@ -205,7 +207,7 @@ def _written(transitions: Sequence[Transition], width: float) -> list[str]:
     return lines
 
 
-def _is_counted_with_another(transition: Transition, beside: Sequence[Transition]) -> bool:
+def _is_counted_with_another(transition: Edge, beside: Sequence[Edge]) -> bool:
     """Return whether the number is on another edge between the same states: a history does not distinguish them."""
     return next(each for each in beside if each.target == transition.target) is not transition
 

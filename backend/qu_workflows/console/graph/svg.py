@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.graph.layout import Point, Rectangle
-from qu_workflows.console.graph.model import State
+from qu_workflows.console.graph.model import GraphState
 from qu_workflows.console.graph.placement import NAME_LINE, PADDING, SMALL_LINE, PlacedEdge, PlacedLevel, PlacedState
 
 _STYLESHEET = Path(__file__).parents[1] / "static" / "console" / "console.css"
@@ -87,11 +87,11 @@ class Drawing:
     standalone: bool = False
     title: str = ""
 
-    def shown(self, state: State) -> StateShown | None:
+    def shown(self, state: GraphState) -> StateShown | None:
         """Return how a state went, None in the graph of a state machine."""
         return None if self.states is None else self.states.get(state.name, StateShown(status="NOT_RUN"))
 
-    def status_of(self, state: State) -> str:
+    def status_of(self, state: GraphState) -> str:
         """Return how a state went in words, "" in the graph of a state machine."""
         shown = self.shown(state)
         return shown.line if shown else ""

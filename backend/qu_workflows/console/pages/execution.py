@@ -13,7 +13,7 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from qu_workflows.console.charts.timeline import Bar, Scale, bar_of, scale_of
+from qu_workflows.console.charts.timeline import Scale, TimelineBar, bar_of, scale_of
 from qu_workflows.console.formatting import number_in
 from qu_workflows.console.hooks import registered_hooks
 from qu_workflows.console.masking import mask, masked_row
@@ -166,7 +166,7 @@ class VisitRow:
     seconds: float
     error: str
     key: VisitKey
-    bar: Bar
+    bar: TimelineBar
     current: bool
 
 

@@ -76,7 +76,7 @@ class WorkflowDay:
 
 
 @dataclass(frozen=True)
-class Day:
+class OverviewDay:
     """The last 24 hours by hour and workflow, and all together; ``steps`` are the slowest, of the newest samples."""
 
     begins: datetime
@@ -98,16 +98,18 @@ def now_of(now: datetime) -> Now:
     return Now(now, needs, _queues(seen, standings), _unknown(seen))
 
 
-def day_of(now: datetime) -> Day:
+def day_of(now: datetime) -> OverviewDay:
     """Return the last day: by two queries."""
     hours = overview.hour_counts(now)
     of_workflows = overview.by_status(hours, "workflow")
     workflows = [_workflow_day(workflow, of_workflows[workflow]) for workflow in sorted(of_workflows)]
     together = sum((Counter(counts) for counts in of_workflows.values()), Counter[str]())
-    return Day(overview.day_begins(now), hours, workflows, _workflow_day("", together), overview.slowest_steps())
+    return OverviewDay(
+        overview.day_begins(now), hours, workflows, _workflow_day("", together), overview.slowest_steps()
+    )
 
 
-def charts_of(day: Day) -> dict[str, Any]:
+def charts_of(day: OverviewDay) -> dict[str, Any]:
     """Return the day's charts for the templates."""
     of_hours = overview.by_status(day.hours, "hour")
     begins = [day.begins + timedelta(hours=number) for number in range(overview.HOURS)]
@@ -124,7 +126,7 @@ def charts_of(day: Day) -> dict[str, Any]:
     }
 
 
-def _hours_in_words(day: Day) -> str:
+def _hours_in_words(day: OverviewDay) -> str:
     total = day.total
     bad = sum(total.counts.get(status, 0) for status in UNSUCCESSFUL)
     words = _(

@@ -20,7 +20,7 @@ from qu_workflows.dead_letters.queries import DeadLetterList, QueueDepth
 from qu_workflows.executions.queries import REDRIVABLE_DAYS, StepStatistics, redrivable, step_statistics
 from qu_workflows.records.models import Alert, TaskRecord, TaskStatus
 from qu_workflows.schedules import queries as schedule_queries
-from qu_workflows.schedules.queries import Deployed
+from qu_workflows.schedules.queries import DeployedSchedule
 
 HOURS = 24
 SAMPLES_OF_WORKFLOW = 100
@@ -71,7 +71,7 @@ class AwsAnswers:
     queue: Cached[QueueDepth]
     dead_letters: Cached[QueueDepth]
     reasons: Cached[DeadLetterList]
-    schedules: Cached[Mapping[str, Deployed]]
+    schedules: Cached[Mapping[str, DeployedSchedule]]
 
 
 def ask_aws() -> None:

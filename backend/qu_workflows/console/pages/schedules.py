@@ -10,11 +10,11 @@ from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.schedule_wording import in_words
 from qu_workflows.executions.queries import TaskRow, row_of
 from qu_workflows.protocol.schedule import Overlap
-from qu_workflows.schedules.queries import Deployed, Difference, ScheduleStanding, reason_skipped
+from qu_workflows.schedules.queries import DeployedSchedule, Difference, ScheduleStanding, reason_skipped
 
 
 @dataclass(frozen=True)
-class Run:
+class ScheduleRun:
     """One run of a schedule. ``is_by_hand``: a user asked for it, or restarted it. ``skipped`` is why, "" if not."""
 
     task_id: str
@@ -46,7 +46,7 @@ class ScheduleView:
     state_changed_at: datetime | None
     differences: Sequence[Difference]
     next_runs: Sequence[datetime]
-    last_runs: Sequence[Run]
+    last_runs: Sequence[ScheduleRun]
 
     @property
     def coming(self) -> list[tuple[str, str]]:
@@ -54,7 +54,7 @@ class ScheduleView:
         return [(moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S %Z}") for moment in self.next_runs]
 
 
-def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> ScheduleView:
+def view_of(standing: ScheduleStanding, deployed: DeployedSchedule, now: datetime) -> ScheduleView:
     """Return a schedule as pages show it, masked."""
     schedule = standing.schedule
     zone = ZoneInfo("UTC" if standing.problems else schedule.time_zone)
@@ -84,9 +84,9 @@ def view_of(standing: ScheduleStanding, deployed: Deployed, now: datetime) -> Sc
     )
 
 
-def run_of(name: str, row: TaskRow, skipped: str) -> Run:
+def run_of(name: str, row: TaskRow, skipped: str) -> ScheduleRun:
     """Return a task as the run of a schedule; ``skipped`` is why it was, "" if not."""
-    return Run(
+    return ScheduleRun(
         task_id=row.id,
         status=row.status,
         began_at=row.started_at or row.enqueued_at,

@@ -10,15 +10,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import page
-from qu_workflows.console.graph import GraphNotDrawn, Options, UnclearDefinition, draw, read_definition, svg_of
+from qu_workflows.console.graph import DrawingOptions, GraphNotDrawn, UnclearDefinition, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
 from qu_workflows.console.responses import Page, json_file, svg_file
 from qu_workflows.executions.queries import (
-    Contract,
-    Deployed,
+    DeployedStateMachine,
     EdgeCounts,
-    Machine,
+    StateMachine,
     StepStatistics,
+    WorkflowContract,
     contracts_of,
     deployed,
     edge_counts,
@@ -32,7 +32,7 @@ from qu_workflows.protocol.refusals import OperationRefused
 
 
 @dataclass(frozen=True)
-class Way:
+class EdgeRow:
     """A transition of the definition as a row. ``condition`` is "" for one that needs none."""
 
     source: str
@@ -56,13 +56,13 @@ class StateRow:
 class MachinePage:
     """What the page of one state machine shows. ``samples`` are the executions by which ``ways`` were counted."""
 
-    machine: Machine
-    deployed: Deployed
+    machine: StateMachine
+    deployed: DeployedStateMachine
     definition: Mapping[str, Any] | None
     definition_is_live: bool
-    contracts: list[Contract]
+    contracts: list[WorkflowContract]
     states: list[StateRow]
-    ways: list[Way]
+    ways: list[EdgeRow]
     samples: int
     aws_console_url: str
 
@@ -118,16 +118,16 @@ def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa:
     return svg_file(svg, workflow)
 
 
-def _find(workflow: str) -> Machine:
+def _find(workflow: str) -> StateMachine:
     try:
         return find_machine(workflow, timezone.now())
     except OperationRefused as refused:
         raise Http404(str(refused)) from refused
 
 
-def _definition(found: Machine) -> tuple[Deployed, Mapping[str, Any] | None, bool]:
+def _definition(found: StateMachine) -> tuple[DeployedStateMachine, Mapping[str, Any] | None, bool]:
     """Return the definition that Step Functions has, or else the one of this project's files, and which it is."""
-    at_aws = deployed(found.arn) if found.arn else Deployed()
+    at_aws = deployed(found.arn) if found.arn else DeployedStateMachine()
     if at_aws.definition is not None:
         return at_aws, at_aws.definition, True
     try:
@@ -152,16 +152,16 @@ def _state_rows(workflow: str, level: Level | None) -> list[StateRow]:
     ]
 
 
-def _ways(level: Level | None, counted: EdgeCounts) -> list[Way]:
+def _ways(level: Level | None, counted: EdgeCounts) -> list[EdgeRow]:
     transitions = [] if level is None else level.all_transitions()
     ends = [(each, (each.source or "", each.target or "")) for each in transitions]
-    return [Way(*pair, each.way.value, "; ".join(each.details), counted.taken.get(pair, 0)) for each, pair in ends]
+    return [EdgeRow(*pair, each.way.value, "; ".join(each.details), counted.taken.get(pair, 0)) for each, pair in ends]
 
 
-def _options(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> Options:
+def _options(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> DrawingOptions:
     """Return a graph's options, its ways counted: on the page, where each node leads to its row, else as a file."""
     anchors = {row.name: f"#{row.anchor}" for row in rows}
-    return Options(
+    return DrawingOptions(
         href=anchors.__getitem__ if rows else None,
         edges=counted.taken if counted.executions else None,
         standalone=not rows,

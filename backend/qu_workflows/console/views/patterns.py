@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from qu_workflows.console.access import page
 from qu_workflows.console.charts import bars
-from qu_workflows.console.charts.timeline import Bar, Segment
+from qu_workflows.console.charts.timeline import Segment, TimelineBar
 from qu_workflows.console.formatting import WORDS
 from qu_workflows.console.graph import StateShown, draw
 from qu_workflows.console.masking import mask
@@ -73,9 +73,11 @@ def _charts() -> dict[str, Any]:
         "legend": bars.legend(bars.ORDER),
         "ranges": bars.ranges([("Load", "orders", 0.4, 1.2), ("Send", "orders", 1.1, 31.0)]),
         "bars": [
-            Bar(0, 140, "SUCCEEDED", (Segment(0, 140, "SUCCEEDED", retried=False),), "From 0 s to 1.4 s, in one try"),
-            Bar(140, 500, "SUCCEEDED", tries, "Two tries, one failed"),
-            Bar(640, 300, "WAITING", (), "Waiting for 3 s"),
-            Bar(940, 60, "TIMED_OUT", (Segment(940, 60, "TIMED_OUT", retried=False),), "Timed out after 0.6 s"),
+            TimelineBar(
+                0, 140, "SUCCEEDED", (Segment(0, 140, "SUCCEEDED", retried=False),), "From 0 s to 1.4 s, in one try"
+            ),
+            TimelineBar(140, 500, "SUCCEEDED", tries, "Two tries, one failed"),
+            TimelineBar(640, 300, "WAITING", (), "Waiting for 3 s"),
+            TimelineBar(940, 60, "TIMED_OUT", (Segment(940, 60, "TIMED_OUT", retried=False),), "Timed out after 0.6 s"),
         ],
     }

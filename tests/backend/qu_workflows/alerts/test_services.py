@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from common.emails import notification_email
-from qu_workflows.alerts.hooks import OPERATIONS_GROUP, Hooks, register, registered_hooks
+from qu_workflows.alerts.hooks import OPERATIONS_GROUP, AlertHooks, register, registered_hooks
 from qu_workflows.alerts.mails import CALM_SECONDS
 from qu_workflows.alerts.queries import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Finding, alert_kinds
 from qu_workflows.alerts.services import next_step, watch
@@ -428,7 +428,7 @@ def test_a_month_of_what_comes_and_goes_is_told_once_a_day_and_never_given_up(on
 @pytest.fixture
 def _no_product() -> Iterator[None]:
     product = registered_hooks()
-    register(Hooks())
+    register(AlertHooks())
     yield
     register(product)
 

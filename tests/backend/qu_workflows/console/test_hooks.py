@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from qu_workflows.console import hooks
 from qu_workflows.console.access import Right
-from qu_workflows.console.hooks import Hooks, Link, Need, SearchKind, Subjects, SubjectsFound, register
+from qu_workflows.console.hooks import ConsoleHooks, Link, Need, SearchKind, Subjects, SubjectsFound, register
 from qu_workflows.console.masking import MASK, mask
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.qu_workflows.console.test_access import person, signed_in
@@ -24,7 +24,7 @@ ORDER = re.compile(r"order=(\d+)")
 @pytest.fixture(autouse=True)
 def _without_product() -> Iterator[None]:
     before = hooks.registered_hooks()
-    register(Hooks())
+    register(ConsoleHooks())
     yield
     register(before)
 
@@ -41,9 +41,9 @@ def failed() -> TaskRecord:
     return TaskRecord.objects.create(subject_id=7, enqueued_at=at, finished_at=at, **values)
 
 
-def orders() -> Hooks:
+def orders() -> ConsoleHooks:
     """Return the hooks of a shop, whose tasks are about orders."""
-    return Hooks(
+    return ConsoleHooks(
         site_name="The Shop",
         links=lambda: [Link("Back to the shop", "/shop/")],
         subjects=Subjects("order", "Order", "/orders/{}/".format, "auth.view_user", "The order", "Order no. {}".format),

@@ -12,7 +12,7 @@ from qu_workflows.aws import clients as aws
 from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
 from qu_workflows.executions.redriving import AlreadyRedriven, redrive_one, redrive_token, states_that_run_again
 from qu_workflows.executions.search import TaskFilter
-from qu_workflows.executions.step_functions import StepFunctionsUnavailable
+from qu_workflows.executions.step_functions import StepFunctionsNotReached
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.operated import Operated
@@ -376,7 +376,7 @@ def test_a_step_functions_that_is_not_reached_is_said_to_be_so(monkeypatch: pyte
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")
     record = failed()
 
-    with pytest.raises(StepFunctionsUnavailable, match="was not reached") as raised:
+    with pytest.raises(StepFunctionsNotReached, match="was not reached") as raised:
         plan_of(record.pk)
     assert isinstance(raised.value, OperationFailed)
     assert audits() == []

@@ -15,8 +15,8 @@ from pytest_django import DjangoAssertNumQueries
 from qu_workflows.aws import clients as aws
 from qu_workflows.executions import state_machines
 from qu_workflows.executions.state_machines import (
-    Machine,
-    Route,
+    AliasRoute,
+    StateMachine,
     contracts_of,
     deployed,
     find_machine,
@@ -66,7 +66,7 @@ def test_versions_and_the_weights_of_aliases_are_told(operated: Operated) -> Non
 
     assert [version.number for version in found.versions] == ["2", "1"]
     [alias] = found.aliases
-    assert (alias.name, alias.routes) == ("live", (Route("1", 90), Route("2", 10)))
+    assert (alias.name, alias.routes) == ("live", (AliasRoute("1", 90), AliasRoute("2", 10)))
     assert found.live_version == "1"
     assert found.unanswered == ""
 
@@ -152,7 +152,7 @@ def record(status: str, *, ago: timedelta = timedelta(hours=1), seconds: float =
     return TaskRecord.objects.create(**given | values)
 
 
-def listed(workflow: str = "guard_report") -> Machine:
+def listed(workflow: str = "guard_report") -> StateMachine:
     return next(each for each in list_machines(NOW) if each.workflow == workflow)
 
 

@@ -10,10 +10,10 @@ import pytest
 from deploy.local.aws.mailbox import message_id_of
 from deploy.local.demo import flaky
 from deploy.local.demo.evidence import Report, of_mails, of_report, problems_of
-from deploy.local.demo.executions import Execution
+from deploy.local.demo.executions import ExecutionEnd
 from deploy.local.demo.uploads import SAMPLES, Upload
 
-EXECUTION = Execution("arn", "SUCCEEDED", "{}", "{}", 1.5, [])
+EXECUTION = ExecutionEnd("arn", "SUCCEEDED", "{}", "{}", 1.5, [])
 COFFEE: dict[str, Any] = {
     "name": "coffee.jpg",
     "status": "accepted",

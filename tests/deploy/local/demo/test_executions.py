@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from deploy.local.demo.executions import Execution, digests_of, read_execution
+from deploy.local.demo.executions import ExecutionEnd, digests_of, read_execution
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ARN = "arn:aws:states:us-east-2:000000000000:execution:guard_report:1"
@@ -44,7 +44,7 @@ def test_an_execution_is_read_with_the_errors_of_failed_attempts_in_order(
 def test_the_digests_of_an_execution_are_those_that_were_sent() -> None:
     digests = [{"client_id": 1, "status": "sent"}, {"client_id": 2, "status": "not_sent", "error": "EmailRefused"}]
     output = json.dumps({"date": "2026-11-23", "digests": digests})
-    execution = Execution("arn", "SUCCEEDED", "{}", output, 1.0, [])
+    execution = ExecutionEnd("arn", "SUCCEEDED", "{}", output, 1.0, [])
 
     assert digests_of(execution) == ["digest/1/2026-11-23"]
     assert digests_of(replace(execution, status="FAILED", output="")) == []

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lambdas.shared.decoding.confinement import _MACHINES, Machine, packed, program
+from lambdas.shared.decoding.confinement import _MACHINES, Processor, packed, program
 from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.limits import Limits
 from lambdas.shared.decoding.receiving import receive
@@ -71,7 +71,7 @@ def test_a_decoder_of_the_same_user_does_not_read_the_function_s_environment() -
 
 
 @MACHINES
-def test_what_no_decoder_needs_fails(machine: Machine) -> None:
+def test_what_no_decoder_needs_fails(machine: Processor) -> None:
     refused = errno.errorcode[errno.EPERM]
 
     assert {verdict(machine, number) for number in machine.forbidden} == {refused}
@@ -86,7 +86,7 @@ def test_what_no_decoder_needs_fails(machine: Machine) -> None:
 
 
 @MACHINES
-def test_what_a_decoder_needs_goes_on(machine: Machine) -> None:
+def test_what_a_decoder_needs_goes_on(machine: Processor) -> None:
     assert {verdict(machine, number, PID) for number in machine.own_process_only} == {ALLOWED}
     assert verdict(machine, machine.clone, 0x003D0F00) == ALLOWED  # a thread
     assert verdict(machine, machine.fcntl, 0, 3) == ALLOWED
@@ -94,7 +94,7 @@ def test_what_a_decoder_needs_goes_on(machine: Machine) -> None:
     assert verdict(machine, OPENAT["x86_64" if machine.clone == 56 else "aarch64"]) == ALLOWED
 
 
-def verdict(machine: Machine, number: int, *arguments: int, audit: int | None = None) -> str:
+def verdict(machine: Processor, number: int, *arguments: int, audit: int | None = None) -> str:
     """Return what the kernel would say to a call: it runs a filter so."""
     given = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("<iIQ6Q", number, machine.audit if audit is None else audit, 0, *given)

@@ -23,7 +23,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NO_RESULT = object()  # a state without a result of its own (Choice, Wait, …): its input goes on
 
 
-class StateOutcome(NamedTuple):
+class StateResult(NamedTuple):
     """What a state leaves behind: its output, and the variables it assigns."""
 
     output: Json
@@ -53,7 +53,7 @@ def effective_input(work: Work, branch: Branch, state: State) -> Json:
     return value
 
 
-def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateOutcome:
+def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateResult:
     """Return what the state leaves behind when its work gave this result."""
     if state.jsonata:
         return _jsonata_outcome(work, branch, state.output, state.assign, result)
@@ -66,29 +66,29 @@ def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateO
     if work.inspection is not None:
         work.inspect("afterResultSelector", result)
         work.inspect("afterResultPath", output)
-    return StateOutcome(_after_output_path(work, branch, state, output), assigned)
+    return StateResult(_after_output_path(work, branch, state, output), assigned)
 
 
 def outcome_of_passing(
     work: Work, branch: Branch, state: State, value: Json, assign: Expression | None, output: Expression | None
-) -> StateOutcome:
+) -> StateResult:
     """Return what a state without a result leaves behind (Choice, Wait, Succeed): ``value``, its selected input."""
     if state.jsonata:
         return _jsonata_outcome(work, branch, output, assign, NO_RESULT)
     assigned = None if assign is None else assign.evaluate(StateEnv(work, branch, value))
-    return StateOutcome(_after_output_path(work, branch, state, value), assigned)
+    return StateResult(_after_output_path(work, branch, state, value), assigned)
 
 
-def outcome_of_catching(work: Work, branch: Branch, state: State, catcher: Catcher, error_output: Json) -> StateOutcome:
+def outcome_of_catching(work: Work, branch: Branch, state: State, catcher: Catcher, error_output: Json) -> StateResult:
     """Return what a state leaves behind when a catcher takes its error."""
     if state.jsonata:
         env = StateEnv(work, branch, branch.input, errorOutput=error_output)
         output = error_output if catcher.output is None else catcher.output.evaluate(env)
-        return StateOutcome(output, None if catcher.assign is None else catcher.assign.evaluate(env))
+        return StateResult(output, None if catcher.assign is None else catcher.assign.evaluate(env))
     assigned = None
     if catcher.assign is not None:
         assigned = catcher.assign.evaluate(StateEnv(work, branch, error_output))
-    return StateOutcome(placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
+    return StateResult(placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
 
 
 def placed(document: Json, value: Json, path: CompiledPath | None, *, discard: bool) -> Json:
@@ -100,15 +100,15 @@ def placed(document: Json, value: Json, path: CompiledPath | None, *, discard: b
 
 def _jsonata_outcome(
     work: Work, branch: Branch, output: Expression | None, assign: Expression | None, result: Json
-) -> StateOutcome:
+) -> StateResult:
     value = branch.input if result is NO_RESULT else result
     if output is None and assign is None:
-        return StateOutcome(value)
+        return StateResult(value)
     extra = {} if result is NO_RESULT else {"result": result}
     env = StateEnv(work, branch, branch.input, **extra)
     if output is not None:
         value = output.evaluate(env)
-    return StateOutcome(value, None if assign is None else assign.evaluate(env))
+    return StateResult(value, None if assign is None else assign.evaluate(env))
 
 
 def _after_output_path(work: Work, branch: Branch, state: State, output: Json) -> Json:

@@ -5,7 +5,7 @@ uncaught failure is too.
 """
 
 from asl_engine.core import children
-from asl_engine.core.data import StateOutcome, check_size, outcome_of, outcome_of_catching
+from asl_engine.core.data import StateResult, check_size, outcome_of, outcome_of_catching
 from asl_engine.core.execution import Branch, Phase
 from asl_engine.core.execution_end import fail_execution, succeed_execution
 from asl_engine.core.retry import delay_before, matches, take_retry
@@ -31,13 +31,13 @@ def enter(work: Work, branch: Branch, state: State) -> None:
     branch.entered_event_id = work.emit(branch, _ENTERED[state.type], details)
 
 
-def leave(work: Work, branch: Branch, state: State, outcome: StateOutcome, next_name: str | None) -> None:
+def leave(work: Work, branch: Branch, state: State, outcome: StateResult, next_name: str | None) -> None:
     """Exit a state, and let the branch go on to the next one, or end."""
     _exit(work, branch, state, outcome, branch.last_event_id)
     _go_on(work, branch, next_name)
 
 
-def _exit(work: Work, branch: Branch, state: State, outcome: StateOutcome, previous_id: int) -> None:
+def _exit(work: Work, branch: Branch, state: State, outcome: StateResult, previous_id: int) -> None:
     """Write the Exited event and take over output and variables. Raises StateFailed for too large an output."""
     output, assigned = outcome
     text = branch.input_text if output is branch.input else None

@@ -15,7 +15,7 @@ from qu_workflows.dead_letters import queries as dead_letter_queries
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules import queries as schedule_queries
 from qu_workflows.schedules.deployed import forget_deployed_states
-from qu_workflows.schedules.queries import Deployed, DeployedState
+from qu_workflows.schedules.queries import DeployedSchedule, DeployedState
 from tests.backend.people import make_report, make_user
 from tests.backend.qu_workflows.console import scenes
 from tests.backend.qu_workflows.console.test_access import person, signed_in
@@ -143,8 +143,8 @@ def test_a_paused_schedule_is_told(
     client: Client, dead_letters: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del dead_letters
-    states = {one.name: Deployed(DeployedState.RUNNING) for one in SCHEDULES}
-    states["send_outbox"] = Deployed(DeployedState.PAUSED)
+    states = {one.name: DeployedSchedule(DeployedState.RUNNING) for one in SCHEDULES}
+    states["send_outbox"] = DeployedSchedule(DeployedState.PAUSED)
     monkeypatch.setattr(schedule_queries, "deployed_states", lambda _wait: Cached(states))
 
     assert needs(client) == [("paused", 1, "/console/schedules/send_outbox/")]
