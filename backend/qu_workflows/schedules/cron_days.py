@@ -1,86 +1,55 @@
-"""Which days of a month a cron expression means: one rule for each form of its two fields of days.
+"""The days of a month that a cron expression names: one rule for each form of its two fields of days.
 
 Days of the week are numbered as AWS has them: 1 is Sunday, 7 Saturday.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
 """
 
 from calendar import monthrange
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from datetime import date
-from typing import Protocol
 
 SUNDAY, SATURDAY = 1, 7
 
-
-class DayRule(Protocol):
-    """Says on which days of a month to run."""
-
-    def days(self, year: int, month: int) -> list[int]:
-        """Return the days of the month, in order; none in a month without such a day."""
+# Returns the days of a year's month, in order; none in a month without such a day.
+type DayRule = Callable[[int, int], list[int]]
 
 
-@dataclass(frozen=True)
-class NumberedDays:
-    """``1,15``, ``1-10``, ``1/3``: days of the month by number."""
-
-    numbers: frozenset[int]
-
-    def days(self, year: int, month: int) -> list[int]:
-        """Return the days of the month, in order."""
-        return [day for day in _all_days(year, month) if day in self.numbers]
+def numbered_days(numbers: Collection[int]) -> DayRule:
+    """Return the rule of ``1,15``, ``1-10``, ``1/3``: days of the month by number."""
+    return lambda year, month: [day for day in _all_days(year, month) if day in numbers]
 
 
-@dataclass(frozen=True)
-class LastDay:
-    """``L`` of the month, or ``LW``, its last Monday to Friday."""
-
-    on_weekday: bool = False
-
-    def days(self, year: int, month: int) -> list[int]:
-        """Return the one day."""
-        last = monthrange(year, month)[1]
-        return [_nearest_weekday(year, month, last) if self.on_weekday else last]
+def last_day(year: int, month: int) -> list[int]:
+    """Return the day of ``L``, the last of the month."""
+    return [monthrange(year, month)[1]]
 
 
-@dataclass(frozen=True)
-class NearestWeekday:
-    """``15W``: the Monday to Friday nearest to a day, in the same month. A month without that day has none."""
-
-    number: int
-
-    def days(self, year: int, month: int) -> list[int]:
-        """Return the one day, if the month has it."""
-        return [_nearest_weekday(year, month, self.number)] if self.number in _all_days(year, month) else []
+def last_working_day(year: int, month: int) -> list[int]:
+    """Return the day of ``LW``, the last Monday to Friday of the month."""
+    return [_nearest_weekday(year, month, monthrange(year, month)[1])]
 
 
-@dataclass(frozen=True)
-class Weekdays:
-    """``MON-FRI``: every such day of the week."""
-
-    numbers: frozenset[int]
-
-    def days(self, year: int, month: int) -> list[int]:
-        """Return the days of the month, in order."""
-        return [day for day in _all_days(year, month) if weekday_of(year, month, day) in self.numbers]
+def nearest_working_day(number: int) -> DayRule:
+    """Return the rule of ``15W``: the Monday to Friday nearest to a day, in the same month, if the month has it."""
+    return lambda year, month: [_nearest_weekday(year, month, number)] if number in _all_days(year, month) else []
 
 
-@dataclass(frozen=True)
-class NthWeekday:
-    """``3#2``, the second Tuesday of the month; with ``nth`` -1 ``3L``, the last one."""
-
-    number: int
-    nth: int
-
-    def days(self, year: int, month: int) -> list[int]:
-        """Return the one day, if the month has it."""
-        days = Weekdays(frozenset({self.number})).days(year, month)
-        if self.nth == -1:
-            return days[-1:]
-        return days[self.nth - 1 : self.nth]
+def weekdays(numbers: Collection[int]) -> DayRule:
+    """Return the rule of ``MON-FRI``: every such day of the week."""
+    return lambda year, month: [day for day in _all_days(year, month) if _weekday_of(year, month, day) in numbers]
 
 
-def weekday_of(year: int, month: int, day: int) -> int:
-    """Return a day's number in the week, 1 being Sunday."""
+def nth_weekday(number: int, nth: int) -> DayRule:
+    """Return the rule of ``3#2``, the second Tuesday of the month, if it has one."""
+    return lambda year, month: weekdays((number,))(year, month)[nth - 1 : nth]
+
+
+def last_weekday(number: int) -> DayRule:
+    """Return the rule of ``3L``, the last Tuesday of the month."""
+    return lambda year, month: weekdays((number,))(year, month)[-1:]
+
+
+def _weekday_of(year: int, month: int, day: int) -> int:
     return date(year, month, day).isoweekday() % 7 + 1
 
 
@@ -89,7 +58,7 @@ def _all_days(year: int, month: int) -> range:
 
 
 def _nearest_weekday(year: int, month: int, day: int) -> int:
-    weekday = weekday_of(year, month, day)
+    weekday = _weekday_of(year, month, day)
     if weekday == SATURDAY:
         return day - 1 if day > 1 else day + 2
     if weekday == SUNDAY:

@@ -4,6 +4,9 @@ What AWS's page does not have is refused here, though AWS may let some of it pas
 in a list, a step between days of the week, a range that runs backwards (but for days of the week, where ``MON-SUN`` is
 in common use), ``rate(1 hours)``. A day that no month has is refused too: AWS would take it, and never run it.
 
+Parsed here because aws-croniter 2.1, the nearest library, refuses ``LW``, finds no day for ``L`` of the week, and knows
+no time zones.
+
 When clocks change, a cron expression's time that does not exist that day is skipped, and one that there is twice
 runs at the first of the two. A day of ``rate`` is 24 hours.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -18,7 +21,16 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from qu_workflows.protocol.errors import ExplainedError
-from qu_workflows.schedules.cron_days import DayRule, LastDay, NearestWeekday, NthWeekday, NumberedDays, Weekdays
+from qu_workflows.schedules.cron_days import (
+    DayRule,
+    last_day,
+    last_weekday,
+    last_working_day,
+    nearest_working_day,
+    nth_weekday,
+    numbered_days,
+    weekdays,
+)
 
 MAX_EXPRESSION_LENGTH = 256
 MAX_RATE_DIGITS = 6  # some 2,700 years of days; more is a slip
@@ -87,7 +99,7 @@ class Cron:
             for month in self.months if year >= first.year else ():
                 if (year, month) < (first.year, first.month):
                     continue
-                for day in self.day_rule.days(year, month):
+                for day in self.day_rule(year, month):
                     if (year, month, day) >= (first.year, first.month, first.day):
                         yield datetime(year, month, day)  # noqa: DTZ001  of any zone
 
@@ -242,23 +254,23 @@ class _Given:
     def month_days(self) -> DayRule:
         """Return the rule of a day-of-month field. ``L``, ``LW`` and ``15W`` stand alone."""
         if self.text in ("L", "LW"):
-            return LastDay(on_weekday=self.text == "LW")
+            return last_working_day if self.text == "LW" else last_day
         if self.text.endswith("W") and "," not in self.text:
-            return NearestWeekday(self._number(self.text.removesuffix("W")))
-        return NumberedDays(frozenset(self.numbers()))
+            return nearest_working_day(self._number(self.text.removesuffix("W")))
+        return numbered_days(frozenset(self.numbers()))
 
     def week_days(self) -> DayRule:
         """Return the rule of a day-of-week field. ``L``, ``6L`` and ``6#3`` stand alone."""
         if self.text == "L":
-            return Weekdays(frozenset({self.field.highest}))
+            return weekdays((self.field.highest,))
         day, hash_sign, nth = self.text.partition("#")
         if hash_sign:
             if nth not in ("1", "2", "3", "4", "5"):
                 raise self._refused(f"{nth!r} is not 1 to 5.", "Write 3#2 for the second Tuesday; one alone.")
-            return NthWeekday(self._number(day), int(nth))
+            return nth_weekday(self._number(day), int(nth))
         if self.text.endswith("L") and "," not in self.text:
-            return NthWeekday(self._number(self.text.removesuffix("L")), -1)
-        return Weekdays(frozenset(self.numbers()))
+            return last_weekday(self._number(self.text.removesuffix("L")))
+        return weekdays(frozenset(self.numbers()))
 
     def _part(self, part: str) -> Iterable[int]:
         base, slash, step = part.partition("/")
