@@ -5,7 +5,6 @@ the parameter SchedulesState says, one that does not leaves the schedule as it i
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_GetSchedule.html
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.aws.queues import queue_arn
 from qu_workflows.caching import PAGE_SECONDS, Cache, Cached
-from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.protocol.schedule import Schedule
+from qu_workflows.schedules.drift import Difference, drift_of
 
 KEPT_SECONDS = 10.0
 
@@ -33,15 +31,6 @@ class DeployedState(StrEnum):
     PAUSED = "paused"
     NOT_DEPLOYED = "not_deployed"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One value of a deployed schedule that is not as declared."""
-
-    what: str
-    declared: str
-    deployed: str
 
 
 @dataclass(frozen=True)
@@ -139,42 +128,4 @@ def _read_state(schedule: Schedule) -> DeployedSchedule:
     except OperationRefused as refused:
         return DeployedSchedule(DeployedState.UNKNOWN, why=str(refused))
     state = DeployedState.PAUSED if found.get("State") == "DISABLED" else DeployedState.RUNNING
-    return DeployedSchedule(state, _differences(schedule, found), found.get("LastModificationDate"))
-
-
-def _differences(schedule: Schedule, found: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """Compare what GetSchedule answered with the declaration; the State apart, which is not declared."""
-    target, policy = found.get("Target", {}), found.get("Target", {}).get("RetryPolicy", {})
-    queue = queue_arn(settings.AWS_SQS_QUEUE_URL) if settings.AWS_SQS_QUEUE_URL else target.get("Arn")
-    pairs = {
-        "expression": (schedule.expression, found.get("ScheduleExpression")),
-        "time zone": (schedule.time_zone, found.get("ScheduleExpressionTimezone", "UTC")),
-        "window in minutes": (
-            schedule.flexible_window_minutes,
-            found.get("FlexibleTimeWindow", {}).get("MaximumWindowInMinutes", 0),
-        ),
-        "description": (schedule.description, found.get("Description", "")),
-        "queue": (queue, target.get("Arn")),
-        "message": (_as_json(write_scheduled_message(schedule)), _as_json(target.get("Input", ""))),
-        "retries": (schedule.retry_policy.maximum_retry_attempts, policy.get("MaximumRetryAttempts", 185)),
-        "age of a message in seconds": (
-            schedule.retry_policy.maximum_event_age_seconds,
-            policy.get("MaximumEventAgeInSeconds", 86_400),
-        ),
-    }
-    return tuple(
-        Difference(what, _shown(declared), _shown(deployed))
-        for what, (declared, deployed) in pairs.items()
-        if declared != deployed
-    )
-
-
-def _as_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return DeployedSchedule(state, drift_of(schedule, found), found.get("LastModificationDate"))

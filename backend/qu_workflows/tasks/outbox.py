@@ -22,7 +22,7 @@ from qu_workflows.protocol.project import registered_runner
 from qu_workflows.records.models import TaskRecord
 from qu_workflows.tasks.registry import registered_tasks
 from qu_workflows.tasks.running import run_inline
-from qu_workflows.tasks.sending import SendResult, send
+from qu_workflows.tasks.sqs_sending import SendResult, send
 
 OUTBOX, SYNC = "outbox", "sync"
 GATHER_SECONDS = 0.01

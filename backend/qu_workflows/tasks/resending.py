@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from qu_workflows.protocol.project import registered_runner
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.sending import queue_holds_until, send
+from qu_workflows.tasks.sqs_sending import queue_holds_until, send
 
 # Rows locked, and messages in the air, at a time.
 CHUNK_SIZE = 100

@@ -33,7 +33,7 @@ from qu_workflows.tasks.queries import result_of
 from qu_workflows.tasks.registry import QueueTask, RegisteredTask, find_entry, registration_of
 from qu_workflows.tasks.resending import send_outbox
 from qu_workflows.tasks.running import CallResult, run_inline
-from qu_workflows.tasks.sending import send
+from qu_workflows.tasks.sqs_sending import send
 from qu_workflows.tasks.without_queue import INLINE
 
 __all__ = [

@@ -91,7 +91,7 @@ def asked_by_scheduler() -> list[Ask]:
         target = names().properties(schedule)["Target"]
         assert target["RoleArn"] == names().arn("SchedulerRole")
         asked += [Ask("sqs:SendMessage", arn) for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"])]
-    # A task for later: see qu_workflows.tasks.sending.
+    # A task for later: see qu_workflows.tasks.sqs_sending.
     queues = (names().ref("TasksQueue"), names().ref("TasksDeadLetterQueue"))
     asked += [Ask("sqs:SendMessage", queue_arn(url)) for url in queues]
     key, via = names().arn("EncryptionKeyOfStack"), {"kms:ViaService": f"sqs.{REGION}.amazonaws.com"}

@@ -266,7 +266,7 @@ def test_the_scheduler_may_send_to_the_queue_and_keep_what_it_could_not_send(tem
 
     assert statement["Action"] == "sqs:SendMessage"
     assert by_key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
-    # What qu_workflows.tasks.sending names as the schedule's target and as its DeadLetterConfig.
+    # What qu_workflows.tasks.sqs_sending names as the schedule's target and as its DeadLetterConfig.
     assert statement["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in ("TasksQueue", "TasksDeadLetterQueue")]
 
 

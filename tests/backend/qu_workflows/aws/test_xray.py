@@ -18,7 +18,7 @@ from lambdas.dispatch_tasks.starts import step_functions
 from lambdas.shared.runtime.aws import aws_client
 from qu_workflows.protocol.traces import segment_id_of, trace_id_of
 from qu_workflows.records.models import TaskRecord
-from qu_workflows.tasks.sending import send
+from qu_workflows.tasks.sqs_sending import send
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.sample.tasks import add
 from workflows.project import PROJECT

@@ -15,7 +15,7 @@ from qu_workflows.aws.queues import queue_arn
 from qu_workflows.protocol.payload_size import PayloadTooLarge
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.backends import StepFunctionsBackend
-from qu_workflows.tasks.sending import SENDERS, send
+from qu_workflows.tasks.sqs_sending import SENDERS, send
 from tests.backend.qu_workflows.conftest import BUCKET, Queue
 from tests.backend.qu_workflows.sample.tasks import add, give_back
 
