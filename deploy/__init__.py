@@ -1,4 +1,4 @@
-"""How the project is packaged, deployed to AWS, and run on one machine."""
+"""Packaging, deployment to AWS, and the local stack."""
 
 from pathlib import Path
 

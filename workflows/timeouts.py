@@ -1,4 +1,4 @@
-"""How long an execution of each workflow may run: the ``TimeoutSeconds`` of its state machine.
+"""Timeout of each workflow's executions: the ``TimeoutSeconds`` of its state machine.
 
 The graphs take it from here; the watch on executions that are stuck does too. One entry for each workflow.
 """

@@ -1,4 +1,4 @@
-"""How lists of reports are narrowed down."""
+"""Filters of the lists of reports."""
 
 from datetime import date, datetime, time, timedelta
 

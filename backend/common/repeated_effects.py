@@ -1,4 +1,4 @@
-"""Which effects a second run of each workflow repeats, in a sentence for operators."""
+"""Effects that a second run of each workflow repeats, in a sentence for operators."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of every operation alike: the errors it can answer with."""
+"""OpenAPI responses that every operation shares: its errors."""
 
 from typing import Any
 

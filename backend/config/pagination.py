@@ -1,4 +1,4 @@
-"""How lists of the API are cut into pages."""
+"""Pagination of the API's lists."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who is calling: the mobile app, by its API key, for a guard."""
+"""Authentication of the mobile app by its API key, for a guard."""
 
 import re
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def _active_guard(text: str) -> Guard | None:
 
 
 class GuardAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no types
-    """What the OpenAPI page says of the two headers."""
+    """OpenAPI description of the two headers."""
 
     target_class = GuardAuthentication
     name = ["ApiKey", "GuardId"]

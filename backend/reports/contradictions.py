@@ -33,7 +33,7 @@ EASTERNMOST, WESTERNMOST = timedelta(hours=14), timedelta(hours=12)
 
 
 class Kind(StrEnum):
-    """What a contradiction is about."""
+    """Subject of a contradiction."""
 
     SAME_FILE = "same_file"
     OTHER_TYPE = "other_type"

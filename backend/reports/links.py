@@ -17,7 +17,7 @@ _INCIDENT_SALT = "reports.links.incident"
 
 @dataclass(frozen=True)
 class ReportLink:
-    """Which report a link opens, and for whom."""
+    """Report that a link opens, and its reader."""
 
     report_id: int
     user_id: int

@@ -1,4 +1,4 @@
-"""Why a file was refused, in words for the people who read the report."""
+"""Reasons why a file was refused, worded for readers of the report."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whose reports tasks are about: names of guards by the ids of their reports."""
+"""Names of guards by the ids of their reports, as subjects of tasks."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""How gunicorn serves Django in the container: https://gunicorn.org/reference/settings/ has each setting."""
+"""Settings of gunicorn in the container: https://gunicorn.org/reference/settings/ has each setting."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Which quota stops a workflow first, and what to ask AWS for."""
+"""Find the quota that limits a workflow first, and the increase to request."""
 
 import math
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ class Visits:
 
     @property
     def tasks(self) -> float:
-        """How many Task states are entered."""
+        """Return the number of Task states entered."""
         return sum(self.functions.values())
 
     @property

@@ -46,7 +46,7 @@ class StackNotRunning(DeployError):
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What differs between ``make up``, the demo and the tests.
+    """Differences between ``make up``, the demo and the tests.
 
     ``stays``: the database and the files are there again at the next start, and the ports are those that people
     know. ``warm``: instances of each function that are started before anything asks for them, by function name.

@@ -1,4 +1,4 @@
-"""What wakes somebody: the alarms, from the queues, functions, machines and schedules that the template has.
+"""Alarms, built from the queues, functions, machines and schedules that the template has.
 
 Each has a section of the runbook, by its kind. Missing data is no alarm anywhere: SQS, Lambda, Step Functions and
 EventBridge Scheduler send no data where nothing happens, which is no fault.

@@ -1,4 +1,4 @@
-"""Which thumbnails there are of each file: name, size and encoding."""
+"""Thumbnails of each file: name, size and encoding."""
 
 import re
 from dataclasses import dataclass

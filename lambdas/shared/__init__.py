@@ -1,1 +1,1 @@
-"""What more than one function needs: the edges to AWS, logging, and how a step is run."""
+"""Code that functions share: the edges to AWS, logging, and the running of a step."""

@@ -1,4 +1,4 @@
-"""Which errors of a step are tried again, and how often: the same answer for every Task.
+"""Retriers of a step's errors, the same for every Task.
 
 In ASL the first retrier that names an error decides, so the order is part of the meaning:
 Lambda's own hiccups, the contract's transient errors, the permanent ones (no attempt at all),

@@ -1,4 +1,4 @@
-"""Where files lie: S3, or the local disk when no bucket is set. Both give signed URLs.
+"""Storage of files: S3, or the local disk when no bucket is set. Both give signed URLs.
 
 A file's whole key is the storage's prefix and its name: ``media/`` for uploads, nothing for thumbnails.
 On disk whole keys lie in MEDIA_ROOT's parent, so that the functions find them by the same keys.

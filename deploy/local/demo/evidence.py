@@ -56,7 +56,7 @@ class Report:
 
     @property
     def thumbnails(self) -> int:
-        """How many thumbnails its files have."""
+        """Number of thumbnails of its files."""
         return sum(len(file["thumbnails"]) for file in self.files)
 
 

@@ -1,1 +1,1 @@
-"""What a file is, by its first bytes."""
+"""Detection of a file's type from its first bytes."""

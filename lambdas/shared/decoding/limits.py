@@ -1,4 +1,4 @@
-"""How much of everything one file may take."""
+"""Resource limits for decoding one file."""
 
 from dataclasses import dataclass
 

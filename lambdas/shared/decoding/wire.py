@@ -1,4 +1,4 @@
-"""What the function and a decoder say to each other over a socket.
+"""Protocol between the function and a decoder over a socket.
 
 The function sends a request: four bytes of length, then JSON; the file's descriptor comes with the first byte. The
 decoder sends frames: two lengths of four bytes, then JSON, then the bytes of all files that it made, one after the

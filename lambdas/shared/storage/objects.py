@@ -1,4 +1,4 @@
-"""Where files, payloads and rendered mails lie: an S3 bucket, or a folder on local disk.
+"""Storage of files, payloads and rendered mails: an S3 bucket, or a folder on local disk.
 
 A key is whole: ``media/guard_reports/2026/11/24/front-door.jpg``, ``thumbnails/<sha256>/small.webp``,
 ``emails/<…>.json``, ``payloads/<task id>.json``. It cannot step out of the store: no ``..``, no

@@ -45,7 +45,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the ledger holds of a mail."""
+    """Entry of a mail in the ledger."""
 
     status: Literal["sending", "sent"]
     claimed_at: float
