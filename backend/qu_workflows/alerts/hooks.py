@@ -1,4 +1,4 @@
-"""What a product adds to the alerts: kinds of its own, who is mailed, in which language, and by which task.
+"""Hooks by which a product extends the alerts: kinds, recipients, languages, mail task.
 
 It registers once, from the ``ready()`` of one of its apps. Every hook has a default, so that alerts work without a
 product.

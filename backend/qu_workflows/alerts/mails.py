@@ -27,7 +27,7 @@ CALM_SECONDS = 3600  # all is well once nothing has been stuck for so long
 
 
 class AlertEvent(StrEnum):
-    """Why an alert is mailed."""
+    """The reason for an alert's mail."""
 
     OPENED = "opened"
     WIDENED = "widened"  # something of another kind is stuck as well

@@ -1,6 +1,6 @@
 """Finds what is older than it should be: task records by their status, dead letters, and the product's own kinds.
 
-SQS tells the age of its oldest message to CloudWatch alone, so the age of a message is that of its task's
+SQS reports the age of its oldest message to CloudWatch alone, so the age of a message is that of its task's
 record; of messages without one there is only the count.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 """
@@ -23,13 +23,16 @@ from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.running_since import running_since
 
 MAX_EXAMPLES = 5
-# The event that tells of an execution's time-out may come that much later.
+# The event for an execution's time-out may arrive that much later.
 EVENT_DELAY_SECONDS = 900
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How many are stuck, and the oldest of them, each with its task's ``id``. Of dead letters only the count."""
+    """The number of stuck items, and the oldest ones with their task's ``id``.
+
+    Dead letters have only a count.
+    """
 
     count: int
     examples: tuple[dict[str, Any], ...] = ()
@@ -42,7 +45,7 @@ class Finding:
 
 @dataclass
 class Stuck:
-    """What was found, by the names of kinds. ``unknown`` has what AWS said instead of an answer.
+    """Findings by kind. ``unknown`` has the AWS error of each kind that could not be read.
 
     ``waiting`` and ``in_flight`` count the messages of the task queue, None if that was not asked.
     """
@@ -81,7 +84,7 @@ def stuck_messages() -> Stuck:
         depth = queue_depth(settings.AWS_SQS_QUEUE_URL)
         stuck.waiting, stuck.in_flight = depth.visible, depth.in_flight
     except (BotoCoreError, ClientError):
-        return stuck  # the records tell what is stuck; the counts only go with them
+        return stuck  # the records show what is stuck; the counts only go with them
     return stuck
 
 

@@ -1,4 +1,4 @@
-"""How fast AWS may be asked: under its quotas, evenly, and waiting longer where it says so.
+"""Client-side rate limiting of AWS calls: below quota, evenly spaced, slower when throttled.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
@@ -23,7 +23,7 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 20.0
 
 @dataclass(frozen=True)
 class Quota:
-    """How often an account may call an operation in a Region, a second, once its bucket is empty."""
+    """The refill rate of AWS's token bucket for an operation, per account and Region."""
 
     operation: str
     per_second: int

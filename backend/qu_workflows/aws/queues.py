@@ -30,7 +30,7 @@ class QueuePair:
 
     @property
     def is_fifo(self) -> bool:
-        """Whether both keep order."""
+        """True for FIFO queues."""
         return self.dlq_url.endswith(".fifo")
 
     @property
@@ -81,7 +81,7 @@ def queue_pair() -> QueuePair:
     """Return both queues, once SQS has said that the one is the other's dead-letter queue.
 
     Raises OperationRefused when the settings lack one or name two that do not belong together. What is moved
-    between the wrong two is not found again easily, and looking at a queue that is no dead-letter queue brings
+    between the wrong two is not found again easily, and receiving from a queue that is not a dead-letter queue brings
     its messages nearer to becoming dead letters.
     """
     pair = QueuePair(

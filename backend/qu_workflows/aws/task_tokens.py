@@ -1,7 +1,7 @@
-"""What a state that waits with a task token is told: that its work is done, or that somebody is still at it.
+"""Callbacks to a state that waits with a task token: success and heartbeat.
 
 A token that begins with ``local:`` belongs to a workflow which Django runs by itself: what waits there reads
-the database, so nobody is called.
+the database, so no call is made.
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
 """
 
@@ -13,7 +13,7 @@ from qu_workflows.aws.clients import step_functions
 from qu_workflows.protocol.message import canonical_json
 
 _LOCAL = "local:"
-# AWS has the first two, for one that waited and one that never did, and the third for what is no token at all.
+# AWS has the first two, for one that waited and one that never did, and the third for an invalid token.
 _OVER = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
@@ -46,7 +46,7 @@ def end_task(task_token: str, output: Mapping[str, Any]) -> None:
 
 
 def beat(task_token: str) -> None:
-    """Tell the state that waits to go on waiting. Raises NoLongerAwaited and StepFunctionsUnavailable."""
+    """Send the waiting state a heartbeat. Raises NoLongerAwaited and StepFunctionsUnavailable."""
     if not is_local(task_token):
         _call(lambda: step_functions().send_task_heartbeat(taskToken=task_token))
 

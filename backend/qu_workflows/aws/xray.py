@@ -23,7 +23,7 @@ _HEADER = b'{"format":"json","version":1}\n'
 
 
 class TracedTask(NamedTuple):
-    """What a segment says of a task."""
+    """The data of a task's segment."""
 
     task_id: str
     task: str

@@ -1,4 +1,4 @@
-"""Who may see and do what in the console: each right its own, none implied by being staff.
+"""Access control of the console: one permission per right, none implied by being staff.
 
 Templates leave out what a user has no right to: ``{% if perms.executions.stop_execution %}``. That is courtesy; the
 check here, at every request, is what refuses.

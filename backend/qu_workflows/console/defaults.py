@@ -1,4 +1,4 @@
-"""What the console does where the host's settings say nothing. Imports no Django, so that settings can import it."""
+"""Default settings of the console. Imports no Django, so that settings can import it."""
 
 # The values of these keys are masked in payloads: a word fits every key that has it; *, ? as in a shell.
 MASKED_KEYS = (

@@ -1,4 +1,4 @@
-"""What a product adds to the console: its subjects in lists and searches, its own alarms, its secrets and its name.
+"""Hooks by which a product extends the console: subjects, alarms, secrets, name.
 
 The console knows tasks, executions, dead letters and schedules. What a task is about is the product's: it registers
 once, from the ``ready()`` of one of its apps. Every hook has a default, so that the console works without a product.
@@ -41,7 +41,7 @@ class SearchKind:
 
 @dataclass(frozen=True)
 class Subjects:
-    """What tasks are about, by ``TaskRecord.subject_id``.
+    """The subjects of tasks, by ``TaskRecord.subject_id``.
 
     ``kind`` is the SearchKind that takes an id. ``url`` is the subject's own page, linked for users with
     ``permission``. ``describe`` says more about one subject on its task's page, "" for nothing.
@@ -57,7 +57,7 @@ class Subjects:
 
 @dataclass(frozen=True)
 class SearchTexts:
-    """What the search fields say. ``not_found`` has a place for the ``text`` that was searched for."""
+    """The texts of the search fields. ``not_found`` has a place for the ``text`` that was searched for."""
 
     label: Text
     placeholder: Text

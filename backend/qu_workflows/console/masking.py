@@ -80,7 +80,7 @@ class Row(Protocol):
 
     @property
     def error(self) -> str:
-        """As it is recorded, or masked."""
+        """The value as recorded, or masked."""
 
 
 def masked_row[R: Row](row: R) -> R:

@@ -1,4 +1,4 @@
-"""What a view gives, and how it is answered: HTML, a part of it for htmx, or the same content as JSON."""
+"""Responses of views: HTML, a part of it for htmx, or the content as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

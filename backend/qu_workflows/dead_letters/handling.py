@@ -15,7 +15,7 @@ PATIENCE_SECONDS = HOLD_SECONDS + 5
 
 @dataclass
 class DeadLetterResult:
-    """What a redrive or a purge has done so far.
+    """The progress of a redrive or a purge.
 
     ``left`` counts, by reason, the chosen messages that were not moved. ``failed`` has what SQS said of each
     message that it did not take; those stay dead letters. ``in_both`` are in both queues, since they could not be

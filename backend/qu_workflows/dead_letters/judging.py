@@ -68,7 +68,7 @@ class DeadLetter:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the dispatcher accepts the message, moved back now."""
+        """True if the dispatcher would accept the message now."""
         return self.reason in ACCEPTED
 
     def without_body(self) -> "DeadLetter":
@@ -107,7 +107,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether every message is chosen."""
+        """True if every message is chosen."""
         return not (self.task or self.ids or self.reason)
 
     def missing_from(self, letters: Sequence[DeadLetter]) -> list[str]:

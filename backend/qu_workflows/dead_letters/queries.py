@@ -81,7 +81,7 @@ class DeadLetterList:
 
 @dataclass(frozen=True)
 class RedrivePreview:
-    """What a redrive would do: ``moved`` and ``left`` are the chosen messages, ``by_sqs`` how they would be moved."""
+    """The preview of a redrive. ``moved`` and ``left`` are chosen messages; ``by_sqs`` is the method."""
 
     pair: QueuePair
     found: DeadLetterList

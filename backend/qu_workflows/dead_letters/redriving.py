@@ -44,7 +44,7 @@ _ATTRIBUTE_KEYS = ("DataType", "StringValue", "BinaryValue")
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterRedrive:
-    """What to move, how fast, and for whom. ``even_rejected``: also what the dispatcher will refuse again."""
+    """A redrive: messages, rate and actor. ``even_rejected`` includes those the dispatcher will refuse."""
 
     selection: Selection
     actor: str

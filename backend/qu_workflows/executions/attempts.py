@@ -45,7 +45,9 @@ class StateAttempt:
 
 @dataclass(frozen=True)
 class EntryDetails:
-    """What the events say of a state entry. Inputs and outputs are JSON as text, None where the history has none.
+    """The details of a state entry, from its events.
+
+    Inputs and outputs are JSON as text, None where the history has none.
 
     ``resource`` is the function or service that it called; ``parameters`` what it gave it, as text.
     ``links`` are the executions and Map Runs that it began, by their ARNs.

@@ -54,7 +54,7 @@ PREVIEW_SECONDS = 3.0
 
 
 class BulkAction(StrEnum):
-    """What can be done to many."""
+    """The bulk actions."""
 
     REDRIVE = "redrive"
     RESTART = "restart"
@@ -68,7 +68,7 @@ _QUOTAS = {BulkAction.REDRIVE: REDRIVE, BulkAction.STOP: STOP}
 
 @dataclass(frozen=True)
 class ActionPlan:
-    """Which tasks an action is for, in this order, and which were chosen but left out, and why.
+    """The tasks of an action, in order, and those left out with the reason.
 
     ``new_ids`` has, of a restart, the ids of the new attempts by task id.
     """
@@ -80,7 +80,7 @@ class ActionPlan:
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What was done to one task, or why it failed."""
+    """The result of an action on one task."""
 
     task_id: str
     message: str
@@ -88,7 +88,7 @@ class ActionResult:
 
 @dataclass
 class ActionResults:
-    """What was done to which tasks. ``batch`` finds all of it in the audit table."""
+    """The results by task. ``batch`` finds all of them in the audit table."""
 
     batch: UUID = field(default_factory=new_batch)
     done: list[ActionResult] = field(default_factory=list)
@@ -107,7 +107,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class BulkSelection:
-    """Which tasks an action is for: those of ``ids``, else all that fit ``chosen`` and can take the action.
+    """The tasks of an action: ``ids``, else all that fit ``chosen`` and support it.
 
     ``as_of`` is when it was made: what was enqueued, began or ended after that is not part of it.
     """
@@ -128,7 +128,7 @@ class PreviewedTask:
 
 @dataclass(frozen=True)
 class BulkPreview:
-    """What an action would do. Nothing has been changed.
+    """The preview of an action. Nothing has been changed.
 
     ``count`` is of all that can take the action, at most ``search.COUNTED``; ``is_more``: there are more than that.
     ``fitting`` counts all that fit the filter, whether or not they can take it. ``tasks`` are the first some of them.
@@ -146,7 +146,7 @@ class BulkPreview:
 
 @dataclass(frozen=True)
 class BulkProgress:
-    """What one portion did. ``after`` is where the next one begins, "" if all is done.
+    """The results of one portion. ``after`` is where the next one begins, "" if all is done.
 
     ``halted``: Step Functions was not reached, or nothing of the portion could be done: a person has to decide.
     """

@@ -29,7 +29,7 @@ _DATA_LIMIT = "States.DataLimitExceeded"  # a container that failed by it runs e
 
 
 class StateOutcome(StrEnum):
-    """How a state stands or ended."""
+    """The status of a state."""
 
     RUNNING = "running"
     WAITING = "waiting for a callback"
@@ -91,7 +91,7 @@ class StateEntry:
 
 @dataclass(frozen=True)
 class History:
-    """What an execution did: its events, and the states it entered in the order in which it did.
+    """The history of an execution: its events, and its state entries in order.
 
     ``status`` is that of its last event, RUNNING while it runs. ``redrives`` counts ExecutionRedriven events.
     """
@@ -244,7 +244,7 @@ class _Index:
 
 
 class _Reading:
-    """What is known after some of the events."""
+    """The intermediate result after some of the events."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.entries: list[_Entry] = []

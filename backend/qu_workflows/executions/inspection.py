@@ -26,7 +26,7 @@ DIFFERENCE = (
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is known of a task. ``description`` and ``history`` are None where Step Functions could not be asked.
+    """The details of a task. ``description`` and ``history`` are None where Step Functions could not be asked.
 
     ``unanswered`` says why it could not, "" if it was. ``advice`` is sentences: what can be done next, and how.
     """

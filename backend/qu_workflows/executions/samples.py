@@ -64,7 +64,7 @@ class SampledEntry(TypedDict):
 
 @dataclass(frozen=True)
 class Sample:
-    """What is kept of a history: visits of its states, and how often each edge was taken."""
+    """The sample of a history: state entries, and counts of the edges taken."""
 
     visits: tuple[SampledEntry, ...]
     edges: Mapping[Edge, int]
@@ -72,10 +72,10 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class StepStatistics:
-    """What the samples say of a state. Times are in seconds, over all attempts and the waits between them.
+    """The statistics of a state over the samples. Times are in seconds, over all attempts and the waits between them.
 
-    ``visits`` is of how many visits the figures are, in ``executions`` executions; visits that were aborted for
-    another's sake are left out. ``p50_seconds`` and ``p95_seconds`` are None where no entry has a time.
+    ``visits`` is the number of state entries measured, in ``executions`` executions; entries aborted because
+    another failed are left out. ``p50_seconds`` and ``p95_seconds`` are None where no entry has a time.
     ``tries`` is their mean, 0 for a state that is no task; ``failed_share`` (0 to 1) counts errors that were caught,
     too.
     """
@@ -94,7 +94,7 @@ class StepStatistics:
 
 @dataclass(frozen=True)
 class EdgeCounts:
-    """How often each edge ``(from, to)`` was taken in the newest ``executions`` samples, together."""
+    """The counts of each edge ``(from, to)`` over the newest ``executions`` samples."""
 
     executions: int
     taken: Mapping[Edge, int]
@@ -180,7 +180,7 @@ def remove_old_samples(kept: int = KEPT_OF_WORKFLOW) -> int:
 
 @dataclass
 class Sampling:
-    """What a run did: samples kept, calls made, executions that AWS no longer has, old samples removed.
+    """The result of a run: samples kept, calls made, executions expired, samples removed.
 
     ``unread`` counts histories that could not be read; ``ended_early`` says why the run ended before its time.
     """

@@ -44,7 +44,7 @@ class NoSuchPage(OperationRefused):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFilter:
-    """Which tasks: those that fit everything given.
+    """A filter of tasks; all given conditions must hold.
 
     ``since`` and ``until`` bound the time at which they were enqueued. ``errors`` and ``subject_ids`` are None, or
     those of which one has to fit; ``subject_ids`` may be a query. ``id_begins`` is a task's id or its beginning, which
@@ -66,7 +66,7 @@ class TaskFilter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets every task through."""
+        """True if every task matches."""
         return self == TaskFilter()
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What pages show of one execution: its history and definition, read once however many ask, under AWS's quotas.
+"""Cached snapshots of executions for pages: history and definition, read within AWS's quotas.
 
 The task's status comes from the database; Step Functions is asked only for the history of an execution whose page
 is open. A process takes at most half of the account's quotas; what it may not ask now, it does not wait for: the page
@@ -43,7 +43,7 @@ DEFINITION_UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class ExecutionSnapshot:
-    """What Step Functions has said of an execution.
+    """The answers of Step Functions about an execution.
 
     ``unanswered`` says in a sentence why there is nothing newer than ``as_of``, "" if there is. ``definition`` is that
     by which the execution runs, unless ``definition_note`` says that it is the one of this project's files.
@@ -87,7 +87,10 @@ class Allowance:
 
 @dataclass(frozen=True)
 class _Read:
-    """What was read of an execution; ``events`` as Step Functions shows them, ``definition`` None if it has none."""
+    """The snapshot of an execution, with ``events`` as Step Functions shows them.
+
+    ``definition`` is None if the execution has none.
+    """
 
     description: Description
     history: History

@@ -60,7 +60,7 @@ class Alias:
 
 @dataclass(frozen=True)
 class DeployedStateMachine:
-    """What Step Functions says of a state machine; ``unanswered`` is why it says nothing, or not all.
+    """The description of a state machine; ``unanswered`` is the reason for missing parts.
 
     ``definition`` is that of the version to which the alias "live" leads, today's where there is no such alias.
     """
@@ -80,7 +80,7 @@ class DeployedStateMachine:
 
 @dataclass(frozen=True)
 class TaskCounts:
-    """How many tasks were recorded in some time, and how many of them have ended, and succeeded."""
+    """The numbers of tasks recorded, ended and succeeded in a period."""
 
     tasks: int = 0
     ended: int = 0

@@ -1,4 +1,4 @@
-"""What the function of one step has logged about one task: from CloudWatch Logs, or from the local stack's file.
+"""The logs of one step and task: CloudWatch Logs or the local stack's file.
 
 The functions write JSON lines with the task's id in each; Lambda's own lines have none, and are left out. Lines come
 some seconds after they were written.

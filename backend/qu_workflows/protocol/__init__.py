@@ -1,1 +1,1 @@
-"""What Django and the functions agree on: messages, task ids, the catalog, errors. Imports no Django."""
+"""The protocol between Django and the functions: messages, task ids, catalog, errors. Imports no Django."""

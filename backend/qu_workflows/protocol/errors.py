@@ -72,7 +72,7 @@ class EmailRefused(PermanentError):
 
 
 class PayloadInvalid(PermanentError):
-    """What the step was given does not fit its contract."""
+    """The input of the step does not fit its contract."""
 
 
 class RecipientNotFound(PermanentError):

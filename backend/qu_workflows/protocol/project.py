@@ -1,4 +1,4 @@
-"""What a project registers with the platform: its catalog, state machines, schedules and time limits.
+"""The project's registration: its catalog, state machines, schedules and time limits.
 
 A project registers itself once, where its process begins: in Django from an app's ``ready()``, in the
 dispatcher's function at import.
@@ -41,7 +41,7 @@ class SmokeTask:
 
 @dataclass
 class DueRun:
-    """How a round of due tasks went: how many succeeded and failed, the first error, and threads that wait still."""
+    """The result of a round of due tasks: counts, first error, waiting threads."""
 
     succeeded: int = 0
     failed: int = 0

@@ -16,7 +16,7 @@ MAX_EVENT_AGE_SECONDS = 86_400
 
 
 class Overlap(StrEnum):
-    """What becomes of a run whose predecessor has not ended."""
+    """The rule for a run whose predecessor has not ended."""
 
     ALLOW = "allow"
     SKIP = "skip"
@@ -24,7 +24,7 @@ class Overlap(StrEnum):
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long EventBridge Scheduler tries to put a message on the queue; then it goes to the dead-letter queue."""
+    """The limits of EventBridge Scheduler's retries; after them a message is a dead letter."""
 
     maximum_retry_attempts: int = MAX_RETRY_ATTEMPTS
     maximum_event_age_seconds: int = MAX_EVENT_AGE_SECONDS

@@ -57,7 +57,7 @@ class TaskRecordAdmin(ReadOnlyAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    """What operations were told of, and whether it is over."""
+    """The alerts sent to operations."""
 
     list_display = ["opened_at", "closed_at", "told_at", "kinds"]
     list_filter = [("closed_at", admin.EmptyFieldListFilter)]
@@ -71,7 +71,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Who redrove, stopped, restarted or purged what; found by target or by the batch of one call."""
+    """The audit table, searched by target, actor or batch."""
 
     list_display = ["at", "actor", "action", "target", "outcome", "message"]
     list_filter = ["action", "outcome", "at"]

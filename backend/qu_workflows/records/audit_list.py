@@ -21,7 +21,10 @@ _OF_SCHEDULES = (AuditAction.PAUSE_SCHEDULE, AuditAction.RESUME_SCHEDULE, AuditA
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFilter:
-    """Which entries: those that fit everything given. ``target`` is a whole id or name, ``actor`` a part of a name."""
+    """A filter of entries; all given conditions must hold.
+
+    ``target`` is a whole id or name, ``actor`` a part of a name.
+    """
 
     actor: str = ""
     action: str = ""
@@ -67,12 +70,12 @@ class AuditRow:
 
     @property
     def action_words(self) -> str:
-        """What was done, in words."""
+        """The action in words."""
         return str(AuditAction(self.action).label) if self.action in AuditAction.values else self.action
 
     @property
     def outcome_words(self) -> str:
-        """How it went, in words."""
+        """The outcome in words."""
         return str(AuditOutcome(self.outcome).label) if self.outcome in AuditOutcome.values else self.outcome
 
     @property

@@ -1,4 +1,4 @@
-"""Which values a task can carry, a record can hold and a terminal can show."""
+"""Checks of JSON values for tasks, records and terminals."""
 
 import math
 import re

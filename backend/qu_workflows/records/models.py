@@ -12,7 +12,7 @@ from qu_workflows.protocol.execution_names import new_task_id
 
 
 class TaskStatus(models.TextChoices):
-    """How far a task is. From RUNNING on, the words are those of Step Functions."""
+    """The status of a task. From RUNNING on, the words are those of Step Functions."""
 
     READY = "READY", _("Recorded, not sent")
     SENT = "SENT", _("Sent")
@@ -115,7 +115,7 @@ class TaskRecord(models.Model):
 
 
 class AuditAction(models.TextChoices):
-    """What people do to executions, dead letters and schedules."""
+    """The actions on executions, dead letters and schedules."""
 
     REDRIVE_EXECUTION = "redrive_execution", _("Redrive execution")
     STOP_EXECUTION = "stop_execution", _("Stop execution")
@@ -128,7 +128,7 @@ class AuditAction(models.TextChoices):
 
 
 class AuditOutcome(models.TextChoices):
-    """How far an action came. STARTED stays where the process died in the middle of it."""
+    """The outcome of an action. STARTED stays where the process died in the middle of it."""
 
     STARTED = "started", _("Started")
     DONE = "done", _("Done")
@@ -137,7 +137,7 @@ class AuditOutcome(models.TextChoices):
 
 
 class AuditEntry(models.Model):
-    """Who did what, when, to what, and how it went. Written before the act, completed after it, never deleted.
+    """The audit entry of one action. Written before it, completed after it, never deleted.
 
     ``actor`` is a user name of Django, or ``name@host`` of who ran a command. ``target`` is a task id, a message's
     id, or a queue's name. ``batch`` is the same for everything that one call did. ``details`` is JSON.
@@ -166,7 +166,7 @@ class AuditEntry(models.Model):
 
 
 class Alert(models.Model):
-    """What operations were told of: open while something is stuck, closed when nothing is any more.
+    """An alert to operations: open while something is stuck, then closed.
 
     At most one is open. ``findings`` is JSON: what is stuck, by kind.
     """
@@ -189,7 +189,7 @@ class Alert(models.Model):
 
 
 class ExecutionSample(models.Model):
-    """What one ended execution's history told: how long its states took, and which edges were taken.
+    """The sample of one ended execution: durations of its states and edges taken.
 
     Histories are read for a sample of the executions, within Step Functions' quota, and for those whose page was
     opened. ``visits`` is a JSON list of ``executions.samples.SampledEntry``; ``edges`` maps a state to those that came

@@ -1,4 +1,4 @@
-"""How the declared schedules stand at EventBridge Scheduler, kept for some seconds for all who ask.
+"""The deployed state of the declared schedules at EventBridge Scheduler, cached for seconds.
 
 CloudFormation does not track a schedule's State: a deploy that changes the schedule's resource sets its State to what
 the parameter SchedulesState says, one that does not leaves the schedule as it is.
@@ -25,7 +25,7 @@ KEPT_SECONDS = 10.0
 
 
 class DeployedState(StrEnum):
-    """What EventBridge Scheduler says of a schedule; UNKNOWN while it says nothing."""
+    """The state of a schedule at EventBridge Scheduler; UNKNOWN without an answer."""
 
     RUNNING = "running"
     PAUSED = "paused"

@@ -60,7 +60,7 @@ class Field:
 
     @property
     def range(self) -> str:
-        """What may be given, in words."""
+        """The allowed values in words."""
         names = f" or {self.names[0]}-{self.names[-1]}" if self.names else ""
         return f"{self.lowest}-{self.highest}{names}"
 
@@ -238,7 +238,7 @@ def _day_rule(given: "Mapping[Field, _Given]") -> DayRule:
 
 @dataclass(frozen=True)
 class _Given:
-    """What an expression gives for a field."""
+    """The value of a field in an expression."""
 
     expression: str
     field: Field

@@ -1,4 +1,4 @@
-"""What is wrong with a declared schedule, each problem as a sentence: where, what, and how to fix it.
+"""Validation of declared schedules, one sentence per problem with its fix.
 
 Asked by ``make states``, which renders nothing while there is a problem, and by Django's system check.
 The limits are EventBridge Scheduler's:

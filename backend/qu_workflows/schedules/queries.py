@@ -65,7 +65,7 @@ class ScheduleStanding:
 
     @property
     def skipped(self) -> str | None:
-        """Why the last run was skipped, if it was."""
+        """The reason why the last run was skipped, if it was."""
         return reason_skipped(self.last_run.result) if self.last_run else None
 
 
@@ -104,7 +104,7 @@ def scheduled_tasks() -> Mapping[str, CatalogEntry]:
 def runs_of(name: str, limit: int, page: str = "") -> tuple[TaskPage, Mapping[str, str]]:
     """Return a schedule's runs, the newest first, and by the id of each that was skipped why it was.
 
-    ``page`` is the cursor ``older`` of the one before. Raises OperationRefused for one that is none.
+    ``page`` is the cursor ``older`` of the one before. Raises OperationRefused for an invalid one.
     """
     found = search_tasks(TaskFilter(schedule=name), after=page, limit=limit)
     results = TaskRecord.objects.filter(pk__in=[row.id for row in found.rows]).values_list("pk", f"result__{SKIPPED}")

@@ -1,4 +1,4 @@
-"""What the task backend needs of the settings and of the catalog, each problem with what to set."""
+"""Checks of the settings and the catalog for the task backend."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What other apps ask about tasks: the registered ones, the result of one, and whether a schedule's run goes on."""
+"""Queries for other apps: registered tasks, task results, skipped runs of schedules."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -86,7 +86,7 @@ class RegisteredTask:
 
     @property
     def runs_in_one_step(self) -> bool:
-        """Whether the function itself is the work, and not a workflow of its own."""
+        """True if the function is the work, False if a workflow is."""
         return self.entry.workflow == RUN_TASK
 
 

@@ -24,7 +24,7 @@ OUTBOX_LIMIT = 10_000
 
 @dataclass
 class Resending:
-    """How many records were sent and how many were not, with what was said about the first of those."""
+    """The numbers of records sent and failed, with the first error."""
 
     sent: int = 0
     failed: int = 0
@@ -49,7 +49,7 @@ def resendable(older_than_seconds: float) -> QuerySet[TaskRecord]:
 def send_outbox() -> dict[str, Any]:
     """Send what never left, as much as one run of the schedule has time for: ``{"sent", "failed", "first_error"}``.
 
-    What could not be sent raises nothing: it stays recorded for the next run, and ``watch_stuck`` tells of it once
+    What could not be sent raises nothing: it stays recorded for the next run, and ``watch_stuck`` reports it once
     it is too old. Without a queue the tasks are run here, where the process can. Several runs may do so at once.
     """
     deadline = time.monotonic() + OUTBOX_SECONDS

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """How a call of a task's function ended: by its return value, or by its exception."""
+    """The outcome of a task's function: its return value or its exception."""
 
     value: Any = None
     exception: Exception | None = None

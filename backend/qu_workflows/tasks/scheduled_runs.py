@@ -1,10 +1,10 @@
-"""Whether a schedule's run goes on or is skipped: by the schedule's overlap rule and its rule on missed runs.
+"""Decision to run or skip a schedule's run: overlap and missed-run rules.
 
 Asked at the start of the run's execution, and answered once: the answer stays with the run's record, so that
 an attempt after the first, or a redrive, gets the same.
 
 Of two runs of one schedule that start at once, the one that asks first goes on, whichever was due first: it
-may have begun its work, and that can not be taken back.
+may have begun its work, and that cannot be taken back.
 """
 
 from datetime import datetime, timedelta
@@ -68,7 +68,7 @@ def _record_of(task_id: str, schedule: Schedule) -> TaskRecord:
 
 
 def _earlier_answer(record: TaskRecord) -> str | None:
-    """Return what was answered before: a run that was skipped has a result, but nobody ever worked on it."""
+    """Return what was answered before: a run that was skipped has a result, but was never worked on."""
     result: Any = record.result
     return None if record.last_attempted_at is not None else str(result[SKIPPED])
 
@@ -85,7 +85,7 @@ def _missed(schedule: Schedule, run: ScheduledRun, now: datetime) -> str | None:
 def run_at_work(schedule: Schedule, workflow: str, now: datetime, but: str = "") -> tuple[str, datetime] | None:
     """Return the id of a run of a schedule that is at its work, and since when; None if there is none.
 
-    ``but`` is the id of one that does not count. One that never told its end counts until the time limit of the
+    ``but`` is the id of one that does not count. One that never reported its end counts until the time limit of the
     workflow.
     """
     can_run_since = now - timedelta(seconds=registered_project().timeout_seconds.get(workflow, 0))

@@ -55,7 +55,7 @@ _GROUP_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII but the space
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRequest:
-    """What to run with what, and how to send it."""
+    """A call of a task: function, arguments and options of sending."""
 
     entry: CatalogEntry
     payload: Mapping[str, Any]
@@ -189,7 +189,7 @@ def sending_problem(delay_seconds: int, message_group_id: str, run_after: dateti
 def new_record(request: TaskRequest) -> TaskRecord:
     """Return the record of a request, not saved yet.
 
-    A caller's mistake is an exception here and not a dead letter: raises TypeError for arguments that are no JSON,
+    A caller's mistake is an exception here and not a dead letter: raises TypeError for arguments that are not JSON,
     PayloadDoesNotFit for ones that break the task's contract, PayloadTooLarge for ones that no way of travelling
     takes.
     """

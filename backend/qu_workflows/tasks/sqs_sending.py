@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class SendResult:
-    """How sending went: ``failed`` holds each record with its error; ``waiting`` are not due yet.
+    """The result of sending: ``failed`` holds each record with its error; ``waiting`` are not due yet.
 
     ``stopped`` is set once AWS was not reached, or a FIFO queue has refused a message. The rest is not tried: each
     would wait for the same time-out, or overtake what was refused.

@@ -1,4 +1,4 @@
-"""What an execution became, from the status-change events of Step Functions.
+"""Status changes of executions, from the events of Step Functions.
 
 Events come late, twice and out of order, and a redrive takes a failed execution back to RUNNING. So a
 record only ever moves up in ``(redrive count, rank of status)``: whatever the order, the end is the same.

@@ -1,4 +1,4 @@
-"""The geometry of a timeline: one bar for each visit of a state, a segment for each try, on one scale.
+"""The geometry of a timeline: one bar per state entry, one segment per attempt.
 
 Pure: a row of the table draws its bar by these numbers, in units of ``WIDTH`` for the whole execution.
 """
@@ -19,7 +19,10 @@ THINNEST = 4.0  # a step of a millisecond in an execution of a day is seen still
 
 @dataclass(frozen=True)
 class Segment:
-    """A try of a visit. ``status`` is as ``{% status %}`` has it; ``retried`` says that another try came after it."""
+    """An attempt of a state entry.
+
+    ``status`` is as ``{% status %}`` has it; ``retried``: another attempt followed.
+    """
 
     x: float
     width: float
@@ -28,13 +31,13 @@ class Segment:
 
     @property
     def end(self) -> float:
-        """Where it ends."""
+        """The position of the end."""
         return round(self.x + self.width, 1)
 
 
 @dataclass(frozen=True)
 class TimelineBar:
-    """One visit: where it begins and for how long it goes on, its tries, and all that in words."""
+    """One state entry: where it begins and for how long it goes on, its tries, and all that in words."""
 
     x: float
     width: float
@@ -52,7 +55,7 @@ class Scale:
 
     @property
     def seconds(self) -> float:
-        """How long that is; never 0."""
+        """The length of the scale; never 0."""
         return max((self.end - self.start).total_seconds(), 0.001)
 
     def at(self, moment: datetime) -> float:
@@ -75,7 +78,7 @@ def scale_of(history: History, now: datetime) -> Scale:
 
 
 def bar_of(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> TimelineBar:
-    """Return the bar of a visit."""
+    """Return the bar of a state entry."""
     x, width = scale.stretch(visit.entered_at, visit.ended_at)
     segments = tuple(
         Segment(*scale.stretch(one.begun_at, one.ended_at), one.outcome.name, retried=one.number < len(tries))

@@ -30,7 +30,7 @@ class GraphNotDrawn(Exception):
 
 
 class DrawingOptions(TypedDict, total=False):
-    """How a graph is drawn: see ``svg.Drawing``."""
+    """The options of a drawing: see ``svg.Drawing``."""
 
     selected: str | None
     href: Callable[[str], str] | None

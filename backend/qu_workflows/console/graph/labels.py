@@ -1,4 +1,4 @@
-"""What a graph says beside the names: a Choice rule, a catcher, a kind of state, in short words."""
+"""Short labels of a graph: Choice rules, catchers, kinds of state."""
 
 import json
 from collections.abc import Mapping, Sequence

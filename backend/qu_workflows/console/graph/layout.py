@@ -1,4 +1,4 @@
-"""Where the nodes of one level go and how its edges run: the one module that knows graphlay.
+"""The layout of one level's nodes and edges: the one module that knows graphlay.
 
 A label is laid out as a node of its own on its edge, so that nothing ever covers it.
 https://aarkue.github.io/graphlay/docs/guide
@@ -42,7 +42,7 @@ _QUICK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large a node is; a round one is a mark, its edges end on the circle."""
+    """The size of a node; a round one is a mark, its edges end on the circle."""
 
     width: float
     height: float
@@ -61,7 +61,7 @@ class LayoutEdge:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """Where something is; x and y are those of its upper left corner."""
+    """A position; x and y are those of the upper left corner."""
 
     x: float
     y: float

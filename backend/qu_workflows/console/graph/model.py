@@ -22,7 +22,7 @@ class UnclearDefinition(ValueError):
 
 
 class EdgeKind(StrEnum):
-    """How a transition comes about."""
+    """The kind of a transition."""
 
     NEXT = "next"
     CHOICE = "choice"

@@ -38,7 +38,7 @@ class Words:
 
     @property
     def height(self) -> float:
-        """How high the text is, with the space around it."""
+        """The height of the text, with the space around it."""
         return 2 * PADDING + NAME_LINE * len(self.name) + SMALL_LINE * (len(self.kind) + len(self.status)) - 4
 
 

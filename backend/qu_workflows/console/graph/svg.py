@@ -32,7 +32,7 @@ _THIN, _WIDTHS = 1.5, 4.5  # the thinnest line, and how much wider the one most 
 
 @dataclass(frozen=True, kw_only=True)
 class StateShown:
-    """How one state of an execution went.
+    """The outcome of one state of an execution.
 
     ``status`` is a name of ``{% status %}``: SUCCEEDED, FAILED, TIMED_OUT, RUNNING, WAITING, CAUGHT, ABORTED or
     NOT_RUN. ``tries`` counts calls, 0 for a state that calls nothing. ``seconds`` is how long it took in all, None if
@@ -53,7 +53,7 @@ class StateShown:
 
     @property
     def line(self) -> str:
-        """How it went, as it is written below its name: ``✕ Failed · 3 tries · 12.0 s``."""
+        """The outcome as written below the state's name: ``✕ Failed · 3 tries · 12.0 s``."""
         counted = [f"{SIGNS.get(name, '?')} {n}" for name, n in self.counts.items()]
         status = f"{SIGNS.get(self.status, '?')} {WORDS.get(self.status, self.status)}"
         return " · ".join([*(counted or [status]), *self._measures()])
@@ -72,7 +72,7 @@ class StateShown:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a graph is drawn.
+    """The options of a drawing.
 
     ``states`` by name colours the states of an execution: one that is not in it did not run. ``href`` gives the
     address of a state, which makes each a link; ``selected`` marks one of them. ``edges`` maps ``(state, state)`` to

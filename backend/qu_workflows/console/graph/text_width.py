@@ -1,4 +1,4 @@
-"""How wide a text is, and where it is wrapped.
+"""Text measurement and line wrapping.
 
 The server has no fonts, so the widths are a table: those of Arial bold, which its twins (Liberation Sans, Arimo,
 Helvetica) share, and which no regular cut of them exceeds. The stylesheet asks for these fonts.

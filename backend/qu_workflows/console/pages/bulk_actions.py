@@ -22,7 +22,7 @@ RIGHTS = {BulkAction.REDRIVE: Right.REDRIVE, BulkAction.RESTART: Right.REDRIVE, 
 
 @dataclass(frozen=True)
 class BulkOrder:
-    """What to do to which tasks: to those ticked, or with no ``ids`` to those that fit ``query``.
+    """An action and its tasks: the selected ``ids``, or without them those matching ``query``.
 
     ``as_of`` is when it was previewed. ``after``, ``done`` and ``failed`` say how far it came.
     """

@@ -40,7 +40,7 @@ _SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """How many messages there are of a reason."""
+    """The number of messages with a reason."""
 
     reason: str
     count: int
@@ -48,7 +48,7 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class DeadLetterPage:
-    """What is known of the queue. ``total`` is SQS's approximate number, None where it is not known.
+    """The status of the queue. ``total`` is SQS's approximate number, None where it is not known.
 
     ``count`` is how many fit the filter; ``rows`` are those from ``start`` on.
     """

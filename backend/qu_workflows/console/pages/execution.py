@@ -65,7 +65,7 @@ _UNREMARKABLE = frozenset({StateOutcome.SUCCEEDED})
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What an address asks for: a view, a state, a page of a list. What makes no sense counts as not given."""
+    """The query parameters of the page. Invalid values count as not given."""
 
     view: str = "table"
     state: str = ""
@@ -139,7 +139,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Acts:
-    """What can be done. ``redrive_token`` is of the redrive that is offered, so that a second click does nothing."""
+    """The available actions. ``redrive_token`` makes a second click do nothing."""
 
     redrive: Act
     stop: Act

@@ -33,7 +33,7 @@ _PROBLEMS = (
 
 @dataclass(frozen=True)
 class VisitKey:
-    """Which visit: the state's name, the numbers of the iterations and branches around it, and which of several."""
+    """The key of a state entry: state name, iteration and branch numbers around it, ordinal."""
 
     state: str
     iteration: str

@@ -1,4 +1,4 @@
-"""What the overview shows: first what needs a person now, then how things stand, then what the last day was like."""
+"""The overview page: problems that need action, current status, the last day."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ _STUCK = {
 
 @dataclass(frozen=True)
 class Queues:
-    """What is in line. Counts are None where SQS has said nothing; ``unanswered`` says why there is nothing newer.
+    """The queued messages. Counts are None if SQS never answered; ``unanswered`` is the reason.
 
     SQS tells the age of its oldest message to CloudWatch alone: ``sent.oldest`` is when the oldest task was sent of
     which no execution has begun.
@@ -56,7 +56,7 @@ class Queues:
 
 @dataclass(frozen=True)
 class Now:
-    """What is true at this moment. ``unknown`` has a sentence for each service that did not answer."""
+    """The current status. ``unknown`` has a sentence for each service that did not answer."""
 
     at: datetime
     needs: Sequence[Need]
@@ -66,7 +66,7 @@ class Now:
 
 @dataclass(frozen=True)
 class WorkflowDay:
-    """What became of a workflow's tasks of a day. ``error_rate`` is of those that ended, None if none has."""
+    """The outcomes of a workflow's tasks in one day. ``error_rate`` is of those that ended, None if none has."""
 
     workflow: str
     counts: Mapping[str, int]

@@ -33,7 +33,7 @@ _NEEDING_HELP = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)  # who stopped an exec
 
 @dataclass(frozen=True)
 class Standing:
-    """How many records have a status that is not an end, and since when the oldest is in line."""
+    """The number of records with an open status, and the oldest one's time."""
 
     status: str
     count: int
@@ -42,7 +42,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class HourCount:
-    """How many tasks of a workflow were recorded in the hour that begins then, by what has become of them."""
+    """A workflow's tasks recorded in the hour from then on, counted by status."""
 
     hour: datetime
     workflow: str
@@ -66,7 +66,7 @@ class RedrivableGroup:
 
 @dataclass(frozen=True)
 class AwsAnswers:
-    """What AWS said: both queues, why there are dead letters, the schedules' states."""
+    """The answers of AWS: both queues, the dead letters' reasons, the schedules' states."""
 
     queue: Cached[QueueDepth]
     dead_letters: Cached[QueueDepth]

@@ -1,4 +1,4 @@
-"""What the console shows of the schedules: as declared, as deployed, and the outcomes of their runs."""
+"""The schedules page: declared and deployed schedules, and the outcomes of their runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -38,12 +38,12 @@ class TaskQuery:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is filtered."""
+        """True if nothing is filtered."""
         return not (any(self.texts.values()) or self.statuses or any(self.switches.values()))
 
     @cached_property
     def meanings(self) -> SearchMeanings:
-        """How ``q`` is parsed: a few queries of the database, none without ``q``."""
+        """The parsed ``q``: a few queries of the database, none without ``q``."""
         return parse_search(self.texts["q"]) if self.texts["q"] else SearchMeanings(None)
 
     def search(self) -> TaskFilter:

@@ -30,7 +30,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class SearchMeanings:
-    """How a search was parsed: the meaning that was taken, None if there is none, and the others there are."""
+    """A parsed search: the chosen meaning, None if there is none, and the others."""
 
     taken: Meaning | None
     others: Sequence[Meaning] = ()

@@ -54,7 +54,7 @@ class StateRow:
 
 @dataclass(frozen=True)
 class MachinePage:
-    """What the page of one state machine shows. ``samples`` are the executions by which ``ways`` were counted."""
+    """The page of one state machine. ``samples`` are the executions by which ``ways`` were counted."""
 
     machine: StateMachine
     deployed: DeployedStateMachine

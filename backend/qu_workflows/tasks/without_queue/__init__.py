@@ -1,4 +1,4 @@
-"""What happens without a queue: recorded tasks run in this process, workflows by the embedded engine.
+"""Running without a queue: tasks in this process, workflows by the embedded engine.
 
 The room has one door, ``runner.InProcessRunner``, which a project hands to ``register_runner``. Nothing else of the
 platform imports these modules, so the packages of the functions do not contain the engine.

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class InProcessRunner:
-    """What a project hands to ``protocol.project.register_runner``.
+    """The runner for ``protocol.project.register_runner``.
 
     ``handlers`` imports and returns the handlers of the workflows' functions, by the functions' names in snake case;
     it is called once, when the first workflow runs. ``write_payload`` puts a payload that is too large for an

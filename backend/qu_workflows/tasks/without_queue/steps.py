@@ -10,7 +10,7 @@ type Step = Callable[[Any], Any]
 
 
 class StepContext:
-    """What a handler may ask of its Lambda context: which invocation this is."""
+    """The part of the Lambda context that handlers may use: the invocation's id."""
 
     memory_limit_in_mb = 0
     function_version = "$LATEST"
