@@ -87,6 +87,6 @@ def _end(held: HeldMessages, chosen: Selection | set[str], run: QueuePass) -> No
     if isinstance(chosen, set):
         result.missing = len(chosen)
     elif result.left and (count := held.kept_back()):
-        result.error = f"about {count:,} more can not be received while those before them stay: fix or purge those"
+        result.error = f"about {count:,} more cannot be received while those before them stay: fix or purge those"
     elif count := held.held_by_others():
         result.error = f"about {count:,} more are received by somebody else, and come back after their timeout"

@@ -63,7 +63,7 @@ class FileArchive:
             self._path.touch(mode=0o600, exist_ok=False)  # payloads are personal data
         except OSError as error:
             remedy = "Give --save a new file in a folder you may write to."
-            raise OperationRefused(str(self), f"can not be made ({error.strerror}).", remedy) from error
+            raise OperationRefused(str(self), f"cannot be created ({error.strerror}).", remedy) from error
         self._is_made = True
 
 

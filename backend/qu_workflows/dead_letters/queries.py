@@ -144,7 +144,7 @@ def preview_redrive(selection: Selection, stop: Event | None = None, *, even_rej
     if left and selection.ids:
         raise OperationRefused(
             left[0].message_id,
-            f"can not be dispatched: {left[0].why}",
+            f"cannot be dispatched: {left[0].why}",
             f"{left[0].remedy} Or give --even-rejected: it will come back.",
         )
     # SQS can neither choose a message nor put its id into it.

@@ -279,7 +279,7 @@ def test_purge_saves_below_the_local_folder_where_nothing_is_said(
         (["purge", "--yes"], "dlq: is not told which messages."),
         (["purge", "--id", "gone", "--yes"], "gone: is no message of the dead-letter queue"),
         (["purge", "--task", "gone", "--yes"], "purge: matches no message of the dead-letter queue."),
-        (["purge", "--all", "--yes", "--save", "/dev/null"], "/dev/null: can not be made"),
+        (["purge", "--all", "--yes", "--save", "/dev/null"], "/dev/null: cannot be created"),
     ],
 )
 def test_what_can_not_be_done_is_said_with_exit_code_2_and_changes_nothing(

@@ -111,7 +111,7 @@ def test_a_file_that_is_there_is_not_written_over(dlq: DeadLetterQueue, tmp_path
     there.write_text("mine")
 
     for path in (there, there / "below-a-file.jsonl"):
-        with pytest.raises(OperationRefused, match="can not be made"):
+        with pytest.raises(OperationRefused, match="cannot be created"):
             run(path)
 
     assert there.read_text() == "mine"

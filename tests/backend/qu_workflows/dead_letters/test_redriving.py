@@ -172,7 +172,7 @@ def test_messages_are_meant_by_their_own_id_or_by_their_tasks(dlq: DeadLetterQue
     ("ids", "said"),
     [
         (["task-1", "gone"], "gone: is no message of the dead-letter queue"),
-        (["task-1", "unknown-1"], "can not be dispatched: /task: 'os.system' is not in the catalog.*--even-rejected"),
+        (["task-1", "unknown-1"], "cannot be dispatched: /task: 'os.system' is not in the catalog.*--even-rejected"),
     ],
 )
 def test_one_id_that_can_not_be_moved_keeps_all_from_being(dlq: DeadLetterQueue, ids: list[str], said: str) -> None:
@@ -383,7 +383,7 @@ def test_what_a_fifo_queue_keeps_back_behind_a_message_that_is_left_is_told(sett
     moved = move(order())
 
     assert (moved.count, moved.left) == (0, {"UnknownTask": 10})
-    assert "about 2 more can not be received" in moved.error
+    assert "about 2 more cannot be received" in moved.error
 
 
 def test_what_somebody_else_holds_for_longer_is_told(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ class Command(BaseCommand):
             help=f"Move at most so many a second: 1 to {MAX_PER_SECOND} ({DEFAULT_PER_SECOND}).",
         )
         parser.add_argument(
-            "--even-rejected", action="store_true", help="Also what can not be dispatched: it will come back."
+            "--even-rejected", action="store_true", help="Also what cannot be dispatched: it will come back."
         )
         _add_act(parser)
 
@@ -153,7 +153,7 @@ class Command(BaseCommand):
             self.stdout.write("What can not be dispatched will come back after three receives.")
         if preview.left:
             self.stdout.write(
-                f"Would leave {len(preview.left):,}: {_counts(preview.left)}. Mend them: manage.py dlq show ID."
+                f"Would leave {len(preview.left):,}: {_counts(preview.left)}. Fix them: manage.py dlq show ID."
             )
         self.stdout.write("Nothing was changed. Give --yes to do it.")
 
