@@ -102,7 +102,7 @@ class EdgeCounts:
 
 def sample_of(history: History) -> Sample:
     """Return what is kept of a history. Pure."""
-    redrives = [event.at for event in history.events if event.type == "ExecutionRedriven"]
+    redrives = [event.id for event in history.events if event.type == "ExecutionRedriven"]
     waiting = _waiting(history)
     by_state: dict[str, list[SampledEntry]] = defaultdict(list)
     for visit in history.visits:
@@ -241,9 +241,10 @@ def _statistics(workflow: str, state: str, visits: Sequence[SampledEntry], execu
     )
 
 
-def _kept(visit: StateEntry, redrives: Iterable[datetime], *, waits: bool) -> SampledEntry:
+def _kept(visit: StateEntry, redrives: Iterable[int], *, waits: bool) -> SampledEntry:
     ended = visit.ended_at or visit.entered_at
-    is_redriven = any(visit.entered_at < at < ended for at in redrives)
+    # By event id: a redrive may share its millisecond with the events around it.
+    is_redriven = any(visit.event_ids[0] < redrive < visit.event_ids[-1] for redrive in redrives)
     return SampledEntry(
         state=visit.name,
         kind=visit.kind,
