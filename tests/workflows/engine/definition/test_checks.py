@@ -113,7 +113,7 @@ def test_a_machine_needs_states_and_an_entrance(machine: dict[str, Any], locatio
         ({"TimeoutSeconds": -1}, "/TimeoutSeconds", "Minimum value is 0"),
         ({"TimeoutSeconds": "1"}, "/TimeoutSeconds", "Expected value of type Integer"),
         ({"QueryLanguage": "jq"}, "/QueryLanguage", "Value should be one of the following: [JSONPath, JSONata]"),
-        ({"Coment": "x"}, "/", "Field 'Coment' is not supported"),
+        ({"Remark": "x"}, "/", "Field 'Remark' is not supported"),
         ({"Comment": 1}, "/Comment", "Expected value of type [STRING]"),
     ],
 )
