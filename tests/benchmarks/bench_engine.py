@@ -33,8 +33,9 @@ import orjson
 from asl_engine.adapters.functions import FunctionPerformer
 from asl_engine.core.history import HistoryEvent
 from asl_engine.runner import Runner
-from asl_engine.store.contract import ExecutionRecord, Store
+from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
+from asl_engine.store.records import ExecutionRecord
 from asl_engine.store.sqlite import SqliteStore
 from tests.benchmarks.report import Row, medians, report, sized
 

@@ -19,8 +19,8 @@ from asl_engine.in_process import Result, result_of
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner import Runner
 from asl_engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
-from asl_engine.store.contract import ExecutionRecord
 from asl_engine.store.memory import MemoryStore
+from asl_engine.store.records import ExecutionRecord
 from incidents.services import acknowledge_for_staff
 from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
 from lambdas.choose_person.handler import lambda_handler as choose_person

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from asl_engine.clock import SystemClock
 from asl_engine.jsontext import Json
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 from asl_engine.store.sqlite import SqliteStore
 from tests.workflows.engine.server.served import ACCOUNT, ROLE, Server
 

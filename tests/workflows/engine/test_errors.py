@@ -8,8 +8,7 @@ import asl_engine
 from asl_engine.adapters.performer import TaskError
 from asl_engine.errors import ApiError, EngineError, ExpressionMalformed, StateFailed
 from asl_engine.runner.errors import ExecutionDoesNotExist, ExecutionStalled, RunnerStopped
-from asl_engine.store.schema import StoreTooNew
-from asl_engine.store.sqlite import StoreInUse
+from asl_engine.store.sqlite import StoreInUse, StoreTooNew
 
 ERRORS = [
     ApiError("ValidationException", "too long"),

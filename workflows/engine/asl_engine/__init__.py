@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from asl_engine.errors import EngineError
     from asl_engine.in_process import Result, run
     from asl_engine.runner import Runner
-    from asl_engine.store.contract import ExecutionRecord, Store
+    from asl_engine.store import Store
     from asl_engine.store.memory import MemoryStore
+    from asl_engine.store.records import ExecutionRecord
     from asl_engine.store.sqlite import SqliteStore
 
 __all__ = [
@@ -53,7 +54,8 @@ _HOMES = {
     "asl_engine.errors": ("EngineError",),
     "asl_engine.in_process": ("Result", "run"),
     "asl_engine.runner": ("Runner",),
-    "asl_engine.store.contract": ("ExecutionRecord", "Store"),
+    "asl_engine.store": ("Store",),
+    "asl_engine.store.records": ("ExecutionRecord",),
     "asl_engine.store.memory": ("MemoryStore",),
     "asl_engine.store.sqlite": ("SqliteStore",),
 }

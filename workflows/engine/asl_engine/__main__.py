@@ -25,7 +25,7 @@ from asl_engine.jsontext import Json, dumps, loads
 
 if TYPE_CHECKING:
     from asl_engine.core.history import HistoryEvent
-    from asl_engine.store.contract import Store
+    from asl_engine.store import Store
 
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "TIMED_OUT": 3, "ABORTED": 4}
 _SHOWN_CHARACTERS = 160

@@ -10,8 +10,8 @@ from asl_engine.core.history import HistoryEvent
 from asl_engine.definition import load
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner import Runner
-from asl_engine.store.contract import ExecutionRecord, Save
 from asl_engine.store.memory import MemoryStore
+from asl_engine.store.records import ExecutionRecord, Save
 
 _PLACE = "arn:aws:states:us-east-1:000000000000"
 

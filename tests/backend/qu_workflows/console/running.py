@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from asl_engine.adapters.status_events import detail_of
 from asl_engine.jsontext import Json
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 from qu_workflows.aws import clients as aws
 from qu_workflows.protocol.catalog import RUN_TASK
 from qu_workflows.protocol.execution_names import new_task_id

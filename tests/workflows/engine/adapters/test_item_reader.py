@@ -13,7 +13,7 @@ from asl_engine.adapters import result_writer as results
 from asl_engine.adapters.item_reader import read_items
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 GET_OBJECT = "arn:aws:states:::s3:getObject"
 LIST_OBJECTS = "arn:aws:states:::s3:listObjectsV2"

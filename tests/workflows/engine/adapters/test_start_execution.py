@@ -8,7 +8,7 @@ import pytest
 
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.start_execution import nested_failure, nested_result, read_start_request, start_refused
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 RECORD = ExecutionRecord(
     arn="arn:execution",

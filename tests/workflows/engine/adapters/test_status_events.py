@@ -9,7 +9,7 @@ import pytest
 
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.adapters.status_events import EventBridgeStatusEvents, detail_of, entry_of
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 CHANGE = ExecutionRecord(
     arn="arn:execution",

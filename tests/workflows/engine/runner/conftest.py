@@ -12,8 +12,9 @@ from asl_engine.adapters.registry import Registry
 from asl_engine.adapters.start_execution import StartExecution
 from asl_engine.clock import Clock, SkippingClock
 from asl_engine.runner import Runner
-from asl_engine.store.contract import ExecutionRecord, Store
+from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
+from asl_engine.store.records import ExecutionRecord
 from asl_engine.store.sqlite import SqliteStore
 
 PLACE = "arn:aws:states:us-east-1:000000000000"

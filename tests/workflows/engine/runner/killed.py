@@ -21,7 +21,7 @@ from asl_engine.adapters.functions import FunctionPerformer
 from asl_engine.errors import ApiError
 from asl_engine.runner import Runner
 from asl_engine.runner.errors import ExecutionAlreadyExists
-from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
+from asl_engine.store.records import ExecutionFilter, ExecutionRecord
 from asl_engine.store.sqlite import SqliteStore
 
 PLACE = "arn:aws:states:us-east-1:000000000000"

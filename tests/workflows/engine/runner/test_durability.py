@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asl_engine.store.contract import ExecutionFilter
+from asl_engine.store.records import ExecutionFilter
 from asl_engine.store.sqlite import SqliteStore
 
 ROOT = Path(__file__).parents[4]

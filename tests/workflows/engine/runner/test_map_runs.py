@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asl_engine.clock import SystemClock
-from asl_engine.store.contract import ExecutionFilter
+from asl_engine.store.records import ExecutionFilter
 
 type Machine = Callable[..., dict[str, Any]]
 

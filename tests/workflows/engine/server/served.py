@@ -19,7 +19,7 @@ from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
 from asl_engine.server.serve import serve
 from asl_engine.server.start_nested import start_nested
-from asl_engine.store.contract import Store
+from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
 
 ACCOUNT = "123456789012"

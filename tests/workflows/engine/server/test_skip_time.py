@@ -11,7 +11,7 @@ import pytest
 
 from asl_engine.clock import SkippableClock
 from asl_engine.runner.listeners import Listener
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 from tests.workflows.engine.server.served import ACCOUNT, ROLE, Server, machine_of
 
 ECHO = "arn:aws:states:::lambda:invoke.waitForTaskToken"

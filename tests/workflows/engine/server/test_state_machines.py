@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asl_engine.server.operations.state_machines import DELETION, resume_deletions
-from asl_engine.store.contract import Document
+from asl_engine.store.records import Document
 from tests.workflows.engine.server.served import ACCOUNT, PASS, ROLE, WAIT, Server, machine_of, refusal
 
 if TYPE_CHECKING:

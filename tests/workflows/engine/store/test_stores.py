@@ -1,4 +1,4 @@
-"""What every store promises, held against each."""
+"""The promises of every store, checked for each."""
 
 import sqlite3
 import threading
@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asl_engine.core.history import HistoryEvent
-from asl_engine.store.contract import NAME_KEPT_MS, Document, ExecutionFilter, ExecutionRecord, Save, Store
+from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
-from asl_engine.store.schema import MIGRATIONS, StoreTooNew
-from asl_engine.store.sqlite import SqliteStore, StoreInUse
+from asl_engine.store.records import NAME_KEPT_MS, Document, ExecutionFilter, ExecutionRecord, Save
+from asl_engine.store.sqlite import MIGRATIONS, SqliteStore, StoreInUse, StoreTooNew
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:orders"
 
@@ -51,7 +51,7 @@ def events(first: int, last: int) -> list[HistoryEvent]:
     ]
 
 
-def test_a_saved_execution_is_loaded_as_it_was(store: Store) -> None:
+def test_a_saved_execution_is_loaded_unchanged(store: Store) -> None:
     save = new(version_arn="v", alias_arn="a", map_run_arn="m", trace_header="t", express=True)
     save.branches = [(1, {"state": "A"}), (2, {"state": "B", "big": 2**70})]
 
@@ -63,7 +63,7 @@ def test_a_saved_execution_is_loaded_as_it_was(store: Store) -> None:
     assert store.execution(save.record.arn) == save.record
 
 
-def test_what_is_not_there_is_none(store: Store) -> None:
+def test_unknown_keys_give_none(store: Store) -> None:
     assert store.load("nothing") is None
     assert store.execution("nothing") is None
     assert store.history("nothing") == []
@@ -85,7 +85,7 @@ def test_a_later_save_changes_the_header_and_some_branches(store: Store) -> None
     assert (loaded.record, loaded.state, loaded.branches) == (closed, {"next": 2}, {1: "first", 2: "changed"})
 
 
-def test_a_name_in_use_is_answered_with_its_execution_and_nothing_is_written(store: Store) -> None:
+def test_a_taken_name_returns_its_execution_and_writes_nothing(store: Store) -> None:
     store.save([new()])
     again = Save(record(input="other"), state="other", history=events(1, 3), is_new=True)
 
@@ -112,7 +112,7 @@ def test_a_name_is_free_ninety_days_after_its_execution_closed(store: Store) -> 
     assert (loaded.record, loaded.branches, store.history(late.record.arn)) == (late.record, {}, [])
 
 
-def test_a_closed_execution_gives_way_to_one_that_replaces_it(store: Store) -> None:
+def test_a_replacing_execution_deletes_the_closed_one(store: Store) -> None:
     closed = new(status="FAILED", stop_ms=2000)
     closed.history = events(1, 3)
     store.save([closed])
@@ -125,7 +125,7 @@ def test_a_closed_execution_gives_way_to_one_that_replaces_it(store: Store) -> N
     assert store.save([again]) == [again.record]  # it runs now
 
 
-def test_an_open_execution_keeps_its_name_for_ever(store: Store) -> None:
+def test_an_open_execution_keeps_its_name(store: Store) -> None:
     store.save([new()])
 
     assert store.save([new(start_ms=10 * NAME_KEPT_MS)]) == [record()]
@@ -138,7 +138,7 @@ def test_an_open_execution_keeps_its_name_for_ever(store: Store) -> None:
     reverse=st.booleans(),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_page_of_a_history_is_the_one_asked_for(
+def test_every_page_of_a_history_has_the_requested_events(
     store: Store, lengths: list[int], after: int | None, limit: int, reverse: bool
 ) -> None:
     name = f"{store.count_open(MACHINE)}"
@@ -168,7 +168,7 @@ def test_histories_do_not_mix(store: Store) -> None:
     assert [len(store.history(save.record.arn, reverse=True)) for save in saves] == [2, 2, 2]
 
 
-def test_executions_are_listed_by_pages_the_most_recent_first(store: Store) -> None:
+def test_executions_are_paged_most_recent_first(store: Store) -> None:
     store.save([new(f"{number:02}", start_ms=1000 + number // 2) for number in range(10)])
     store.save([Save(replace(record("03", start_ms=1001), redrive_ms=9000, redrive_count=1), {})])
     where = ExecutionFilter(state_machine_arn=MACHINE)
@@ -209,7 +209,7 @@ def test_executions_are_listed_by_owner_status_and_redrive(
     assert sorted(one.name for one in store.executions(where)) == names
 
 
-def test_open_executions_are_counted_and_iterated_the_oldest_first(store: Store) -> None:
+def test_open_executions_are_counted_and_iterated_oldest_first(store: Store) -> None:
     store.save([new("b"), new("a"), new("c"), new("d", state_machine_arn="other")])
     store.save([Save(record("a", status="ABORTED", stop_ms=1), {})])
 
@@ -225,18 +225,18 @@ def test_open_executions_are_counted_and_iterated_the_oldest_first(store: Store)
         (new("last", start_ms=20_000), []),
     ],
 )
-def test_what_closed_of_late_is_told_by_the_last_start_or_end(store: Store, last: Save, found: list[str]) -> None:
+def test_recently_closed_counts_back_from_the_last_start_or_end(store: Store, last: Save, found: list[str]) -> None:
     ends = {"a": 1_500, "c": 8_200, "b": 8_050}
     store.save([new("open"), *(new(name, status="FAILED", stop_ms=stop_ms) for name, stop_ms in ends.items()), last])
 
-    assert [one.name for one in store.closed_of_late(1_000)] == found
+    assert [one.name for one in store.closed_recently(1_000)] == found
 
 
-def test_nothing_closed_of_late_in_an_empty_store(store: Store) -> None:
-    assert store.closed_of_late(1_000) == []
+def test_nothing_closed_recently_in_an_empty_store(store: Store) -> None:
+    assert store.closed_recently(1_000) == []
 
 
-def test_a_document_is_written_over_and_deleted(store: Store) -> None:
+def test_a_document_is_replaced_and_deleted(store: Store) -> None:
     store.put_document(Document("alias", "a", {"n": 1}, parent="m", sort="1"))
     store.put_document(Document("alias", "a", {"n": 2}, parent="m", sort="2"))
     store.put_document(Document("machine", "a", {"n": 3}))
@@ -262,7 +262,7 @@ def test_documents_are_listed_by_parent_and_pages(store: Store, descending: bool
     assert keys == [f"v{number}" for number in (range(4, -1, -1) if descending else range(5))]
 
 
-def test_documents_are_written_with_the_step_they_belong_to(store: Store) -> None:
+def test_documents_are_written_with_their_step(store: Store) -> None:
     save = new()
     save.documents = [Document("map_run", "run", {"total": 3})]
     store.save([save])
@@ -270,7 +270,7 @@ def test_documents_are_written_with_the_step_they_belong_to(store: Store) -> Non
     assert store.document("map_run", "run") == Document("map_run", "run", {"total": 3})
 
 
-def test_every_thread_sees_what_another_has_saved(store: Store) -> None:
+def test_every_thread_reads_the_saves_of_others(store: Store) -> None:
     store.save([new()])
     seen: list[ExecutionRecord | None] = []
 
@@ -288,7 +288,7 @@ def reopened(tmp_path: Path) -> Callable[[], SqliteStore]:
     return lambda: SqliteStore(tmp_path / "engine.db")
 
 
-def test_a_file_opened_again_has_everything(reopened: Callable[[], SqliteStore]) -> None:
+def test_a_reopened_file_has_everything(reopened: Callable[[], SqliteStore]) -> None:
     store = reopened()
     save = new()
     save.branches, save.history = [(1, "branch")], events(1, 600)
@@ -304,7 +304,7 @@ def test_a_file_opened_again_has_everything(reopened: Callable[[], SqliteStore])
     again.close()
 
 
-def test_a_save_that_fails_leaves_nothing_behind(reopened: Callable[[], SqliteStore]) -> None:
+def test_a_failed_save_writes_nothing(reopened: Callable[[], SqliteStore]) -> None:
     store = reopened()
 
     with pytest.raises((TypeError, ValueError), match="serializable"):

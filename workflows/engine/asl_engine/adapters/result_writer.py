@@ -10,7 +10,7 @@ from asl_engine.adapters.start_execution import described
 from asl_engine.errors import RESULT_WRITER_FAILED
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.language.times import print_timestamp
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 # Which children's executions end in which file. https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 _FILES = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": ("FAILED", "TIMED_OUT", "ABORTED"), "PENDING": ("PENDING_REDRIVE",)}

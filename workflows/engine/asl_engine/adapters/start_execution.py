@@ -12,7 +12,7 @@ from asl_engine.adapters.sdk_names import capitalised, exception_name
 from asl_engine.adapters.service_errors import Refusal, optimised_fault
 from asl_engine.errors import RUNTIME, TASK_FAILED
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 # Starts the execution that a call asks for, and returns ExecutionArn and StartDate.
 type StartExecution = Callable[[TaskCall], Json]

@@ -11,7 +11,7 @@ from typing import Any
 
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.jsontext import Json, dumps, size_bytes
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 SOURCE = "aws.states"
 DETAIL_TYPE = "Step Functions Execution Status Change"

@@ -19,7 +19,8 @@ from asl_engine.runner.errors import ExecutionAlreadyExists, ExecutionDoesNotExi
 from asl_engine.runner.messages import Inbox, Message
 from asl_engine.runner.open_executions import OpenExecution, OpenExecutions
 from asl_engine.runner.timers import Timers
-from asl_engine.store.contract import Document, ExecutionRecord, Save, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document, ExecutionRecord, Save
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from asl_engine.core.commands import RedriveMapRun, StartMapRun
 from asl_engine.core.map_run import Child, MapRun, MapRunSettings
 from asl_engine.core.saved import map_run_from_row, map_run_to_row
 from asl_engine.jsontext import Json
-from asl_engine.store.contract import Document, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document
 
 MAP_RUN, PLAN, CHILDREN = "map_run", "map_run_order", "map_run_children"
 OPEN, ENDED = "open", "ended"

@@ -50,7 +50,8 @@ from asl_engine.runner.map_run_documents import (
 from asl_engine.runner.messages import Inbox, Message
 from asl_engine.runner.open_executions import OpenExecution
 from asl_engine.runner.pool import WorkerPool
-from asl_engine.store.contract import Document, ExecutionFilter, ExecutionRecord, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document, ExecutionFilter, ExecutionRecord
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from asl_engine.core.events import Event
 from asl_engine.runner.open_executions import OpenExecution
-from asl_engine.store.contract import Document
+from asl_engine.store.records import Document
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from asl_engine.definition.resources import parse_resource
 from asl_engine.jsontext import Json
 from asl_engine.runner.listeners import StatusListeners
 from asl_engine.runner.messages import Inbox, Message
-from asl_engine.store.contract import ExecutionRecord
+from asl_engine.store.records import ExecutionRecord
 
 
 class NestedExecutions:

@@ -11,7 +11,8 @@ from asl_engine.core.saved import branch_to_row, execution_from_row, execution_t
 from asl_engine.definition.compiler import compile_program
 from asl_engine.definition.program import Program
 from asl_engine.jsontext import loads
-from asl_engine.store.contract import Document, ExecutionRecord, Save, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document, ExecutionRecord, Save
 
 DEFINITION = "definition"  # the kind of document that holds a definition, by its digest
 

@@ -59,7 +59,8 @@ from asl_engine.runner.open_executions import OpenExecution, OpenExecutions, Pro
 from asl_engine.runner.pool import WorkerPool
 from asl_engine.runner.task_dispatch import TaskDispatch
 from asl_engine.runner.task_tokens import MakeEvent, message_for_token
-from asl_engine.store.contract import Document, ExecutionRecord, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document, ExecutionRecord
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class Runner:
 
         Listeners get again what closed last: a crash may have come between the end and its report.
         """
-        for record in self.store.closed_of_late(TOLD_AGAIN_MS):
+        for record in self.store.closed_recently(TOLD_AGAIN_MS):
             self._status_listeners.notify_status(record)
         strays = self._map_runs.stop_strays()
         for arn in self.store.load_open():

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from asl_engine.jsontext import Json
 from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import Account, parse_arn
-from asl_engine.store.contract import Document, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document
 
 MACHINE, REVISION, VERSION, ALIAS, TAGS = "state_machine", "revision", "version", "alias", "tags"
 PAGE = 1000

@@ -10,7 +10,8 @@ from asl_engine.runner.errors import InvalidToken
 from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
 from asl_engine.server.request_validation import FieldShape
-from asl_engine.store.contract import Document, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document
 
 DEFAULT_PAGE = 100
 

@@ -22,7 +22,7 @@ from asl_engine.server.operations.state_machines import resume_deletions
 from asl_engine.server.protocol import Api
 from asl_engine.server.routes import OPERATIONS
 from asl_engine.server.start_nested import start_nested
-from asl_engine.store.contract import Store
+from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
 from asl_engine.store.sqlite import SqliteStore
 

@@ -1,4 +1,4 @@
-"""A store that forgets with its process: for tests, ``run()`` and Express executions."""
+"""A store in memory: for tests, ``run()`` and Express executions."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -6,26 +6,16 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from asl_engine.core.history import HistoryEvent
-from asl_engine.jsontext import Json
-from asl_engine.store.contract import (
-    Document,
-    ExecutionFilter,
-    ExecutionRecord,
-    Save,
-    SavedExecution,
-)
+from asl_engine.store.records import Document, ExecutionFilter, ExecutionRecord, Save, SavedExecution
 
 
 @dataclass(slots=True)
-class _Kept:
-    record: ExecutionRecord
-    state: Json
-    branches: dict[int, Json] = field(default_factory=dict)
+class _Kept(SavedExecution):
     history: list[HistoryEvent] = field(default_factory=list)
 
 
 class MemoryStore:
-    """Keeps everything in dictionaries, under one lock. JSON is taken as given: it is never changed in place."""
+    """Dictionaries under one lock. JSON values are kept as given and never changed in place."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +23,7 @@ class MemoryStore:
         self._executions: dict[str, _Kept] = {}
 
     def put_document(self, document: Document) -> None:
-        """Write the document, over one of the same kind and key."""
+        """Write the document, replacing one of the same kind and key."""
         with self._lock:
             self._put(document)
 
@@ -46,7 +36,7 @@ class MemoryStore:
             return self._documents.get(kind, {}).get(key)
 
     def delete_document(self, kind: str, key: str) -> bool:
-        """Delete the document; return whether it was there."""
+        """Delete the document and return whether it existed."""
         with self._lock:
             return self._documents.get(kind, {}).pop(key, None) is not None
 
@@ -59,7 +49,7 @@ class MemoryStore:
         limit: int = 1000,
         descending: bool = False,
     ) -> list[Document]:
-        """Return a page of the documents of a parent; ``after`` is the (sort, key) of the last one seen."""
+        """Return a page of a parent's documents; ``after`` is a (sort, key)."""
         with self._lock:
             found = [document for document in self._documents.get(kind, {}).values() if document.parent == parent]
         found.sort(key=lambda document: (document.sort, document.key), reverse=descending)
@@ -70,7 +60,7 @@ class MemoryStore:
         return found[:limit]
 
     def save(self, saves: Sequence[Save]) -> list[ExecutionRecord | None]:
-        """Write all of it. Returns for each save None, or the execution that has its name already."""
+        """Write all saves; return for each None, or the execution that already has its name."""
         with self._lock:
             return [self._save(save) for save in saves]
 
@@ -97,31 +87,31 @@ class MemoryStore:
         return kept.record if kept is not None else None
 
     def load(self, arn: str) -> SavedExecution | None:
-        """Return what is needed to go on with an execution, or None."""
+        """Return everything needed to continue an execution, or None."""
         with self._lock:
             kept = self._executions.get(arn)
             return SavedExecution(kept.record, kept.state, dict(kept.branches)) if kept is not None else None
 
     def load_open(self) -> Iterator[str]:
-        """Iterate over the ARNs of the executions that run, the oldest first."""
+        """Iterate over the ARNs of running executions, oldest first."""
         with self._lock:
             return iter([arn for arn, kept in self._executions.items() if kept.record.status == "RUNNING"])
 
-    def closed_of_late(self, within_ms: int) -> list[ExecutionRecord]:
-        """Return the executions that closed at most so long before the last start or end of any, the oldest first."""
+    def closed_recently(self, within_ms: int) -> list[ExecutionRecord]:
+        """Return the executions closed at most this long before the last start or end."""
         records = self._where(ExecutionFilter())
         last = max((max(one.recent_ms, one.stop_ms or 0) for one in records), default=0)
         closed = [(one.stop_ms, one.arn, one) for one in records if one.stop_ms is not None]
         return [one for stop_ms, _, one in sorted(closed, key=lambda found: found[:2]) if stop_ms >= last - within_ms]
 
     def count_open(self, state_machine_arn: str) -> int:
-        """Return how many executions of the machine run."""
+        """Return the number of running executions of the machine."""
         return len(self._where(ExecutionFilter(state_machine_arn=state_machine_arn, status="RUNNING")))
 
     def executions(
         self, where: ExecutionFilter, *, after: tuple[int, str] | None = None, limit: int = 1000
     ) -> list[ExecutionRecord]:
-        """Return a page, the most recent first; ``after`` is the (recent_ms, arn) of the last one seen."""
+        """Return a page, most recent first; ``after`` is a (recent_ms, arn)."""
         found = self._where(where)
         if after is not None:
             recent_ms, arn = after
@@ -130,12 +120,12 @@ class MemoryStore:
 
     def _where(self, where: ExecutionFilter) -> list[ExecutionRecord]:
         with self._lock:
-            return [kept.record for kept in self._executions.values() if where.holds(kept.record)]
+            return [kept.record for kept in self._executions.values() if where.matches(kept.record)]
 
     def history(
         self, arn: str, *, after: int | None = None, limit: int = 1000, reverse: bool = False
     ) -> list[HistoryEvent]:
-        """Return a page of the history; ``after`` is the id of the last event seen."""
+        """Return a page of the history; ``after`` is an event id."""
         with self._lock:
             kept = self._executions.get(arn)
             events = kept.history if kept is not None else []
@@ -146,14 +136,14 @@ class MemoryStore:
             return events[start : start + limit]
 
     def history_length(self, arn: str) -> int:
-        """Return how many events the history has."""
+        """Return the number of events in the history."""
         kept = self._executions.get(arn)
         return len(kept.history) if kept is not None else 0
 
     def forget(self, arn: str) -> None:
-        """Drop an execution with all it has; one that is not there is no error."""
+        """Delete an execution with its branches and history; an unknown ARN is ignored."""
         with self._lock:
             self._executions.pop(arn, None)
 
     def close(self) -> None:
-        """Do nothing: memory needs no closing."""
+        """Do nothing, as memory needs no closing."""

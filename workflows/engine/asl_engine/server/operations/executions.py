@@ -11,7 +11,7 @@ from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import StatesArn, check_name, parse_arn
 from asl_engine.server.catalog import Alias, Catalog, Machine
 from asl_engine.server.operation import ApiCall, next_token, seconds
-from asl_engine.store.contract import ExecutionFilter, ExecutionRecord
+from asl_engine.store.records import ExecutionFilter, ExecutionRecord
 
 INCLUDED = {"included": True}
 

@@ -25,7 +25,7 @@ from asl_engine.server.catalog import (
 from asl_engine.server.configuration import check_encryption, check_logging, check_role, with_default
 from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
-from asl_engine.store.contract import Document, ExecutionFilter
+from asl_engine.store.records import Document, ExecutionFilter
 
 DELETION = "deletion"  # the kind of document that says which machines are being deleted
 _UPDATABLE = ("definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")

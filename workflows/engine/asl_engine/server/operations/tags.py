@@ -5,7 +5,8 @@ from asl_engine.server.api_errors import api_error
 from asl_engine.server.arns import StatesArn, parse_arn
 from asl_engine.server.catalog import MACHINE, TAGS, changing
 from asl_engine.server.operation import ApiCall
-from asl_engine.store.contract import Document, Store
+from asl_engine.store import Store
+from asl_engine.store.records import Document
 
 MAX_TAGS = 50
 

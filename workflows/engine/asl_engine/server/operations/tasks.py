@@ -11,7 +11,7 @@ from asl_engine.server.catalog import TAGS, account_key, changing, sortable
 from asl_engine.server.configuration import check_encryption, with_default
 from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
-from asl_engine.store.contract import Document
+from asl_engine.store.records import Document
 
 ACTIVITY = "activity"
 # How long a worker is kept waiting, and how often the queue is looked at for it.
