@@ -1,1 +1,1 @@
-"""What a workflow is: its contract, its graph, the catalog of task names, the task message."""
+"""The workflows of this project: contracts, graphs, schedules and errors."""

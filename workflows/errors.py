@@ -1,17 +1,14 @@
-"""The errors that steps of this project may raise, by the names that ``ErrorEquals`` uses.
-
-A step's error reaches the state machine by its class name, so a name here is a name in
-``state_machines/*.asl.json``; a test ties the two.
+"""The errors that steps may raise. ``ErrorEquals`` refers to them by class name.
 
 ::
 
     StepError
-    ├── TransientError               the next attempt may work: retried with back-off
+    ├── TransientError               may succeed later: retried with backoff
     │   ├── DatabaseUnavailable
     │   ├── EmailServiceUnavailable
     │   ├── StorageUnavailable
     │   └── TaskStillRunning
-    └── PermanentError               no attempt will work until something is changed
+    └── PermanentError               fails again until something is changed
         ├── FileRejected             caught per file: becomes data on the report
         │   ├── ActiveContent
         │   ├── AmbiguousContent
@@ -87,31 +84,31 @@ __all__ = [
 
 
 class FileRejected(PermanentError):
-    """One file of a report cannot be processed; the other files go on."""
+    """One file of a report cannot be processed. The other files continue."""
 
 
 class ActiveContent(FileRejected):
-    """The file carries code that would run where it is opened: a script in an SVG or a PDF, a macro."""
+    """The file contains code that would run when opened: a script or a macro."""
 
 
 class AmbiguousContent(FileRejected):
-    """The content is of two formats at once, so that two programs would see two different files."""
+    """The content is valid in two formats, so that two programs would show different files."""
 
 
 class DecoderCrashed(FileRejected):
-    """The decoder's process ended in the middle of the file."""
+    """The decoder process ended before the end of the file."""
 
 
 class DecoderOutOfMemory(FileRejected):
-    """The decoder asked for more memory than one file may take."""
+    """The decoder exceeded its memory limit."""
 
 
 class DecoderTimedOut(FileRejected):
-    """The decoder was not done in the time that one file may take."""
+    """The decoder exceeded its time limit."""
 
 
 class DecompressionBomb(FileRejected):
-    """The file is small, and what it unpacks to is not."""
+    """The file decompresses to more than the limit."""
 
 
 class FileEmpty(FileRejected):
@@ -123,31 +120,31 @@ class FileMissing(FileRejected):
 
 
 class FileTooLarge(FileRejected):
-    """The file passes a limit on bytes, pixels, frames, pages or seconds."""
+    """The file exceeds a limit on bytes, pixels, frames, pages or seconds."""
 
 
 class UnreadableAudio(FileRejected):
-    """The content says audio, but no decoder reads it."""
+    """The content is audio, but no decoder can read it."""
 
 
 class UnreadableDocument(FileRejected):
-    """The content says paper of some kind (Office, OpenDocument, SVG, ZIP), but it is broken."""
+    """The content is Office, OpenDocument, SVG or ZIP, but damaged."""
 
 
 class UnreadableImage(FileRejected):
-    """The content says image, but no decoder reads it."""
+    """The content is an image, but no decoder can read it."""
 
 
 class UnreadablePdf(FileRejected):
-    """The content says PDF, but it is encrypted or broken."""
+    """The content is a PDF, but encrypted or damaged."""
 
 
 class UnreadableVideo(FileRejected):
-    """The content says video, but no decoder reads it."""
+    """The content is a video, but no decoder can read it."""
 
 
 class NobodyAcknowledged(PermanentError):
-    """Everyone who can be asked was asked, and no one has acknowledged the incident."""
+    """All supervisors were asked, and none has acknowledged the incident."""
 
 
 class ReportNotFound(PermanentError):
@@ -155,4 +152,4 @@ class ReportNotFound(PermanentError):
 
 
 class TooManyDigests(PermanentError):
-    """More clients than one execution can write to."""
+    """More clients have reports than one execution can send mail to."""

@@ -1,16 +1,42 @@
-"""This project as the platform knows it."""
+"""The project as registered with the platform, its timeouts and the names of its steps."""
 
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from qu_workflows.protocol.project import Project, SmokeTask
 from workflows.schedules import SCHEDULES
-from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
 
 _FOLDER = Path(__file__).parent
 _SMOKE = "smoke test"
+
+# TimeoutSeconds of each workflow's state machine. One entry for each workflow.
+MACHINE_TIMEOUT_SECONDS: Mapping[str, int] = MappingProxyType(
+    {
+        "daily_report_digest": 4 * 3600,
+        "guard_report": 4 * 3600,
+        "incident_escalation": 7 * 24 * 3600,
+        "notification_email": 3600,
+        "run_task": 2 * 3600,
+    }
+)
+
+
+def resource_name(state: str) -> str:
+    """Return the resource of a state's function in the SAM template: "Run Task" is RunTaskFunction."""
+    return f"{state.replace(' ', '')}Function"
+
+
+def folder_name(state: str) -> str:
+    """Return the folder of a state's function below lambdas/: "Run Task" is run_task."""
+    return state.replace(" ", "_").lower()
+
+
+def function_arn(state: str) -> str:
+    """Return the substitution that the SAM template replaces with the ARN of a state's function."""
+    return f"${{{resource_name(state)}Arn}}"
 
 
 def report_of(payload: Mapping[str, Any]) -> object:

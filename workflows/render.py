@@ -1,14 +1,15 @@
-"""Renders what the code says into the files that run: ``python -m workflows.render [--check]``.
+"""Renders the deployed files from the code: ``python -m workflows.render [--check]``.
 
 ``state_machines/*.asl.json`` from the graphs, ``workflows/workflow_tasks.json`` from the contracts, the schedules
-of ``deploy/template.yaml`` from ``workflows.schedules``. Exit code 2, and nothing written, while a schedule is wrong.
-The stepfunctions SDK is needed for this alone (``uv sync --group authoring``).
+of ``deploy/template.yaml`` from ``workflows.schedules``. Needs the stepfunctions SDK (``uv sync --group authoring``).
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-scheduler-schedule.html
 """
 
 import argparse
 import difflib
 import json
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,18 +20,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from qu_workflows.protocol.catalog import CatalogEntry, read_tasks
+from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.parameters import ANY, Parameter
+from qu_workflows.protocol.schedule import Schedule
 from qu_workflows.schedules.problems import problems_of_all
 from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
 from workflows.project import PROJECT
-from workflows.render_schedules import TEMPLATE_FILE, RegionMissing, with_schedules
 from workflows.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE_MACHINES = "state_machines/{}.asl.json"
 WORKFLOW_TASKS_FILE = "workflows/workflow_tasks.json"
 
-# JSON Schema's keywords, in the words of qu_workflows.protocol.parameters.
+# Keywords of JSON Schema, and their names in qu_workflows.protocol.parameters.
 _WORDS = {
     "type": "type",
     "minimum": "minimum",
@@ -41,24 +43,62 @@ _WORDS = {
 }
 _WITHOUT_EFFECT = frozenset({"title", "description", "default"})
 
+TEMPLATE_FILE = "deploy/template.yaml"
+BEGIN = "  # ---- Schedules of tasks, rendered from workflows/schedules.py: make states ----\n"
+END = "  # ---- End of the schedules of tasks ----\n"
+GROUP = """
+  Schedules:
+    Type: AWS::Scheduler::ScheduleGroup
+    Properties:
+      Name: !Sub "${Prefix}-${Stage}-schedules"
+"""
+SCHEDULE = """
+  {logical_id}:
+    Type: AWS::Scheduler::Schedule
+    Properties:
+      Name: "{name}"
+      GroupName: !Ref Schedules
+      Description: {description}
+      ScheduleExpression: {expression}
+      ScheduleExpressionTimezone: {time_zone}
+      FlexibleTimeWindow: {window}
+      State: !Ref SchedulesState
+      Target:
+        Arn: !GetAtt TasksQueue.Arn
+        RoleArn: !GetAtt SchedulerRole.Arn
+        Input: {message}
+        RetryPolicy: {{ MaximumRetryAttempts: {attempts}, MaximumEventAgeInSeconds: {age_seconds} }}
+        DeadLetterConfig: {{ Arn: !GetAtt {dead_letter_queue}.Arn }}
+"""
+# Characters that YAML would fold or refuse.
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
+
+
+class RegionMissing(ValueError):
+    """The template does not have exactly one region for the schedules."""
+
+    def __str__(self) -> str:
+        problem = f"{TEMPLATE_FILE}: does not have exactly one region for the schedules."
+        return f"{problem} Put these two lines among its resources:\n{BEGIN}{END}".rstrip()
+
 
 def render_all() -> dict[str, str]:
-    """Return the text of each rendered file, by its path from the root."""
+    """Return the text of each rendered file by its path from the root. Raises RegionMissing."""
     machines = {STATE_MACHINES.format(workflow): to_text(machine) for workflow, machine in _definitions().items()}
     template = with_schedules((ROOT / TEMPLATE_FILE).read_text(encoding="utf-8"), SCHEDULES)
     return {**machines, WORKFLOW_TASKS_FILE: to_text(tasks_of(WORKFLOW_TASKS)), TEMPLATE_FILE: template}
 
 
 def tasks_to_schedule() -> dict[str, CatalogEntry]:
-    """Return the catalog that the schedules are held against: with the contracts as they are, not as last rendered."""
+    """Return the catalog that schedules are validated against, with the current contracts."""
     django_tasks = read_tasks(PROJECT.django_tasks_file.read_text(encoding="utf-8"))
     return django_tasks | read_tasks(to_text(tasks_of(WORKFLOW_TASKS)))
 
 
 def _definitions() -> dict[str, Mapping[str, Any]]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the SDK's own, of 2022
-        logging.disable(logging.WARNING)  # sagemaker, which the SDK imports, announces its configuration
+        warnings.simplefilter("ignore")  # of the SDK
+        logging.disable(logging.WARNING)  # sagemaker, which the SDK imports, logs its configuration
         try:
             graphs = {workflow: import_module(f"workflows.graphs.{workflow}") for workflow in PROJECT.timeout_seconds}
         finally:
@@ -67,10 +107,7 @@ def _definitions() -> dict[str, Mapping[str, Any]]:
 
 
 def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:
-    """Return the content of ``workflow_tasks.json``.
-
-    Raises ValueError for a contract that says what ``qu_workflows.protocol.parameters`` has no word for.
-    """
+    """Return the content of ``workflow_tasks.json``. Raises ValueError as ``parameters_of`` does."""
     return {
         task.task: {
             "workflow": task.workflow,
@@ -82,7 +119,7 @@ def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:
 
 
 def parameters_of(contract: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """Return a contract's fields as parameters. Raises ValueError as ``tasks_of`` does."""
+    """Return a contract's fields as parameters. Raises ValueError for an unsupported keyword."""
     schema = contract.model_json_schema()
     return {
         name: _parameter(f"{contract.__name__}.{name}", field, required=name in schema.get("required", []))
@@ -94,18 +131,66 @@ def _parameter(where: str, field: Mapping[str, Any], *, required: bool) -> dict[
     free_object = {"additionalProperties"} if field.get("additionalProperties") is True else set()
     unknown = field.keys() - _WORDS.keys() - _WITHOUT_EFFECT - free_object
     if unknown:
-        raise ValueError(f"{where}: {', '.join(sorted(unknown))} has no word in protocol.parameters. Add it there.")
+        raise ValueError(
+            f"{where}: {', '.join(sorted(unknown))} is not supported by protocol.parameters. Add it there."
+        )
     words = {word: field[keyword] for keyword, word in _WORDS.items() if keyword in field}
     return Parameter(**{"type": ANY, "required": required, **words}).as_words()
 
 
+def with_schedules(template: str, schedules: Iterable[Schedule]) -> str:
+    """Return a template with the schedules in their region.
+
+    The template is edited as text, to keep its comments and short forms. Raises RegionMissing.
+    """
+    before, begin, rest = template.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in after or END in before + after:
+        raise RegionMissing
+    return before + begin + GROUP + "".join(map(_resource, schedules)) + "\n" + end + after
+
+
+def logical_id_of(name: str) -> str:
+    """Return the logical id of a schedule's resource: send_outbox is SendOutboxSchedule."""
+    return "".join(word.capitalize() for word in name.split("_")) + "Schedule"
+
+
+def _resource(schedule: Schedule) -> str:
+    minutes = schedule.flexible_window_minutes
+    return SCHEDULE.format(
+        logical_id=logical_id_of(schedule.name),
+        name=schedule.name,
+        description=_quoted(schedule.description),
+        expression=_quoted(schedule.expression),
+        time_zone=_quoted(schedule.time_zone),
+        # Unquoted, YAML reads OFF as false.
+        window=f"{{ Mode: FLEXIBLE, MaximumWindowInMinutes: {minutes} }}" if minutes else '{ Mode: "OFF" }',
+        message=_single_quoted(write_scheduled_message(schedule)),
+        attempts=schedule.retry_policy.maximum_retry_attempts,
+        age_seconds=schedule.retry_policy.maximum_event_age_seconds,
+        dead_letter_queue=schedule.dead_letter_queue,
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return a double-quoted YAML string, escaped to ASCII."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + _NOT_PRINTABLE.sub(lambda match: f"\\U{ord(match[0]):08x}", escaped) + '"'
+
+
+def _single_quoted(text: str) -> str:
+    """Return JSON as a single-quoted YAML string, escaped to ASCII."""
+    escaped = _NOT_PRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f"), text)
+    return "'" + escaped.replace("'", "''") + "'"
+
+
 def to_text(content: Mapping[str, Any]) -> str:
-    """Return the one text of a rendered file: two spaces of indent, a newline at the end."""
+    """Return a rendered file as JSON with an indent of two and a final newline."""
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def differences(rendered: Mapping[str, str], root: Path) -> str:
-    """Return a unified diff from the files below ``root`` to what was rendered, "" if there is none."""
+    """Return a unified diff from files below ``root`` to rendered ones, "" if equal."""
     names = sorted(rendered.keys() | _stale(rendered, root))
     return "".join(_difference(root, name, rendered.get(name, "")) for name in names)
 
@@ -118,12 +203,12 @@ def _difference(root: Path, name: str, wanted: str) -> str:
 
 
 def _stale(rendered: Mapping[str, str], root: Path) -> set[str]:
-    """Return the state machines that no workflow renders any more."""
+    """Return the state machines of removed workflows."""
     return {path.relative_to(root).as_posix() for path in root.glob(STATE_MACHINES.format("*"))} - rendered.keys()
 
 
 def write(rendered: Mapping[str, str], root: Path) -> None:
-    """Write the files below ``root``, and remove the state machines of workflows that are gone."""
+    """Write the files below ``root``, and delete the state machines of removed workflows."""
     for stale in _stale(rendered, root):
         (root / stale).unlink()
     for name, text in rendered.items():
@@ -132,7 +217,7 @@ def write(rendered: Mapping[str, str], root: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or with --check return 1 when they differ from the code; 2 when a schedule is wrong."""
+    """Write the files. Return 2 for an invalid schedule, with --check 1 for differences."""
     parser = argparse.ArgumentParser(prog="workflows.render", description="Render the graphs and the contracts.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
     options = parser.parse_args(arguments)

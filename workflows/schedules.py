@@ -17,7 +17,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         task="daily_report_digest",
         expression="cron(0 7 * * ? *)",
         time_zone="America/New_York",
-        description="Mails each client what was reported yesterday.",
+        description="Mails each client a digest of yesterday's reports.",
         flexible_window_minutes=15,
         overlap=Overlap.SKIP,
         start_deadline_seconds=12 * HOUR_SECONDS,
@@ -27,7 +27,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         task="retention_sweep",
         expression="cron(30 3 * * ? *)",
         time_zone="America/New_York",
-        description="Removes reports, files and task records that are past their date.",
+        description="Removes reports, files and task records after their retention period.",
         flexible_window_minutes=60,
         overlap=Overlap.SKIP,
         start_deadline_seconds=12 * HOUR_SECONDS,
@@ -36,26 +36,26 @@ SCHEDULES: tuple[Schedule, ...] = (
         name="send_outbox",
         task="send_outbox",
         expression="rate(1 minute)",
-        description="Sends tasks that were recorded and never left.",
-        # The next minute does what this one could not.
+        description="Sends tasks that were recorded but not sent.",
+        # The next minute's run replaces a failed one.
         retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=60),
         overlap=Overlap.SKIP,
-        # No deadline: behind a long queue every run is late, and none would do its work.
+        # No deadline: behind a long queue every run is late, and would be skipped.
     ),
     Schedule(
         name="watch_stuck",
         task="watch_stuck",
         expression="rate(5 minutes)",
-        description="Tells operations of executions and messages that are older than they should be.",
+        description="Reports executions and messages that are older than they should be to operations.",
         retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=300),
         overlap=Overlap.SKIP,
-        # No deadline: a queue that is behind is what it has to report.
+        # No deadline: it has to report a long queue.
     ),
     Schedule(
         name="sample_histories",
         task="sample_histories",
         expression="rate(5 minutes)",
-        description="Keeps samples of what executions did: how long their states take, which way they go.",
+        description="Keeps samples of executions: the duration of their states and the paths they take.",
         retry_policy=RetryPolicy(maximum_retry_attempts=2, maximum_event_age_seconds=300),
         overlap=Overlap.SKIP,
         start_deadline_seconds=600,

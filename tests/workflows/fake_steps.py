@@ -1,4 +1,4 @@
-"""Every step of every workflow, faked: packed as the code of each function that the state machines call.
+"""Fakes of all steps, packed as the code of each invoked function.
 
 A file's name, a recipient's or an argument says what shall go wrong. Each event is kept in the folder
 ``SEEN``, so that a test can hold it against its contract.
@@ -95,7 +95,7 @@ def RenderEmailFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:
     if (event.get("digest") or {}).get("client_id") == CRASHING_CLIENT:
         os._exit(1)
     if (event.get("recipient") or event.get("digest") or {}).get("user_id") == UNREACHABLE_USER:
-        fail("RecipientNotFound", "Nobody there.")
+        fail("RecipientNotFound", "No such user.")
     return {"email_key": f"emails/{event['task_id']}.json", "send_once_key": event["task_id"]}
 
 
@@ -115,11 +115,11 @@ def RunTaskFunction(event: dict[str, Any], earlier: int) -> dict[str, Any]:  # n
 
 
 def ChoosePersonFunction(event: dict[str, Any], _earlier: int) -> dict[str, Any]:  # noqa: N802
-    """Ask the people that the report's own number names, three digits each: 404007 are 404 and then 7."""
+    """Ask the people that the report's id encodes: 404007 is 404, then 7."""
     people = [int(digits) for digits in re.findall("...", str(event["report_id"]))]
     number = event["previous_turn"] + 1
     if number > len(people):
-        fail("NobodyAcknowledged", "Nobody else is there.")
+        fail("NobodyAcknowledged", "All were asked.")
     recipient = {"user_id": people[number - 1], "role": "supervisor"}
     times = {"timeout_seconds": TURN_SECONDS, "heartbeat_seconds": TURN_SECONDS - 1}
     return {"number": number, "is_acknowledged": False, "inquiry_id": number, "recipient": recipient, **times}

@@ -39,7 +39,7 @@ def fail_always(name: str) -> Answer:
         (fail_always("KeyError"), SENT, "KeyError"),
     ],
 )
-def test_as_many_clients_as_there_may_be_fit_one_execution_even_if_none_can_be_written_to(
+def test_the_maximum_of_clients_fits_one_execution_even_if_all_fail(
     render: Answer, send: Answer, error: str | None
 ) -> None:
     result = run_for_all(render, send)

@@ -26,7 +26,7 @@ from workflows.contracts.daily_report_digest import SentDigests
 from workflows.contracts.guard_report import ProcessedReport
 from workflows.contracts.incident_escalation import EscalatedIncident
 from workflows.contracts.notification_email import SentEmail
-from workflows.graphs.names import resource_name
+from workflows.project import resource_name
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -50,7 +50,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Machines:
-    """The deployed state machines, and the folder where the faked functions keep what they were given."""
+    """The deployed state machines, and the folder where fake functions record their inputs."""
 
     client: "SFNClient"
     seen: Path
@@ -94,7 +94,7 @@ class Machines:
         return self.run("guard_report", {"report_id": report_id})
 
     def events(self, ended: Ended, function: str) -> list[dict[str, Any]]:
-        """Return what a function was given in an execution, each event held against its contract."""
+        """Return a function's inputs in an execution, validated against its contract."""
         found = [json.loads(path.read_text()) for path in (self.seen / function).glob("*.json")]
         ours = [event for event in found if event["task_id"] == ended.name]
         for event in ours:
@@ -200,7 +200,7 @@ def test_a_report_without_files_or_people_ends_well_too(machines: Machines) -> N
     assert machines.events(ended, "RecordReportFunction")[0]["results"] == []
 
 
-def test_a_bad_file_is_recorded_with_its_reason_and_the_others_go_on(machines: Machines) -> None:
+def test_a_bad_file_is_recorded_with_its_reason(machines: Machines) -> None:
     ended = machines.run_report("broken.jpg", "door.jpg", recipients=(7,))
 
     assert (ended.status, ended.output["accepted"], ended.output["rejected"]) == ("SUCCEEDED", 1, 1)
@@ -234,7 +234,7 @@ def test_a_file_that_ends_the_function_itself_is_rejected_after_its_retries(
     assert len(machines.events(ended, "InspectFileFunction")) == 1 + 4
 
 
-def test_a_step_that_fails_twice_and_then_works_is_only_slower(machines: Machines) -> None:
+def test_a_step_that_fails_twice_then_succeeds(machines: Machines) -> None:
     ended = machines.run_report("flaky.jpg", recipients=(7,))
 
     assert (ended.status, ended.output["accepted"]) == ("SUCCEEDED", 1)
@@ -242,9 +242,7 @@ def test_a_step_that_fails_twice_and_then_works_is_only_slower(machines: Machine
 
 
 @pytest.mark.parametrize(("file", "error"), [("outage.jpg", "StorageUnavailable"), ("bug.jpg", "KeyError")])
-def test_what_outlives_its_retries_fails_the_execution_by_its_own_name(
-    machines: Machines, file: str, error: str
-) -> None:
+def test_an_error_after_all_retries_fails_the_execution(machines: Machines, file: str, error: str) -> None:
     ended = machines.run_report(file)
 
     assert (ended.status, ended.error) == ("FAILED", error)
@@ -252,7 +250,7 @@ def test_what_outlives_its_retries_fails_the_execution_by_its_own_name(
     assert machines.events(ended, "RecordReportFunction") == []
 
 
-def test_a_person_who_can_not_be_reached_keeps_no_one_else_from_the_news(machines: Machines) -> None:
+def test_an_unreachable_person_does_not_stop_other_mails(machines: Machines) -> None:
     ended = machines.run_report("door.jpg", recipients=(UNREACHABLE_USER, 8))
 
     assert ended.status == "SUCCEEDED"
@@ -262,7 +260,7 @@ def test_a_person_who_can_not_be_reached_keeps_no_one_else_from_the_news(machine
     ]
 
 
-def test_one_clients_trouble_keeps_no_other_clients_digest_back(machines: Machines) -> None:
+def test_one_failed_digest_does_not_stop_the_others(machines: Machines) -> None:
     ended = machines.run("daily_report_digest", {})
 
     assert ended.status == "SUCCEEDED"
@@ -284,7 +282,7 @@ def test_one_clients_trouble_keeps_no_other_clients_digest_back(machines: Machin
     assert len(machines.events(ended, "SendEmailFunction")) == 2
 
 
-def test_a_run_of_the_digest_that_is_skipped_says_why_and_mails_nobody(machines: Machines) -> None:
+def test_a_skipped_digest_gives_its_reason_and_sends_no_mail(machines: Machines) -> None:
     ended = machines.run("daily_report_digest", {"date": SKIPPED_DAY})
 
     assert ended.status == "SUCCEEDED"
@@ -327,14 +325,14 @@ def test_a_django_task_ends_with_what_its_function_returns(
     assert all(event["input"] == given for event in machines.events(ended, "RunTaskFunction"))
 
 
-def test_a_task_that_is_not_there_is_not_tried_again(machines: Machines) -> None:
+def test_an_unknown_task_is_not_retried(machines: Machines) -> None:
     ended = machines.run("run_task", {"task": "unknown", "payload": {}})
 
     assert (ended.status, ended.error) == ("FAILED", "TaskNotRegistered")
     assert len(machines.events(ended, "RunTaskFunction")) == 1
 
 
-def test_an_incident_passes_over_whom_no_mail_reaches_and_ends_with_the_answer_that_comes_with_a_token(
+def test_an_incident_skips_unreachable_people_and_ends_with_the_callback(
     machines: Machines,
 ) -> None:
     name = str(uuid.uuid4())
@@ -356,7 +354,7 @@ def test_an_incident_passes_over_whom_no_mail_reaches_and_ends_with_the_answer_t
     assert recorded["acknowledgement"] == answer
 
 
-def test_an_incident_that_nobody_can_be_asked_of_fails_by_that_name(machines: Machines) -> None:
+def test_an_incident_without_supervisors_fails(machines: Machines) -> None:
     ended = machines.run("incident_escalation", {"report_id": UNREACHABLE_USER})
 
     assert (ended.status, ended.error) == ("FAILED", "NobodyAcknowledged")

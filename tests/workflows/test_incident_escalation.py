@@ -1,4 +1,4 @@
-"""An incident from its first mail to the execution's end: real steps, the real page, the engine, time skipped."""
+"""Incidents end to end: real steps, the real page, the engine, skipped time."""
 
 import json
 import re
@@ -40,7 +40,7 @@ EXECUTION_ARN = f"{MACHINE_ARN.replace('stateMachine', 'execution')}:{TASK_ID}"
 
 
 class Agenda(SkippingClock):
-    """A clock that skips to what somebody will do, where that comes before the next timer."""
+    """A clock that skips to the next planned action or timer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Agenda(SkippingClock):
         self._acts: list[tuple[int, Callable[[], object]]] = []
 
     def at(self, seconds: int, act: Callable[[], object]) -> None:
-        """Have something done so many seconds after the beginning; give the earlier ones first."""
+        """Plan an action some seconds after the start. Plan earlier ones first."""
         self._acts.append((self._began_ms + seconds * 1000, act))
 
     def seconds(self) -> int:
@@ -64,7 +64,7 @@ class Agenda(SkippingClock):
 
 
 class Escalation:
-    """An execution on the engine, the mails that it sends, and Step Functions as Django's client sees it."""
+    """An execution on the engine, its mails, and a Step Functions client for Django."""
 
     def __init__(self, files: Path) -> None:
         self.clock, self.mails, self._files = Agenda(), list[dict[str, Any]](), files
@@ -104,7 +104,7 @@ class Escalation:
         return [mail["to"] for mail in self.mails]
 
     def press(self, number: int, answer: str) -> int:
-        """Have the reader of a mail open its link and press a button of the page; return the status."""
+        """Press a button on the page behind a mail's link, and return the status."""
         link = re.search(r"http://127\.0\.0\.1:8000(/incidents/\S+/)", self.mails[number]["text"])
         assert link is not None
         browser = Client()
@@ -122,14 +122,14 @@ class Escalation:
     # As boto3's client.
 
     def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: N803  boto3's own names
-        self._tell("SendTaskSuccess", lambda: self.runner.succeed_task(taskToken, loads(output)))
+        self._send("SendTaskSuccess", lambda: self.runner.succeed_task(taskToken, loads(output)))
 
     def send_task_heartbeat(self, *, taskToken: str) -> None:  # noqa: N803
-        self._tell("SendTaskHeartbeat", lambda: self.runner.beat(taskToken))
+        self._send("SendTaskHeartbeat", lambda: self.runner.beat(taskToken))
 
-    def _tell(self, operation: str, tell: Callable[[], None]) -> None:
+    def _send(self, operation: str, send: Callable[[], None]) -> None:
         try:
-            tell()
+            send()
         except (InvalidToken, TaskDoesNotExist, TaskTimedOut) as error:
             raise ClientError({"Error": {"Code": type(error).__name__, "Message": ""}}, operation) from error
 
@@ -153,7 +153,7 @@ def statuses(report: GuardReport) -> list[str]:
     return [inquiry.status for inquiry in IncidentInquiry.objects.filter(report=report).order_by("turn")]
 
 
-def test_the_first_supervisor_acknowledges_and_nobody_else_is_asked(escalation: Escalation) -> None:
+def test_the_first_supervisor_acknowledges_and_no_other_is_asked(escalation: Escalation) -> None:
     first, second = make_user("first"), make_user("second")
     report = incident(first, second)
     escalation.clock.at(60, lambda: escalation.press(0, "acknowledge"))
@@ -168,7 +168,7 @@ def test_the_first_supervisor_acknowledges_and_nobody_else_is_asked(escalation: 
     assert result.path[-2:] == ["Record Acknowledgement", "Summarize"]
 
 
-def test_a_silent_supervisor_s_time_is_over_at_the_heartbeat_and_the_next_one_is_asked(escalation: Escalation) -> None:
+def test_without_a_heartbeat_the_next_supervisor_is_asked(escalation: Escalation) -> None:
     first, second = make_user("first"), make_user("second")
     report = incident(first, second)
     pressed: list[int] = []
@@ -184,7 +184,7 @@ def test_a_silent_supervisor_s_time_is_over_at_the_heartbeat_and_the_next_one_is
     assert statuses(report) == ["unanswered", "acknowledged"]
 
 
-def test_signs_of_life_keep_the_turn_until_its_timeout_and_no_longer(escalation: Escalation) -> None:
+def test_heartbeats_extend_the_turn_up_to_its_timeout(escalation: Escalation) -> None:
     first, second = make_user("first"), make_user("second")
     report = incident(first, second)
     for seconds in (250, 500, 750):
@@ -201,7 +201,7 @@ def test_signs_of_life_keep_the_turn_until_its_timeout_and_no_longer(escalation:
     assert [event.details["error"] for event in ends] == ["States.Timeout"]
 
 
-def test_one_who_is_looking_into_it_can_still_acknowledge_after_the_first_heartbeat(escalation: Escalation) -> None:
+def test_a_heartbeat_leaves_time_to_acknowledge(escalation: Escalation) -> None:
     first, second = make_user("first"), make_user("second")
     escalation.clock.at(250, lambda: escalation.press(0, "sign"))
     escalation.clock.at(500, lambda: escalation.press(0, "acknowledge"))
@@ -211,7 +211,7 @@ def test_one_who_is_looking_into_it_can_still_acknowledge_after_the_first_heartb
     assert (result.status, result.output["turns"], escalation.asked()) == ("SUCCEEDED", 1, [first.email])
 
 
-def test_when_nobody_acknowledges_it_fails_and_a_redrive_asks_the_one_who_was_added(escalation: Escalation) -> None:
+def test_a_redrive_asks_a_supervisor_added_after_the_failure(escalation: Escalation) -> None:
     first, second = make_user("first"), make_user("second")
     report = incident(first)
 
@@ -254,7 +254,7 @@ def test_after_the_property_s_supervisors_the_group_is_asked(escalation: Escalat
     assert escalation.asked() == [of_place.email, of_group.email]
 
 
-def test_an_answer_that_comes_before_the_token_ends_the_state_all_the_same(escalation: Escalation) -> None:
+def test_an_answer_before_the_token_still_ends_the_state(escalation: Escalation) -> None:
     first = make_user("first")
     pressed: list[int] = []
     escalation.when_sent = lambda: pressed.append(escalation.press(0, "acknowledge"))
@@ -277,7 +277,7 @@ def test_staff_who_acknowledge_end_the_wait(escalation: Escalation) -> None:
     assert escalation.clock.seconds() == 30
 
 
-def test_what_is_acknowledged_already_is_asked_of_nobody(escalation: Escalation) -> None:
+def test_no_person_is_asked_about_an_acknowledged_incident(escalation: Escalation) -> None:
     report = incident(make_user())
     acknowledge_for_staff(report.pk, make_user("staff"))
 

@@ -1,4 +1,4 @@
-"""The declared schedules, and what is said of one that can not be rendered."""
+"""The declared schedules, and the problems reported for invalid ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,12 +25,12 @@ def test_a_schedule_as_it_should_be_has_no_problem() -> None:
     assert problems_of(GOOD, TASKS) == []
 
 
-def test_a_deadline_may_be_just_past_the_minute_and_the_window_in_which_a_run_is_sent() -> None:
+def test_a_deadline_may_be_just_after_the_flexible_window() -> None:
     assert problems_of(replace(GOOD, flexible_window_minutes=15, start_deadline_seconds=961), TASKS) == []
 
 
 @pytest.mark.parametrize("name", ["send_outbox", "watch_stuck"])
-def test_what_mends_and_tells_of_a_queue_that_is_behind_is_not_skipped_for_coming_late_through_it(name: str) -> None:
+def test_schedules_that_watch_the_queue_have_no_deadline(name: str) -> None:
     assert SCHEDULES_BY_NAME[name].start_deadline_seconds is None
 
 
@@ -64,16 +64,14 @@ def test_what_mends_and_tells_of_a_queue_that_is_behind_is_not_skipped_for_comin
         ({"start_deadline_seconds": 0}, "start_deadline_seconds: 0"),
     ],
 )
-def test_each_problem_names_the_schedule_and_its_field_and_says_what_to_give(
-    changes: dict[str, Any], words: str
-) -> None:
+def test_a_problem_names_schedule_field_and_remedy(changes: dict[str, Any], words: str) -> None:
     [problem] = problems_of(replace(GOOD, **changes), TASKS)
 
     assert problem.startswith(f"Schedule {changes.get('name', GOOD.name)!r}, ")
     assert words in problem
 
 
-def test_a_schedule_with_several_problems_tells_all_of_them() -> None:
+def test_all_problems_of_a_schedule_are_reported() -> None:
     assert len(problems_of(replace(GOOD, task="none", expression="often", time_zone="here"), TASKS)) == 3
 
 

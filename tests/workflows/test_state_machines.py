@@ -1,4 +1,4 @@
-"""The rendered state machines, read as data: every rule that AWS or this project sets, state by state."""
+"""The rendered state machines follow the rules of AWS and of this project."""
 
 import inspect
 import json
@@ -16,8 +16,7 @@ from pydantic import BaseModel
 from deploy.template.cloudformation import read_template
 from workflows import errors
 from workflows.contracts import daily_report_digest, guard_report, incident_escalation, notification_email, run_task
-from workflows.graphs.names import folder_name, function_arn, resource_name
-from workflows.project import PROJECT
+from workflows.project import PROJECT, folder_name, function_arn, resource_name
 
 ROOT = Path(__file__).parents[2]
 STATE_MACHINES = ROOT / "state_machines"
@@ -111,7 +110,7 @@ every_task = pytest.mark.parametrize(
 
 
 def is_one_of_many(task: State) -> bool:
-    """Return whether it is in a Map with very many items: each attempt takes three events of the history."""
+    """Return whether a task is in a Map with many items."""
     return task.workflow == "daily_report_digest" and task.name in {"Render Email", "Send Email"}
 
 
@@ -146,7 +145,7 @@ def test_a_machine_fits_the_schema_of_the_states_language(workflow: str) -> None
 
 
 @every_workflow
-def test_a_machine_ends_some_day_and_says_what_it_is_for(workflow: str) -> None:
+def test_a_machine_has_a_timeout_and_a_comment(workflow: str) -> None:
     definition = DEFINITIONS[workflow]
 
     assert definition["TimeoutSeconds"] > max(
@@ -184,7 +183,7 @@ def test_a_state_leads_to_its_siblings_or_to_the_end(state: State) -> None:
 
 
 @every_state
-def test_no_failure_ends_in_a_fail_state_which_a_redrive_could_only_enter_again(state: State) -> None:
+def test_no_machine_has_a_fail_state(state: State) -> None:
     assert state.fields["Type"] in {"Task", "Map", "Choice", "Pass"}
 
 
@@ -206,10 +205,10 @@ def test_a_task_has_a_timeout_and_its_retriers_in_order(task: State) -> None:
 
 
 @every_task
-def test_what_is_tried_again_is_tried_later_and_later_and_not_by_all_at_once(task: State) -> None:
+def test_retries_back_off_with_jitter(task: State) -> None:
     again = [retrier for retrier in task.fields["Retry"] if retrier["MaxAttempts"]]
 
-    # Throttled, Lambda's other hiccups, the contract's transient errors, whatever nobody foresaw.
+    # Throttling, other errors of Lambda, the contract's transient errors, all others.
     expected = [3, 3, 3] if is_one_of_many(task) else [15, 6, 6, 3]
     assert [retrier["MaxAttempts"] for retrier in again] == expected
     for retrier in again:
@@ -232,7 +231,7 @@ def test_only_facts_about_one_file_or_one_person_are_caught(state: State) -> Non
     of_workflow = {
         "guard_report": expected,
         "incident_escalation": expected,
-        # One client's trouble, of whatever kind, keeps no other client's mail back.
+        # The failure of one client does not stop the mails to others.
         "daily_report_digest": {"Render Email": {"States.ALL"}, "Send Email": {"States.ALL"}},
     }
 
@@ -240,14 +239,14 @@ def test_only_facts_about_one_file_or_one_person_are_caught(state: State) -> Non
 
 
 @every_task
-def test_an_error_name_is_a_class_of_ours_or_a_name_of_aws(task: State) -> None:
+def test_an_error_name_is_known(task: State) -> None:
     handlers = task.fields["Retry"] + task.fields.get("Catch", [])
     found = {error for handler in handlers for error in handler["ErrorEquals"]}
 
     assert found - STEP_ERRORS.keys() - CRASHES - set(LAMBDA_TRANSIENT) - set(NO_ANSWER) == {"States.ALL"}
 
 
-def test_every_error_that_a_step_may_raise_is_in_a_contract_as_what_it_is() -> None:
+def test_each_error_of_a_step_is_in_a_contract() -> None:
     transient = {name for contract in CONTRACTS.values() for name in names(contract.TRANSIENT_ERRORS)}
     permanent = {name for workflow in CONTRACTS for name in permanent_errors(workflow)}
 
@@ -256,7 +255,7 @@ def test_every_error_that_a_step_may_raise_is_in_a_contract_as_what_it_is() -> N
 
 
 @every_task
-def test_a_task_gives_its_function_what_the_contract_asks_and_keeps_what_it_answers(task: State) -> None:
+def test_a_task_matches_its_contract(task: State) -> None:
     given, answered = STEPS[task.name]
     payload = {key.removesuffix(".$") for key in task.fields["Parameters"]["Payload"]}
     required = {name for name, field in given.model_fields.items() if field.is_required()}
@@ -269,7 +268,7 @@ def test_a_task_gives_its_function_what_the_contract_asks_and_keeps_what_it_answ
     assert task.fields["Resource"] == "arn:aws:states:::lambda:invoke"
 
 
-def test_a_state_that_waits_has_a_timeout_and_a_shorter_heartbeat_from_the_step_before() -> None:
+def test_a_waiting_state_takes_its_timeouts_from_the_turn() -> None:
     [task] = [state for state in STATES if waits(state)]
 
     assert task.fields["Resource"] == "arn:aws:states:::lambda:invoke.waitForTaskToken"
@@ -279,7 +278,7 @@ def test_a_state_that_waits_has_a_timeout_and_a_shorter_heartbeat_from_the_step_
 
 
 @every_task
-def test_state_folder_and_resource_bear_one_name(task: State) -> None:
+def test_state_folder_and_resource_have_one_name(task: State) -> None:
     substitution = task.fields["Parameters"]["FunctionName"]
 
     assert substitution == function_arn(task.name) == f"${{{task.name.replace(' ', '')}FunctionArn}}"
@@ -299,7 +298,7 @@ def test_a_function_runs_out_of_time_before_its_state_does(task: State, resource
         pytest.skip("It waits for a person, for as long as the person has.")
     function_seconds = resources[resource_name(task.name)]["Properties"]["Timeout"]
 
-    # Else the state would give up while the function still works, and a retry would run beside it.
+    # Otherwise a retry would run while the function still works.
     assert function_seconds + 15 <= task.fields["TimeoutSeconds"]
 
 

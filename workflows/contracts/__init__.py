@@ -1,1 +1,1 @@
-"""What goes into and comes out of each workflow and each of its steps, one module per workflow."""
+"""Inputs and outputs of each workflow and its steps, one module per workflow."""

@@ -1,4 +1,4 @@
-"""The daily_report_digest workflow: each client gets one mail about what was reported the day before.
+"""The daily_report_digest workflow: one mail to each client about a day.
 
 List Digests -> Send Digests (Map: Render Email -> Send Email) -> Summarize.
 """
@@ -8,28 +8,18 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from qu_workflows.protocol.contract import Contract, TaskId
+from workflows import errors
 from workflows.contracts.guard_report import DatabaseId
-from workflows.errors import (
-    DatabaseUnavailable,
-    EmailRefused,
-    EmailServiceUnavailable,
-    PayloadInvalid,
-    RecipientNotFound,
-    StepError,
-    StorageUnavailable,
-    TemplateInvalid,
-    TooManyDigests,
-)
 
-TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServiceUnavailable, StorageUnavailable)
-FATAL_ERRORS: tuple[type[StepError], ...] = (
-    EmailRefused,
-    PayloadInvalid,
-    RecipientNotFound,
-    TemplateInvalid,
-    TooManyDigests,
+TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
+FATAL_ERRORS = (
+    errors.EmailRefused,
+    errors.PayloadInvalid,
+    errors.RecipientNotFound,
+    errors.TemplateInvalid,
+    errors.TooManyDigests,
 )
-# A client's iteration takes 14 events of the execution's 25,000, and 23 when a service is out all the time.
+# Each iteration adds 14 events to a history of at most 25,000, or 23 while a service is down.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html#service-limits-state-machine-executions
 MAX_DIGESTS = 1000
 
@@ -46,14 +36,14 @@ class DailyReportDigestInput(Contract):
 
 
 class ListDigestsInput(Contract):
-    """What "List Digests" is given: the execution's input as it came."""
+    """Input of "List Digests"; ``payload`` is the execution's input."""
 
     task_id: TaskId
     payload: DailyReportDigestInput
 
 
 class Digest(Contract):
-    """One client's mail: what was reported at the client's properties on a day. The address is looked up later."""
+    """One client's mail. The address is looked up when it is rendered."""
 
     client_id: DatabaseId
     user_id: DatabaseId
@@ -61,9 +51,9 @@ class Digest(Contract):
 
 
 class DigestList(Contract):
-    """What "List Digests" answers: one entry for each active client with a report that day.
+    """Output of "List Digests": an entry for each active client with reports.
 
-    ``skipped`` says why the run does nothing, if it does nothing (see ``workflows.schedules``).
+    ``skipped`` is the reason why a scheduled run does nothing, if it does (see ``workflows.schedules``).
     """
 
     date: Day
@@ -72,7 +62,7 @@ class DigestList(Contract):
 
 
 class DigestResult(Contract):
-    """What one iteration of "Send Digests" ends as: ``status`` of ``SentEmail``, or not_sent with the ``error``."""
+    """Result of one iteration: ``SentEmail``'s status, or not_sent with the error."""
 
     client_id: DatabaseId
     status: Literal["sent", "already_sent", "unconfirmed", "not_sent"]

@@ -1,4 +1,4 @@
-"""The guard_report workflow: what each state is given and what it answers.
+"""Inputs and outputs of the guard_report workflow and its steps.
 
 Load Report -> Process Files (Map: Inspect File -> By Kind -> Make Thumbnails) -> Record Report
 -> Notify People (Map: Render Email -> Send Email) -> Summarize.
@@ -10,52 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from qu_workflows.protocol.contract import Contract, TaskId
-from workflows.errors import (
-    ActiveContent,
-    AmbiguousContent,
-    DatabaseUnavailable,
-    DecoderCrashed,
-    DecoderOutOfMemory,
-    DecoderTimedOut,
-    DecompressionBomb,
-    EmailRefused,
-    EmailServiceUnavailable,
-    FileEmpty,
-    FileMissing,
-    FileRejected,
-    FileTooLarge,
-    PayloadInvalid,
-    RecipientNotFound,
-    ReportNotFound,
-    StepError,
-    StorageUnavailable,
-    TemplateInvalid,
-    UnreadableAudio,
-    UnreadableDocument,
-    UnreadableImage,
-    UnreadablePdf,
-    UnreadableVideo,
-)
+from workflows import errors
 
-TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServiceUnavailable, StorageUnavailable)
-FILE_ERRORS: tuple[type[FileRejected], ...] = (
-    ActiveContent,
-    AmbiguousContent,
-    DecoderCrashed,
-    DecoderOutOfMemory,
-    DecoderTimedOut,
-    DecompressionBomb,
-    FileEmpty,
-    FileMissing,
-    FileTooLarge,
-    UnreadableAudio,
-    UnreadableDocument,
-    UnreadableImage,
-    UnreadablePdf,
-    UnreadableVideo,
-)
-RECIPIENT_ERRORS: tuple[type[StepError], ...] = (EmailRefused, RecipientNotFound)
-FATAL_ERRORS: tuple[type[StepError], ...] = (PayloadInvalid, ReportNotFound, TemplateInvalid)
+TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
+FILE_ERRORS = tuple(errors.FileRejected.__subclasses__())  # in their order in workflows/errors.py, which is rendered
+RECIPIENT_ERRORS = (errors.EmailRefused, errors.RecipientNotFound)
+FATAL_ERRORS = (errors.PayloadInvalid, errors.ReportNotFound, errors.TemplateInvalid)
 
 DatabaseId = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 CAPTURE_TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2})?$"
@@ -63,7 +23,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class FileKind(StrEnum):
-    """What a file's content is, whatever its name says."""
+    """Kind of a file, detected from its content."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -72,9 +32,9 @@ class FileKind(StrEnum):
     OTHER = "other"
 
 
-# What shows on paper or on a screen, or can be drawn, gets thumbnails; of the others only the original is kept.
+# Kinds that get thumbnails. Of the others only the original is kept.
 DRAWN_KINDS = (FileKind.IMAGE, FileKind.VIDEO, FileKind.AUDIO, FileKind.PDF)
-# What is said of a file of any other kind; backend/reports/reasons.py has it for translation.
+# The reason for any other kind; reports.presentation has it for translation.
 NO_PICTURE = "A file of this kind has no picture to be made small: the original is kept."
 
 
@@ -86,7 +46,7 @@ class FileStatus(StrEnum):
 
 
 class RecipientRole(StrEnum):
-    """Why a person hears of a report."""
+    """Reason why a person is notified of a report."""
 
     CLIENT = "client"
     SUPERVISOR = "supervisor"
@@ -99,14 +59,14 @@ class GuardReportInput(Contract):
 
 
 class LoadReportInput(Contract):
-    """What "Load Report" is given."""
+    """Input of "Load Report"."""
 
     task_id: TaskId
     report_id: DatabaseId
 
 
 class StoredFile(Contract):
-    """A file of a report where it lies: ``key`` is its whole S3 key in the bucket."""
+    """A stored file of a report. ``key`` is its full S3 key."""
 
     file_id: DatabaseId
     key: str
@@ -114,14 +74,14 @@ class StoredFile(Contract):
 
 
 class Recipient(Contract):
-    """A person to notify. The address is looked up when the mail is rendered: none in the history."""
+    """A person to notify. Histories contain no address: it is looked up later."""
 
     user_id: DatabaseId
     role: RecipientRole
 
 
 class LoadedReport(Contract):
-    """What "Load Report" answers."""
+    """Output of "Load Report"."""
 
     report_id: DatabaseId
     files: list[StoredFile]
@@ -129,18 +89,18 @@ class LoadedReport(Contract):
 
 
 class InspectFileInput(Contract):
-    """What "Inspect File" is given."""
+    """Input of "Inspect File"."""
 
     task_id: TaskId
     file: StoredFile
 
 
 class FileFacts(Contract):
-    """What "Inspect File" answers: facts read from the content alone. Sizes in bytes and pixels, as it is seen.
+    """Output of "Inspect File". Sizes are bytes and displayed pixels.
 
-    ``frames`` is set for animations and of pictures of several pages, ``duration_seconds`` of video and audio.
-    ``captured_at`` is ISO 8601: with an offset from UTC where the file has one, else the camera's own local time.
-    ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. What the camera wrote can be wrong, or forged.
+    ``frames`` is set for animations and multi-page images, ``duration_seconds`` for video and audio.
+    ``captured_at`` is ISO 8601: with a UTC offset if the file has one, else the camera's local time.
+    ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. Metadata can be wrong or forged.
     """
 
     kind: FileKind
@@ -159,7 +119,7 @@ class FileFacts(Contract):
 
 
 class MakeThumbnailsInput(Contract):
-    """What "Make Thumbnails" is given."""
+    """Input of "Make Thumbnails"."""
 
     task_id: TaskId
     file: StoredFile
@@ -167,10 +127,9 @@ class MakeThumbnailsInput(Contract):
 
 
 class Thumbnail(Contract):
-    """One thumbnail: ``size`` is its name, width and height its pixels.
+    """One thumbnail. ``size`` is small, medium or large, each as WebP and as JPEG.
 
-    Each of small, medium and large is there as WebP and as JPEG, for what shows no WebP; ``preview`` is the short
-    animation of a video, WebP alone.
+    The size ``preview`` is a short animation of a video, as WebP only. Width and height are pixels.
     """
 
     size: str
@@ -182,9 +141,9 @@ class Thumbnail(Contract):
 
 
 class ThumbnailSet(Contract):
-    """What "Make Thumbnails" answers: the sizes from small to large, each as WebP and as JPEG, then the preview.
+    """Output of "Make Thumbnails": sizes from small to large, then the preview.
 
-    ``reason`` says why there is none, if there is none.
+    ``reason`` explains an empty list.
     """
 
     thumbnails: list[Thumbnail]
@@ -192,10 +151,10 @@ class ThumbnailSet(Contract):
 
 
 class FileResult(Contract):
-    """What one iteration of "Process Files" ends as.
+    """Result of one iteration of "Process Files".
 
-    ``thumbnails_reason`` says why an accepted file has no thumbnail; ``error`` and ``cause`` are those of the catcher
-    when the file was rejected.
+    ``thumbnails_reason`` explains why an accepted file has no thumbnails. ``error`` and ``cause`` are the catcher's
+    for a rejected file.
     """
 
     file_id: DatabaseId
@@ -208,7 +167,7 @@ class FileResult(Contract):
 
 
 class RecordReportInput(Contract):
-    """What "Record Report" is given."""
+    """Input of "Record Report"."""
 
     task_id: TaskId
     report_id: DatabaseId
@@ -216,7 +175,7 @@ class RecordReportInput(Contract):
 
 
 class RecordedReport(Contract):
-    """What "Record Report" answers."""
+    """Output of "Record Report"."""
 
     accepted: int
     rejected: int
@@ -224,10 +183,7 @@ class RecordedReport(Contract):
 
 
 class Notification(Contract):
-    """What one iteration of "Notify People" ends as.
-
-    ``status`` is that of ``SentEmail``, or not_notified with the ``error`` that was caught.
-    """
+    """Result of one iteration: the ``status`` of ``SentEmail``, or not_notified with ``error``."""
 
     user_id: DatabaseId
     role: RecipientRole
@@ -236,7 +192,7 @@ class Notification(Contract):
 
 
 class ProcessedReport(RecordedReport):
-    """The execution's output: how many files and thumbnails, and one entry for each recipient."""
+    """The execution's output. ``emails`` has one entry for each recipient."""
 
     report_id: DatabaseId
     emails: list[Notification]

@@ -1,7 +1,7 @@
-"""The incident_escalation workflow: supervisors are asked one after the other until one acknowledges an incident.
+"""The incident_escalation workflow: supervisors are asked in turn to acknowledge an incident.
 
 Choose Person -> Is Acknowledged -> Render Email -> Send Email -> Await Acknowledgement -> Record Acknowledgement.
-No answer in time, or a person whom no mail reaches: Choose Person again, with the next turn.
+After a timeout, or if the mail cannot be delivered: Choose Person again, with the next turn.
 """
 
 from typing import Annotated
@@ -9,23 +9,12 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from qu_workflows.protocol.contract import Contract, TaskId
+from workflows import errors
 from workflows.contracts.guard_report import DatabaseId, Recipient
-from workflows.errors import (
-    DatabaseUnavailable,
-    EmailRefused,
-    EmailServiceUnavailable,
-    NobodyAcknowledged,
-    PayloadInvalid,
-    RecipientNotFound,
-    ReportNotFound,
-    StepError,
-    StorageUnavailable,
-    TemplateInvalid,
-)
 
-TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServiceUnavailable, StorageUnavailable)
-RECIPIENT_ERRORS: tuple[type[StepError], ...] = (EmailRefused, RecipientNotFound)
-FATAL_ERRORS: tuple[type[StepError], ...] = (NobodyAcknowledged, PayloadInvalid, ReportNotFound, TemplateInvalid)
+TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
+RECIPIENT_ERRORS = (errors.EmailRefused, errors.RecipientNotFound)
+FATAL_ERRORS = (errors.NobodyAcknowledged, errors.PayloadInvalid, errors.ReportNotFound, errors.TemplateInvalid)
 
 TurnNumber = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 
@@ -37,7 +26,7 @@ class IncidentEscalationInput(Contract):
 
 
 class ChoosePersonInput(Contract):
-    """What "Choose Person" is given. ``previous_turn`` is 0 before anybody was asked."""
+    """Input of "Choose Person". ``previous_turn`` is 0 for the first person."""
 
     task_id: TaskId
     report_id: DatabaseId
@@ -45,11 +34,10 @@ class ChoosePersonInput(Contract):
 
 
 class Turn(Contract):
-    """What "Choose Person" answers: whom to ask now, and how long to wait.
+    """Output of "Choose Person": the next person to ask, and how long to wait.
 
-    The person has ``timeout_seconds`` to acknowledge, and within each ``heartbeat_seconds`` has to give a sign of
-    life ("I am looking into it") for it. ``is_acknowledged``: somebody has acknowledged meanwhile; no one is asked,
-    and ``inquiry_id`` and ``recipient`` are null.
+    The person has ``timeout_seconds`` to acknowledge, and must send a heartbeat ("I am looking into it") within each
+    ``heartbeat_seconds``. If ``is_acknowledged``, no person is asked: ``inquiry_id`` and ``recipient`` are null.
     """
 
     number: TurnNumber
@@ -61,13 +49,13 @@ class Turn(Contract):
 
 
 class KeptToken(Contract):
-    """What "Await Acknowledgement" answers; the state's result is what comes with the token instead."""
+    """Output of "Await Acknowledgement"'s function. The state's result comes with the token."""
 
     is_acknowledged: bool
 
 
 class AwaitAcknowledgementInput(Contract):
-    """What "Await Acknowledgement" is given: the token that ends the state goes with the inquiry."""
+    """Input of "Await Acknowledgement", with the task token to save with the inquiry."""
 
     task_id: TaskId
     inquiry_id: DatabaseId
@@ -75,7 +63,7 @@ class AwaitAcknowledgementInput(Contract):
 
 
 class Acknowledgement(Contract):
-    """What ends "Await Acknowledgement": the output of SendTaskSuccess. ``user_id`` may be another than was asked."""
+    """Output of SendTaskSuccess. ``user_id`` may be another person than was asked."""
 
     inquiry_id: DatabaseId
     user_id: DatabaseId
@@ -83,7 +71,7 @@ class Acknowledgement(Contract):
 
 
 class RecordAcknowledgementInput(Contract):
-    """What "Record Acknowledgement" is given."""
+    """Input of "Record Acknowledgement"."""
 
     task_id: TaskId
     report_id: DatabaseId
@@ -91,16 +79,16 @@ class RecordAcknowledgementInput(Contract):
 
 
 class AcknowledgedIncident(Contract):
-    """What "Record Acknowledgement" answers: who had acknowledged first, whoever did since."""
+    """Output of "Record Acknowledgement": the first person who acknowledged."""
 
     user_id: DatabaseId
     acknowledged_at: AwareDatetime
 
 
 class EscalatedIncident(Contract):
-    """The execution's output. ``turns`` is how many people were asked.
+    """The execution's output. ``turns`` is the number of people asked.
 
-    The rest is null where "Choose Person" found the incident acknowledged, and had no one to ask any more.
+    The last two are null if "Choose Person" found the incident acknowledged.
     """
 
     report_id: DatabaseId

@@ -1,7 +1,7 @@
-"""Mail: the notification_email workflow, and the two steps that guard_report shares with it.
+"""The notification_email workflow, and the two steps that other workflows share with it.
 
-Render Email -> Send Email. The rendered mail lies in S3 and travels as its key, so neither its
-size nor a person's address enters an execution's history.
+Render Email -> Send Email. The rendered mail is stored in S3 and passed as its key, so that a history contains
+neither the mail nor a person's address.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,24 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from qu_workflows.protocol.contract import Contract, TaskId
+from workflows import errors
 from workflows.contracts.daily_report_digest import Digest
 from workflows.contracts.guard_report import DatabaseId, Recipient
-from workflows.errors import (
-    DatabaseUnavailable,
-    EmailRefused,
-    EmailServiceUnavailable,
-    PayloadInvalid,
-    RecipientNotFound,
-    StepError,
-    StorageUnavailable,
-    TemplateInvalid,
-)
 
-TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, EmailServiceUnavailable, StorageUnavailable)
-FATAL_ERRORS: tuple[type[StepError], ...] = (EmailRefused, PayloadInvalid, RecipientNotFound, TemplateInvalid)
+TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
+FATAL_ERRORS = (errors.EmailRefused, errors.PayloadInvalid, errors.RecipientNotFound, errors.TemplateInvalid)
 
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
-# Only below emails/, no step up, so that a payload cannot read another template of the project.
+# Only below emails/, so that a payload cannot read another template of the project.
 TemplateName = Annotated[str, StringConstraints(pattern=r"^emails/[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.html$")]
 
 
@@ -40,11 +31,11 @@ class NotificationEmailInput(Contract):
 
 
 class RenderEmailInput(Contract):
-    """What "Render Email" is given: a report or an incident to notify a recipient of, a digest, or a payload.
+    """Input of "Render Email": a report, an incident, a digest or a payload.
 
-    A report comes as ``report_id`` with ``recipient``; an incident as ``inquiry_id`` with ``recipient``; a client's
-    digest as ``digest``. ``payload`` is the execution's input as it came: a ``NotificationEmailInput``, or
-    ``{"payload_key": …}`` where it was too large to travel inline.
+    ``report_id`` and ``recipient`` for a report, ``inquiry_id`` and ``recipient`` for an incident, ``digest`` for a
+    client's digest. ``payload`` is a ``NotificationEmailInput``, or ``{"payload_key": …}`` if it was too large to
+    be sent inline.
     """
 
     task_id: TaskId
@@ -56,10 +47,10 @@ class RenderEmailInput(Contract):
 
 
 class RenderedEmail(Contract):
-    """What "Render Email" answers.
+    """Output of "Render Email".
 
-    ``email_key`` is the S3 key of the rendered mail (an ``EmailDocument``). ``send_once_key``
-    names the mail for ever: whatever is retried, redriven or started again, one mail goes out per key.
+    ``email_key`` is the S3 key of an ``EmailDocument``. ``send_once_key`` is an idempotency key: across retries,
+    redrives and restarts, one mail is sent per key.
     """
 
     email_key: str
@@ -76,7 +67,7 @@ class InlineImage(Contract):
 
 
 class EmailDocument(Contract):
-    """A rendered mail as it lies in S3, without its pictures' bytes."""
+    """A rendered mail as stored in S3, without the content of its images."""
 
     sender: str
     to: str
@@ -87,17 +78,17 @@ class EmailDocument(Contract):
 
 
 class SendEmailInput(Contract):
-    """What "Send Email" is given."""
+    """Input of "Send Email"."""
 
     task_id: TaskId
     email: RenderedEmail
 
 
 class SentEmail(Contract):
-    """What "Send Email" answers.
+    """Output of "Send Email".
 
-    ``already_sent``: an earlier attempt had sent it. ``unconfirmed``: an earlier attempt ended
-    between asking SES and hearing its answer; it is not sent again, since a second mail is the worse harm.
+    ``already_sent``: an earlier attempt sent it. ``unconfirmed``: an earlier attempt ended between the request to SES
+    and its response. It is not sent again, since a duplicate is worse than a lost mail.
     """
 
     status: Literal["sent", "already_sent", "unconfirmed"]

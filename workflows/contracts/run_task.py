@@ -1,27 +1,20 @@
-"""The run_task workflow: any registered Django task, in one step with retries."""
+"""The run_task workflow: any registered Django task in one step with retries."""
 
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from qu_workflows.protocol.contract import Contract, TaskId
-from workflows.errors import (
-    DatabaseUnavailable,
-    PayloadInvalid,
-    StepError,
-    StorageUnavailable,
-    TaskNotRegistered,
-    TaskStillRunning,
-)
+from workflows import errors
 
-TRANSIENT_ERRORS: tuple[type[StepError], ...] = (DatabaseUnavailable, StorageUnavailable, TaskStillRunning)
-FATAL_ERRORS: tuple[type[StepError], ...] = (PayloadInvalid, TaskNotRegistered)
+TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.StorageUnavailable, errors.TaskStillRunning)
+FATAL_ERRORS = (errors.PayloadInvalid, errors.TaskNotRegistered)
 
 
 class RunTaskInput(Contract):
-    """The execution's input: the task's name beside its payload, since one machine runs them all.
+    """The execution's input. One state machine runs all tasks, so it names the task.
 
-    ``payload_key`` stands in for ``payload`` when that was too large to travel inline.
+    ``payload_key`` replaces a ``payload`` that was too large to be sent inline.
     """
 
     task: str
@@ -30,7 +23,7 @@ class RunTaskInput(Contract):
 
 
 class RunTaskStepInput(Contract):
-    """What "Run Task" is given. ``attempt`` counts from 0, as the context object's RetryCount does."""
+    """Input of "Run Task". ``attempt`` counts from 0, like RetryCount of the context object."""
 
     task_id: TaskId
     attempt: Annotated[int, Field(ge=0)] = 0
@@ -38,6 +31,6 @@ class RunTaskStepInput(Contract):
 
 
 class TaskReturn(Contract):
-    """What "Run Task" answers: the function's return value as JSON."""
+    """Output of "Run Task": the function's return value as JSON."""
 
     return_value: Any = None

@@ -1,6 +1,6 @@
-"""The tasks with a workflow of their own: the first thing to write for a new one.
+"""The tasks that have their own workflow.
 
-``make states`` renders this into ``workflow_tasks.json``, by which payloads are checked.
+``make states`` renders them into ``workflow_tasks.json``, against which payloads are validated.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ from workflows.contracts.notification_email import NotificationEmailInput
 class WorkflowTask:
     """A task, its workflow and its payload's contract.
 
-    ``by_reference`` says whether the workflow reads a payload from S3 where it was too large to
-    travel inline.
+    ``by_reference``: the workflow reads a payload from S3 that was too large to be sent inline.
     """
 
     task: str

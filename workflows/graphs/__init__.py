@@ -1,1 +1,1 @@
-"""The graphs of the workflows, written with the stepfunctions SDK; only workflows.render imports them."""
+"""Definitions of the workflows, with the stepfunctions SDK. Only workflows.render imports them."""

@@ -1,8 +1,8 @@
-"""The stepfunctions SDK with the fields of the Amazon States Language that came after it.
+"""The stepfunctions SDK with newer fields of ASL, and the retriers of every Task.
 
-The SDK's last release knows neither ``JitterStrategy`` and ``MaxDelaySeconds`` of a retrier, nor
-``ItemProcessor`` and ``ItemSelector`` of a Map, nor ``ResultSelector``. A field is a keyword here
-as it is in the SDK, in snake case: ``max_delay_seconds`` renders as ``MaxDelaySeconds``.
+The SDK's last release does not support ``JitterStrategy`` and ``MaxDelaySeconds`` of a retrier, ``ItemProcessor`` and
+``ItemSelector`` of a Map, and ``ResultSelector``. Fields are keywords in snake case, as in the SDK:
+``max_delay_seconds`` renders as ``MaxDelaySeconds``.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 """
 
@@ -14,22 +14,39 @@ from pydantic import BaseModel
 from stepfunctions import steps  # type: ignore[import-untyped]  # the SDK has no types
 from stepfunctions.steps.fields import Field  # type: ignore[import-untyped]  # the SDK has no types
 
-from workflows.graphs.names import function_arn
-from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
+from workflows.errors import StepError
+from workflows.project import MACHINE_TIMEOUT_SECONDS, function_arn
 
-# Spelled out, since the SDK's LambdaStep puts the partition of the author's own Region into it.
+# Written out: the SDK's LambdaStep uses the partition of the author's own Region.
 INVOKE = "arn:aws:states:::lambda:invoke"
 INVOKE_AND_WAIT = f"{INVOKE}.waitForTaskToken"
 TASK_TOKEN = "$$.Task.Token"  # noqa: S105  a path to one
 EXECUTION_NAME = "$$.Execution.Name"
 RETRY_COUNT = "$$.State.RetryCount"
 MAP_ITEM = "$$.Map.Item.Value"
-# Of a step that asks the database or a service of AWS.
+# For a step that uses the database or an AWS service.
 TASK_TIMEOUT_SECONDS = 90
+
+# Errors of the service: the function may not have run.
+# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
+LAMBDA_TRANSIENT = (
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+)
+# The function's concurrency is limited to what the database supports, and all instances were busy. Behind a full
+# queue, six retries lose half of the executions, fifteen none.
+LAMBDA_THROTTLED = ("Lambda.TooManyRequestsException",)
+# The function ended without a response: killed, out of memory or timed out.
+FUNCTION_CRASHES = ("Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout")
+THROTTLED_ATTEMPTS = 15
+TIMEOUT = "States.Timeout"
+HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
 
 
 class NewField(Enum):
-    """The fields that the SDK predates."""
+    """Fields that the SDK does not know."""
 
     ItemProcessor = "item_processor"
     ItemSelector = "item_selector"
@@ -47,10 +64,10 @@ class Retrier(steps.Retry):  # type: ignore[misc]  # the SDK has no types
 
 
 class LambdaTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
-    """A Task that invokes the function that bears the state's name, by the optimized integration.
+    """A Task that invokes the function of the state's name with the optimized integration.
 
-    The function is given the task id beside ``payload``. ``answer`` is the contract of what it
-    answers: its fields are the state's result, and the integration's envelope is dropped.
+    The function gets the task id and ``payload``. ``answer`` is the contract of its output: these fields are the
+    state's result, without the integration's envelope.
     """
 
     def __init__(
@@ -79,10 +96,10 @@ class LambdaTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
 
 
 class CallbackTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
-    """A Task that hands a task token to the function of its name, and waits until the token comes back.
+    """A Task that passes a task token to its function and waits for the callback.
 
-    Its result is what SendTaskSuccess gives with the token. Give ``timeout_seconds_path`` and
-    ``heartbeat_seconds_path``, or the same without ``_path``.
+    Its result is the output of SendTaskSuccess. Pass ``timeout_seconds_path`` and ``heartbeat_seconds_path``, or the
+    same without ``_path``.
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
     """
 
@@ -98,10 +115,10 @@ class CallbackTask(steps.Task):  # type: ignore[misc]  # the SDK has no types
 
 
 class InlineMap(steps.Map):  # type: ignore[misc]  # the SDK has no types
-    """A Map in inline mode: its iterations are part of the same execution and its history."""
+    """A Map in inline mode: its iterations are part of the execution's history."""
 
     def allowed_fields(self) -> list[Enum]:
-        """Return the fields of a Map; ItemProcessor has taken Iterator's place."""
+        """Return the fields of a Map, with ItemProcessor in place of Iterator."""
         kept = [field for field in super().allowed_fields() if field not in {Field.Iterator, Field.Parameters}]
         return [*kept, NewField.ItemProcessor, NewField.ItemSelector, NewField.ResultSelector]
 
@@ -113,18 +130,62 @@ class InlineMap(steps.Map):  # type: ignore[misc]  # the SDK has no types
 
 
 def state_machine(workflow: str, comment: str, start: steps.states.State) -> dict[str, Any]:
-    """Return a workflow's whole definition: the states that ``start`` leads to, and the machine's own fields."""
+    """Return a workflow's definition: the machine's fields, and the states reachable from ``start``."""
     graph = steps.Graph(start, comment=comment, timeout_seconds=MACHINE_TIMEOUT_SECONDS[workflow])
     definition: dict[str, Any] = graph.to_dict()
     return definition | {"QueryLanguage": "JSONPath"}
 
 
 def path_is(variable: str, *values: str) -> Any:
-    """Return the rule of a Choice that holds when the text at ``variable`` is one of ``values``."""
+    """Return the Choice rule that the string at ``variable`` is one of ``values``."""
     rules = [steps.ChoiceRule.StringEquals(variable=variable, value=value) for value in values]
     return rules[0] if len(rules) == 1 else steps.ChoiceRule.Or(rules)
 
 
 def names_of(errors: Sequence[type[Exception]]) -> list[str]:
-    """Return the names by which ``ErrorEquals`` knows the errors of a contract."""
+    """Return the names of a contract's errors for ``ErrorEquals``."""
     return [error.__name__ for error in errors]
+
+
+def retriers(
+    *,
+    transient: Sequence[type[StepError]],
+    permanent: Sequence[type[Exception]],
+    never: Sequence[str] = (),
+    is_one_of_many: bool = False,
+) -> list[Retrier]:
+    """Return the retriers of a Task whose function raises these errors.
+
+    ``never`` names more errors that are not retried. The first retrier that names an error decides, so the order
+    matters: errors of Lambda, transient errors, permanent errors (no retry), then all others. Transient errors are retried after at most 2, 4, 8, 16, 32 and 60 seconds,
+    others after at most 5, 10 and 20, throttled calls 15 times. ``FULL`` jitter spreads the retries of executions that
+    failed together. ``is_one_of_many``: for iterations of a large Map, half the retries, after 20, 40 and 60 seconds,
+    since each attempt adds three events to the history.
+    """
+    lambda_transient = [*LAMBDA_TRANSIENT, *LAMBDA_THROTTLED] if is_one_of_many else list(LAMBDA_TRANSIENT)
+    throttled = [] if is_one_of_many else [_transient(list(LAMBDA_THROTTLED), is_one_of_many, THROTTLED_ATTEMPTS)]
+    return [
+        *throttled,
+        _transient(lambda_transient, is_one_of_many),
+        _transient(names_of(transient), is_one_of_many),
+        Retrier(error_equals=[*names_of(permanent), *never], max_attempts=0),
+        Retrier(
+            error_equals=["States.ALL"],
+            interval_seconds=5,
+            max_attempts=3,
+            backoff_rate=2,
+            max_delay_seconds=60,
+            jitter_strategy="FULL",
+        ),
+    ]
+
+
+def _transient(error_equals: list[str], is_one_of_many: bool, attempts: int = 6) -> Retrier:
+    return Retrier(
+        error_equals=error_equals,
+        interval_seconds=20 if is_one_of_many else 2,
+        max_attempts=3 if is_one_of_many else attempts,
+        backoff_rate=2,
+        max_delay_seconds=60,
+        jitter_strategy="FULL",
+    )

@@ -1,14 +1,14 @@
-"""The daily_report_digest workflow: what was reported yesterday, as one mail to each client.
+"""The daily_report_digest workflow: one mail to each client about a day.
 
 ::
 
     List Digests
     Send Digests (Map)     Render Email -> Send Email -> Digest Sent
-                           whatever fails is caught -> Digest Not Sent
+                           any error is caught -> Digest Not Sent
     Summarize
 
-One client's trouble, of whatever kind, must not keep the others' mails back. So each iteration catches
-everything, and a failure is an entry of the output. A restart mails those who got none: a mail goes out once.
+Each iteration catches all errors, so that the failure of one client does not stop the mails to others; it is an entry
+of the output. A restart sends the missing mails only, since Send Email sends each mail once.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,8 @@ from typing import Any
 from stepfunctions.steps import Catch, Chain, Pass  # type: ignore[import-untyped]  # the SDK has no types
 
 from workflows.contracts import daily_report_digest as contract
-from workflows.graphs.asl import MAP_ITEM, InlineMap, LambdaTask, Retrier, state_machine
-from workflows.graphs.email import render_email, send_email
-from workflows.graphs.retries import retriers
+from workflows.graphs.asl import MAP_ITEM, InlineMap, LambdaTask, Retrier, retriers, state_machine
+from workflows.graphs.notification_email import render_email, send_email
 
 CLIENTS_AT_A_TIME = 5
 
@@ -27,7 +26,7 @@ CLIENTS_AT_A_TIME = 5
 def definition() -> dict[str, Any]:
     """Return the state machine. The execution's output is a ``SentDigests``."""
     retry = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS)
-    # Else an outage of the mail service would fill the history before the last client had a turn.
+    # Fewer retries, or an outage of SES would fill the history before the last client.
     of_many = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS, is_one_of_many=True)
     list_digests = LambdaTask("List Digests", payload={"payload.$": "$"}, answer=contract.DigestList, retry=retry)
     summary = {"date.$": "$.date", "skipped.$": "$.skipped", "digests.$": "$.results"}

@@ -1,17 +1,17 @@
-"""The guard_report workflow: what happens to a report once it is stored.
+"""The guard_report workflow: processes the files of a stored report and notifies people.
 
 ::
 
     Load Report
     Process Files (Map)    Inspect File -> By Kind -> Make Thumbnails | Keep Original -> File Accepted
-                           a bad file is caught -> File Rejected | File Timed Out
+                           a refused file is caught -> File Rejected | File Timed Out
     Record Report
     Notify People (Map)    Render Email -> Send Email -> Person Notified
-                           who cannot be reached is caught -> Person Not Notified
+                           an unreachable person is caught -> Person Not Notified
     Summarize
 
-A catcher stands only where a failure is a fact about one file or one person. All else fails the
-execution by the step's own error, so that a redrive enters that very step again.
+Only errors about one file or one person are caught. Any other error fails the execution, so that a redrive continues
+with the failed step.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,19 @@ from typing import Any
 from stepfunctions.steps import Catch, Chain, Choice, Pass  # type: ignore[import-untyped]  # the SDK has no types
 
 from workflows.contracts import guard_report as contract
-from workflows.graphs.asl import MAP_ITEM, InlineMap, LambdaTask, Retrier, names_of, path_is, state_machine
-from workflows.graphs.email import render_email, send_email
-from workflows.graphs.retries import FUNCTION_CRASHES, TIMEOUT, retriers
+from workflows.graphs.asl import (
+    FUNCTION_CRASHES,
+    MAP_ITEM,
+    TIMEOUT,
+    InlineMap,
+    LambdaTask,
+    Retrier,
+    names_of,
+    path_is,
+    retriers,
+    state_machine,
+)
+from workflows.graphs.notification_email import render_email, send_email
 
 INSPECT_TIMEOUT_SECONDS = 150
 THUMBNAILS_TIMEOUT_SECONDS = 210
@@ -56,7 +66,7 @@ def _process_files(retry: Sequence[Retrier]) -> InlineMap:
         "Process Files",
         comment="One FileResult for each file, in the report's order.",
         items_path="$.files",
-        # facts is there from the start, so that a file rejected before any were found still has a path to them.
+        # facts exists from the start: its path must be valid for a file that Inspect File rejects.
         item_selector={"file.$": MAP_ITEM, "facts": None},
         max_concurrency=FILES_AT_A_TIME,
         item_processor=_one_file(retry),
@@ -103,7 +113,7 @@ def _rejections() -> list[Catch]:
         contract.FileStatus.REJECTED,
         {"error.$": "$.rejection.Error", "cause.$": "$.rejection.Cause"},
     )
-    # AWS gives no Cause with States.Timeout, and a path to what is not there would fail the execution.
+    # AWS gives no Cause with States.Timeout, and a path to a missing field would fail the execution.
     timed_out = _file_result(
         "File Timed Out",
         contract.FileStatus.REJECTED,

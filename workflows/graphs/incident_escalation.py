@@ -1,19 +1,18 @@
-"""The incident_escalation workflow: one supervisor after the other is asked to acknowledge an incident.
+"""The incident_escalation workflow: supervisors are asked in turn to acknowledge an incident.
 
 ::
 
     Begin
-    Choose Person            the next one; fails as NobodyAcknowledged when all were asked
-    Is Acknowledged          somebody has acknowledged meanwhile -> Acknowledged Already
-    Render Email             the mail with the link; a person whom no mail reaches -> Choose Person
-    Send Email               likewise
-    Await Acknowledgement    waits with a task token for the link's page; no answer in time, or the person's account
-                             was deleted -> Choose Person
+    Choose Person            the next one; fails with NobodyAcknowledged after the last one
+    Is Acknowledged          already acknowledged -> Acknowledged Already
+    Render Email             the mail with the link; undeliverable -> Choose Person
+    Send Email               undeliverable -> Choose Person
+    Await Acknowledgement    waits with a task token for an answer on the link's page; timeout, or a deleted account
+                             -> Choose Person
     Record Acknowledgement
     Summarize
 
-An execution that failed since no one has acknowledged can be redriven once there is another supervisor:
-it goes on with Choose Person, which asks whoever was not asked yet.
+After NobodyAcknowledged, add a supervisor and redrive: Choose Person asks those who were not asked yet.
 """
 
 from collections.abc import Sequence
@@ -23,9 +22,17 @@ from stepfunctions.steps import Catch, Chain, Choice, Pass  # type: ignore[impor
 from stepfunctions.steps.choice_rule import ChoiceRule  # type: ignore[import-untyped]  # the SDK has no types
 
 from workflows.contracts import incident_escalation as contract
-from workflows.graphs.asl import CallbackTask, LambdaTask, Retrier, names_of, state_machine
-from workflows.graphs.email import render_email, send_email
-from workflows.graphs.retries import HEARTBEAT_TIMEOUT, TIMEOUT, retriers
+from workflows.graphs.asl import (
+    HEARTBEAT_TIMEOUT,
+    TIMEOUT,
+    CallbackTask,
+    LambdaTask,
+    Retrier,
+    names_of,
+    retriers,
+    state_machine,
+)
+from workflows.graphs.notification_email import render_email, send_email
 
 
 def definition() -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from typing import Any
 
 from workflows.contracts.run_task import FATAL_ERRORS, TRANSIENT_ERRORS, TaskReturn
-from workflows.graphs.asl import RETRY_COUNT, LambdaTask, state_machine
-from workflows.graphs.retries import retriers
+from workflows.graphs.asl import RETRY_COUNT, LambdaTask, retriers, state_machine
 
-# A step may take as long as a Lambda function may: 900 s, of which its function keeps a reserve to answer.
+# The maximum of a Lambda function. The function keeps a reserve of it to respond.
 TASK_TIMEOUT_SECONDS = 900
 
 

@@ -26,7 +26,7 @@ from tests.backend.people import make_report, make_user
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.tasks.test_running import side_by_side
 from workflows.contracts.notification_email import NotificationEmailInput
-from workflows.timeouts import MACHINE_TIMEOUT_SECONDS
+from workflows.project import MACHINE_TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
