@@ -157,10 +157,10 @@ def retriers(
     """Return the retriers of a Task whose function raises these errors.
 
     ``never`` names more errors that are not retried. The first retrier that names an error decides, so the order
-    matters: errors of Lambda, transient errors, permanent errors (no retry), then all others. Transient errors are retried after at most 2, 4, 8, 16, 32 and 60 seconds,
-    others after at most 5, 10 and 20, throttled calls 15 times. ``FULL`` jitter spreads the retries of executions that
-    failed together. ``is_one_of_many``: for iterations of a large Map, half the retries, after 20, 40 and 60 seconds,
-    since each attempt adds three events to the history.
+    matters: errors of Lambda, transient errors, permanent errors (no retry), then all others. Transient errors are
+    retried after at most 2, 4, 8, 16, 32 and 60 seconds, others after at most 5, 10 and 20, throttled calls 15 times.
+    ``FULL`` jitter spreads the retries of executions that failed together. ``is_one_of_many``: for iterations of a
+    large Map, half the retries, after 20, 40 and 60 seconds, since each attempt adds three events to the history.
     """
     lambda_transient = [*LAMBDA_TRANSIENT, *LAMBDA_THROTTLED] if is_one_of_many else list(LAMBDA_TRANSIENT)
     throttled = [] if is_one_of_many else [_transient(list(LAMBDA_THROTTLED), is_one_of_many, THROTTLED_ATTEMPTS)]
