@@ -1,4 +1,4 @@
-"""Definitions for tests, written short."""
+"""Short definitions for tests."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ INVOKE = "arn:aws:states:::lambda:invoke"
 
 
 def one_state(state: dict[str, Any], **machine: Any) -> str:
-    """Return the text of a machine whose state "Here" is the one under test; "There" follows where it is named."""
+    """Return a machine with the state under test as "Here"; "There" is added if named."""
     states = {"Here": state}
     if '"There"' in json.dumps(state):
         states["There"] = {"Type": "Succeed"}
@@ -48,7 +48,7 @@ def branch(name: str = "Inner", **state: Any) -> dict[str, Any]:
     return {"StartAt": name, "States": {name: {"Type": "Pass", "End": True, **state}}}
 
 
-# A definition that uses most of the language in both query languages, and breaks no rule.
+# A valid definition with most of both query languages.
 EVERYTHING: dict[str, Any] = {
     "Comment": "Everything",
     "StartAt": "Call",

@@ -1,4 +1,4 @@
-"""What is wrong with one state, or with the machine's own fields: code, location, message."""
+"""Problems of single states and of the machine's fields: code, location, message."""
 
 import inspect
 import json
@@ -33,21 +33,21 @@ RULE = {"Variable": "$.a", "IsNull": True, "Next": "There"}
 
 
 def error(text: str, machine_type: str = "STANDARD") -> tuple[str, str, str]:
-    """Return code, location and message of the one error of a definition; each also has a remedy."""
+    """Return code, location and message of a definition's only error, which has a remedy."""
     (found,) = errors_of(check(text, machine_type))
     assert found.remedy
     return found.code, found.location, found.message
 
 
 def schema_error(state: dict[str, Any], machine_type: str = "STANDARD", **machine: Any) -> tuple[str, str]:
-    """Return location and message of the one error that is not about the way through the states."""
+    """Return location and message of the only error within a state."""
     errors = errors_of(check(one_state(state, **machine), machine_type))
     (found,) = (each for each in errors if each.code == "SCHEMA_VALIDATION_FAILED")
     assert found.remedy
     return found.location, found.message
 
 
-def test_a_definition_with_every_feature_has_nothing_wrong() -> None:
+def test_a_definition_with_every_feature_has_no_problems() -> None:
     assert check(json.dumps(EVERYTHING)) == []
 
 
@@ -61,23 +61,23 @@ def test_a_definition_with_every_feature_has_nothing_wrong() -> None:
         ("[" * 5000, "INVALID_JSON_DESCRIPTION", ""),
     ],
 )
-def test_a_text_that_is_no_definition_is_refused(text: str, code: str, location: str) -> None:
+def test_a_text_that_is_not_a_definition_is_refused(text: str, code: str, location: str) -> None:
     assert error(text)[:2] == (code, location)
 
 
-def test_states_may_be_nested_as_deep_as_json_can_be_read_or_are_refused_for_it() -> None:
+def test_deeply_nested_states_pass_or_are_refused() -> None:
     nested: dict[str, Any] = {"Type": "Succeed"}
     for depth in range(250):
         nested = parallel({"StartAt": f"S{depth}", "States": {f"S{depth}": nested}})
 
     messages = [found.message for found in check(one_state(nested))]
 
-    # How deep Python 3.12 goes depends on who called: what it can not walk has to be refused, and not to raise.
+    # The depth that Python 3.12 reaches depends on its caller: deeper states are refused, without a RecursionError.
     assert messages == [] or (sys.version_info < (3, 13) and messages == ["The states are nested too deeply"])
 
 
 @pytest.mark.parametrize("check_text", [check, check_state])
-def test_what_can_not_be_walked_is_refused_and_does_not_raise(check_text: Callable[[str], list[Diagnostic]]) -> None:
+def test_states_nested_too_deeply_are_refused(check_text: Callable[[str], list[Diagnostic]]) -> None:
     nested: dict[str, Any] = {"Type": "Succeed"}
     for depth in range(100):
         nested = parallel({"StartAt": f"S{depth}", "States": {f"S{depth}": nested}})
@@ -217,7 +217,7 @@ def test_the_catcher_of_all_errors_comes_last() -> None:
     )
 
 
-def test_a_catcher_leads_somewhere() -> None:
+def test_a_catcher_needs_a_target() -> None:
     assert schema_error(task(Catch=[{"ErrorEquals": ["E"]}])) == (
         f"{HERE}/Catch[0]",
         "These fields are required: [Next]",
@@ -309,7 +309,7 @@ def test_jsonpath_has_no_jsonata_fields(state: dict[str, Any], name: str) -> Non
     assert schema_error(state) == (HERE, WRONG_LANGUAGE.format("JSONPath", name, "JSONata"))
 
 
-def test_a_choice_rule_speaks_its_states_language() -> None:
+def test_a_choice_rule_has_its_states_language() -> None:
     condition = {"Condition": "{% true %}", "Next": "There"}
     places = [found.location for found in errors_of(check(one_state(choosing(RULE), QueryLanguage="JSONata")))]
 
@@ -317,13 +317,13 @@ def test_a_choice_rule_speaks_its_states_language() -> None:
     assert set(places) == {f"{HERE}/Choices[0]"}
 
 
-def test_a_state_can_not_go_back_to_jsonpath() -> None:
-    message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
+def test_a_jsonata_machine_has_no_jsonpath_states() -> None:
+    message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"  # AWS's words
 
     assert schema_error(passing(QueryLanguage="JSONPath"), QueryLanguage="JSONata") == (HERE, message)
 
 
-def test_a_nested_state_has_the_language_of_the_machine_and_not_of_the_map_around_it() -> None:
+def test_a_nested_state_ignores_the_language_of_the_map_around_it() -> None:
     inner = branch(Parameters={"a.$": "$.a"})
 
     assert check(one_state(mapping(inner, QueryLanguage="JSONata"))) == []
@@ -344,7 +344,7 @@ def test_a_nested_state_has_the_language_of_the_machine_and_not_of_the_map_aroun
         (passing(Output="{% $states.errorOutput %}"), "UNSUPPORTED_JSONATA_EXPRESSION", "/Output"),
     ],
 )
-def test_jsonata_is_parsed_and_reads_only_what_is_there(state: dict[str, Any], code: str, location: str) -> None:
+def test_jsonata_is_parsed_and_its_references_are_checked(state: dict[str, Any], code: str, location: str) -> None:
     assert error(one_state(state, QueryLanguage="JSONata"))[:2] == (code, HERE + location)
 
 
@@ -360,7 +360,7 @@ def test_jsonata_is_parsed_and_reads_only_what_is_there(state: dict[str, Any], c
         "'phone'",
     ],
 )
-def test_an_expression_may_name_fields_below_what_it_reads(expression: str) -> None:
+def test_an_expression_may_name_fields_of_its_values(expression: str) -> None:
     assert check(one_state(passing(Output="{% " + expression + " %}"), QueryLanguage="JSONata")) == []
 
 
@@ -379,7 +379,7 @@ def test_a_catcher_may_read_the_error() -> None:
         ("a" * 81, "INVALID_VARIABLE_NAME"),
     ],
 )
-def test_a_variable_needs_a_name_that_can_be_referred_to(name: str, code: str) -> None:
+def test_an_invalid_variable_name_is_refused(name: str, code: str) -> None:
     assert error(one_state(passing(Assign={name: 1})))[:2] == (code, f"{HERE}/Assign/{name}")
     assert error(one_state(passing(Assign={f"{name}.$": "$"})))[:2] == (code, f"{HERE}/Assign/{name}.$")
 
@@ -398,7 +398,7 @@ def test_a_variable_needs_a_name_that_can_be_referred_to(name: str, code: str) -
         "arn:aws:states:::aws-sdk:s3:listBuckets.waitForTaskToken",
     ],
 )
-def test_a_resource_that_can_be_called_passes(resource: str) -> None:
+def test_a_valid_resource_passes(resource: str) -> None:
     assert check(one_state(task(Resource=resource))) == []
 
 
@@ -413,7 +413,7 @@ def test_a_resource_that_can_be_called_passes(resource: str) -> None:
         "arn:aws:s3:::bucket",
     ],
 )
-def test_a_resource_that_is_no_integration_is_refused(resource: str) -> None:
+def test_an_unknown_integration_is_refused(resource: str) -> None:
     location, message = schema_error(task(Resource=resource))
 
     assert location == f"{HERE}/Resource"
@@ -430,12 +430,12 @@ def test_a_resource_that_is_no_integration_is_refused(resource: str) -> None:
          "Express state machine does not support '.sync' service integration "),
     ],
 )  # fmt: skip
-def test_an_express_machine_only_calls_and_goes_on(resource: str, message: str) -> None:
+def test_an_express_machine_has_request_response_alone(resource: str, message: str) -> None:
     assert schema_error(task(Resource=resource), "EXPRESS") == (f"{HERE}/Resource", message)
     assert check(one_state(task(Resource=resource))) == []
 
 
-def test_express_children_of_a_standard_machine_have_the_limits_of_express() -> None:
+def test_express_children_of_a_standard_machine_have_express_limits() -> None:
     processor = {
         "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
         "StartAt": "Paint",
@@ -462,7 +462,7 @@ def test_an_express_machine_has_no_distributed_map() -> None:
         (choosing({"Variable": "$.a", "StringEquals": "$.b", "Next": "There"}), "NO_PATH", "/Choices[0]/StringEquals"),
     ],
 )
-def test_what_looks_like_a_path_but_is_none_is_warned_of(state: dict[str, Any], code: str, location: str) -> None:
+def test_a_static_text_that_looks_like_a_path_is_warned_of(state: dict[str, Any], code: str, location: str) -> None:
     (found,) = check(one_state(state))
 
     assert (found.severity, found.code, found.location) == ("WARNING", code, HERE + location)
@@ -490,7 +490,7 @@ def test_all_problems_are_reported_at_once() -> None:
     ]
 
 
-def test_a_single_state_may_lead_to_states_that_are_not_there() -> None:
+def test_a_single_state_may_have_an_unknown_target() -> None:
     assert check_state(json.dumps(passing(End=False, Next="Elsewhere"))) == []
 
 

@@ -1,4 +1,4 @@
-"""What a definition compiles to, and that whatever passes the checks compiles."""
+"""Compilation, of every definition that passes the checks."""
 
 import copy
 import json
@@ -32,8 +32,8 @@ PROGRAM = compile_program(EVERYTHING)
 ENV = Env(input={"id": 7, "timeout": 30, "most": 4, "bucket": "b"}, variables={"prefix": "p", "asked": "yes"})
 
 
-def test_a_machine_keeps_its_entrance_and_its_timeout() -> None:
-    assert (PROGRAM.start_at, PROGRAM.timeout_seconds, PROGRAM.comment) == ("Call", 3600, "Everything")
+def test_a_machine_has_its_entrance_and_timeout() -> None:
+    assert (PROGRAM.start_at, PROGRAM.timeout_seconds) == ("Call", 3600)
     assert list(PROGRAM.states) == list(EVERYTHING["States"])
 
 
@@ -62,7 +62,7 @@ def test_retriers_and_catchers_have_their_defaults() -> None:
     assert (catcher.next, catcher.discard, catcher.result_path) == ("Failed", True, None)
 
 
-def test_a_null_path_discards_and_the_whole_is_no_path() -> None:
+def test_a_null_path_discards_and_the_whole_document_needs_no_path() -> None:
     def compiled(**fields: Any) -> PassState:
         state = load(one_state(passing(**fields))).states["Here"]
         assert isinstance(state, PassState)
@@ -118,7 +118,7 @@ def test_a_distributed_map_is_compiled() -> None:
     assert list(state.processor.states) == ["Item"]
 
 
-def test_the_older_form_of_a_map_is_a_map() -> None:
+def test_the_older_form_of_a_map_is_compiled() -> None:
     node = {**mapping(), "Iterator": branch(), "Parameters": {"x.$": "$$.Map.Item.Value"}}
     del node["ItemProcessor"]
     state = load(one_state(node)).states["Here"]
@@ -147,7 +147,7 @@ def test_a_jsonata_state_has_arguments_output_and_expressions() -> None:
     assert each.max_concurrency.evaluate(env) == 3
 
 
-def test_nested_states_have_the_machines_language() -> None:
+def test_nested_states_inherit_the_machines_language() -> None:
     def inner(text: str) -> bool:
         state = load(text).states["Here"]
         assert isinstance(state, MapState)
@@ -172,7 +172,7 @@ def test_a_single_state_compiles() -> None:
     assert (state.name, state.result) == ("Here", {"a": 1})
 
 
-def test_loading_a_broken_definition_says_everything_that_is_wrong_and_how_to_mend_it() -> None:
+def test_loading_a_broken_definition_lists_each_problem_and_its_remedy() -> None:
     text = one_state(task(Retry=[{"ErrorEquals": []}], Next="There"))
 
     with pytest.raises(DefinitionRefused) as refused:
@@ -184,7 +184,7 @@ def test_loading_a_broken_definition_says_everything_that_is_wrong_and_how_to_me
     ]
 
 
-def test_a_warning_keeps_no_definition_from_running() -> None:
+def test_a_definition_with_warnings_is_loaded() -> None:
     assert load(one_state(task(Parameters={"a": "$.b"}))).start_at == "Here"
 
 
@@ -197,7 +197,7 @@ def test_a_refusal_lists_the_errors_as_aws_does() -> None:
     )
 
 
-def test_an_answer_has_no_location_where_there_is_none() -> None:
+def test_a_problem_of_the_whole_has_no_location() -> None:
     text = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "A"}}})
 
     assert [found.answer() for found in check(text)] == [
@@ -206,7 +206,7 @@ def test_an_answer_has_no_location_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize("file", STATE_MACHINES, ids=lambda file: file.stem)
-def test_our_own_state_machines_have_nothing_wrong(file: Path) -> None:
+def test_our_own_state_machines_have_no_problems(file: Path) -> None:
     text = re.sub(r"\$\{\w+\}", "arn:aws:lambda:us-east-1:123456789012:function:f", file.read_text())
 
     assert check(text) == []
@@ -232,7 +232,7 @@ BROKEN = st.one_of(
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Any:
-    """Draw the definition with every feature, up to three of its fields changed, taken out or moved."""
+    """Draw the full definition with up to three of its fields changed, removed or moved."""
     definition = copy.deepcopy(EVERYTHING)
     for _ in range(draw(st.integers(1, 3))):
         holders = [node for node in nodes_of(definition) if isinstance(node, (dict, list)) and node]
@@ -253,7 +253,7 @@ def mutated(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(mutated())
-def test_whatever_is_broken_is_reported_and_whatever_passes_compiles(definition: dict[str, Any]) -> None:
+def test_a_mutated_definition_is_refused_or_compiles(definition: dict[str, Any]) -> None:
     for machine_type in ("STANDARD", "EXPRESS"):
         errors = errors_of(check(json.dumps(definition), machine_type))
         if errors:
@@ -262,7 +262,7 @@ def test_whatever_is_broken_is_reported_and_whatever_passes_compiles(definition:
             compile_program(definition)
 
 
-def test_a_nested_field_is_named_by_where_it_stands() -> None:
+def test_a_nested_field_is_named_by_its_location() -> None:
     rule = {"Condition": "{% $no %}", "Output": {"v": ["{% $no %}"]}, "Next": "End"}
     choice = {"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [{**rule, "Condition": "{% true %}"}, rule]}
     reader = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {"Bucket": "{% $no %}"}}

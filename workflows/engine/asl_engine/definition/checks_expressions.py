@@ -1,13 +1,12 @@
-"""Rules for what is evaluated while running: paths, templates, JSONata, assignments."""
+"""Rules for expressions: paths, templates, JSONata, assignments."""
 
 import re
 
-from asl_engine.definition.jsonata_names import names_in
-from asl_engine.definition.place import Place
-from asl_engine.definition.rules import Rule, is_object, text
+from asl_engine.definition.rules import Place, Rule, is_object, text
 from asl_engine.errors import ExpressionMalformed
 from asl_engine.jsontext import Json
 from asl_engine.language.intrinsics import compile_intrinsic
+from asl_engine.language.jsonata import names_in
 from asl_engine.language.jsonpath import CompiledPath, compile_path
 from asl_engine.language.templates import OPEN, is_jsonata, jsonata_of
 from asl_engine.language.times import is_timestamp
@@ -17,8 +16,7 @@ _DYNAMIC_TEXT = re.compile(r"\$(\$?[.\[].*)?|States\.\w+\(.*\)", re.DOTALL)
 MAX_VARIABLE_NAME = 80
 
 
-def compiled_path(value: Json) -> CompiledPath | None:
-    """Return a path; None for what is none."""
+def _compiled_path(value: Json) -> CompiledPath | None:
     try:
         return compile_path(value) if isinstance(value, str) else None
     except ExpressionMalformed:
@@ -26,16 +24,16 @@ def compiled_path(value: Json) -> CompiledPath | None:
 
 
 def path(place: Place, value: Json) -> None:
-    """Refuse what is not a path, nor null."""
-    if isinstance(value, str) and compiled_path(value) is None:
+    """Refuse all but a path or null."""
+    if isinstance(value, str) and _compiled_path(value) is None:
         place.refuse("Value must be a valid JSONPath.", 'Write a path such as "$.detail.id".')
     elif value is not None:
         text(place, value)
 
 
 def reference_path(place: Place, value: Json) -> None:
-    """Refuse what is not a path, or may lead to more than one value."""
-    compiled = compiled_path(value)
+    """Refuse all but a path to at most one value."""
+    compiled = _compiled_path(value)
     if compiled is None:
         path(place, "" if value is None else value)
     elif not compiled.is_definite:
@@ -43,7 +41,7 @@ def reference_path(place: Place, value: Json) -> None:
 
 
 def number_path(place: Place, value: Json) -> None:
-    """Refuse what a Map cannot read a number from: the context object, among others."""
+    """Refuse all but a path for a Map's number, which the context object cannot give."""
     if isinstance(value, str) and value.startswith("$$"):
         place.refuse("Value is not a Reference Path", 'Read the number from the input ("$.") or from a variable.')
     else:
@@ -51,38 +49,37 @@ def number_path(place: Place, value: Json) -> None:
 
 
 def starting_reference_path(place: Place, value: Json) -> None:
-    """Refuse what a choice rule cannot compare."""
+    """Refuse all but the operands of a choice rule."""
     if isinstance(value, str) and not value.startswith("$"):
         place.refuse(
             "Value is not a Reference Path: Reference path didn't start with '$'",
-            'Write a path such as "$.detail.id". An intrinsic function cannot stand here.',
+            'Write a path such as "$.detail.id". Intrinsic functions are not allowed here.',
         )
     else:
         reference_path(place, value)
 
 
 def result_path(place: Place, value: Json) -> None:
-    """Refuse what a result cannot be written to."""
+    """Refuse all but a path that a result can be written to, or null."""
     if value is None:
         return
-    compiled = compiled_path(value)
+    compiled = _compiled_path(value)
     if compiled is None or not compiled.is_definite:
         reference_path(place, value)
     elif not compiled.is_reference:
-        place.refuse("Value is not a Reference Path", 'A result is written into the input: begin with "$.".')
+        place.refuse("Value is not a Reference Path", 'Begin with "$.": a result is written into the input.')
 
 
 def path_or_intrinsic(place: Place, value: Json) -> None:
-    """Refuse what is neither a path nor an intrinsic function."""
+    """Refuse all but a path or an intrinsic function."""
     if isinstance(value, str) and value.startswith("States."):
-        if not is_intrinsic(value):
+        if not _is_intrinsic(value):
             place.refuse("Value must be a valid intrinsic function call", "Correct the call of the function.")
     else:
         reference_path(place, value)
 
 
-def is_intrinsic(value: str) -> bool:
-    """Return whether a text is a call of an intrinsic function."""
+def _is_intrinsic(value: str) -> bool:
     try:
         compile_intrinsic(value)
     except ExpressionMalformed:
@@ -91,22 +88,22 @@ def is_intrinsic(value: str) -> bool:
 
 
 def static_text(place: Place, value: Json) -> None:
-    """Refuse what is not a string, and warn of one that looks as if it was to be evaluated."""
+    """Refuse all but strings; warn of one that looks like an expression."""
     text(place, value)
     if isinstance(value, str) and not place.jsonata and _DYNAMIC_TEXT.fullmatch(value):
         field = place.location.rpartition("/")[2]
         message = f"The value of the field '{field}' looks like a path, but its name does not end with 'Path'"
-        place.warn("NO_PATH", message, f"To have it evaluated, name the field '{field}Path'.")
+        place.warn("NO_PATH", message, f"To evaluate it, name the field '{field}Path'.")
 
 
 def timestamp(place: Place, value: Json) -> None:
-    """Refuse what is no timestamp."""
+    """Refuse all but timestamps."""
     if not is_timestamp(value):
         place.refuse("String does not match RFC3339 timestamp", "Write it as 2024-01-31T12:00:00Z.")
 
 
 def expression(place: Place, value: Json) -> None:
-    """Refuse a text that is not JSONata between its braces, does not parse, or names what is not there."""
+    """Refuse malformed JSONata, and references that do not exist."""
     if not is_jsonata(value):
         place.refuse("JSONata string must start with {% and end with %}", 'Write "{% … %}".')
         return
@@ -124,7 +121,7 @@ def expression(place: Place, value: Json) -> None:
 
 
 def expressible(rule: Rule) -> Rule:
-    """Return a rule for a literal, in whose place a JSONata state may have an expression."""
+    """Return a rule for a literal or, in a JSONata state, an expression."""
 
     def either(place: Place, value: Json) -> None:
         if place.jsonata and isinstance(value, str) and value.startswith(OPEN):
@@ -136,7 +133,7 @@ def expressible(rule: Rule) -> Rule:
 
 
 def template(place: Place, value: Json) -> None:
-    """Refuse a template with a field that cannot be evaluated."""
+    """Refuse a template with malformed expressions."""
     if place.jsonata:
         _jsonata_template(place, value)
     else:
@@ -167,23 +164,23 @@ def _jsonpath_template(place: Place, value: Json) -> None:
             place.warn(
                 "NO_DOLLAR",
                 f"The value of the field '{name}' looks like a JSONPath or an intrinsic function call",
-                f"To have it evaluated, name the field {name + '.$'!r}.",
+                f"To evaluate it, name the field {name + '.$'!r}.",
             )
         else:
             _jsonpath_template(place.at(name), member)
 
 
 def _dynamic_field(place: Place, name: str, value: Json) -> None:
-    if isinstance(value, str) and (compiled_path(value) is not None or is_intrinsic(value)):
+    if isinstance(value, str) and (_compiled_path(value) is not None or _is_intrinsic(value)):
         return
     place.refuse(
         f"The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call",
-        "Correct the path or the call, or take '.$' from the field's name to have the text as it is.",
+        "Correct the path or the call, or remove '.$' from the field's name to keep the text.",
     )
 
 
 def assignments(place: Place, value: Json) -> None:
-    """Refuse variables that cannot be, and values that cannot be evaluated."""
+    """Refuse invalid names of variables and malformed values."""
     if not is_object(place, value):
         return
     for name in value:
@@ -192,7 +189,7 @@ def assignments(place: Place, value: Json) -> None:
 
 
 def _variable_name(place: Place, name: str) -> None:
-    remedy = f"Begin with a letter, go on with letters, digits and _, {MAX_VARIABLE_NAME} characters at most."
+    remedy = f"Use a letter, then letters, digits and _, at most {MAX_VARIABLE_NAME} characters."
     if name == "states":
         code = "RESERVED_VARIABLE_NAME"
         place.refuse("Cannot assign to reserved variable '$states'.", "Take another name.", code)

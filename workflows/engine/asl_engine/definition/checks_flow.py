@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 
 from asl_engine.definition.diagnostics import INVALID_LABEL_NAME, Diagnostic
-from asl_engine.definition.scopes import Node, Scope, scopes_of, transitions_of
-from asl_engine.definition.variables import assigned_in
+from asl_engine.definition.scopes import Node, Scope, assigned_in, scopes_of, transitions_of
 
 MISSING_TRANSITION_TARGET = "MISSING_TRANSITION_TARGET"
 MAX_STATE_NAME = 80
@@ -15,7 +14,7 @@ _NOT_IN_A_LABEL = re.compile(r"[\s?*<>{}\[\]\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]"
 
 
 def check_flow(definition: Node) -> Iterator[Diagnostic]:
-    """Return what is wrong between the states of a definition, whatever else is."""
+    """Yield the problems between the states of a definition, whatever other problems it has."""
     scopes = list(scopes_of(definition))
     yield from _names(scopes)
     yield from _labels(scopes)
@@ -23,7 +22,7 @@ def check_flow(definition: Node) -> Iterator[Diagnostic]:
     for scope in scopes:
         yield from _targets(scope)
     if scopes[0].states and not any(map(_is_terminal, scopes[0].states.values())):
-        # AWS says no more of a workflow's way then
+        # AWS reports no unreachable states then
         yield Diagnostic("MISSING_END_STATE", "Workflow has no terminal state", "", 'Give one state "End": true.')
         scopes = scopes[1:]
     for scope in scopes:
@@ -70,7 +69,7 @@ def _labels(scopes: list[Scope]) -> Iterator[Diagnostic]:
 
 
 def _variables(scopes: list[Scope]) -> Iterator[Diagnostic]:
-    """A variable of an inner scope cannot have the name of an outer one.
+    """Yield inner variables with the name of an outer one.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html#variable-scope
     """
@@ -100,7 +99,7 @@ def _targets(scope: Scope) -> Iterator[Diagnostic]:
 
 
 def _unreachable(scope: Scope) -> Iterator[Diagnostic]:
-    """Those that no other state leads to come first; then one of each circle that only leads to itself."""
+    """Yield states without a transition to them first, then one of each cycle."""
     if not isinstance(scope.node.get("StartAt"), str):
         return
     ways = {name: {way.target for way in transitions_of(scope, name)} for name in scope.states}
@@ -110,7 +109,7 @@ def _unreachable(scope: Scope) -> Iterator[Diagnostic]:
     for name in sorted(ways, key=led_to.__contains__):
         if name not in reached:
             _reach(name, ways, reached)
-            remedy = "Lead to it by Next, Default, Choices or Catch, or take it out."
+            remedy = "Lead to it by Next, Default, Choices or Catch, or remove it."
             message = f'State "{name}" is not reachable.'
             yield Diagnostic(MISSING_TRANSITION_TARGET, message, scope.location_of(name), remedy)
 

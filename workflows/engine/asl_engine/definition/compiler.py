@@ -1,10 +1,11 @@
-"""A checked definition made into a Program."""
+"""Compiles a checked definition into a Program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from asl_engine.definition.fields import Fields, compile_catchers, compile_retriers, speaks_jsonata
 from asl_engine.definition.program import (
+    Catcher,
     ChoiceRule,
     ChoiceState,
     FailState,
@@ -15,6 +16,7 @@ from asl_engine.definition.program import (
     PassState,
     Program,
     ResultWriter,
+    Retrier,
     State,
     StateType,
     SucceedState,
@@ -23,20 +25,63 @@ from asl_engine.definition.program import (
 )
 from asl_engine.jsontext import Json
 from asl_engine.language.choices import compile_rule
+from asl_engine.language.env import Expression
+from asl_engine.language.intrinsics import compile_intrinsic
+from asl_engine.language.jsonata import compile_jsonata
+from asl_engine.language.jsonpath import CompiledPath, compile_path
+from asl_engine.language.templates import Constant, compile_template, is_jsonata, jsonata_of
+
+
+def speaks_jsonata(node: dict[str, Json], inherited: bool) -> bool:
+    """Return whether a machine's or state's query language is JSONata."""
+    language = node.get("QueryLanguage")
+    return inherited if language is None else bool(language == "JSONata")
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of one object of a definition, compiled by its query language."""
+
+    node: dict[str, Json]
+    jsonata: bool
+    machine_jsonata: bool = False
+    at: str = ""  # prefix of a field's name in AWS's causes
+
+    def template(self, name: str) -> Expression | None:
+        """Return the field as a template, None if it is missing."""
+        return compile_template(self.node[name], self.jsonata, f"{self.at}{name}") if name in self.node else None
+
+    def path(self, name: str) -> CompiledPath | None:
+        """Return a path, None if it is missing, null or the whole document."""
+        text = self.node.get(name)
+        return None if text is None or text == "$" else compile_path(text)
+
+    def discards(self, name: str) -> bool:
+        """Return whether the field is an explicit null."""
+        return name in self.node and self.node[name] is None
+
+    def value(self, name: str) -> Expression | None:
+        """Return the expression of a field: a literal, ``NamePath``, or JSONata in ``Name``."""
+        value: Json = self.node.get(name)
+        if self.jsonata and is_jsonata(value):
+            return compile_jsonata(jsonata_of(value), f"{self.at}{name}")
+        path = None if self.jsonata else self.node.get(f"{name}Path")
+        if isinstance(path, str):
+            return compile_intrinsic(path) if path.startswith("States.") else compile_path(path)
+        return None if value is None else Constant(value)
 
 
 def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Program:
-    """Compile a definition that check() passes. ``jsonata`` is the machine's query language, for a part of one.
+    """Compile a definition without errors; ``jsonata`` is inherited from the machine around it.
 
-    The states of a branch or an item processor have the machine's query language where they name none: that
-    of the state around them does not count. https://states-language.net/spec.html#query-language
+    States of a branch or an item processor inherit the machine's query language, not that of the state
+    around them. https://states-language.net/spec.html#query-language
     """
     jsonata = speaks_jsonata(definition, jsonata)
     return Program(
         start_at=definition["StartAt"],
         states={name: compile_state(name, node, jsonata=jsonata) for name, node in definition["States"].items()},
         timeout_seconds=definition.get("TimeoutSeconds"),
-        comment=definition.get("Comment"),
         raw=definition,
     )
 
@@ -54,8 +99,8 @@ def _common(fields: Fields) -> dict[str, Any]:
         "jsonata": jsonata,
         "next": node.get("Next"),
         "assign": fields.template("Assign"),
-        "retry": compile_retriers(node),
-        "catch": compile_catchers(node, jsonata),
+        "retry": tuple(map(_retrier, node.get("Retry") or ())),
+        "catch": tuple(map(_catcher, _entries(fields, "Catch"))),
     }
     if jsonata:
         return common | {"parameters": fields.template("Arguments"), "output": fields.template("Output")}
@@ -69,6 +114,33 @@ def _common(fields: Fields) -> dict[str, Any]:
         "result_path": fields.path("ResultPath"),
         "discard_result": fields.discards("ResultPath"),
     }
+
+
+def _entries(fields: Fields, name: str) -> Iterator[Fields]:
+    for index, entry in enumerate(fields.node.get(name) or ()):
+        yield Fields(entry, fields.jsonata, at=f"{name}[{index}]/")
+
+
+def _retrier(entry: dict[str, Json]) -> Retrier:
+    return Retrier(
+        error_equals=tuple(entry["ErrorEquals"]),
+        interval_seconds=entry.get("IntervalSeconds", 1),
+        max_attempts=entry.get("MaxAttempts", 3),
+        backoff_rate=entry.get("BackoffRate", 2.0),
+        max_delay_seconds=entry.get("MaxDelaySeconds"),
+        jitter=entry.get("JitterStrategy") == "FULL",
+    )
+
+
+def _catcher(fields: Fields) -> Catcher:
+    return Catcher(
+        error_equals=tuple(fields.node["ErrorEquals"]),
+        next=fields.node["Next"],
+        result_path=fields.path("ResultPath"),
+        discard=fields.discards("ResultPath"),
+        assign=fields.template("Assign"),
+        output=fields.template("Output") if fields.jsonata else None,
+    )
 
 
 def _pass(fields: Fields, common: dict[str, Any]) -> State:
@@ -86,9 +158,8 @@ def _task(fields: Fields, common: dict[str, Any]) -> State:
 
 
 def _choice(fields: Fields, common: dict[str, Any]) -> State:
-    entries = enumerate(fields.node["Choices"])
-    rules = (_choice_rule(Fields(rule, fields.jsonata, at=f"Choices[{index}]/")) for index, rule in entries)
-    return ChoiceState(**common, choices=tuple(rules), default=fields.node.get("Default"))
+    rules = tuple(map(_choice_rule, _entries(fields, "Choices")))
+    return ChoiceState(**common, choices=rules, default=fields.node.get("Default"))
 
 
 def _choice_rule(fields: Fields) -> ChoiceRule:
@@ -98,18 +169,6 @@ def _choice_rule(fields: Fields) -> ChoiceRule:
         assign=fields.template("Assign"),
         output=fields.template("Output") if fields.jsonata else None,
     )
-
-
-def _wait(fields: Fields, common: dict[str, Any]) -> State:
-    return WaitState(**common, seconds=fields.value("Seconds"), timestamp=fields.value("Timestamp"))
-
-
-def _succeed(_fields: Fields, common: dict[str, Any]) -> State:
-    return SucceedState(**common)
-
-
-def _fail(fields: Fields, common: dict[str, Any]) -> State:
-    return FailState(**common, error=fields.value("Error"), cause=fields.value("Cause"))
 
 
 def _parallel(fields: Fields, common: dict[str, Any]) -> State:
@@ -186,9 +245,13 @@ _COMPILERS: dict[StateType, Callable[[Fields, dict[str, Any]], State]] = {
     StateType.PASS: _pass,
     StateType.TASK: _task,
     StateType.CHOICE: _choice,
-    StateType.WAIT: _wait,
-    StateType.SUCCEED: _succeed,
-    StateType.FAIL: _fail,
+    StateType.WAIT: lambda fields, common: WaitState(
+        **common, seconds=fields.value("Seconds"), timestamp=fields.value("Timestamp")
+    ),
+    StateType.SUCCEED: lambda _fields, common: SucceedState(**common),
+    StateType.FAIL: lambda fields, common: FailState(
+        **common, error=fields.value("Error"), cause=fields.value("Cause")
+    ),
     StateType.PARALLEL: _parallel,
     StateType.MAP: _map,
 }

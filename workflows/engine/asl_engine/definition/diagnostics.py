@@ -1,4 +1,4 @@
-"""What is wrong with a definition, and how AWS says it."""
+"""Problems of a definition, as AWS words them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ERROR, WARNING = "ERROR", "WARNING"
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: where, what, and how to fix it.
+    """One problem of a definition: its place, a message and a remedy.
 
     ``code``, ``location`` and ``message`` are those of ValidateStateMachineDefinition: a location is a JSON
     Pointer but for its indices, which AWS writes in brackets (``/States/Pick/Choices[0]/Next``), and empty
@@ -36,21 +36,21 @@ class Diagnostic:
 
 
 def errors_of(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Return those that a machine cannot be created with."""
+    """Return the diagnostics that are errors."""
     return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR]
 
 
 def refusal_text(diagnostics: Sequence[Diagnostic], definition: str) -> str:
     """Return the message of CreateStateMachine's InvalidDefinition for the errors of a definition."""
     errors = errors_of(diagnostics)
-    if errors and errors[0].code == INVALID_LABEL_NAME:  # so recorded: a label's text stands outside the list
+    if errors and errors[0].code == INVALID_LABEL_NAME:  # recorded: a label's text is outside the list
         return f"Error=ValueError Args=[{errors[0].message!r}] in definition '{definition}'."
     listed = (f"{error.code}: {error.message.rstrip()} at {error.location or 'null'}" for error in errors)
     return f"Invalid State Machine Definition: '{', '.join(listed)}'"
 
 
 class DefinitionRefused(EngineError):
-    """A definition breaks rules of the language: every problem, each with a JSON Pointer and a remedy."""
+    """A definition has errors; the text lists each with its location and remedy."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         super().__init__(None, "\n".join(map(str, diagnostics)))

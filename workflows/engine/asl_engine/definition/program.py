@@ -1,4 +1,4 @@
-"""A definition compiled: what the core runs. Programs are frozen and shared by executions."""
+"""Compiled definitions, which the core runs. Programs are frozen and shared by executions."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,11 +48,11 @@ class Catcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What every type of state has. A field that the definition leaves out is None.
+    """The fields of every type of state, None for a missing one.
 
-    A number or text that can be given as a literal, by a path or by JSONata is an expression in each case.
-    ``input_path``/``output_path`` None is "$"; the ``discard_…`` flags are an explicit null.
-    ``parameters`` is JSONPath's Parameters or JSONata's Arguments; ``fields`` in ``raw`` is the JSON.
+    A number or text that may be a literal, a path or JSONata is always an expression. A path of None is "$",
+    the ``discard_…`` flags are an explicit null. ``parameters`` is JSONPath's Parameters or JSONata's Arguments,
+    ``raw`` the state's JSON.
     """
 
     name: str
@@ -76,7 +76,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassState(State):
-    """Pass: ``has_result`` distinguishes a Result of null from none."""
+    """Pass. ``has_result`` distinguishes a Result of null from a missing one."""
 
     result: Json = None
     has_result: bool = False
@@ -112,7 +112,7 @@ class ChoiceState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitState(State):
-    """Wait: exactly one of the two is there."""
+    """Wait. Exactly one of the two is set."""
 
     seconds: Expression | None = None
     timestamp: Expression | None = None
@@ -140,7 +140,7 @@ class ParallelState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReader:
-    """Where a distributed Map's items come from."""
+    """The source of a distributed Map's items."""
 
     resource: str
     parameters: Expression | None = None
@@ -150,7 +150,7 @@ class ItemReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemBatcher:
-    """How items are put together into one child's input."""
+    """The batching of items into one child's input."""
 
     batch_input: Expression | None = None
     max_items: Expression | None = None
@@ -159,7 +159,7 @@ class ItemBatcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultWriter:
-    """Where a distributed Map's results go."""
+    """The destination of a distributed Map's results."""
 
     resource: str | None = None
     parameters: Expression | None = None
@@ -168,7 +168,7 @@ class ResultWriter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapState(State):
-    """Map. ``item_selector`` is ItemSelector, or Parameters of the older form."""
+    """Map. ``item_selector`` is ItemSelector or its older form, Parameters."""
 
     processor: "Program"
     distributed: bool = False
@@ -187,10 +187,9 @@ class MapState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A set of states with one entrance: a whole definition, a branch, or an item processor."""
+    """A set of states with one entrance: a definition, a branch or an item processor."""
 
     start_at: str
     states: dict[str, State]
     timeout_seconds: int | None = None
-    comment: str | None = None
     raw: Json = field(default=None, repr=False)

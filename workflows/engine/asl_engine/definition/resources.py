@@ -1,11 +1,11 @@
-"""A Task state's Resource, read: what performs it, how its end comes, and whether AWS has it."""
+"""Resources of Task states: the service, the integration pattern, and whether AWS has it."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-# Request Response is offered by all but those marked "sync only"; a name alone stands for it.
+# The empty pattern is Request Response.
 # https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
 _TOKEN, _SYNC, _SYNC2 = "waitForTaskToken", "sync", "sync:2"
 _CALLBACK = ("", _TOKEN)
@@ -66,10 +66,10 @@ _SDK_NAMES = re.compile(r"[a-z0-9]+:[a-z][A-Za-z0-9]*")
 
 
 class ResourceKind(StrEnum):
-    """What performs a task."""
+    """The kind of service that performs a task."""
 
     FUNCTION = "function"  # a Lambda function by its ARN
-    ACTIVITY = "activity"  # workers that ask for it
+    ACTIVITY = "activity"  # workers that poll for tasks
     SERVICE = "service"  # an optimised integration, arn:…:states:::service:action
     SDK = "sdk"  # arn:…:states:::aws-sdk:service:action
     LOCAL = "local"  # anything else: a function of this process by its name
@@ -77,7 +77,10 @@ class ResourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """``pattern`` is "", "sync", "sync:2" or "waitForTaskToken"; ``name`` is a function's or activity's own."""
+    """A parsed Resource.
+
+    ``pattern`` is "", "sync", "sync:2" or "waitForTaskToken"; ``name`` is that of a function or activity.
+    """
 
     kind: ResourceKind
     service: str = ""
@@ -87,17 +90,17 @@ class Resource:
 
     @property
     def submits(self) -> bool:
-        """Whether the call only submits the task, and its end comes later."""
+        """True if the call only submits the task, which ends later."""
         return bool(self.pattern)
 
     @property
     def is_integration(self) -> bool:
-        """Whether a service's API performs the task."""
+        """True if a service's API performs the task."""
         return self.kind in (ResourceKind.SERVICE, ResourceKind.SDK)
 
     @property
     def is_available(self) -> bool:
-        """Whether a Task on AWS can call it."""
+        """True if a Task on AWS can call it."""
         if self.kind is ResourceKind.SERVICE:
             return self.pattern in _PATTERNS.get(f"{self.service}:{self.action}", ())
         if self.kind is ResourceKind.SDK:
@@ -107,7 +110,7 @@ class Resource:
 
 @lru_cache(maxsize=1024)
 def parse_resource(text: str) -> Resource:
-    """Return what a Resource names. Any text is something: what is no ARN of AWS is a local function's name."""
+    """Parse a Resource; any text but an ARN of AWS names a local function."""
     if match := _FUNCTION.fullmatch(text):
         return Resource(ResourceKind.FUNCTION, name=match["name"])
     if match := _ACTIVITY.fullmatch(text):

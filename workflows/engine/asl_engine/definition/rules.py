@@ -1,32 +1,65 @@
-"""What a field may hold: rules that are put together into shapes."""
+"""Rules of single fields, and the shapes that combine them."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from asl_engine.definition.place import Place
+from asl_engine.definition.diagnostics import ERROR, SCHEMA_VALIDATION_FAILED, WARNING, Diagnostic
 from asl_engine.jsontext import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a definition; all places of one check share the list ``found``.
+
+    ``error_output``: inside a catcher, which may read ``$states.errorOutput``.
+    """
+
+    express: bool
+    machine_jsonata: bool
+    jsonata: bool
+    location: str = ""
+    error_output: bool = False
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def at(self, name: str) -> "Place":
+        """Return the place of a field."""
+        return replace(self, location=f"{self.location}/{name}")
+
+    def item(self, index: int) -> "Place":
+        """Return the place of an element."""
+        return replace(self, location=f"{self.location}[{index}]")
+
+    def refuse(self, message: str, remedy: str, code: str = SCHEMA_VALIDATION_FAILED) -> None:
+        """Add an error."""
+        self.found.append(Diagnostic(code, message, self.location or "/", remedy, ERROR))
+
+    def warn(self, code: str, message: str, remedy: str) -> None:
+        """Add a warning."""
+        self.found.append(Diagnostic(code, message, self.location or "/", remedy, WARNING))
+
 
 type Rule = Callable[[Place, Json], None]
 
 
 def anything(_place: Place, _value: Json) -> None:
-    """Refuse nothing."""
+    """Accept every value."""
 
 
 def text(place: Place, value: Json) -> None:
-    """Refuse what is not a string."""
+    """Refuse all but strings."""
     if not isinstance(value, str):
         place.refuse("Expected value of type [STRING]", "Write a string here.")
 
 
 def boolean(place: Place, value: Json) -> None:
-    """Refuse what is not true or false."""
+    """Refuse all but booleans."""
     if not isinstance(value, bool):
         place.refuse("Expected value of type [BOOLEAN]", "Write true or false, without quotes.")
 
 
 def one_of(*allowed: str) -> Rule:
-    """Return a rule that refuses all but some texts."""
+    """Return a rule that refuses all but these texts."""
 
     def rule(place: Place, value: Json) -> None:
         if not isinstance(value, str):
@@ -37,39 +70,28 @@ def one_of(*allowed: str) -> Rule:
     return rule
 
 
-def integer(least: int, most: int | None = None) -> Rule:
+def integer(least: float, most: float = math.inf) -> Rule:
     """Return a rule that refuses all but integers within bounds."""
+    return number(least, most, kind=int)
+
+
+def number(least: float = -math.inf, most: float = math.inf, *, kind: type[int | float] = float) -> Rule:
+    """Return a rule that refuses all but numbers, or integers, within bounds."""
+    expected, remedy = ("Integer", "a whole number") if kind is int else ("Number", "a number")
 
     def rule(place: Place, value: Json) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            place.refuse("Expected value of type Integer", "Write a whole number, without quotes.")
-        else:
-            _within(place, value, least, most)
+        if isinstance(value, bool) or not isinstance(value, (int, kind)):
+            place.refuse(f"Expected value of type {expected}", f"Write {remedy}, without quotes.")
+        elif value < least:
+            place.refuse(f"Minimum value is {least}", f"Write {least} or more.")
+        elif value > most:
+            place.refuse(f"Maximum value is {most}", f"Write {most} or less.")
 
     return rule
-
-
-def number(least: float | None = None, most: float | None = None) -> Rule:
-    """Return a rule that refuses all but numbers within bounds."""
-
-    def rule(place: Place, value: Json) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            place.refuse("Expected value of type Number", "Write a number, without quotes.")
-        else:
-            _within(place, value, least, most)
-
-    return rule
-
-
-def _within(place: Place, value: float, least: float | None, most: float | None) -> None:
-    if least is not None and value < least:
-        place.refuse(f"Minimum value is {least}", f"Write {least} or more.")
-    elif most is not None and value > most:
-        place.refuse(f"Maximum value is {most}", f"Write {most} or less.")
 
 
 def list_of(rule: Rule) -> Rule:
-    """Return a rule for a list that is not empty, each element by another rule."""
+    """Return a rule for a non-empty list whose elements follow another rule."""
 
     def each(place: Place, value: Json) -> None:
         if not isinstance(value, list):
@@ -83,24 +105,14 @@ def list_of(rule: Rule) -> Rule:
     return each
 
 
-def all_of(*rules: Rule) -> Rule:
-    """Return a rule that is several rules."""
-
-    def rule(place: Place, value: Json) -> None:
-        for each in rules:
-            each(place, value)
-
-    return rule
-
-
 def is_object(place: Place, value: Json) -> bool:
-    """Return whether a value is an object, having refused it if not."""
+    """Return whether a value is an object; refuse any other."""
     if not isinstance(value, dict):
         place.refuse("Expected value of type Object", "Write an object here.")
     return isinstance(value, dict)
 
 
-# What belongs to one of the two query languages, wherever it stands.
+# Fields of only one query language, in any object.
 JSONATA_ONLY = frozenset({"Arguments", "Output", "Items", "Condition"})
 JSONPATH_ONLY = frozenset(
     {
@@ -114,7 +126,7 @@ JSONPATH_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An object of the language: its fields, those it must have, and those that exclude each other."""
+    """A rule for an object: its fields, the required ones, and groups of exclusive ones."""
 
     fields: Mapping[str, Rule]
     required: tuple[str, ...] = ()
@@ -123,7 +135,7 @@ class Shape:
     jsonpath_only: frozenset[str] = frozenset()
 
     def __call__(self, place: Place, node: Json) -> None:
-        """Refuse what breaks the shape, and what breaks the rules of its fields."""
+        """Check the object's fields and their values."""
         if not is_object(place, node):
             return
         self._must_have(place, node)
@@ -143,7 +155,7 @@ class Shape:
             place.refuse(f"These fields are required: [{', '.join(missing)}]", f"Write {' and '.join(missing)} here.")
 
     def _speaks(self, place: Place, name: str) -> bool:
-        """Return whether a field belongs to the query language here, having refused it if not."""
+        """Return whether the query language has the field; refuse any other."""
         if name not in (JSONPATH_ONLY | self.jsonpath_only if place.jsonata else JSONATA_ONLY):
             return True
         mine, other = ("JSONata", "JSONPath") if place.jsonata else ("JSONPath", "JSONata")
@@ -156,13 +168,13 @@ class Shape:
 
 
 def at_most_one(place: Place, present: list[str], group: tuple[str, ...]) -> None:
-    """Refuse more than one field of a group."""
+    """Refuse several fields of a group."""
     if len(present) > 1:
         place.refuse(f"There should only be one of the following fields: [{', '.join(group)}]", "Keep one of them.")
 
 
 def exactly_one(*group: str) -> Rule:
-    """Return a rule that refuses an object with none, or with several, of some fields."""
+    """Return a rule for an object with exactly one of these fields."""
 
     def rule(place: Place, node: Json) -> None:
         present = [name for name in group if name in node]

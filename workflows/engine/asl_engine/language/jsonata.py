@@ -1,9 +1,11 @@
-"""JSONata expressions compiled.
+"""Compiled JSONata expressions, and the names they read.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -23,17 +25,21 @@ from asl_engine.language.jsonata_engine import (
 )
 from asl_engine.language.jsonata_values import number_of, type_name, unexpected_type
 
-BUILT_IN = frozenset({"states", "uuid", *FUNCTION_NAMES})  # names that no variable has
+_BUILT_IN = frozenset({"states", "uuid", *FUNCTION_NAMES})  # reserved names
 
 _PATH = re.compile(r"\$([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)")
 _NAMES = re.compile(r"\$(\w+)")
 _STATES = re.compile(r"\$states\b(?:\.(\w+))?")
-_UNBOUNDED = re.compile(r"function|λ|\.\.")  # what may go deep, or grow, from a short text
+_UNBOUNDED = re.compile(r"function|λ|\.\.")  # may recurse, or grow, from a short text
+# Nodes inside these are read from the value before them, not from the top.
+_BELOW = frozenset({"predicate", "stages", "group", "terms"})
+# The parser's own notes on a node, which lead out of it or in circles.
+_NOTES = frozenset({"seeking_parent", "slot", "ancestor", "next_function", "errors", "token", "_outer_instance"})
 
 
 @lru_cache(maxsize=4096)
 def compile_jsonata(text: str, where: str) -> "JsonataExpression":
-    """Return an expression, without its braces, ready to be evaluated. ``where`` names its field for causes.
+    """Compile an expression given without its braces; ``where`` is its field, for causes.
 
     Raises ExpressionMalformed.
     """
@@ -41,7 +47,7 @@ def compile_jsonata(text: str, where: str) -> "JsonataExpression":
 
 
 class JsonataExpression:
-    """A compiled expression: an ``Expression`` of env.py. Threads may share one."""
+    """A compiled expression, an ``Expression`` of env.py. Threads may share one."""
 
     __slots__ = ("_bounded", "_engine", "_names", "_path", "_states", "text", "where")
 
@@ -55,9 +61,9 @@ class JsonataExpression:
         self._bounded = len(text) > MAX_DEPTH or _UNBOUNDED.search(text) is not None
 
     def evaluate(self, env: Env) -> Json:
-        """Return the expression's value, which is JSON.
+        """Return the expression's value as JSON.
 
-        Raises StateFailed (States.QueryEvaluationError) where it throws, gives nothing, or a function.
+        Raises StateFailed (States.QueryEvaluationError) if it throws, or gives nothing or a function.
         """
         if self._path is not None:
             try:
@@ -75,13 +81,8 @@ class JsonataExpression:
         except NotJson:
             raise self.failure("returned an unsupported result type.") from None
 
-    @property
-    def tree(self) -> Any:
-        """What the library parsed the text to, for those who ask what it names."""
-        return self._engine.ast
-
     def failure(self, what: str) -> StateFailed:
-        """Return the error of an expression that did what the text says."""
+        """Return the error of this expression; ``what`` ends its cause."""
         cause = f"The JSONata expression '{self.text}' specified for the field '{self.where}' {what}"
         return StateFailed(QUERY_EVALUATION_ERROR, cause, location=self.where, headed=True)
 
@@ -99,14 +100,14 @@ class JsonataExpression:
 
 
 def expect(expression: JsonataExpression, value: Json, expected: str) -> Json:
-    """Return a value that is of the type a field needs. Raises StateFailed for another."""
+    """Return a value of the expected type. Raises StateFailed for another type."""
     if type_name(value) == expected:
         return value
     raise expression.failure(unexpected_type(value, expected))
 
 
 def _follow(name: str, members: tuple[str, ...], env: Env) -> Json:
-    """Return what a plain path through objects leads to. Raises LookupError where the library must look."""
+    """Return the value of a plain path through objects. Raises LookupError if the library must evaluate it."""
     if name == "states":
         node: Any = {} if env.states is None else env.states
     else:
@@ -120,3 +121,58 @@ def _follow(name: str, members: tuple[str, ...], env: Env) -> Json:
 
 def _random(env: Env, seed: float | None) -> float:
     return env.random() if seed is None else random_of_seed(int(seed))
+
+
+@dataclass(slots=True)
+class Names:
+    """The free variables of an expression, and the texts of its forbidden references."""
+
+    variables: set[str] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    reads_error_output: bool = False
+    bound: set[str] = field(default_factory=set)
+
+
+@lru_cache(maxsize=1024)
+def names_in(source: str) -> Names:
+    """Return the names that an expression reads. Raises ExpressionMalformed."""
+    names = Names()
+    _walk(parse(source).ast, names, at_top=True)
+    names.variables -= names.bound | _BUILT_IN | {""}
+    return names
+
+
+def _walk(node: Any, names: Names, *, at_top: bool) -> None:
+    """Walk a syntax tree. ``at_top``: a bare name has no context to be read from."""
+    kind = node.type
+    if kind == "name" and at_top:
+        names.refused.append(f"Reference to '{node.value}' at the top level is not supported.")
+    elif kind == "variable" and node.value == "$":
+        names.refused.append("Reference to '$$' is not supported.")
+    elif kind == "variable":
+        names.variables.add(node.value)
+    elif kind == "lambda":
+        names.bound |= {argument.value for argument in node.arguments}
+    elif kind == "bind":
+        names.bound.add(node.lhs.value)
+    elif kind == "path":
+        names.reads_error_output |= [step.value for step in node.steps[:2]] == ["states", "errorOutput"]
+    for place, child in _children(node):
+        _walk(child, names, at_top=at_top and place not in _BELOW)
+
+
+def _children(node: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(node).items():
+        if name == "steps" and value:
+            yield name, value[0]
+            yield from (("stages", step) for step in value[1:])
+        elif name not in _NOTES and not (name == "procedure" and value is not None and value.type == "variable"):
+            yield from ((name, symbol) for symbol in _symbols(value))
+
+
+def _symbols(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple)):
+        for element in value:
+            yield from _symbols(element)
+    elif hasattr(value, "lbp"):
+        yield value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asl_engine.adapters.service_models import problems_with
-from asl_engine.definition.fields import speaks_jsonata
+from asl_engine.definition.compiler import speaks_jsonata
 from asl_engine.definition.program import MapState, ParallelState, State, StateType, TaskState
 from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.errors import ApiError

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from asl_engine.definition.checks import check
 from asl_engine.definition.diagnostics import errors_of
-from asl_engine.definition.variables import references
+from asl_engine.definition.scopes import references
 from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json, loads
 from asl_engine.runner.errors import ExecutionDoesNotExist

@@ -1,15 +1,15 @@
-"""Which variables the states refer to."""
+"""The variables that states read."""
 
 import json
 from typing import Any
 
 import pytest
 
-from asl_engine.definition.variables import references
+from asl_engine.definition.scopes import references
 from tests.workflows.engine.definition.machines import EVERYTHING, branch, choosing, mapping, one_state, passing, task
 
 
-def of_here(state: dict[str, Any], **machine: Any) -> list[str]:
+def read_here(state: dict[str, Any], **machine: Any) -> list[str]:
     return references(json.loads(one_state(state, **machine))).get("Here", [])
 
 
@@ -28,8 +28,8 @@ def of_here(state: dict[str, Any], **machine: Any) -> list[str]:
         (mapping(ItemsPath="$items", ItemSelector={"x.$": "$x"}), ["items", "x"]),
     ],
 )  # fmt: skip
-def test_paths_and_functions_refer_to_variables(state: dict[str, Any], names: list[str]) -> None:
-    assert of_here(state) == names
+def test_paths_and_functions_read_variables(state: dict[str, Any], names: list[str]) -> None:
+    assert read_here(state) == names
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,10 @@ def test_paths_and_functions_refer_to_variables(state: dict[str, Any], names: li
         ("$$.a", []),
     ],
 )
-def test_an_expression_refers_to_what_it_does_not_bind(expression: str, names: list[str]) -> None:
+def test_an_expression_reads_its_free_variables(expression: str, names: list[str]) -> None:
     state = task(Arguments={"deep": ["{% " + expression + " %}"]}, Comment="{% $no %}")
 
-    assert of_here(state, QueryLanguage="JSONata") == names
+    assert read_here(state, QueryLanguage="JSONata") == names
 
 
 def test_a_nested_state_has_its_own_entry() -> None:
@@ -56,5 +56,5 @@ def test_a_nested_state_has_its_own_entry() -> None:
     assert references(json.loads(text)) == {"Here": ["y"], "Inner": ["x"]}
 
 
-def test_states_without_references_are_left_out() -> None:
+def test_states_that_read_no_variable_are_omitted() -> None:
     assert references(EVERYTHING) == {"Call": ["prefix"], "Ask": ["asked"], "Judge": ["asked"], "Every": ["asked"]}

@@ -1,4 +1,4 @@
-"""What is wrong between states: names, labels, transitions, reachability, variables."""
+"""Problems between states: names, labels, transitions, reachability, variables."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def unreachable(name: str, location: str = "/States/{}") -> tuple[str, str, str]
 NO_END = ("MISSING_END_STATE", "", "Workflow has no terminal state")
 
 
-def test_every_way_out_leads_to_a_state() -> None:
+def test_every_transition_has_a_target() -> None:
     choice = {"Type": "Choice", "Choices": [{"Variable": "$.a", "IsNull": True, "Next": "X"}], "Default": "Y"}
     task = {
         "Type": "Task",
@@ -52,27 +52,27 @@ def test_every_way_out_leads_to_a_state() -> None:
     ]
 
 
-def test_the_entrance_is_a_state() -> None:
+def test_start_at_names_a_state() -> None:
     assert found_in(machine("Not sure", One=to("Two"), Two=SUCCEED)) == [
         missing("Not sure", "/StartAt"),
         unreachable("One"),
     ]
 
 
-def test_a_state_that_nothing_leads_to_is_unreachable() -> None:
+def test_a_state_without_a_transition_to_it_is_unreachable() -> None:
     assert found_in(machine("A", A=to("B"), B=SUCCEED, C=to("B"))) == [unreachable("C")]
 
 
-def test_a_circle_that_nothing_leads_to_is_reported_once() -> None:
+def test_an_unreachable_cycle_is_reported_once() -> None:
     assert found_in(machine("A", A=SUCCEED, B=to("C"), C=to("B"))) == [unreachable("B")]
 
 
-def test_a_machine_that_never_ends_is_told_nothing_more_of_its_ways() -> None:
+def test_without_an_end_state_unreachable_states_are_not_reported() -> None:
     assert found_in(machine("A", A=to("B"), B=to("A"), C=to("A"))) == [NO_END]
     assert found_in(machine("A", A=to("Nope"))) == [missing("Nope", "/States/A/Next"), NO_END]
 
 
-def test_a_branch_leads_to_its_own_states_only() -> None:
+def test_a_branch_has_transitions_to_its_own_states_only() -> None:
     inner = {"StartAt": "I", "States": {"I": to("There"), "J": SUCCEED}}
 
     assert found_in(one_state(parallel(inner, End=False, Next="There"))) == [
@@ -81,13 +81,13 @@ def test_a_branch_leads_to_its_own_states_only() -> None:
     ]
 
 
-def test_names_are_unique_in_the_machine_as_a_whole() -> None:
+def test_state_names_are_unique_in_the_machine() -> None:
     assert found_in(one_state(mapping(branch("Here")))) == [
         ("DUPLICATE_STATE_NAME", "/States/Here/ItemProcessor/States/Here", "Duplicate State name: Here")
     ]
 
 
-def test_a_name_has_eighty_characters_at_most() -> None:
+def test_a_name_has_at_most_eighty_characters() -> None:
     long = "n" * 81
     (found,) = found_in(machine(long, **{long: SUCCEED}))
 
@@ -96,13 +96,13 @@ def test_a_name_has_eighty_characters_at_most() -> None:
 
 
 @pytest.mark.parametrize("label", ["a b", "a?", "a*", "a<", "a}", 'a"', "a#", "a\\", "a|", "a:", "a\x00", "a\x9f"])
-def test_a_label_is_part_of_an_arn(label: str) -> None:
+def test_a_label_has_the_characters_of_an_arn(label: str) -> None:
     message = f"Label contains invalid character: {label[1]!r}"
 
     assert found_in(one_state(distributed(Label=label))) == [("INVALID_LABEL_NAME", "/States/Here/Label", message)]
 
 
-def test_a_label_has_forty_characters_at_most() -> None:
+def test_a_label_has_at_most_forty_characters() -> None:
     (found,) = found_in(one_state(distributed(Label="a" * 41)))
 
     assert found == ("INVALID_LABEL_NAME", "/States/Here/Label", "Label cannot exceed 40 characters")
@@ -117,7 +117,7 @@ def test_labels_are_unique() -> None:
     assert found_in(text) == [("DUPLICATE_LABEL_NAME", "/States/B/Label", "Duplicate Label name: each")]
 
 
-def test_an_inner_variable_does_not_take_the_name_of_an_outer_one() -> None:
+def test_an_inner_variable_may_not_shadow_an_outer_one() -> None:
     inner = branch(Assign={"total.$": "$.a"})
     text = machine("A", A={**passing(Assign={"total": 0}), "End": False, "Next": "B"}, B=parallel(inner))
 
@@ -130,7 +130,7 @@ def test_an_inner_variable_does_not_take_the_name_of_an_outer_one() -> None:
     ]
 
 
-def test_scopes_side_by_side_may_share_a_name() -> None:
+def test_sibling_scopes_may_share_a_name() -> None:
     left, right = branch("L", Assign={"x": 1}), branch("R", Assign={"x": 2})
 
     assert found_in(one_state(parallel(left, right))) == []
