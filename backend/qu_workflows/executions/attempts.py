@@ -110,7 +110,7 @@ def inside(history: History, entry: StateEntry) -> list[StateEntry]:
     depth = len(entry.place)
     return [
         one
-        for one in history.visits
+        for one in history.entries
         if len(one.place) == depth + 1 and one.place[-1][0] == entry.name and one.place[:-1] == entry.place
     ]
 

@@ -97,14 +97,14 @@ class History:
     """
 
     events: tuple[Event, ...]
-    visits: tuple[StateEntry, ...]
+    entries: tuple[StateEntry, ...]
     status: str
     redrives: int
 
     @property
     def running_again(self) -> tuple[StateEntry, ...]:
         """The states that a redrive would run: entered, not exited, and not merely around others that were."""
-        return tuple(entry for entry in self.visits if entry.runs_again)
+        return tuple(entry for entry in self.entries if entry.runs_again)
 
     @property
     def waiting(self) -> tuple[StateEntry, ...]:
@@ -129,7 +129,7 @@ def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
     events_of = reading.events_by_entry()
     return History(
         events=events,
-        visits=tuple(
+        entries=tuple(
             entry.shown(reading.status, reading.closed_at, tuple(events_of[entry]), runs_again=entry in again)
             for entry in reading.entries
         ),

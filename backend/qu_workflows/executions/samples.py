@@ -38,8 +38,8 @@ _ENDED = (TaskStatus.SUCCEEDED, *UNSUCCESSFUL)
 # The newest of a workflow, of which the figures are.
 SAMPLES_OF_FIGURES = 200
 KEPT_OF_WORKFLOW = 2_000
-# Of a state that an execution entered more often (iterations of a Map) so many visits stand for all.
-MAX_VISITS_OF_STATE = 20
+# Of a state that an execution entered more often (iterations of a Map) so many entries stand for all.
+MAX_ENTRIES_OF_STATE = 20
 FAILURES = frozenset({StateOutcome.FAILED.name, StateOutcome.TIMED_OUT.name, StateOutcome.CAUGHT.name})
 _CALLBACK = ".waitForTaskToken"
 
@@ -66,7 +66,7 @@ class SampledEntry(TypedDict):
 class Sample:
     """The sample of a history: state entries, and counts of the edges taken."""
 
-    visits: tuple[SampledEntry, ...]
+    entries: tuple[SampledEntry, ...]
     edges: Mapping[Edge, int]
 
 
@@ -74,7 +74,7 @@ class Sample:
 class StepStatistics:
     """The statistics of a state over the samples. Times are in seconds, over all attempts and the waits between them.
 
-    ``visits`` is the number of state entries measured, in ``executions`` executions; entries aborted because
+    ``entries`` is the number of state entries measured, in ``executions`` executions; entries aborted because
     another failed are left out. ``p50_seconds`` and ``p95_seconds`` are None where no entry has a time.
     ``tries`` is their mean, 0 for a state that is no task; ``failed_share`` (0 to 1) counts errors that were caught,
     too.
@@ -85,7 +85,7 @@ class StepStatistics:
     kind: str
     waits: bool
     executions: int
-    visits: int
+    entries: int
     p50_seconds: float | None
     p95_seconds: float | None
     tries: float
@@ -105,9 +105,9 @@ def sample_of(history: History) -> Sample:
     redrives = [event.id for event in history.events if event.type == "ExecutionRedriven"]
     waiting = _waiting(history)
     by_state: dict[str, list[SampledEntry]] = defaultdict(list)
-    for visit in history.visits:
-        by_state[visit.name].append(_kept(visit, redrives, waits=not waiting.isdisjoint(visit.event_ids)))
-    return Sample(tuple(one for visits in by_state.values() for one in _drawn(visits)), _edges(history))
+    for entry in history.entries:
+        by_state[entry.name].append(_kept(entry, redrives, waits=not waiting.isdisjoint(entry.event_ids)))
+    return Sample(tuple(one for entries in by_state.values() for one in _drawn(entries)), _edges(history))
 
 
 def keep_sample(record: TaskRecord, history: History) -> bool:
@@ -134,10 +134,10 @@ def write_sample(record: TaskRecord, sample: Sample, redrive_count: int, finishe
         workflow=record.workflow,
         finished_at=finished_at,
         redrive_count=redrive_count,
-        visits=storable_json([dict(visit) for visit in sample.visits]),
+        entries=storable_json([dict(entry) for entry in sample.entries]),
         edges=storable_json(dict(nested)),
     )
-    fields = ["workflow", "finished_at", "redrive_count", "visits", "edges"]
+    fields = ["workflow", "finished_at", "redrive_count", "entries", "edges"]
     ExecutionSample.objects.bulk_create([row], update_conflicts=True, unique_fields=["record"], update_fields=fields)
 
 
@@ -148,12 +148,12 @@ def step_statistics(workflow: str = "", samples: int = SAMPLES_OF_FIGURES) -> li
     """
     found: dict[tuple[str, str], list[SampledEntry]] = defaultdict(list)
     executions: Counter[tuple[str, str]] = Counter()
-    for name, visits in _newest(workflow, samples).values_list("workflow", "visits"):
-        by_itself = [visit for visit in visits if visit["outcome"] != StateOutcome.ABORTED.name]
-        for visit in by_itself:
-            found[name, visit["state"]].append(visit)
-        executions.update({(name, visit["state"]) for visit in by_itself})
-    return [_statistics(*key, visits, executions[key]) for key, visits in found.items()]
+    for name, entries in _newest(workflow, samples).values_list("workflow", "entries"):
+        by_itself = [entry for entry in entries if entry["outcome"] != StateOutcome.ABORTED.name]
+        for entry in by_itself:
+            found[name, entry["state"]].append(entry)
+        executions.update({(name, entry["state"]) for entry in by_itself})
+    return [_statistics(*key, entries, executions[key]) for key, entries in found.items()]
 
 
 def edge_counts(workflow: str, samples: int = SAMPLES_OF_FIGURES) -> EdgeCounts:
@@ -216,7 +216,7 @@ def sample_histories(pace: Pace | None = None) -> dict[str, Any]:
 
 def _newest(workflow: str, samples: int) -> Any:
     """Return the newest samples of a workflow or of each, without those of which there was no history."""
-    kept = ExecutionSample.objects.exclude(visits=[])
+    kept = ExecutionSample.objects.exclude(entries=[])
     if workflow:
         return kept.filter(workflow=workflow).order_by("-finished_at", "-pk")[:samples]
     number = Window(RowNumber(), partition_by="workflow", order_by=[F("finished_at").desc(), F("pk").desc()])
@@ -224,44 +224,44 @@ def _newest(workflow: str, samples: int) -> Any:
     return ranked.order_by("workflow", "-finished_at")
 
 
-def _statistics(workflow: str, state: str, visits: Sequence[SampledEntry], executions: int) -> StepStatistics:
-    seconds = [visit["seconds"] for visit in visits if visit["seconds"] is not None]
+def _statistics(workflow: str, state: str, entries: Sequence[SampledEntry], executions: int) -> StepStatistics:
+    seconds = [entry["seconds"] for entry in entries if entry["seconds"] is not None]
     p50, p95 = quantiles(seconds, n=20, method="inclusive")[9::9] if seconds else (None, None)
     return StepStatistics(
         workflow=workflow,
         state=state,
-        kind=visits[0]["kind"],
-        waits=any(visit["waits"] for visit in visits),
+        kind=entries[0]["kind"],
+        waits=any(entry["waits"] for entry in entries),
         executions=executions,
-        visits=len(visits),
+        entries=len(entries),
         p50_seconds=p50,
         p95_seconds=p95,
-        tries=sum(visit["tries"] for visit in visits) / len(visits),
-        failed_share=sum(visit["outcome"] in FAILURES for visit in visits) / len(visits),
+        tries=sum(entry["tries"] for entry in entries) / len(entries),
+        failed_share=sum(entry["outcome"] in FAILURES for entry in entries) / len(entries),
     )
 
 
-def _kept(visit: StateEntry, redrives: Iterable[int], *, waits: bool) -> SampledEntry:
-    ended = visit.ended_at or visit.entered_at
+def _kept(entry: StateEntry, redrives: Iterable[int], *, waits: bool) -> SampledEntry:
+    ended = entry.ended_at or entry.entered_at
     # By event id: a redrive may share its millisecond with the events around it.
-    is_redriven = any(visit.event_ids[0] < redrive < visit.event_ids[-1] for redrive in redrives)
+    is_redriven = any(entry.event_ids[0] < redrive < entry.event_ids[-1] for redrive in redrives)
     return SampledEntry(
-        state=visit.name,
-        kind=visit.kind,
-        seconds=None if is_redriven else round((ended - visit.entered_at).total_seconds(), 3),
-        tries=visit.tries,
-        outcome=visit.outcome.name,
+        state=entry.name,
+        kind=entry.kind,
+        seconds=None if is_redriven else round((ended - entry.entered_at).total_seconds(), 3),
+        tries=entry.tries,
+        outcome=entry.outcome.name,
         waits=waits,
     )
 
 
-def _drawn(visits: list[SampledEntry]) -> list[SampledEntry]:
-    """Return at most so many visits of a state: evenly over how they ended and how long they took."""
-    if len(visits) <= MAX_VISITS_OF_STATE:
-        return visits
-    ordered = sorted(visits, key=lambda visit: (visit["outcome"], visit["seconds"] or 0.0))
-    step = len(ordered) / MAX_VISITS_OF_STATE
-    return [ordered[int((number + 0.5) * step)] for number in range(MAX_VISITS_OF_STATE)]
+def _drawn(entries: list[SampledEntry]) -> list[SampledEntry]:
+    """Return at most so many entries of a state: evenly over how they ended and how long they took."""
+    if len(entries) <= MAX_ENTRIES_OF_STATE:
+        return entries
+    ordered = sorted(entries, key=lambda entry: (entry["outcome"], entry["seconds"] or 0.0))
+    step = len(ordered) / MAX_ENTRIES_OF_STATE
+    return [ordered[int((number + 0.5) * step)] for number in range(MAX_ENTRIES_OF_STATE)]
 
 
 def _waiting(history: History) -> frozenset[int]:

@@ -192,7 +192,7 @@ class ExecutionSample(models.Model):
     """The sample of one ended execution: durations of its states and edges taken.
 
     Histories are read for a sample of the executions, within Step Functions' quota, and for those whose page was
-    opened. ``visits`` is a JSON list of ``executions.samples.SampledEntry``; ``edges`` maps a state to those that came
+    opened. ``entries`` is a JSON list of ``executions.samples.SampledEntry``; ``edges`` maps a state to those that came
     after it, with how often: ``{"Load Report": {"Each File": 1}}``.
     """
 
@@ -202,7 +202,7 @@ class ExecutionSample(models.Model):
     workflow = models.CharField(_("workflow"), max_length=80)
     finished_at = models.DateTimeField(_("finished at"))
     redrive_count = models.PositiveIntegerField(_("redrives"), default=0)
-    visits = models.JSONField(_("visits"), default=list)
+    entries = models.JSONField(_("state entries"), db_column="visits", default=list)
     edges = models.JSONField(_("edges"), default=dict)
 
     class Meta:

@@ -248,11 +248,11 @@ def acts_mark_of(record: TaskRecord, snapshot: ExecutionSnapshot) -> str:
 
 def table_of(history: History, asked: Asked, now: datetime, current: StateEntry | None = None) -> Listed[VisitRow]:
     """Return a page of the table of visits."""
-    keys = keys_of(history.visits)
+    keys = keys_of(history.entries)
     scale = scale_of(history, now)
     chosen = [
         (number, visit)
-        for number, visit in enumerate(history.visits)
+        for number, visit in enumerate(history.entries)
         if not asked.only_problems or visit.outcome not in _UNREMARKABLE or visit.tries > 1
     ]
     return Listed.of(
@@ -265,8 +265,8 @@ def table_of(history: History, asked: Asked, now: datetime, current: StateEntry 
 
 def events_of(history: History, page: int) -> Listed[EventRow]:
     """Return a page of the events, the oldest first."""
-    keys = keys_of(history.visits)
-    key_of = {event_id: keys[number] for number, visit in enumerate(history.visits) for event_id in visit.event_ids}
+    keys = keys_of(history.entries)
+    key_of = {event_id: keys[number] for number, visit in enumerate(history.entries) for event_id in visit.event_ids}
     began_at = history.events[0].at if history.events else None
     return Listed.of(
         history.events, page, EVENTS_PER_PAGE, lambda event: event_row(event, key_of.get(event.id), began_at)

@@ -162,7 +162,7 @@ def states_shown(history: History | None, now: datetime) -> dict[str, StateShown
     if history is None:
         return {}
     by_name: dict[str, list[StateEntry]] = {}
-    for visit in history.visits:
+    for visit in history.entries:
         by_name.setdefault(visit.name, []).append(visit)
     return {name: _shown(history, visits, now) for name, visits in by_name.items()}
 
@@ -172,13 +172,13 @@ def find_visit(history: History, state: str, iteration: str | None, number: int 
 
     Without a state: where the execution failed, or where it is, or what it did last.
     """
-    found: Iterable[StateEntry] = history.visits
+    found: Iterable[StateEntry] = history.entries
     if state:
         found = [visit for visit in found if visit.name == state and iteration in (None, path_of(visit))]
         if number is not None and 0 <= number < len(found):
             return found[number]
     else:
-        deepest = [visit for visit in found if visit.kind not in ("Map", "Parallel")] or history.visits
+        deepest = [visit for visit in found if visit.kind not in ("Map", "Parallel")] or history.entries
         found = [visit for visit in deepest if visit.runs_again] or list(deepest)
     visits = list(found)
     # What was caught was meant to be: only where it failed or stands is shown before the last.
@@ -193,8 +193,8 @@ def details_shown(
 ) -> StateDetails:
     """Return one visit in full. ``page`` is that of its iterations, or of the other visits of its state."""
     found = details_of(history, visit)
-    keys = keys_of(history.visits)
-    index = next(number for number, one in enumerate(history.visits) if one is visit)
+    keys = keys_of(history.entries)
+    index = next(number for number, one in enumerate(history.entries) if one is visit)
     return StateDetails(
         name=visit.name,
         kind=visit.kind,
@@ -309,7 +309,7 @@ def _iterations(
         return Picks()
     length = next((event.details.get("length") for event in found.events if event.type == "MapStateStarted"), None)
     inside: dict[int, list[tuple[StateEntry, VisitKey]]] = {}
-    for number, one in enumerate(history.visits):
+    for number, one in enumerate(history.entries):
         if one.place[:-1] == visit.place and one.place and one.place[-1][0] == visit.name:
             inside.setdefault(one.place[-1][1], []).append((one, keys[number]))
     container = VisitKey(visit.name, path_of(visit), 0)
@@ -328,7 +328,7 @@ def _worst_key(inside: Sequence[tuple[StateEntry, VisitKey]]) -> VisitKey | None
 
 
 def _visits(history: History, visit: StateEntry, keys: Mapping[int, VisitKey], page: int) -> Picks:
-    same = [(one, keys[number]) for number, one in enumerate(history.visits) if one.name == visit.name]
+    same = [(one, keys[number]) for number, one in enumerate(history.entries) if one.name == visit.name]
     if len(same) < 2:
         return Picks()
     return Picks.of(

@@ -51,7 +51,7 @@ def inspected(found: Inspection) -> list[str]:
 def states(history: History, now: datetime) -> list[str]:
     """Return a history as a table of the states that were entered."""
     head = ("STATE", "ENTERED", "SECONDS", "TRIES", "ENDED")
-    return _aligned([head, *(_entry_cells(entry, now) for entry in history.visits)])
+    return _aligned([head, *(_entry_cells(entry, now) for entry in history.entries)])
 
 
 def events(history: History) -> list[str]:

@@ -44,7 +44,7 @@ _ERRORS = {
     "incident_escalation": ("NobodyAcknowledged",),
     "run_task": ("ZeroDivisionError", "OperationalError"),
 }
-# The way of an execution through its states, each with how often it is visited.
+# The way of an execution through its states, each with how often it is entered.
 _WAYS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "guard_report": (
         ("Load Report", "Task", 1),
@@ -252,9 +252,9 @@ def _record(at: datetime, draw: random.Random, now: datetime) -> TaskRecord:
 
 def _sample(record: TaskRecord, draw: random.Random) -> ExecutionSample:
     way = _WAYS.get(record.workflow, _WAYS["run_task"])
-    visits = [_visit(name, kind, draw) for name, kind, times in way for _ in range(times)]
+    entries = [_entry(name, kind, draw) for name, kind, times in way for _ in range(times)]
     if record.status != TaskStatus.SUCCEEDED:
-        visits[-1] |= {"tries": 4, "outcome": "FAILED"}
+        entries[-1] |= {"tries": 4, "outcome": "FAILED"}
     edges = {(one[0], other[0]): other[2] for one, other in pairwise(way)}
     if record.workflow == "guard_report":
         edges = {edge: times for edge, times in edges.items() if edge not in _INSIDE} | dict.fromkeys(_OUTSIDE, 1)
@@ -264,7 +264,7 @@ def _sample(record: TaskRecord, draw: random.Random) -> ExecutionSample:
         workflow=record.workflow,
         finished_at=record.finished_at or record.enqueued_at,
         redrive_count=record.redrive_count,
-        visits=visits,
+        entries=entries,
         edges=_nested(edges),
     )
 
@@ -276,7 +276,7 @@ def _nested(edges: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
     return nested
 
 
-def _visit(name: str, kind: str, draw: random.Random) -> dict[str, Any]:
+def _entry(name: str, kind: str, draw: random.Random) -> dict[str, Any]:
     is_task = kind == "Task"
     return {
         "state": name,

@@ -13,11 +13,11 @@ from tests.backend.qu_workflows.operated import Operated
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_visit_has_its_input_its_output_and_what_it_called(operated: Operated) -> None:
+def test_an_entry_has_its_input_output_and_calls(operated: Operated) -> None:
     record = operated.run(2, machine=operated.machine(in_turn=True))  # side by side, the failure may end the others
     history = history_of(record.execution_arn)
-    succeeded = next(one for one in history.visits if one.label == "Work (Process 0)")
-    failed = next(one for one in history.visits if one.label == "Work (Process 1)")
+    succeeded = next(one for one in history.entries if one.label == "Work (Process 0)")
+    failed = next(one for one in history.entries if one.label == "Work (Process 1)")
 
     assert json.loads(details_of(history, succeeded).output or "") == {"item": 1}
     found = details_of(history, failed)
@@ -36,18 +36,18 @@ def test_a_redriven_iteration_stands_as_it_went_the_last_time(operated: Operated
     after = history_of(record.execution_arn)
 
     def of_map(history: History) -> dict[int, StateOutcome]:
-        visit = next(one for one in history.visits if one.name == "Process")
-        return iterations_of(history, visit)
+        entry = next(one for one in history.entries if one.name == "Process")
+        return iterations_of(history, entry)
 
     assert of_map(before)[1] == StateOutcome.FAILED
     assert of_map(after) == dict.fromkeys(range(3), StateOutcome.SUCCEEDED)
-    work = next(one for one in after.visits if one.label == "Work (Process 1)")
+    work = next(one for one in after.entries if one.label == "Work (Process 1)")
     assert [one.outcome for one in attempts_of_entry(after, work)] == [StateOutcome.FAILED, StateOutcome.SUCCEEDED]
 
 
 def test_every_event_of_a_state_is_told_to_be_of_it(operated: Operated) -> None:
     history = history_of(operated.run(2).execution_arn)
 
-    told = sorted(number for visit in history.visits for number in visit.event_ids)
+    told = sorted(number for entry in history.entries for number in entry.event_ids)
 
     assert told == [event.id for event in history.events if not event.type.startswith("Execution")]

@@ -135,7 +135,7 @@ def test_an_execution_is_shown_as_json_with_its_states(operated: Operated) -> No
     shown = json.loads(run("show", record.pk, "--json"))
 
     assert shown["description"]["redrive_status"] == "REDRIVABLE"
-    assert shown["history"]["visits"][0]["name"] == "Load"
+    assert shown["history"]["entries"][0]["name"] == "Load"
     assert shown["unanswered"] == ""
 
 
@@ -211,7 +211,7 @@ def test_a_history_is_a_line_for_each_state_or_for_each_event(operated: Operated
     assert any(line.startswith("  Work (Process 1)") and line.endswith("failed Broken") for line in lines)
     assert " ExecutionStarted " in events[0]
     assert [int(line.split()[0]) for line in events] == list(range(1, len(events) + 1))
-    assert [visit["name"] for visit in found["visits"]][:2] == ["Load", "Process"]
+    assert [entry["name"] for entry in found["entries"]][:2] == ["Load", "Process"]
     assert "events" in json.loads(run("history", record.pk, "--json", "--events"))
 
 

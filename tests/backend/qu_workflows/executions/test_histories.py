@@ -36,7 +36,7 @@ def exited(name: str, previous: int, kind: str = "Task") -> Told:
 
 
 def outcomes(found: History) -> dict[str, str]:
-    return {visit.label: visit.outcome.value for visit in found.visits}
+    return {entry.label: entry.outcome.value for entry in found.entries}
 
 
 def test_a_state_has_its_time_its_tries_and_its_last_error() -> None:
@@ -51,9 +51,9 @@ def test_a_state_has_its_time_its_tries_and_its_last_error() -> None:
         ("ExecutionSucceeded", 7, {}),
     )
 
-    [visit] = found.visits
-    assert (visit.name, visit.kind, visit.tries, visit.outcome) == ("Load", "Task", 2, StateOutcome.SUCCEEDED)
-    assert (visit.seconds(START), visit.error) == (5, "States.Timeout")
+    [entry] = found.entries
+    assert (entry.name, entry.kind, entry.tries, entry.outcome) == ("Load", "Task", 2, StateOutcome.SUCCEEDED)
+    assert (entry.seconds(START), entry.error) == (5, "States.Timeout")
     assert (found.status, found.running_again) == ("SUCCEEDED", ())
 
 
@@ -70,7 +70,7 @@ def test_an_error_that_was_caught_is_told_as_caught() -> None:
     )
 
     assert outcomes(found) == {"Load": "caught", "Mend": "succeeded"}
-    assert (found.visits[0].error, found.visits[0].cause) == ("Broken", "so")
+    assert (found.entries[0].error, found.entries[0].cause) == ("Broken", "so")
 
 
 def test_a_task_that_waits_for_its_callback_says_since_when_and_how_long_it_may() -> None:
@@ -82,10 +82,10 @@ def test_a_task_that_waits_for_its_callback_says_since_when_and_how_long_it_may(
         STARTED, entered("Ask", 0), ("TaskScheduled", 2, call), ("TaskStarted", 3, {}), ("TaskSubmitted", 4, {})
     )
 
-    [visit] = found.waiting
-    assert (visit.outcome, visit.waiting_since) == (StateOutcome.WAITING, START + timedelta(seconds=5))
-    assert (visit.timeout_seconds, visit.heartbeat_seconds) == (600, 60)
-    assert visit.seconds(START + timedelta(seconds=12)) == 10
+    [entry] = found.waiting
+    assert (entry.outcome, entry.waiting_since) == (StateOutcome.WAITING, START + timedelta(seconds=5))
+    assert (entry.timeout_seconds, entry.heartbeat_seconds) == (600, 60)
+    assert entry.seconds(START + timedelta(seconds=12)) == 10
 
 
 def test_branches_are_numbered_in_the_order_in_which_they_began() -> None:
@@ -102,7 +102,7 @@ def test_branches_are_numbered_in_the_order_in_which_they_began() -> None:
     )
 
     assert outcomes(found) == {"Both": "failed", "Left (Both 0)": "aborted", "Right (Both 1)": "failed"}
-    assert [visit.label for visit in found.running_again] == ["Left (Both 0)", "Right (Both 1)"]
+    assert [entry.label for entry in found.running_again] == ["Left (Both 0)", "Right (Both 1)"]
 
 
 def test_a_container_that_is_tried_again_leaves_the_states_of_its_first_try_behind() -> None:
@@ -121,13 +121,13 @@ def test_a_container_that_is_tried_again_leaves_the_states_of_its_first_try_behi
         entered("Work", 11),
     )
 
-    assert [(visit.label, visit.outcome) for visit in found.visits] == [
+    assert [(entry.label, entry.outcome) for entry in found.entries] == [
         ("Each", StateOutcome.RUNNING),
         ("Work (Each 0)", StateOutcome.FAILED),
         ("Work (Each 0)", StateOutcome.RUNNING),
     ]
-    assert found.visits[0].tries == 2
-    assert [visit.entered_at for visit in found.running_again] == [START + timedelta(seconds=12)]
+    assert found.entries[0].tries == 2
+    assert [entry.entered_at for entry in found.running_again] == [START + timedelta(seconds=12)]
 
 
 def test_after_the_data_limit_a_map_runs_again_as_a_whole() -> None:
@@ -145,7 +145,7 @@ def test_after_the_data_limit_a_map_runs_again_as_a_whole() -> None:
         ("ExecutionFailed", 9, limit),
     )
 
-    assert [visit.label for visit in found.running_again] == ["Each"]
+    assert [entry.label for entry in found.running_again] == ["Each"]
 
 
 def test_an_expression_that_fails_is_of_the_state_it_names() -> None:
@@ -157,7 +157,7 @@ def test_an_expression_that_fails_is_of_the_state_it_names() -> None:
     )
 
     assert outcomes(found) == {"Pick": "failed"}
-    assert found.visits[0].cause == "undefined"
+    assert found.entries[0].cause == "undefined"
 
 
 @pytest.mark.parametrize(("closing", "outcome"), [("TimedOut", "timed out"), ("Aborted", "aborted")])
@@ -165,11 +165,11 @@ def test_what_ran_when_the_execution_was_ended_ended_with_it(closing: str, outco
     found = history(STARTED, entered("Later", 0, "Wait"), (f"Execution{closing}", 2, {}))
 
     assert outcomes(found) == {"Later": outcome}
-    assert [visit.label for visit in found.running_again] == ["Later"]
-    assert found.visits[0].ended_at == START + timedelta(seconds=3)
+    assert [entry.label for entry in found.running_again] == ["Later"]
+    assert found.entries[0].ended_at == START + timedelta(seconds=3)
 
 
-def test_a_fail_state_that_is_redriven_is_entered_again_and_is_one_visit() -> None:
+def test_a_redriven_fail_state_is_one_entry() -> None:
     failing: list[Told] = [STARTED, entered("Broken", 0, "Fail"), ("ExecutionFailed", 2, {"error": "Broken"})]
     found = history(
         *failing,
@@ -178,11 +178,11 @@ def test_a_fail_state_that_is_redriven_is_entered_again_and_is_one_visit() -> No
         ("ExecutionFailed", 5, {"error": "Broken"}),
     )
 
-    assert [(visit.label, visit.redrives, visit.outcome) for visit in found.visits] == [("Broken", 1, "failed")]
+    assert [(entry.label, entry.redrives, entry.outcome) for entry in found.entries] == [("Broken", 1, "failed")]
     assert (found.status, found.redrives) == ("FAILED", 1)
 
 
-def test_a_distributed_map_that_is_redriven_runs_again_and_is_one_visit() -> None:
+def test_a_redriven_distributed_map_is_one_entry() -> None:
     told: list[Told] = [
         STARTED,
         entered("Each", 0, "Map"),
@@ -199,7 +199,7 @@ def test_a_distributed_map_that_is_redriven_runs_again_and_is_one_visit() -> Non
 
     found = history(*told, ("MapRunSucceeded", 9, {}), ("MapStateSucceeded", 10, {}), exited("Each", 11, "Map"))
 
-    assert [(visit.label, visit.redrives, visit.outcome) for visit in found.visits] == [("Each", 1, "succeeded")]
+    assert [(entry.label, entry.redrives, entry.outcome) for entry in found.entries] == [("Each", 1, "succeeded")]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -216,17 +216,17 @@ def test_however_often_a_map_is_redriven_each_iteration_has_its_own_tries(
 
     found = history_of(record.execution_arn)
 
-    work = [visit for visit in found.visits if visit.name == "Work"]
-    assert {visit.place for visit in work} == {(("Process", number),) for number in range(3)}
+    work = [entry for entry in found.entries if entry.name == "Work"]
+    assert {entry.place for entry in work} == {(("Process", number),) for number in range(3)}
     calls = Counter(
         json.loads(event.details["input"])["item"]
         for event in found.events
         if event.type == "LambdaFunctionScheduled" and event.details["input"].startswith('{"item"')
     )
-    assert {visit.place[0][1] + 1: visit.tries for visit in work} == calls
+    assert {entry.place[0][1] + 1: entry.tries for entry in work} == calls
     assert found.redrives == len(rounds)
     assert (found.status, found.running_again) == ("SUCCEEDED", ())
-    assert {visit.outcome for visit in found.visits} == {StateOutcome.SUCCEEDED}
+    assert {entry.outcome for entry in found.entries} == {StateOutcome.SUCCEEDED}
 
 
 def redriven_map(length: int, rounds: int, *, inputs_differ: bool, ends: bool) -> list[Told]:
@@ -278,7 +278,7 @@ def test_the_work_of_reading_grows_with_the_events_and_no_faster(
         sys.setprofile(count)
         found = history(*told)
         sys.setprofile(before)
-        assert [(visit.tries, visit.redrives) for visit in found.visits[1:]] == [(1 + rounds, rounds)] * length
+        assert [(entry.tries, entry.redrives) for entry in found.entries[1:]] == [(1 + rounds, rounds)] * length
         return calls
 
     assert work(400) < 5 * work(100)

@@ -35,7 +35,7 @@ NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 FAST = Pace(10_000)
 
 
-def visit(state: str = "Load", seconds: float | None = 1.0, **changes: Any) -> SampledEntry:
+def entry(state: str = "Load", seconds: float | None = 1.0, **changes: Any) -> SampledEntry:
     base = SampledEntry(state=state, kind="Task", seconds=seconds, tries=1, outcome="SUCCEEDED", waits=False)
     return base | changes  # type: ignore[return-value]
 
@@ -57,20 +57,20 @@ def ended(workflow: str = "guard_report", at: datetime | None = None, **changes:
 
 
 def sampled(
-    *visits: SampledEntry, workflow: str = "guard_report", minutes_ago: int = 0, **edges: dict[str, int]
+    *entries: SampledEntry, workflow: str = "guard_report", minutes_ago: int = 0, **edges: dict[str, int]
 ) -> TaskRecord:
     record = ended(workflow, NOW - timedelta(minutes=minutes_ago))
     taken = {(source, target): count for source, targets in edges.items() for target, count in targets.items()}
-    write_sample(record, Sample(visits, taken), 0, NOW - timedelta(minutes=minutes_ago))
+    write_sample(record, Sample(entries, taken), 0, NOW - timedelta(minutes=minutes_ago))
     return record
 
 
-def test_a_sample_has_the_visits_of_each_state_and_the_edges_inside_and_around_a_map(operated: Operated) -> None:
+def test_a_sample_has_entries_and_edges_inside_and_around_a_map(operated: Operated) -> None:
     record = operated.run()
 
     kept = sample_of(history_of(record.execution_arn))
 
-    assert [(one["state"], one["kind"], one["tries"], one["outcome"]) for one in kept.visits] == [
+    assert [(one["state"], one["kind"], one["tries"], one["outcome"]) for one in kept.entries] == [
         ("Load", "Task", 1, "SUCCEEDED"),
         ("Process", "Map", 1, "SUCCEEDED"),
         *[("Work", "Task", 1, "SUCCEEDED")] * 3,
@@ -94,7 +94,7 @@ def test_an_edge_that_an_error_took_is_counted_as_any_other() -> None:
     kept = sample_of(found)
 
     assert kept.edges == {("Load", "Note"): 1}
-    assert [(one["state"], one["seconds"], one["outcome"]) for one in kept.visits] == [
+    assert [(one["state"], one["seconds"], one["outcome"]) for one in kept.entries] == [
         ("Load", 3.0, "CAUGHT"),
         ("Note", 1.0, "SUCCEEDED"),
     ]
@@ -111,7 +111,7 @@ def test_a_state_that_waits_for_a_callback_is_told_from_one_that_works() -> None
         ("ExecutionSucceeded", 6, {}),
     )
 
-    assert [one["waits"] for one in sample_of(found).visits] == [True]
+    assert [one["waits"] for one in sample_of(found).entries] == [True]
 
 
 @pytest.mark.parametrize("is_instant", [False, True])
@@ -124,7 +124,7 @@ def test_an_entry_that_was_redriven_has_no_time(operated: Operated, *, is_instan
     if is_instant:
         events = [event | {"timestamp": NOW} for event in events]
 
-    kept = {(one["state"], one["outcome"]): one["seconds"] is None for one in sample_of(read_history(events)).visits}
+    kept = {(one["state"], one["outcome"]): one["seconds"] is None for one in sample_of(read_history(events)).entries}
 
     assert kept[("Process", "SUCCEEDED")]
     assert not kept[("Load", "SUCCEEDED")]
@@ -142,7 +142,7 @@ def test_of_a_thousand_iterations_a_few_stand_for_all_in_outcome_and_time() -> N
     told += [("MapStateSucceeded", len(told), {}), exited("Process", len(told) + 1, "Map")]
     told.append(("ExecutionSucceeded", len(told), {}))
 
-    work = [one for one in sample_of(history(*told)).visits if one["state"] == "Work"]
+    work = [one for one in sample_of(history(*told)).entries if one["state"] == "Work"]
 
     assert len(work) == 20
     assert sum(one["outcome"] == "CAUGHT" for one in work) == 2
@@ -168,21 +168,21 @@ def test_of_an_execution_that_runs_there_is_no_sample() -> None:
     assert not ExecutionSample.objects.exists()
 
 
-def test_statistics_are_of_all_visits_of_a_state_and_say_of_how_many() -> None:
-    sampled(visit(seconds=1.0), visit(seconds=3.0, tries=3), visit(seconds=5.0, outcome="FAILED"))
-    sampled(visit(seconds=None, outcome="CAUGHT", tries=2), visit("Other", seconds=9.0, outcome="ABORTED"))
+def test_statistics_count_all_entries_of_a_state() -> None:
+    sampled(entry(seconds=1.0), entry(seconds=3.0, tries=3), entry(seconds=5.0, outcome="FAILED"))
+    sampled(entry(seconds=None, outcome="CAUGHT", tries=2), entry("Other", seconds=9.0, outcome="ABORTED"))
 
     [load] = step_statistics("guard_report")
 
-    assert (load.state, load.executions, load.visits) == ("Load", 2, 4)
+    assert (load.state, load.executions, load.entries) == ("Load", 2, 4)
     assert [load.p50_seconds, load.p95_seconds] == pytest.approx([3.0, 4.8])
     assert (load.tries, load.failed_share) == (1.75, 0.5)
 
 
 def test_statistics_of_every_workflow_are_of_the_newest_of_each(django_assert_num_queries: Any) -> None:
     for minutes in range(4):
-        sampled(visit(seconds=float(minutes)), minutes_ago=minutes)
-        sampled(visit("Send Email", seconds=10.0 + minutes), workflow="notification_email", minutes_ago=minutes)
+        sampled(entry(seconds=float(minutes)), minutes_ago=minutes)
+        sampled(entry("Send Email", seconds=10.0 + minutes), workflow="notification_email", minutes_ago=minutes)
 
     with django_assert_num_queries(1):
         found = step_statistics(samples=2)
@@ -194,9 +194,9 @@ def test_statistics_of_every_workflow_are_of_the_newest_of_each(django_assert_nu
 
 
 def test_edges_are_added_up_over_the_newest_samples_and_not_over_those_that_are_empty() -> None:
-    sampled(visit(), minutes_ago=9, Load={"Elsewhere": 7})
-    sampled(visit(), minutes_ago=1, Load={"Process": 1, "Note": 2})
-    sampled(visit(), Load={"Process": 1})
+    sampled(entry(), minutes_ago=9, Load={"Elsewhere": 7})
+    sampled(entry(), minutes_ago=1, Load={"Process": 1, "Note": 2})
+    sampled(entry(), Load={"Process": 1})
     sampled(minutes_ago=0)
 
     counted = edge_counts("guard_report", samples=2)
@@ -216,7 +216,7 @@ def test_edges_are_added_up_over_the_newest_samples_and_not_over_those_that_are_
 )
 def test_a_percentile_lies_between_its_neighbours(values: list[float], p50: float, p95: float) -> None:
     for seconds in values:
-        sampled(visit(seconds=seconds))
+        sampled(entry(seconds=seconds))
 
     [figures] = step_statistics("guard_report")
 
@@ -224,8 +224,8 @@ def test_a_percentile_lies_between_its_neighbours(values: list[float], p50: floa
 
 
 def test_the_oldest_samples_of_a_workflow_go_and_those_of_another_stay() -> None:
-    kept = [sampled(visit(), minutes_ago=minutes).pk for minutes in range(5)][:2]
-    rare = sampled(visit(), workflow="daily_report_digest", minutes_ago=9).pk
+    kept = [sampled(entry(), minutes_ago=minutes).pk for minutes in range(5)][:2]
+    rare = sampled(entry(), workflow="daily_report_digest", minutes_ago=9).pk
 
     assert remove_old_samples(kept=2) == 3
     assert set(ExecutionSample.objects.values_list("pk", flat=True)) == {*kept, rare}

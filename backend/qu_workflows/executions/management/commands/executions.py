@@ -135,7 +135,9 @@ class Command(BaseCommand):
         history = task_history(_record(options), stop)
         if options["json"]:
             shown = to_json(history)
-            self._json(shown if options["events"] else {name: shown[name] for name in ("status", "redrives", "visits")})
+            if not options["events"]:
+                del shown["events"]
+            self._json(shown)
             return
         self._lines(events(history) if options["events"] else states(history, timezone.now()))
 

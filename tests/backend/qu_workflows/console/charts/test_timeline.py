@@ -43,9 +43,9 @@ def test_a_retry_is_a_segment_of_its_own_and_told_in_words() -> None:
             event(8, "ExecutionSucceeded", 10),
         ]
     )
-    [visit] = history.visits
+    [entry] = history.entries
 
-    bar = bar_of(visit, attempts_of_entry(history, visit), scale_of(history, NOON))
+    bar = bar_of(entry, attempts_of_entry(history, entry), scale_of(history, NOON))
 
     assert [(part.x, part.width, part.status, part.retried) for part in bar.segments] == [
         (0.0, 200.0, "FAILED", True),

@@ -59,7 +59,7 @@ def record(number: int = 0, **values: Any) -> TaskRecord:
 def sampled(count: int, edges: dict[str, dict[str, int]], *, states: tuple[str, ...] = ("Make Thumbnails",)) -> None:
     """Save so many samples of guard_report; the first was of a failure."""
     for number in range(count):
-        visits = [
+        entries = [
             {
                 "state": state,
                 "kind": "Task",
@@ -73,7 +73,7 @@ def sampled(count: int, edges: dict[str, dict[str, int]], *, states: tuple[str, 
         made = record(number)
         assert made.finished_at is not None
         ExecutionSample.objects.create(
-            record=made, workflow="guard_report", finished_at=made.finished_at, visits=visits, edges=edges
+            record=made, workflow="guard_report", finished_at=made.finished_at, entries=entries, edges=edges
         )
 
 
@@ -118,7 +118,7 @@ def test_a_page_tells_how_its_states_do(client: Client) -> None:
         if each["name"] == "Make Thumbnails"
     ]
 
-    assert (row["figures"]["visits"], row["figures"]["p50_seconds"], row["figures"]["failed_share"]) == (4, 2.5, 0.25)
+    assert (row["figures"]["entries"], row["figures"]["p50_seconds"], row["figures"]["failed_share"]) == (4, 2.5, 0.25)
     page = text_of(client.get(PAGE))
     assert f'<tr id="{row["anchor"]}"> <th scope="row">Make Thumbnails</th>' in page
     assert "25 %" in page
