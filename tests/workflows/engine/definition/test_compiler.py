@@ -85,9 +85,9 @@ def test_choices_waits_and_failures_are_compiled() -> None:
     assert isinstance(fail, FailState)
 
     assert [rule.next for rule in choice.choices] == ["Wait", "Each"]
-    assert choice.choices[0].condition.holds(Env(input={"kind": "a", "other": "a"}))
+    assert choice.choices[0].condition(Env(input={"kind": "a", "other": "a"}))
     assert choice.default == "Both"
-    assert judge.choices[0].condition.holds(ENV)
+    assert judge.choices[0].condition(ENV)
     assert wait.seconds is not None
     assert wait.seconds.evaluate(Env(input={"seconds": 9})) == 9
     assert until.timestamp is not None
@@ -282,7 +282,7 @@ def test_a_nested_field_is_named_by_its_location() -> None:
     assert each.item_reader is not None
 
     for evaluate, location in (
-        (choose.choices[1].condition.holds, "Choices[1]/Condition"),
+        (choose.choices[1].condition, "Choices[1]/Condition"),
         (choose.choices[0].output.evaluate, "Choices[0]/Output/v[0]"),  # type: ignore[union-attr]  # it is there
         (each.item_reader.parameters.evaluate, "ItemReader/Arguments/Bucket"),  # type: ignore[union-attr]  # it too
     ):

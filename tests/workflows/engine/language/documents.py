@@ -1,4 +1,4 @@
-"""JSON documents for Hypothesis, and the env of an expression."""
+"""JSON documents for Hypothesis, and the Env of an expression."""
 
 from typing import Any
 
@@ -17,5 +17,5 @@ objects = st.dictionaries(names, values, max_size=5)
 
 
 def env_of(document: Any, **variables: Any) -> Env:
-    """Return what an expression sees: a document, a context object and variables."""
+    """Return an Env with a document, a context object and variables."""
     return Env(document, context={"State": {"Name": "Here"}}, variables=variables)

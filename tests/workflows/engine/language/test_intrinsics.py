@@ -1,4 +1,4 @@
-"""Intrinsic functions: what they give, what they refuse, what can not be read."""
+"""Intrinsic functions: values, refused arguments, malformed calls."""
 
 import json
 from typing import Any
@@ -82,7 +82,7 @@ def call(text: str, document: Any = None) -> Any:
         (" States.Array( $['list'][0] , 'a, (b)' ) ", [1, "a, (b)"]),
     ],
 )
-def test_a_function_gives_its_value(text: str, value: Any) -> None:
+def test_a_function_returns_its_value(text: str, value: Any) -> None:
     assert json.dumps(call(text)) == json.dumps(value)
 
 
@@ -108,7 +108,7 @@ def test_a_function_gives_its_value(text: str, value: Any) -> None:
         ("States.JsonMerge($.object, $.list, false)", "The first two arguments must be objects"),
         (
             "States.JsonMerge($.object, $.object, true)",
-            "The third argument must be false: objects are merged shallowly alone",
+            "The third argument must be false: deep merging is not supported",
         ),
         (
             "States.MathAdd(2147483648, 1)",
@@ -119,7 +119,7 @@ def test_a_function_gives_its_value(text: str, value: Any) -> None:
         ("States.StringSplit(1, ',')", "The first argument must be a string, not 1"),
     ],
 )
-def test_a_function_refuses_arguments_it_can_not_take(text: str, problem: str) -> None:
+def test_a_function_refuses_wrong_arguments(text: str, problem: str) -> None:
     with pytest.raises(StateFailed) as failure:
         call(text)
 
@@ -146,7 +146,7 @@ def test_a_text_may_have_ten_thousand_characters(text: str) -> None:
         ("States.Format('{}', $$.Nope.Deep)", "$.Nope.Deep"),
     ],
 )
-def test_an_argument_that_leads_nowhere_is_named_with_the_whole_call(text: str, field: str) -> None:
+def test_a_missing_argument_is_named_with_the_whole_call(text: str, field: str) -> None:
     with pytest.raises(StateFailed) as failure:
         call(text, {"other": 1, "list": [1]})
 
@@ -157,7 +157,7 @@ def test_an_argument_that_leads_nowhere_is_named_with_the_whole_call(text: str, 
     )
 
 
-def test_an_element_of_what_is_no_array_is_told_in_the_words_of_the_library() -> None:
+def test_an_element_of_a_number_fails_as_in_the_library() -> None:
     with pytest.raises(StateFailed, match=r"error: Filter: \[0\] can only be applied to arrays. Current context is: 1"):
         call("States.Format('{}', $.other[0])", {"other": 1})
 
@@ -169,7 +169,7 @@ def test_an_element_of_what_is_no_array_is_told_in_the_words_of_the_library() ->
      "States.Array(1) x", "States.Array(1.)", "States.Array(01)", "States.Array($.a b)", "States.ArrayLength(nullx)",
      "States.Array(" * 11 + ")" * 11],
 )  # fmt: skip
-def test_a_malformed_call_is_refused_before_it_runs(text: str) -> None:
+def test_a_malformed_call_is_refused(text: str) -> None:
     with pytest.raises(ExpressionMalformed, match="cannot be read at character"):
         compile_intrinsic(text)
 
@@ -180,7 +180,7 @@ def test_functions_may_be_nested_ten_deep() -> None:
     assert json.dumps(value) == "[" * 10 + "]" * 10
 
 
-def test_what_is_random_is_drawn_from_the_env() -> None:
+def test_randomness_comes_from_the_env() -> None:
     env = Env(None, random=lambda: 0.5, uuid=lambda: "an-id")
 
     assert compile_intrinsic("States.MathRandom(10, 20)").evaluate(env) == 15
@@ -189,7 +189,7 @@ def test_what_is_random_is_drawn_from_the_env() -> None:
 
 
 @given(st.integers(-1000, 1000), st.integers(1, 1000), st.floats(0, 1, exclude_max=True))
-def test_a_random_number_is_from_its_range(start: int, length: int, drawn: float) -> None:
+def test_a_random_number_is_in_its_range(start: int, length: int, drawn: float) -> None:
     env = Env({"from": start, "to": start + length}, random=lambda: drawn)
 
     assert start <= compile_intrinsic("States.MathRandom($.from, $.to)").evaluate(env) < start + length
@@ -201,7 +201,7 @@ def test_sums_are_exact_within_32_bits(one: int, other: int) -> None:
 
 
 @given(st.lists(values), st.integers(1, 20))
-def test_parts_of_an_array_put_together_are_the_array(array: list[Any], size: int) -> None:
+def test_the_chunks_of_an_array_make_up_the_array(array: list[Any], size: int) -> None:
     parts = call("States.ArrayPartition($.array, $.size)", {"array": array, "size": size})
 
     assert [item for part in parts for item in part] == array
@@ -210,7 +210,7 @@ def test_parts_of_an_array_put_together_are_the_array(array: list[Any], size: in
 
 
 @given(st.integers(-500, 500), st.integers(-500, 500), st.integers(-9, 9).filter(bool))
-def test_a_range_begins_at_its_start_and_never_passes_its_end(start: int, end: int, step: int) -> None:
+def test_a_range_starts_at_its_start_and_stops_at_its_end(start: int, end: int, step: int) -> None:
     numbers = call("States.ArrayRange($.start, $.end, $.step)", {"start": start, "end": end, "step": step})
 
     assert all(min(start, end) <= number <= max(start, end) for number in numbers)
@@ -219,7 +219,7 @@ def test_a_range_begins_at_its_start_and_never_passes_its_end(start: int, end: i
 
 
 @given(values)
-def test_a_value_survives_being_written_as_text(value: Any) -> None:
+def test_a_value_survives_conversion_to_text(value: Any) -> None:
     assert call("States.StringToJson(States.JsonToString($.it))", {"it": value}) == value
 
 

@@ -1,4 +1,4 @@
-"""JSONata: what the reference engine answers, what Step Functions adds, and where it stops."""
+"""JSONata: the reference engine's answers, Step Functions' functions, and AWS's limits."""
 
 import json
 import subprocess
@@ -13,17 +13,17 @@ from asl_engine.language import jsonata_engine
 from asl_engine.language.env import Env
 from asl_engine.language.jsonata import compile_jsonata, expect
 
-# The library takes the date of a time without one from there.
+# The library calls it for a time without a date.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
 HERE = Path(__file__).parent
 DATA = json.loads((HERE / "jsonata_cases.json").read_text())
 CASES = [case for group in DATA["cases"].values() for case in group]
 
-# Where the answer is not the reference's, and why.
+# Answers that differ from the reference engine's, and why.
 EXCEPTIONS = {
     "$eval": {"undefined": True},  # Step Functions has no $eval
-    "$base64encode('héllo')": {"value": "aMOpbGxv"},  # UTF-8, as the intrinsic function: Latin-1 is JavaScript's
+    "$base64encode('héllo')": {"value": "aMOpbGxv"},  # UTF-8, as the intrinsic function; JavaScript has Latin-1
     "$base64decode('aMOpbGxv')": {"value": "héllo"},
 }
 
@@ -34,7 +34,7 @@ def evaluate(expression: str, variables: dict[str, Any] | None = None, **given: 
 
 
 def answer(expression: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """Return what became of an expression, as the cases have it."""
+    """Return the outcome of an expression in the form of the cases."""
     try:
         return {"value": evaluate(expression, variables)}
     except StateFailed as failure:
@@ -47,7 +47,7 @@ def answer(expression: str, variables: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["expression"])
-def test_an_expression_gives_what_the_reference_engine_gives(case: dict[str, Any]) -> None:
+def test_an_expression_gives_the_reference_engines_answer(case: dict[str, Any]) -> None:
     expression, expected = case["expression"], {key: case[key] for key in case if key != "expression"}
 
     given = answer(expression, DATA["variables"])
@@ -56,7 +56,7 @@ def test_an_expression_gives_what_the_reference_engine_gives(case: dict[str, Any
 
 
 @pytest.mark.slow
-def test_the_reference_engine_still_answers_as_the_cases_say(tmp_path: Path) -> None:
+def test_the_cases_have_the_reference_engines_answers(tmp_path: Path) -> None:
     subprocess.run(["npm", "pack", "--silent", "jsonata@2.2.2"], cwd=tmp_path, check=True, capture_output=True)
     subprocess.run(["tar", "xzf", "jsonata-2.2.2.tgz"], cwd=tmp_path, check=True)
     question = {"variables": DATA["variables"], "expressions": [case["expression"] for case in CASES]}
@@ -105,7 +105,7 @@ def test_the_reference_engine_still_answers_as_the_cases_say(tmp_path: Path) -> 
         ("$parseInteger('abc', '0')", "NaN"),
     ],
 )
-def test_what_step_functions_adds(expression: str, value: Any) -> None:
+def test_step_functions_own_functions(expression: str, value: Any) -> None:
     assert evaluate(expression) == value
 
 
@@ -122,7 +122,7 @@ def test_what_step_functions_adds(expression: str, value: Any) -> None:
         "$hash('a')",
     ],
 )
-def test_what_step_functions_adds_may_give_nothing(expression: str) -> None:
+def test_step_functions_own_functions_may_return_nothing(expression: str) -> None:
     assert answer(expression, {}) == {"undefined": True}
 
 
@@ -146,7 +146,7 @@ def test_what_step_functions_adds_may_give_nothing(expression: str) -> None:
         ("$string(0/0)", "D3001: Attempting to invoke string function on Infinity or NaN"),
     ],
 )
-def test_an_error_is_told_in_the_words_of_the_reference_engine(expression: str, error: str) -> None:
+def test_an_error_has_the_reference_engines_text(expression: str, error: str) -> None:
     assert answer(expression, {}) == {"error": error}
 
 
@@ -168,7 +168,7 @@ RECURSE = "($f := function($x) {{ $x <= 0 ? 0 : 1 + $f($x - 1) }}; $f({}))"
     ],
     ids=["sum", "parentheses", "chain", "recursion", "text", "sequence", "padding", "range"],
 )
-def test_an_evaluation_ends_where_aws_ends_it(most: str, more: str, end: str) -> None:
+def test_an_evaluation_ends_at_the_limits_of_aws(most: str, more: str, end: str) -> None:
     evaluate(most)
 
     with pytest.raises(StateFailed, match=f"threw an error during evaluation: {end}"):
@@ -194,7 +194,7 @@ def test_a_failure_names_the_expression_and_its_field() -> None:
     )
 
 
-def test_a_value_of_another_type_than_the_field_needs_is_refused() -> None:
+def test_a_value_of_the_wrong_type_is_refused() -> None:
     expression = compile_jsonata("{'foo': 'bar'}", "Items")
 
     with pytest.raises(StateFailed) as failure:
@@ -210,11 +210,11 @@ def test_a_value_of_another_type_than_the_field_needs_is_refused() -> None:
     ("value", "kind"),
     [(None, "null"), (True, "boolean"), (1.5, "number"), ("a", "string"), ([], "array"), ({}, "object")],
 )
-def test_a_value_of_the_type_the_field_needs_is_handed_on(value: Any, kind: str) -> None:
+def test_a_value_of_the_right_type_is_returned(value: Any, kind: str) -> None:
     assert expect(compile_jsonata("$it", "Items"), value, kind) == value
 
 
-def test_states_and_variables_are_in_reach() -> None:
+def test_states_and_variables_are_readable() -> None:
     states = {"input": {"n": 1}, "context": {"State": {"Name": "Here"}}, "result": [1.0]}
     env = Env(None, variables={"v": None}, states=states)
 
@@ -231,7 +231,7 @@ def test_states_and_variables_are_in_reach() -> None:
         given("$states.errorOutput")
 
 
-def test_what_is_random_is_drawn_from_the_env() -> None:
+def test_randomness_comes_from_the_env() -> None:
     draws = iter([0.25, 0.75])
 
     value = evaluate("[$random(), $random(), $uuid()]", random=lambda: next(draws), uuid=lambda: "an-id")
@@ -239,11 +239,11 @@ def test_what_is_random_is_drawn_from_the_env() -> None:
     assert value == [0.25, 0.75, "an-id"]
 
 
-def test_the_time_is_that_of_the_env() -> None:
+def test_the_time_comes_from_the_env() -> None:
     assert evaluate("[$millis(), $now()]", now_ms=1_510_067_557_121) == [1_510_067_557_121, "2017-11-07T15:12:37.121Z"]
 
 
-def test_an_evaluation_changes_nothing_it_was_given() -> None:
+def test_an_evaluation_does_not_change_its_input() -> None:
     document = {"a": [None, {"b": 1.0}], "c": {"d": None}}
     before = json.dumps(document)
 
@@ -282,7 +282,7 @@ def test_threads_may_share_an_expression() -> None:
         ("/* no end", "string index out of range"),
     ],
 )
-def test_what_can_not_be_parsed_is_malformed(text: str, problem: str) -> None:
+def test_a_malformed_expression_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ExpressionMalformed) as malformed:
         compile_jsonata(text, "Output")
 

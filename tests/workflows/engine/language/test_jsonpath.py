@@ -1,4 +1,4 @@
-"""Paths: what they lead to, what they say where they lead nowhere, and where results are written."""
+"""Paths: values, causes of missing values, and writing of results."""
 
 import copy
 import json
@@ -91,7 +91,7 @@ DOCUMENT = {
         ("$who", {"name": ["one"]}),
     ],
 )
-def test_a_path_leads_to_its_values(path: str, value: Any) -> None:
+def test_a_path_selects_its_values(path: str, value: Any) -> None:
     assert json.dumps(compile_path(path).evaluate(env_of(DOCUMENT, who={"name": ["one"]}))) == json.dumps(value)
 
 
@@ -113,11 +113,11 @@ PROVIDER = "This is not a json object according to the JsonProvider: 'com.jayway
                        f"'com.fasterxml.jackson.databind.node.TextNode'. {PROVIDER}JacksonJsonNodeJsonProvider'."),
         ("$.nope.length()", "No results for path: $['nope']"),
         ("$$.State.Nope", "No results for path: $['State']['Nope']"),
-        ("$nobody", "The variable '$nobody' has not been assigned."),
-        ("$nobody.name", "The variable '$nobody' has not been assigned."),
+        ("$nothing", "The variable '$nothing' has not been assigned."),
+        ("$nothing.name", "The variable '$nothing' has not been assigned."),
     ],
 )  # fmt: skip
-def test_a_path_that_leads_nowhere_says_where_it_ends(path: str, end: str) -> None:
+def test_a_path_without_a_value_says_where_it_ends(path: str, end: str) -> None:
     with pytest.raises(StateFailed) as failure:
         compile_path(path).evaluate(env_of(DOCUMENT))
 
@@ -128,10 +128,10 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(path: str, end: str) -> No
 @pytest.mark.parametrize(
     ("path", "exists"),
     [("$.a", True), ("$.a.none", True), ("$.nope", False), ("$.a.list[3]", False), ("$.a.list[-3]", True),
-     ("$.items[?(@.price > 99)]", False), ("$who", True), ("$nobody", False), ("$$.State", True),
+     ("$.items[?(@.price > 99)]", False), ("$who", True), ("$nothing", False), ("$$.State", True),
      ("$.a.text[0]", False)],
 )  # fmt: skip
-def test_a_path_tells_whether_it_leads_to_anything(path: str, exists: bool) -> None:
+def test_a_path_exists_if_it_has_a_value(path: str, exists: bool) -> None:
     assert compile_path(path).exists(env_of(DOCUMENT, who=None)) is exists
 
 
@@ -141,7 +141,7 @@ def test_a_path_tells_whether_it_leads_to_anything(path: str, exists: bool) -> N
      ("$[abc]", 3), ("$[?(@.x=", 8), ("$[?(@.x == )]", 12), ("$[?(@.x =~ x)]", 12), ("$[?(@.x =~ /(/)]", 15),
      ("$[?(@.x == 01)]", 13), ("$.a['b',]", 9)],
 )  # fmt: skip
-def test_a_malformed_path_says_where(path: str, position: int) -> None:
+def test_a_malformed_path_is_refused_at_its_character(path: str, position: int) -> None:
     with pytest.raises(ExpressionMalformed, match=rf"cannot be read at character {position}: "):
         compile_path(path)
 
@@ -151,7 +151,7 @@ def test_a_malformed_path_says_where(path: str, position: int) -> None:
     [("$", True, True), ("$.a[0]['b']", True, True), ("$.a[*]", False, False), ("$.a[0,1]", False, False),
      ("$$.a", False, True), ("$v.a", False, True), ("$.a.length()", False, False)],
 )  # fmt: skip
-def test_a_reference_path_names_one_value_of_the_input(path: str, reference: bool, definite: bool) -> None:
+def test_a_reference_path_selects_one_value_of_the_input(path: str, reference: bool, definite: bool) -> None:
     compiled = compile_path(path)
 
     assert (compiled.is_reference, compiled.is_definite) == (reference, definite)
@@ -168,7 +168,7 @@ def test_a_reference_path_names_one_value_of_the_input(path: str, reference: boo
         ("$[0].x", [{"y": 1}], [{"y": 1, "x": "it"}]),
     ],
 )
-def test_a_result_is_written_where_its_path_says(path: str, document: Any, written: Any) -> None:
+def test_a_result_is_written_at_its_path(path: str, document: Any, written: Any) -> None:
     assert compile_path(path).write(document, "it") == written
 
 
@@ -178,7 +178,7 @@ def test_a_result_is_written_where_its_path_says(path: str, document: Any, writt
      ("$.l[2]", {"l": [1, 2]}, "2 to input [1,2]"),
      ("$.l[0]", {}, "0 to input {}"), ("$.x", None, '"x" to input null')],
 )  # fmt: skip
-def test_a_result_without_room_is_refused(path: str, document: Any, step: str) -> None:
+def test_a_result_without_a_place_is_refused(path: str, document: Any, step: str) -> None:
     with pytest.raises(StateFailed) as failure:
         compile_path(path).write(document, "it")
 
@@ -191,7 +191,7 @@ def path_of(keys: list[str | int]) -> CompiledPath:
 
 
 @given(objects, st.lists(names, max_size=4), values)
-def test_what_is_written_can_be_read_and_the_document_stays(document: Any, keys: list[str | int], value: Any) -> None:
+def test_a_written_value_is_read_back(document: Any, keys: list[str | int], value: Any) -> None:
     before, path = copy.deepcopy(document), path_of(keys)
 
     try:
@@ -206,17 +206,17 @@ def test_what_is_written_can_be_read_and_the_document_stays(document: Any, keys:
 
 @given(values)
 def test_every_value_of_a_document_is_found_by_its_own_path(document: Any) -> None:
-    def visit(node: Any, keys: list[str | int]) -> None:
+    def check(node: Any, keys: list[str | int]) -> None:
         assert path_of(keys).evaluate(env_of(document)) == node
         children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
         for key, child in children:
-            visit(child, [*keys, key])
+            check(child, [*keys, key])
 
-    visit(document, [])
+    check(document, [])
 
 
 @given(objects, st.lists(names | st.integers(-2, 2), min_size=1, max_size=4))
-def test_a_path_leads_to_something_exactly_if_it_says_so(document: Any, keys: list[str | int]) -> None:
+def test_a_path_has_a_value_exactly_if_it_exists(document: Any, keys: list[str | int]) -> None:
     path, env = path_of(keys), env_of(document)
 
     try:

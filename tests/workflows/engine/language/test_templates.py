@@ -10,7 +10,7 @@ from hypothesis import given
 from asl_engine.errors import ExpressionMalformed, StateFailed
 from asl_engine.language.env import Env
 from asl_engine.language.jsonata import JsonataExpression
-from asl_engine.language.templates import Constant, compile_template, is_jsonata
+from asl_engine.language.templates import compile_template, is_jsonata
 from tests.workflows.engine.language.documents import env_of, objects, values
 
 DOCUMENT = {"a": {"b": 1}, "name": "Ann"}
@@ -61,7 +61,7 @@ def test_fields_keep_their_order() -> None:
     assert list(fill({"c.$": "$.name", "a": 1, "b.$": "$.a"})) == ["c", "a", "b"]
 
 
-def test_a_path_that_leads_nowhere_names_its_field_and_the_input() -> None:
+def test_a_path_without_a_value_names_its_field_and_the_input() -> None:
     with pytest.raises(StateFailed) as failure:
         fill({"deep": {"address.$": "$.application.address"}}, {"flagged": False})
 
@@ -83,7 +83,7 @@ def test_a_path_into_the_context_object_names_the_context_object() -> None:
     [({"a": {"b": "{% $no %}"}}, "Parameters/a/b"), ({"a": [1, "{% $no %}"]}, "Parameters/a[1]"),
      (["{% $no %}"], "Parameters[0]"), ("{% $no %}", "Parameters")],
 )  # fmt: skip
-def test_an_expression_that_fails_names_its_place(template: Any, where: str) -> None:
+def test_a_failing_expression_names_its_place(template: Any, where: str) -> None:
     with pytest.raises(StateFailed) as failure:
         fill(template, jsonata=True)
 
@@ -97,7 +97,7 @@ def test_a_dynamic_field_needs_a_path_or_a_function(value: Any) -> None:
         compile_template({"a.$": value}, jsonata=False, where="Parameters")
 
 
-def test_a_template_that_is_one_expression_is_that_expression() -> None:
+def test_a_template_of_one_expression_is_a_jsonata_expression() -> None:
     expression = compile_template("{% $v %}", jsonata=True, where="Items")
 
     assert isinstance(expression, JsonataExpression)
@@ -108,16 +108,15 @@ def test_a_template_that_is_one_expression_is_that_expression() -> None:
     ("value", "is_one"),
     [("{% 1 %}", True), ("{%%}", True), ("{%}", False), (" {% 1 %}", False), ("{% 1 %} ", False), (1, False)],
 )
-def test_an_expression_stands_alone_between_its_braces(value: Any, is_one: bool) -> None:
+def test_an_expression_is_the_whole_text(value: Any, is_one: bool) -> None:
     assert is_jsonata(value) is is_one
 
 
 @given(values)
-def test_what_has_nothing_to_evaluate_is_handed_on_as_it_is(value: Any) -> None:
+def test_a_constant_template_returns_the_same_object(value: Any) -> None:
     for jsonata in (True, False):
         template = compile_template(value, jsonata, "Result")
 
-        assert isinstance(template, Constant)
         assert template.evaluate(env_of({})) is value
 
 

@@ -1,4 +1,4 @@
-"""Timestamps: what AWS takes for one."""
+"""Timestamps as AWS reads and prints them."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def test_a_timestamp_is_read(text: str, seconds: float) -> None:
      "2016-12-05T21:29:29+0100", "2016-12-05T21:29:29+01:60", "2016-12-05T21:29:29.Z", "2016-12-05T21:29:29Z ",
      "2016-12-05T24:00:00Z", "2016-12-05T21:29:60Z", "٢٠١٦-12-05T21:29:29Z"],
 )  # fmt: skip
-def test_what_is_no_timestamp_is_refused(text: str) -> None:
+def test_another_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"ISO-8601|range|day|offset|must be in"):
         parse_timestamp(text)
     assert not is_timestamp(text)
@@ -49,5 +49,5 @@ def test_a_time_is_printed_in_milliseconds() -> None:
 
 
 @given(st.integers(0, 4_102_444_800_000))
-def test_a_printed_time_is_read_as_the_same(epoch_ms: int) -> None:
+def test_a_printed_time_is_read_back(epoch_ms: int) -> None:
     assert round(parse_timestamp(print_timestamp(epoch_ms)) * 1000) == epoch_ms

@@ -29,7 +29,7 @@ from asl_engine.language.env import Expression
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
 from asl_engine.language.jsonpath import CompiledPath, compile_path
-from asl_engine.language.templates import Constant, compile_template, is_jsonata, jsonata_of
+from asl_engine.language.templates import compile_template, constant, is_jsonata, jsonata_of
 
 
 def speaks_jsonata(node: dict[str, Json], inherited: bool) -> bool:
@@ -68,7 +68,7 @@ class Fields:
         path = None if self.jsonata else self.node.get(f"{name}Path")
         if isinstance(path, str):
             return compile_intrinsic(path) if path.startswith("States.") else compile_path(path)
-        return None if value is None else Constant(value)
+        return None if value is None else constant(value)
 
 
 def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Program:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from asl_engine.jsontext import Json
-from asl_engine.language.choices import CompiledRule
+from asl_engine.language.choices import Holds
 from asl_engine.language.env import Expression
 from asl_engine.language.jsonpath import CompiledPath
 
@@ -96,7 +96,7 @@ class TaskState(State):
 class ChoiceRule:
     """One entry of Choices."""
 
-    condition: CompiledRule
+    condition: Holds
     next: str
     assign: Expression | None = None
     output: Expression | None = None

@@ -1,1 +1,1 @@
-"""The expressions of the language: paths, intrinsic functions, templates, JSONata, choice rules, times."""
+"""Expressions: paths, intrinsic functions, templates, JSONata, choice rules, times."""

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from asl_engine.errors import ExpressionMalformed
 from asl_engine.jsontext import Json
@@ -17,32 +16,25 @@ from asl_engine.language.jsonpath_steps import is_number
 from asl_engine.language.templates import is_jsonata, jsonata_of
 from asl_engine.language.times import is_timestamp, parse_timestamp
 
-_PARTS = re.compile(r"\\[*\\]|\*|[^*\\]+|\\")  # of a pattern: an escaped letter, a star, plain text
+_PARTS = re.compile(r"\\[*\\]|\*|[^*\\]+|\\")  # of a pattern: an escape, a star, plain text
 
 type Holds = Callable[[Env], bool]
 type Test = Callable[[Json], bool]
 type Compare = Callable[[Json, Json], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRule:
-    """A compiled rule. ``holds`` raises StateFailed where it cannot be evaluated."""
+def compile_rule(rule: dict[str, Json], jsonata: bool, where: str = "Condition") -> Holds:
+    """Compile a rule; ``where`` is a JSONata condition's field, as in Choices[0]/Condition.
 
-    holds: Holds
-
-
-def compile_rule(rule: dict[str, Json], jsonata: bool, where: str = "Condition") -> CompiledRule:
-    """Return a rule ready to be tested. ``where`` names a JSONata condition's field: Choices[0]/Condition.
-
-    Raises ExpressionMalformed.
+    The compiled rule raises StateFailed if it cannot be evaluated. Raises ExpressionMalformed.
     """
     if not jsonata:
-        return CompiledRule(_compile(rule))
+        return _compile(rule)
     condition = rule["Condition"]
     if not is_jsonata(condition):
-        return CompiledRule(lambda _env: condition is True)
+        return lambda _env: condition is True
     expression = compile_jsonata(jsonata_of(condition), where)
-    return CompiledRule(lambda env: bool(expect(expression, expression.evaluate(env), "boolean")))
+    return lambda env: bool(expect(expression, expression.evaluate(env), "boolean"))
 
 
 def _compile(rule: dict[str, Json]) -> Holds:
@@ -91,7 +83,7 @@ def _of_numbers(compare: Compare) -> Compare:
         try:
             comparable = value.__class__ in _NUMBERS and operand.__class__ in _NUMBERS
             return comparable and compare(value, operand)
-        except OverflowError:  # an integer beyond the floats against a float
+        except OverflowError:  # an integer too large for a float
             return False
 
     return holds
@@ -121,7 +113,7 @@ def _same_booleans(value: Json, operand: Json) -> bool:
 
 
 def _matches(value: Json, pattern: Json) -> bool:
-    r"""Match a text against a pattern: ``*`` is any number of characters, ``\*`` a star, ``\\`` a backslash."""
+    r"""Match a text against a pattern with ``*`` as wildcard, ``\*`` and ``\\`` as escapes."""
     if not isinstance(value, str) or not isinstance(pattern, str):
         return False
     first, *inner = _between_stars(pattern)
@@ -131,7 +123,7 @@ def _matches(value: Json, pattern: Json) -> bool:
     at, end = len(first), len(value) - len(last)
     if at > end or not value.startswith(first) or not value.endswith(last):
         return False
-    for text in inner:  # each as early as can be: no regular expression, which could try every place for each
+    for text in inner:  # the earliest place each: a regular expression could try every place for each
         found = value.find(text, at, end)
         if found < 0:
             return False

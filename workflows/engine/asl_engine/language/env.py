@@ -1,4 +1,4 @@
-"""What an expression can read, and what all compiled expressions have in common."""
+"""The values that expressions read, and the type of compiled expressions."""
 
 import random
 import uuid
@@ -18,15 +18,11 @@ def _random_uuid() -> str:
 
 @dataclass(slots=True)
 class Env:
-    """The values in reach of one expression. JSON values are never changed in place.
+    """The values that one expression can read. JSON values are never changed in place.
 
-    ``input`` is ``$`` in JSONPath; ``context`` is ``$$`` and JSONata's ``$states.context``;
-    ``variables`` are those assigned before, the innermost scope's first. ``states`` is JSONata's
-    ``$states`` (input, context, and where there is one result and errorOutput).
-
-    What is not a function of these is drawn from the last three, so that a run can be repeated:
-    ``random`` gives 0 ≤ x < 1, ``uuid`` a version 4 UUID's text, and ``now_ms`` is the time of
-    JSONata's ``$now()`` and ``$millis()`` (None: the system's clock).
+    ``input`` is ``$`` in JSONPath; ``context`` is ``$$`` and JSONata's ``$states.context``; ``states`` is
+    JSONata's ``$states``. The last three make a run repeatable: ``random`` returns 0 ≤ x < 1, ``uuid`` the text
+    of a UUID of version 4, and ``now_ms`` is the time of JSONata's ``$now()`` (None: the system's clock).
     """
 
     input: Json
@@ -39,12 +35,12 @@ class Env:
 
 
 def uuid_of(draw: Callable[[], float]) -> str:
-    """Return a version 4 UUID made of what ``draw`` gives."""
+    """Return a version 4 UUID made of random numbers."""
     high, low, spread = int(draw() * (1 << 53)), int(draw() * (1 << 53)), int(draw() * (1 << 22))
     return str(uuid.UUID(int=high << 75 | low << 22 | spread, version=4))
 
 
-type Read = Callable[[Env], Json]  # what a part of an expression compiles to
+type Read = Callable[[Env], Json]  # a compiled part of an expression
 
 
 class Expression(Protocol):
@@ -55,11 +51,18 @@ class Expression(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """An expression that is one function."""
+
+    evaluate: Read
+
+
 _MULTIPLIER, _ADDEND, _MASK = 0x5DEECE66D, 0xB, (1 << 48) - 1
 
 
 def random_of_seed(seed: int) -> float:
-    """Return what Java's ``new Random(seed).nextDouble()`` does, which a seed drives on AWS: 0 ≤ x < 1.
+    """Return the result of Java's ``new Random(seed).nextDouble()``, which AWS uses: 0 ≤ x < 1.
 
     https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/Random.html
     """

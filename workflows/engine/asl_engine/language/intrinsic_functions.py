@@ -1,33 +1,33 @@
-"""What each intrinsic function does, and the limits that AWS sets it.
+"""The intrinsic functions, within AWS's limits.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
 """
 
 import base64
 import binascii
-import hashlib
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import NoReturn
 
 from asl_engine.errors import INTRINSIC_FAILURE
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.language.env import Env, Read, random_of_seed
-from asl_engine.language.jsonpath_filter import same
-from asl_engine.language.jsonpath_steps import is_number
+from asl_engine.language.jsonata_values import ALGORITHMS, digest
+from asl_engine.language.jsonpath_steps import is_number, same
 
 MAX_TEXT_CHARACTERS = 10_000  # of Base64Encode, Base64Decode and Hash
 MAX_RANGE_ITEMS = 1_000
 MIN_INTEGER, MAX_INTEGER = -(2**31), 2**31 - 1  # of MathAdd and MathRandom
-ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 _PLACE = re.compile(r"\\([{}'\\])|(\{\})")
 
 
 class FunctionFailed(Exception):
-    """A function cannot take its arguments. The call that encloses all adds which call it was."""
+    """A function does not accept its arguments. The outermost call adds its own text."""
 
     def __init__(self, problem: str, error: str = INTRINSIC_FAILURE) -> None:
         super().__init__(problem, error)
@@ -47,7 +47,7 @@ def _array(value: Json, what: str = "The first argument") -> list[Json]:
 
 
 def _integer(value: Json, what: str) -> int:
-    """Return the nearest integer, a half going up, as AWS rounds."""
+    """Return the nearest integer; AWS rounds a half up."""
     if not is_number(value):
         _refuse(f"{what} must be a number, not {dumps(value)}")
     return value if isinstance(value, int) else math.floor(value + 0.5)
@@ -123,15 +123,14 @@ def _hash(data: Json, algorithm: Json) -> Json:
     text = data if isinstance(data, str) else dumps(data)
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         _refuse(f"The algorithm must be one of {', '.join(ALGORITHMS)}, not {dumps(algorithm)}")
-    digest = hashlib.new(ALGORITHMS[algorithm], _short_text(text, "The data").encode(), usedforsecurity=False)
-    return digest.hexdigest()
+    return digest(_short_text(text, "The data"), algorithm)
 
 
 def _json_merge(one: Json, other: Json, deep: Json) -> Json:
     if not isinstance(one, dict) or not isinstance(other, dict):
         _refuse("The first two arguments must be objects")
     if deep is not False:
-        _refuse("The third argument must be false: objects are merged shallowly alone")
+        _refuse("The third argument must be false: deep merging is not supported")
     return {**one, **other}
 
 
@@ -165,14 +164,16 @@ def _string_split(text: Json, delimiters: Json) -> Json:
 
 
 def _format(template: Json, *values: Json) -> Json:
-    pieces = parse_format(_text(template, "The template"))
+    pieces = _parse_format(_text(template, "The template"))
     if len(values) != len(pieces) - 1:
         _refuse(f"The template has {len(pieces) - 1} places {{}} for {len(values)} values")
-    return format_text(pieces, list(values))
+    texts = (value if isinstance(value, str) else _as_java(value) for value in values)
+    return pieces[0] + "".join(chain.from_iterable(zip(texts, pieces[1:], strict=True)))
 
 
-def parse_format(template: str) -> list[str]:
-    """Return the pieces of a template of States.Format between its places ``{}``, escapes undone."""
+@lru_cache(maxsize=1024)
+def _parse_format(template: str) -> list[str]:
+    """Return the pieces of a template between its places ``{}``, without escapes."""
     pieces, start = [""], 0
     for found in _PLACE.finditer(template):
         pieces[-1] += template[start : found.start()] + (found[1] or "")
@@ -183,16 +184,8 @@ def parse_format(template: str) -> list[str]:
     return pieces
 
 
-def format_text(pieces: list[str], values: list[Json]) -> str:
-    """Return a template's pieces with values between them."""
-    filled = [pieces[0]]
-    for value, piece in zip(values, pieces[1:], strict=True):
-        filled += (value if isinstance(value, str) else _as_java(value), piece)
-    return "".join(filled)
-
-
 def _as_java(value: Json) -> str:
-    """Return a value as Java prints it, which is what AWS does with objects and arrays: {a=1, b=[x]}."""
+    """Return a value as Java prints it: {a=1, b=[x]}."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={_as_java(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -202,20 +195,15 @@ def _as_java(value: Json) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IntrinsicFunction:
-    """A function and how many arguments it takes. ``call`` gets the Env first where ``draws`` is set."""
+    """A function and its number of arguments; ``draws`` passes the Env as first."""
 
     call: Callable[..., Json]
     least: int
     most: int
     draws: bool = False
 
-    @property
-    def takes(self) -> str:
-        """Return how many arguments it takes, for a text."""
-        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
-
     def bind(self, arguments: list[Read]) -> Read:
-        """Return what evaluates the arguments and calls the function."""
+        """Return the evaluation of the arguments and the call."""
         call = self.call
         if self.draws:
             return lambda env: call(env, *[argument(env) for argument in arguments])

@@ -1,4 +1,4 @@
-"""Intrinsic functions: ``States.Format('Hello {}', $.name)`` and their like, nested up to ten deep.
+"""Parser of calls of intrinsic functions, such as ``States.Format('Hello {}', $.name)``.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
 """
@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from asl_engine.errors import RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.language.env import Env, Read
-from asl_engine.language.intrinsic_functions import FUNCTIONS, FunctionFailed, format_text, parse_format
+from asl_engine.language.env import Env, Evaluator, Expression, Read
+from asl_engine.language.intrinsic_functions import FUNCTIONS, FunctionFailed
 from asl_engine.language.jsonpath import CompiledPath, PathNotFound, compile_path
 from asl_engine.language.jsonpath_parser import read_path
 from asl_engine.language.reader import Reader
@@ -18,40 +18,32 @@ MAX_DEPTH = 10
 
 _CALL = re.compile(r"States\.([A-Za-z0-9]+)\s*\(")
 _TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_TEMPLATE = re.compile(rf"\s*{_TEXT.pattern}", re.DOTALL)
 _LITERAL = re.compile(r"(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])")
 _ESCAPE = re.compile(r"\\(['{}\\])")
 
 
 @lru_cache(maxsize=4096)
-def compile_intrinsic(text: str) -> "Intrinsic":
-    """Return a call ready to be evaluated. Raises ExpressionMalformed."""
+def compile_intrinsic(text: str) -> Expression:
+    """Compile a call. Raises ExpressionMalformed.
+
+    Its evaluation raises StateFailed: States.Runtime for an argument's path without a value,
+    States.IntrinsicFailure for arguments that the function does not accept.
+    """
     reader = Reader(text)
     reader.space()
     read = _read_call(reader, 1)
     reader.space()
     reader.end()
-    return Intrinsic(text, read)
 
-
-class Intrinsic:
-    """A compiled call: an ``Expression`` of env.py."""
-
-    __slots__ = ("_read", "text")
-
-    def __init__(self, text: str, read: Read) -> None:
-        self.text, self._read = text, read
-
-    def evaluate(self, env: Env) -> Json:
-        """Return the call's value.
-
-        Raises StateFailed: States.Runtime for an argument's path that leads nowhere,
-        States.IntrinsicFailure for arguments that the function cannot take.
-        """
+    def evaluate(env: Env) -> Json:
         try:
-            return self._read(env)
+            return read(env)
         except FunctionFailed as failed:
-            cause = f"The function '{self.text}' had the following error: {failed.problem}"
+            cause = f"The function '{text}' had the following error: {failed.problem}"
             raise StateFailed(failed.error, cause, headed=True) from None
+
+    return Evaluator(evaluate)
 
 
 def _read_call(reader: Reader, depth: int) -> Read:
@@ -59,16 +51,17 @@ def _read_call(reader: Reader, depth: int) -> Read:
     if call is None:
         reader.fail("a call like States.Format('{}', $.name) was expected")
     if call[1] not in FUNCTIONS:
-        reader.fail(f"there is no function States.{call[1]}; there are {', '.join(FUNCTIONS)}")
+        reader.fail(f"unknown function States.{call[1]}; write one of {', '.join(FUNCTIONS)}")
     if depth > MAX_DEPTH:
-        reader.fail(f"functions may be nested {MAX_DEPTH} deep, no deeper")
-    template = _format_template(reader) if call[1] == "Format" else None
+        reader.fail(f"functions may be nested at most {MAX_DEPTH} deep")
+    template = _TEMPLATE.match(reader.text, reader.at) if call[1] == "Format" else None
     arguments = _read_arguments(reader, depth)
-    if template is not None:
-        return _format_call(template, arguments)
+    if template is not None:  # as written: the function itself reads its escapes
+        arguments[0] = _constant(template[1])
     function = FUNCTIONS[call[1]]
     if not function.least <= len(arguments) <= function.most:
-        reader.fail(f"States.{call[1]} takes {function.takes} arguments, not {len(arguments)}")
+        takes = f"{function.least} to {function.most}" if function.least < function.most else function.most
+        reader.fail(f"States.{call[1]} takes {takes} arguments, not {len(arguments)}")
     return function.bind(arguments)
 
 
@@ -114,7 +107,7 @@ def _path_argument(path: CompiledPath) -> Read:
             value = find(env)
         except PathNotFound as end:
             raise FunctionFailed(_unread_argument(path, env, str(end)), RUNTIME) from None
-        if value is None and not exists(env):  # an element past an array's end: null elsewhere, but not here
+        if value is None and not exists(env):  # an element past an array's end, which is null elsewhere
             raise FunctionFailed(_unread_argument(path, env, ""), RUNTIME)
         return value
 
@@ -126,27 +119,3 @@ def _unread_argument(path: CompiledPath, env: Env, end: str) -> str:
         return end
     field = path.text.removeprefix("$") if path.text.startswith("$$") else path.text
     return f"The JsonPath argument for the field '{field}' could not be found in the input '{dumps(env.input)}'"
-
-
-def _format_template(reader: Reader) -> list[str] | None:
-    """Return the pieces of a literal template, before its escapes are gone. The place read stays where it is."""
-    start = reader.at
-    reader.space()
-    text = reader.take(_TEXT)
-    reader.at = start
-    return None if text is None else parse_format(text[1])
-
-
-def _format_call(pieces: list[str], arguments: list[Read]) -> Read:
-    values = arguments[1:]
-    if len(values) != len(pieces) - 1:
-        problem = f"The template has {len(pieces) - 1} places {{}} for {len(values)} values"
-        return _failing(problem)
-    return lambda env: format_text(pieces, [value(env) for value in values])
-
-
-def _failing(problem: str) -> Read:
-    def read(_env: Env) -> Json:
-        raise FunctionFailed(problem)
-
-    return read

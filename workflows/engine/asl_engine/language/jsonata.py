@@ -107,7 +107,7 @@ def expect(expression: JsonataExpression, value: Json, expected: str) -> Json:
 
 
 def _follow(name: str, members: tuple[str, ...], env: Env) -> Json:
-    """Return the value of a plain path through objects. Raises LookupError if the library must evaluate it."""
+    """Return the value of a plain path. Raises LookupError if the library must evaluate it."""
     if name == "states":
         node: Any = {} if env.states is None else env.states
     else:

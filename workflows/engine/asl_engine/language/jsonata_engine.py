@@ -1,7 +1,7 @@
-"""The JSONata library, corrected: the only file that imports it.
+"""The JSONata library, corrected; no other module imports it.
 
-The library is a port of the reference engine, which AWS runs. What differs from it is corrected here:
-null, numbers, texts of errors. Step Functions' own functions are added, and the bounds that AWS sets.
+The library is a port of the reference engine, which AWS runs. Its differences are corrected here: null,
+numbers, texts of errors. Step Functions' own functions and AWS's limits are added.
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
@@ -22,7 +22,7 @@ from asl_engine.language import jsonata_values as values
 
 NULL = Utils.NULL_VALUE  # the library's null; its None is undefined
 
-MAX_DEPTH = 100  # AWS's own bounds: measured, in no documentation
+MAX_DEPTH = 100  # AWS's limits: measured, undocumented
 MAX_BYTES = 6_990_256
 MAX_SECONDS = 10.0
 
@@ -37,7 +37,7 @@ _TYPES = {"a": "arrays", "b": "booleans", "f": "functions", "n": "numbers", "o":
 
 
 class Thrown(Exception):
-    """An evaluation threw. Its text is what AWS writes behind "threw an error during evaluation"."""
+    """An evaluation threw; the text continues the cause "threw an error during evaluation"."""
 
 
 class NotJson(Exception):
@@ -45,18 +45,12 @@ class NotJson(Exception):
 
 
 def parse(text: str) -> "JsonataEngine":
-    """Return an expression's engine. Raises ExpressionMalformed."""
+    """Parse an expression. Raises ExpressionMalformed."""
     try:
         return JsonataEngine(f"{text} ")  # the library cannot read a comment at the very end
     except JException as error:
         raise ExpressionMalformed(text, min(error.location, len(text)), _message(error)) from None
-    except (
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        re.error,
-    ) as error:  # it stumbles over some malformed texts
+    except (AttributeError, LookupError, TypeError, ValueError, re.error) as error:  # on some malformed texts
         raise ExpressionMalformed(text, 0, str(error)) from None
 
 
@@ -77,7 +71,7 @@ def plain(value: Any) -> Json:
 
 
 def given(value: Json) -> Any:
-    """Return JSON as the library takes it: its own null, and whole numbers as integers. Unchanged where it can be."""
+    """Return JSON for the library: with its null, and whole numbers as integers."""
     kind = value.__class__
     if kind is str or kind is bool:
         return value
@@ -93,13 +87,13 @@ def given(value: Json) -> Any:
 
 
 class _Bounds:
-    """Watches one evaluation: how deep it nests, how long it takes, how large its values grow."""
+    """Limits one evaluation's depth, time and size of values."""
 
     def __init__(self) -> None:
         self.depth, self.ends_at = 0, time.monotonic() + MAX_SECONDS
 
     def enter(self, _expression: Any, _input: Any, _frame: Any) -> None:
-        """See a step begin."""
+        """Check the limits before a step."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise values.BoundPassed(_STACK_OVERFLOW)
@@ -107,14 +101,14 @@ class _Bounds:
             raise values.BoundPassed(_OUT_OF_TIME)
 
     def leave(self, _expression: Any, _input: Any, _frame: Any, result: Any) -> None:
-        """See a step end."""
+        """Check the result of a step."""
         self.depth -= 1
         if isinstance(result, (str, list)) and _bytes_of(result) > MAX_BYTES:
             raise values.BoundPassed(_OUT_OF_MEMORY)
 
 
 def _bytes_of(value: Any) -> int:
-    """Return what AWS seems to count for a text or an array."""
+    """Return the size that AWS seems to count."""
     if isinstance(value, Utils.RangeList):  # its length is one too large
         return 8 * int(value.b - value.a)
     return len(value) if isinstance(value, str) else 8 * len(value)
@@ -126,9 +120,9 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
     bounded = False
 
     def run(self, bindings: dict[str, Any], now_ms: int | None, *, bounded: bool) -> Any:
-        """Return the expression's value as the library has it, None for undefined. Threads may share an engine.
+        """Return the expression's value, None for undefined. Threads may share an engine.
 
-        ``bounded`` watches depth, time and memory, which costs a call per step. Raises Thrown.
+        ``bounded`` checks the limits, which costs a call per step. Raises Thrown.
         """
         engine = self._for_one_evaluation(now_ms, bounded=bounded)
         Jsonata.CURRENT.jsonata = engine  # the library's functions look there for the one that runs
@@ -149,7 +143,7 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
             raise Thrown(f": {error}") from None
 
     def _for_one_evaluation(self, now_ms: int | None, *, bounded: bool) -> "JsonataEngine":
-        """Return an engine with the same expression, and state of its own."""
+        """Return an engine with the same expression and its own state."""
         engine = JsonataEngine.__new__(JsonataEngine)
         engine.__dict__.update(self.__dict__)
         engine.bounded = bounded
@@ -158,11 +152,11 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
         return engine
 
     def eval(self, expr: Any, input: Any, environment: Any) -> Any:  # noqa: A002  the library's name
-        """Evaluate: on this instance, which is one thread's, and one evaluation's."""
+        """Evaluate on this instance, which belongs to one evaluation."""
         return self._eval(expr, input, environment)
 
     def evaluate_path(self, expr: Any, input: Any, environment: Any) -> Any:  # noqa: A002
-        """Evaluate a path; one of a variable and plain names, which most are, without the library's sequences."""
+        """Evaluate a path; one of a variable and plain names without the library's sequences."""
         if not hasattr(expr, "plain_names"):
             expr.plain_names = _plain_names(expr)
         if expr.plain_names is not None and not self.bounded:
@@ -176,7 +170,7 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
         return super().evaluate_path(expr, input, environment)
 
     def evaluate_numeric_expression(self, lhs: Any, rhs: Any, op: Any) -> Any:
-        """Add, subtract, multiply, divide as JavaScript does."""
+        """Calculate as JavaScript does."""
         if lhs is not None and not Utils.is_numeric(lhs):
             raise JException("T2001", -1, op, lhs)
         if rhs is not None and not Utils.is_numeric(rhs):
@@ -187,7 +181,7 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
         return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
     def evaluate_function(self, expr: Any, input: Any, environment: Any, applyto_context: Any) -> Any:  # noqa: A002
-        """Call a function. An error that leaves out which argument of which function is of the first."""
+        """Call a function; complete an error without argument and function."""
         try:
             return super().evaluate_function(expr, input, environment, applyto_context)
         except JException as error:
@@ -196,7 +190,7 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
             raise
 
     def apply_inner(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:  # noqa: A002
-        """Apply a function; refuse what is none, which the library would print."""
+        """Apply a function; refuse any other value, which the library would print."""
         if not self.is_function_like(proc):
             raise JException("T1006", 0)
         try:
@@ -208,7 +202,7 @@ class JsonataEngine(Jsonata):  # type: ignore[misc]  # the library has no types
 
 
 def _plain_names(path: Any) -> tuple[str, ...] | None:
-    """Return the names behind a path's variable. None for a path with anything else in it."""
+    """Return the names after a path's variable, None for any other path."""
     first, *rest = path.steps
     plain = path.group is None and path.tuple is None and not path.keep_singleton_array
     for step in path.steps:
@@ -229,7 +223,7 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 
 
 def _refused_argument(signature: Any, arguments: Any) -> int:
-    """Return the number of the argument that a signature refuses, which the library gets wrong."""
+    """Return the number of the refused argument, which the library miscounts."""
     symbols = "".join(map(signature.get_symbol, arguments))
     pattern, good = "", 0
     for parameter in signature._params:
@@ -250,7 +244,7 @@ class _Signature(Signature):  # type: ignore[misc]  # the library has no types
 
 
 class JsonataFunction(Jsonata.JFunction):  # type: ignore[misc]  # the library has no types
-    """A function of ours. It gets as many arguments as it takes, undefined ones as None."""
+    """A function of ours; missing arguments are None."""
 
     def __init__(self, name: str, signature: str, implementation: Callable[..., Any]) -> None:
         super().__init__(None, None)
@@ -262,12 +256,12 @@ class JsonataFunction(Jsonata.JFunction):  # type: ignore[misc]  # the library h
         return self.implementation(*args, *[None] * (self.arity - len(args)))
 
     def get_number_of_args(self) -> int:
-        """Return how many arguments it takes."""
+        """Return its number of arguments."""
         return int(self.arity)
 
 
 class _Guarded(Jsonata.JNativeFunction):  # type: ignore[misc]  # the library has no types
-    """A function of the library that lets Python's own errors through: they become JSONata's."""
+    """A function of the library whose Python errors become JSONata's."""
 
     def __init__(self, name: str, signature: str, method: str, code: str) -> None:
         super().__init__(name, signature, Functions, method)
@@ -282,7 +276,7 @@ class _Guarded(Jsonata.JNativeFunction):  # type: ignore[misc]  # the library ha
 
 
 def _message(error: JException) -> str:
-    """Return the text of an error as the reference engine has it; the library's port garbled it."""
+    """Return the reference engine's text of an error, which the library garbles."""
     arguments = iter(_MISPLACED.get(error.error, _in_order)(error))
     template = JException.error_codes.get(error.error, error.error).replace("Object", "function")
 
@@ -304,7 +298,7 @@ _MISPLACED: dict[str, Callable[[JException], tuple[Any, ...]]] = {
 
 
 def _code(error: JException) -> str:
-    """Return the code of an error; in some the library has its text for it."""
+    """Return the code of an error; the library may have its text instead."""
     if error.error in JException.error_codes:
         return str(error.error)
     texts = {text.replace("Object", "function"): code for code, text in JException.error_codes.items()}

@@ -1,4 +1,4 @@
-"""What Step Functions adds to JSONata, and numbers as JavaScript has them: AWS evaluates with the reference engine.
+"""The functions that Step Functions adds to JSONata, and JavaScript's arithmetic.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html#jsonata-functions-provided-by-sfn
 """
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from asl_engine.jsontext import Json, dumps
 
-ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+ALGORITHMS = ("MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512")
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[Ee][-+]?[0-9]+)?")
 _WITH_PREFIX = re.compile(r"0[xX][0-9A-Fa-f]+|0[oO][0-7]+|0[bB][01]+")
@@ -22,7 +22,7 @@ _LONG = 2**63
 
 
 class FunctionRefused(Exception):
-    """A function cannot take its arguments: JSONata's code of the error, and its text."""
+    """A function does not accept its arguments; with JSONata's code and text of the error."""
 
     def __init__(self, code: str, problem: str) -> None:
         super().__init__(code, problem)
@@ -30,11 +30,11 @@ class FunctionRefused(Exception):
 
 
 class BoundPassed(Exception):
-    """An evaluation went beyond one of the bounds that AWS sets it."""
+    """An evaluation exceeded one of AWS's limits."""
 
 
 def partition(array: list[Json] | None, size: float | None) -> Json:
-    """``$partition``: chunks of an array. None (undefined) for no array, an empty one, or chunks of nothing."""
+    """``$partition``: chunks of an array, or None (undefined) if there are none."""
     if not array:
         return None
     length = len(array) if size is None else math.trunc(size)
@@ -46,7 +46,7 @@ def partition(array: list[Json] | None, size: float | None) -> Json:
 
 
 def numbers_between(first: float | None, last: float | None, step: float | None) -> range:
-    """``$range``: numbers from first to last, both included. Fractions are cut off; a step of 0 gives nothing."""
+    """``$range``: numbers from first to last, inclusive; fractions are truncated."""
     if first is None or last is None or step is None or math.trunc(step) == 0:
         return range(0)
     start, stop, by = math.trunc(first), math.trunc(last), math.trunc(step)
@@ -54,16 +54,22 @@ def numbers_between(first: float | None, last: float | None, step: float | None)
 
 
 def hash_of(text: str | None, algorithm: str | None) -> Json:
-    """``$hash``: the digest of a text, in hexadecimal digits."""
+    """``$hash``: the digest of a text."""
     if text is None or algorithm is None:
         return None
     if algorithm not in ALGORITHMS:
         raise FunctionRefused("D3137", f"Unsupported hash algorithm: {algorithm}")
-    return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+    return digest(text, algorithm)
+
+
+def digest(text: str, algorithm: str) -> str:
+    """Return the digest of a text by one of ALGORITHMS, in hexadecimal digits."""
+    name = algorithm.replace("-", "").lower()
+    return hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
 
 
 def parsed(text: str) -> Json:
-    """``$parse``: the value of a JSON text. A key that is there twice is no JSON to AWS, nor is 1e400."""
+    """``$parse``: the value of a JSON text. AWS refuses duplicate keys and 1e400."""
     try:
         value = json.loads(text, object_pairs_hook=_object_of, parse_constant=_no_number, parse_float=_finite)
     except ValueError:
@@ -74,7 +80,7 @@ def parsed(text: str) -> Json:
 def _object_of(pairs: list[tuple[str, Json]]) -> Json:
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("duplicate key")
     return value
 
 
@@ -90,7 +96,7 @@ def _finite(text: str) -> float:
 
 
 def number_in(text: str) -> Json:
-    """Return the number that a text is, as ``$number`` reads it. None where it is none."""
+    """Return the number in a text as ``$number`` reads it, or None."""
     if _NUMBER.fullmatch(text):
         number = float(text)
         return number_of(number) if math.isfinite(number) else None
@@ -98,7 +104,7 @@ def number_in(text: str) -> Json:
 
 
 def number_of(value: float) -> Json:
-    """Return a number as JSON has it: whole ones as integers; what is no number by its name, as AWS writes it."""
+    """Return a number as JSON: whole ones as integers, NaN and the infinite by name."""
     if isinstance(value, int):
         return value if -_LONG <= value < _LONG else float(value)
     if math.isnan(value):
@@ -111,7 +117,7 @@ def number_of(value: float) -> Json:
 
 
 def quotient(left: float, right: float) -> float:
-    """Return left divided by right: by 0 it is infinite, or NaN."""
+    """Return left divided by right; division by 0 gives an infinity or NaN."""
     if right:
         return left / right
     if not left or math.isnan(left) or math.isnan(right):
@@ -120,12 +126,12 @@ def quotient(left: float, right: float) -> float:
 
 
 def remainder(left: float, right: float) -> float:
-    """Return what is left of a division, with the sign of the left side."""
+    """Return the remainder, with the sign of the left side."""
     return math.fmod(left, right) if right and math.isfinite(left) else math.nan
 
 
 def number_text(value: float) -> str:
-    """Return the text that ``$string`` gives a number: fractions with 15 digits at most."""
+    """Return a number as ``$string`` writes it: with at most 15 digits."""
     if isinstance(value, int) and -_LONG <= value < _LONG:
         return str(value)
     value = float(value)
@@ -144,7 +150,7 @@ def _with_exponent(number: Decimal) -> str:
 
 
 def type_name(value: Json) -> str:
-    """Return the name of a JSON value's type, as causes spell it."""
+    """Return the name of a value's JSON type."""
     if value is None:
         return "null"
     names = ((bool, "boolean"), (str, "string"), ((int, float), "number"), (list, "array"))
@@ -152,6 +158,6 @@ def type_name(value: Json) -> str:
 
 
 def unexpected_type(value: Json, expected: str) -> str:
-    """Return what a cause says of a value that is of another type than its field needs."""
+    """Return the end of a cause about a value of the wrong type."""
     actual = type_name(value)
     return f"returned an unexpected result type. Expected '{expected}', but was '{actual}' for value: {dumps(value)}"

@@ -1,7 +1,7 @@
-"""Paths compiled: what InputPath, ItemsPath, ``"key.$"`` and their like read, and where ResultPath writes.
+"""Compiled paths, which read InputPath, ItemsPath or ``"key.$"`` and write ResultPath.
 
-A path of members and elements alone leads to one value or fails; any other gives an array, which may
-be empty. An element past an array's end is null, as AWS has it. A path is compiled once, read often.
+A path of members and elements alone gives one value or fails; any other gives an array, which may be empty.
+An element past an array's end is null, as on AWS.
 """
 
 from collections.abc import Callable
@@ -16,23 +16,23 @@ from asl_engine.language.jsonpath_steps import PathStep, walk
 
 type Keys = tuple[str | int, ...]
 
-_MISSES = (KeyError, IndexError, TypeError)  # what reading what is not there raises
+_MISSES = (KeyError, IndexError, TypeError)  # raised by reading a missing value
 _PROVIDER = "com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider"
 _NODES = {bool: "Boolean", int: "Int", float: "Double", str: "Text", list: "Array", type(None): "Null"}
 
 
 class PathNotFound(Exception):
-    """A path leads nowhere. Its text says where it ends; what names the field is the catcher's to add."""
+    """A path has no value; the text says where it ends."""
 
 
 @lru_cache(maxsize=4096)
 def compile_path(text: str) -> "CompiledPath":
-    """Return a path ready to be read. Raises ExpressionMalformed."""
+    """Compile a path. Raises ExpressionMalformed."""
     return CompiledPath(text, parse_path(text))
 
 
 class CompiledPath:
-    """A compiled path: an ``Expression`` of env.py."""
+    """A compiled path, an ``Expression`` of env.py."""
 
     __slots__ = ("_keys", "_parsed", "_read", "_root", "is_definite", "text")
 
@@ -44,25 +44,25 @@ class CompiledPath:
 
     @property
     def is_reference(self) -> bool:
-        """Whether ResultPath may be this path: members and elements of the input alone."""
+        """True if ResultPath may be this path: only members and elements of the input."""
         return self.is_definite and self._parsed.root is Root.INPUT
 
     def evaluate(self, env: Env) -> Json:
-        """Return what the path leads to. Raises StateFailed (States.Runtime, "Invalid path '$.a' : …")."""
+        """Return the path's value. Raises StateFailed (States.Runtime, "Invalid path '$.a' : …")."""
         try:
             return self.find(env)
         except PathNotFound as end:
             raise StateFailed(RUNTIME, f"Invalid path '{self.text}' : {end}", headed=True) from None
 
     def find(self, env: Env) -> Json:
-        """Return what the path leads to. Raises PathNotFound."""
+        """Return the path's value. Raises PathNotFound."""
         try:
             return self._read(env)
         except _MISSES:
             return self._walk(env)
 
     def reader(self, cause: Callable[[Env], str]) -> Read:
-        """Return ``find`` with States.Runtime and the cause given where the path leads nowhere."""
+        """Return ``find`` that raises States.Runtime with this cause."""
         find = self.find
 
         def read(env: Env) -> Json:
@@ -74,20 +74,20 @@ class CompiledPath:
         return read
 
     def exists(self, env: Env) -> bool:
-        """Return whether the path leads to anything. Null is something, an element past an array's end is not."""
+        """Return whether the path has a value, which null is."""
         try:
             return bool(walk(self._parsed.steps, self._root(env)))
         except PathNotFound:
             return False
 
     def searched(self, env: Env) -> str:
-        """Return the text of the document that the path looks into, for a cause."""
+        """Return the text of the document that the path searches, for a cause."""
         return dumps(_context_of(env) if self._parsed.root is Root.CONTEXT else env.input)
 
     def write(self, document: Json, value: Json) -> Json:
-        """Return a copy of a document with a value in place; objects on the way are made where they are missing.
+        """Return a copy of a document with the value at the path, creating missing objects.
 
-        Raises StateFailed (States.ResultPathMatchFailure) where the document has no room for the value.
+        Raises StateFailed (States.ResultPathMatchFailure) if the document has no place for it.
         """
         return _put(document, self._keys, value)
 
@@ -119,7 +119,7 @@ def _root_of(parsed: ParsedPath) -> Read:
 
 
 def _reader_of(parsed: ParsedPath, keys: Keys) -> Read:
-    """Return the fast way along a path of keys. It raises one of _MISSES wherever the path ends early."""
+    """Return a fast reader of keys, which raises _MISSES for a missing value."""
     if parsed.root is Root.INPUT and len(keys) <= 3 and all(isinstance(key, str) for key in keys):
         return _input_reader(*keys)
     root = _root_of(parsed)
@@ -128,7 +128,7 @@ def _reader_of(parsed: ParsedPath, keys: Keys) -> Read:
         node = root(env)
         for key in keys:
             if key.__class__ is int and node.__class__ is not list:
-                raise TypeError  # a text and a mapping have [0] in Python, in JSON they have none
+                raise TypeError  # in Python, texts and mappings have [0] too
             node = node[key]
         return node
 
@@ -136,7 +136,7 @@ def _reader_of(parsed: ParsedPath, keys: Keys) -> Read:
 
 
 def _input_reader(*keys: Any) -> Read:
-    """Return a reader of at most three members of the input: what most paths are."""
+    """Return a reader of at most three members of the input, as most paths are."""
     if not keys:
         return lambda env: env.input
     first, *rest = keys
@@ -150,7 +150,7 @@ def _input_reader(*keys: Any) -> Read:
 
 
 def _reach(steps: tuple[PathStep, ...], root: Json) -> Json:
-    """Return what steps lead to from a root, one by one. Raises PathNotFound with the text of AWS's library."""
+    """Follow the steps one by one. Raises PathNotFound with the text of AWS's library."""
     keys = _keys_of(steps)
     if len(keys) == len(steps):
         return _follow(keys, root)

@@ -1,4 +1,4 @@
-"""The steps of a JSONPath. Each takes one value and gives the values it leads to, none where it cannot be applied."""
+"""Steps of a JSONPath. Each maps one value to the values selected in it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from statistics import fmean
 
 from asl_engine.jsontext import Json
 
-type Select = Callable[[Json, Json], Iterable[Json]]  # from a value, and the path's root for filters
+type Select = Callable[[Json, Json], Iterable[Json]]  # from a value and, for filters, the path's root
 type Predicate = Callable[[Json, Json], bool]
 
 
@@ -14,9 +14,9 @@ type Predicate = Callable[[Json, Json], bool]
 class PathStep:
     """One step.
 
-    ``key`` is set where it leads to one value at most: a member's name or an element's index.
-    ``aggregate`` is that of a function like ``.length()``, which takes all of what the path before
-    it leads to. ``gather`` makes one object of ``['a','b']`` at the end of a path to one value.
+    ``key`` is the name or index of a step that selects at most one value. ``aggregate`` is a function like
+    ``.length()`` of everything that the path before it selects. ``gather`` makes one object of ``['a','b']``
+    at the end of a path to one value.
     """
 
     select: Select
@@ -64,7 +64,7 @@ def function(aggregate: Callable[[Json], Json]) -> PathStep:
 
 
 def matching(holds: Predicate) -> PathStep:
-    """``[?(…)]``: an array's elements that the predicate holds for; an object is taken as one element."""
+    """``[?(…)]``: the matching elements of an array, or a matching object."""
 
     def select(node: Json, root: Json) -> Iterable[Json]:
         candidates = node if isinstance(node, list) else (node,) if isinstance(node, dict) else ()
@@ -89,23 +89,34 @@ def _descendants(node: Json, _root: Json) -> Iterator[Json]:
 
 
 EVERY = PathStep(_every)  # [*] or .*
-DESCEND = PathStep(_descendants)  # ".." before the next step: the value itself and all in it, parents first
+DESCEND = PathStep(_descendants)  # "..": the value and everything in it, parents first
 
 
 def walk(steps: Iterable[PathStep], root: Json) -> list[Json]:
-    """Return everything the steps lead to from a root, in the document's order."""
+    """Return all values that the steps select, in document order."""
     nodes = [root]
     for step in steps:
         nodes = [found for node in nodes for found in step.select(node, root)]
     return nodes
 
 
-# --- the functions that a path can end in: ``$.items.length()`` ---
-
-
 def is_number(value: Json) -> bool:
-    """Return whether a value is a JSON number: Python's bool is an int, JSON's is none."""
+    """Return whether a value is a JSON number, which a bool is not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def same(left: Json, right: Json) -> bool:
+    """Return whether two JSON values are equal; true does not equal 1."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    return bool(left == right)
+
+
+# --- functions at the end of a path: ``$.items.length()`` ---
 
 
 def _length(value: Json) -> Json:

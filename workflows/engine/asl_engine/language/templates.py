@@ -1,8 +1,7 @@
-"""Payload templates: Parameters, ResultSelector, ItemSelector, Arguments, Output, Assign and their like.
+"""Payload templates, such as Parameters, ResultSelector, Arguments, Output and Assign.
 
-JSONPath: a field ``"name.$"`` gives the field ``"name"`` the value of its path or intrinsic function.
-JSONata: a text ``"{% … %}"`` anywhere becomes its expression's value. What needs no evaluation is
-handed on as it is: JSON values are never changed in place.
+JSONPath: a field ``"name.$"`` sets ``"name"`` to the value of its path or intrinsic function. JSONata: any text
+``"{% … %}"`` is replaced by its expression's value. Constant parts are shared, as JSON is never changed in place.
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-inputpath-params.html
 """
 
@@ -10,7 +9,7 @@ from collections.abc import Callable
 
 from asl_engine.errors import ExpressionMalformed
 from asl_engine.jsontext import Json
-from asl_engine.language.env import Env, Expression, Read
+from asl_engine.language.env import Env, Evaluator, Expression, Read
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
 from asl_engine.language.jsonpath import compile_path
@@ -20,57 +19,36 @@ OPEN, CLOSE = "{%", "%}"
 
 
 def compile_template(value: Json, jsonata: bool, where: str) -> Expression:
-    """Return a template ready to be evaluated. ``where`` names its field in the state, for causes.
+    """Compile a template; ``where`` is its field in the state, for causes. Raises ExpressionMalformed.
 
-    Raises ExpressionMalformed. A text that is one JSONata expression gives that expression itself.
+    A text that is one JSONata expression compiles to a JsonataExpression.
     """
     if jsonata and is_jsonata(value):
         return compile_jsonata(jsonata_of(value), where)
     read = _compile(value, _jsonata_leaf if jsonata else None, where)
-    return Constant(value) if read is None else Template(read)
+    return constant(value) if read is None else Evaluator(read)
+
+
+def constant(value: Json) -> Expression:
+    """Return an expression whose value is always this one."""
+    return Evaluator(lambda _env: value)
 
 
 def is_jsonata(value: Json) -> bool:
-    """Return whether a value is a text that is a JSONata expression between its braces."""
+    """Return whether a value is a JSONata expression in its braces."""
     return isinstance(value, str) and value.startswith(OPEN) and value.endswith(CLOSE) and len(value) >= 4
 
 
 def jsonata_of(text: str) -> str:
-    """Return the expression between the braces."""
+    """Return the expression without its braces."""
     return text[len(OPEN) : -len(CLOSE)].strip()
-
-
-class Constant:
-    """A template without anything to evaluate."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Json) -> None:
-        self.value = value
-
-    def evaluate(self, env: Env) -> Json:  # noqa: ARG002  the same for every env
-        """Return the value."""
-        return self.value
-
-
-class Template:
-    """A template with something to evaluate."""
-
-    __slots__ = ("_read",)
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-
-    def evaluate(self, env: Env) -> Json:
-        """Return the value. Raises StateFailed for the first field that fails."""
-        return self._read(env)
 
 
 type Leaf = Callable[[str, str], Read | None] | None
 
 
 def _compile(value: Json, leaf: Leaf, where: str) -> Read | None:
-    """Return what evaluates a value. None where the value is constant."""
+    """Return the evaluation of a value, None if it is constant."""
     if isinstance(value, dict):
         return _compile_object(value, leaf, where)
     if isinstance(value, list):

@@ -1,8 +1,7 @@
-"""Timestamps: what Step Functions takes for one, and how it prints one.
+"""Timestamps as Step Functions reads and prints them.
 
-https://states-language.net/spec.html#timestamps: RFC 3339 with a capital T, and a capital Z where
-there is no numeric offset. AWS refuses a date without time, a time without offset, and anything but
-T between the two.
+https://states-language.net/spec.html#timestamps: RFC 3339 with a capital T, and a capital Z without a numeric
+offset. AWS refuses a date without time and a time without offset.
 """
 
 import re
@@ -17,13 +16,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @lru_cache(maxsize=1024)
 def parse_timestamp(text: str) -> float:
-    """Return the seconds since the epoch of an ISO-8601 extended offset date-time.
-
-    Raises ValueError for any other text: the cause of the state's failure depends on the field.
-    """
+    """Return the seconds since the epoch of an ISO-8601 extended offset date-time. Raises ValueError."""
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no ISO-8601 extended offset date-time, like 2016-03-14T01:59:00Z")
+        raise ValueError(f"{text!r} is not an ISO-8601 extended offset date-time, such as 2016-03-14T01:59:00Z")
     year, month, day, hour, minute = (int(part) for part in match.group(1, 2, 3, 4, 5))
     second, fraction, sign, offset_hours, offset_minutes = match.group(6, 7, 8, 9, 10)
     offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
@@ -33,7 +29,7 @@ def parse_timestamp(text: str) -> float:
 
 
 def is_timestamp(value: object) -> bool:
-    """Return whether a value is a text that parse_timestamp takes."""
+    """Return whether a value is a timestamp."""
     if not isinstance(value, str):
         return False
     try:
@@ -44,6 +40,6 @@ def is_timestamp(value: object) -> bool:
 
 
 def print_timestamp(epoch_ms: int) -> str:
-    """Return milliseconds since the epoch as AWS prints them in the context object: 2024-01-01T00:00:00.000Z."""
+    """Return milliseconds since the epoch as the context object has them: 2024-01-01T00:00:00.000Z."""
     moment = _EPOCH + timedelta(milliseconds=epoch_ms)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"

@@ -31,7 +31,7 @@ def execute_choice(work: Work, branch: Branch, state: ChoiceState) -> None:
     value = branch.input if state.jsonata else selected_input(work, branch, state)
     env = StateEnv(work, branch, value)
     for rule in state.choices:
-        if rule.condition.holds(env):
+        if rule.condition(env):
             outcome = outcome_of_passing(work, branch, state, value, rule.assign, rule.output)
             leave(work, branch, state, outcome, rule.next)
             return
