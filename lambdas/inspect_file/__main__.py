@@ -11,7 +11,7 @@ from typing import Any
 
 from lambdas.inspect_file.facts import complete, decoder, identify
 from lambdas.shared.decoding.command_line import print_verdict
-from lambdas.shared.decoding.limits import read_limits
+from lambdas.shared.decoding.job import read_limits
 from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.runtime.settings import SettingError
 

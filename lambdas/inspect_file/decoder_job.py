@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lambdas.inspect_file.polyglots import refuse_ambiguous
-from lambdas.shared.decoding.job import Decoded, MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Decoded, Limits, MediaFile
 
 # Most files are photos: their decoder is there before the first one.
 WARM = ("lambdas.inspect_file.pictures",)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
 from workflows.contracts.guard_report import FileFacts
 from workflows.errors import DecoderCrashed

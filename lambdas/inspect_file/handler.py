@@ -1,7 +1,7 @@
 """Inspects one file of a report, for the "Inspect File" state of guard_report."""
 
 from lambdas.inspect_file.facts import decoder, inspect_file
-from lambdas.shared.decoding.limits import read_limits
+from lambdas.shared.decoding.job import read_limits
 from lambdas.shared.runtime.settings import read_text
 from lambdas.shared.runtime.step import step
 from lambdas.shared.storage.objects import object_store

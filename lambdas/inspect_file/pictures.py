@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.exif import facts_of
 from lambdas.shared.media.images import open_picture
 

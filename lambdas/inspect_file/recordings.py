@@ -5,8 +5,7 @@ from typing import Any
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.containers import (
     aspect_of,
     check_frame,

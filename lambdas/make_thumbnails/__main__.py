@@ -21,7 +21,7 @@ from lambdas.make_thumbnails.encoding import Drawn
 from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import decoder, draw
 from lambdas.shared.decoding.command_line import print_verdict
-from lambdas.shared.decoding.limits import Limits, read_limits
+from lambdas.shared.decoding.job import Limits, read_limits
 from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.runtime.settings import SettingError
 from workflows.contracts.guard_report import DRAWN_KINDS, NO_PICTURE

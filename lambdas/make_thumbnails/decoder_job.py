@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
-from lambdas.shared.decoding.job import Decoded, MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Decoded, Limits, MediaFile
 
 if TYPE_CHECKING:
     from lambdas.make_thumbnails.encoding import Drawn

@@ -2,7 +2,7 @@
 
 from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import decoder, make_thumbnails
-from lambdas.shared.decoding.limits import read_limits
+from lambdas.shared.decoding.job import read_limits
 from lambdas.shared.runtime.settings import read_text
 from lambdas.shared.runtime.step import step
 from lambdas.shared.storage.objects import object_store

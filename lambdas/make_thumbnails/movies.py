@@ -13,8 +13,7 @@ from av.video.stream import VideoStream
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all, fit, shrink
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW, ThumbnailSize
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.containers import (
     aspect_of,
     check_frame,

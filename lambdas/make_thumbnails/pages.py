@@ -6,8 +6,7 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
 from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.pdfs import open_pdf, page_size
 from workflows.errors import UnreadablePdf
 

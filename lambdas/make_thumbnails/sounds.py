@@ -12,8 +12,7 @@ from av.container import InputContainer
 
 from lambdas.make_thumbnails.encoding import Drawn, encode_all
 from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.containers import open_container, stated_seconds, unreadable
 
 _BARS, _BAR, _STEP, _HEIGHT = 160, 5, 8, 480

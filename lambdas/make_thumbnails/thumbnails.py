@@ -8,8 +8,7 @@ from lambdas.make_thumbnails.encoding import Drawn
 from lambdas.make_thumbnails.picture_headers import size_of
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.job import Decoded
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Decoded, Limits
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
 from lambdas.shared.storage.objects import ObjectStore
 from workflows.contracts.guard_report import (

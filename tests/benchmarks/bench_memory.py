@@ -19,8 +19,8 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 from lambdas.inspect_file import facts
 from lambdas.make_thumbnails import thumbnails
 from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
-from lambdas.shared.decoding.limits import MIB, Limits
-from lambdas.shared.decoding.peak_memory import peak_bytes
+from lambdas.shared.decoding.job import MIB, Limits
+from lambdas.shared.decoding.worker import peak_bytes
 from lambdas.shared.storage.objects import DiskObjects
 from tests.benchmarks.report import Row, report, sized
 from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile

@@ -26,8 +26,7 @@ from lambdas.make_thumbnails import encoding
 from lambdas.make_thumbnails.pictures import draw_picture
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, WEBP, ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.storage.objects import DiskObjects
 from tests.benchmarks.report import Row, medians, report, sized
 from workflows.contracts.guard_report import FileFacts, FileKind, StoredFile

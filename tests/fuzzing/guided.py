@@ -18,8 +18,7 @@ with atheris.instrument_imports(include=["lambdas.inspect_file"]):
     from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
     from lambdas.inspect_file.polyglots import refuse_ambiguous
 
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from workflows.contracts.guard_report import FileKind
 from workflows.errors import FileRejected
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from workflows.contracts.guard_report import StoredFile
 from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileMissing, FileRejected
 

@@ -18,8 +18,7 @@ from lambdas.inspect_file.documents.archives import Budget, read_packed, read_zi
 from lambdas.inspect_file.documents.markup import refuse_html_dangers, refuse_xml_dangers
 from lambdas.inspect_file.documents.office_parts import CONTENT_TYPES, MACROS_REMEDY, PartReader
 from lambdas.inspect_file.kinds.sniffing import BZIP2, GZIP, OLE, OOXML_FOLDERS, PROGRAMS, XZ, ZIP, sniff
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from workflows.errors import ActiveContent, UnreadableDocument
 
 _SVG = "image/svg+xml"

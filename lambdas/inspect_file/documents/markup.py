@@ -5,7 +5,7 @@ from typing import IO, Any
 from xml.parsers import expat
 
 from lambdas.inspect_file.kinds.texts import decode_text
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from workflows.errors import ActiveContent, DecompressionBomb, FileTooLarge, UnreadableDocument
 
 _STEP_BYTES = 64 * 1024

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from workflows.errors import ActiveContent, DecompressionBomb, UnreadablePdf
 
 # Strings are stepped over as a whole, without going back: what they say is no name.

@@ -6,8 +6,7 @@ from typing import Any
 
 from lambdas.inspect_file.documents.pdf_objects import refuse_dangers
 from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, PROGRAMS, sniff
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.pdfs import open_pdf, page_size
 from workflows.errors import ActiveContent, FileTooLarge, UnreadablePdf
 

@@ -1,4 +1,4 @@
-"""One decoder's process as the function sees it: started, asked, watched over, ended."""
+"""One decoder process, as seen from the function: start, request, monitoring, end."""
 
 import os
 import re
@@ -12,24 +12,24 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from lambdas.shared.decoding.limits import MIB
+from lambdas.shared.decoding.job import MIB
 from lambdas.shared.decoding.wire import FRAME_HEAD, REQUEST_HEAD, AnswerInvalid, Frame, lengths_of, unpack
 
 START_SECONDS = 30
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _READ_BYTES = 256 * 1024
-_KEPT_WORDS = 4096
-# The module that the process runs. Its path is that of this process, given by arguments: Python takes none of the
-# environment's (-I), and no site's (-S).
+_KEPT_BYTES = 4096
+# The module that the process runs. Arguments pass this process's sys.path on, since Python ignores the environment
+# (-I) and site-packages (-S).
 WORKER = "lambdas.shared.decoding.worker"
 _BOOTSTRAP = (
     "import sys; descriptor, module, memory_mib, *sys.path[:] = sys.argv[1:]; "
     f"from {WORKER} import main; main(int(descriptor), module, int(memory_mib))"
 )
-# Of this process' environment: how a program finds its libraries, and how it reads texts. No credentials.
+# Variables to find libraries and decode text. No credentials.
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _FIXED = {
-    "MALLOC_ARENA_MAX": "2",  # each arena keeps what it has freed
+    "MALLOC_ARENA_MAX": "2",  # each arena keeps the memory that it has freed
     "OMP_NUM_THREADS": "1",
     "VIPS_BLOCK_UNTRUSTED": "1",
     "VIPS_CONCURRENCY": "1",
@@ -39,19 +39,19 @@ _MEMORY = re.compile(r"^(VmRSS|VmData):\s+(\d+) kB", re.MULTILINE)
 
 
 class ProcessNotStarted(RuntimeError):
-    """A decoder's process does not come up: the package lacks a library, say. No file's fault; the text has its words.
+    """A decoder process did not start, for example because the package lacks a library.
 
-    It is no StepError: the function fails, and is tried again.
+    No file is to blame, so this is not a StepError: the function fails and is retried.
     """
 
 
 class ChildProcess:
-    """A decoder's process. It is one thread's at a time; after an error it is only good for ``end``."""
+    """A decoder process. Not thread-safe; after an error, call only ``end``."""
 
     def __init__(self, module: str, memory_mib: int) -> None:
-        """Start it, without waiting until it is ready."""
+        """Start the process without waiting until it is ready."""
         self.memory_mib, self.peak_bytes, self.data_bytes = memory_mib, 0, 0
-        self._is_ready, self.was_used, self._words = False, False, bytearray()
+        self._is_ready, self.was_used, self._output = False, False, bytearray()
         self._socket, theirs = socket.socketpair()
         path = [str(Path(entry or ".").absolute()) for entry in sys.path]
         with theirs:
@@ -59,15 +59,15 @@ class ChildProcess:
                 [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(theirs.fileno()), module, str(memory_mib), *path],
                 env=_FIXED | {name: os.environ[name] for name in _INHERITED if name in os.environ},
                 cwd="/",
-                stdin=subprocess.PIPE,  # never written to: its end is ours
+                stdin=subprocess.PIPE,  # never written to: the process ends when it is closed
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the function
+                start_new_session=True,  # Ctrl-C is meant for the function
             )
         self._socket.settimeout(0)
-        assert self._process.stderr is not None  # noqa: S101  a pipe was asked for
+        assert self._process.stderr is not None  # noqa: S101  for the type checker
         self._stderr = self._process.stderr.fileno()
         os.set_blocking(self._stderr, False)
         self._poll = select.poll()
@@ -75,26 +75,26 @@ class ChildProcess:
             self._poll.register(descriptor, select.POLLIN)
 
     def wait_until_ready(self) -> None:
-        """Wait for the libraries to be loaded. Raises ProcessNotStarted."""
+        """Wait until the libraries are loaded. Raises ProcessNotStarted."""
         if self._is_ready:
             return
         try:
             frame = self._read_frame(time.monotonic() + START_SECONDS)
         except (EOFError, MemoryError, TimeoutError, AnswerInvalid) as error:
-            # Its words are whole once it has ended.
-            raise ProcessNotStarted(f"The decoder did not start: {self.ended_by}. {self.words}") from error
+            # ended_by waits for the process to end; its output is complete then.
+            raise ProcessNotStarted(f"The decoder did not start: {self.ended_by}. {self.output}") from error
         self._is_ready = frame.body == {"ready": True}
         if not self._is_ready:
-            raise ProcessNotStarted("The decoder answered before it was asked.")
+            raise ProcessNotStarted("The decoder sent an answer before any request.")
 
     def ask(self, request: bytes, descriptor: int, seconds: float) -> Frame:
-        """Return the answer to a request on a file.
+        """Send a request for a file and return the answer.
 
-        Raises EOFError where the process ended, TimeoutError where it was too slow, MemoryError where it holds more
-        than it may in spite of its limit, and AnswerInvalid.
+        Raises EOFError if the process ended, TimeoutError, MemoryError if it exceeds its limit in spite of the
+        kernel, and AnswerInvalid.
         """
         self.was_used, self.peak_bytes, self.data_bytes = True, 0, 0
-        self._words.clear()
+        self._output.clear()
         deadline = time.monotonic() + seconds
         message = REQUEST_HEAD.pack(len(request)) + request
         try:
@@ -106,22 +106,26 @@ class ChildProcess:
             raise
         except OSError:
             raise EOFError from None
-        return self._read_frame(deadline)
+        frame = self._read_frame(deadline)
+        peak = frame.body.get("peak_bytes")  # polling may have missed it
+        if type(peak) is int:
+            self.peak_bytes = max(self.peak_bytes, peak)
+        return frame
 
     @property
     def is_sound(self) -> bool:
-        """Return whether it can be asked: it lives, and has sent nothing unasked."""
-        return self._process.poll() is None and not (self._is_ready and self._has_spoken())
+        """Return whether it is running and has sent nothing without a request."""
+        return self._process.poll() is None and not (self._is_ready and self._has_sent_more())
 
     @property
-    def words(self) -> str:
-        """Return the end of what libraries in it have printed."""
-        self._keep_words()
-        return self._words.decode(errors="backslashreplace").strip()
+    def output(self) -> str:
+        """Return the end of its standard error."""
+        self._read_output()
+        return self._output.decode(errors="backslashreplace").strip()
 
     @property
     def ended_by(self) -> str:
-        """Return how it ended: the signal's name, or its exit code. Waits for it, a moment."""
+        """Wait a second at most for its end; return the signal or exit code."""
         code = self._reap(1)
         if code is None:
             return "a closed connection"
@@ -130,7 +134,7 @@ class ChildProcess:
         return f"signal {-code}"
 
     def resident_bytes(self) -> int:
-        """Return its memory now, having noted it for ``peak_bytes``; 0 once it is gone."""
+        """Return its current memory, 0 after its end, and update ``peak_bytes``."""
         try:
             found = dict(_MEMORY.findall(Path(f"/proc/{self._process.pid}/status").read_text()))
         except OSError:
@@ -140,26 +144,21 @@ class ChildProcess:
         self.data_bytes = max(self.data_bytes, int(found.get("VmData", 0)) * 1024)
         return resident
 
-    def note_peak(self, said: object) -> None:
-        """Take the process' word for its peak, which looking at it from time to time may have missed."""
-        if type(said) is int:
-            self.peak_bytes = max(self.peak_bytes, said)
-
     def end(self) -> None:
-        """Kill it, with whatever it has started, and leave nothing of it. Safe to call twice."""
+        """Kill the process group and release its resources. Safe to call twice."""
         if self._process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._close()
 
-    def forget(self) -> None:
-        """Let go of it in a process that was forked, where it belongs to the parent."""
-        self._process.returncode = 0  # else Popen would wait for, and warn of, a process that is not its child
+    def detach(self) -> None:
+        """Release it in a forked process, where it belongs to the parent."""
+        self._process.returncode = 0  # else Popen would wait for, and warn about, a process that is not its child
         self._close()
 
     def _reap(self, seconds: float) -> int | None:
-        """Return its exit code once it has ended, and note the memory it held then."""
+        """Return its exit code if it ends in time, and update ``peak_bytes``."""
         deadline = time.monotonic() + seconds
         while self._process.returncode is None and time.monotonic() < deadline:
             pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
@@ -167,7 +166,7 @@ class ChildProcess:
                 time.sleep(0.002)
                 continue
             self._process.returncode = os.waitstatus_to_exitcode(status)
-            # What was this process for a moment, between fork and exec, counts too: a smaller peak is not its own.
+            # Between fork and exec the child counts this process's memory: a smaller peak is not its own.
             if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
                 self.peak_bytes = max(self.peak_bytes, used.ru_maxrss * 1024)
         return self._process.returncode
@@ -182,8 +181,8 @@ class ChildProcess:
         text_bytes, files_bytes = lengths_of(self._read(FRAME_HEAD.size, deadline))
         text = self._read(text_bytes, deadline)
         frame = unpack(text, self._read(files_bytes, deadline))
-        if self._has_spoken():
-            raise AnswerInvalid("went on after its answer")
+        if self._has_sent_more():
+            raise AnswerInvalid("continued after its answer")
         return frame
 
     def _read(self, count: int, deadline: float) -> bytes:
@@ -202,36 +201,36 @@ class ChildProcess:
         return bytes(taken)
 
     def _wait(self, deadline: float) -> None:
-        """Return when there is something to read from the socket, or may be."""
+        """Return when the socket may be readable."""
         while True:
             rest = deadline - time.monotonic()
             if rest <= 0:
                 raise TimeoutError
-            ready = {descriptor for descriptor, _ in self._poll.poll(min(rest, _LOOK_SECONDS) * 1000)}
+            ready = {descriptor for descriptor, _ in self._poll.poll(min(rest, _POLL_SECONDS) * 1000)}
             if self._stderr in ready:
-                self._keep_words()
+                self._read_output()
             if self._socket.fileno() in ready:
                 return
             if self.resident_bytes() > self.memory_mib * MIB * 1.25:
                 raise MemoryError
 
-    def _has_spoken(self) -> bool:
+    def _has_sent_more(self) -> bool:
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
-            return True
-        return True  # also its end
+            pass
+        return True  # also at its end
 
-    def _keep_words(self) -> None:
+    def _read_output(self) -> None:
         try:
-            words = os.read(self._stderr, 65_536)
+            data = os.read(self._stderr, 65_536)
         except BlockingIOError:
             return
         except OSError:
-            words = b""
-        if not words:
+            data = b""
+        if not data:
             with suppress(KeyError):
                 self._poll.unregister(self._stderr)
-        self._words = (self._words + words)[-_KEPT_WORDS:]
+        self._output = (self._output + data)[-_KEPT_BYTES:]

@@ -1,4 +1,4 @@
-"""The command lines of the functions that decode: one line of JSON for each file of this machine."""
+"""Prints one line of JSON for each local file, for both command lines."""
 
 import json
 import os
@@ -9,25 +9,26 @@ from time import perf_counter
 from typing import Any
 
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.limits import MIB, Limits
-from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
+from lambdas.shared.decoding.job import MIB, Limits
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
+from lambdas.shared.decoding.worker import forget_peak, peak_bytes
 from workflows.errors import FileMissing, StepError
 
 CHUNK_BYTES = 1024 * 1024
-# Given the file, its name in errors, and the line so far, to which it adds what it knows as it learns it.
+# Takes the file, its name for errors, and the line so far, to which it adds facts as it finds them.
 type Work = Callable[[ReceivedFile, str, dict[str, Any]], None]
 
 
 def print_verdict(file: str, limits: Limits, decoders: Sequence[Decoder], work: Work) -> None:
-    """Print the line of one file: ``file``, ``verdict``, ``reason``, what ``work`` adds, ``seconds`` and ``peak_mb``.
+    """Print ``file``, ``verdict``, ``reason``, the output of ``work``, ``seconds`` and ``peak_mb`` as one line.
 
-    A refused file has ``error`` too. The decoders work one after the other: the larger of their peaks counts.
+    A rejected file also has ``error``. The decoders run one after the other: the larger of their peaks counts.
     """
     forget_peak()
     for decoder in decoders:
         decoder.last_peak_bytes = 0
-    started, key = perf_counter(), printable(Path(file).name)
+    # The bytes of a file's name need not be valid UTF-8.
+    started, key = perf_counter(), os.fsencode(Path(file).name).decode(errors="backslashreplace")
     known: dict[str, Any] = {"reason": None}
     try:
         with receive(key, chunks_of(Path(file)), limits.max_bytes) as received:
@@ -42,17 +43,12 @@ def print_verdict(file: str, limits: Limits, decoders: Sequence[Decoder], work: 
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
-    """Yield a file's bytes. Raises FileMissing for what is no file, or cannot be read."""
+    """Yield the content of a file. Raises FileMissing if it cannot be read."""
     try:
         if not path.is_file():
-            raise FileMissing(str(path), "is no file.", "Name a file.")
+            raise FileMissing(str(path), "is not a file.", "Name a file.")
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
     except OSError as error:
         raise FileMissing(str(path), f"cannot be read: {error.strerror}.", "Name a readable file.") from error
-
-
-def printable(name: str) -> str:
-    """Return a file's name as text that UTF-8 can hold: the bytes of a name need not be text."""
-    return os.fsencode(name).decode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The function's side of decoding: keeps the decoder's processes, and ends them where a file is too much for them."""
+"""The function's side of decoding: keeps decoder processes, and turns their failures into refusals."""
 
 import atexit
 import json
@@ -11,15 +11,14 @@ from typing import Any
 
 from lambdas.shared.decoding.child_process import ChildProcess
 from lambdas.shared.decoding.confinement import hide_memory
-from lambdas.shared.decoding.job import Decoded
-from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.job import MIB, Decoded, Limits
 from lambdas.shared.decoding.receiving import ReceivedFile
-from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence, says_memory_is_out
+from lambdas.shared.decoding.wire import AnswerInvalid, Frame, as_sentence, says_out_of_memory
 from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileRejected
 
-# One that has grown beyond this gives it back by ending.
+# A process that has grown beyond this is replaced.
 KEPT_BYTES = 256 * MIB
-# A process that dies while it holds this much of what it may hold has died of it.
+# A process that dies above this share of its memory limit has run out of memory.
 _NEARLY_ALL = 0.85
 _REJECTIONS = {rejection.__name__: rejection for rejection in FileRejected.__subclasses__()}
 _MAX_SENTENCE = 500
@@ -30,29 +29,29 @@ _logger = logging.getLogger(__name__)
 
 
 class Decoder:
-    """Processes in which the job of one module runs, on one file at a time in each; they stay for the next file.
+    """Pool of processes that each run one module's job on one file.
 
-    Safe in threads: as many jobs run at once as there are processors, others wait for their turn. A process begins
-    with the first job, ends with its parent, and is replaced after a crash, a time-out, or once it has grown.
+    Thread-safe: one job runs for each processor, others wait. A process starts with the first job, ends with its
+    parent, and is replaced after a crash, a timeout, or when it has grown.
     """
 
     def __init__(self, module: str) -> None:
         self.module = module  # its dotted name; see ``decoding.job``
-        self.last_peak_bytes = 0  # of the job that ended last, however it ended: for one who runs one at a time
+        self.last_peak_bytes = 0  # of the job that ended last, for a caller that runs one at a time
         self._idle: list[ChildProcess] = []
         self._begin()
         atexit.register(self.close)
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Begin without processes, also in a fork: it takes the sockets along, and two would talk to one decoder."""
+        """Start without processes; after a fork too, which must not share a socket."""
         for child in self._idle:
-            child.forget()
+            child.detach()
         self._idle = []
         self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def prepare(self, limits: Limits) -> None:
-        """Start a process if none is there, without waiting for it: it loads its libraries while a file arrives."""
+        """Start a process if there is none, and let it load its libraries."""
         with self._lock:
             if not self._idle:
                 self._idle.append(self._new(limits))
@@ -62,8 +61,8 @@ class Decoder:
     ) -> Decoded:
         """Run the job on a file. Safe to retry: a job writes nothing.
 
-        Raises the leaf of FileRejected that the job raised, or one of the decoder's own: DecoderCrashed,
-        DecoderOutOfMemory, DecoderTimedOut; and ProcessNotStarted where no file is to blame.
+        Raises the job's leaf of FileRejected, DecoderCrashed, DecoderOutOfMemory or DecoderTimedOut; and
+        ProcessNotStarted, for which no file is to blame.
         """
         fields = {"key": key, "media_type": media_type, "size_bytes": received.size_bytes}
         request = json.dumps({**fields, "limits": asdict(limits), "given": given}, allow_nan=False).encode()
@@ -75,11 +74,11 @@ class Decoder:
             except (DecoderCrashed, DecoderOutOfMemory):
                 if not was_used:
                     raise
-            # An earlier file may have damaged the process; this one is not refused for that.
+            # An earlier file may have damaged the process: try this one again in a new process.
             return self._attempt(self._new(limits), request, received, key, limits)
 
     def close(self) -> None:
-        """End the processes that are at no job."""
+        """End all idle processes."""
         with self._lock:
             idle, self._idle = self._idle, []
         for child in idle:
@@ -96,7 +95,6 @@ class Decoder:
             except (EOFError, MemoryError, TimeoutError, AnswerInvalid) as error:
                 child.resident_bytes()
                 raise _refusal(child, error, key, limits) from None
-            child.note_peak(frame.body.get("peak_bytes"))
             answer = _answer_of(frame, key, limits)
             is_sound = not isinstance(answer, _ENDED)
             if isinstance(answer, FileRejected):
@@ -107,7 +105,7 @@ class Decoder:
             self._put_back(child, is_sound=is_sound)
 
     def _new(self, limits: Limits) -> ChildProcess:
-        hide_memory()  # before a process is there that could read it; a fork may be as open as its parent was
+        hide_memory()  # before any process that could read it; a fork may not have inherited it
         return ChildProcess(self.module, limits.decoder_memory_mib)
 
     def _take(self, limits: Limits) -> ChildProcess:
@@ -129,7 +127,7 @@ class Decoder:
 
 
 def _answer_of(frame: Frame, key: str, limits: Limits) -> Decoded | FileRejected:
-    """Return the answer, or the refusal for what the job has raised."""
+    """Return the answer, or the refusal for the error that the job raised."""
     match frame.body:
         case {"answer": dict(answer), "peak_bytes": int()}:
             return Decoded(answer, frame.files)
@@ -141,11 +139,11 @@ def _answer_of(frame: Frame, key: str, limits: Limits) -> Decoded | FileRejected
         case {"failure": failure, "text": text}:
             _logger.warning("decoder failed at %s: %s %s", key, as_sentence(failure, 80), as_sentence(text, 1000))
             return _crashed(key, f"({as_sentence(failure, 80)})")
-    return _crashed(key, "(an answer that is none)")
+    return _crashed(key, "(an invalid answer)")
 
 
 def _refusal(child: ChildProcess, error: Exception, key: str, limits: Limits) -> FileRejected:
-    """Return the refusal of a file at which its process has failed, by what ``Child.ask`` raised."""
+    """Return the refusal of a file for the error that ``ChildProcess.ask`` raised."""
     match error:
         case TimeoutError():
             return DecoderTimedOut(key, f"was not decoded within {limits.decoder_seconds} seconds.", _SAVE_AGAIN)
@@ -153,12 +151,12 @@ def _refusal(child: ChildProcess, error: Exception, key: str, limits: Limits) ->
             return _out_of_memory(key, limits)
         case AnswerInvalid():
             _logger.warning("decoder of %s %s", key, error)
-            return _crashed(key, "(an answer that is none)")
+            return _crashed(key, "(an invalid answer)")
     ended_by = child.ended_by
-    _logger.warning("decoder ended by %s at %s: %s", ended_by, key, as_sentence(child.words, 2000))
+    _logger.warning("decoder ended by %s at %s: %s", ended_by, key, as_sentence(child.output, 2000))
     held = max(child.data_bytes, child.peak_bytes) / (limits.decoder_memory_mib * MIB)
-    # Only the kernel sends SIGKILL here, where the machine's memory is out.
-    if ended_by == "SIGKILL" or held > _NEARLY_ALL or says_memory_is_out(child.words):
+    # Only the kernel sends SIGKILL here, when the machine runs out of memory.
+    if ended_by == "SIGKILL" or held > _NEARLY_ALL or says_out_of_memory(child.output):
         return _out_of_memory(key, limits)
     return _crashed(key, f"({ended_by})")
 
@@ -169,4 +167,4 @@ def _out_of_memory(key: str, limits: Limits) -> DecoderOutOfMemory:
 
 
 def _crashed(key: str, how: str) -> DecoderCrashed:
-    return DecoderCrashed(key, f"makes its decoder end early {how}.", _SAVE_AGAIN)
+    return DecoderCrashed(key, f"crashed its decoder {how}.", _SAVE_AGAIN)

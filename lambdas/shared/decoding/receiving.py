@@ -1,4 +1,4 @@
-"""Receives a stored file: its bytes in one read, its size and its digest on the way."""
+"""Receives a stored file in one pass, and computes its size and digest."""
 
 import fcntl
 import hashlib
@@ -17,10 +17,7 @@ IN_MEMORY_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ReceivedFile:
-    """A file at hand, open at its start: small ones in memory, large ones in the temporary folder.
-
-    It has no name anywhere. Its descriptor can be handed to another process, which reads the very same bytes.
-    """
+    """An open file without a name, in memory or in the temporary folder."""
 
     file: IO[bytes]
     size_bytes: int
@@ -29,12 +26,13 @@ class ReceivedFile:
 
 @contextmanager
 def receive(key: str, chunks: Iterable[bytes], max_bytes: int) -> Generator[ReceivedFile]:
-    """Take a file's ``chunks`` in, once, and keep them until the block ends. ``key`` names it in errors.
+    """Read ``chunks`` once and keep them until the block ends.
 
-    Raises FileEmpty, FileTooLarge as soon as it passes ``max_bytes``, and what the chunks raise themselves.
+    Raises FileEmpty, FileTooLarge as soon as it exceeds ``max_bytes``, and errors of the chunks. ``key`` is for errors.
     """
     digest, size = hashlib.sha256(), 0
-    file = _in_memory()
+    # Unlike BytesIO it has a descriptor. /dev/shm would do as well, but Lambda has none.
+    file: IO[bytes] = os.fdopen(os.memfd_create("received", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b", buffering=0)
     try:
         for chunk in chunks:
             size += len(chunk)
@@ -47,15 +45,11 @@ def receive(key: str, chunks: Iterable[bytes], max_bytes: int) -> Generator[Rece
         if not size:
             raise FileEmpty(key, "has no bytes.", "Upload the file again.")
         file.seek(0)
-        _seal(file)
+        with suppress(OSError):  # a file on disk has no seals
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         yield ReceivedFile(file, size, digest.hexdigest())
     finally:
         file.close()
-
-
-def _in_memory() -> IO[bytes]:
-    # Unlike BytesIO it has a descriptor. /dev/shm would do as well, but Lambda has none.
-    return os.fdopen(os.memfd_create("received", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b", buffering=0)
 
 
 def _moved_to_disk(file: IO[bytes]) -> IO[bytes]:
@@ -64,9 +58,3 @@ def _moved_to_disk(file: IO[bytes]) -> IO[bytes]:
         file.seek(0)
         shutil.copyfileobj(file, moved, 1024 * 1024)
         return moved
-
-
-def _seal(file: IO[bytes]) -> None:
-    """Forbid every change of the bytes, whoever gets the descriptor. A file on the disk has no seals."""
-    with suppress(OSError):
-        fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)

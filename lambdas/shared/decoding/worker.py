@@ -1,8 +1,8 @@
-"""The decoder's side: a process that runs one job after the other and can do little else.
+"""The decoder's side: a confined process that runs one job after another.
 
-It is started by ``child_process``, which sends it its work. It has no secrets in its environment, and limits that the
-kernel keeps: memory, open files, no core, not one byte written to a file. Should the function die, the kernel ends
-it too, also in the middle of a decoder that never returns: see ``_die_with_the_function``.
+``child_process`` starts it and sends it requests. Its environment has no secrets; the kernel limits its memory and open
+files, and forbids core dumps and writing to files. If the function dies, the kernel ends the process, even inside a
+decoder that never returns: see ``_die_with_the_function``.
 """
 
 import fcntl
@@ -12,27 +12,25 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lambdas.shared.decoding.confinement import confine
-from lambdas.shared.decoding.job import Decoded, Job, MediaFile
-from lambdas.shared.decoding.limits import MIB, Limits
-from lambdas.shared.decoding.peak_memory import forget_peak, peak_bytes
+from lambdas.shared.decoding.job import MIB, Decoded, Job, Limits, MediaFile
 from lambdas.shared.decoding.wire import (
     MAX_ANSWER_BYTES,
     MAX_FILES,
     MAX_FILES_BYTES,
     REQUEST_HEAD,
     pack,
-    says_memory_is_out,
+    says_out_of_memory,
 )
 from workflows.errors import FileRejected
 
 OPEN_FILES = 64
-# How much longer than the function's own clock a decoder lets itself go on.
+# The decoder's own timer expires this long after the function's.
 GRACE_SECONDS = 5
 
 
@@ -40,41 +38,50 @@ def main(descriptor: int, module: str, memory_mib: int) -> None:
     """Run the job of a module on each file until the function closes the socket."""
     _die_with_the_function()
     with socket.socket(fileno=descriptor) as function:
-        job = _load(module)
-        _take_limits(memory_mib)
+        loaded = importlib.import_module(module)
+        for name in getattr(loaded, "WARM", ()):
+            importlib.import_module(name)
+        _set_limits(memory_mib)
         confine()
-        _send(function, {"ready": True})
+        _send(function, {"ready": True}, [])
         while (request := _receive(function)) is not None:
-            _send(function, *_run(job, *request))
+            _send(function, *_run(loaded.job, *request))
+
+
+def forget_peak() -> None:
+    """Reset the peak memory to the current use.
+
+    https://docs.kernel.org/filesystems/proc.html: 5 resets the peak resident set size.
+    """
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_bytes() -> int:
+    """Return the peak memory since ``forget_peak``, or since the start of the process."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split(None, 1)[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _die_with_the_function() -> None:
-    """Have the kernel end this process when the other end of its standard input is closed, by whatever death.
+    """Have the kernel end this process when the function closes standard input or dies.
 
-    SIGIO ends a process that does not handle it, and needs neither a thread nor Python's lock. PR_SET_PDEATHSIG
-    would come with the end of the thread that has started this process, while the function may go on.
+    SIGIO ends a process without a handler, and needs neither a thread nor Python's lock. PR_SET_PDEATHSIG would be
+    sent when the thread that started this process ends, while the function may live on.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     with suppress(BlockingIOError):
-        if not os.read(0, 1):  # closed before anybody asked for a signal
+        if not os.read(0, 1):  # closed before the signal was set up
             os._exit(0)
 
 
-def _load(module: str) -> Job:
-    """Import the job, and what its WARM names: the decoders that most files need."""
-    loaded = importlib.import_module(module)
-    for name in getattr(loaded, "WARM", ()):
-        importlib.import_module(name)
-    job: Job = loaded.job
-    return job
-
-
-def _take_limits(memory_mib: int) -> None:
+def _set_limits(memory_mib: int) -> None:
     limits = {
-        resource.RLIMIT_DATA: memory_mib * MIB,  # private memory that can be written, also what C code maps
+        resource.RLIMIT_DATA: memory_mib * MIB,  # private writable memory, including what C code maps
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: OPEN_FILES,
@@ -82,7 +89,7 @@ def _take_limits(memory_mib: int) -> None:
     for limit, most in limits.items():
         resource.setrlimit(limit, (most, most))
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # where the machine's memory ends, not the function's life
+        Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, kill this process, not the function
 
 
 def _receive(function: socket.socket) -> tuple[dict[str, Any], int] | None:
@@ -92,8 +99,7 @@ def _receive(function: socket.socket) -> tuple[dict[str, Any], int] | None:
     text, count = bytearray(), REQUEST_HEAD.unpack(head)[0]
     while len(text) < count and (piece := function.recv(count - len(text))):
         text += piece
-    request: dict[str, Any] = json.loads(text)
-    return request, descriptors[0]
+    return json.loads(text), descriptors[0]
 
 
 def _run(job: Job, request: Mapping[str, Any], descriptor: int) -> tuple[dict[str, Any], list[bytes]]:
@@ -105,7 +111,7 @@ def _run(job: Job, request: Mapping[str, Any], descriptor: int) -> tuple[dict[st
     try:
         decoded = job(file, limits, request["given"])
         body, files = {"answer": dict(decoded.answer)}, _checked(decoded)
-    except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+    except Exception as error:  # noqa: BLE001  every error is sent back as the answer
         body = _as_answer(error)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -135,15 +141,16 @@ def _as_answer(error: Exception) -> dict[str, Any]:
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether an error, or what it came of, is want of memory: C libraries say so in words alone."""
-    seen = 0
-    while error is not None and seen < 20:  # a chain may be a ring
-        if isinstance(error, MemoryError) or (not isinstance(error, FileRejected) and says_memory_is_out(str(error))):
+    """Return whether an error or a cause of it is a failed allocation."""
+    for _ in range(20):  # a chain of causes may be circular
+        if error is None:
+            break
+        if isinstance(error, MemoryError) or (not isinstance(error, FileRejected) and says_out_of_memory(str(error))):
             return True
-        error, seen = error.__cause__ or error.__context__, seen + 1
+        error = error.__cause__ or error.__context__
     return False
 
 
-def _send(function: socket.socket, body: Mapping[str, Any], files: list[bytes] | None = None) -> None:
-    for piece in pack(body, files or []):
+def _send(function: socket.socket, body: Mapping[str, Any], files: Sequence[bytes]) -> None:
+    for piece in pack(body, files):
         function.sendall(piece)

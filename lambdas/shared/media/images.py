@@ -16,8 +16,7 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")  # read once, when libvips begins
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 from PIL import ExifTags, Image
 
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.exif import exif_of
 from workflows.errors import FileTooLarge, StepError, UnreadableImage
 

@@ -110,7 +110,7 @@ name, task_root, runtime, picture = sys.argv[1:]
 sys.path[:0] = [task_root]
 sys.path.append(runtime)
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.decoding.receiving import receive
 decoder = Decoder(f"lambdas.{name}.decoder_job")
 with receive("key", [base64.b64decode(picture)], 10_000) as received:

@@ -12,7 +12,7 @@ from deploy.packages.functions import FUNCTIONS, Function
 from deploy.template.cloudformation import Template
 from lambdas.dispatch_tasks.starts import STARTS_AT_A_TIME
 from lambdas.shared.decoding.child_process import START_SECONDS
-from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.job import MIB, Limits
 from lambdas.shared.decoding.receiving import IN_MEMORY_BYTES
 from lambdas.shared.decoding.wire import MAX_FILES_BYTES
 from workflows.project import PROJECT

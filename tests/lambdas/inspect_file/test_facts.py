@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.pictures import ENCRYPTED_PDF, corners, encoded, jpeg_turned, pdf
 from workflows.contracts.guard_report import FILE_ERRORS, FileFacts, FileKind
 from workflows.errors import FileEmpty, FileRejected, FileTooLarge, UnreadableImage, UnreadablePdf

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.inspect_file.recordings import inspect_recording
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.films import as_file, box, with_boxes, write_film
 
 PLACE, MADRID = "+40.4168-003.7038+650.1/", (40.4168, -3.7038)

@@ -12,8 +12,7 @@ from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
 
 SIZES = [ThumbnailSize("small", 160), ThumbnailSize("small", 160, JPEG), PREVIEW_SIZE]

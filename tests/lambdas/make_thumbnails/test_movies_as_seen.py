@@ -8,7 +8,7 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.films import as_file, with_matrix, write_film
 
 WIDTH, HEIGHT = 192, 96

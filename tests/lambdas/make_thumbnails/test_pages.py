@@ -8,7 +8,7 @@ from PIL import Image
 
 from lambdas.make_thumbnails.pages import draw_page
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, ThumbnailSize
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.papers import media_file
 from tests.lambdas.pictures import ENCRYPTED_PDF, RED, pdf
 from workflows.errors import UnreadablePdf

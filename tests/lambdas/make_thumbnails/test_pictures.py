@@ -17,8 +17,7 @@ from lambdas.inspect_file.pictures import inspect_picture
 from lambdas.make_thumbnails.encoding import Drawn, fit
 from lambdas.make_thumbnails.pictures import draw_picture
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, ThumbnailSize
-from lambdas.shared.decoding.job import MediaFile
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits, MediaFile
 from tests.lambdas.heic import heic
 from tests.lambdas.pictures import corner_colours, corners, encoded, jpeg_turned, swapped_primaries_profile
 from workflows.errors import FileTooLarge, UnreadableImage

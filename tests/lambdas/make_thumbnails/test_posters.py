@@ -9,7 +9,7 @@ import pyvips  # type: ignore[import-untyped]  # it ships no types
 from lambdas.make_thumbnails import movies
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.films import as_file, write_film
 
 SIZE = WIDTH, HEIGHT = 160, 96

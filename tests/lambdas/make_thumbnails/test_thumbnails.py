@@ -21,8 +21,7 @@ from lambdas.make_thumbnails.handler import lambda_handler
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, WEBP, ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.job import Decoded
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Decoded, Limits
 from lambdas.shared.runtime.settings import SettingError
 from lambdas.shared.storage.objects import DiskObjects
 from tests.lambdas.pictures import corners, encoded, pdf

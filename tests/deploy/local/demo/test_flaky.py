@@ -9,7 +9,7 @@ import pytest
 from deploy.local.demo import flaky
 from deploy.local.demo.flaky import FAIL, WAITS_MARK, lambda_handler, word_key
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.storage.objects import DiskObjects
 from tests.lambdas.pictures import corners, encoded
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable

@@ -8,7 +8,7 @@ from PIL import Image
 from deploy import ROOT
 from lambdas.inspect_file.facts import inspect_file
 from lambdas.shared.decoding.command_line import chunks_of
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from workflows.contracts.guard_report import FileKind
 from workflows.errors import ActiveContent, UnreadableImage
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lambdas.inspect_file.documents.documents import inspect_document
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.papers import (
     RELATIONS,
     compound_file,

@@ -8,7 +8,7 @@ import pypdfium2  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from lambdas.inspect_file.documents.pdfs import inspect_pdf
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from tests.lambdas.papers import media_file, pdf_with, pdf_with_stream
 from tests.lambdas.pictures import ENCRYPTED_PDF, pdf
 from workflows.errors import ActiveContent, DecompressionBomb, FileRejected, FileTooLarge, UnreadablePdf

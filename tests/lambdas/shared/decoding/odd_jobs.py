@@ -1,4 +1,4 @@
-"""Jobs that go wrong in every way a decoder can, and some that do not."""
+"""Jobs that fail in every way a decoder can, and some that succeed."""
 
 import ctypes
 import fcntl
@@ -18,8 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.decoding.job import Decoded, MediaFile
-from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.job import MIB, Decoded, Limits, MediaFile
 from workflows.errors import UnreadableImage
 
 _HELD: list[bytes] = []
@@ -31,7 +30,7 @@ def read(file: MediaFile, limits: Limits, given: Mapping[str, Any]) -> Decoded:
     return Decoded(answer | {"given": given, "seconds": limits.decoder_seconds, "pid": os.getpid()}, [first, b"", b"!"])
 
 
-def tell_of_itself(file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
+def report_environment(file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
     limits = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in ("DATA", "CORE", "FSIZE")}
     return Decoded(
         {
@@ -64,10 +63,10 @@ def _can_write() -> bool:
 
 
 def break_out(_file: MediaFile, _limits: Limits, given: Mapping[str, Any]) -> Decoded:
-    """Try what one would who had taken the decoder over, and tell what came of each."""
+    """Try what an attacker in the decoder would, and return what succeeded."""
     parent = os.getppid()
 
-    def own_descriptor_s_signals_go_to_the_function() -> None:
+    def send_signals_to_the_function() -> None:
         fcntl.fcntl(0, fcntl.F_SETOWN, parent)
 
     attempts: dict[str, Callable[[], object]] = {
@@ -78,11 +77,11 @@ def break_out(_file: MediaFile, _limits: Limits, given: Mapping[str, Any]) -> De
         "execute": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606
         "start a process": lambda: subprocess.run(["/bin/true"], check=True),
         "kill the function": lambda: os.kill(parent, 0),
-        "look at itself": lambda: os.kill(os.getpid(), 0),
+        "signal itself": lambda: os.kill(os.getpid(), 0),
         "limit the function": lambda: resource.prlimit(parent, resource.RLIMIT_CORE),
         "limit itself": lambda: resource.prlimit(0, resource.RLIMIT_CORE),
-        "send its signals": own_descriptor_s_signals_go_to_the_function,
-        "be given rights": lambda: int("NoNewPrivs:\t1" not in Path("/proc/self/status").read_text()) or 1 / 0,
+        "send its signals": send_signals_to_the_function,
+        "gain privileges": lambda: int("NoNewPrivs:\t1" not in Path("/proc/self/status").read_text()) or 1 / 0,
     }
     return Decoded({"done": [name for name, attempt in attempts.items() if _succeeds(attempt)]})
 
@@ -99,7 +98,7 @@ def reject(file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decod
     raise UnreadableImage(file.key, "is cut off.", "Upload it again.")
 
 
-def reject_for_want_of_memory(file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
+def reject_out_of_memory(file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
     try:
         raise RuntimeError("jpegload: out of memory -- size == 400MB")
     except RuntimeError as error:
@@ -132,7 +131,7 @@ def be_killed(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> D
     return Decoded({})
 
 
-def abort_for_want_of_memory(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
+def abort_out_of_memory(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
     os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
     os.abort()
 
@@ -148,7 +147,7 @@ def spin(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decode
 
 
 def spin_in_c(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
-    re.match(r"(a+)+$", "a" * 60 + "b")  # holds the interpreter's lock all the time
+    re.match(r"(a+)+$", "a" * 60 + "b")  # never releases the interpreter's lock
     return Decoded({})
 
 
@@ -168,12 +167,12 @@ def allocate_in_c(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) 
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     while (block := libc.malloc(8 * MIB)) is not None:
         ctypes.memset(block, 1, 8 * MIB)
-    time.sleep(0.2)  # decoding takes longer than filling: long enough for the function to see what is held
-    os.abort()  # as a library does that can not go on
+    time.sleep(0.2)  # long enough for the function to see the memory
+    os.abort()  # as a library does that cannot continue
 
 
 def allocate_without_a_limit(_file: MediaFile, limits: Limits, _given: Mapping[str, Any]) -> Decoded:
-    shared = mmap.mmap(-1, 4 * limits.decoder_memory_mib * MIB)  # shared memory is none of RLIMIT_DATA's
+    shared = mmap.mmap(-1, 4 * limits.decoder_memory_mib * MIB)  # RLIMIT_DATA does not count shared memory
     for start in range(0, len(shared), 4096):
         shared[start] = 1
     return Decoded({})
@@ -188,23 +187,23 @@ def use_and_give_back(_file: MediaFile, _limits: Limits, given: Mapping[str, Any
     return Decoded({"held": len(b"\1" * (given["mib"] * MIB)), "pid": os.getpid()})
 
 
-def spoil_the_process(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
-    _HELD.append(b"spoiled")
+def damage_the_process(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
+    _HELD.append(b"damaged")
     return Decoded({})
 
 
-def crash_if_spoiled(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
-    return crash(_file, _limits, _given) if b"spoiled" in _HELD else Decoded({})
+def crash_if_damaged(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
+    return crash(_file, _limits, _given) if b"damaged" in _HELD else Decoded({})
 
 
-def print_much(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
+def print_a_lot(_file: MediaFile, _limits: Limits, _given: Mapping[str, Any]) -> Decoded:
     for _ in range(100):
         os.write(2, b"warning: a strange file\n" * 1000)
     return Decoded({})
 
 
 def send(_file: MediaFile, _limits: Limits, given: Mapping[str, Any]) -> Decoded:
-    """Answer as one would who had taken the decoder over."""
+    """Send what an attacker in the decoder might."""
     function = socket.socket(fileno=_socket())
     data = given["text"].encode("latin-1") * given.get("times", 1)
     function.sendall(data)
@@ -220,7 +219,7 @@ def answer(_file: MediaFile, _limits: Limits, given: Mapping[str, Any]) -> Decod
 
 
 def _socket() -> int:
-    for descriptor in range(3, 1024):  # the number that it has in the function
+    for descriptor in range(3, 1024):  # it has the number of the function's side
         with suppress(OSError):
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 return descriptor
@@ -230,11 +229,11 @@ def _socket() -> int:
 _JOBS = {
     job.__name__: job
     for job in (
-        read, tell_of_itself, break_out,
-        reject, reject_for_want_of_memory, fail, exit_early, leave, crash, abort, be_killed,
-        abort_for_want_of_memory, sleep, spin, spin_in_c, hold_the_lock_and_ignore_signals, allocate_in_python,
-        allocate_in_c, allocate_without_a_limit, grow, use_and_give_back, print_much, send, answer, spoil_the_process,
-        crash_if_spoiled,
+        read, report_environment, break_out,
+        reject, reject_out_of_memory, fail, exit_early, leave, crash, abort, be_killed,
+        abort_out_of_memory, sleep, spin, spin_in_c, hold_the_lock_and_ignore_signals, allocate_in_python,
+        allocate_in_c, allocate_without_a_limit, grow, use_and_give_back, print_a_lot, send, answer, damage_the_process,
+        crash_if_damaged,
     )
 }  # fmt: skip
 

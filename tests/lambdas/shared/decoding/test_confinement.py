@@ -1,4 +1,4 @@
-"""A decoder that a file has taken over gets nowhere: not to the function's secrets, not to the network, not out."""
+"""A hostile file reaches no secrets, no network and no other process."""
 
 import errno
 import os
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from lambdas.shared.decoding.confinement import _MACHINES, Processor, packed, program
+from lambdas.shared.decoding.confinement import _MACHINES, Processor, program
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.decoding.receiving import receive
 
 PID = 4321
@@ -22,23 +22,23 @@ OPENAT = {"x86_64": 257, "aarch64": 56}
 MACHINES = pytest.mark.parametrize("machine", _MACHINES.values(), ids=_MACHINES)
 
 
-def test_a_decoder_can_do_nothing_to_others() -> None:
+def test_a_decoder_cannot_affect_other_processes() -> None:
     with socket.create_server(("127.0.0.1", 0)) as runtime, receive("key", [b"bytes"], 10) as received:
         decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
         given = {"port": runtime.getsockname()[1]}
         done = set(decoder.run(received, "key", "image/jpeg", Limits(), {"job": "break_out", **given}).answer["done"])
         decoder.close()
 
-    # The machine's administrator reads everybody's memory; of another user see the next test.
+    # Root can read all memory; the next test runs as another user.
     also = {"read the function's environment"} if os.getuid() == 0 else set()
-    assert done - also == {"start a thread", "look at itself", "limit itself"}
+    assert done - also == {"start a thread", "signal itself", "limit itself"}
 
 
 FUNCTION = """
 import os, sys
 sys.path[:0] = sys.argv[1:]
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.decoding.receiving import receive
 from pathlib import Path
 assert os.getuid() != 0
@@ -53,11 +53,10 @@ with receive("key", [b"bytes"], 100) as received:
 
 @pytest.mark.skipif(
     os.getuid() == 0 and not shutil.which("setpriv"),
-    reason="root reads everybody's memory, and becomes another user by setpriv of util-linux, which is not installed",
+    reason="root reads all memory, and setpriv of util-linux, which runs a test as another user, is not installed",
 )
-def test_a_decoder_of_the_same_user_does_not_read_the_function_s_environment() -> None:
-    # Root becomes somebody who may read files as root may, where the interpreter lies in root's home; memory is
-    # another matter.
+def test_a_decoder_of_the_same_user_cannot_read_the_environment() -> None:
+    # Root becomes a user who may read all files, since the interpreter may be in root's home, but not all memory.
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+dac_read_search"]
     become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"]
     become = become if os.getuid() == 0 else []
@@ -67,11 +66,11 @@ def test_a_decoder_of_the_same_user_does_not_read_the_function_s_environment() -
         [*become, sys.executable, "-c", FUNCTION, *path], check=False, capture_output=True, text=True, timeout=30
     )
 
-    assert done.stdout.strip() == "start a thread; look at itself; limit itself; True", done.stderr
+    assert done.stdout.strip() == "start a thread; signal itself; limit itself; True", done.stderr
 
 
 @MACHINES
-def test_what_no_decoder_needs_fails(machine: Processor) -> None:
+def test_system_calls_that_no_decoder_needs_fail(machine: Processor) -> None:
     refused = errno.errorcode[errno.EPERM]
 
     assert {verdict(machine, number) for number in machine.forbidden} == {refused}
@@ -86,7 +85,7 @@ def test_what_no_decoder_needs_fails(machine: Processor) -> None:
 
 
 @MACHINES
-def test_what_a_decoder_needs_goes_on(machine: Processor) -> None:
+def test_system_calls_that_a_decoder_needs_succeed(machine: Processor) -> None:
     assert {verdict(machine, number, PID) for number in machine.own_process_only} == {ALLOWED}
     assert verdict(machine, machine.clone, 0x003D0F00) == ALLOWED  # a thread
     assert verdict(machine, machine.fcntl, 0, 3) == ALLOWED
@@ -95,10 +94,10 @@ def test_what_a_decoder_needs_goes_on(machine: Processor) -> None:
 
 
 def verdict(machine: Processor, number: int, *arguments: int, audit: int | None = None) -> str:
-    """Return what the kernel would say to a call: it runs a filter so."""
+    """Return the kernel's verdict on a call, by running the filter as it does."""
     given = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("<iIQ6Q", number, machine.audit if audit is None else audit, 0, *given)
-    return run_filter(packed(program(machine, PID)), data)
+    return run_filter(program(machine, PID), data)
 
 
 def run_filter(code: bytes, data: bytes) -> str:

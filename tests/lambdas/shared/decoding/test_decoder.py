@@ -1,4 +1,4 @@
-"""A decoder's process: it does its work, and nothing that happens in it happens to the function."""
+"""A decoder process does its work, and its failures never reach the function."""
 
 import logging
 import os
@@ -15,8 +15,7 @@ import pytest
 
 from lambdas.shared.decoding.child_process import ProcessNotStarted
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.job import Decoded
-from lambdas.shared.decoding.limits import MIB, Limits
+from lambdas.shared.decoding.job import MIB, Decoded, Limits
 from lambdas.shared.decoding.receiving import IN_MEMORY_BYTES, receive
 from workflows.errors import (
     DecoderCrashed,
@@ -50,7 +49,7 @@ def pid_of(decoder: Decoder, limits: Limits = QUICK) -> int:
     return pid
 
 
-def test_a_job_reads_the_file_answers_and_gives_files_back(decoder: Decoder) -> None:
+def test_a_job_reads_the_file_and_returns_an_answer_and_files(decoder: Decoder) -> None:
     done = run(decoder, "read", b"some bytes", given={"sizes": ["small"]})
 
     assert {name: done.answer[name] for name in ("same", "size", "key", "type", "given", "seconds")} == {
@@ -61,13 +60,13 @@ def test_a_job_reads_the_file_answers_and_gives_files_back(decoder: Decoder) -> 
     assert decoder.last_peak_bytes > MIB
 
 
-def test_a_file_too_large_for_memory_is_read_from_the_disk(decoder: Decoder) -> None:
+def test_a_large_file_is_read_from_disk(decoder: Decoder) -> None:
     data = os.urandom(IN_MEMORY_BYTES + 5)
 
     assert run(decoder, "read", data, Limits()).files[0] == data
 
 
-def test_a_process_stays_for_the_next_file(decoder: Decoder) -> None:
+def test_a_process_is_reused_for_the_next_file(decoder: Decoder) -> None:
     first = pid_of(decoder)
     with pytest.raises(UnreadableImage):
         run(decoder, "reject")
@@ -75,7 +74,7 @@ def test_a_process_stays_for_the_next_file(decoder: Decoder) -> None:
     assert pid_of(decoder) == first
 
 
-def test_a_rejection_comes_back_as_it_was_raised(decoder: Decoder) -> None:
+def test_a_rejection_is_raised_unchanged(decoder: Decoder) -> None:
     with pytest.raises(UnreadableImage) as caught:
         run(decoder, "reject")
 
@@ -95,14 +94,14 @@ def test_a_rejection_comes_back_as_it_was_raised(decoder: Decoder) -> None:
         ("spin", DecoderTimedOut, "within 1 seconds"),
         ("hold_the_lock_and_ignore_signals", DecoderTimedOut, "within 1 seconds"),
         ("be_killed", DecoderOutOfMemory, "192 MiB"),
-        ("abort_for_want_of_memory", DecoderOutOfMemory, "192 MiB"),
-        ("reject_for_want_of_memory", DecoderOutOfMemory, "192 MiB"),
+        ("abort_out_of_memory", DecoderOutOfMemory, "192 MiB"),
+        ("reject_out_of_memory", DecoderOutOfMemory, "192 MiB"),
         ("allocate_in_python", DecoderOutOfMemory, "192 MiB"),
         ("allocate_in_c", DecoderOutOfMemory, "192 MiB"),
         ("allocate_without_a_limit", DecoderOutOfMemory, "192 MiB"),
     ],
 )
-def test_whatever_ends_a_decoder_is_told_of_the_file_and_the_next_one_is_read(
+def test_a_failed_decoder_refuses_its_file_and_the_next_is_read(
     decoder: Decoder, job: str, error: type[FileRejected], words: str
 ) -> None:
     before = pid_of(decoder)
@@ -152,17 +151,17 @@ def frame(text: str, files: str = "") -> str:
         {"text": frame('{"files": [], "answer": {}, "peak_bytes": 5}') * 2},
     ],
 )
-def test_a_decoder_that_was_taken_over_can_answer_nothing_but_an_answer(decoder: Decoder, sent: dict[str, Any]) -> None:
+def test_invalid_answers_are_refused(decoder: Decoder, sent: dict[str, Any]) -> None:
     with pytest.raises(DecoderCrashed):
         run(decoder, "send", given=sent)
 
 
-def test_a_decoder_that_was_taken_over_and_says_nothing_whole_is_out_of_time(decoder: Decoder) -> None:
+def test_an_incomplete_answer_times_out(decoder: Decoder) -> None:
     with pytest.raises(DecoderTimedOut):
         run(decoder, "send", given={"text": head(100, 0) + "{"})
 
 
-def test_a_rejection_s_words_are_one_printable_line_of_bounded_length(decoder: Decoder) -> None:
+def test_the_text_of_a_rejection_is_one_short_printable_line(decoder: Decoder) -> None:
     said = '{"name": "UnreadablePdf", "problem": "a\\n\\u001b[31mb' + "x" * 5000 + '", "remedy": ""}'
 
     with pytest.raises(FileRejected) as caught:
@@ -170,56 +169,56 @@ def test_a_rejection_s_words_are_one_printable_line_of_bounded_length(decoder: D
 
     assert caught.value.problem.startswith("a [31mbxx")
     assert len(caught.value.problem) == 500
-    decoder.close()  # its process sleeps, as if somebody had taken it over
+    decoder.close()  # its process still sleeps
 
 
-def test_no_file_is_refused_for_what_an_earlier_one_has_done_to_the_process(decoder: Decoder) -> None:
-    run(decoder, "spoil_the_process")
+def test_a_file_is_not_refused_for_a_process_damaged_earlier(decoder: Decoder) -> None:
+    run(decoder, "damage_the_process")
 
-    assert run(decoder, "crash_if_spoiled").answer == {}
+    assert run(decoder, "crash_if_damaged").answer == {}
 
 
 @pytest.mark.parametrize("given", [{"answer": {"a": "x" * 300_000}}, {"answer": {}, "lengths": [1] * 65}])
-def test_an_answer_larger_than_may_be_is_a_failure(decoder: Decoder, given: dict[str, Any]) -> None:
+def test_an_answer_that_is_too_large_is_a_failure(decoder: Decoder, given: dict[str, Any]) -> None:
     with pytest.raises(DecoderCrashed, match="ValueError"):
         run(decoder, "answer", given=given)
 
 
-def test_files_of_many_bytes_come_back(decoder: Decoder) -> None:
+def test_large_files_are_returned(decoder: Decoder) -> None:
     assert [len(file) for file in run(decoder, "answer", given={"answer": {}, "lengths": [5 * MIB, 7]}).files] == [
         5 * MIB, 7,
     ]  # fmt: skip
 
 
-def test_what_libraries_print_keeps_no_job_from_its_end(decoder: Decoder) -> None:
-    run(decoder, "print_much")
+def test_output_of_libraries_does_not_block_a_job(decoder: Decoder) -> None:
+    run(decoder, "print_a_lot")
 
 
-def test_what_libraries_print_is_logged_when_the_process_ends(
+def test_output_of_libraries_is_logged_when_the_process_ends(
     decoder: Decoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), pytest.raises(DecoderOutOfMemory):
-        run(decoder, "abort_for_want_of_memory")
+        run(decoder, "abort_out_of_memory")
 
     assert f"SIGABRT at {KEY}: terminate called after" in caplog.text
 
 
-def test_the_process_has_no_secrets_and_may_do_little(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_has_no_secrets_and_few_rights(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DATABASE_URL", "DJANGO_SECRET_KEY", "SENTRY_DSN"):
         monkeypatch.setenv(name, "secret")
     decoder.close()
 
-    told = run(decoder, "tell_of_itself").answer
+    report = run(decoder, "report_environment").answer
 
-    assert set(told["environment"]) <= {
+    assert set(report["environment"]) <= {
         "PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "MALLOC_ARENA_MAX", "OMP_NUM_THREADS",
         "VIPS_BLOCK_UNTRUSTED", "VIPS_CONCURRENCY", "VIPS_DISC_THRESHOLD",
     }  # fmt: skip
-    assert told["limits"] == {"DATA": 192 * MIB, "CORE": 0, "FSIZE": 0}
-    assert told["descriptors"] <= 7  # standard ones, the socket, the file, the folder being listed
-    assert not told["can_change"]
-    assert not told["can_write"]
-    assert told["session"] != os.getsid(0)
+    assert report["limits"] == {"DATA": 192 * MIB, "CORE": 0, "FSIZE": 0}
+    assert report["descriptors"] <= 7  # standard ones, the socket, the file, the folder being listed
+    assert not report["can_change"]
+    assert not report["can_write"]
+    assert report["session"] != os.getsid(0)
 
 
 def test_the_peak_is_that_of_one_file(decoder: Decoder) -> None:
@@ -238,11 +237,11 @@ def test_a_process_that_has_grown_is_replaced(decoder: Decoder) -> None:
     assert pid_of(decoder, limits) != grown
 
 
-def test_a_process_has_the_limit_of_its_file(decoder: Decoder) -> None:
+def test_a_process_has_the_memory_limit_of_its_job(decoder: Decoder) -> None:
     assert pid_of(decoder, Limits(decoder_memory_mib=300)) != pid_of(decoder, Limits(decoder_memory_mib=301))
 
 
-def test_a_process_that_died_between_two_files_harms_neither(decoder: Decoder) -> None:
+def test_a_process_that_died_between_two_files_is_replaced(decoder: Decoder) -> None:
     pid = pid_of(decoder)
     os.kill(pid, signal.SIGKILL)
     while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
@@ -251,7 +250,7 @@ def test_a_process_that_died_between_two_files_harms_neither(decoder: Decoder) -
     assert run(decoder, "read").files[0] == b"a file"
 
 
-def test_threads_share_the_processes(decoder: Decoder) -> None:
+def test_threads_share_processes(decoder: Decoder) -> None:
     files: dict[int, bytes] = {}
     failures: list[int] = []
 
@@ -274,7 +273,7 @@ def test_threads_share_the_processes(decoder: Decoder) -> None:
     assert len(decoder._idle) <= (os.cpu_count() or 1)
 
 
-def test_a_process_started_ahead_is_the_one_that_works() -> None:
+def test_a_prepared_process_is_used() -> None:
     decoder = Decoder(ODD_JOBS)
     decoder.prepare(QUICK)
     decoder.prepare(QUICK)
@@ -287,7 +286,7 @@ def test_a_process_started_ahead_is_the_one_that_works() -> None:
     decoder.close()
 
 
-def test_a_decoder_that_can_not_start_is_no_file_s_fault() -> None:
+def test_a_decoder_that_cannot_start_refuses_no_file() -> None:
     decoder = Decoder("tests.lambdas.shared.decoding.no_such_module")
 
     with pytest.raises(ProcessNotStarted, match="No module named"):
@@ -299,11 +298,11 @@ PARENT = """
 import os, sys, threading, time
 sys.path[:0] = sys.argv[2:]
 from lambdas.shared.decoding.decoder import Decoder
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.decoding.receiving import receive
 decoder = Decoder("tests.lambdas.shared.decoding.odd_jobs")
 with receive("key", [b"bytes"], 100) as received:
-    # A thread that has ended takes no process with it.
+    # The end of a thread ends no process.
     first = threading.Thread(target=decoder.run, args=(received, "key", "a/b", Limits(), {"job": "read"}))
     first.start(); first.join()
     print(decoder.run(received, "key", "a/b", Limits(), {"job": "read"}).answer["pid"], flush=True)
@@ -336,7 +335,7 @@ def is_gone(pid: int) -> bool:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:  # of whoever adopts it, which may be slow
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:  # its new parent may reap it late
                 return True
         except psutil.NoSuchProcess:
             return True
@@ -345,11 +344,11 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("job", ["idle", "sleep", "hold_the_lock_and_ignore_signals"])
-def test_a_decoder_ends_with_its_function_whatever_either_does(job: str) -> None:
+def test_a_decoder_ends_when_its_function_is_killed(job: str) -> None:
     with parent(job) as function:
         assert function.stdout is not None
         pid = int(function.stdout.readline())
-        time.sleep(0.2)  # the job is under way
+        time.sleep(0.2)  # the job has started
         assert psutil.pid_exists(pid)
         function.kill()
 
@@ -361,10 +360,10 @@ def test_a_decoder_ends_quietly_with_a_function_that_ends(how: str) -> None:
     out, errors = parent(how).communicate(timeout=30)
 
     assert errors == ""
-    assert len(set(out.split())) == 1  # a fork has one of its own
+    assert len(set(out.split())) == 1  # a fork has its own
     assert is_gone(int(out.split()[0]))
 
 
-def test_receiving_seals_what_lies_in_memory() -> None:
+def test_a_received_file_in_memory_is_sealed() -> None:
     with receive(KEY, [b"abc"], 10) as received, pytest.raises(PermissionError):
         received.file.write(b"d")

@@ -13,7 +13,7 @@ from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.sounds import draw_sound
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.media import containers
 from lambdas.shared.media.containers import open_container
 from tests.lambdas.films import AMR_NB, as_file, write_film, write_sound

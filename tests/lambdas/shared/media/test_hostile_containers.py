@@ -13,7 +13,7 @@ from lambdas.inspect_file.kinds import recordings
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.movies import draw_movie
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
-from lambdas.shared.decoding.limits import Limits
+from lambdas.shared.decoding.job import Limits
 from lambdas.shared.media import containers
 from tests.lambdas.films import as_file, box, write_film
 from workflows.errors import FileRejected, FileTooLarge, UnreadableVideo

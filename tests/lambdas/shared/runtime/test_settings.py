@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdas.shared.decoding.limits import Limits, read_limits
+from lambdas.shared.decoding.job import Limits, read_limits
 from lambdas.shared.runtime.settings import SettingError, read_int, require_text
 
 
