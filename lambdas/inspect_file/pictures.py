@@ -3,8 +3,7 @@
 from typing import Any
 
 from lambdas.shared.decoding.job import Limits, MediaFile
-from lambdas.shared.media.exif import facts_of
-from lambdas.shared.media.images import open_picture
+from lambdas.shared.media.images import facts_of, open_picture
 
 # To know that a picture is whole it is decoded at the coarsest that its format allows.
 _COARSEST_EDGE = 1

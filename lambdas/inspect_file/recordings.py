@@ -9,13 +9,13 @@ from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media.containers import (
     aspect_of,
     check_frame,
-    film_of,
     first_frames,
     open_container,
     seconds_of,
     tags_of,
     turns_of,
     unreadable,
+    video_of,
 )
 
 _MP4 = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2"})
@@ -30,7 +30,7 @@ def inspect_recording(file: MediaFile, limits: Limits) -> dict[str, Any]:
     Raises UnreadableVideo, UnreadableAudio and FileTooLarge.
     """
     with open_container(file, limits) as container:
-        stream = film_of(container)
+        stream = video_of(container)
         if stream is not None:
             kind, media_type = "video", file.media_type.replace("audio/", "video/", 1)
             size = _size_as_seen(file, container, stream, limits)

@@ -1,9 +1,9 @@
-"""Makes thumbnails by hand: ``python -m lambdas.make_thumbnails FILE… --out DIR``.
+"""Makes thumbnails of local files: ``python -m lambdas.make_thumbnails FILE… --out DIR``.
 
-Each file is inspected first, as in the workflow; by hand both decoders share the seconds that one has there. One line
-of JSON for each: ``file``, ``verdict``, ``error`` and ``reason`` of a rejected one, ``reason`` too where there is
-nothing to draw, ``kind``, ``thumbnails`` (the paths by size, and pixels), ``seconds`` and ``peak_mb`` (MiB of this
-process and the decoders'). It exits with 0 whatever the files are; a refusal is an answer too.
+Each file is inspected first, as in the workflow, but both decoders share one time limit. Prints one line of JSON for
+each file: ``file``, ``verdict``, ``error`` and ``reason`` of a rejected one, ``reason`` if there is nothing to draw,
+``kind``, ``thumbnails`` (paths and pixels by size), ``seconds`` and ``peak_mb`` (MiB of this process and the decoder).
+Exits with 0 even if files are rejected.
 """
 
 import argparse
@@ -17,8 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from lambdas.inspect_file import facts as inspection
-from lambdas.make_thumbnails.encoding import Drawn
-from lambdas.make_thumbnails.thumbnail_sizes import ThumbnailSize, read_thumbnail_sizes
+from lambdas.make_thumbnails.thumbnail_sizes import Drawn, ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import decoder, draw
 from lambdas.shared.decoding.command_line import print_verdict
 from lambdas.shared.decoding.job import Limits, read_limits
@@ -26,14 +25,14 @@ from lambdas.shared.decoding.receiving import ReceivedFile
 from lambdas.shared.runtime.settings import SettingError
 from workflows.contracts.guard_report import DRAWN_KINDS, NO_PICTURE
 
-# A file's name has at most 255 bytes, and a size's name and ending come to it.
+# A file name has at most 255 bytes, including the size and the extension.
 _MAX_NAME_BYTES = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the thumbnails of each file as ``DIR/<file's name>.<size>.webp`` and ``.jpg``.
 
-    Exits with 2 where a setting is wrong, or DIR cannot be made.
+    Exits with 2 if a setting is invalid or DIR cannot be created.
     """
     parser = argparse.ArgumentParser(prog="python -m lambdas.make_thumbnails", description="Make thumbnails of files.")
     parser.add_argument("files", nargs="+", metavar="FILE")
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingError as error:
         parser.error(str(error))
     except OSError as error:
-        parser.error(f"--out {given.out} cannot be made: {error.strerror}. Name a folder that can.")
+        parser.error(f"--out {given.out} cannot be created: {error.strerror}. Name another folder.")
     for file, stem in zip(given.files, _stems(given.files), strict=True):
         work = partial(_draw, given.out / stem, sizes, limits)
         print_verdict(file, limits, [inspection.decoder(), decoder()], work)
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stems(files: Sequence[str]) -> list[str]:
-    """Return what each file's thumbnails are called: its name, with a number where another has the same."""
+    """Return a unique name for each file's thumbnails, numbered if needed."""
     stems: list[str] = []
     for file in files:
         name = os.fsdecode(os.fsencode(Path(file).name or "file")[:_MAX_NAME_BYTES])

@@ -1,4 +1,4 @@
-"""Makes the thumbnails of one file of a report, for the "Make Thumbnails" state of guard_report."""
+"""Makes a file's thumbnails, for the "Make Thumbnails" state of guard_report."""
 
 from lambdas.make_thumbnails.thumbnail_sizes import read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import decoder, make_thumbnails
@@ -9,16 +9,16 @@ from lambdas.shared.storage.objects import object_store
 from workflows.contracts.guard_report import MakeThumbnailsInput, ThumbnailSet
 
 if read_text("AWS_LAMBDA_FUNCTION_NAME"):
-    # While Lambda starts the function it has more of the processor than later: the decoder starts then, too.
+    # A function has more CPU during initialization, so start the decoder then.
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
     decoder().prepare(read_limits())
 
 
 @step(MakeThumbnailsInput)
 def lambda_handler(given: MakeThumbnailsInput) -> ThumbnailSet:
-    """Write the thumbnails of one file and return where they lie.
+    """Store the thumbnails of one file and return their keys.
 
-    Safe to retry: keys come from the file's digest, so a second attempt writes the same objects, or
-    finds them. A leaf of FileRejected goes through to the state machine's catcher.
+    Safe to retry: keys come from the file's digest, so a retry writes the same objects, or finds them. The state
+    machine catches a leaf of FileRejected.
     """
     return make_thumbnails(given.file, given.facts, object_store(), read_thumbnail_sizes(), read_limits())

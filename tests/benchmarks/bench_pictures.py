@@ -22,7 +22,7 @@ os.environ["VIPS_CONCURRENCY"] = "1"
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, ImageChops, ImageStat
 
-from lambdas.make_thumbnails import encoding
+from lambdas.make_thumbnails import pictures
 from lambdas.make_thumbnails.pictures import draw_picture
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, WEBP, ThumbnailSize, read_thumbnail_sizes
 from lambdas.make_thumbnails.thumbnails import make_thumbnails
@@ -60,9 +60,9 @@ def with_pillow(path: str, sizes: Sequence[ThumbnailSize]) -> list[bytes]:
         with Image.open(path) as image:
             image.thumbnail((size.edge, size.edge))
             if size.is_jpeg:
-                image.save(out, "JPEG", quality=encoding.JPEG_QUALITY, optimize=True)
+                image.save(out, "JPEG", quality=pictures.JPEG_QUALITY, optimize=True)
             else:
-                image.save(out, "WEBP", quality=encoding.WEBP_QUALITY, method=encoding.WEBP_EFFORT)
+                image.save(out, "WEBP", quality=pictures.WEBP_QUALITY, method=pictures.WEBP_EFFORT)
         files.append(out.getvalue())
     return files
 
@@ -71,7 +71,7 @@ def floor(path: str, ready: dict[int, pyvips.Image], sizes: Sequence[ThumbnailSi
     """Decode at the needed scale, and encode what is small already."""
     pyvips.Image.jpegload(path, shrink=2, access="sequential").copy_memory()
     for size in sizes:
-        encoding.encode_all(ready[size.edge], [size])
+        pictures.encode_all(ready[size.edge], [size])
 
 
 def seconds(work: Callable[[], object]) -> float:

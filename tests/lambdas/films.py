@@ -1,4 +1,4 @@
-"""Makes films and sounds with FFmpeg's own encoders."""
+"""Makes video and audio with FFmpeg's own encoders."""
 
 import math
 import struct
@@ -17,7 +17,7 @@ AMR_NB = b"#!AMR\n" + (b"\x3c" + bytes(range(31))) * 50  # a second of frames of
 
 
 def as_file(path: Path, media_type: str) -> MediaFile:
-    """Return a file as the decoder's process is given it."""
+    """Return a file as a decoder job receives it."""
     return MediaFile(str(path), path.name, media_type, path.stat().st_size)
 
 
@@ -35,9 +35,9 @@ def write_film(
     key_frame_every: int = 5,
     picture: Callable[[int], bytes] | None = None,
 ) -> Path:
-    """Write a film of a ramp that moves, at ten frames a second, with a tone where ``sound`` names its codec.
+    """Write a video of a moving ramp at ten frames a second.
 
-    ``picture`` gives the RGB pixels of each frame instead.
+    ``sound`` is the codec of a tone; ``picture`` returns the RGB pixels of each frame instead.
     """
     flags = {"movflags": "use_metadata_tags"} if container in {"mp4", "mov"} else {}
     with av.open(str(path), "w", format=container, options=flags) as out:
@@ -79,14 +79,14 @@ def box(name: bytes, *parts: bytes) -> bytes:
 
 
 def with_matrix(film: bytes, matrix: tuple[int, int, int, int]) -> bytes:
-    """Return an MP4 whose track is shown by a matrix: how x and y grow along a row, and from row to row."""
+    """Return an MP4 whose track has a display matrix."""
     a, b, c, d = (number << 16 for number in matrix)
     at = film.index(b"tkhd") + 4 + 40
     return film[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + film[at + 36 :]
 
 
 def with_boxes(film: bytes, boxes: bytes, *, in_track: bool = False) -> bytes:
-    """Return an MP4, whose "moov" is its end, with boxes in place of what its maker tells of it."""
+    """Return an MP4 with its "moov" last, and with boxes in place of its metadata."""
     film = film.replace(b"meta", b"free").replace(b"udta", b"free")
     moov, trak = film.index(b"moov") - 4, film.index(b"trak") - 4
     end = trak + int.from_bytes(film[trak : trak + 4], "big") if in_track else len(film)
@@ -95,7 +95,7 @@ def with_boxes(film: bytes, boxes: bytes, *, in_track: bool = False) -> bytes:
 
 
 def write_sound(path: Path, container: str, codec: str, seconds: float = 2, cover: bytes | None = None) -> Path:
-    """Write a tone that grows louder, with a picture of the cover where one is given."""
+    """Write a tone that grows louder, with optional cover art."""
     with av.open(str(path), "w", format=container) as out:
         stream = out.add_stream(codec, rate=48_000, layout="mono")
         if cover is not None:

@@ -1,4 +1,4 @@
-"""Opens video and audio with FFmpeg, each as the format that was sniffed. No other file, no network is opened."""
+"""Opens video and audio with FFmpeg in the detected format, without other files or network."""
 
 import re
 import struct
@@ -23,7 +23,7 @@ from lambdas.shared.decoding.job import Limits, MediaFile
 from lambdas.shared.media import captures
 from workflows.errors import FileRejected, FileTooLarge, UnreadableAudio, UnreadableVideo
 
-# The demuxer is called by name, so that content never chooses one that opens others (hls, concat, dash, image2).
+# Demuxers are called by name, so that content cannot choose one that opens other files (hls, concat, dash, image2).
 _DEMUXERS = {
     "audio/flac": "flac",
     "audio/amr": "amr",
@@ -60,18 +60,18 @@ _ISO_6709 = re.compile(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)")
 
 
 def unreadable(file: MediaFile, what: str) -> FileRejected:
-    """Return the refusal of a file that no decoder reads: UnreadableVideo or UnreadableAudio."""
+    """Return an UnreadableVideo or UnreadableAudio error."""
     leaf = UnreadableAudio if file.media_type.startswith("audio/") else UnreadableVideo
     return leaf(file.key, what, "Record or export it again, and upload that.")
 
 
 @contextmanager
 def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]:
-    """Open a file, for as long as the block runs. What FFmpeg raises in the block is raised as unreadable.
+    """Yield an open file. Errors of FFmpeg in the block become UnreadableVideo or UnreadableAudio.
 
-    Raises UnreadableVideo or UnreadableAudio, and FileTooLarge for frames or seconds over a limit.
+    Raises FileTooLarge for frames or seconds over a limit.
     """
-    # A film's container may hold sound alone, and is called audio then.
+    # A video container with sound alone has an audio type.
     demuxer = _DEMUXERS.get(file.media_type) or _DEMUXERS.get(file.media_type.replace("audio/", "video/", 1))
     if demuxer is None:
         raise unreadable(file, f"is {file.media_type}, which no decoder reads.")
@@ -79,7 +79,7 @@ def open_container(file: MediaFile, limits: Limits) -> Generator[InputContainer]
         with Path(file.path).open("rb") as source, av.open(source, "r", format=demuxer, options=_OPTIONS) as container:
             _check(file, container, limits)
             yield container
-    except av.MemoryError as error:  # FFmpeg's word for more than max_streams, too
+    except av.MemoryError as error:  # FFmpeg's error for more than max_streams, too
         raise unreadable(file, f"has more than {_MAX_TRACKS} tracks, or asks for too much memory.") from error
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise unreadable(file, "cannot be decoded: it is broken, cut short or encrypted.") from error
@@ -100,49 +100,45 @@ def _check(file: MediaFile, container: InputContainer, limits: Limits) -> None:
 
 
 def check_frame(file: MediaFile, frame: VideoFrame | VideoStream, limits: Limits) -> None:
-    """Raise FileTooLarge for a frame of too many pixels. A container may state fewer than its frames have."""
+    """Raise FileTooLarge over ``max_pixels``. A container may state fewer than its frames have."""
     if frame.width * frame.height > limits.max_pixels:
-        raise FileTooLarge(
-            file.key,
-            f"has frames of {frame.width:,} x {frame.height:,} pixels, more than {limits.max_pixels:,}.",
-            "Export it in a lower resolution.",
-        )
+        problem = f"has frames of {frame.width:,} x {frame.height:,} pixels, more than {limits.max_pixels:,}."
+        raise FileTooLarge(file.key, problem, "Export it in a lower resolution.")
 
 
 def _too_long(file: MediaFile, limits: Limits) -> FileTooLarge:
-    return FileTooLarge(
-        file.key, f"lasts more than {limits.max_media_seconds:,} seconds.", "Cut it into shorter parts."
-    )
+    problem = f"lasts more than {limits.max_media_seconds:,} seconds."
+    return FileTooLarge(file.key, problem, "Cut it into shorter parts.")
 
 
 def stated_seconds(container: InputContainer) -> float | None:
-    """Return how long the container or a stream says it lasts; None where neither says."""
+    """Return the duration that the container or a stream states, None if neither does."""
     if container.duration and container.duration > 0:
         return container.duration / 1_000_000
     stated = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
-    return max([0.0, *stated]) or None  # broken ones say less than nothing
+    return max([0.0, *stated]) or None  # broken files state negative durations
 
 
-def film_of(container: InputContainer) -> VideoStream | None:
-    """Return the first stream that moves; None where there is sound alone. The picture of a cover is no film."""
+def video_of(container: InputContainer) -> VideoStream | None:
+    """Return the first video stream that is not cover art, None without one."""
     return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
 
 
 def first_frames(
     container: InputContainer, stream: Any, packets: int | None = 300, until: float = inf
 ) -> Generator[Any]:
-    """Give the frames of the next packets, whatever of them is broken, until a moment of the monotonic clock."""
+    """Yield the frames of the next packets, except broken ones, until a monotonic time."""
     for packet in islice(container.demux(stream), packets):
-        with suppress(av.FFmpegError):  # the next may do
+        with suppress(av.FFmpegError):  # try the next packet
             yield from packet.decode()
         if monotonic() > until:
             return
 
 
 def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> dict[str, Any]:
-    """Return duration_seconds, from its packets where it does not say; nothing where they are too many to count.
+    """Return duration_seconds as stated, or from the packets unless there are too many.
 
-    Raises FileTooLarge for more seconds than the limit.
+    Raises FileTooLarge over ``max_media_seconds``.
     """
     stated = stated_seconds(container)
     if stated is not None:
@@ -159,7 +155,7 @@ def seconds_of(file: MediaFile, container: InputContainer, limits: Limits) -> di
 
 
 def tags_of(container: InputContainer) -> dict[str, Any]:
-    """Return captured_at, camera, latitude and longitude, as far as the container or a stream has them."""
+    """Return captured_at, camera, latitude and longitude from the metadata, where present."""
     tags: dict[str, str] = {}
     for stated in (container.metadata, *(stream.metadata for stream in container.streams)):
         for key, value in stated.items():
@@ -195,15 +191,15 @@ def _place(tags: dict[str, str]) -> dict[str, Any]:
 
 
 def aspect_of(stream: Any) -> Fraction:
-    """Return how much wider than high a pixel is shown; 1 where the file says nothing, or nonsense."""
+    """Return a pixel's width divided by its height, 1 if missing or implausible."""
     stated = stream.sample_aspect_ratio
     return stated if stated and Fraction(1, 4) <= stated <= 4 else Fraction(1)
 
 
 def turns_of(frame: VideoFrame) -> list[str]:
-    """Return how a frame is turned until it is upright, as operations of libvips in their order.
+    """Return the libvips operations that turn a frame upright, in order.
 
-    Phones do not turn the pixels: a matrix says how the film was held, and whether it is seen in a mirror.
+    Phones do not turn the pixels, but write a matrix of rotation and reflection.
     """
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:

@@ -1,4 +1,4 @@
-"""Opens PDFs with PDFium. What it cannot read becomes UnreadablePdf."""
+"""Opens PDFs with PDFium. PDFs that it cannot read raise UnreadablePdf."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from workflows.errors import UnreadablePdf
 
 @contextmanager
 def open_pdf(path: str, key: str) -> Generator[Any]:
-    """Yield a ``pypdfium2.PdfDocument`` of at least one page, closed with all its pages.
+    """Yield a ``pypdfium2.PdfDocument`` of at least one page, and close it.
 
-    Raises UnreadablePdf: broken, protected by a password, or without pages. Not for several threads, as PDFium is not:
+    Raises UnreadablePdf: broken, protected by a password, or without pages. PDFium is not thread-safe:
     https://pypdfium2.readthedocs.io/en/stable/python_api.html#incompatibility-with-threading
     """
     import pypdfium2  # type: ignore[import-untyped]  # it ships no types
 
-    # Opened here: pypdfium2 resolves a path first, and that of a file without a name leads to where nothing is.
+    # Opened here, since pypdfium2 would resolve the path, and that of a file without a name does not exist.
     with open(path, "rb") as content:  # noqa: PTH123  as above
         try:
             document = pypdfium2.PdfDocument(content)
@@ -33,16 +33,16 @@ def open_pdf(path: str, key: str) -> Generator[Any]:
 
 
 def page_size(document: Any, number: int, key: str) -> tuple[float, float]:
-    """Return the width and height of a page in points, the first being 0. Raises UnreadablePdf where it has none.
+    """Return the size in points of a page, numbered from 0, without its content.
 
-    Only the page's own entry is read, not what is on it.
+    Raises UnreadablePdf if the page or its size is missing.
     """
     import pypdfium2
 
     try:
         width, height = document.get_page_size(number)
     except pypdfium2.PdfiumError as error:
-        problem = f"has {len(document):,} pages by its own count, and page {number + 1:,} is not there."
+        problem = f"states {len(document):,} pages, but page {number + 1:,} is missing."
         raise UnreadablePdf(key, problem, "Save the PDF again and upload it.") from error
     if not (0 < width < float("inf") and 0 < height < float("inf")):
         raise UnreadablePdf(key, f"has a page {number + 1:,} without a size.", "Save the PDF again and upload it.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lambdas.make_thumbnails.pages import draw_page
+from lambdas.make_thumbnails.pictures import draw_page
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, ThumbnailSize
 from lambdas.shared.decoding.job import Limits
 from tests.lambdas.papers import media_file
@@ -34,7 +34,7 @@ def near(pixel: object, colour: tuple[int, int, int]) -> bool:
     return all(abs(one - other) < 12 for one, other in zip(pixel, colour, strict=True))
 
 
-def test_the_first_page_is_drawn_on_white_in_each_form(tmp_path: Path) -> None:
+def test_the_first_page_is_drawn_on_white_in_each_size(tmp_path: Path) -> None:
     drawn = draw_page(media_file(tmp_path, pdf(pages=2)), SIZES, Limits())
 
     assert [one.size for one in drawn] == SIZES
@@ -45,7 +45,7 @@ def test_the_first_page_is_drawn_on_white_in_each_form(tmp_path: Path) -> None:
         assert near(picture.getpixel((one.width * 3 // 4, one.height // 2)), WHITE)
 
 
-def test_a_field_that_somebody_filled_in_shows(tmp_path: Path) -> None:
+def test_a_filled_in_form_field_is_drawn(tmp_path: Path) -> None:
     catalog, annotations, field = FILLED_FIELD
     data = pdf().replace(b"/Type /Catalog", catalog + b" /Type /Catalog")
     data = data.replace(b"/Type /Page /", annotations + b" /Type /Page /").replace(b"xref\n0", field + b"xref\n0", 1)
@@ -56,7 +56,7 @@ def test_a_field_that_somebody_filled_in_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1_000_000, 500_000), (1, 1), (1, 14_000), (2_000_000_000, 1)])
-def test_a_page_of_any_size_is_drawn_in_bounded_pixels(tmp_path: Path, width: int, height: int) -> None:
+def test_a_page_of_any_size_has_small_thumbnails(tmp_path: Path, width: int, height: int) -> None:
     for one in draw_page(media_file(tmp_path, pdf(width, height)), SIZES, Limits()):
         assert 1 <= min(one.width, one.height) <= max(one.width, one.height) <= one.size.edge + 1
 
@@ -68,6 +68,6 @@ def test_the_same_page_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [ENCRYPTED_PDF, pdf()[:60], pdf(kids="2 0 R")])
-def test_a_page_that_can_not_be_read_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_an_unreadable_page_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UnreadablePdf):
         draw_page(media_file(tmp_path, data), SIZES, Limits())

@@ -1,4 +1,4 @@
-"""What a thumbnail looks like, whatever the picture was like."""
+"""Thumbnails of pictures look right, whatever the format."""
 
 import io
 from math import log10
@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from lambdas.inspect_file.pictures import inspect_picture
-from lambdas.make_thumbnails.encoding import Drawn, fit
-from lambdas.make_thumbnails.pictures import draw_picture
-from lambdas.make_thumbnails.thumbnail_sizes import JPEG, ThumbnailSize
+from lambdas.make_thumbnails.pictures import draw_picture, fit
+from lambdas.make_thumbnails.thumbnail_sizes import JPEG, Drawn, ThumbnailSize
 from lambdas.shared.decoding.job import Limits, MediaFile
 from tests.lambdas.heic import heic
 from tests.lambdas.pictures import corner_colours, corners, encoded, jpeg_turned, swapped_primaries_profile
@@ -65,14 +64,14 @@ def test_a_thumbnail_is_upright(media: Any, orientation: int, file_format: str) 
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_every_format_looks_the_same(media: Any, file_format: str) -> None:
+def test_all_formats_look_the_same(media: Any, file_format: str) -> None:
     for thumbnail in drawn(media(encoded(corners(1000, 600), file_format), f"image/{file_format.lower()}")):
         assert (corner_colours(reread(thumbnail)), thumbnail.width, thumbnail.height) == (UPRIGHT, 480, 288)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "PA"])
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
-def test_every_colour_mode_looks_the_same(media: Any, mode: str, file_format: str) -> None:
+def test_all_colour_modes_look_the_same(media: Any, mode: str, file_format: str) -> None:
     if (mode, file_format) == ("PA", "PNG"):
         data = encoded(corners(100, 60, "P"), "PNG", transparency=255)
     else:
@@ -83,7 +82,7 @@ def test_every_colour_mode_looks_the_same(media: Any, mode: str, file_format: st
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16"])
-def test_grey_pictures_keep_their_lights_and_shades(media: Any, mode: str, file_format: str) -> None:
+def test_grey_pictures_keep_their_brightness(media: Any, mode: str, file_format: str) -> None:
     if mode == "I;16":
         image = Image.new("I;16", (100, 60), 0x4000)
     else:
@@ -95,14 +94,14 @@ def test_grey_pictures_keep_their_lights_and_shades(media: Any, mode: str, file_
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
-def test_ink_becomes_rgb(media: Any, file_format: str) -> None:
+def test_cmyk_becomes_rgb(media: Any, file_format: str) -> None:
     data = encoded(corners(100, 60, "CMYK"), file_format, quality=95)
 
     assert corner_colours(reread(drawn(media(data, f"image/{file_format.lower()}"))[0])) == UPRIGHT
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "TIFF", "PNG"])
-def test_an_animation_shows_its_first_frame_and_counts_all(media: Any, file_format: str) -> None:
+def test_an_animation_is_drawn_by_its_first_frame(media: Any, file_format: str) -> None:
     frames = [corners(100, 60), Image.new("RGB", (100, 60), "white")]
     data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
     file = media(data, f"image/{file_format.lower()}")
@@ -115,7 +114,7 @@ def test_an_animation_shows_its_first_frame_and_counts_all(media: Any, file_form
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
-def test_a_profile_is_turned_into_srgb(media: Any, file_format: str) -> None:
+def test_a_colour_profile_is_converted_to_srgb(media: Any, file_format: str) -> None:
     image = Image.new("RGB", (100, 60), (220, 30, 30))
     data = encoded(image, file_format, icc_profile=swapped_primaries_profile())
 
@@ -124,7 +123,7 @@ def test_a_profile_is_turned_into_srgb(media: Any, file_format: str) -> None:
     assert green > 150 > 100 > red
 
 
-def test_a_profile_does_not_cost_transparency(media: Any) -> None:
+def test_a_profile_keeps_transparency(media: Any) -> None:
     image = Image.new("RGBA", (100, 60), (220, 30, 30, 0))
     image.paste((220, 30, 30, 255), (50, 0, 100, 60))
 
@@ -137,14 +136,14 @@ def test_a_profile_does_not_cost_transparency(media: Any) -> None:
 
 @pytest.mark.parametrize("profile", [b"no profile at all", b"\x00" * 200])
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
-def test_a_broken_profile_is_left_out(media: Any, profile: bytes, file_format: str) -> None:
+def test_a_broken_profile_is_ignored(media: Any, profile: bytes, file_format: str) -> None:
     file = media(encoded(corners(100, 60), file_format, icc_profile=profile), f"image/{file_format.lower()}")
 
     assert corner_colours(reread(drawn(file)[0])) == UPRIGHT
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK"])
-def test_a_profile_of_another_kind_of_colour_is_left_out(media: Any, mode: str) -> None:
+def test_a_profile_of_another_colour_space_is_ignored(media: Any, mode: str) -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     file_format = "JPEG" if mode == "CMYK" else "PNG"
 
@@ -167,7 +166,7 @@ def test_transparency_is_kept_and_white_in_a_jpeg(media: Any, file_format: str) 
     assert (jpeg.mode, corner_colours(jpeg)) == ("RGB", ["white", "red", "white", "red"])
 
 
-def test_what_is_transparent_does_not_darken_its_neighbours(media: Any) -> None:
+def test_transparent_pixels_do_not_darken_their_neighbours(media: Any) -> None:
     image = Image.new("RGBA", (1000, 600), (0, 0, 0, 0))
     image.paste((255, 255, 255, 255), (503, 0, 1000, 600))
 
@@ -178,7 +177,7 @@ def test_what_is_transparent_does_not_darken_its_neighbours(media: Any) -> None:
     assert all(red > 240 for red, _, _, alpha in row if alpha > 40)
 
 
-def test_no_metadata_is_left(media: Any) -> None:
+def test_thumbnails_have_no_metadata(media: Any) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Camera Maker"
     exif.get_ifd(0x8825)[2] = (40.0, 0.0, 0.0)
@@ -206,7 +205,7 @@ def test_the_same_file_gives_the_same_bytes(media: Any) -> None:
 
 @pytest.mark.parametrize("file_format", [*FORMATS, "progressive JPEG"])
 @pytest.mark.parametrize("work", [inspect_picture, lambda file, limits: drawn(file, 480, limits)])
-def test_a_picture_that_is_cut_off_is_refused(media: Any, file_format: str, work: Any) -> None:
+def test_a_truncated_picture_is_refused(media: Any, file_format: str, work: Any) -> None:
     file_format, options = (file_format.rsplit(maxsplit=1)[-1], {"progressive": True} if " " in file_format else {})
     whole = encoded(Image.effect_noise((300, 200), 90).convert("RGB"), file_format, **options)
     media_type = f"image/{file_format.lower()}"
@@ -225,7 +224,7 @@ def test_a_picture_with_too_many_pixels_is_refused(media: Any, file_format: str,
 
 
 @given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(1, 9999))
-def test_a_size_fits_keeps_its_shape_and_never_grows(width: int, height: int, edge: int) -> None:
+def test_a_size_fits_and_never_grows(width: int, height: int, edge: int) -> None:
     small = fit(width, height, edge)
 
     assert max(small) == min(edge, max(width, height))
@@ -233,7 +232,7 @@ def test_a_size_fits_keeps_its_shape_and_never_grows(width: int, height: int, ed
     assert 1 <= small[1] <= height
 
 
-def test_a_thumbnail_is_as_good_as_pillows(media: Any) -> None:
+def test_a_thumbnail_is_as_accurate_as_pillows(media: Any) -> None:
     noise = pyvips.Image.perlin(1600, 1200, cell_size=40, uchar=True).bandjoin(
         [pyvips.Image.sines(1600, 1200, uchar=True, hfreq=3, vfreq=9)] * 2
     )
@@ -257,7 +256,7 @@ def test_a_gif_of_thousands_of_frames_is_refused(media: Any) -> None:
         inspect_picture(media(data, "image/gif"), Limits())
 
 
-def test_a_tiff_whose_pages_lead_in_a_circle_has_a_verdict(media: Any) -> None:
+def test_a_tiff_with_circular_pages_is_inspected(media: Any) -> None:
     data = bytearray(encoded(corners(), "TIFF"))
     first = int.from_bytes(data[4:8], "little")
     after = first + 2 + 12 * int.from_bytes(data[first : first + 2], "little")
@@ -266,7 +265,7 @@ def test_a_tiff_whose_pages_lead_in_a_circle_has_a_verdict(media: Any) -> None:
     assert inspect_picture(media(bytes(data), "image/tiff"), Limits())["width"] == 60
 
 
-def test_a_png_whose_header_lies_is_refused(media: Any) -> None:
+def test_a_png_with_a_wrong_header_is_refused(media: Any) -> None:
     data = bytearray(encoded(corners(), "PNG"))
     data[16:24] = (10_000).to_bytes(4, "big") * 2
     data[29:33] = crc32(data[12:29]).to_bytes(4, "big")
@@ -275,7 +274,7 @@ def test_a_png_whose_header_lies_is_refused(media: Any) -> None:
         inspect_picture(media(bytes(data), "image/png"), Limits())
 
 
-def test_a_profile_that_unpacks_to_much_is_bounded(media: Any) -> None:
+def test_a_large_packed_profile_takes_little_memory(media: Any) -> None:
     data, packed = encoded(corners(), "PNG"), compress(bytes(200_000_000), 9)
     body = b"iCCP" + b"x\x00\x00" + packed
     chunk = (len(body) - 4).to_bytes(4, "big") + body + crc32(body).to_bytes(4, "big")
@@ -285,7 +284,7 @@ def test_a_profile_that_unpacks_to_much_is_bounded(media: Any) -> None:
     assert getrusage(RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-def test_texts_that_unpack_to_much_are_left_packed(media: Any) -> None:
+def test_large_packed_texts_take_little_memory(media: Any) -> None:
     data, packed = encoded(corners(), "PNG"), compress(bytes(100_000_000), 9)
     chunks = b""
     for number in range(20):
@@ -302,7 +301,7 @@ def test_texts_that_unpack_to_much_are_left_packed(media: Any) -> None:
     ("turns", "size", "colours"),
     [(0, (64, 32), UPRIGHT), (1, (32, 64), ["green", "yellow", "red", "blue"])],
 )
-def test_a_heic_is_turned_once(media: Any, turns: int, size: tuple[int, int], colours: list[str], pixels: str) -> None:
+def test_a_heic_is_rotated_once(media: Any, turns: int, size: tuple[int, int], colours: list[str], pixels: str) -> None:
     file = media(heic(corners(128, 64), turns, pixels), "image/heic")
 
     for thumbnail in drawn(file, 64):
@@ -310,7 +309,7 @@ def test_a_heic_is_turned_once(media: Any, turns: int, size: tuple[int, int], co
     assert inspect_picture(file, Limits()) == {"width": size[0] * 2, "height": size[1] * 2}
 
 
-def test_a_heic_that_is_cut_off_is_refused(media: Any) -> None:
+def test_a_truncated_heic_is_refused(media: Any) -> None:
     data = heic(corners(128, 64))
 
     with pytest.raises(UnreadableImage):

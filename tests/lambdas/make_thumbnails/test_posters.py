@@ -1,4 +1,4 @@
-"""The poster of a film is the frame that shows most, whatever the others are, and is drawn in the time there is."""
+"""The poster of a video is its most detailed frame found in time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
-from lambdas.make_thumbnails import movies
-from lambdas.make_thumbnails.movies import draw_movie
+from lambdas.make_thumbnails import recordings
+from lambdas.make_thumbnails.recordings import draw_video
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import Limits
 from tests.lambdas.films import as_file, write_film
@@ -39,11 +39,11 @@ def stripes_at_the_end(number: int) -> bytes:
 
 
 def drawn(tmp_path: Path, picture: Callable[[int], bytes], key_frame_every: int = 5) -> tuple[pyvips.Image, int]:
-    """Return the poster, and how many frames the preview has."""
+    """Return the poster and the number of frames of the preview."""
     path = write_film(
         tmp_path / "film", "mp4", "libx264", seconds=4, size=SIZE, picture=picture, key_frame_every=key_frame_every
     )
-    poster, preview = draw_movie(as_file(path, "video/mp4"), SIZES, Limits())
+    poster, preview = draw_video(as_file(path, "video/mp4"), SIZES, Limits())
     return pyvips.Image.new_from_buffer(poster.data, ""), pages_of(preview.data)
 
 
@@ -55,7 +55,7 @@ def pages_of(webp: bytes) -> int:
 
 
 @pytest.mark.parametrize("grey", [0, 255], ids=["black", "white"])
-def test_a_film_that_shows_nothing_has_a_poster_that_shows_nothing(tmp_path: Path, grey: int) -> None:
+def test_a_blank_video_has_a_blank_poster(tmp_path: Path, grey: int) -> None:
     poster, _ = drawn(tmp_path, plain(grey))
 
     assert abs(poster.avg() - grey) < 3
@@ -63,31 +63,29 @@ def test_a_film_that_shows_nothing_has_a_poster_that_shows_nothing(tmp_path: Pat
 
 @pytest.mark.parametrize("key_frame_every", [5, 1000])
 @pytest.mark.parametrize("picture", [fade_in, fade_out, fade_to_white, stripes_at_the_end])
-def test_a_poster_is_neither_black_nor_white_where_one_frame_is_not(
+def test_a_poster_is_not_blank_if_one_frame_is_not(
     tmp_path: Path, picture: Callable[[int], bytes], key_frame_every: int
 ) -> None:
     poster, frames = drawn(tmp_path, picture, key_frame_every)
 
     assert 80 < poster.avg() < 176
     assert poster.deviate() > 90
-    assert frames >= 2  # those that are alike are one in a WebP
+    assert frames >= 2  # WebP merges equal frames
 
 
-def test_a_late_key_frame_counts_where_only_the_beginning_can_be_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(movies, "_MAX_DECODED_PIXELS", WIDTH * HEIGHT * 8)
+def test_a_late_key_frame_is_used_if_decoding_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "_MAX_DECODED_PIXELS", WIDTH * HEIGHT * 8)
 
     poster, frames = drawn(tmp_path, stripes_at_the_end, key_frame_every=35)
 
     assert poster.deviate() > 90
-    assert frames >= 2  # those that are alike are one in a WebP
+    assert frames >= 2  # WebP merges equal frames
 
 
-def test_what_was_found_is_drawn_when_the_time_is_up(tmp_path: Path) -> None:
+def test_frames_found_in_time_are_drawn(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mp4", "libx264", seconds=4, size=SIZE, picture=lambda _number: STRIPES)
 
-    poster, preview = draw_movie(as_file(path, "video/mp4"), SIZES, Limits(decoder_seconds=0))
+    poster, preview = draw_video(as_file(path, "video/mp4"), SIZES, Limits(decoder_seconds=0))
 
     assert pyvips.Image.new_from_buffer(poster.data, "").deviate() > 90
     assert pages_of(preview.data) == 1

@@ -1,4 +1,4 @@
-"""The thumbnails of a file: which there are, where they lie, and that a second attempt does no harm."""
+"""The thumbnails of a file: sizes, keys, retries, and the command line."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from PIL import Image
 
 from deploy import ROOT
 from lambdas.inspect_file.facts import inspect_file
-from lambdas.make_thumbnails import __main__ as by_hand
+from lambdas.make_thumbnails import __main__ as command
 from lambdas.make_thumbnails.__main__ import main
 from lambdas.make_thumbnails.handler import lambda_handler
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, WEBP, ThumbnailSize, read_thumbnail_sizes
@@ -37,7 +37,7 @@ FILE = StoredFile(file_id=1, key="media/door.jpg", name="door.jpg")
 
 
 class WatchedObjects(DiskObjects):
-    """A folder that remembers which keys were read and written."""
+    """A folder that records reads and writes."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -67,7 +67,7 @@ def thumbnails_of(objects: DiskObjects, facts: FileFacts, sizes: list[ThumbnailS
     return make_thumbnails(FILE, facts, objects, sizes, Limits()).thumbnails
 
 
-def test_there_are_three_sizes_each_as_webp_and_as_jpeg(objects: WatchedObjects) -> None:
+def test_each_of_three_sizes_is_webp_and_jpeg(objects: WatchedObjects) -> None:
     data = encoded(corners(2000, 1500), "JPEG")
     digest = hashlib.sha256(data).hexdigest()
 
@@ -81,7 +81,7 @@ def test_there_are_three_sizes_each_as_webp_and_as_jpeg(objects: WatchedObjects)
 
 
 @pytest.mark.parametrize("data", [encoded(corners(700, 500), "PNG"), pdf(), pdf(1, 900)])
-def test_what_is_told_of_a_thumbnail_is_so(objects: WatchedObjects, data: bytes) -> None:
+def test_the_facts_of_a_thumbnail_are_correct(objects: WatchedObjects, data: bytes) -> None:
     for thumbnail in thumbnails_of(objects, stored(objects, data)):
         written = objects.read(thumbnail.key)
         with Image.open(io.BytesIO(written)) as image:
@@ -93,14 +93,14 @@ def test_what_is_told_of_a_thumbnail_is_so(objects: WatchedObjects, data: bytes)
         assert len(written) == thumbnail.size_bytes
 
 
-def test_nothing_is_scaled_up(objects: WatchedObjects) -> None:
+def test_no_picture_is_enlarged(objects: WatchedObjects) -> None:
     thumbnails = thumbnails_of(objects, stored(objects, encoded(corners(200, 100), "PNG")))
 
     assert [(thumbnail.width, thumbnail.height) for thumbnail in thumbnails] == 2 * [(160, 80)] + 4 * [(200, 100)]
 
 
 @pytest.mark.parametrize("data", [encoded(corners(700, 500), "JPEG"), pdf(300, 200), encoded(corners(9, 700), "PNG")])
-def test_a_second_attempt_answers_the_same_and_reads_no_file_again(objects: WatchedObjects, data: bytes) -> None:
+def test_a_retry_returns_the_same_without_reading_the_file(objects: WatchedObjects, data: bytes) -> None:
     facts = stored(objects, data)
     first = thumbnails_of(objects, facts)
     objects.was_read.clear()
@@ -113,7 +113,7 @@ def test_a_second_attempt_answers_the_same_and_reads_no_file_again(objects: Watc
     assert objects.was_written == []
 
 
-def test_a_first_attempt_looks_for_thumbnails_once(objects: WatchedObjects) -> None:
+def test_a_first_attempt_reads_one_thumbnail(objects: WatchedObjects) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
 
     thumbnails_of(objects, facts)
@@ -122,7 +122,7 @@ def test_a_first_attempt_looks_for_thumbnails_once(objects: WatchedObjects) -> N
 
 
 @pytest.mark.parametrize("lost", SIZES, ids=lambda size: f"{size.name}-{size.media_type}")
-def test_an_attempt_that_died_half_way_is_done_again_with_the_same_bytes(
+def test_an_interrupted_attempt_is_repeated_with_the_same_bytes(
     objects: WatchedObjects, tmp_path: Path, lost: ThumbnailSize
 ) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
@@ -135,7 +135,7 @@ def test_an_attempt_that_died_half_way_is_done_again_with_the_same_bytes(
     assert {thumbnail.key: objects.read(thumbnail.key) for thumbnail in first} == before
 
 
-def test_other_sizes_are_made_anew(objects: WatchedObjects) -> None:
+def test_thumbnails_of_other_sizes_are_replaced(objects: WatchedObjects) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     thumbnails_of(objects, facts)
 
@@ -144,16 +144,16 @@ def test_other_sizes_are_made_anew(objects: WatchedObjects) -> None:
     assert (small.width, small.height) == (100, 71)
 
 
-def test_a_file_that_changed_since_its_inspection_gets_no_thumbnails(objects: WatchedObjects) -> None:
+def test_a_file_changed_after_inspection_has_no_thumbnails(objects: WatchedObjects) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     objects.write(FILE.key, encoded(corners(700, 501), "JPEG"), "image/jpeg")
 
-    with pytest.raises(FileMissing, match="other content"):
+    with pytest.raises(FileMissing, match="changed after it was inspected"):
         thumbnails_of(objects, facts)
     assert objects.was_written == [FILE.key, FILE.key]
 
 
-def test_a_file_of_another_kind_has_no_thumbnails_and_is_not_read(objects: WatchedObjects) -> None:
+def test_a_file_of_another_kind_is_not_read(objects: WatchedObjects) -> None:
     facts = stored(objects, b"text")
     objects.was_read.clear()
 
@@ -182,7 +182,7 @@ WEBP_DATA, JPEG_DATA = encoded(corners(30, 20), "WEBP"), encoded(corners(30, 20)
         ([[["small"], WEBP, 30, 20]], [WEBP_DATA]),
     ],
 )
-def test_what_a_decoder_was_not_asked_for_reaches_no_store(
+def test_wrong_pictures_of_a_decoder_are_not_stored(
     objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, drawn: object, files: list[bytes]
 ) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
@@ -197,7 +197,7 @@ ALL_DRAWN = [[size.name, size.media_type, 30, 20] for size in SIZES]
 ALL_FILES = [WEBP_DATA if size.media_type == WEBP else JPEG_DATA for size in SIZES]
 
 
-def test_all_that_was_asked_for_reaches_the_store(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_requested_pictures_are_stored(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"drawn": ALL_DRAWN}, ALL_FILES))
 
@@ -207,9 +207,7 @@ def test_all_that_was_asked_for_reaches_the_store(objects: WatchedObjects, monke
 
 
 @pytest.mark.parametrize("count", range(len(SIZES)))
-def test_a_set_that_lacks_some_or_all_is_refused(
-    objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
+def test_an_incomplete_set_is_refused(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG"))
     monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"drawn": ALL_DRAWN[:count]}, ALL_FILES[:count]))
 
@@ -218,34 +216,34 @@ def test_a_set_that_lacks_some_or_all_is_refused(
     assert objects.was_written == [FILE.key]
 
 
-def test_a_video_is_asked_for_a_preview_too(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_also_has_a_preview(objects: WatchedObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = stored(objects, encoded(corners(700, 500), "JPEG")).model_copy(update={"kind": FileKind.VIDEO})
-    asked: list[str] = []
+    requested: list[str] = []
 
     def run(_decoder: Decoder, *given: Any) -> Decoded:
-        asked.extend([given[-1]["kind"], *(size["name"] for size in given[-1]["sizes"])])
+        requested.extend([given[-1]["kind"], *(size["name"] for size in given[-1]["sizes"])])
         return Decoded({"drawn": [*ALL_DRAWN, [PREVIEW_SIZE.name, WEBP, 30, 20]]}, [*ALL_FILES, WEBP_DATA])
 
     monkeypatch.setattr(Decoder, "run", run)
 
     preview = thumbnails_of(objects, facts)[-1]
 
-    assert asked == ["video", *(size.name for size in SIZES), "preview"]
+    assert requested == ["video", *(size.name for size in SIZES), "preview"]
     assert preview.key == f"thumbnails/{facts.sha256}/preview.webp"
 
 
-def test_the_function_itself_decodes_nothing() -> None:
+def test_the_function_itself_imports_no_decoder() -> None:
     code = (
         "import lambdas.make_thumbnails.handler, lambdas.inspect_file.handler, sys;"
         "print(sorted({'PIL', 'av', 'pi_heif', 'pypdfium2', 'pyvips'} & sys.modules.keys()))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "AWS_LAMBDA_FUNCTION_NAME"}
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
 
-    assert told.stdout.strip() == b"[]"
+    assert done.stdout.strip() == b"[]"
 
 
-def test_the_sizes_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sizes_come_from_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THUMBNAIL_SIZES", raising=False)
     assert read_thumbnail_sizes() == SIZES
 
@@ -260,14 +258,14 @@ def test_the_sizes_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "text", ["small", "small=0", "small=1,small=2", "a/b=3", "preview=10", "small=160,", "x=99999"]
 )
-def test_sizes_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_invalid_sizes_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("THUMBNAIL_SIZES", text)
 
     with pytest.raises(SettingError, match="THUMBNAIL_SIZES"):
         read_thumbnail_sizes()
 
 
-def test_the_step_answers_with_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_step_returns_all_thumbnails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_STORAGE_BUCKET_NAME", raising=False)
     monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(tmp_path / "media"))
     facts = stored(DiskObjects(tmp_path), encoded(corners(700, 500), "JPEG"))
@@ -279,7 +277,7 @@ def test_the_step_answers_with_the_set(tmp_path: Path, monkeypatch: pytest.Monke
     assert sizes == [size.name for size in SIZES]
 
 
-def test_by_hand_the_pictures_lie_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_thumbnails_into_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "door.png").write_bytes(encoded(corners(700, 500), "PNG"))
     (tmp_path / "other" / "door.png").write_bytes(encoded(corners(300, 200), "PNG"))
@@ -304,30 +302,30 @@ def test_by_hand_the_pictures_lie_in_the_folder(tmp_path: Path, capsys: pytest.C
     )
 
 
-def test_by_hand_a_picture_is_drawn_in_the_seconds_that_its_inspection_has_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_draws_in_the_time_left_by_inspection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "door.png").write_bytes(encoded(corners(700, 500), "PNG"))
     monkeypatch.setenv("DECODER_TIMEOUT_SECONDS", "20")
     clock, run, given = [100.0], Decoder.run, []
 
-    def slow_run(*asked: Any) -> Decoded:
-        given.append(asked[4].decoder_seconds)
+    def slow_run(*arguments: Any) -> Decoded:
+        given.append(arguments[4].decoder_seconds)
         clock[0] += 12.5
-        return run(*asked)
+        return run(*arguments)
 
     monkeypatch.setattr(Decoder, "run", slow_run)
-    monkeypatch.setattr(by_hand, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(command, "perf_counter", lambda: clock[0])
 
-    assert by_hand.main([str(tmp_path / "door.png"), "--out", str(tmp_path / "out")]) == 0
+    assert command.main([str(tmp_path / "door.png"), "--out", str(tmp_path / "out")]) == 0
     assert given == [20, 7]
 
 
-def test_by_hand_a_folder_that_can_not_be_made_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_a_folder_that_cannot_be_created(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").write_text("a file")
 
     with pytest.raises(SystemExit) as exited:
         main([str(tmp_path / "out"), "--out", str(tmp_path / "out")])
 
     assert exited.value.code == 2
-    assert "cannot be made: File exists. Name a folder that can." in capsys.readouterr().err
+    assert "cannot be created: File exists. Name another folder." in capsys.readouterr().err

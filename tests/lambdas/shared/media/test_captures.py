@@ -1,4 +1,4 @@
-"""What a camera tells is judged alike, whether it wrote a picture or a film."""
+"""Metadata of cameras is validated the same for pictures and video."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ NAMES = (
 )  # fmt: skip
 
 
-def of_film(tags: dict[str, str]) -> dict[str, Any]:
+def of_video(tags: dict[str, str]) -> dict[str, Any]:
     container: Any = SimpleNamespace(metadata=tags, streams=[])
     return tags_of(container)
 
@@ -43,7 +43,7 @@ def test_maker_and_model_are_one_name(make: object, model: object, name: str | N
 
 
 @pytest.mark.parametrize(
-    ("moment", "offset", "told"),
+    ("moment", "offset", "expected"),
     [
         ("2026-05-01T22:10:00.750", "+02:00", "2026-05-01T22:10:00+02:00"),
         ("2026-05-01T22:10:00", "+02:00:30", "2026-05-01T22:10:00"),
@@ -53,14 +53,14 @@ def test_maker_and_model_are_one_name(make: object, model: object, name: str | N
         ("2100-01-01T00:00:00", "", None),
     ],
 )
-def test_a_time_and_an_offset_that_can_not_be_are_left_out(moment: str, offset: str, told: str | None) -> None:
-    assert captured_at(datetime.fromisoformat(moment), offset) == told
+def test_an_impossible_time_or_offset_is_ignored(moment: str, offset: str, expected: str | None) -> None:
+    assert captured_at(datetime.fromisoformat(moment), offset) == expected
 
 
 @pytest.mark.parametrize(
     "place", [(0.0, 0.0), (-0.0, 0.0), (90.1, 0.0), (0.0, -180.1), (float("nan"), 1.0), (1.0, float("inf"))]
 )
-def test_a_position_that_can_not_be_is_left_out(place: tuple[float, float]) -> None:
+def test_an_impossible_position_is_ignored(place: tuple[float, float]) -> None:
     assert position(*place) == {}
 
 
@@ -79,8 +79,8 @@ def test_a_position_that_can_not_be_is_left_out(place: tuple[float, float]) -> N
         ),
     ],
 )
-def test_a_film_tells_what_a_picture_would(tags: dict[str, str], facts: dict[str, Any]) -> None:
-    assert of_film(tags) == facts
+def test_tags_of_a_video_become_facts(tags: dict[str, str], facts: dict[str, Any]) -> None:
+    assert of_video(tags) == facts
 
 
 @given(
@@ -91,12 +91,12 @@ def test_a_film_tells_what_a_picture_would(tags: dict[str, str], facts: dict[str
         st.from_regex(r"[+-][0-9]{2}(:[0-9]{2}){1,2}"),
     )
 )
-def test_whatever_a_film_is_tagged_with_its_facts_are_facts(tags: dict[str, str]) -> None:
-    FileFacts(kind=FileKind.VIDEO, media_type="video/mp4", size_bytes=1, sha256="0" * 64, **of_film(tags))
+def test_any_tags_of_a_video_give_valid_facts(tags: dict[str, str]) -> None:
+    FileFacts(kind=FileKind.VIDEO, media_type="video/mp4", size_bytes=1, sha256="0" * 64, **of_video(tags))
 
 
-def test_no_pillow_is_loaded_for_a_film() -> None:
+def test_pillow_is_not_imported_for_a_video() -> None:
     code = "import lambdas.inspect_file.recordings, sys; print('PIL' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
 
-    assert told.stdout.strip() == b"False"
+    assert done.stdout.strip() == b"False"

@@ -1,4 +1,4 @@
-"""Every format that is sniffed as film or sound is read, and no content leads to another file or to endless work."""
+"""All detected video and audio formats are read, without other files or endless work."""
 
 import io
 from pathlib import Path
@@ -10,8 +10,7 @@ from PIL import Image
 
 from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
 from lambdas.inspect_file.recordings import inspect_recording
-from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.make_thumbnails.sounds import draw_sound
+from lambdas.make_thumbnails.recordings import draw_audio, draw_video
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import Limits
 from lambdas.shared.media import containers
@@ -51,14 +50,14 @@ def sniffed(path: Path) -> str:
         ("asf", "wmv2", None, "video/x-ms-asf"),
     ],
 )
-def test_a_film_is_sniffed_inspected_and_drawn(
+def test_a_video_is_detected_inspected_and_drawn(
     tmp_path: Path, container: str, codec: str, sound: str | None, media_type: str
 ) -> None:
     path = write_film(tmp_path / "film", container, codec, sound=sound, options=QUIET if codec == "libx265" else None)
     assert sniffed(path) == media_type
 
     facts = inspect_recording(as_file(path, media_type), Limits())
-    drawn = draw_movie(as_file(path, media_type), [*FORMS, PREVIEW_SIZE], Limits())
+    drawn = draw_video(as_file(path, media_type), [*FORMS, PREVIEW_SIZE], Limits())
 
     assert facts["height"] == 144
     assert facts["duration_seconds"] == pytest.approx(2, abs=0.3)
@@ -81,23 +80,23 @@ def test_a_film_is_sniffed_inspected_and_drawn(
         ("webm", "libopus", "audio/webm"),
     ],
 )
-def test_a_sound_is_sniffed_inspected_and_drawn(tmp_path: Path, container: str, codec: str, media_type: str) -> None:
+def test_a_sound_is_detected_inspected_and_drawn(tmp_path: Path, container: str, codec: str, media_type: str) -> None:
     path = write_sound(tmp_path / "sound", container, codec)
     assert sniffed(path) == media_type
 
     facts = inspect_recording(as_file(path, media_type), Limits())
 
     assert facts["duration_seconds"] == pytest.approx(2, abs=0.1)
-    assert len(draw_sound(as_file(path, media_type), FORMS, Limits())) == 1
+    assert len(draw_audio(as_file(path, media_type), FORMS, Limits())) == 1
 
 
-def test_speech_of_a_phone_is_counted_by_its_frames(tmp_path: Path) -> None:
+def test_the_duration_of_amr_is_counted_by_frames(tmp_path: Path) -> None:
     path = tmp_path / "speech.amr"
     path.write_bytes(AMR_NB)
 
     assert sniffed(path) == "audio/amr"
     assert inspect_recording(as_file(path, "audio/amr"), Limits())["duration_seconds"] == pytest.approx(1, abs=0.05)
-    assert len(draw_sound(as_file(path, "audio/amr"), FORMS, Limits())) == 1
+    assert len(draw_audio(as_file(path, "audio/amr"), FORMS, Limits())) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_speech_of_a_phone_is_counted_by_its_frames(tmp_path: Path) -> None:
         ("mpeg", "video/mpeg", "audio/x-mpeg-ps"),
     ],
 )
-def test_a_films_container_without_film_becomes_audio(
+def test_a_video_container_without_video_becomes_audio(
     tmp_path: Path, container: str, media_type: str, becomes: str
 ) -> None:
     path = write_sound(tmp_path / "sound", container, "mp2" if container == "mpeg" else "aac")
@@ -117,10 +116,10 @@ def test_a_films_container_without_film_becomes_audio(
     facts = inspect_recording(as_file(path, media_type), Limits())
 
     assert (facts["kind"], facts["media_type"]) == (FileKind.AUDIO, becomes)
-    assert len(draw_sound(as_file(path, becomes), FORMS, Limits())) == 1
+    assert len(draw_audio(as_file(path, becomes), FORMS, Limits())) == 1
 
 
-def test_a_sounds_container_that_shows_a_film_becomes_video(tmp_path: Path) -> None:
+def test_an_audio_container_with_video_becomes_video(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mp4", "libx264", sound="aac")
 
     facts = inspect_recording(as_file(path, "audio/mp4"), Limits())
@@ -131,7 +130,7 @@ def test_a_sounds_container_that_shows_a_film_becomes_video(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("container", "codec", "media_type"), [("mp4", "aac", "video/mp4"), ("mp3", "libmp3lame", "audio/mpeg")]
 )
-def test_the_picture_of_a_cover_is_no_film(tmp_path: Path, container: str, codec: str, media_type: str) -> None:
+def test_cover_art_is_not_a_video(tmp_path: Path, container: str, codec: str, media_type: str) -> None:
     cover = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(cover, "JPEG")
     path = write_sound(tmp_path / "sound", container, codec, cover=cover.getvalue())
@@ -142,7 +141,7 @@ def test_the_picture_of_a_cover_is_no_film(tmp_path: Path, container: str, codec
     assert "width" not in facts
 
 
-def test_what_a_phone_wrote_is_read_from_ten_bits_as_well(tmp_path: Path) -> None:
+def test_a_ten_bit_video_of_a_phone_is_read(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mov", "libx265", pix_fmt="yuv420p10le", tags=TAGS, options=QUIET)
 
     facts = inspect_recording(as_file(path, "video/quicktime"), Limits())
@@ -150,7 +149,7 @@ def test_what_a_phone_wrote_is_read_from_ten_bits_as_well(tmp_path: Path) -> Non
     assert facts["captured_at"] == "2026-03-01T10:20:30+01:00"
     assert facts["camera"] == "Apple iPhone 15"
     assert (facts["latitude"], facts["longitude"]) == (40.4168, -3.7038)
-    assert len(draw_movie(as_file(path, "video/quicktime"), FORMS, Limits())) == 1
+    assert len(draw_video(as_file(path, "video/quicktime"), FORMS, Limits())) == 1
 
 
 @pytest.mark.parametrize(
@@ -164,7 +163,7 @@ def test_what_a_phone_wrote_is_read_from_ten_bits_as_well(tmp_path: Path) -> Non
         "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
     ],
 )
-def test_a_list_of_other_files_opens_none_of_them(tmp_path: Path, media_type: str, text: str) -> None:
+def test_a_playlist_opens_no_other_files(tmp_path: Path, media_type: str, text: str) -> None:
     bait = write_film(tmp_path / "bait.ts", "mpegts", "mpeg4", seconds=1)
     path = tmp_path / "list"
     path.write_text(text.format(bait=bait))
@@ -175,7 +174,7 @@ def test_a_list_of_other_files_opens_none_of_them(tmp_path: Path, media_type: st
 
 
 def grown(box: bytes, path: list[bytes], dref: bytes) -> bytes:
-    """Return a box with the data reference below it replaced, and the sizes of those around it."""
+    """Return a box with its data reference replaced and the sizes corrected."""
     if not path:
         return len(dref).to_bytes(4, "big") + box[4:12] + dref[12:]
     at = box.index(path[0]) - 4
@@ -186,7 +185,7 @@ def grown(box: bytes, path: list[bytes], dref: bytes) -> bytes:
 
 
 def with_reference(film: bytes, bait: str) -> bytes:
-    """Return a film whose samples lie in another file, by an alias of QuickTime."""
+    """Return a video whose samples are in another file, by an alias of QuickTime."""
     name = bait.encode()
     alias = bytes(10) + bytes(28) + bytes(12) + bytes(64) + bytes(16) + b"\0\1\0\1" + bytes(16)
     alias += b"\0\2" + len(name).to_bytes(2, "big") + name + bytes(len(name) % 2) + b"\xff\xff\0\0"
@@ -198,17 +197,17 @@ def with_reference(film: bytes, bait: str) -> bytes:
     return film[:mdat] + bytes(at - mdat) + moov
 
 
-def test_a_film_whose_samples_lie_in_another_file_is_unreadable(tmp_path: Path) -> None:
+def test_a_video_with_samples_in_another_file_is_unreadable(tmp_path: Path) -> None:
     bait = write_film(tmp_path / "bait.mov", "mov", "mpeg4", seconds=1)
     path = tmp_path / "film.mov"
     path.write_bytes(with_reference(bait.read_bytes(), str(bait)))
     with av.open(str(path), options={"enable_drefs": "1", "use_absolute_path": "1"}) as lured:
-        assert next(lured.decode(video=0)).width == 176  # so that the bait is one
+        assert next(lured.decode(video=0)).width == 176  # the bait works
 
     with pytest.raises(UnreadableVideo):
         inspect_recording(as_file(path, "video/quicktime"), Limits())
     with pytest.raises(UnreadableVideo):
-        draw_movie(as_file(path, "video/quicktime"), FORMS, Limits())
+        draw_video(as_file(path, "video/quicktime"), FORMS, Limits())
 
 
 @pytest.mark.parametrize(
@@ -223,7 +222,7 @@ def test_a_film_whose_samples_lie_in_another_file_is_unreadable(tmp_path: Path) 
     ],
     ids=["no moov", "boxes without end", "64 bits", "more than 64 bits", "boxes in boxes", "boxes to the end"],
 )
-def test_boxes_that_lie_are_refused_at_once(tmp_path: Path, content: bytes) -> None:
+def test_boxes_with_wrong_sizes_are_refused_at_once(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
     started = perf_counter()
@@ -235,16 +234,16 @@ def test_boxes_that_lie_are_refused_at_once(tmp_path: Path, content: bytes) -> N
 
 
 @pytest.mark.parametrize("kept", [0.6, 0.9])
-def test_a_film_cut_short_is_drawn_as_far_as_it_goes(tmp_path: Path, kept: float) -> None:
+def test_a_truncated_video_is_drawn_as_far_as_possible(tmp_path: Path, kept: float) -> None:
     whole = write_film(tmp_path / "film", "matroska", "libx264").read_bytes()
     path = tmp_path / "cut"
     path.write_bytes(whole[: int(len(whole) * kept)])
 
     assert inspect_recording(as_file(path, "video/x-matroska"), Limits())["height"] == 144
-    assert len(draw_movie(as_file(path, "video/x-matroska"), FORMS, Limits())) == 1
+    assert len(draw_video(as_file(path, "video/x-matroska"), FORMS, Limits())) == 1
 
 
-def test_a_film_whose_first_packets_are_broken_is_read_from_the_next(tmp_path: Path) -> None:
+def test_broken_first_packets_of_a_video_are_skipped(tmp_path: Path) -> None:
     content = bytearray(write_film(tmp_path / "film", "mp4", "mpeg4", seconds=3).read_bytes())
     start = content.index(b"mdat") + 4
     content[start : start + 40] = bytes(40)
@@ -252,15 +251,15 @@ def test_a_film_whose_first_packets_are_broken_is_read_from_the_next(tmp_path: P
     path.write_bytes(content)
 
     assert inspect_recording(as_file(path, "video/mp4"), Limits())["width"] == 176
-    assert len(draw_movie(as_file(path, "video/mp4"), FORMS, Limits())) == 1
+    assert len(draw_video(as_file(path, "video/mp4"), FORMS, Limits())) == 1
 
 
-def test_a_sound_of_hours_is_sampled_in_little_memory(tmp_path: Path) -> None:
+def test_hours_of_sound_take_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "speech.amr"
     path.write_bytes(AMR_NB[:6] + AMR_NB[6:] * 3600)
     file, before = as_file(path, "audio/amr"), _data_mib()
 
-    assert len(draw_sound(file, FORMS, Limits())) == 1
+    assert len(draw_audio(file, FORMS, Limits())) == 1
 
     assert _data_mib() - before < 200
 
@@ -270,9 +269,7 @@ def _data_mib() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmData")) // 1024
 
 
-def test_what_has_more_packets_than_are_counted_tells_no_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_too_many_packets_has_no_duration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "speech.amr"
     path.write_bytes(AMR_NB)
     file = as_file(path, "audio/amr")
@@ -284,7 +281,7 @@ def test_what_has_more_packets_than_are_counted_tells_no_seconds(
     assert "duration_seconds" not in inspect_recording(file, Limits())
 
 
-def test_seconds_over_the_limit_are_found_by_counting_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counted_seconds_over_the_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_sound(tmp_path / "sound", "adts", "aac", seconds=3)
     monkeypatch.setattr(containers, "stated_seconds", lambda _container: None)
 
@@ -292,7 +289,7 @@ def test_seconds_over_the_limit_are_found_by_counting_too(tmp_path: Path, monkey
         inspect_recording(as_file(path, "audio/aac"), Limits(max_media_seconds=1))
 
 
-def test_an_error_of_ffmpeg_is_told_as_a_sentence_with_the_files_key(tmp_path: Path) -> None:
+def test_an_error_of_ffmpeg_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"nothing of the kind")
 

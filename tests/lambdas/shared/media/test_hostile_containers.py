@@ -1,4 +1,4 @@
-"""Films that are made to hold a decoder up: each has its verdict within seconds, the same when it is drawn."""
+"""Hostile videos are refused within seconds, by inspection and by drawing."""
 
 import struct
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 from lambdas.inspect_file.decoder_job import job
 from lambdas.inspect_file.kinds import recordings
 from lambdas.inspect_file.recordings import inspect_recording
-from lambdas.make_thumbnails.movies import draw_movie
+from lambdas.make_thumbnails.recordings import draw_video
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import Limits
 from lambdas.shared.media import containers
@@ -23,12 +23,12 @@ SECONDS = 3
 
 
 def verdicts(path: Path, media_type: str, limits: Limits | None = None) -> list[tuple[type[FileRejected], str]]:
-    """Return what a film is refused for by each function, each in little time."""
+    """Return the refusal of a video by each function, each within seconds."""
     file, limits = as_file(path, media_type), limits or Limits()
     found = []
     for run in (
         lambda: inspect_recording(file, limits),
-        lambda: draw_movie(file, [ThumbnailSize("small", 160), PREVIEW_SIZE], limits),
+        lambda: draw_video(file, [ThumbnailSize("small", 160), PREVIEW_SIZE], limits),
     ):
         started = perf_counter()
         with pytest.raises(FileRejected) as caught:
@@ -39,7 +39,7 @@ def verdicts(path: Path, media_type: str, limits: Limits | None = None) -> list[
 
 
 def encrypted(film: bytes) -> bytes:
-    """Return a film of H.264 as common encryption has it: all of a sample but its lengths and headers is noise."""
+    """Return an H.264 video with its samples encrypted by common encryption."""
     start, end = film.index(b"mdat") + 4, film.index(b"moov") - 4
     out = bytearray(film)
     while start < end:
@@ -52,7 +52,7 @@ def encrypted(film: bytes) -> bytes:
 
 
 def in_sample_entry(film: bytes, name: bytes, more: bytes) -> bytes:
-    """Return a film whose "avc1" has another name and one more box."""
+    """Return a video whose "avc1" has another name and one more box."""
     at = film.index(b"avc1", film.index(b"stsd"))
     size = int.from_bytes(film[at - 4 : at], "big")
     out = bytearray(film[: at - 4] + box(name, film[at + 4 : at - 4 + size], more) + film[at - 4 + size :])
@@ -82,13 +82,13 @@ def first_track(film: bytes) -> bytes:
     ],
     ids=["encrypted", "200 tracks", "10,000 tracks", "500,000 tracks without content"],
 )
-def test_a_film_of_boxes_that_no_player_opens_is_unreadable(tmp_path: Path, change: Change, reason: str) -> None:
+def test_a_video_that_no_player_opens_is_unreadable(tmp_path: Path, change: Change, reason: str) -> None:
     path = write_film(tmp_path / "film.mp4", "mp4", "libx264", seconds=1)
     path.write_bytes(change(path.read_bytes()))
 
-    for leaf, said in verdicts(path, "video/mp4"):
+    for leaf, text in verdicts(path, "video/mp4"):
         assert leaf is UnreadableVideo
-        assert reason in said
+        assert reason in text
 
 
 ENDLESS = b"\x01" + b"\xff" * 7
@@ -132,20 +132,20 @@ TRACK = element(b"\xae", element(b"\xd7", b"\1") + element(b"\x83", b"\1") + ele
         "of no length",
     ],
 )
-def test_elements_without_end_are_refused_at_once(tmp_path: Path, content: bytes) -> None:
+def test_endless_elements_are_refused_at_once(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "film.webm"
     path.write_bytes(HEAD + content)
 
     assert [leaf for leaf, _ in verdicts(path, "video/webm")] == [UnreadableVideo, UnreadableVideo]
 
 
-def told_small_in_matroska(film: bytes) -> bytes:
+def with_small_size_in_matroska(film: bytes) -> bytes:
     wide, high = b"\xb0\x82" + struct.pack(">H", 640), b"\xba\x82" + struct.pack(">H", 480)
     assert (film.count(wide), film.count(high)) == (1, 1)
     return film.replace(wide, b"\xb0\x82\0\x40").replace(high, b"\xba\x82\0\x30")
 
 
-def told_small_in_mp4(film: bytes) -> bytes:
+def with_small_size_in_mp4(film: bytes) -> bytes:
     sample, track = struct.pack(">HH", 640, 480), struct.pack(">II", 640 << 16, 480 << 16)
     assert film.count(sample) == film.count(track) == 1
     return film.replace(sample, struct.pack(">HH", 64, 48)).replace(track, struct.pack(">II", 64 << 16, 48 << 16))
@@ -154,41 +154,43 @@ def told_small_in_mp4(film: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("container", "codec", "media_type", "change"),
     [
-        ("webm", "libvpx", "video/webm", told_small_in_matroska),
-        ("matroska", "mpeg4", "video/x-matroska", told_small_in_matroska),
-        ("mp4", "libx264", "video/mp4", told_small_in_mp4),
-        ("mp4", "mpeg4", "video/mp4", told_small_in_mp4),
+        ("webm", "libvpx", "video/webm", with_small_size_in_matroska),
+        ("matroska", "mpeg4", "video/x-matroska", with_small_size_in_matroska),
+        ("mp4", "libx264", "video/mp4", with_small_size_in_mp4),
+        ("mp4", "mpeg4", "video/mp4", with_small_size_in_mp4),
     ],
 )
-def test_frames_that_are_larger_than_their_container_tells_are_refused(
+def test_frames_larger_than_stated_are_refused(
     tmp_path: Path, container: str, codec: str, media_type: str, change: Change
 ) -> None:
     path = write_film(tmp_path / "film", container, codec, size=(640, 480), seconds=1)
     path.write_bytes(change(path.read_bytes()))
 
-    for leaf, said in verdicts(path, media_type, Limits(max_pixels=100_000)):
+    for leaf, text in verdicts(path, media_type, Limits(max_pixels=100_000)):
         assert leaf is FileTooLarge
-        assert "640 x 480 pixels" in said
+        assert "640 x 480 pixels" in text
 
 
-def test_a_frame_whose_header_tells_gigapixels_is_not_made_room_for(tmp_path: Path) -> None:
+def test_no_memory_is_allocated_for_gigapixels_in_a_header(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "avi", "mjpeg", size=(640, 480), seconds=1, pix_fmt="yuvj420p")
     header = b"\xff\xc0\0\x11\x08"
-    told = path.read_bytes().replace(header + struct.pack(">HH", 480, 640), header + struct.pack(">HH", 65_500, 65_500))
-    path.write_bytes(told)
+    content = path.read_bytes().replace(
+        header + struct.pack(">HH", 480, 640), header + struct.pack(">HH", 65_500, 65_500)
+    )
+    path.write_bytes(content)
 
     assert [leaf for leaf, _ in verdicts(path, "video/x-msvideo")] == [UnreadableVideo, UnreadableVideo]
 
 
-def sniffed_types() -> list[str]:
-    """Return each media type that the sniffer names, as its source has them."""
+def detected_types() -> list[str]:
+    """Return each media type in the source of the detection."""
     source = Path(recordings.__file__).read_text()
     names = {word for word in source.split('"')[1::2] if word.startswith(("video/", "audio/"))}
     return sorted(names | {f"{kind}/{subtype}" for kind in ("video", "audio") for subtype in ("webm", "x-matroska")})
 
 
-@pytest.mark.parametrize("media_type", sniffed_types())
-def test_every_kind_of_film_and_sound_that_is_sniffed_has_a_demuxer(tmp_path: Path, media_type: str) -> None:
+@pytest.mark.parametrize("media_type", detected_types())
+def test_every_detected_media_type_has_a_demuxer(tmp_path: Path, media_type: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"nothing of the kind")
     kind = media_type.split("/", maxsplit=1)[0]

@@ -1,4 +1,4 @@
-"""What a camera wrote into a picture, whole, odd and broken."""
+"""EXIF of a camera: complete, odd and broken."""
 
 import io
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lambdas.shared.media.exif import captured_at, exif_of, facts_of
+from lambdas.shared.media.images import captured_at, exif_of, facts_of
 from workflows.contracts.guard_report import FileFacts, FileKind
 
 
@@ -23,7 +23,7 @@ def written(gps: dict[int, Any], **photo: str) -> Image.Exif:
 DALLAS = {1: "N", 2: (32.0, 46.0, 36.12), 3: "W", 4: (96.0, 48.0, 32.4)}
 
 
-def test_time_camera_and_position_are_told() -> None:
+def test_time_camera_and_position_are_read() -> None:
     assert facts_of(written(DALLAS, **{"9011": "-05:00"})) == {
         "captured_at": "2026-05-01T22:10:00-05:00",
         "camera": "Apple iPhone 15 Pro",
@@ -43,7 +43,7 @@ def test_time_camera_and_position_are_told() -> None:
         {1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)},
     ],
 )
-def test_a_position_that_can_not_be_is_left_out(gps: dict[int, Any]) -> None:
+def test_an_impossible_position_is_ignored(gps: dict[int, Any]) -> None:
     assert not facts_of(written(gps)).keys() & {"latitude", "longitude"}
 
 
@@ -59,17 +59,17 @@ def test_a_rational_over_zero_is_no_position() -> None:
 @pytest.mark.parametrize(
     "time", ["0000:00:00 00:00:00", "1970:01:01 00:00:00", "2026:13:01 00:00:00", "", None, 7, b"x"]
 )
-def test_a_time_that_can_not_be_is_left_out(time: object) -> None:
+def test_an_impossible_time_is_ignored(time: object) -> None:
     assert captured_at(time, "+02:00") is None
 
 
 @pytest.mark.parametrize("offset", ["+25:00", "nonsense", "", None, 3])
-def test_an_offset_that_can_not_be_is_left_out(offset: object) -> None:
+def test_an_impossible_offset_is_ignored(offset: object) -> None:
     assert captured_at("2026:05:01 22:10:00", offset) == "2026-05-01T22:10:00"
 
 
 @given(st.data())
-def test_broken_exif_tells_less_and_never_fails(data: st.DataObject) -> None:
+def test_broken_exif_never_fails(data: st.DataObject) -> None:
     block = bytearray(written(DALLAS, **{"9011": "-05:00"}).tobytes())
     for place, value in data.draw(st.lists(st.tuples(st.integers(0, len(block) - 1), st.integers(0, 255)), max_size=8)):
         block[place] = value

@@ -1,4 +1,4 @@
-"""Videos and sounds, made with FFmpeg's own encoders, inspected and drawn."""
+"""Inspection and thumbnails of video and audio that FFmpeg's own encoders made."""
 
 import wave
 from fractions import Fraction
@@ -9,8 +9,7 @@ import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from lambdas.inspect_file.recordings import inspect_recording
-from lambdas.make_thumbnails.movies import draw_movie
-from lambdas.make_thumbnails.sounds import draw_sound
+from lambdas.make_thumbnails.recordings import draw_audio, draw_video
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import Limits, MediaFile
 from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
@@ -18,7 +17,7 @@ from workflows.errors import FileTooLarge, UnreadableAudio, UnreadableVideo
 SIZES = [ThumbnailSize("small", 160), ThumbnailSize("small", 160, JPEG), PREVIEW_SIZE]
 
 
-def movie(path: Path, key_frame_every: int = 5) -> MediaFile:
+def video(path: Path, key_frame_every: int = 5) -> MediaFile:
     with av.open(str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}) as out:
         out.metadata["com.apple.quicktime.creationdate"] = "2026-03-01T10:20:30+0100"
         out.metadata["com.apple.quicktime.location.ISO6709"] = "+40.4168-003.7038+650/"
@@ -41,40 +40,40 @@ def sound(path: Path, swings: int = 400, rate: int = 8000) -> MediaFile:
     return MediaFile(str(path), "a.wav", "audio/wav", path.stat().st_size)
 
 
-def test_a_movies_facts_are_read_from_its_container(tmp_path: Path) -> None:
-    facts = inspect_recording(movie(tmp_path / "m"), Limits())
+def test_facts_of_a_video_come_from_its_container(tmp_path: Path) -> None:
+    facts = inspect_recording(video(tmp_path / "m"), Limits())
     assert (facts["width"], facts["height"]) == (320, 240)
     assert facts["duration_seconds"] == pytest.approx(4, abs=0.2)
     assert facts["captured_at"] == "2026-03-01T10:20:30+01:00"
     assert (facts["latitude"], facts["longitude"]) == (40.4168, -3.7038)
 
 
-def test_a_movies_poster_is_not_black_and_its_preview_moves(tmp_path: Path) -> None:
-    file = movie(tmp_path / "m")
-    drawn = draw_movie(file, SIZES, Limits())
+def test_a_poster_is_not_black_and_a_preview_is_animated(tmp_path: Path) -> None:
+    file = video(tmp_path / "m")
+    drawn = draw_video(file, SIZES, Limits())
     assert pyvips.Image.new_from_buffer(drawn[0].data, "").avg() > 30
     assert pyvips.Image.new_from_buffer(drawn[2].data, "").get("n-pages") > 3
-    assert [one.data for one in draw_movie(file, SIZES, Limits())] == [one.data for one in drawn]
+    assert [one.data for one in draw_video(file, SIZES, Limits())] == [one.data for one in drawn]
 
 
-def test_a_movie_with_one_key_frame_which_is_black_has_a_poster_and_a_preview_all_the_same(tmp_path: Path) -> None:
-    drawn = draw_movie(movie(tmp_path / "m", key_frame_every=1000), SIZES, Limits())
+def test_a_video_with_one_black_key_frame_has_poster_and_preview(tmp_path: Path) -> None:
+    drawn = draw_video(video(tmp_path / "m", key_frame_every=1000), SIZES, Limits())
 
     assert pyvips.Image.new_from_buffer(drawn[0].data, "").avg() > 30
     assert pyvips.Image.new_from_buffer(drawn[2].data, "").get("n-pages") > 3
 
 
-def test_a_sound_is_told_by_its_seconds_and_drawn_as_a_wave(tmp_path: Path) -> None:
+def test_a_sound_has_a_duration_and_a_waveform(tmp_path: Path) -> None:
     file = sound(tmp_path / "s")
     assert inspect_recording(file, Limits())["duration_seconds"] == 2
-    assert [one.size for one in draw_sound(file, SIZES[:2], Limits())] == SIZES[:2]
+    assert [one.size for one in draw_audio(file, SIZES[:2], Limits())] == SIZES[:2]
 
 
-def test_the_shortest_sound_is_drawn(tmp_path: Path) -> None:
-    assert len(draw_sound(sound(tmp_path / "s", swings=1, rate=44_100), SIZES[:2], Limits())) == 2
+def test_the_shortest_sound_has_a_waveform(tmp_path: Path) -> None:
+    assert len(draw_audio(sound(tmp_path / "s", swings=1, rate=44_100), SIZES[:2], Limits())) == 2
 
 
-def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path) -> None:
+def test_a_video_container_with_sound_alone_is_audio(tmp_path: Path) -> None:
     path = tmp_path / "asf"
     with av.open(str(path), "w", format="asf") as out:
         stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
@@ -88,15 +87,15 @@ def test_a_films_container_with_sound_alone_is_audio_and_is_drawn(tmp_path: Path
     file = MediaFile(str(path), "a.wma", facts["media_type"], path.stat().st_size)
 
     assert (facts["kind"], facts["media_type"]) == ("audio", "audio/x-ms-asf")
-    assert len(draw_sound(file, SIZES[:2], Limits())) == 2
+    assert len(draw_audio(file, SIZES[:2], Limits())) == 2
 
 
-def test_what_passes_a_limit_or_can_not_be_read_is_refused(tmp_path: Path) -> None:
-    file = movie(tmp_path / "m")
+def test_recordings_over_a_limit_or_unreadable_are_refused(tmp_path: Path) -> None:
+    file = video(tmp_path / "m")
     with pytest.raises(FileTooLarge, match="pixels"):
         inspect_recording(file, Limits(max_pixels=1000))
     with pytest.raises(FileTooLarge, match="seconds"):
-        draw_movie(file, SIZES, Limits(max_media_seconds=1))
+        draw_video(file, SIZES, Limits(max_media_seconds=1))
     (tmp_path / "cut").write_bytes((tmp_path / "m").read_bytes()[:500])
     with pytest.raises(UnreadableVideo):
         inspect_recording(MediaFile(str(tmp_path / "cut"), "c", "video/mp4", 500), Limits())

@@ -1,10 +1,10 @@
-"""The size of a thumbnail, by its first bytes."""
+"""Dimensions of a thumbnail, from its header."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.make_thumbnails.picture_headers import size_of
+from lambdas.make_thumbnails.thumbnail_sizes import size_of
 from tests.lambdas.pictures import corners, encoded
 
 WHOLE = [
@@ -18,12 +18,12 @@ WHOLE = [
 
 
 @pytest.mark.parametrize(("media_type", "data"), WHOLE)
-def test_every_encoding_tells_its_size(media_type: str, data: bytes) -> None:
+def test_every_encoding_has_its_size_in_the_header(media_type: str, data: bytes) -> None:
     assert size_of(data, media_type) == (61, 40)
 
 
 @pytest.mark.parametrize(("media_type", "data"), WHOLE)
-def test_what_is_of_the_other_format_or_of_none_has_no_size(media_type: str, data: bytes) -> None:
+def test_another_format_has_no_size(media_type: str, data: bytes) -> None:
     assert size_of(data, "image/webp" if media_type == "image/jpeg" else "image/jpeg") is None
     assert size_of(data, "text/html") is None
 
