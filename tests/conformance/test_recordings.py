@@ -1,8 +1,7 @@
-"""The engine held against executions and API calls recorded on AWS, by their own judge.
+"""Conformance of the engine to executions and API calls recorded on AWS, by their own judge.
 
-Recordings and judge are no part of the project. They are looked for in the folder that the environment
-variable CONFORMANCE_DIR names, else in ``../shared/conformance`` beside the project. A case that differs
-is listed in ``differences.json`` with the reason.
+Recordings and judge are not part of the project: their folder is the environment variable CONFORMANCE_DIR, or
+``../shared/conformance`` beside the project. A case that differs is listed in ``differences.json`` with the reason.
 """
 
 import json
@@ -23,11 +22,10 @@ LEVELS = ("outcome", "types", "full")
 EXECUTIONS, CALLS = ("pure", "lambda", "nested", "sync"), ("test-state", "api")
 
 pytestmark = [
-    pytest.mark.xdist_group("conformance"),  # the judge is asked once, by one worker
+    pytest.mark.xdist_group("conformance"),  # one worker runs the judge, once
     pytest.mark.skipif(
         not (RECORDINGS / "judge" / "run.py").exists(),
-        reason=f"There are no recordings at {RECORDINGS}; "
-        "set CONFORMANCE_DIR to the folder that holds judge/ and cases/.",
+        reason=f"There are no recordings at {RECORDINGS}; set CONFORMANCE_DIR to the folder with judge/ and cases/.",
     ),
 ]
 
@@ -40,7 +38,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """A served engine, its store on disk: its URL, and the port where it looks for Lambda."""
+    """The URL of a served engine with its store on disk, and its port of Lambda."""
     lambda_port = free_port()
     database = tmp_path_factory.mktemp("engine") / "engine.sqlite"
     command = [sys.executable, "-m", "asl_engine", "serve", "--port", "0", "--db", str(database)]
@@ -54,7 +52,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
-            assert "http://" in line, "the engine has said why on standard error"
+            assert "http://" in line, "the reason is on standard error"
             yield next(word for word in line.split() if word.startswith("http://")), lambda_port
         finally:
             process.terminate()
@@ -63,7 +61,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
 
 @pytest.fixture(scope="module")
 def results(engine: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What the judge found, case by case: the first difference of each level, or None."""
+    """The judge's result of each case: the first difference of each level, or None."""
     url, lambda_port = engine
     report = tmp_path_factory.mktemp("judge") / "report.json"
     command = [sys.executable, "run.py", "--cases", str(RECORDINGS / "cases"), "--endpoint", url, "--json", str(report)]
@@ -77,7 +75,7 @@ def results(engine: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.parametrize(
     ("groups", "wanted"), [(EXECUTIONS, (98, 95, 90)), (CALLS, (95, 90, 80))], ids=["executions", "calls"]
 )
-def test_the_engine_answers_as_aws_did(
+def test_the_engine_agrees_with_aws(
     results: list[dict[str, Any]], groups: tuple[str, ...], wanted: tuple[int, ...]
 ) -> None:
     cases = [one for one in results if one["group"] in groups]
@@ -87,13 +85,13 @@ def test_the_engine_answers_as_aws_did(
     assert all(one >= other for one, other in zip(reached, wanted, strict=True)), reached
 
 
-def test_every_case_that_differs_is_listed_with_its_reason(results: list[dict[str, Any]]) -> None:
+def test_every_difference_is_listed_with_its_reason(results: list[dict[str, Any]]) -> None:
     differing = {one["name"]: one["full"] for one in results if one["full"]}
 
     assert {name: found for name, found in differing.items() if name not in DIFFERENCES} == {}
 
 
-def test_the_list_names_no_case_that_agrees(results: list[dict[str, Any]]) -> None:
+def test_no_case_that_agrees_is_listed(results: list[dict[str, Any]]) -> None:
     agreeing = {one["name"] for one in results if not one["full"]}
 
     assert agreeing & set(DIFFERENCES) == set()

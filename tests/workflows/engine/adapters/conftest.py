@@ -1,4 +1,4 @@
-"""A Lambda endpoint that answers as it is told, and AWS's services by moto."""
+"""A fake Lambda endpoint, and AWS's services by moto."""
 
 import json
 import threading
@@ -29,10 +29,10 @@ class LambdaRequest:
 
 
 class LambdaEndpoint:
-    """Records what it is asked; ``answer`` makes each answer from the request."""
+    """Records requests; ``answer`` computes each answer from its request."""
 
     def __init__(self) -> None:
-        self.asked: list[LambdaRequest] = []
+        self.requests: list[LambdaRequest] = []
         self.connections: set[tuple[str, int]] = set()
         self.answer: Callable[[LambdaRequest], LambdaAnswer] = lambda request: LambdaAnswer(request.body or b"{}")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -60,14 +60,14 @@ class LambdaEndpoint:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = LambdaRequest(self.path, dict(self.headers.items()), body)
-                endpoint.asked.append(request)
+                endpoint.requests.append(request)
                 endpoint.connections.add(self.client_address)
                 answer = endpoint.answer(request)
                 self.send_response(answer.status)
                 for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                with suppress(BrokenPipeError):  # who asked has stopped waiting, as some tests want
+                with suppress(BrokenPipeError):  # the client of some tests does not wait
                     self.wfile.write(answer.body)
 
             def log_message(self, *_: Any) -> None:

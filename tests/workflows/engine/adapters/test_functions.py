@@ -1,4 +1,4 @@
-"""Functions of this process as tasks, and which adapter a Resource leads to."""
+"""Functions of this process as tasks, and the choice of a performer."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def test_a_function_is_found_by_its_arn_or_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("function", ["resize", "resize:live", ARN, f"{ARN}:live"])
-def test_lambda_invoke_finds_it_too_and_answers_in_the_envelope(function: str) -> None:
+def test_lambda_invoke_finds_it_and_adds_the_envelope(function: str) -> None:
     result = Registry({"resize": double}).perform(TaskCall(INVOKE, {"FunctionName": function, "Payload": {"n": 2}}))
 
     assert (result["Payload"], result["StatusCode"]) == ({"doubled": 4}, 200)
@@ -33,7 +33,7 @@ def test_any_text_may_name_a_function() -> None:
     assert Registry({"Resize it": double}).perform(TaskCall("Resize it", {"n": 1})) == {"doubled": 2}
 
 
-def test_a_function_can_not_change_what_it_was_given_nor_what_it_gave() -> None:
+def test_a_function_gets_and_returns_copies() -> None:
     kept: dict[str, Any] = {"list": []}
 
     def change(given: dict[str, Any]) -> dict[str, Any]:
@@ -47,21 +47,21 @@ def test_a_function_can_not_change_what_it_was_given_nor_what_it_gave() -> None:
     assert (given, result) == ({"list": []}, {"list": []})
 
 
-def test_a_function_may_end_a_callback_at_once_instead_of_answering_to_its_submission() -> None:
+def test_a_function_may_end_a_callback_at_once() -> None:
     call = TaskCall(f"{INVOKE}.waitForTaskToken", {"FunctionName": "wait", "Payload": {"n": 2}}, task_token="t")
 
     assert Registry({"wait": lambda given: Ended(double(given))}).perform(call) == Ended({"doubled": 4})
     assert Registry({"wait": double}).perform(call)["Payload"] == {"doubled": 4}
 
 
-def test_what_ends_a_callback_is_json_as_any_answer() -> None:
+def test_the_end_of_a_callback_is_json() -> None:
     call = TaskCall(f"{INVOKE}.waitForTaskToken", {"FunctionName": "wait", "Payload": {}}, task_token="t")
 
     with pytest.raises(TaskError, match=r"Runtime\.MarshalError"):
         Registry({"wait": lambda _: Ended(object())}).perform(call)
 
 
-def test_an_exception_is_told_as_a_python_function_on_lambda_tells_it() -> None:
+def test_an_exception_fails_the_task_as_on_lambda() -> None:
     def fail(_: Any) -> None:
         raise KeyError("missing")
 
@@ -74,14 +74,14 @@ def test_an_exception_is_told_as_a_python_function_on_lambda_tells_it() -> None:
     assert "in fail" in cause["stackTrace"][0]
 
 
-def test_a_result_that_is_no_json_fails_the_task() -> None:
+def test_a_result_that_is_not_json_fails_the_task() -> None:
     with pytest.raises(TaskError) as raised:
         Registry({"f": lambda _: object()}).perform(TaskCall("f", {}))
 
     assert raised.value.error == "Runtime.MarshalError"
 
 
-def test_a_task_error_of_a_function_goes_through() -> None:
+def test_a_task_error_of_a_function_is_unchanged() -> None:
     def fail(_: Any) -> None:
         raise TaskError("Custom.Error", "because")
 
@@ -89,20 +89,20 @@ def test_a_task_error_of_a_function_goes_through() -> None:
         Registry({"f": fail}).perform(TaskCall("f", {}))
 
 
-def test_what_no_function_performs_says_so() -> None:
+def test_a_task_without_a_function_fails() -> None:
     with pytest.raises(TaskError, match="There is no function for the resource 'nothing'"):
         Registry({"f": double}).perform(TaskCall("nothing", {}))
 
 
 @pytest.mark.parametrize("resource", [INVOKE, ARN, "arn:aws:states:::sqs:sendMessage"])
-def test_nothing_leaves_a_process_that_is_to_stay_local(resource: str) -> None:
+def test_a_local_registry_calls_nothing_outside(resource: str) -> None:
     registry = Registry({"f": double}, local_only=True)
 
     with pytest.raises(TaskError, match="There is no function for the resource"):
         registry.perform(TaskCall(resource, {"FunctionName": "g"}))
 
 
-def test_another_execution_is_started_by_the_callable_given() -> None:
+def test_another_execution_is_started_by_the_given_callable() -> None:
     call = TaskCall("arn:aws:states:::states:startExecution.sync:2", {"StateMachineArn": "m"})
 
     assert Registry(start_execution=lambda asked: {"ExecutionArn": asked.parameters}).perform(call) == {

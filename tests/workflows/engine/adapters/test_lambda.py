@@ -1,4 +1,4 @@
-"""Lambda tasks: what is sent, what comes back, and how a failure is told."""
+"""Lambda tasks: requests, results and failures."""
 
 import json
 import socket
@@ -11,6 +11,7 @@ import pytest
 
 from asl_engine.adapters.lambda_ import LambdaPerformer
 from asl_engine.adapters.performer import TaskCall, TaskError
+from asl_engine.adapters.services import ServiceClients
 from tests.workflows.engine.adapters.conftest import LambdaAnswer, LambdaEndpoint, LambdaRequest
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:resize:live"
@@ -18,10 +19,10 @@ INVOKE = "arn:aws:states:::lambda:invoke"
 
 
 @pytest.fixture
-def performer(lambda_endpoint: LambdaEndpoint) -> Iterator[LambdaPerformer]:
-    performer = LambdaPerformer(lambda_endpoint.url)
-    yield performer
-    performer.close()
+def performer(lambda_endpoint: LambdaEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaPerformer]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", lambda_endpoint.url)
+    with closing(LambdaPerformer(ServiceClients())) as performer:
+        yield performer
 
 
 def invoke(**parameters: Any) -> TaskCall:
@@ -35,12 +36,12 @@ def error_of(performer: LambdaPerformer, call: TaskCall) -> TaskError:
 
 
 @pytest.mark.parametrize("value", [{"a": [1, None, "é"]}, "text", 0.5, 7, True, None, []])
-def test_a_function_by_its_arn_gets_the_input_and_its_answer_is_the_result(
+def test_a_function_by_its_arn_maps_input_to_result(
     performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint, value: Any
 ) -> None:
     assert performer.perform(TaskCall(ARN, value)) == value
 
-    request = lambda_endpoint.asked[0]
+    request = lambda_endpoint.requests[0]
     assert json.loads(request.body) == value
     assert request.path == f"/2015-03-31/functions/{ARN.replace(':', '%3A')}/invocations"
     assert request.headers["X-Amz-Invocation-Type"] == "RequestResponse"
@@ -68,20 +69,20 @@ def test_lambda_invoke_answers_in_an_envelope(performer: LambdaPerformer) -> Non
         (False, b"false"),
     ],
 )
-def test_a_payload_that_is_json_text_is_sent_as_that_json(
+def test_a_payload_of_json_text_is_sent_unchanged(
     performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint, payload: Any, sent: bytes
 ) -> None:
     performer.perform(invoke(Payload=payload))
 
-    assert lambda_endpoint.asked[0].body == sent
+    assert lambda_endpoint.requests[0].body == sent
 
 
-def test_qualifier_type_and_client_context_travel_along(
+def test_qualifier_type_and_client_context_are_sent(
     performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint
 ) -> None:
     performer.perform(invoke(Qualifier="live", InvocationType="Event", ClientContext={"a": 1}))
 
-    request = lambda_endpoint.asked[0]
+    request = lambda_endpoint.requests[0]
     assert request.path.endswith("/invocations?Qualifier=live")
     assert request.headers["X-Amz-Invocation-Type"] == "Event"
     assert request.headers["X-Amz-Client-Context"] == "eyJhIjoxfQ=="
@@ -90,7 +91,7 @@ def test_qualifier_type_and_client_context_travel_along(
 def test_requests_are_signed(performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint) -> None:
     performer.perform(invoke())
 
-    assert "/us-east-2/lambda/aws4_request" in lambda_endpoint.asked[0].headers["Authorization"]
+    assert "/us-east-2/lambda/aws4_request" in lambda_endpoint.requests[0].headers["Authorization"]
 
 
 def test_a_connection_is_kept_for_the_next_request(performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint) -> None:
@@ -108,19 +109,19 @@ def test_a_connection_that_the_other_side_closed_is_replaced(
     time.sleep(0.05)
 
     assert performer.perform(invoke())["Payload"] == {}
-    assert len(lambda_endpoint.asked) == 2
+    assert len(lambda_endpoint.requests) == 2
 
 
 @pytest.mark.parametrize("resource", [ARN, INVOKE])
-def test_a_functions_exception_is_its_type_and_all_it_said(
+def test_a_functions_exception_fails_the_task_by_its_type(
     performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint, resource: str
 ) -> None:
-    said = {"errorMessage": "No decoder reads it.", "errorType": "UnreadableImage", "stackTrace": []}
-    lambda_endpoint.answers(said, headers={"X-Amz-Function-Error": "Unhandled"})
+    answer = {"errorMessage": "No decoder reads it.", "errorType": "UnreadableImage", "stackTrace": []}
+    lambda_endpoint.answers(answer, headers={"X-Amz-Function-Error": "Unhandled"})
 
     error = error_of(performer, TaskCall(resource, {"FunctionName": "resize"}))
 
-    assert (error.error, json.loads(error.cause or ""), error.phase) == ("UnreadableImage", said, "run")
+    assert (error.error, json.loads(error.cause or ""), error.phase) == ("UnreadableImage", answer, "run")
 
 
 def test_a_failure_without_a_type_is_lambda_unknown(
@@ -146,7 +147,7 @@ def test_a_failure_without_a_type_is_lambda_unknown(
         (403, "AccessDenied", "Lambda.AWSLambdaException"),
     ],
 )
-def test_what_lambda_refuses_is_told_as_java_tells_it(
+def test_a_refusal_of_lambda_has_javas_words(
     performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint, status: int, code: str, expected: str
 ) -> None:
     headers = {"x-amzn-ErrorType": f"{code}:http://internal", "x-amzn-RequestId": "42"}
@@ -170,25 +171,25 @@ def test_a_refused_call_with_a_task_token_is_a_failed_submission(
     assert error_of(performer, call).phase == "submit"
 
 
-def test_an_answer_that_is_no_json_is_a_text(performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint) -> None:
+def test_an_answer_that_is_not_json_is_a_text(performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint) -> None:
     lambda_endpoint.answer = lambda _: LambdaAnswer(b"<html>")
 
     assert performer.perform(TaskCall(ARN, {})) == "<html>"
 
 
-def test_an_endpoint_that_nobody_serves_is_a_client_exception() -> None:
+def test_an_unreachable_endpoint_is_a_client_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        performer = LambdaPerformer(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{taken.getsockname()[1]}")
 
-        error = error_of(performer, invoke())
+        error = error_of(LambdaPerformer(ServiceClients()), invoke())
 
     assert error.error == "Lambda.SdkClientException"
     assert "Unable to execute HTTP request: Connect to http://127.0.0.1" in (error.cause or "")
 
 
-def test_an_answer_is_not_waited_for_much_longer_than_the_states_timeout(
-    lambda_endpoint: LambdaEndpoint, monkeypatch: pytest.MonkeyPatch
+def test_an_answer_times_out_soon_after_the_state(
+    performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asl_engine.adapters.lambda_.GRACE_SECONDS", 0.05)
 
@@ -197,7 +198,6 @@ def test_an_answer_is_not_waited_for_much_longer_than_the_states_timeout(
         return LambdaAnswer(request.body)
 
     lambda_endpoint.answer = answer_late
-    performer = LambdaPerformer(lambda_endpoint.url)
 
     error = error_of(performer, TaskCall(ARN, {}, timeout_seconds=0.1))
 
@@ -205,12 +205,3 @@ def test_an_answer_is_not_waited_for_much_longer_than_the_states_timeout(
         "Lambda.SdkClientException",
         "Unable to execute HTTP request: Read timed out",
     )
-
-
-def test_the_endpoint_is_the_one_of_boto3s_settings(
-    lambda_endpoint: LambdaEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", lambda_endpoint.url)
-
-    with closing(LambdaPerformer()) as performer:
-        assert performer.perform(TaskCall(ARN, {"a": 1})) == {"a": 1}

@@ -1,4 +1,4 @@
-"""Mocked results held against the services' models."""
+"""Validation of mocked results by the services' models."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_a_field_of_the_wrong_kind_is_named(service: str, action: str, result: A
     assert problems_with(service, action, result, "NONE") == []
 
 
-def test_only_strict_asks_for_what_is_required() -> None:
+def test_only_strict_checks_required_fields() -> None:
     given = {"ExecutionArn": "a"}
 
     assert problems_with("states", "startExecution", given) == ["Required field 'StartDate' is missing"]
@@ -66,5 +66,5 @@ def test_only_strict_asks_for_what_is_required() -> None:
         ("events", "putEvents", []),
     ],
 )
-def test_what_fits_or_is_unknown_is_no_problem(service: str, action: str, result: Any) -> None:
+def test_a_valid_or_unknown_result_has_no_problem(service: str, action: str, result: Any) -> None:
     assert problems_with(service, action, result) == []

@@ -1,4 +1,4 @@
-"""Calls of AWS services: the integrations' spelling, their results, and how a refusal is told."""
+"""Calls of AWS services: spelling, results and refusals."""
 
 import json
 import re
@@ -70,7 +70,7 @@ def test_an_aws_sdk_task_spells_members_as_version_2_of_the_sdk(registry: Regist
     assert got == {"Item": item}
 
 
-def test_map_keys_are_nobodys_to_rename(registry: Registry, table: str) -> None:
+def test_map_keys_are_not_renamed(registry: Registry, table: str) -> None:
     perform(registry, "aws-sdk:dynamodb:putItem", {"TableName": table, "Item": {"id": {"S": "1"}, "lower": {"N": "1"}}})
     query = {
         "TableName": table,
@@ -85,7 +85,7 @@ def test_map_keys_are_nobodys_to_rename(registry: Registry, table: str) -> None:
     }
 
 
-def test_a_message_body_that_is_no_text_is_sent_as_json(registry: Registry, clients: ServiceClients) -> None:
+def test_a_message_body_of_json_is_sent_as_text(registry: Registry, clients: ServiceClients) -> None:
     url = clients.client("sqs").create_queue(QueueName="q")["QueueUrl"]
 
     result = without_metadata(perform(registry, "sqs:sendMessage", {"QueueUrl": url, "MessageBody": {"a": [1, "é"]}}))
@@ -95,7 +95,7 @@ def test_a_message_body_that_is_no_text_is_sent_as_json(registry: Registry, clie
     assert result == {"MD5OfMessageBody": received["MD5OfBody"], "MessageId": received["MessageId"]}
 
 
-def test_a_topic_takes_a_message_that_is_no_text(registry: Registry, clients: ServiceClients) -> None:
+def test_a_topic_accepts_a_message_of_json(registry: Registry, clients: ServiceClients) -> None:
     arn = clients.client("sns").create_topic(Name="t")["TopicArn"]
 
     result = perform(registry, "sns:publish", {"TopicArn": arn, "Message": {"a": 1}, "Subject": None})
@@ -103,7 +103,7 @@ def test_a_topic_takes_a_message_that_is_no_text(registry: Registry, clients: Se
     assert list(without_metadata(result)) == ["MessageId"]
 
 
-def test_events_carry_the_execution_that_they_come_from(registry: Registry, clients: ServiceClients) -> None:
+def test_events_name_their_execution(registry: Registry, clients: ServiceClients) -> None:
     sent: list[Any] = []
     events = clients.client("events")
     events.meta.events.register("provide-client-params.events.PutEvents", lambda params, **_: sent.append(params))
@@ -124,13 +124,13 @@ def test_one_event_refused_fails_the_task(registry: Registry) -> None:
 
     error = error_of(registry, "events:putEvents", {"Entries": entries})
 
-    told = json.loads(error.cause or "")
-    assert (error.error, told["FailedEntryCount"]) == ("EventBridge.FailedEntry", 1)
-    assert list(told["Entries"][0]) == ["EventId"]
-    assert told["Entries"][1]["ErrorCode"] == "InvalidArgument"
+    details = json.loads(error.cause or "")
+    assert (error.error, details["FailedEntryCount"]) == ("EventBridge.FailedEntry", 1)
+    assert list(details["Entries"][0]) == ["EventId"]
+    assert details["Entries"][1]["ErrorCode"] == "InvalidArgument"
 
 
-def test_what_an_optimised_service_refuses(registry: Registry) -> None:
+def test_a_refusal_of_an_optimised_integration(registry: Registry) -> None:
     error = error_of(registry, "dynamodb:putItem", {"TableName": "none", "Item": ITEM})
 
     assert error.error == "DynamoDB.ResourceNotFoundException"
@@ -141,7 +141,7 @@ def test_what_an_optimised_service_refuses(registry: Registry) -> None:
     )
 
 
-def test_an_error_is_called_by_its_class_and_not_by_its_code(registry: Registry) -> None:
+def test_an_error_is_named_by_its_class_not_its_code(registry: Registry) -> None:
     arn = "arn:aws:sns:us-east-2:123456789012:none"
 
     error = error_of(registry, "sns:publish", {"TopicArn": arn, "Message": "m"})
@@ -150,7 +150,7 @@ def test_an_error_is_called_by_its_class_and_not_by_its_code(registry: Registry)
     assert "(Service: AmazonSNS; Status Code: 404; Error Code: NotFound; " in (error.cause or "")
 
 
-def test_what_an_aws_sdk_service_refuses(registry: Registry) -> None:
+def test_a_refusal_of_an_aws_sdk_integration(registry: Registry) -> None:
     error = error_of(registry, "aws-sdk:s3:listObjects", {"Bucket": "none"})
 
     assert error.error == "S3.NoSuchBucketException"
@@ -168,7 +168,7 @@ def test_what_an_aws_sdk_service_refuses(registry: Registry) -> None:
         ("dynamodb:putItem", "DynamoDB.AmazonDynamoDBException", "(Service: AmazonDynamoDBv2; Status Code: 400"),
     ],
 )
-def test_a_null_where_something_is_required_is_refused_as_the_service_would(
+def test_a_null_required_parameter_is_refused_as_by_the_service(
     registry: Registry, resource: str, error: str, service: str
 ) -> None:
     raised = error_of(registry, resource, {"TableName": "things", "Item": None})
@@ -190,7 +190,7 @@ def test_a_parameter_of_the_wrong_type_is_refused(registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("body", "stored"), [("text", b"text"), (False, b"false"), ({"a": 1}, b'{"a":1}'), (["a"], b'["a"]')]
 )
-def test_a_body_of_bytes_takes_any_json(
+def test_a_body_of_bytes_accepts_any_json(
     registry: Registry, clients: ServiceClients, bucket: str, body: Any, stored: bytes
 ) -> None:
     result = perform(registry, "aws-sdk:s3:putObject", {"Bucket": bucket, "Key": "k", "Body": body})
@@ -201,7 +201,7 @@ def test_a_body_of_bytes_takes_any_json(
 
 
 @pytest.mark.parametrize(("data", "body"), [(b"text", "text"), (b"", ""), (b"\xff\x00", "/wA=")])
-def test_bytes_come_back_as_text_or_else_as_base64(
+def test_bytes_are_returned_as_text_or_base64(
     registry: Registry, clients: ServiceClients, bucket: str, data: bytes, body: str
 ) -> None:
     clients.client("s3").put_object(Bucket=bucket, Key="k", Body=data)
@@ -230,7 +230,7 @@ def test_a_service_is_found_by_its_name_in_javas_sdk(registry: Registry) -> None
         ("ecs:runTask", {}, "The resource 'arn:aws:states:::ecs:runTask' is not supported by this engine."),
     ],
 )
-def test_what_there_is_not_fails_before_anything_is_called(
+def test_an_unknown_operation_fails_without_a_call(
     registry: Registry, resource: str, parameters: Any, cause: str
 ) -> None:
     error = error_of(registry, resource, parameters)
@@ -246,10 +246,10 @@ def test_a_refused_message_with_a_task_token_is_a_failed_submission(registry: Re
     assert (error.error, error.phase) == ("SQS.QueueDoesNotExistException", "submit")
 
 
-def test_an_endpoint_that_does_not_answer_is_a_client_exception() -> None:
-    clients = ServiceClients({"sqs": "http://127.0.0.1:9"})
+def test_an_unreachable_endpoint_is_a_client_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
 
-    error = error_of(Registry(clients=clients), "sqs:sendMessage", {"QueueUrl": "http://q", "MessageBody": "m"})
+    error = error_of(Registry(), "sqs:sendMessage", {"QueueUrl": "http://q", "MessageBody": "m"})
 
     assert error.error == "SQS.SdkClientException"
     assert (error.cause or "").startswith("Unable to execute HTTP request: ")

@@ -1,4 +1,4 @@
-"""States that start other state machines: what they ask for, and what they get."""
+"""States that start other state machines: requests and results."""
 
 import json
 from dataclasses import replace
@@ -27,17 +27,17 @@ RECORD = ExecutionRecord(
 @pytest.mark.parametrize(
     ("given", "text"), [({"a": 1}, '{"a":1}'), ('{"a": 1}', '{"a": 1}'), (None, "{}"), ([], "[]"), (0, "0")]
 )
-def test_input_is_json_text_whatever_it_was_given_as(given: Any, text: str) -> None:
+def test_input_is_sent_as_json_text(given: Any, text: str) -> None:
     request = read_start_request({"StateMachineArn": "machine", "Name": "one", "Input": given})
 
     assert (request.state_machine_arn, request.name, request.input) == ("machine", "one", text)
 
 
-def test_a_name_may_be_left_to_step_functions() -> None:
+def test_the_name_is_optional() -> None:
     assert read_start_request({"StateMachineArn": "machine"}).name is None
 
 
-def test_a_state_machine_has_to_be_named() -> None:
+def test_the_state_machine_is_required() -> None:
     with pytest.raises(TaskError, match="StateMachineArn"):
         read_start_request({"Input": {}})
 
@@ -54,13 +54,13 @@ def test_a_result_has_texts_with_sync_and_values_with_sync_2() -> None:
     assert "TraceHeader" not in texts
 
 
-def test_an_execution_that_failed_fails_its_parent_with_all_about_it() -> None:
+def test_a_failed_execution_fails_its_parent_with_its_description() -> None:
     failed = replace(RECORD, status="FAILED", output=None, error="Broken", cause="because")
 
     error = nested_failure(failed)
 
-    told = json.loads(error.cause or "")
-    assert (error.error, told["Status"], told["Error"], told["Cause"]) == (
+    details = json.loads(error.cause or "")
+    assert (error.error, details["Status"], details["Error"], details["Cause"]) == (
         "States.TaskFailed",
         "FAILED",
         "Broken",
@@ -68,7 +68,7 @@ def test_an_execution_that_failed_fails_its_parent_with_all_about_it() -> None:
     )
 
 
-def test_a_refused_start_is_told_as_java_tells_it() -> None:
+def test_a_refused_start_has_javas_words() -> None:
     error = start_refused("StateMachineDoesNotExist", "State Machine Does Not Exist: 'm'", submits=False)
 
     assert (error.error, error.phase) == ("StepFunctions.StateMachineDoesNotExistException", "run")

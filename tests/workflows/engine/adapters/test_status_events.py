@@ -1,4 +1,4 @@
-"""Status-change events: AWS's shape, and how they reach an event bus."""
+"""Status-change events: their shape and their delivery."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CHANGE = ExecutionRecord(
 
 
 class Bus:
-    """Takes entries as it is told to, by the number of the call; refuses those whose execution is "bad"."""
+    """Fails the first ``down_for`` calls; refuses entries of the execution "bad"."""
 
     def __init__(self) -> None:
         self.calls: list[list[dict[str, Any]]] = []
@@ -53,7 +53,7 @@ def events(bus: Bus) -> Iterator[EventBridgeStatusEvents]:
     events.close()
 
 
-def test_a_start_is_told_in_aws_shape() -> None:
+def test_a_start_has_the_shape_of_aws() -> None:
     detail = detail_of(CHANGE)
 
     assert detail["inputDetails"] == {"included": True}
@@ -93,7 +93,7 @@ def test_an_entry_names_source_type_and_execution() -> None:
     ("input_size", "output_size", "input_included", "output_included"),
     [(10, 10, True, True), (200_000, 100_000, False, True), (10, 254_000, False, False), (253_948, 0, True, True)],
 )
-def test_what_is_too_large_is_left_out(
+def test_a_large_input_or_output_is_omitted(
     input_size: int, output_size: int, input_included: bool, output_included: bool
 ) -> None:
     detail = detail_of(replace(CHANGE, input="x" * input_size, output="y" * output_size))
@@ -102,11 +102,11 @@ def test_what_is_too_large_is_left_out(
     assert (detail["output"] is not None, detail["outputDetails"]["included"]) == (output_included, output_included)
 
 
-def test_a_text_counts_as_it_is_escaped() -> None:
+def test_the_size_of_a_text_is_that_escaped() -> None:
     assert detail_of(replace(CHANGE, input='"' * 200_000))["input"] is None
 
 
-def test_changes_arrive_in_order_ten_to_a_call(events: EventBridgeStatusEvents, bus: Bus) -> None:
+def test_changes_are_sent_in_order_ten_per_call(events: EventBridgeStatusEvents, bus: Bus) -> None:
     for number in range(25):
         events.publish(replace(CHANGE, name=str(number)))
     events.close()
@@ -117,7 +117,7 @@ def test_changes_arrive_in_order_ten_to_a_call(events: EventBridgeStatusEvents, 
     assert max(map(len, bus.calls)) <= 10
 
 
-def test_a_bus_that_is_down_is_asked_again(events: EventBridgeStatusEvents, bus: Bus) -> None:
+def test_a_failed_call_is_retried(events: EventBridgeStatusEvents, bus: Bus) -> None:
     bus.down_for = 3
     events.publish(CHANGE)
     events.close()
@@ -125,26 +125,26 @@ def test_a_bus_that_is_down_is_asked_again(events: EventBridgeStatusEvents, bus:
     assert len(bus.calls) == 4
 
 
-def test_only_refused_entries_are_put_again_and_then_dropped(
+def test_refused_entries_are_retried_then_dropped(
     events: EventBridgeStatusEvents, bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     events.publish(replace(CHANGE, arn="bad"))
     events.publish(CHANGE)
     events.close()
 
-    taken = [entry["Resources"][0] for call in bus.calls for entry in call]
-    assert (taken.count("arn:execution"), taken.count("bad")) == (1, 5)
-    assert "1 status events were not taken" in caplog.text
+    sent = [entry["Resources"][0] for call in bus.calls for entry in call]
+    assert (sent.count("arn:execution"), sent.count("bad")) == (1, 5)
+    assert "1 status events were dropped" in caplog.text
 
 
-def test_a_real_bus_takes_an_entry(clients: ServiceClients) -> None:
+def test_a_real_bus_accepts_an_entry(clients: ServiceClients) -> None:
     answer = clients.client("events").put_events(Entries=[entry_of(CHANGE, "local.states")])
 
     assert answer["FailedEntryCount"] == 0
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_an_event_says_whether_the_execution_can_be_redriven(status: str) -> None:
+def test_an_event_has_the_redrive_status(status: str) -> None:
     ended = replace(CHANGE, status=status, start_ms=1_700_010_000_000, stop_ms=1_700_010_000_001)
 
     assert detail_of(ended)["redriveStatus"] == "REDRIVABLE"

@@ -1,1 +1,1 @@
-"""What performs a Task: Lambda, other AWS services, functions of this process. The only place that knows boto3."""
+"""Performers of tasks: Lambda, AWS services, functions of this process; only they import boto3."""

@@ -1,4 +1,4 @@
-"""Performs tasks by functions of this process, found by name: in tests, and where there is no AWS at all."""
+"""Performer of tasks by functions of this process, for tests and without AWS."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -14,11 +14,10 @@ type Function = Callable[[Json], Json]
 
 
 class FunctionPerformer:
-    """Functions by their ARN, by a Lambda function's name, or by any text that a Resource may be.
+    """Functions by their ARN, a Lambda function's name, or the text of any Resource.
 
-    A function gets the payload and returns the result, both as JSON values of its own. What it raises
-    fails the task as a Python function on Lambda does: the class's name, and a JSON cause. A TaskError
-    goes through, and so does what has Ended a .waitForTaskToken task at once.
+    A function gets a copy of the payload and returns the result. An exception fails the task as on Lambda, with
+    its class name and a JSON cause; a TaskError fails it unchanged. Ended ends a .waitForTaskToken task.
     """
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
@@ -29,7 +28,7 @@ class FunctionPerformer:
         return self._find(call) is not None
 
     def perform(self, call: TaskCall) -> Json:
-        """Call the function and return its result; of ``lambda:invoke``, AWS's envelope around it."""
+        """Call the function and return its result, for ``lambda:invoke`` in AWS's envelope."""
         function = self._find(call)
         if function is None:
             raise TaskError(RUNTIME, f"There is no function for the resource '{call.resource}'.", "schedule")
@@ -63,15 +62,13 @@ def _is_invoke(call: TaskCall) -> bool:
 
 
 def _call(function: Function, payload: Json) -> Json:
-    """Return a function's JSON value, or Ended with one."""
-    # Through text both ways, so that neither side can change the other's value.
+    """Call a function; both sides get their own copies of values."""
     try:
         result = function(loads(dumps(payload)))
     except TaskError:
         raise
     except Exception as error:
-        # The first frame is ours, not the function's.
-        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
+        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])  # without this one
         raise _failed(type(error).__name__, str(error), frames) from error
     try:
         return Ended(loads(dumps(result.output))) if isinstance(result, Ended) else loads(dumps(result))

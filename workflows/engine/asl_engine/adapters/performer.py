@@ -1,9 +1,9 @@
-"""What performs a Task state's work: the one seam between the runner and everything outside."""
+"""The interface of performers, between the runner and everything outside."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from asl_engine.errors import RUNTIME, StateFailed
+from asl_engine.errors import StateFailed
 from asl_engine.jsontext import Json
 
 DEFAULT_REGION = "us-east-1"
@@ -11,11 +11,10 @@ DEFAULT_REGION = "us-east-1"
 
 @dataclass(frozen=True, slots=True)
 class TaskCall:
-    """One attempt of a Task: its Resource as the definition has it, and the evaluated parameters.
+    """One attempt of a Task: its Resource and its evaluated parameters.
 
-    ``timeout_seconds`` is the state's own limit, so that an adapter does not wait longer for an
-    answer that is no longer wanted. ``credentials`` is the state's evaluated Credentials. ``state`` names
-    the state, and ``task_token`` is the token that ends a .waitForTaskToken task.
+    ``timeout_seconds`` is the state's own limit, after which no answer is expected. ``credentials`` is the
+    state's evaluated Credentials, ``state`` its name, and ``task_token`` ends a .waitForTaskToken task.
     """
 
     resource: str
@@ -30,10 +29,10 @@ class TaskCall:
 
 
 class TaskError(StateFailed):
-    """A task failed, by the error name and cause that AWS gives it.
+    """A task failed, with AWS's error name and cause.
 
-    ``phase`` decides which event of the history says so: ``schedule``, ``start``, ``submit`` (the call of
-    a .sync or .waitForTaskToken task was refused), or ``run``.
+    ``phase`` selects the event of the history: ``schedule``, ``start``, ``submit`` (the call of a .sync or
+    .waitForTaskToken task was refused), or ``run``.
     """
 
     def __init__(self, error: str, cause: str | None = None, phase: str = "run") -> None:
@@ -43,28 +42,18 @@ class TaskError(StateFailed):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What ends a .sync or .waitForTaskToken task at once, in place of the answer to submitting it: for tests."""
+    """The end of a .sync or .waitForTaskToken task in place of its submission, for tests."""
 
     output: Json
 
 
 class Performer(Protocol):
-    """Performs tasks. Called from many threads at once; blocks until there is an answer."""
+    """Performs tasks. Called from many threads at once."""
 
     def perform(self, call: TaskCall) -> Json:
-        """Return the task's result, or of a .sync or .waitForTaskToken task what submitting it answered.
+        """Return the task's result, or the answer to submitting a .sync or .waitForTaskToken task.
 
-        Raises TaskError; any other exception is a fault of the adapter. May be called again for the
-        same attempt after a crash.
+        Blocks until then. Raises TaskError; any other exception is a bug of the performer. May be called again
+        for the same attempt after a crash.
         """
         ...
-
-
-def boto3_session() -> Any:
-    """Return a new session of boto3. Raises TaskError where the extra ``aws`` is not installed."""
-    try:
-        import boto3
-    except ImportError:
-        cause = "boto3 is not installed, and this task needs it. Run: pip install 'asl-engine[aws]'"
-        raise TaskError(RUNTIME, cause, "schedule") from None
-    return boto3.Session()

@@ -1,12 +1,19 @@
-"""The names of AWS's SDKs for Java, which Step Functions shows: services, parameters, errors.
+"""Names and error texts of AWS's SDKs for Java, which Step Functions shows.
 
-Optimised integrations go through version 1 of that SDK, ``aws-sdk:`` ones through version 2; the two
-name things differently, and so do their errors' texts.
+Optimised integrations use version 1 of that SDK: ``Lambda.ResourceNotFoundException`` and ``… (Service: AWSLambda;
+Status Code: 404; Error Code: ResourceNotFoundException; Request ID: …; Proxy: null)``. ``aws-sdk:`` ones use version
+2: ``Sfn.InvalidTokenException`` and ``… (Service: Sfn, Status Code: 400, Request ID: …) (SDK Attempt Count: 1)``.
 """
 
 import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-# Where an aws-sdk Resource's service is not boto3's own name without its hyphens.
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel
+
+# The services of aws-sdk Resources that are not boto3's name without its hyphens.
 _BOTO3_NAMES = {
     "applicationdiscovery": "discovery",
     "applicationdiscoveryservice": "discovery",
@@ -46,7 +53,7 @@ _BOTO3_NAMES = {
 
 
 def boto3_name(sdk_service: str, available: list[str]) -> str | None:
-    """Return boto3's name of the service of an aws-sdk Resource, or None when there is no such service."""
+    """Return boto3's name of an aws-sdk Resource's service, None for an unknown one."""
     named = _BOTO3_NAMES.get(sdk_service)
     if named:
         return named
@@ -54,7 +61,7 @@ def boto3_name(sdk_service: str, available: list[str]) -> str | None:
 
 
 def pascal_case(name: str) -> str:
-    """Return a member's or service's name as aws-sdk integrations write it: one leading acronym is one word.
+    """Return a name as aws-sdk integrations write it; a leading acronym is one word.
 
     ``stateMachineArn`` is StateMachineArn, ``SSEKMSKeyId`` SsekmsKeyId, ``ETag`` ETag.
     """
@@ -62,7 +69,7 @@ def pascal_case(name: str) -> str:
 
 
 def capitalised(name: str) -> str:
-    """Return a name with its first letter as a capital, as optimised integrations write it."""
+    """Return a name with a capital first letter, as optimised integrations write it."""
     return name[:1].upper() + name[1:]
 
 
@@ -74,5 +81,93 @@ def service_word(service_id: str) -> str:
 
 
 def exception_name(name: str) -> str:
-    """Return the class of Java's that stands for an error: its name, ending in Exception."""
+    """Return the name of Java's class for an error, which ends in Exception."""
     return name if name.endswith("Exception") else f"{name.removesuffix('Fault')}Exception"
+
+
+# --- errors ---
+
+
+@dataclass(frozen=True, slots=True)
+class JavaService:
+    """A service's names in optimised integrations: in errors, in causes, and of unnamed errors."""
+
+    error_prefix: str
+    cause_name: str
+    base_exception: str
+
+
+OPTIMISED = {
+    "lambda": JavaService("Lambda", "AWSLambda", "AWSLambdaException"),
+    "dynamodb": JavaService("DynamoDB", "AmazonDynamoDBv2", "AmazonDynamoDBException"),
+    "sqs": JavaService("SQS", "AmazonSQS", "AmazonSQSException"),
+    "sns": JavaService("SNS", "AmazonSNS", "AmazonSNSException"),
+    "events": JavaService("EventBridge", "AmazonEventBridge", "AmazonEventBridgeException"),
+    "states": JavaService("StepFunctions", "AWSStepFunctions", "AWSStepFunctionsException"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A service's error answer; ``shape`` is the error's name in the service's model, if any."""
+
+    code: str
+    message: str
+    status: int
+    request_id: str
+    extended_request_id: str = ""
+    shape: str | None = None
+
+
+def optimised_fault(service: str, refusal: Refusal) -> tuple[str, str]:
+    """Return the error and cause of an optimised integration."""
+    java = OPTIMISED[service]
+    error = exception_name(refusal.shape) if refusal.shape else java.base_exception
+    cause = (
+        f"{refusal.message} (Service: {java.cause_name}; Status Code: {refusal.status}; "
+        f"Error Code: {refusal.code}; Request ID: {refusal.request_id}; Proxy: null)"
+    )
+    return f"{java.error_prefix}.{error}", cause
+
+
+def sdk_fault(service_id: str, refusal: Refusal) -> tuple[str, str]:
+    """Return the error and cause of an ``aws-sdk:`` integration."""
+    word = service_word(service_id)
+    extended = f", Extended Request ID: {refusal.extended_request_id}" if refusal.extended_request_id else ""
+    cause = (
+        f"{refusal.message} (Service: {word}, Status Code: {refusal.status}, "
+        f"Request ID: {refusal.request_id}{extended}) (SDK Attempt Count: 1)"
+    )
+    return f"{word}.{exception_name(refusal.shape or word)}", cause
+
+
+def unreachable_fault(prefix: str, reason: str) -> tuple[str, str]:
+    """Return the error and cause of a call without an answer."""
+    return f"{prefix}.SdkClientException", f"Unable to execute HTTP request: {reason}"
+
+
+def read_refusal(response: dict[str, Any], model: "ServiceModel") -> Refusal:
+    """Return the refusal in a botocore ClientError's response."""
+    metadata = response.get("ResponseMetadata", {})
+    error = response.get("Error", {})
+    code = str(error.get("Code", "Unknown"))
+    return Refusal(
+        code=code,
+        message=str(error.get("Message", "")),
+        status=int(metadata.get("HTTPStatusCode", 400)),
+        request_id=str(metadata.get("RequestId") or uuid4()),
+        extended_request_id=str(metadata.get("HostId") or (uuid4() if model.service_name == "s3" else "")),
+        # SQS also sends a code of its older protocol, which its model does not have.
+        shape=_shape_of(code, model) or _shape_of(str(error.get("QueryErrorCode")), model),
+    )
+
+
+def _shape_of(code: str, model: "ServiceModel") -> str | None:
+    return next(
+        (
+            shape.name
+            for shape in model.error_shapes
+            if code in (shape.name, shape.metadata.get("error", {}).get("code"))
+        ),
+        None,
+    )

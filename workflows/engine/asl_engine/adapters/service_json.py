@@ -1,7 +1,7 @@
-"""Between a state machine's JSON and a service's shapes, in the SDKs' own spelling.
+"""Conversion between a state machine's JSON and a service's shapes, in the SDKs' spelling.
 
-Given to a service, what is no text where a text is expected is sent as its JSON; a body of bytes takes a
-text as UTF-8. Coming back, bytes are text again where they are UTF-8, else base64.
+In requests, a value in place of a text is sent as its JSON, and a text in place of bytes as UTF-8. In answers,
+bytes are a text if they are UTF-8, else base64.
 """
 
 import base64
@@ -13,7 +13,7 @@ from typing import Any
 from asl_engine.adapters.sdk_names import capitalised, pascal_case
 from asl_engine.jsontext import Json, dumps
 
-# botocore's model of a value, None where an operation has none; the kinds differ in what they have.
+# botocore's model of a value, None for an operation without one
 type BotocoreShape = Any
 
 
@@ -29,7 +29,7 @@ def _iso_text(moment: datetime) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How one kind of integration writes the members of a structure, and moments."""
+    """The spelling of members and times in one kind of integration."""
 
     name: Callable[[str], str]
     moment: Callable[[datetime], Json]
@@ -40,7 +40,7 @@ SDK = Spelling(pascal_case, _iso_text)
 
 
 class UnknownField(Exception):
-    """A parameter that the operation does not have."""
+    """The operation does not have this parameter."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -48,7 +48,7 @@ class UnknownField(Exception):
 
 
 def request_of(shape: BotocoreShape, value: Json, spelling: Spelling) -> Any:
-    """Return parameters as boto3 takes them; nulls count as left out. Raises UnknownField."""
+    """Return parameters for boto3, without nulls. Raises UnknownField."""
     if shape is None:
         return {}
     if shape.type_name == "structure" and isinstance(value, dict):
@@ -61,7 +61,7 @@ def request_of(shape: BotocoreShape, value: Json, spelling: Spelling) -> Any:
 
 
 def missing_members(shape: BotocoreShape, request: Mapping[str, Any]) -> list[str]:
-    """Return the names of required members that a request lacks."""
+    """Return the required members missing from a request."""
     required: list[str] = getattr(shape, "required_members", [])
     return [name for name in required if name not in request]
 
@@ -84,7 +84,7 @@ def answer_of(shape: BotocoreShape, value: Any, spelling: Spelling) -> Json:
 
 
 def sdk_metadata(headers: list[tuple[str, str]], status: int, request_id: str) -> dict[str, Json]:
-    """Return what optimised integrations add to a result about the HTTP answer."""
+    """Return the HTTP metadata in a result of an optimised integration."""
     every: dict[str, list[str]] = {}
     for name, value in headers:
         every.setdefault(name, []).append(value)

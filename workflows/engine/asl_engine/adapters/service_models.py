@@ -1,4 +1,4 @@
-"""What a mocked result of a task may look like, by botocore's model of the service (TestState's field validation).
+"""Validation of mocked results by botocore's models of the services (TestState).
 
 https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html
 """
@@ -32,10 +32,10 @@ _EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def problems_with(service: str, action: str, result: Json, mode: str = "STRICT") -> list[str]:
-    """Return what keeps a value from being an operation's result; empty when nothing does, or it is unknown.
+    """Return the problems of a value as an operation's result, none for an unknown operation.
 
-    ``service`` is as a Resource has it: ``events``, ``aws-sdk:kms``. STRICT asks for required fields,
-    PRESENT looks at those that are there, NONE at nothing. Fields that the service does not know are ignored.
+    ``service`` is that of a Resource: ``events``, ``aws-sdk:kms``. STRICT checks required fields, PRESENT only
+    existing ones, NONE nothing. Fields that the service does not have are ignored.
     """
     if mode == "NONE" or not isinstance(result, dict):
         return []
@@ -43,13 +43,13 @@ def problems_with(service: str, action: str, result: Json, mode: str = "STRICT")
     shape = _output_shape(service.removeprefix("aws-sdk:"), capitalised(action), sdk=sdk)
     if shape is None:
         return []
-    if (service, action) == ("lambda", "invoke"):  # its Payload is the function's own JSON, no blob
+    if (service, action) == ("lambda", "invoke"):  # its Payload is the function's own JSON, not a blob
         result = {key: value for key, value in result.items() if key != "Payload"}
     return list(_problems(shape, result, SDK if sdk else OPTIMISED, strict=mode == "STRICT"))
 
 
 def _problems(shape: Any, value: Json, spelling: Spelling, *, strict: bool) -> Iterator[str]:
-    """Yield the problems of a structure's members, those inside them included."""
+    """Yield the problems of a structure's members, nested ones included."""
     for name, member in shape.members.items():
         field = spelling.name(name)
         if field in value:

@@ -1,18 +1,18 @@
-"""Performs calls of AWS services: the optimised integrations and ``aws-sdk:`` generically, through botocore.
+"""Performer of calls of AWS services: optimised integrations, and ``aws-sdk:`` through botocore.
 
-Where a service is asked is boto3's own configuration: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS and so on.
+Endpoints are boto3's own settings: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS and so on.
 https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
 """
 
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from asl_engine.adapters import service_errors, service_json
-from asl_engine.adapters.performer import DEFAULT_REGION, TaskCall, TaskError, boto3_session
-from asl_engine.adapters.sdk_names import boto3_name, capitalised, service_word
+from asl_engine.adapters import sdk_names, service_json
+from asl_engine.adapters.performer import DEFAULT_REGION, TaskCall, TaskError
 from asl_engine.definition.resources import Resource, ResourceKind, parse_resource
 from asl_engine.errors import RUNTIME
 from asl_engine.jsontext import Json, dumps
@@ -20,7 +20,7 @@ from asl_engine.jsontext import Json, dumps
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-# Optimised integrations that one call of the service's API performs, by their boto3 names.
+# Optimised integrations that are one call of the service's API, by their boto3 names.
 OPTIMISED_ACTIONS: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"getItem", "putItem", "updateItem", "deleteItem"}),
     "events": frozenset({"putEvents"}),
@@ -30,47 +30,50 @@ OPTIMISED_ACTIONS: Mapping[str, frozenset[str]] = {
 
 
 class ServiceClients:
-    """boto3 clients, made when first asked for, one of each service. ``endpoints`` by boto3's names go first."""
+    """The boto3 clients, one for each service, created at their first use by any thread."""
 
-    def __init__(self, endpoints: Mapping[str, str] | None = None) -> None:
-        self._endpoints = endpoints or {}
+    def __init__(self) -> None:
         self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self._session: Any = None
+        self._lock = threading.Lock()  # clients are safe in threads, creating them is not
 
     def client(self, service: str) -> Any:
         """Return the client of a service by boto3's name."""
-        with self._lock:  # making clients is not safe in threads; using them is
+        with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._make(service)
+                self._clients[service] = self._new_client(service)
             return self._clients[service]
 
     def find(self, sdk_service: str) -> Any | None:
-        """Return the client of the service of an aws-sdk Resource, or None when there is no such service."""
+        """Return the client of an aws-sdk Resource's service, None for an unknown service."""
         with self._lock:
-            name = boto3_name(sdk_service, self._boto3_session().get_available_services())
+            name = sdk_names.boto3_name(sdk_service, self._session.get_available_services())
         return None if name is None else self.client(name)
 
-    def _make(self, service: str) -> Any:
-        session = self._boto3_session()
+    def credentials(self) -> Any:
+        """Return boto3's credentials, None if there are none."""
+        with self._lock:
+            return self._session.get_credentials()
+
+    def _new_client(self, service: str) -> Any:
+        session = self._session
         from botocore.config import Config
 
-        return session.client(
-            service,
-            region_name=session.region_name or DEFAULT_REGION,
-            endpoint_url=self._endpoints.get(service),
-            config=Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=50),
-        )
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=50)
+        return session.client(service, region_name=session.region_name or DEFAULT_REGION, config=config)
 
-    def _boto3_session(self) -> Any:
-        if self._session is None:
-            self._session = boto3_session()
-        return self._session
+    @cached_property
+    def _session(self) -> Any:
+        try:
+            import boto3
+        except ImportError:
+            cause = "boto3 is not installed, and this task needs it. Run: pip install 'asl-engine[aws]'"
+            raise TaskError(RUNTIME, cause, "schedule") from None
+        return boto3.Session()
 
 
 @contextmanager
 def failing_as(error_name: str) -> Iterator[None]:
-    """Make an error of a service the TaskError of that name."""
+    """Raise errors of a service as a TaskError of this name."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -88,21 +91,18 @@ class ServicePerformer:
         self._clients = clients
 
     def perform(self, call: TaskCall) -> Json:
-        """Call the service and return its answer in the integration's spelling."""
+        """Call the service and return its answer as the integration spells it."""
         resource = parse_resource(call.resource)
         if resource.kind is ResourceKind.SDK:
-            return _ServiceCall(resource, self._sdk_client(resource), service_json.SDK).answer(call.parameters)
+            client = self._clients.find(resource.service)
+            if client is None:
+                raise TaskError(RUNTIME, f"There is no service named '{resource.service}'.", "schedule")
+            return _ServiceCall(resource, client, service_json.SDK).answer(call.parameters)
         if resource.action not in OPTIMISED_ACTIONS.get(resource.service, ()):
             raise TaskError(RUNTIME, f"The resource '{call.resource}' is not supported by this engine.", "schedule")
         client = self._clients.client(resource.service)
         answer = _ServiceCall(resource, client, service_json.OPTIMISED).answer(_completed(call, resource))
         return _without_failed_entries(answer) if resource.service == "events" else answer
-
-    def _sdk_client(self, resource: Resource) -> Any:
-        client = self._clients.find(resource.service)
-        if client is None:
-            raise TaskError(RUNTIME, f"There is no service named '{resource.service}'.", "schedule")
-        return client
 
 
 class _ServiceCall:
@@ -126,7 +126,7 @@ class _ServiceCall:
         return answer
 
     def _operation(self) -> "OperationModel":
-        name = capitalised(self._resource.action)
+        name = sdk_names.capitalised(self._resource.action)
         if name not in self._model.operation_names:
             problem = f"The service '{self._resource.service}' has no action '{self._resource.action}'."
             raise TaskError(RUNTIME, problem, "schedule")
@@ -141,7 +141,7 @@ class _ServiceCall:
             raise TaskError(RUNTIME, problem, "schedule") from None
         shape = operation.input_shape
         if shape is not None and operation.has_streaming_input and "ContentType" in shape.members:
-            request.setdefault("ContentType", "text/plain; charset=UTF-8")  # as Java sends a text
+            request.setdefault("ContentType", "text/plain; charset=UTF-8")  # as Java's SDK sends a text
         missing = service_json.missing_members(operation.input_shape, request)
         if missing:
             raise self._refused(_missing_text(missing))
@@ -154,30 +154,30 @@ class _ServiceCall:
         try:
             return dict(getattr(self._client, method)(**request))
         except ClientError as error:
-            raise self._failure(service_errors.read_refusal(dict(error.response), self._model)) from error
+            raise self._failure(sdk_names.read_refusal(dict(error.response), self._model)) from error
         except ParamValidationError as error:
             raise self._refused(str(error)) from error
         except BotoCoreError as error:
-            raise TaskError(*service_errors.unreachable_fault(self._prefix, str(error)), self._phase) from error
+            raise TaskError(*sdk_names.unreachable_fault(self._prefix, str(error)), self._phase) from error
 
     @property
     def _prefix(self) -> str:
         if self._resource.kind is ResourceKind.SDK:
-            return service_word(self._model.service_id)
-        return service_errors.OPTIMISED[self._resource.service].error_prefix
+            return sdk_names.service_word(self._model.service_id)
+        return sdk_names.OPTIMISED[self._resource.service].error_prefix
 
     @property
     def _phase(self) -> str:
         return "submit" if self._resource.submits else "run"
 
     def _refused(self, message: str) -> TaskError:
-        """Return the error of a request that the service would not take."""
-        return self._failure(service_errors.Refusal("ValidationException", message, 400, str(uuid4())))
+        """Return the error of a request that the service would refuse."""
+        return self._failure(sdk_names.Refusal("ValidationException", message, 400, str(uuid4())))
 
-    def _failure(self, refusal: service_errors.Refusal) -> TaskError:
+    def _failure(self, refusal: sdk_names.Refusal) -> TaskError:
         if self._resource.kind is ResourceKind.SDK:
-            return TaskError(*service_errors.sdk_fault(self._model.service_id, refusal), self._phase)
-        return TaskError(*service_errors.optimised_fault(self._resource.service, refusal), self._phase)
+            return TaskError(*sdk_names.sdk_fault(self._model.service_id, refusal), self._phase)
+        return TaskError(*sdk_names.optimised_fault(self._resource.service, refusal), self._phase)
 
 
 def _missing_text(missing: list[str]) -> str:
@@ -190,7 +190,7 @@ def _missing_text(missing: list[str]) -> str:
 
 
 def _completed(call: TaskCall, resource: Resource) -> Json:
-    """Return the parameters with what Step Functions adds: events name the execution that they come from."""
+    """Return the parameters with the execution's ARN added to events."""
     entries = call.parameters.get("Entries") if isinstance(call.parameters, dict) else None
     if resource.service != "events" or not isinstance(entries, list):
         return call.parameters

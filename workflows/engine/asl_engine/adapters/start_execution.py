@@ -1,4 +1,4 @@
-"""``states:startExecution``: what it asks for, and what its end is to the state that waits for it.
+"""``states:startExecution``: its request, and its result for the state that waits for it.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
 """
@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from asl_engine.adapters.performer import TaskCall, TaskError
-from asl_engine.adapters.sdk_names import capitalised, exception_name
-from asl_engine.adapters.service_errors import Refusal, optimised_fault
+from asl_engine.adapters.sdk_names import Refusal, capitalised, exception_name, optimised_fault
 from asl_engine.errors import RUNTIME, TASK_FAILED
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.store.records import ExecutionRecord
 
-# Starts the execution that a call asks for, and returns ExecutionArn and StartDate.
+# Starts the execution of a call, and returns ExecutionArn and StartDate.
 type StartExecution = Callable[[TaskCall], Json]
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """The execution to start. ``name`` None leaves it to Step Functions; ``input`` is JSON text."""
+    """The execution to start. ``name`` None requests a new one; ``input`` is a JSON text."""
 
     state_machine_arn: str
     name: str | None
@@ -28,7 +27,7 @@ class StartRequest:
 
 
 def read_start_request(parameters: Json) -> StartRequest:
-    """Return what the parameters of a startExecution task ask for. Raises TaskError."""
+    """Parse the parameters of a startExecution task. Raises TaskError."""
     if not isinstance(parameters, dict) or not parameters.get("StateMachineArn"):
         raise TaskError(RUNTIME, "The field 'StateMachineArn' is required but was missing", "schedule")
     given = parameters.get("Input")
@@ -38,7 +37,7 @@ def read_start_request(parameters: Json) -> StartRequest:
 
 
 def start_refused(code: str, message: str, *, submits: bool) -> TaskError:
-    """Return the error of a StartExecution that the API refuses with ``code``."""
+    """Return the task error for an error of the StartExecution API."""
     refusal = Refusal(code, message, 400, str(uuid4()), shape=exception_name(code))
     return TaskError(*optimised_fault("states", refusal), "submit" if submits else "run")
 
@@ -46,7 +45,7 @@ def start_refused(code: str, message: str, *, submits: bool) -> TaskError:
 def nested_result(record: ExecutionRecord, pattern: str) -> Json:
     """Return the result of a .sync or .sync:2 task whose execution succeeded.
 
-    ``sync:2`` gives input and output as values, ``sync`` as texts.
+    With ``sync:2``, input and output are values, with ``sync`` texts.
     """
     result = described(record)
     if pattern == "sync:2":
@@ -63,7 +62,7 @@ _HIDDEN = frozenset({"stateMachineVersionArn", "stateMachineAliasArn", "mapRunAr
 
 
 def described(record: ExecutionRecord) -> dict[str, Json]:
-    """Return an execution as a state machine sees it: DescribeExecution's answer capitalised, without what is null."""
+    """Return DescribeExecution's answer in the spelling of integrations, without nulls."""
     redrive_status, reason = record.redrivability()
     known = record.description() | {"redriveStatus": redrive_status, "redriveStatusReason": reason}
     result = {capitalised(key): value for key, value in known.items() if value is not None and key not in _HIDDEN}

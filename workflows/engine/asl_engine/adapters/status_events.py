@@ -15,7 +15,7 @@ from asl_engine.store.records import ExecutionRecord
 
 SOURCE = "aws.states"
 DETAIL_TYPE = "Step Functions Execution Status Change"
-MAX_TEXT_BYTES = 248 * 1024  # of input and output, escaped as they stand in the event
+MAX_TEXT_BYTES = 248 * 1024  # of input and output, escaped as in the event
 MAX_ENTRIES = 10  # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 ATTEMPTS = 5
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def detail_of(record: ExecutionRecord) -> dict[str, Json]:
-    """Return the ``detail`` of the event. Input and output are left out where they are too large."""
+    """Return the event's ``detail``, without an input or output that is too large."""
     output_bytes = _escaped_bytes(record.output)
     output_fits = output_bytes <= MAX_TEXT_BYTES
     input_fits = _escaped_bytes(record.input) + output_bytes <= MAX_TEXT_BYTES
@@ -40,7 +40,7 @@ def detail_of(record: ExecutionRecord) -> dict[str, Json]:
 
 
 def entry_of(record: ExecutionRecord, source: str = SOURCE) -> dict[str, Any]:
-    """Return the status change of an execution as an entry for PutEvents."""
+    """Return an execution's status change as an entry for PutEvents."""
     return {
         "Source": source,
         "DetailType": DETAIL_TYPE,
@@ -50,11 +50,10 @@ def entry_of(record: ExecutionRecord, source: str = SOURCE) -> dict[str, Any]:
 
 
 class EventBridgeStatusEvents:
-    """Puts status changes on the default event bus, in order, from a thread of its own.
+    """Puts status changes on the default event bus, in order, from its own thread.
 
-    ``source`` other than ``aws.states`` is for a local event bus that keeps that one to itself. A bus
-    that does not answer is asked ``ATTEMPTS`` times; what it does not take then is logged and dropped,
-    as nothing of an execution depends on it.
+    ``source`` is for a local event bus that reserves ``aws.states``. Entries that the bus does not accept
+    after ``ATTEMPTS`` are logged and dropped, as no execution depends on them.
     """
 
     def __init__(
@@ -68,11 +67,11 @@ class EventBridgeStatusEvents:
         self._thread.start()
 
     def publish(self, record: ExecutionRecord) -> None:
-        """Queue the change of an execution's status."""
+        """Queue a status change."""
         self._waiting.put(record)
 
     def close(self, timeout_seconds: float = 5) -> None:
-        """Put what is queued, and end."""
+        """Put the queued changes and stop."""
         self._waiting.put(None)
         self._thread.join(timeout_seconds)
         self._stopping.set()
@@ -82,7 +81,7 @@ class EventBridgeStatusEvents:
             self._put([entry_of(record, self._source) for record in batch])
 
     def _next_batch(self) -> list[ExecutionRecord]:
-        """Return what waits, at most as much as one call takes; nothing at the end."""
+        """Return the queued changes for one call, none at the end."""
         first = self._waiting.get()
         batch = [] if first is None else [first]
         while batch and len(batch) < MAX_ENTRIES:
@@ -103,7 +102,7 @@ class EventBridgeStatusEvents:
                 self._pause(0.2 * 2**attempt)
             try:
                 answers = self._clients.client("events").put_events(Entries=entries)["Entries"]
-            except Exception as error:  # noqa: BLE001  whatever is wrong with the bus, the engine goes on
+            except Exception as error:  # noqa: BLE001  the engine continues after any fault of the bus
                 problem = error
                 continue
             refused = [
@@ -112,7 +111,7 @@ class EventBridgeStatusEvents:
             if not refused:
                 return
             entries, problem = [entry for entry, _ in refused], refused[0][1]
-        logger.error("%d status events were not taken: %s", len(entries), problem)
+        logger.error("%d status events were dropped, as EventBridge did not accept them: %s", len(entries), problem)
 
 
 def _escaped_bytes(text: str | None) -> int:

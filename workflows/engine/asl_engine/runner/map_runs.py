@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from asl_engine.adapters.item_reader import read_items
+from asl_engine.adapters.map_files import read_items, transformed, write_results
 from asl_engine.adapters.performer import TaskError
-from asl_engine.adapters.result_writer import transformed, write_results
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.clock import Clock
 from asl_engine.core.commands import RedriveMapRun, StartMapRun

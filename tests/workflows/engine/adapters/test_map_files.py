@@ -1,4 +1,4 @@
-"""ItemReader and ResultWriter against an S3 of moto's."""
+"""ItemReader and ResultWriter with moto's S3."""
 
 import gzip
 import json
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_engine.adapters import result_writer as results
-from asl_engine.adapters.item_reader import read_items
+from asl_engine.adapters.map_files import read_items, transformed, write_results
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.store.records import ExecutionRecord
@@ -39,17 +38,17 @@ def cause_of(clients: ServiceClients, **config: Any) -> str | None:
     return raised.value.cause
 
 
-def test_a_json_array_is_its_items(clients: ServiceClients, put: Put) -> None:
+def test_a_json_array_gives_its_items(clients: ServiceClients, put: Put) -> None:
     put("file", b'\xef\xbb\xbf[1, {"a": null}, "x"]')
 
     assert read(clients, InputType="JSON") == [1, {"a": None}, "x"]
 
 
-def test_an_items_pointer_leads_to_the_array(clients: ServiceClients, put: Put) -> None:
+def test_an_items_pointer_selects_the_array(clients: ServiceClients, put: Put) -> None:
     put("file", json.dumps({"a/b": {"c": [1, 2]}}))
 
     assert read(clients, InputType="JSON", ItemsPointer="/a~1b/c") == [1, 2]
-    assert "leads to nothing" in str(cause_of(clients, ItemsPointer="/a/c"))
+    assert "does not exist" in str(cause_of(clients, ItemsPointer="/a/c"))
 
 
 def test_each_line_of_jsonl_is_an_item(clients: ServiceClients, put: Put) -> None:
@@ -59,7 +58,7 @@ def test_each_line_of_jsonl_is_an_item(clients: ServiceClients, put: Put) -> Non
 
 
 @pytest.mark.parametrize(("limit", "count"), [(None, 4), (0, 4), (2, 2), ("3", 3), (100_000_001, 4)])
-def test_no_more_items_than_asked_for(clients: ServiceClients, put: Put, limit: Any, count: int) -> None:
+def test_max_items_limits_the_items(clients: ServiceClients, put: Put, limit: Any, count: int) -> None:
     put("file", "[1, 2, 3, 4]")
 
     assert len(read(clients, MaxItems=limit)) == count
@@ -68,11 +67,11 @@ def test_no_more_items_than_asked_for(clients: ServiceClients, put: Put, limit: 
 @pytest.mark.parametrize(
     ("limit", "cause"), [(-1, "field MaxItems must be positive"), ("many", "field MaxItems must be a number")]
 )
-def test_a_limit_that_is_none_is_refused(clients: ServiceClients, limit: Any, cause: str) -> None:
+def test_an_invalid_limit_is_refused(clients: ServiceClients, limit: Any, cause: str) -> None:
     assert cause_of(clients, MaxItems=limit) == cause
 
 
-def test_rows_of_csv_are_named_by_the_first(clients: ServiceClients, put: Put) -> None:
+def test_csv_rows_are_named_by_the_first_row(clients: ServiceClients, put: Put) -> None:
     put("file", 'a,b,c\n1,"x, y",3\n   \n,,,\n4,5,6,7\n')
 
     assert read(clients, InputType="CSV", CSVHeaderLocation="FIRST_ROW") == [
@@ -86,7 +85,7 @@ def test_rows_of_csv_are_named_by_the_first(clients: ServiceClients, put: Put) -
 @pytest.mark.parametrize(
     ("name", "delimiter"), [("COMMA", ","), ("PIPE", "|"), ("SEMICOLON", ";"), ("SPACE", " "), ("TAB", "\t")]
 )
-def test_rows_of_csv_are_named_as_given(clients: ServiceClients, put: Put, name: str, delimiter: str) -> None:
+def test_csv_rows_are_named_by_given_headers(clients: ServiceClients, put: Put, name: str, delimiter: str) -> None:
     put("file", f"1{delimiter}2\n3{delimiter}4\n")
 
     rows = read(
@@ -96,7 +95,7 @@ def test_rows_of_csv_are_named_as_given(clients: ServiceClients, put: Put, name:
     assert rows == [{"a": "1", "b": "2"}]
 
 
-def test_two_columns_can_not_have_one_name(clients: ServiceClients, put: Put) -> None:
+def test_duplicate_headers_are_refused(clients: ServiceClients, put: Put) -> None:
     put("file", "1,2\n")
 
     cause = cause_of(clients, InputType="CSV", CSVHeaderLocation="GIVEN", CSVHeaders=["a", "a"])
@@ -116,7 +115,7 @@ def test_objects_are_listed_page_by_page(clients: ServiceClients, put: Put) -> N
     assert isinstance(items[0]["LastModified"], int)
 
 
-def test_an_inventory_is_the_rows_of_its_files(clients: ServiceClients, put: Put) -> None:
+def test_an_inventory_gives_the_rows_of_its_files(clients: ServiceClients, put: Put) -> None:
     put("inventory/0.csv.gz", gzip.compress(b'"data","a.jpg","1"\n"data","b.jpg","2"\n'))
     manifest = {
         "destinationBucket": "arn:aws:s3:::data",
@@ -143,7 +142,7 @@ def test_an_inventory_is_the_rows_of_its_files(clients: ServiceClients, put: Put
         ('{"fileFormat": "ORC"}', "MANIFEST", "An inventory of format 'ORC' is not supported by this engine."),
     ],
 )
-def test_what_holds_no_items_fails_the_reader(
+def test_an_object_without_items_fails_the_reader(
     clients: ServiceClients, put: Put, body: str | bytes, kind: str, cause: str
 ) -> None:
     put("file", body)
@@ -151,11 +150,11 @@ def test_what_holds_no_items_fails_the_reader(
     assert cause_of(clients, InputType=kind) == cause
 
 
-def test_what_s3_refuses_fails_the_reader(clients: ServiceClients, put: Put) -> None:  # noqa: ARG001  the bucket
+def test_a_refusal_of_s3_fails_the_reader(clients: ServiceClients, put: Put) -> None:  # noqa: ARG001  the bucket
     assert cause_of(clients) == "The specified key does not exist."
 
 
-def test_another_reader_is_not_known(clients: ServiceClients) -> None:
+def test_another_reader_is_refused(clients: ServiceClients) -> None:
     with pytest.raises(TaskError, match="not supported"):
         read_items("arn:aws:states:::s3:deleteObject", {}, {}, clients)
 
@@ -186,8 +185,8 @@ def stored(clients: ServiceClients, key: str) -> Any:
     return clients.client("s3").get_object(Bucket="data", Key=key)["Body"].read().decode()
 
 
-def test_results_are_exported_as_aws_lays_them_out(clients: ServiceClients, put: Put) -> None:  # noqa: ARG001
-    output = results.write_results({"Bucket": "data", "Prefix": "out"}, {}, RUN_ARN, CHILDREN, clients)
+def test_results_have_the_layout_of_aws(clients: ServiceClients, put: Put) -> None:  # noqa: ARG001
+    output = write_results({"Bucket": "data", "Prefix": "out"}, {}, RUN_ARN, CHILDREN, clients)
 
     folder = "out/12345678-aaaa"
     assert output == {
@@ -231,7 +230,7 @@ def test_results_are_exported_as_aws_lays_them_out(clients: ServiceClients, put:
 @pytest.mark.parametrize(
     ("transformation", "expected"), [("COMPACT", [[1, {"b": 2}], 3]), ("FLATTEN", [1, {"b": 2}, 3])]
 )
-def test_results_can_be_the_outputs_alone(
+def test_results_may_be_outputs_alone(
     clients: ServiceClients,
     put: Put,  # noqa: ARG001
     transformation: str,
@@ -239,15 +238,15 @@ def test_results_can_be_the_outputs_alone(
 ) -> None:
     config = {"Transformation": transformation, "OutputType": "JSONL"}
 
-    results.write_results({"Bucket": "data"}, config, RUN_ARN, CHILDREN, clients)
+    write_results({"Bucket": "data"}, config, RUN_ARN, CHILDREN, clients)
 
     lines = stored(clients, "12345678-aaaa/SUCCEEDED_0.jsonl").splitlines()
     assert [json.loads(line) for line in lines] == expected
 
 
-def test_a_bucket_that_is_not_there_fails_the_writer(clients: ServiceClients) -> None:
+def test_an_unknown_bucket_fails_the_writer(clients: ServiceClients) -> None:
     with pytest.raises(TaskError) as raised:
-        results.write_results({"Bucket": "none"}, {}, RUN_ARN, CHILDREN, clients)
+        write_results({"Bucket": "none"}, {}, RUN_ARN, CHILDREN, clients)
 
     assert (raised.value.error, raised.value.cause) == (
         "States.ResultWriterFailed",
@@ -256,8 +255,8 @@ def test_a_bucket_that_is_not_there_fails_the_writer(clients: ServiceClients) ->
 
 
 @given(st.lists(st.lists(st.integers()) | st.integers()))
-def test_flattening_loses_nothing_and_keeps_the_order(outputs: list[Any]) -> None:
-    flat = results.transformed(outputs, "FLATTEN")
+def test_flattening_keeps_every_item_in_order(outputs: list[Any]) -> None:
+    flat = transformed(outputs, "FLATTEN")
 
     assert flat == [item for output in outputs for item in (output if isinstance(output, list) else [output])]
-    assert results.transformed(outputs, "COMPACT") == outputs
+    assert transformed(outputs, "COMPACT") == outputs

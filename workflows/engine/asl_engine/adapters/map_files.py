@@ -1,26 +1,32 @@
-"""A distributed Map's ItemReader: its items from S3.
+"""A distributed Map's files in S3: ItemReader and ResultWriter.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html
+https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 """
 
 import csv
 import gzip
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from asl_engine.adapters.performer import TaskError
 from asl_engine.adapters.services import ServiceClients, failing_as
+from asl_engine.adapters.start_execution import described
 from asl_engine.definition.resources import parse_resource
-from asl_engine.errors import ITEM_READER_FAILED
-from asl_engine.jsontext import Json, loads
+from asl_engine.errors import ITEM_READER_FAILED, RESULT_WRITER_FAILED
+from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.language.times import print_timestamp
+from asl_engine.store.records import ExecutionRecord
 
-MAX_ITEMS = 100_000_000  # AWS reads no more, whatever is asked for
+MAX_ITEMS = 100_000_000  # AWS's own limit
+# The statuses of the children in each file of results.
+_FILES = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": ("FAILED", "TIMED_OUT", "ABORTED"), "PENDING": ("PENDING_REDRIVE",)}
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 
 
 def read_items(resource: str, parameters: Json, config: Json, clients: ServiceClients) -> list[Json]:
-    """Return the items that an ItemReader gives; ``parameters`` and ``config`` (ReaderConfig) are evaluated.
+    """Return the items of an ItemReader with evaluated parameters and ReaderConfig.
 
     Raises TaskError States.ItemReaderFailed.
     """
@@ -42,7 +48,7 @@ def _failed(cause: str) -> TaskError:
 
 
 def _limit_of(config: Mapping[str, Json]) -> int:
-    """Return MaxItems as a number; none, and 0, is all of them."""
+    """Return the limit set by MaxItems, which 0 is not."""
     given = config.get("MaxItems")
     try:
         limit = int(given or 0)
@@ -58,14 +64,14 @@ class _Reader:
         self._parameters, self._config, self._s3 = parameters, config, clients.client("s3")
 
     def objects(self) -> Iterator[Json]:
-        """Yield what ListObjectsV2 answers of each object, page by page, as AWS hands it to a child."""
+        """Yield the objects of ListObjectsV2, with the fields that AWS gives to a child."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(**_given(self._parameters))
         with failing_as(ITEM_READER_FAILED):
             for page in pages:
                 yield from map(_listed, page.get("Contents", []))
 
     def content(self) -> Iterator[Json]:
-        """Yield the items that an object holds."""
+        """Return the items in an object."""
         kind = str(self._config.get("InputType") or "JSON")
         data = self._read(self._parameters)
         if kind == "MANIFEST":
@@ -79,7 +85,7 @@ class _Reader:
         raise _failed(f"The InputType '{kind}' is not supported by this engine.")
 
     def _inventory(self, data: bytes) -> Iterator[Json]:
-        """Yield the rows of an S3 inventory's files, named by its schema."""
+        """Yield the rows of an S3 inventory, named by its schema."""
         manifest = _parsed(data)
         if manifest.get("fileFormat") != "CSV":
             raise _failed(f"An inventory of format '{manifest.get('fileFormat')}' is not supported by this engine.")
@@ -126,7 +132,7 @@ def _json_items(data: bytes, pointer: Json) -> Iterable[Json]:
     for step in str(pointer or "").split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         if not isinstance(value, dict) or key not in value:
-            raise _failed(f"The ItemsPointer '{pointer}' leads to nothing in the object.")
+            raise _failed(f"The ItemsPointer '{pointer}' does not exist in the object.")
         value = value[key]
     if not isinstance(value, list):
         raise _failed("Attempting to map over non-iterable node.")
@@ -134,7 +140,7 @@ def _json_items(data: bytes, pointer: Json) -> Iterable[Json]:
 
 
 def _csv_items(lines: Iterable[str], config: Mapping[str, Json]) -> Iterator[Json]:
-    """Yield rows as objects: too short ones filled with empty texts, what is too much left out."""
+    """Yield rows as objects; missing fields are empty texts, surplus ones are dropped."""
     delimiter = _DELIMITERS.get(str(config.get("CSVDelimiter") or "COMMA"), ",")
     rows = (row for row in csv.reader(lines, delimiter=delimiter) if row)
     given = config.get("CSVHeaderLocation") == "GIVEN"
@@ -143,3 +149,62 @@ def _csv_items(lines: Iterable[str], config: Mapping[str, Json]) -> Iterator[Jso
         raise _failed("CSV headers cannot contain duplicates.")
     for row in rows:
         yield dict(zip(headers, [*row, *[""] * (len(headers) - len(row))], strict=False))
+
+
+# --- ResultWriter ---
+
+
+def transformed(outputs: Sequence[Json], transformation: str) -> list[Json]:
+    """Return the outputs of successful children by COMPACT or FLATTEN."""
+    if transformation != "FLATTEN":
+        return list(outputs)
+    return [item for output in outputs for item in (output if isinstance(output, list) else [output])]
+
+
+def write_results(
+    parameters: Mapping[str, Json],
+    config: Mapping[str, Json],
+    map_run_arn: str,
+    children: Iterable[ExecutionRecord],
+    clients: ServiceClients,
+) -> Json:
+    """Write a Map Run's results to S3 and return the state's output; ``config`` is WriterConfig.
+
+    Safe to repeat: the same objects are replaced. Raises TaskError States.ResultWriterFailed.
+    """
+    bucket = str(parameters["Bucket"])
+    folder = "/".join(part for part in (str(parameters.get("Prefix") or ""), map_run_arn.rsplit(":", 1)[-1]) if part)
+    lines = config.get("OutputType") == "JSONL"
+    listed: dict[str, list[Json]] = {name: [] for name in _FILES}
+    records = list(children)
+    for name, statuses in _FILES.items():
+        group = [child for child in records if child.status in statuses]
+        if group:
+            key = f"{folder}/{name}_0.{'jsonl' if lines else 'json'}"
+            text = _text(_entries(name, group, str(config.get("Transformation") or "NONE")), lines=lines)
+            listed[name].append({"Key": key, "Size": _put(clients, bucket, key, text)})
+    manifest = {"DestinationBucket": bucket, "MapRunArn": map_run_arn, "ResultFiles": dict(sorted(listed.items()))}
+    key = f"{folder}/manifest.json"
+    _put(clients, bucket, key, dumps(manifest))
+    return {"MapRunArn": map_run_arn, "ResultWriterDetails": {"Bucket": bucket, "Key": key}}
+
+
+def _entries(name: str, group: Sequence[ExecutionRecord], transformation: str) -> list[Json]:
+    if transformation == "NONE" or name != "SUCCEEDED":
+        return [_with_times(described(child)) for child in group]
+    return transformed([loads(child.output or "null") for child in group], transformation)
+
+
+def _with_times(result: dict[str, Json]) -> dict[str, Json]:
+    return result | {key: print_timestamp(result[key]) for key in ("StartDate", "StopDate") if key in result}
+
+
+def _text(entries: Sequence[Json], *, lines: bool) -> str:
+    return "".join(f"{dumps(entry)}\n" for entry in entries) if lines else dumps(list(entries))
+
+
+def _put(clients: ServiceClients, bucket: str, key: str, text: str) -> int:
+    data = text.encode()
+    with failing_as(RESULT_WRITER_FAILED):
+        clients.client("s3").put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")
+    return len(data)
