@@ -1,1 +1,1 @@
-"""Finds out what a file is, by its content alone."""
+"""Detects and inspects a file, by its content alone."""

@@ -1,8 +1,8 @@
-"""Inspects files by hand: ``python -m lambdas.inspect_file FILE…`` prints one line of JSON for each.
+"""Inspects local files: ``python -m lambdas.inspect_file FILE…``.
 
-A line has ``file``, ``verdict`` (accepted or rejected), ``error`` and ``reason`` of a rejected one, the facts as far as
-they are known, ``seconds``, and ``peak_mb``: the most MiB that this process and the decoder's held for this file.
-It exits with 0 whatever the files are; a verdict is its answer, not its failure.
+Prints one line of JSON for each file: ``file``, ``verdict`` (accepted or rejected), ``error`` and ``reason`` of a
+rejected one, the known facts, ``seconds`` and ``peak_mb`` (peak MiB of this process and the decoder). Exits with 0 even
+if files are rejected.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from lambdas.shared.runtime.settings import SettingError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the verdict on each file. Exits with 2 where a limit is no number."""
-    parser = argparse.ArgumentParser(prog="python -m lambdas.inspect_file", description="Say what files are.")
+    """Print the verdict on each file. Exits with 2 if a limit is invalid."""
+    parser = argparse.ArgumentParser(prog="python -m lambdas.inspect_file", description="Print the facts of files.")
     parser.add_argument("files", nargs="+", metavar="FILE")
     files = parser.parse_args(arguments).files
     try:

@@ -1,4 +1,4 @@
-"""Reads the facts of one file: what it is, how large, its digest, and what a decoder finds in it."""
+"""Reads the facts of one file: type, size, digest, and the decoder's findings."""
 
 import logging
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
+from lambdas.inspect_file.sniffing import HEAD_BYTES, sniff
 from lambdas.shared.decoding.decoder import Decoder
 from lambdas.shared.decoding.job import Limits
 from lambdas.shared.decoding.receiving import ReceivedFile, receive
@@ -22,14 +22,14 @@ _logger = logging.getLogger(__name__)
 
 @cache
 def decoder() -> Decoder:
-    """Return the processes that inspect."""
+    """Return the decoder processes that inspect."""
     return Decoder("lambdas.inspect_file.decoder_job")
 
 
 def inspect_file(key: str, chunks: Iterable[bytes], limits: Limits) -> FileFacts:
-    """Return the facts of a file, whose ``chunks`` are read once. ``key`` names it in errors.
+    """Return the facts of a file, reading its ``chunks`` once. ``key`` names it in errors.
 
-    Raises a leaf of FileRejected for what cannot be processed, and what reading the chunks raises.
+    Raises a leaf of FileRejected, and errors of the chunks.
     """
     decoder().prepare(limits)
     with receive(key, chunks, limits.max_bytes) as received:
@@ -37,7 +37,7 @@ def inspect_file(key: str, chunks: Iterable[bytes], limits: Limits) -> FileFacts
 
 
 def identify(received: ReceivedFile) -> FileFacts:
-    """Return what is known of any file without decoding it: kind, media type, size and digest."""
+    """Return the facts that need no decoder: kind, media type, size and digest."""
     content = sniff(received.file.read(HEAD_BYTES))
     received.file.seek(0)
     return FileFacts(
@@ -46,20 +46,19 @@ def identify(received: ReceivedFile) -> FileFacts:
 
 
 def complete(known: FileFacts, received: ReceivedFile, key: str, limits: Limits) -> FileFacts:
-    """Return the facts with what a decoder finds. Raises a leaf of FileRejected."""
+    """Return the facts with the decoder's findings. Raises a leaf of FileRejected."""
     answer = decoder().run(received, key, known.media_type, limits, {"kind": known.kind.value}).answer
     try:
         return _facts(known, answer)
-    except ValueError as error:  # of a bug, or of a decoder that a file has taken over
+    except ValueError as error:  # a bug, or a decoder controlled by a hostile file
         problems = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else error
-        _logger.warning("decoder answered of %s what cannot be facts: %s", key, problems)
-        raise DecoderCrashed(
-            key, "makes its decoder answer what cannot be.", "Save it again in another format, and upload that."
-        ) from None
+        _logger.warning("decoder returned invalid facts of %s: %s", key, problems)
+        remedy = "Save it again in another format, and upload that."
+        raise DecoderCrashed(key, "makes its decoder return invalid facts.", remedy) from None
 
 
 def _facts(known: FileFacts, answer: Mapping[str, Any]) -> FileFacts:
     if not _MEDIA_TYPE.fullmatch(str(answer.get("media_type", known.media_type))):
-        raise ValueError("media_type is none")
-    received = {"size_bytes": known.size_bytes, "sha256": known.sha256}  # no decoder has a say in these
+        raise ValueError("media_type is invalid")
+    received = {"size_bytes": known.size_bytes, "sha256": known.sha256}  # never from a decoder
     return FileFacts.model_validate({"kind": known.kind, "media_type": known.media_type, **answer, **received})

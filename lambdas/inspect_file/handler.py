@@ -8,16 +8,16 @@ from lambdas.shared.storage.objects import object_store
 from workflows.contracts.guard_report import FileFacts, InspectFileInput
 
 if read_text("AWS_LAMBDA_FUNCTION_NAME"):
-    # While Lambda starts the function it has more of the processor than later: the decoder starts then, too.
+    # A function has more CPU during initialization, so start the decoder then.
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
     decoder().prepare(read_limits())
 
 
 @step(InspectFileInput)
 def lambda_handler(given: InspectFileInput) -> FileFacts:
-    """Return what the file is, by its content.
+    """Return the type and facts of a file, from its content.
 
-    Safe to retry: it only reads. A leaf of FileRejected goes through to the state machine's catcher.
+    Safe to retry: it only reads. The state machine catches a leaf of FileRejected.
     """
     key = given.file.key
     return inspect_file(key, object_store().chunks(key), read_limits())

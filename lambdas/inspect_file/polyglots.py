@@ -1,7 +1,7 @@
-"""Finds files that are two things at once: one program would show a photo, another unpack an archive or run a script.
+"""Finds files of two formats, such as a photo that is also a script.
 
-Phones make honest odd files, which pass: a photo with a film behind it (motion photos), with more photos behind it
-(MPF, depth maps), with zeros or a maker's own trailer, and a PDF with a printer's or a mail's lines before it.
+Legitimate files are accepted: a photo followed by a video (motion photos), more photos (MPF, depth maps), zeros or a
+maker's trailer, and a PDF after text of a printer or a mail.
 """
 
 import mmap
@@ -9,7 +9,7 @@ import re
 import struct
 from pathlib import Path
 
-from lambdas.inspect_file.kinds.sniffing import (
+from lambdas.inspect_file.sniffing import (
     HEAD_BYTES,
     PDF_HEADER_WITHIN,
     PROGRAMS,
@@ -21,10 +21,10 @@ from lambdas.inspect_file.kinds.sniffing import (
 from lambdas.shared.decoding.job import MediaFile
 from workflows.errors import AmbiguousContent
 
-# Of a large file, what is searched for markup: its beginning and its end.
-_LOOKED_AT_BYTES = 8 * 1024 * 1024
+# Markup is searched in this many bytes at the beginning and the end of a file.
+_SEARCHED_BYTES = 8 * 1024 * 1024
 _ZIP_DIRECTORY = b"PK\x01\x02"
-# Long enough that no pixels spell them by chance.
+# Long enough not to occur in pixels by chance.
 _MARKUP = re.compile(
     rb"<(?:[sS][cC][rR][iI][pP][tT][\s>/]|[hH][tT][mM][lL][\s>]|\?php\s|[iI][fF][rR][aA][mM][eE]\s"
     rb"|!(?:doctype|DOCTYPE) [hH][tT][mM][lL])"
@@ -32,20 +32,20 @@ _MARKUP = re.compile(
 _PDF = re.compile(rb"%PDF-[0-9]\.[0-9]")
 _PDF_OBJECT = re.compile(rb"[0-9] +[0-9]+ +obj\b")
 _PDF_END = b"%%EOF"
-# A script that begins as a picture: its size is the start of a comment, which ends far behind, in an assignment.
+# A script with a picture's header: the size starts a comment, which ends far behind, in an assignment.
 _COMMENT_AT = {"image/gif": (6,), "image/jpeg": (4,), "image/bmp": (2,), "image/webp": (4,), "audio/wav": (4,)}
 _COMMENT_END = re.compile(rb"\*/\s*=")
-_NO_FILLING = re.compile(rb"[^\x00\r\n ]")
+_NOT_PADDING = re.compile(rb"[^\x00\r\n ]")
 _ARCHIVES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", ZIP_ENTRY)
-# The marker that ends one stretch of a JPEG's pixels: no stuffed byte, no restart, no filling.
+# The marker after a scan of a JPEG: no stuffed byte, no restart marker, no fill byte.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_REMEDY = "Upload the one thing that it should be, saved again."
+_REMEDY = "Save it again in one format, and upload that."
 
 
 def refuse_ambiguous(file: MediaFile) -> None:
-    """Raise AmbiguousContent for a file that is of two formats at once. Decodes nothing.
+    """Raise AmbiguousContent for a file of two formats at once. Decodes nothing.
 
-    It is mapped, and searched where it lies: for markup its two ends, for where a picture or a PDF ends all of it.
+    It is memory-mapped and searched: for markup at both ends, for the end of a picture or PDF as a whole.
     """
     with Path(file.path).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         other = _other_format(content, file.media_type)
@@ -55,7 +55,7 @@ def refuse_ambiguous(file: MediaFile) -> None:
 
 def _other_format(content: mmap.mmap, media_type: str) -> str | None:
     if media_type in PROGRAMS:
-        return None  # refused for what it is
+        return None  # refused as a program
     is_archive = content[:4] in {ZIP_ENTRY, ZIP_END}
     if not is_archive and media_type not in _ARCHIVE_TYPES and _ends_as_zip(content):
         return "a ZIP archive"
@@ -86,9 +86,9 @@ def _beside_media(content: mmap.mmap, media_type: str) -> str | None:
 
 
 def _at_an_end(pattern: re.Pattern[bytes], content: mmap.mmap) -> bool:
-    """Return whether a pattern is in the file's beginning or its end."""
-    beginning = pattern.search(content, 0, _LOOKED_AT_BYTES)
-    return bool(beginning or pattern.search(content, max(_LOOKED_AT_BYTES, len(content) - _LOOKED_AT_BYTES)))
+    """Return whether a pattern is in the file's beginning or end."""
+    beginning = pattern.search(content, 0, _SEARCHED_BYTES)
+    return bool(beginning or pattern.search(content, max(_SEARCHED_BYTES, len(content) - _SEARCHED_BYTES)))
 
 
 def _behind_picture(content: mmap.mmap, media_type: str) -> str | None:
@@ -98,8 +98,8 @@ def _behind_picture(content: mmap.mmap, media_type: str) -> str | None:
 
 
 def _starts_behind(content: mmap.mmap, end: int, within: int) -> str | None:
-    """Return what begins behind filling, an archive or a program."""
-    start = _NO_FILLING.search(content, end, end + within)
+    """Return the archive or program that begins after padding."""
+    start = _NOT_PADDING.search(content, end, end + within)
     behind = content[start.start() : start.start() + HEAD_BYTES] if start else b""
     if behind.startswith(_ARCHIVES):
         return "an archive"
@@ -107,7 +107,7 @@ def _starts_behind(content: mmap.mmap, end: int, within: int) -> str | None:
 
 
 def _ends_as_zip(content: mmap.mmap) -> bool:
-    """Return whether a ZIP's end is there, and its directory where that says, counted from either end."""
+    """Return whether there is a ZIP's end record that locates a directory."""
     tail_start = max(0, len(content) - ZIP_END_WITHIN)
     found = content.rfind(ZIP_END, tail_start)
     while found >= 0:
@@ -121,7 +121,7 @@ def _ends_as_zip(content: mmap.mmap) -> bool:
 
 
 def _late_pdf_in_zip(content: mmap.mmap) -> str | None:
-    """A ZIP of papers may begin with a PDF, stored as it is: its header is where the first entry's content begins."""
+    """Find a PDF header, except of a PDF stored as the first entry."""
     found = _PDF.search(content, 0, PDF_HEADER_WITHIN)
     if not found:
         return None
@@ -130,16 +130,16 @@ def _late_pdf_in_zip(content: mmap.mmap) -> str | None:
 
 
 def _around_pdf(content: mmap.mmap) -> str | None:
-    """Look at what stands before a PDF's header and its first object, and behind its end."""
+    """Search before a PDF's header and first object, and behind its end."""
     header = _PDF.search(content, 0, PDF_HEADER_WITHIN * 8)
     start = header.start() if header else 0
     first_object = content.find(b" obj", start)
-    lead_end = min(first_object if first_object >= 0 else start, _LOOKED_AT_BYTES)
+    lead_end = min(first_object if first_object >= 0 else start, _SEARCHED_BYTES)
     end = content.rfind(_PDF_END)
     end = end + len(_PDF_END) if end >= 0 else len(content)
-    if _MARKUP.search(content, 0, lead_end) or _MARKUP.search(content, end, end + _LOOKED_AT_BYTES):
+    if _MARKUP.search(content, 0, lead_end) or _MARKUP.search(content, end, end + _SEARCHED_BYTES):
         return "an HTML page or a script"
-    return _starts_behind(content, end, _LOOKED_AT_BYTES)
+    return _starts_behind(content, end, _SEARCHED_BYTES)
 
 
 def _has_early_pdf(content: mmap.mmap) -> bool:
@@ -148,7 +148,7 @@ def _has_early_pdf(content: mmap.mmap) -> bool:
 
 
 def _end_of_jpeg(content: mmap.mmap) -> int | None:
-    """Return where the first picture ends; thumbnails and previews lie within its segments, others behind it."""
+    """Return the end of the first picture, skipping thumbnails in its segments."""
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
         marker = content[at + 1]

@@ -1,4 +1,4 @@
-"""Reads the facts of a video or a sound, and whether any of it can be decoded."""
+"""Reads the facts of video and audio, and checks that they can be decoded."""
 
 from typing import Any
 
@@ -19,31 +19,32 @@ from lambdas.shared.media.containers import (
 )
 
 _MP4 = frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2"})
-# The types of sound that are not called as the film in the same container.
-_SOUND_TYPES = dict.fromkeys(_MP4, "audio/mp4") | {"video/mpeg": "audio/x-mpeg-ps"}  # audio/mpeg is MP3
+# Audio types that are not named like the video type of the same container.
+_AUDIO_TYPES = dict.fromkeys(_MP4, "audio/mp4") | {"video/mpeg": "audio/x-mpeg-ps"}  # audio/mpeg is MP3
 
 
 def inspect_recording(file: MediaFile, limits: Limits) -> dict[str, Any]:
-    """Return fields of FileFacts: width and height as a video is seen, seconds, and what the recorder wrote.
+    """Return kind, media type, width and height as displayed, duration and metadata for FileFacts.
 
-    A container with video is a video, any other a sound: kind and media_type say so, whatever its first bytes were.
-    Raises UnreadableVideo, UnreadableAudio and FileTooLarge.
+    The streams decide between video and audio, not the first bytes. Raises UnreadableVideo, UnreadableAudio and
+    FileTooLarge.
     """
     with open_container(file, limits) as container:
         stream = video_of(container)
         if stream is not None:
             kind, media_type = "video", file.media_type.replace("audio/", "video/", 1)
-            size = _size_as_seen(file, container, stream, limits)
+            size = _displayed_size(file, container, stream, limits)
         else:
-            kind = "audio"
-            media_type = _SOUND_TYPES.get(file.media_type, file.media_type.replace("video/", "audio/", 1))
-            size = {}
-            _check_sound(file, container)
+            kind, size = "audio", {}
+            media_type = _AUDIO_TYPES.get(file.media_type, file.media_type.replace("video/", "audio/", 1))
+            sounds = container.streams.audio
+            if not sounds or next(first_frames(container, sounds[0]), None) is None:
+                raise unreadable(file, "has no sound that can be decoded.")
         facts = {**size, **tags_of(container), **seconds_of(file, container, limits)}
     return {"kind": kind, "media_type": media_type, **facts}
 
 
-def _size_as_seen(file: MediaFile, container: InputContainer, stream: VideoStream, limits: Limits) -> dict[str, int]:
+def _displayed_size(file: MediaFile, container: InputContainer, stream: VideoStream, limits: Limits) -> dict[str, int]:
     frame = next(first_frames(container, stream), None)
     if frame is None:
         raise unreadable(file, "has no frame that can be decoded.")
@@ -52,9 +53,3 @@ def _size_as_seen(file: MediaFile, container: InputContainer, stream: VideoStrea
     if "rot90" in turns_of(frame):
         width, height = height, width
     return {"width": width, "height": height}
-
-
-def _check_sound(file: MediaFile, container: InputContainer) -> None:
-    sounds = container.streams.audio
-    if not sounds or next(first_frames(container, sounds[0]), None) is None:
-        raise unreadable(file, "has no sound that can be decoded.")

@@ -15,8 +15,8 @@ from tests.fuzzing.seeds import SEEDS
 
 with atheris.instrument_imports(include=["lambdas.inspect_file"]):
     from lambdas.inspect_file.documents.documents import inspect_document
-    from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
     from lambdas.inspect_file.polyglots import refuse_ambiguous
+    from lambdas.inspect_file.sniffing import HEAD_BYTES, sniff
 
 from lambdas.shared.decoding.job import Limits, MediaFile
 from workflows.contracts.guard_report import FileKind

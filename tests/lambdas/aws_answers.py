@@ -1,4 +1,4 @@
-"""Has a boto3 client meet the answers that moto never gives: throttling, faults, refusals."""
+"""Fakes answers of AWS that moto never gives: throttling, faults, refusals."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 
 
 def always_answer(client: Any, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> list[str]:
-    """Have every call of a client end in this answer. Return the list of URLs that will be asked."""
+    """Make every call of a client return this answer; return the list of called URLs."""
     asked: list[str] = []
 
     class Raw:

@@ -1,4 +1,4 @@
-"""What every test of a function starts with."""
+"""Setup of all tests of functions."""
 
 import pytest
 

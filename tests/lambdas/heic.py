@@ -1,4 +1,4 @@
-"""Writes HEIC, which nothing among the test tools does: one HEVC frame in the boxes of ISO/IEC 23008-12."""
+"""Writes HEIC: one HEVC frame in the boxes of ISO/IEC 23008-12."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def heic(image: Image.Image, quarter_turns: int = 0, pixels: str = "yuv420p") -> bytes:
-    """Return a picture's HEIC file, to be turned counter-clockwise by its ``irot``. The sides divide by 16."""
+    """Return a picture as HEIC, rotated by ``irot``. Its sides are multiples of 16."""
     config, frame = _hevc(image, pixels)
     properties = [config, _full(b"ispe", struct.pack(">II", *image.size)), _box(b"irot", bytes([quarter_turns]))]
     uses = struct.pack(">IHB", 1, 1, 3) + bytes([0x81, 2, 0x83])
@@ -32,7 +32,7 @@ def _meta(described: bytes, offset: int, length: int) -> bytes:
 
 
 def _hevc(image: Image.Image, pixels: str) -> tuple[bytes, bytes]:
-    """Return the decoder's configuration, a box, and the one frame, both taken from an MP4."""
+    """Return the decoder's configuration box and the frame from an MP4."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream(

@@ -1,11 +1,11 @@
-"""Makes papers for tests: ZIPs of every kind, compound files, PDFs with something in them."""
+"""Makes documents for tests: ZIPs, compound files, PDFs with additional content."""
 
 import io
 import struct
 import zipfile
 from pathlib import Path
 
-from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
+from lambdas.inspect_file.sniffing import HEAD_BYTES, sniff
 from lambdas.shared.decoding.job import MediaFile
 from tests.lambdas.pictures import pdf
 
@@ -14,14 +14,14 @@ RELATIONS = b'<?xml version="1.0"?><Relationships>%s</Relationships>'
 
 
 def media_file(folder: Path, data: bytes) -> MediaFile:
-    """Return the content as a job is given it, with the media type that its head tells."""
+    """Return the content as a job receives it, with the detected media type."""
     path = folder / "content"
     path.write_bytes(data)
     return MediaFile(str(path), "media/1/a", sniff(data[:HEAD_BYTES]).media_type, len(data))
 
 
 def zipped(entries: dict[str, bytes], *, stored: bool = False) -> bytes:
-    """Return a ZIP; "mimetype" is stored, as its formats want it."""
+    """Return a ZIP with "mimetype" stored uncompressed, as its formats require."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as archive:
         for name, data in entries.items():
@@ -31,18 +31,18 @@ def zipped(entries: dict[str, bytes], *, stored: bool = False) -> bytes:
 
 
 def office(folder: str, more: dict[str, bytes] | None = None) -> bytes:
-    """Return what Office writes: ``folder`` is word, xl or ppt."""
+    """Return an Office file; ``folder`` is word, xl or ppt."""
     return zipped({"[Content_Types].xml": CONTENT_TYPES, f"{folder}/document.xml": b"<d/>", **(more or {})})
 
 
 def open_document(more: dict[str, bytes] | None = None) -> bytes:
-    """Return what LibreOffice writes."""
+    """Return a LibreOffice file."""
     kind = b"application/vnd.oasis.opendocument.text"
     return zipped({"mimetype": kind, "content.xml": b"<c/>", "Basic/script-lc.xml": b"<l/>", **(more or {})})
 
 
 def encrypted_zip() -> bytes:
-    """Return a ZIP whose one entry says that it needs a password."""
+    """Return a ZIP with one encrypted entry."""
     data = bytearray(zipped({"a.txt": b"a" * 100}))
     data[6] |= 1
     data[data.index(b"PK\x01\x02") + 8] |= 1
@@ -50,7 +50,7 @@ def encrypted_zip() -> bytes:
 
 
 def overlapping_zip() -> bytes:
-    """Return a ZIP in whose directory two names stand for one content."""
+    """Return a ZIP with two directory entries for one content."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("a", b"a" * 1000)
@@ -86,12 +86,12 @@ def _entry(name: str, kind: int) -> bytes:
 
 
 def pdf_with(entry: bytes) -> bytes:
-    """Return a PDF of one page with something more in its catalog."""
+    """Return a PDF of one page with additions to its catalog."""
     return pdf().replace(b"/Type /Catalog", entry + b" /Type /Catalog")
 
 
 def pdf_with_stream(dictionary: bytes, data: bytes) -> bytes:
-    """Return a PDF with a stream in it, which its page names as a picture."""
+    """Return a PDF whose page has a stream as a picture."""
     whole = pdf(kids="4 0 R").replace(b"/Contents 3 0 R", b"/Contents 3 0 R /Resources << /XObject << /X 9 0 R >> >>")
     stream = b"9 0 obj\n<< %s /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (dictionary, len(data), data)
     return whole.replace(b"xref\n0", stream + b"xref\n0", 1)

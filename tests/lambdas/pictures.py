@@ -1,4 +1,4 @@
-"""Draws pictures and PDFs for tests: every kind, mode and orientation, whose looks are known."""
+"""Draws pictures and PDFs of known appearance for tests."""
 
 import base64
 import io
@@ -70,7 +70,7 @@ def jpeg_turned(orientation: int, width: int = 60, height: int = 40, file_format
 
 
 def pdf(width: int = 300, height: int = 200, pages: int = 1, *, kids: str | None = None) -> bytes:
-    """Return a PDF whose first page is red at its left half."""
+    """Return a PDF with a first page that is red on the left."""
     content = f"0.86 0.12 0.12 rg 0 0 {width / 2} {height} re f".encode()
     numbers = [4 + page for page in range(pages)]
     objects = [
@@ -99,7 +99,7 @@ def pdf(width: int = 300, height: int = 200, pages: int = 1, *, kids: str | None
 def swapped_primaries_profile() -> bytes:
     """Return an RGB profile in which the same numbers mean other colours than in sRGB."""
     swapped = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # The red and the green primary change places: a reader that heeds the profile sees green for red.
+    # Red and green are swapped: a reader that applies the profile sees green for red.
     red, green = swapped.index(b"rXYZ"), swapped.index(b"gXYZ")
     data = bytearray(swapped)
     data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"

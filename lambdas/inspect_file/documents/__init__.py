@@ -1,1 +1,1 @@
-"""Inspects PDFs, Office files, archives and markup for what would harm whoever opens them."""
+"""Inspects PDFs, Office files, archives and markup for active content."""

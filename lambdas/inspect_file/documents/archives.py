@@ -1,6 +1,6 @@
-"""Unpacks archives to nothing: every entry is read to its end, within bounds, and kept nowhere.
+"""Reads every entry of an archive to its end, within limits, and discards it.
 
-What an archive says of its sizes is not believed; what comes out is counted.
+The sizes that an archive states are not trusted; the unpacked bytes are counted.
 """
 
 import bz2
@@ -16,16 +16,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from lambdas.inspect_file.documents.office_parts import PartReader
-from lambdas.inspect_file.kinds.sniffing import BZIP2, GZIP, HEAD_BYTES, ZIP_END, ZIP_END_WITHIN, ZIP_ENTRY
+from lambdas.inspect_file.documents.markup import PartReader
+from lambdas.inspect_file.sniffing import BZIP2, GZIP, HEAD_BYTES, ZIP_END, ZIP_END_WITHIN, ZIP_ENTRY
 from workflows.errors import DecompressionBomb, UnreadableDocument
 
 _STEP_BYTES = 256 * 1024
 _MAX_DEPTH = 4
-# An entry of the central directory has 46 bytes and a name: this is some 100,000 files.
+# An entry of the central directory has 46 bytes and a name: enough for some 100,000 files.
 _MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
 _MAX_INNER_BYTES = 64 * 1024 * 1024
-# No paper packs so well at this size; a whole office document stays under 100 to 1.
+# No document compresses so well at this size; office documents stay under 100 to 1.
 _BOMB_FROM_BYTES, _BOMB_RATIO = 64 * 1024 * 1024, 200
 _ENCRYPTED = 0x1
 _REMEDY = "Upload the files one by one."
@@ -34,7 +34,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, Va
 
 @dataclass
 class Budget:
-    """How many bytes may still come out of one file, whatever lies within what."""
+    """Limit of unpacked bytes of one file, including nested archives."""
 
     key: str
     max_bytes: int
@@ -42,39 +42,36 @@ class Budget:
     spent: int = 0
 
     def spend(self, size: int) -> None:
-        """Count bytes. Raises DecompressionBomb when there are too many, by the limit or for so small a file."""
+        """Count bytes. Raises DecompressionBomb above the limit or the ratio."""
         self.spent += size
         if self.spent > self.max_bytes:
-            problem = f"unpacks to more than {self.max_bytes:,} bytes."
-            raise DecompressionBomb(self.key, problem, _REMEDY)
+            raise DecompressionBomb(self.key, f"unpacks to more than {self.max_bytes:,} bytes.", _REMEDY)
         if self.spent > _BOMB_FROM_BYTES and self.spent > self.packed_bytes * _BOMB_RATIO:
             raise DecompressionBomb(self.key, f"unpacks to more than {_BOMB_RATIO} times its size.", _REMEDY)
 
 
-# Given an entry's name and, in small letters, the names of all: what reads the entry, None for what nothing reads.
+# Takes the name of an entry and all names in lower case; returns the reader of the entry, if any.
 type ReaderOf = Callable[[str, Set[str]], PartReader | None]
 
 
 class _PasswordNeeded(Exception):
-    """An archive, or one within it, asks for a password. It becomes UnreadableDocument, whose name people know."""
+    """An archive or a nested one needs a password."""
 
 
 def read_zip(file: IO[bytes], budget: Budget, reader_of: ReaderOf) -> Set[str]:
-    """Read every entry of a ZIP and of those within it; return the names of the outermost, in small letters.
+    """Read every entry of a ZIP and nested ZIPs; return the outer, lower-cased names.
 
-    ``reader_of`` is asked about the entries of the outermost. Raises what it does, DecompressionBomb (too many bytes,
-    entries or archives in archives; entries that overlap) and UnreadableDocument (cut off, damaged, protected by a
-    password).
+    ``reader_of`` is called for the outer entries. Raises its errors, DecompressionBomb (too many bytes, entries or
+    nested archives; overlapping entries) and UnreadableDocument (truncated, damaged, protected by a password).
     """
     try:
         return _read_zip(file, budget, reader_of, depth=1)
     except _PasswordNeeded as error:
-        problem = "is protected by a password."
-        raise UnreadableDocument(budget.key, problem, "Upload it without a password.") from error
+        raise UnreadableDocument(budget.key, "is protected by a password.", "Upload it without a password.") from error
 
 
 def read_packed(file: IO[bytes], media_type: str, budget: Budget) -> bytes:
-    """Read a gzip, bzip2 or xz to its end and return its content's first HEAD_BYTES.
+    """Read a gzip, bzip2 or xz file and return the first HEAD_BYTES of its content.
 
     Raises DecompressionBomb and UnreadableDocument.
     """
@@ -102,8 +99,8 @@ def _read_zip(file: IO[bytes], budget: Budget, reader_of: ReaderOf, depth: int) 
                 _read_entry(archive, info, reader_of(info.filename, names), budget, depth)
             return names
     except NotImplementedError as error:
-        raise UnreadableDocument(budget.key, "is packed in a way that nothing here unpacks.", _REMEDY) from error
-    except RuntimeError as error:  # what zipfile raises where a password is needed
+        raise UnreadableDocument(budget.key, "is packed with an unsupported method.", _REMEDY) from error
+    except RuntimeError as error:  # zipfile's error for a missing password
         raise _PasswordNeeded from error
     except _BROKEN as error:
         raise UnreadableDocument(budget.key, "is an archive that is cut off or damaged.", _REMEDY) from error
@@ -118,7 +115,7 @@ def _refuse_many_entries(file: IO[bytes], key: str) -> None:
     if found < 0 or len(tail) < found + 22:
         raise UnreadableDocument(key, "is an archive that is cut off or damaged.", "Upload it again.")
     directory_bytes = struct.unpack_from("<L", tail, found + 12)[0]
-    # In ZIP64 the true size lies elsewhere; so large an archive fits no limit here, and a small one needs none.
+    # ZIP64 has the size in another record, checked below.
     if directory_bytes != 0xFFFFFFFF and directory_bytes > _MAX_DIRECTORY_BYTES:
         raise DecompressionBomb(key, "is an archive of too many files.", _REMEDY)
     zip64 = tail.rfind(b"PK\x06\x06", 0, found)
@@ -130,7 +127,7 @@ def _refuse_overlaps(infos: list[zipfile.ZipInfo], key: str) -> None:
     end = -1
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset < end:
-            raise DecompressionBomb(key, "is an archive whose files lie within each other.", _REMEDY)
+            raise DecompressionBomb(key, "is an archive with overlapping files.", _REMEDY)
         end = info.header_offset + 30 + info.compress_size
 
 
@@ -157,12 +154,12 @@ def _read_entry(
 def _read_inner(inner: IO[bytes], size: int, budget: Budget, depth: int) -> None:
     if depth >= _MAX_DEPTH or size > _MAX_INNER_BYTES:
         raise DecompressionBomb(budget.key, f"has archives within archives, more than {_MAX_DEPTH} deep.", _REMEDY)
-    with suppress(UnreadableDocument):  # a damaged archive within a whole one is kept as it is: nothing here opens it
+    with suppress(UnreadableDocument):  # a damaged nested archive is accepted: nothing opens it
         _read_zip(inner, budget, lambda *_: None, depth + 1)
 
 
 def _unpacked(file: IO[bytes], media_type: str) -> Iterator[bytes]:
-    """Yield what is packed, in pieces of bounded size. Members may follow each other, and zeros the last."""
+    """Yield the content in chunks, of all members. Zeros may follow the last one."""
     if media_type == GZIP:
         with gzip.GzipFile(fileobj=file) as unpacked:
             while chunk := unpacked.read(_STEP_BYTES):

@@ -1,4 +1,4 @@
-"""Reads the directory of an OLE compound file: what Office wrote before 2007, and what protects it since.
+"""Reads the directory of an OLE compound file: old or encrypted Office files.
 
 https://learn.microsoft.com/en-us/openspecs/windows_protocols/ms-cfb
 """
@@ -23,26 +23,26 @@ ENCRYPTED_PACKAGE = "EncryptedPackage"
 
 
 class BrokenCompoundFile(ValueError):
-    """The file's own directory cannot be followed."""
+    """The directory of the file is invalid."""
 
 
 def names_in(content: mmap) -> tuple[list[str], bool]:
-    """Return the names of all streams and storages, and whether it is an installer (MSI).
+    """Return the names of all streams and storages, and whether it is an MSI.
 
-    Raises BrokenCompoundFile where the directory leads out of the file, or in a circle.
+    Raises BrokenCompoundFile if the directory is circular or incomplete.
     """
     try:
         sector_bytes = 1 << struct.unpack_from("<H", content, 30)[0]
         if sector_bytes not in {512, 4096}:
-            raise BrokenCompoundFile("its sectors have no known size")
+            raise BrokenCompoundFile("its sector size is unknown")
         entries = list(_directory(content, sector_bytes))
     except (struct.error, IndexError) as error:
-        raise BrokenCompoundFile("it is cut off") from error
+        raise BrokenCompoundFile("it is truncated") from error
     return [_name(entry) for entry in entries], bool(entries) and entries[0][80:96] == _INSTALLER
 
 
 def media_type_of(names: list[str]) -> str | None:
-    """Return what the streams of these names make, None if nothing known."""
+    """Return the media type of a file with these streams, None if unknown."""
     return next((media_type for name, media_type in _BY_STREAM.items() if name in names), None)
 
 
@@ -53,7 +53,7 @@ def _directory(content: mmap, sector_bytes: int) -> list[bytes]:
     while sector < _END_OF_CHAIN:
         start = (sector + 1) * sector_bytes
         if sector in seen or len(seen) >= _MAX_SECTORS or start + _ENTRY_BYTES > len(content):
-            raise BrokenCompoundFile("its directory leads nowhere")
+            raise BrokenCompoundFile("its directory is circular or incomplete")
         seen.add(sector)
         data = content[start : start + sector_bytes]
         entries += [data[at : at + _ENTRY_BYTES] for at in range(0, len(data) - _ENTRY_BYTES + 1, _ENTRY_BYTES)]
@@ -62,10 +62,10 @@ def _directory(content: mmap, sector_bytes: int) -> list[bytes]:
 
 
 def _next(content: mmap, sector: int, sector_bytes: int) -> int:
-    """Return the sector after this one, by the allocation table that the header's 109 entries name."""
+    """Return the next sector from the allocation table, by the header's 109 entries."""
     per_sector = sector_bytes // 4
     table, position = divmod(sector, per_sector)
-    if table >= 109:  # beyond 7 MB; large directories lie at the beginning
+    if table >= 109:  # beyond 7 MB, where no directory is
         return 0xFFFFFFFE
     table_sector = struct.unpack_from("<L", content, 76 + table * 4)[0]
     return int(struct.unpack_from("<L", content, (table_sector + 1) * sector_bytes + position * 4)[0])

@@ -1,7 +1,6 @@
-"""Inspects papers that are no PDF: Office, OpenDocument, archives, SVG, HTML, XML, RTF, text, and programs.
+"""Searches Office files, archives, markup, text and programs for active content.
 
-They are kept and handed over, never drawn. They are searched for what would harm whoever opens them.
-Not searched: 7z, RAR, tar and postscript, embedded OLE objects, and what a plain text would do as a script.
+They are kept, never drawn. Not searched: 7z, RAR, tar, PostScript, embedded OLE objects, and text as a script.
 """
 
 import gzip
@@ -15,9 +14,14 @@ from typing import IO, Any
 
 from lambdas.inspect_file.documents import compound_files
 from lambdas.inspect_file.documents.archives import Budget, read_packed, read_zip
-from lambdas.inspect_file.documents.markup import refuse_html_dangers, refuse_xml_dangers
-from lambdas.inspect_file.documents.office_parts import CONTENT_TYPES, MACROS_REMEDY, PartReader
-from lambdas.inspect_file.kinds.sniffing import BZIP2, GZIP, OLE, OOXML_FOLDERS, PROGRAMS, XZ, ZIP, sniff
+from lambdas.inspect_file.documents.markup import (
+    CONTENT_TYPES,
+    MACROS_REMEDY,
+    PartReader,
+    refuse_html_dangers,
+    refuse_xml_dangers,
+)
+from lambdas.inspect_file.sniffing import BZIP2, GZIP, OLE, OOXML_FOLDERS, PROGRAMS, XZ, ZIP, sniff
 from lambdas.shared.decoding.job import Limits, MediaFile
 from workflows.errors import ActiveContent, UnreadableDocument
 
@@ -25,17 +29,13 @@ _SVG = "image/svg+xml"
 _XHTML = "application/xhtml+xml"
 _RTF_END_WITHIN = 1024
 _MACRO_PART = re.compile(r"(?:.*/)?(?:vbaproject\.bin|vbadata\.xml)|xl/macrosheets/.+|(?:word|xl|ppt)/activex/.+\.bin")
-# Of OpenDocument: what only lists the modules is written of every paper.
+# OpenDocument: every document has the lists of modules (script-lb.xml, script-lc.xml).
 _BASIC_MODULE = re.compile(r"(?:basic/(?!.*script-l[bc]\.xml$).+\.xml|scripts/.+\.(?:py|js|bsh|java|class))")
-_ZIPS = {
-    ZIP,
-    "application/epub+zip",
-    *OOXML_FOLDERS.values(),
-}
+_ZIPS = {ZIP, "application/epub+zip", *OOXML_FOLDERS.values()}
 
 
 def inspect_document(file: MediaFile, limits: Limits) -> dict[str, Any]:
-    """Return a more exact ``media_type`` where the whole file shows one, else nothing.
+    """Return a more precise ``media_type`` if the whole file determines one, else nothing.
 
     Raises ActiveContent, DecompressionBomb, FileTooLarge or UnreadableDocument.
     """
@@ -54,16 +54,15 @@ def inspect_document(file: MediaFile, limits: Limits) -> dict[str, Any]:
 def _inspect_zip(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
     names = read_zip(content, _budget(file, limits), partial(_reader_of, file.key))
     if CONTENT_TYPES in names:
-        return next(
-            (kind for folder, kind in OOXML_FOLDERS.items() if any(n.startswith(f"{folder}/") for n in names)), None
-        )
+        folders = {name.partition("/")[0] for name in names if "/" in name}
+        return next((media_type for folder, media_type in OOXML_FOLDERS.items() if folder in folders), None)
     if "androidmanifest.xml" in names:
         return "application/vnd.android.package-archive"
     return "application/java-archive" if "meta-inf/manifest.mf" in names and file.media_type == ZIP else None
 
 
 def _reader_of(key: str, name: str, names: Set[str]) -> PartReader | None:
-    """Return what reads an entry, None for what is no markup. Raises ActiveContent where its name says enough."""
+    """Return the reader of an entry, None for no markup. Raises ActiveContent by name."""
     name, is_office = name.lower(), CONTENT_TYPES in names
     if (is_office and _MACRO_PART.fullmatch(name)) or _BASIC_MODULE.fullmatch(name):
         raise ActiveContent(key, "has macros.", MACROS_REMEDY)
@@ -72,7 +71,7 @@ def _reader_of(key: str, name: str, names: Set[str]) -> PartReader | None:
 
 
 def _inspect_packed(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:
-    """Unpack a gzip, bzip2 or xz. An SVG is often sent so; it is read like any other."""
+    """Unpack a gzip, bzip2 or xz file. A gzipped SVG is inspected like any SVG."""
     head = read_packed(content, file.media_type, _budget(file, limits))
     if file.media_type != GZIP or sniff(head).media_type != _SVG:
         return None
@@ -82,14 +81,13 @@ def _inspect_packed(content: IO[bytes], file: MediaFile, limits: Limits) -> str 
     return _SVG
 
 
-def _inspect_compound(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:  # noqa: ARG001  as every other
+def _inspect_compound(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:  # noqa: ARG001  one signature for all
     try:
         with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             names, is_installer = compound_files.names_in(mapped)
     except compound_files.BrokenCompoundFile as error:
-        raise UnreadableDocument(
-            file.key, f"is cut off or damaged: {error}.", "Save it again and upload it."
-        ) from error
+        problem = f"is cut off or damaged: {error}."
+        raise UnreadableDocument(file.key, problem, "Save it again and upload it.") from error
     if is_installer:
         raise ActiveContent(file.key, "is a program.", "Upload no programs.")
     if compound_files.ENCRYPTED_PACKAGE in names:
@@ -104,18 +102,17 @@ def _inspect_xml(content: IO[bytes], file: MediaFile, limits: Limits) -> str | N
     return {"svg": _SVG, "html": _XHTML}.get(root)
 
 
-def _inspect_html(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:  # noqa: ARG001  as every other
+def _inspect_html(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:  # noqa: ARG001  one signature for all
     refuse_html_dangers(content, file.key)
     return None
 
 
-def _inspect_rtf(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:  # noqa: ARG001  as every other
+def _inspect_rtf(content: IO[bytes], file: MediaFile, limits: Limits) -> str | None:  # noqa: ARG001  one signature for all
     text = content.read()
     if b"}" not in text[-_RTF_END_WITHIN:]:
         raise UnreadableDocument(file.key, "is cut off before its end.", "Save it again and upload it.")
     if re.search(rb"\\objupdate\b|\\objautlink\b", text):
-        problem = "loads an object as soon as it is opened."
-        raise ActiveContent(file.key, problem, "Save it as a PDF and upload that.")
+        raise ActiveContent(file.key, "loads an object when it is opened.", "Save it as a PDF and upload that.")
     return None
 
 

@@ -1,8 +1,7 @@
 """The contract of a decoding job: limits, file and answer.
 
 A job is the function ``job`` of the module ``decoder_job`` in inspect_file or make_thumbnails. It runs in a decoder
-process, which has no credentials, little memory and little time. The module's ``WARM`` lists the modules to import
-before the first file.
+process, which has no credentials, little memory and little time. A process imports its module before the first file.
 """
 
 from collections.abc import Callable, Mapping, Sequence

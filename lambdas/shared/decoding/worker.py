@@ -38,14 +38,12 @@ def main(descriptor: int, module: str, memory_mib: int) -> None:
     """Run the job of a module on each file until the function closes the socket."""
     _die_with_the_function()
     with socket.socket(fileno=descriptor) as function:
-        loaded = importlib.import_module(module)
-        for name in getattr(loaded, "WARM", ()):
-            importlib.import_module(name)
+        job: Job = importlib.import_module(module).job
         _set_limits(memory_mib)
         confine()
         _send(function, {"ready": True}, [])
         while (request := _receive(function)) is not None:
-            _send(function, *_run(loaded.job, *request))
+            _send(function, *_run(job, *request))
 
 
 def forget_peak() -> None:

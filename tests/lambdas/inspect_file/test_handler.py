@@ -1,4 +1,4 @@
-"""The step from event to answer, and the command by hand."""
+"""The step from event to answer, and the command line."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def event(key: str) -> dict[str, Any]:
     return {"task_id": "t-1", "file": {"file_id": 1, "key": key, "name": "front-door.jpg"}}
 
 
-def test_the_answer_is_the_files_facts(root: Path) -> None:
+def test_the_answer_has_the_facts_of_the_file(root: Path) -> None:
     (root / "media" / "front-door.jpg").write_bytes(encoded(corners(), "PNG"))
 
     answer = lambda_handler(event("media/front-door.jpg"), None)
@@ -39,14 +39,12 @@ def test_the_answer_is_the_files_facts(root: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_file_that_is_gone_is_missing() -> None:
+def test_a_deleted_file_is_missing() -> None:
     with pytest.raises(FileMissing):
         lambda_handler(event("media/gone.jpg"), None)
 
 
-def test_by_hand_each_file_has_one_line_and_none_stops_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_one_line_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
         "good.jpg": encoded(corners(60, 40), "JPEG"),
         "broken.jpg": encoded(corners(600, 400), "JPEG")[:900],
@@ -68,11 +66,11 @@ def test_by_hand_each_file_has_one_line_and_none_stops_the_others(
     assert (lines[0]["width"], lines[2]["pages"], lines[1]["error"]) == (60, 2, "UnreadableImage")
     assert (lines[3]["error"], lines[5]["error"], lines[6]["error"]) == ("FileEmpty", "FileMissing", "FileMissing")
     assert all(line["seconds"] >= 0 < line["peak_mb"] for line in lines)
-    # What is known without decoding is told of a rejected file too.
+    # Facts that need no decoder are known for a rejected file too.
     assert (lines[1]["kind"], len(lines[1]["sha256"])) == ("image", 64)
 
 
-def test_by_hand_what_is_no_file_or_has_a_name_that_is_no_text_has_a_line_too(
+def test_the_command_prints_a_line_for_odd_names_and_missing_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -87,7 +85,7 @@ def test_by_hand_what_is_no_file_or_has_a_name_that_is_no_text_has_a_line_too(
     assert [line.get("error") for line in lines] == ["FileMissing", None, "FileMissing", "FileMissing"]
 
 
-def test_by_hand_a_limit_that_is_no_number_is_refused(
+def test_the_command_refuses_an_invalid_limit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DECODER_MEMORY_MIB", "much")
@@ -112,7 +110,7 @@ def test_by_hand_a_limit_that_is_no_number_is_refused(
     ],
 )
 @pytest.mark.usefixtures("root")
-def test_a_decoder_can_tell_no_facts_that_are_none(
+def test_invalid_facts_of_a_decoder_are_refused(
     root: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ) -> None:
     (root / "media" / "front-door.jpg").write_bytes(encoded(corners(), "PNG"))
@@ -122,7 +120,7 @@ def test_a_decoder_can_tell_no_facts_that_are_none(
         lambda_handler(event("media/front-door.jpg"), None)
 
 
-def test_a_decoder_has_no_say_in_digest_and_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_and_size_never_come_from_a_decoder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(corners(), "PNG")
     (root / "media" / "front-door.jpg").write_bytes(data)
     monkeypatch.setattr(Decoder, "run", lambda *_: Decoded({"size_bytes": 1, "sha256": "0" * 64, "kind": "audio"}))
@@ -130,4 +128,4 @@ def test_a_decoder_has_no_say_in_digest_and_size(root: Path, monkeypatch: pytest
     answer = lambda_handler(event("media/front-door.jpg"), None)
 
     assert (answer["size_bytes"], answer["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
-    assert answer["kind"] == "audio"  # whether a film has pictures shows as it is decoded
+    assert answer["kind"] == "audio"  # only decoding finds out whether there is video

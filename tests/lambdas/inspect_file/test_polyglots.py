@@ -1,4 +1,4 @@
-"""Files that are two things at once, and phones' honest odd files that only look so."""
+"""Files of two formats at once, and odd files of phones that are accepted."""
 
 import io
 import struct
@@ -20,12 +20,12 @@ PROGRAM = b"MZ\x90\x00".ljust(128, b"\x00")
 
 
 def with_comment(comment: bytes) -> bytes:
-    """Return a JPEG with a comment right behind its start."""
+    """Return a JPEG that starts with a comment."""
     return JPEG[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + JPEG[2:]
 
 
 def with_thumbnail() -> bytes:
-    """Return a JPEG whose EXIF holds another, with its own end."""
+    """Return a JPEG with a complete JPEG in its EXIF."""
     exif = b"Exif\x00\x00" + JPEG
     return JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + JPEG[2:]
 
@@ -95,12 +95,12 @@ TWO_AT_ONCE = [
 
 
 @pytest.mark.parametrize("data", [case[1] for case in HONEST], ids=[case[0] for case in HONEST])
-def test_an_odd_file_that_is_one_thing_passes(tmp_path: Path, data: bytes) -> None:
+def test_an_odd_file_of_one_format_is_accepted(tmp_path: Path, data: bytes) -> None:
     refuse_ambiguous(media_file(tmp_path, data))
 
 
 @pytest.mark.parametrize(("data", "both"), [case[1:] for case in TWO_AT_ONCE], ids=[case[0] for case in TWO_AT_ONCE])
-def test_a_file_that_is_two_things_at_once_is_refused(tmp_path: Path, data: bytes, both: str) -> None:
+def test_a_file_of_two_formats_is_refused(tmp_path: Path, data: bytes, both: str) -> None:
     with pytest.raises(AmbiguousContent) as refusal:
         refuse_ambiguous(media_file(tmp_path, data))
 
@@ -108,7 +108,7 @@ def test_a_file_that_is_two_things_at_once_is_refused(tmp_path: Path, data: byte
     assert refusal.value.problem.endswith(" at once.")
 
 
-def test_a_large_file_is_searched_where_it_lies(tmp_path: Path) -> None:
+def test_a_large_file_is_searched_without_a_copy(tmp_path: Path) -> None:
     filling = bytes(range(1, 256)) * (80 * 1024)
     files = [media_file(tmp_path, JPEG + filling)]
     (tmp_path / "pdf").mkdir()
@@ -122,7 +122,7 @@ def test_a_large_file_is_searched_where_it_lies(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_what_lies_deep_in_a_large_picture_is_left_alone_and_its_end_is_not(tmp_path: Path) -> None:
+def test_only_the_ends_of_a_large_picture_are_searched_for_markup(tmp_path: Path) -> None:
     large = JPEG + bytes(20 * 1024 * 1024)
     refuse_ambiguous(media_file(tmp_path, large[: 10 * 1024 * 1024] + b"<script>" + large[10 * 1024 * 1024 :]))
 

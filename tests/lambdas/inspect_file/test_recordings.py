@@ -1,4 +1,4 @@
-"""What a camera wrote into a film is read wherever its maker puts it: in the film, or in one of its tracks."""
+"""Metadata of a video is read from the container or from a track."""
 
 import struct
 from pathlib import Path
@@ -29,7 +29,7 @@ def place_of(text: str) -> bytes:
 
 
 def keyed(tags: dict[str, str], *, is_full: bool = False) -> bytes:
-    """Return "meta" as QuickTime has it: names in "keys", values by number in "ilst"."""
+    """Return QuickTime's "meta" box: names in "keys", values by number in "ilst"."""
     names = [box(b"mdta", name.encode()) for name in tags]
     values = [box(b"data", struct.pack(">II", 1, 0), value.encode()) for value in tags.values()]
     return box(
@@ -48,7 +48,7 @@ def facts_of(tmp_path: Path, boxes: bytes, *, in_track: bool = False) -> dict[st
 
 
 @pytest.mark.parametrize("in_track", [False, True], ids=["film", "track"])
-def test_the_place_that_an_android_writes_is_read(tmp_path: Path, in_track: bool) -> None:
+def test_the_position_of_an_android_is_read(tmp_path: Path, in_track: bool) -> None:
     facts = facts_of(tmp_path, place_of(PLACE), in_track=in_track)
 
     assert (facts["latitude"], facts["longitude"]) == MADRID
@@ -58,7 +58,7 @@ def test_the_place_that_an_android_writes_is_read(tmp_path: Path, in_track: bool
 @pytest.mark.parametrize(
     "boxes", [keyed(APPLE), box(b"udta", keyed(APPLE, is_full=True))], ids=["QuickTime's", "MP4's"]
 )
-def test_what_an_iphone_writes_is_read(tmp_path: Path, boxes: bytes) -> None:
+def test_the_metadata_of_an_iphone_is_read(tmp_path: Path, boxes: bytes) -> None:
     facts = facts_of(tmp_path, boxes)
 
     assert (facts["latitude"], facts["longitude"]) == MADRID
@@ -66,7 +66,7 @@ def test_what_an_iphone_writes_is_read(tmp_path: Path, boxes: bytes) -> None:
     assert facts["captured_at"] == "2026-03-01T10:20:30+01:00"
 
 
-def test_what_the_film_tells_is_believed_before_what_its_track_tells(tmp_path: Path) -> None:
+def test_metadata_of_the_container_precedes_that_of_a_track(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film", "mov", "mpeg4", seconds=1)
     film = with_boxes(path.read_bytes(), place_of("+10.0000+010.0000/"), in_track=True)
     moov = film.index(b"moov") - 4
@@ -78,7 +78,7 @@ def test_what_the_film_tells_is_believed_before_what_its_track_tells(tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["", "here", "+91.0000+010.0000/", "+10.0000+181.0000/", "+10.0000", "40.4,-3.7"])
-def test_a_place_that_is_none_is_left_out(tmp_path: Path, text: str) -> None:
+def test_an_invalid_position_is_ignored(tmp_path: Path, text: str) -> None:
     facts = facts_of(tmp_path, place_of(text))
 
     assert "latitude" not in facts

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from lambdas.inspect_file.pictures import inspect_picture
+from lambdas.inspect_file.decoder_job import inspect_picture
 from lambdas.make_thumbnails.pictures import draw_picture, fit
 from lambdas.make_thumbnails.thumbnail_sizes import JPEG, Drawn, ThumbnailSize
 from lambdas.shared.decoding.job import Limits, MediaFile

@@ -1,4 +1,4 @@
-"""Papers that are no PDF: what passes, and what is refused by which name."""
+"""Documents other than PDFs: accepted ones, and the refusals of others."""
 
 import bz2
 import gzip
@@ -69,11 +69,11 @@ PASSED = [
     ("a zip in a zip", nested_zip(2), None),
     ("a zip of a stored pdf", zipped({"a.pdf": b"%PDF-1.4"}, stored=True), None),
     ("docx", office("word"), None),
-    ("docx that the head does not tell", zipped({"a": bytes(9), "[Content_Types].xml": b"<T/>", "xl/a": b""}), None),
+    ("docx not detected from its head", zipped({"a": bytes(9), "[Content_Types].xml": b"<T/>", "xl/a": b""}), None),
     ("xlsb, whose type says macros and which has none", xlsb(), None),
     ("docx with a picture", office("word", {"word/media/image1.png": b"\x89PNG" + bytes(999)}), None),
     ("docx with a link", relation(b"hyperlink", b"https://example.org/"), None),
-    ("docx of a template at hand", relation(b"attachedTemplate", b"file:///C:\\Normal.dotm"), None),
+    ("docx with a local template", relation(b"attachedTemplate", b"file:///C:\\Normal.dotm"), None),
     ("docx of long parts", office("word", {"word/a.xml": b"<a>" + b"<b/>" * 300_000 + b"</a>"}), None),
     ("docx with an empty part", office("word", {"customXml/item1.xml": b""}), None),
     ("zip of a damaged zip", zipped({"a.zip": zipped({"a": bytes(range(256)) * 9})[:-30]}), None),
@@ -191,7 +191,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("data", "media_type"), [case[1:] for case in PASSED], ids=[case[0] for case in PASSED])
-def test_an_honest_paper_passes(tmp_path: Path, data: bytes, media_type: str | None) -> None:
+def test_a_harmless_document_is_accepted(tmp_path: Path, data: bytes, media_type: str | None) -> None:
     facts = inspect_document(media_file(tmp_path, data), LIMITS)
 
     if media_type:
@@ -199,7 +199,7 @@ def test_an_honest_paper_passes(tmp_path: Path, data: bytes, media_type: str | N
 
 
 @pytest.mark.parametrize(("data", "error"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_a_harmful_or_broken_paper_is_refused_by_name(tmp_path: Path, data: bytes, error: type[FileRejected]) -> None:
+def test_a_harmful_or_broken_document_is_refused(tmp_path: Path, data: bytes, error: type[FileRejected]) -> None:
     with pytest.raises(FileRejected) as refusal:
         inspect_document(media_file(tmp_path, data), LIMITS)
 
@@ -208,7 +208,7 @@ def test_a_harmful_or_broken_paper_is_refused_by_name(tmp_path: Path, data: byte
     assert refusal.value.problem.endswith(".")
 
 
-def test_a_size_that_an_archive_says_is_not_believed(tmp_path: Path) -> None:
+def test_the_stated_size_of_an_archive_is_not_trusted(tmp_path: Path) -> None:
     data, size = zipped({"a": bytes(5 * 1024 * 1024)}), (5 * 1024 * 1024).to_bytes(4, "little")
     lying = data.replace(size, (100).to_bytes(4, "little"))
     assert lying != data
@@ -227,14 +227,14 @@ def test_too_many_entries_are_refused_before_they_are_listed(tmp_path: Path) -> 
         inspect_document(media_file(tmp_path, path.read_bytes()), LIMITS)
 
 
-def test_a_paper_that_packs_too_well_is_refused_long_before_the_limit(tmp_path: Path) -> None:
+def test_a_document_that_compresses_too_well_is_refused(tmp_path: Path) -> None:
     data = zipped({"a": bytes(65 * 1024 * 1024)})
 
     with pytest.raises(DecompressionBomb, match="200 times"):
         inspect_document(media_file(tmp_path, data), Limits())
 
 
-def test_of_an_archive_of_many_files_none_is_kept(tmp_path: Path) -> None:
+def test_files_of_an_archive_are_not_kept(tmp_path: Path) -> None:
     file = media_file(tmp_path, office("word", {f"word/{number}.xml": b"<a>" + bytes(70_000) for number in range(200)}))
     tracemalloc.start()
     try:

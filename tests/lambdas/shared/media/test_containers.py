@@ -8,8 +8,8 @@ import av
 import pytest
 from PIL import Image
 
-from lambdas.inspect_file.kinds.sniffing import HEAD_BYTES, sniff
 from lambdas.inspect_file.recordings import inspect_recording
+from lambdas.inspect_file.sniffing import HEAD_BYTES, sniff
 from lambdas.make_thumbnails.recordings import draw_audio, draw_video
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
 from lambdas.shared.decoding.job import Limits

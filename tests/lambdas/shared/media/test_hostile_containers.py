@@ -8,8 +8,8 @@ from time import perf_counter
 
 import pytest
 
+from lambdas.inspect_file import audio_video_types
 from lambdas.inspect_file.decoder_job import job
-from lambdas.inspect_file.kinds import recordings
 from lambdas.inspect_file.recordings import inspect_recording
 from lambdas.make_thumbnails.recordings import draw_video
 from lambdas.make_thumbnails.thumbnail_sizes import PREVIEW_SIZE, ThumbnailSize
@@ -184,7 +184,7 @@ def test_no_memory_is_allocated_for_gigapixels_in_a_header(tmp_path: Path) -> No
 
 def detected_types() -> list[str]:
     """Return each media type in the source of the detection."""
-    source = Path(recordings.__file__).read_text()
+    source = Path(audio_video_types.__file__).read_text()
     names = {word for word in source.split('"')[1::2] if word.startswith(("video/", "audio/"))}
     return sorted(names | {f"{kind}/{subtype}" for kind in ("video", "audio") for subtype in ("webm", "x-matroska")})
 

@@ -80,7 +80,7 @@ def test_broken_exif_never_fails(data: st.DataObject) -> None:
 
 
 def test_exif_is_read_from_every_format(tmp_path: Any) -> None:
-    from lambdas.inspect_file.pictures import inspect_picture
+    from lambdas.inspect_file.decoder_job import inspect_picture
     from lambdas.shared.decoding.job import Limits, MediaFile
 
     for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):

@@ -1,4 +1,4 @@
-"""Distinguishes sounds, films and HEIF pictures by their first bytes."""
+"""Detects audio, video and HEIF pictures from their first bytes."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset({b"mif1", b"mif2", b"msf1", b"miaf", b"1pic"})
 _M4A = frozenset({b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "})
 _M4V = frozenset({b"M4V ", b"M4VH", b"M4VP"})
-# Boxes that a QuickTime film without "ftyp" begins with.
+# First boxes of a QuickTime file without "ftyp".
 _FIRST_BOXES = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _VIDEO_HANDLER, _SOUND_HANDLER = re.compile(rb"hdlr.{8}vide", re.S), re.compile(rb"hdlr.{8}soun", re.S)
 _PREFIXES = (
@@ -24,12 +24,7 @@ _PREFIXES = (
     (b"\x00\x00\x01\xb3", "video/mpeg"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf"),
 )
-_RIFF = {
-    b"WAVE": "audio/wav",
-    b"AVI ": "video/x-msvideo",
-    b"AIFF": "audio/aiff",
-    b"AIFC": "audio/aiff",
-}
+_RIFF = {b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo", b"AIFF": "audio/aiff", b"AIFC": "audio/aiff"}
 _TS_PACKET_BYTES = 188
 
 # MPEG audio: kbit/s by version 1 or not, and layer (3 is I); Hz of version 1.
@@ -42,12 +37,12 @@ _BITRATES = {
     (False, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _SAMPLE_RATES = (44_100, 48_000, 32_000)
-# One header is eleven bits by chance; this many in line are not.
-_HEADERS_IN_LINE = 3
+# Eleven bits can match a header by chance, but not this many in a row.
+_HEADERS_IN_A_ROW = 3
 
 
-def media_type_of_sound_or_film(head: bytes) -> str:
-    """Return the media type, ``application/octet-stream`` for what is neither sound, film nor HEIF."""
+def media_type_of_audio_or_video(head: bytes) -> str:
+    """Return the media type, ``application/octet-stream`` for other content."""
     if media_type := by_prefix(head, _PREFIXES):
         return media_type
     if head[:4] in {b"RIFF", b"RIFX", b"RF64", b"FORM"}:
@@ -56,7 +51,7 @@ def media_type_of_sound_or_film(head: bytes) -> str:
 
 
 def by_prefix(head: bytes, prefixes: Iterable[tuple[bytes, str]]) -> str | None:
-    """Return the media type of the first prefix that content begins with, None for no prefix."""
+    """Return the media type of the first matching prefix, else None."""
     return next((media_type for prefix, media_type in prefixes if head.startswith(prefix)), None)
 
 
@@ -70,7 +65,7 @@ def _boxes(head: bytes) -> str | None:
 
 
 def _branded(head: bytes, size: int) -> str:
-    """Tell the format by its major brand, else by those it is compatible with: many makers have brands of their own."""
+    """Return the format of the major brand, else of the compatible ones."""
     major, end = head[8:12], min(size, len(head), 4096)
     brands = {head[start : start + 4] for start in range(16, end - 3, 4)}
     return _by_brand(major, brands) or _by_compatible(brands) or _with_sound_only("video/mp4", head)
@@ -101,7 +96,7 @@ def _by_compatible(brands: set[bytes]) -> str | None:
 
 
 def _with_sound_only(media_type: str, head: bytes) -> str:
-    """Return audio for a recorder's file whose tracks are known already and show nothing."""
+    """Return audio if all tracks are in the head and none is video."""
     is_sound = _SOUND_HANDLER.search(head) and not _VIDEO_HANDLER.search(head) and b"mdat" not in head[:64]
     return "audio/mp4" if is_sound else media_type
 
@@ -122,7 +117,7 @@ def _ogg(head: bytes) -> str | None:
 
 
 def _frames(head: bytes) -> str | None:
-    """Tell MP3 and AAC, with their tag in front or bare."""
+    """Detect MP3 and AAC, with or without an ID3 tag."""
     if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 128:
         tag = (head[6] << 21) + (head[7] << 14) + (head[8] << 7) + head[9] + 10
         after = head[tag : tag + 4]
@@ -130,14 +125,14 @@ def _frames(head: bytes) -> str | None:
             return "audio/flac"
         return "audio/aac" if after[:1] == b"\xff" and len(after) > 1 and after[1] & 0xF6 == 0xF0 else "audio/mpeg"
     start = len(head) - len(head.lstrip(b"\x00"))
-    if _in_line(head, start, _mpeg_frame_bytes):
+    if _in_a_row(head, start, _mpeg_frame_bytes):
         return "audio/mpeg"
-    return "audio/aac" if _in_line(head, start, _adts_frame_bytes) else None
+    return "audio/aac" if _in_a_row(head, start, _adts_frame_bytes) else None
 
 
-def _in_line(head: bytes, start: int, frame_bytes: Callable[[bytes], int]) -> bool:
-    """Return whether frame follows frame. A file shorter than that has to end with one."""
-    for _ in range(_HEADERS_IN_LINE):
+def _in_a_row(head: bytes, start: int, frame_bytes: Callable[[bytes], int]) -> bool:
+    """Return whether frames follow each other, up to the end of a short file."""
+    for _ in range(_HEADERS_IN_A_ROW):
         length = frame_bytes(head[start : start + 6])
         if not length:
             return False
@@ -148,12 +143,12 @@ def _in_line(head: bytes, start: int, frame_bytes: Callable[[bytes], int]) -> bo
 
 
 def _transport_stream(head: bytes) -> str | None:
-    packets = head[::_TS_PACKET_BYTES][:_HEADERS_IN_LINE]
-    return "video/mp2t" if packets == b"G" * _HEADERS_IN_LINE else None
+    packets = head[::_TS_PACKET_BYTES][:_HEADERS_IN_A_ROW]
+    return "video/mp2t" if packets == b"G" * _HEADERS_IN_A_ROW else None
 
 
 def _mpeg_frame_bytes(header: bytes) -> int:
-    """Return the length of the frame that begins so, 0 where none does."""
+    """Return the length of the frame with this header, 0 if invalid."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return 0
     version, layer, bitrate, rate = header[1] >> 3 & 3, header[1] >> 1 & 3, header[2] >> 4, header[2] >> 2 & 3

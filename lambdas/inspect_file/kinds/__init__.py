@@ -1,1 +1,0 @@
-"""Detection of a file's type from its first bytes."""
