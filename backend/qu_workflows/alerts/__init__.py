@@ -1,1 +1,1 @@
-"""Alerts: what has waited or run for too long, and the mail about it."""
+"""Alerts: mails about tasks and messages that have waited or run for too long."""

@@ -1,7 +1,6 @@
 """Hooks by which a product extends the alerts: kinds, recipients, languages, mail task.
 
-It registers once, from the ``ready()`` of one of its apps. Every hook has a default, so that alerts work without a
-product.
+Registered once, in an app's ``ready()``. Every hook has a default, so that alerts work without a product.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,9 +25,9 @@ OPERATIONS_GROUP = "Operations"
 class AlertKind:
     """A kind of thing that can be stuck.
 
-    ``name`` is its key in what is stored. ``title`` is of a number of them, with a place for the ``count``. ``find``
-    returns the stuck task records, annotated with ``since``; None where there is only a count. ``look`` and ``fix``
-    are commands, the latter for the id of the oldest. ``needs_yes``: they change nothing without --yes.
+    ``name`` is its key in stored findings. ``title`` formats a ``count``. ``find`` returns the stuck task records,
+    annotated with ``since``; None where there is only a count. ``look`` and ``fix`` are commands, the latter for the
+    id of the oldest. ``needs_yes``: the commands change nothing without --yes.
     """
 
     name: str
@@ -42,7 +41,7 @@ class AlertKind:
 
 
 def operations_members() -> Sequence[AbstractBaseUser]:
-    """Return the active members of the group "Operations" who have an address; if there are none, the superusers."""
+    """Return active members of the group "Operations" with an email address, else the superusers."""
     model: Any = get_user_model()
     with_address = {f"{model.get_email_field_name()}__contains": "@"}
     people = model._default_manager.filter(is_active=True, **with_address).order_by("pk")
@@ -50,17 +49,17 @@ def operations_members() -> Sequence[AbstractBaseUser]:
 
 
 def default_language(_user: Any) -> str:
-    """Return the language of the settings."""
+    """Return ``settings.LANGUAGE_CODE``."""
     return settings.LANGUAGE_CODE
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertHooks:
-    """Everything that a product may register.
+    """A product's additions.
 
-    ``kinds`` come before the platform's own. ``describe_subject`` names what a task is about by its ``subject_id``.
-    ``mail_task`` is the task that sends one mail: it takes ``user_id``, ``subject``, ``template_name`` and
-    ``context``. Without one, mails are sent by Django's mail backend.
+    ``kinds`` come before the platform's own. ``describe_subject`` describes the subject of a task by its
+    ``subject_id``. ``mail_task`` is the name of a task that sends one mail: it takes ``user_id``, ``subject``,
+    ``template_name`` and ``context``. Without one, Django's mail backend sends the mails.
     """
 
     kinds: Sequence[AlertKind] = ()
@@ -74,10 +73,10 @@ _registered = [AlertHooks()]
 
 
 def register(hooks: AlertHooks) -> None:
-    """Make these the hooks of this process; a later call replaces them."""
+    """Set the hooks of this process; a later call replaces them."""
     _registered[:] = [hooks]
 
 
 def registered_hooks() -> AlertHooks:
-    """Return the product's hooks, or the defaults."""
+    """Return the registered hooks, else the defaults."""
     return _registered[0]

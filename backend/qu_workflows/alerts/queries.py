@@ -1,7 +1,7 @@
-"""Finds what is older than it should be: task records by their status, dead letters, and the product's own kinds.
+"""Finds stuck tasks, dead letters, and what else the product registers.
 
-SQS reports the age of its oldest message to CloudWatch alone, so the age of a message is that of its task's
-record; of messages without one there is only the count.
+SQS reports the age of its oldest message to CloudWatch only, so a message is as old as its task's record; messages
+without a record are only counted.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 """
 
@@ -23,35 +23,32 @@ from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.running_since import running_since
 
 MAX_EXAMPLES = 5
-# The event for an execution's time-out may arrive that much later.
+# The event of an execution's timeout may arrive this much later.
 EVENT_DELAY_SECONDS = 900
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The number of stuck items, and the oldest ones with their task's ``id``.
-
-    Dead letters have only a count.
-    """
+    """The count of a kind's stuck items and the oldest ones, if it has records."""
 
     count: int
     examples: tuple[dict[str, Any], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding as it is stored; ``oldest`` is since when the oldest one is stuck."""
+        """Return the finding as it is stored."""
         oldest = self.examples[0]["since"] if self.examples else None
         return {"count": self.count, "oldest": oldest, "examples": list(self.examples)}
 
 
 @dataclass
 class Stuck:
-    """Findings by kind. ``unknown`` has the AWS error of each kind that could not be read.
+    """Findings by kind, and the AWS error of each kind that could not be read.
 
-    ``waiting`` and ``in_flight`` count the messages of the task queue, None if that was not asked.
+    ``waiting`` and ``in_flight`` count the messages of the task queue, None if they are not known.
     """
 
     found: dict[str, Finding] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     waiting: int | None = None
     in_flight: int | None = None
 
@@ -62,36 +59,35 @@ def alert_kinds() -> tuple[AlertKind, ...]:
 
 
 def stuck_records(now: datetime) -> dict[str, Finding]:
-    """Return what the database knows of, without the kinds of which there is nothing."""
+    """Return the findings in the database, without kinds that have none."""
     found = {kind.name: _finding(kind.find(now)) for kind in alert_kinds() if kind.find}
     return {name: finding for name, finding in found.items() if finding.count}
 
 
 def stuck_messages() -> Stuck:
-    """Return what SQS knows of. A queue that does not answer is in ``unknown`` and hides nothing of the other."""
+    """Return the findings in SQS, and the queues that do not answer."""
     stuck = Stuck()
     if not settings.USE_ASYNC_TASKS:
         return stuck
     try:
         if settings.AWS_SQS_DLQ_URL:
             depth = queue_depth(settings.AWS_SQS_DLQ_URL)
-            dead = depth.visible + depth.in_flight
-            if dead:
+            if dead := depth.visible + depth.in_flight:
                 stuck.found[DEAD_LETTERS.name] = Finding(dead)
     except (BotoCoreError, ClientError) as error:
-        stuck.unknown[DEAD_LETTERS.name] = f"{type(error).__name__}: {error}"
+        stuck.unread[DEAD_LETTERS.name] = f"{type(error).__name__}: {error}"
     try:
         depth = queue_depth(settings.AWS_SQS_QUEUE_URL)
         stuck.waiting, stuck.in_flight = depth.visible, depth.in_flight
     except (BotoCoreError, ClientError):
-        return stuck  # the records show what is stuck; the counts only go with them
+        pass  # the counts only accompany the records
     return stuck
 
 
 def _due_before(now: datetime, seconds: int, status: TaskStatus) -> QuerySet[TaskRecord]:
-    """Return the records that have had a status for so long after they were due and, if they were, sent."""
+    """Return records with a status that were due and sent over ``seconds`` ago."""
     limit = now - timedelta(seconds=seconds)
-    # A delay is not added up for each row: all that are delayed count as delayed for as long as can be.
+    # The delay is not added per row, which no index supports: every delayed task counts as delayed by the maximum.
     delayed = Q(delay_seconds=0) | Q(enqueued_at__lt=limit - timedelta(seconds=MAX_DELAY_SECONDS))
     due = Q(run_after__isnull=True) | Q(run_after__lt=limit)
     records = TaskRecord.objects.filter(delayed, due, status=status, enqueued_at__lt=limit)
@@ -101,7 +97,7 @@ def _due_before(now: datetime, seconds: int, status: TaskStatus) -> QuerySet[Tas
 
 
 def _running(now: datetime) -> QuerySet[TaskRecord]:
-    """Return what runs for longer than it may, counted from its last redrive where that is in the audit table."""
+    """Return executions that exceed their limit, measured from their last audited redrive."""
     running = TaskRecord.objects.filter(status=TaskStatus.RUNNING)
     limits = {
         workflow: now - timedelta(seconds=max(settings.STUCK_RUNNING_SECONDS, seconds + EVENT_DELAY_SECONDS))
@@ -114,7 +110,7 @@ def _running(now: datetime) -> QuerySet[TaskRecord]:
 
 
 def _finding(records: QuerySet[Any]) -> Finding:
-    """Return the count of records that have ``since``, and the oldest of them."""
+    """Return the finding of records annotated with ``since``."""
     oldest = records.order_by("since", "pk").values_list("pk", "task", "since", "subject_id")[:MAX_EXAMPLES]
     examples = tuple(
         {"id": pk, "task": task, "since": since.isoformat(), "subject_id": subject_id}
@@ -128,18 +124,18 @@ DEAD_LETTERS = AlertKind(
     heading=gettext_lazy("Dead letters"),
     title=lambda count: ngettext("%(count)s dead letter", "%(count)s dead letters", count),
     why=gettext_lazy(
-        "Messages that could not be dispatched, or tasks whose delivery failed. The list says why. They are lost "
-        "14 days after they were sent; fix the reason, then move them back."
+        "Messages that could not be dispatched, or tasks whose delivery failed. The list shows the reason of each. SQS "
+        "deletes them 14 days after they were sent: fix the reason, then move them back to the task queue."
     ),
     look=("manage.py dlq list",),
     fix=lambda _id: ("manage.py dlq redrive --all",),
 )
 UNSENT = AlertKind(
     name="unsent",
-    heading=gettext_lazy("Tasks that were not sent"),
-    title=lambda count: ngettext("%(count)s task that was not sent", "%(count)s tasks that were not sent", count),
+    heading=gettext_lazy("Unsent tasks"),
+    title=lambda count: ngettext("%(count)s unsent task", "%(count)s unsent tasks", count),
     why=gettext_lazy(
-        "They are recorded in the database and are tried again each minute. The record says what SQS answered last."
+        "They are recorded in the database, and sending is retried every minute. The record has the last answer of SQS."
     ),
     look=("manage.py executions list --status READY",),
     fix=lambda _id: ("manage.py resend_tasks",),
@@ -148,12 +144,14 @@ UNSENT = AlertKind(
 )
 UNSTARTED = AlertKind(
     name="unstarted",
-    heading=gettext_lazy("Tasks that were sent and have not begun"),
+    heading=gettext_lazy("Tasks that were sent but have not started"),
     title=lambda count: ngettext(
-        "%(count)s task that was sent and has not begun", "%(count)s tasks that were sent and have not begun", count
+        "%(count)s task that was sent but has not started",
+        "%(count)s tasks that were sent but have not started",
+        count,
     ),
     why=gettext_lazy(
-        "Their messages wait in the queue, or have become dead letters. If many wait, see whether the dispatcher runs."
+        "Their messages are in the queue, or are dead letters. If many are waiting, check that the dispatcher runs."
     ),
     look=("manage.py executions list --status SENT", "manage.py dlq list"),
     fix=lambda task_id: (f"manage.py executions show {task_id}", "manage.py dlq redrive --all"),
@@ -161,18 +159,18 @@ UNSTARTED = AlertKind(
 )
 RUNNING = AlertKind(
     name="running",
-    heading=gettext_lazy("Executions that run too long"),
+    heading=gettext_lazy("Executions that have run for too long"),
     title=lambda count: ngettext(
-        "%(count)s execution that runs too long", "%(count)s executions that run too long", count
+        "%(count)s execution that has run for too long", "%(count)s executions that have run for too long", count
     ),
     why=gettext_lazy(
-        "They run for longer than their state machine lets them, or the event of their end was lost. "
-        "Look at one, and stop it if it does nothing any more."
+        "They have exceeded the timeout of their state machine, or the event of their end was lost. "
+        "Look at one of them, and stop it if it makes no progress."
     ),
     look=("manage.py executions list --status RUNNING",),
     fix=lambda task_id: (
         f"manage.py executions show {task_id}",
-        f'manage.py executions stop {task_id} --reason "{_("does nothing any more")}"',
+        f'manage.py executions stop {task_id} --reason "{_("makes no progress")}"',
     ),
     find=_running,
 )

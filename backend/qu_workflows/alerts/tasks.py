@@ -1,4 +1,4 @@
-"""The task of the alerts, for a schedule that runs it every few minutes."""
+"""The alerts' task, run by a schedule every few minutes."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from qu_workflows.tasks.services import async_task
 
 @async_task("watch_stuck")
 def watch_stuck() -> dict[str, Any]:
-    """Mail operations about what is older than it should be, and return it: see ``qu_workflows.alerts.services``.
+    """Mail operations about stuck tasks, and return what was found as ``services.watch`` does.
 
     Safe to repeat: an open alert is not mailed again.
     """

@@ -59,9 +59,9 @@ class TaskRecordAdmin(ReadOnlyAdmin):
 class AlertAdmin(ReadOnlyAdmin):
     """The alerts sent to operations."""
 
-    list_display = ["opened_at", "closed_at", "told_at", "kinds"]
+    list_display = ["opened_at", "closed_at", "mailed_at", "kinds"]
     list_filter = [("closed_at", admin.EmptyFieldListFilter)]
-    fields = ["opened_at", "told_at", "closed_at", "kinds", "findings"]
+    fields = ["opened_at", "mailed_at", "closed_at", "kinds", "findings"]
 
     @admin.display(description=_("stuck"))
     def kinds(self, alert: Alert) -> str:

@@ -172,7 +172,7 @@ class Alert(models.Model):
     """
 
     opened_at = models.DateTimeField(_("opened at"), default=timezone.now)
-    told_at = models.DateTimeField(_("last told at"), null=True, blank=True)
+    mailed_at = models.DateTimeField(_("last mailed at"), db_column="told_at", null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     findings = models.JSONField(_("findings"), default=dict)
 

@@ -363,7 +363,7 @@ def what_is_past_its_date_is_swept(stack: Stack, _function: str) -> Generator[No
 def what_is_stuck_is_looked_for(_stack: Stack, _function: str) -> Generator[None]:
     yield
     found = _run_task("watch_stuck", {})
-    assert not found["not_looked_at"], found
+    assert not found["unread"], found
     assert found["queue"] == {"waiting": 0, "in_flight": 0}
 
 

@@ -171,7 +171,9 @@ def _of_alert(alert: Alert | None) -> Iterator[Need]:
             url = f"{reverse('console:tasks')}?{query}&scheduled=1"
             oldest = parse_datetime(found.get("oldest") or "")
             why = (
-                _("An alert is open, and operations were told.") if alert and alert.told_at else _("An alert is open.")
+                _("An alert is open, and operations were notified.")
+                if alert and alert.mailed_at
+                else _("An alert is open.")
             )
             yield Need(f"stuck_{kind}", "error", count, what, why, url, _("See the tasks"), since=oldest)
 

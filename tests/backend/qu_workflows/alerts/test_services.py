@@ -16,9 +16,8 @@ from pytest_django import Settings
 
 from common.emails import notification_email
 from qu_workflows.alerts.hooks import OPERATIONS_GROUP, AlertHooks, register, registered_hooks
-from qu_workflows.alerts.mails import CALM_SECONDS
 from qu_workflows.alerts.queries import EVENT_DELAY_SECONDS, MAX_EXAMPLES, Finding, alert_kinds
-from qu_workflows.alerts.services import next_step, watch
+from qu_workflows.alerts.services import CALM_SECONDS, next_step, watch
 from qu_workflows.alerts.tasks import watch_stuck
 from qu_workflows.aws import clients as aws
 from qu_workflows.records.models import Alert, AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
@@ -135,7 +134,7 @@ def test_a_delayed_task_is_stuck_only_after_its_delay() -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_a_limit_longer_than_the_machines_own_holds_for_it_too(settings: Settings) -> None:
+def test_a_limit_above_the_machines_timeout_takes_precedence(settings: Settings) -> None:
     settings.STUCK_RUNNING_SECONDS = 9 * DAY
     record("RUNNING", 8 * DAY, workflow="incident_escalation")
 
@@ -155,7 +154,7 @@ def test_an_execution_that_was_redriven_runs_since_its_redrive() -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_what_has_ended_is_never_stuck() -> None:
+def test_ended_tasks_are_never_stuck() -> None:
     for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"):
         record(status, 9 * DAY)
 
@@ -163,7 +162,7 @@ def test_what_has_ended_is_never_stuck() -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_an_incident_is_stuck_once_its_last_escalation_failed_and_nobody_has_acknowledged_it() -> None:
+def test_an_unacknowledged_incident_is_stuck_once_its_escalation_failed() -> None:
     report = make_report(is_incident=True)
     escalation(report.pk, seconds_ago=9 * HOUR)
     last = escalation(report.pk, TaskStatus.TIMED_OUT)
@@ -178,7 +177,7 @@ def test_an_incident_is_stuck_once_its_last_escalation_failed_and_nobody_has_ack
 
 @pytest.mark.usefixtures("queue")
 @pytest.mark.parametrize("status", [TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING])
-def test_an_incident_about_which_people_are_asked_again_is_not_stuck(status: str) -> None:
+def test_an_incident_with_a_running_escalation_is_not_stuck(status: str) -> None:
     report = make_report(is_incident=True)
     escalation(report.pk)
     escalation(report.pk, status, seconds_ago=1)
@@ -187,14 +186,14 @@ def test_an_incident_about_which_people_are_asked_again_is_not_stuck(status: str
 
 
 @pytest.mark.usefixtures("queue")
-def test_an_incident_that_was_taken_out_of_use_is_not_stuck() -> None:
+def test_a_deactivated_incident_is_not_stuck() -> None:
     escalation(make_report(is_incident=True, is_active=False).pk)
     escalation(987_654)
 
     assert found() == {}
 
 
-def test_dead_letters_are_counted_and_the_queue_is_told_of(queue: Queue, dead_letters: Queue) -> None:
+def test_dead_letters_and_queued_messages_are_counted(queue: Queue, dead_letters: Queue) -> None:
     for url, count in ((queue.url, 3), (dead_letters.url, 2)):
         for _ in range(count):
             aws.sqs().send_message(QueueUrl=url, MessageBody="{}")
@@ -207,7 +206,7 @@ def test_dead_letters_are_counted_and_the_queue_is_told_of(queue: Queue, dead_le
 
 
 @pytest.mark.usefixtures("queue")
-def test_of_many_there_are_the_count_and_the_five_oldest() -> None:
+def test_a_finding_has_the_count_and_the_five_oldest() -> None:
     made = [record("READY", HOUR + n) for n in range(12)]
 
     [unsent] = watch(NOW)["findings"].values()
@@ -218,66 +217,66 @@ def test_of_many_there_are_the_count_and_the_five_oldest() -> None:
 
 
 @pytest.mark.usefixtures("queue_down", "operator")
-def test_a_queue_that_does_not_answer_is_said_and_hides_nothing_else(settings: Settings) -> None:
+def test_an_unreachable_queue_is_reported_and_hides_nothing_else(settings: Settings) -> None:
     settings.AWS_SQS_DLQ_URL = f"{settings.AWS_SQS_QUEUE_URL}-dlq"
     record("READY", HOUR)
 
     seen = watch(NOW)
 
     assert list(seen["findings"]) == ["unsent"]
-    assert seen["not_looked_at"]["dead_letters"].startswith("EndpointConnectionError")
-    assert seen["told"] == 1
-    assert "Could not be looked at: Dead letters (EndpointConnectionError" in rendered(mails()[0]).text
+    assert seen["unread"]["dead_letters"].startswith("EndpointConnectionError")
+    assert seen["mailed"] == 1
+    assert "Could not be checked: Dead letters (EndpointConnectionError" in rendered(mails()[0]).text
 
 
-def test_without_a_queue_nothing_asks_aws(settings: Settings) -> None:
+def test_without_a_queue_aws_is_not_called(settings: Settings) -> None:
     settings.USE_ASYNC_TASKS = False
 
     assert watch(NOW) == {
         "findings": {},
-        "told": 0,
+        "mailed": 0,
         "queue": {"waiting": None, "in_flight": None},
-        "not_looked_at": {},
+        "unread": {},
     }
 
 
-# ---- When it is told ----
+# ---- When mails are sent ----
 
 
 @pytest.mark.usefixtures("queue", "operator")
-def test_one_alert_is_told_when_it_opens_widens_lasts_and_ends_and_never_otherwise() -> None:
-    told = []
+def test_an_alert_is_mailed_when_it_opens_widens_lasts_and_closes() -> None:
+    mailed = []
 
-    def look(minutes: int) -> None:
-        told.append(watch(NOW + timedelta(minutes=minutes))["told"])
+    def check(minutes: int) -> None:
+        mailed.append(watch(NOW + timedelta(minutes=minutes))["mailed"])
 
-    look(0)
+    check(0)
     stuck = record("READY", HOUR)
-    look(5)
-    look(10)
+    check(5)
+    check(10)
     other = record("RUNNING", 9 * HOUR)
-    look(15)
+    check(15)
     TaskRecord.objects.filter(pk=other.pk).update(status="SUCCEEDED")
-    look(20)
+    check(20)
     TaskRecord.objects.filter(pk=other.pk).update(status="RUNNING")
-    look(25)
-    look(24 * 60 + 14)
-    look(24 * 60 + 15)
-    look(24 * 60 + 20)
+    check(25)
+    check(24 * 60 + 14)
+    check(24 * 60 + 15)
+    check(24 * 60 + 20)
     TaskRecord.objects.filter(pk__in=[stuck.pk, other.pk]).update(status="SUCCEEDED")
-    look(24 * 60 + 25)
-    look(24 * 60 + 79)
-    look(24 * 60 + 80)
-    look(24 * 60 + 85)
+    check(24 * 60 + 25)
+    check(24 * 60 + 79)
+    check(24 * 60 + 80)
+    check(24 * 60 + 85)
 
-    assert told == [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
+    assert mailed == [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
     assert headings() == ["opened", "widened", "reminded", "closed"]
     alert = Alert.objects.get()
     assert alert.closed_at == NOW + timedelta(minutes=24 * 60 + 80)
 
 
 @pytest.mark.usefixtures("queue", "operator")
-def test_what_is_stuck_after_an_alert_was_closed_opens_another() -> None:
+def test_a_finding_after_a_closed_alert_opens_another() -> None:
     stuck = record("READY", HOUR)
     for hour, status in enumerate(("READY", "SUCCEEDED", "READY")):
         TaskRecord.objects.filter(pk=stuck.pk).update(status=status)
@@ -288,7 +287,7 @@ def test_what_is_stuck_after_an_alert_was_closed_opens_another() -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_each_active_member_of_operations_is_told_and_nobody_else(operator: User) -> None:
+def test_only_active_members_of_operations_are_mailed(operator: User) -> None:
     group = Group.objects.get()
     for fields in ({"is_active": False}, {"email": ""}):
         make_user(**fields).groups.add(group)
@@ -296,12 +295,12 @@ def test_each_active_member_of_operations_is_told_and_nobody_else(operator: User
     (second := make_user()).groups.add(group)
     record("READY", HOUR)
 
-    assert watch(NOW)["told"] == 2
+    assert watch(NOW)["mailed"] == 2
     assert [mail["user_id"] for mail in mails()] == [operator.pk, second.pk]
 
 
 @pytest.mark.usefixtures("queue")
-def test_without_members_the_superusers_are_told() -> None:
+def test_without_members_the_superusers_are_mailed() -> None:
     superuser = make_user(is_superuser=True)
     make_user(is_superuser=True, email="")
     record("READY", HOUR)
@@ -312,36 +311,36 @@ def test_without_members_the_superusers_are_told() -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_an_alert_that_nobody_could_be_told_of_is_told_once_there_is_somebody(
+def test_an_alert_without_recipients_is_mailed_once_there_is_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     record("READY", HOUR)
 
-    assert watch(NOW)["told"] == 0
-    assert "nobody to tell" in caplog.text
+    assert watch(NOW)["mailed"] == 0
+    assert "An alert has no recipient" in caplog.text
     make_user(is_superuser=True)
-    assert [watch(NOW)["told"] for _ in range(2)] == [1, 0]
+    assert [watch(NOW)["mailed"] for _ in range(2)] == [1, 0]
     assert headings() == ["opened"]
 
 
 @pytest.mark.usefixtures("queue", "operator")
-def test_watchers_at_once_send_one_mail() -> None:
+def test_concurrent_watches_send_one_mail() -> None:
     stuck = record("READY", HOUR)
 
-    assert sorted(seen["told"] for seen in side_by_side(lambda: watch(NOW), times=4)) == [0, 0, 0, 1]
+    assert sorted(seen["mailed"] for seen in side_by_side(lambda: watch(NOW), times=4)) == [0, 0, 0, 1]
     TaskRecord.objects.filter(pk=stuck.pk).update(status="SUCCEEDED")
-    assert sorted(seen["told"] for seen in side_by_side(lambda: watch(LATER), times=4)) == [0, 0, 0, 1]
+    assert sorted(seen["mailed"] for seen in side_by_side(lambda: watch(LATER), times=4)) == [0, 0, 0, 1]
     assert headings() == ["opened", "closed"]
 
 
 @pytest.mark.usefixtures("operator")
-def test_dead_letters_that_can_not_be_counted_are_not_taken_for_gone(dead_letters: Queue, settings: Settings) -> None:
+def test_dead_letters_that_cannot_be_counted_keep_the_alert_open(dead_letters: Queue, settings: Settings) -> None:
     aws.sqs().send_message(QueueUrl=dead_letters.url, MessageBody="{}")
     watch(NOW)
-    there, settings.AWS_SQS_DLQ_URL = settings.AWS_SQS_DLQ_URL, f"{dead_letters.url}-of-nobody"
+    there, settings.AWS_SQS_DLQ_URL = settings.AWS_SQS_DLQ_URL, f"{dead_letters.url}-missing"
 
     seen = watch(LATER)
-    assert "QueueDoesNotExist" in seen["not_looked_at"]["dead_letters"]
+    assert "QueueDoesNotExist" in seen["unread"]["dead_letters"]
     assert Alert.objects.get().closed_at is None
     settings.AWS_SQS_DLQ_URL = there
     dead_letters.messages()
@@ -353,16 +352,16 @@ def test_dead_letters_that_can_not_be_counted_are_not_taken_for_gone(dead_letter
 
 
 @pytest.mark.usefixtures("queue_down", "operator")
-def test_while_no_mail_leaves_no_reminders_pile_up_behind_it_and_then_there_is_one_at_once() -> None:
+def test_reminders_do_not_pile_up_behind_an_unsent_mail() -> None:
     record("READY", HOUR)
 
-    assert [watch(NOW + timedelta(days=day))["told"] for day in range(8)] == [1, *[0] * 7]
+    assert [watch(NOW + timedelta(days=day))["mailed"] for day in range(8)] == [1, *[0] * 7]
 
     TaskRecord.objects.filter(task=MAIL_TASK).update(status="SENT", sent_at=NOW)
     TaskRecord.objects.create(
         task=MAIL_TASK, workflow="notification_email", payload={"template_name": "emails/other.html"}, enqueued_at=NOW
     )
-    assert [watch(NOW + timedelta(days=8, minutes=minutes))["told"] for minutes in (0, 5)] == [1, 0]
+    assert [watch(NOW + timedelta(days=8, minutes=minutes))["mailed"] for minutes in (0, 5)] == [1, 0]
     assert [mail["context"]["event"] for mail in mails() if "context" in mail] == ["opened", "reminded"]
 
 
@@ -371,53 +370,52 @@ MOVES = st.lists(st.tuples(st.integers(60, 2 * DAY), KINDS, KINDS), max_size=12)
 
 
 @given(MOVES)
-def test_whatever_comes_and_goes_there_is_news_in_every_mail(moves: list[tuple[int, set[str], set[str]]]) -> None:
+def test_every_mail_has_news_for_any_sequence_of_findings(moves: list[tuple[int, set[str], set[str]]]) -> None:
     known: dict[str, Any] | None = None
-    told_at: datetime | None = None
-    now, stuck_at, told_kinds = NOW, NOW, set[str]()
+    mailed_at: datetime | None = None
+    now, stuck_at, mailed_kinds = NOW, NOW, set[str]()
     example = {"id": "one", "task": "t", "since": NOW.isoformat(), "subject_id": None}
     for seconds, stuck, unseen in moves:
         now += timedelta(seconds=seconds)
         seen = stuck - unseen
         findings = {kind: Finding(1, (example,)) for kind in seen}
 
-        step = next_step(known, told_at, findings, unseen, now)
+        next_findings, event = next_step(known, mailed_at, findings, unseen, now)
 
         hidden = {kind for kind, was in (known or {}).items() if was["count"]} & unseen
         is_open, is_stuck = known is not None, bool(seen or hidden)
         stuck_at = now if is_stuck else stuck_at
         calm = (now - stuck_at).total_seconds() >= CALM_SECONDS
-        due = told_at is not None and (now - told_at).total_seconds() >= DAY
+        due = mailed_at is not None and (now - mailed_at).total_seconds() >= DAY
         expected = {
             (False, False): None,
             (False, True): "opened",
             (True, False): "closed" if calm else None,
-            (True, True): "widened" if seen - told_kinds else "reminded" if due else None,
+            (True, True): "widened" if seen - mailed_kinds else "reminded" if due else None,
         }[is_open, is_stuck]
-        assert step.event == expected
-        assert {kind for kind, was in step.findings.items() if was["count"]} == seen | hidden
-        if step.event is not None:
-            told_at, told_kinds = now, told_kinds | seen
-        known = None if step.event == "closed" or not (is_open or is_stuck) else step.findings
+        assert event == expected
+        assert {kind for kind, was in next_findings.items() if was["count"]} == seen | hidden
+        if event is not None:
+            mailed_at, mailed_kinds = now, mailed_kinds | seen
+        known = None if event == "closed" or not (is_open or is_stuck) else next_findings
         if known is None:
-            told_at, told_kinds = None, set()
+            mailed_at, mailed_kinds = None, set()
 
 
 @pytest.mark.parametrize("on", [1, 2, 11])
-def test_a_month_of_what_comes_and_goes_is_told_once_a_day_and_never_given_up(on: int) -> None:
-    """Stuck at every so manieth look: a queue that hovers, or a count of SQS that is only nearly right."""
+def test_a_fluctuating_finding_is_mailed_once_a_day(on: int) -> None:
+    """Stuck at every n-th check: a fluctuating queue, or an approximate count of SQS."""
     known: dict[str, Any] | None = None
-    told: list[tuple[str, datetime]] = []
+    mailed: list[tuple[str, datetime]] = []
     finding = {"dead_letters": Finding(1)}
-    for look in range(30 * DAY // 300):
-        now = NOW + timedelta(seconds=300 * look)
-        step = next_step(known, told[-1][1] if told else None, {} if look % on else finding, (), now)
-        if step.event is not None:
-            told.append((step.event, now))
-        known = step.findings
+    for check in range(30 * DAY // 300):
+        now = NOW + timedelta(seconds=300 * check)
+        known, event = next_step(known, mailed[-1][1] if mailed else None, {} if check % on else finding, (), now)
+        if event is not None:
+            mailed.append((event, now))
 
-    assert [event for event, _ in told] == ["opened", *["reminded"] * (len(told) - 1)]
-    gaps = [later - earlier for (_, earlier), (_, later) in pairwise(told)]
+    assert [event for event, _ in mailed] == ["opened", *["reminded"] * (len(mailed) - 1)]
+    gaps = [later - earlier for (_, earlier), (_, later) in pairwise(mailed)]
     assert min(gaps) >= timedelta(days=1)
     assert max(gaps) <= timedelta(days=1, seconds=300 * on)
 
@@ -434,16 +432,14 @@ def _no_product() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("queue", "_no_product")
-def test_without_a_product_django_mails_operations_of_the_platforms_kinds(
-    operator: User, mailoutbox: list[Any]
-) -> None:
+def test_without_a_product_django_sends_the_mails(operator: User, mailoutbox: list[Any]) -> None:
     stuck = record("READY", HOUR, subject_id=7)
     escalation(make_report(is_incident=True).pk)
 
-    assert watch(NOW)["told"] == 1
+    assert watch(NOW)["mailed"] == 1
 
     [mail] = mailoutbox
-    assert mail.subject == "Stuck: 1 task that was not sent"
+    assert mail.subject == "Stuck: 1 unsent task"
     assert mail.to == [operator.email]
     assert stuck.pk in mail.body
     [(html, media_type)] = mail.alternatives
@@ -459,11 +455,11 @@ def test_a_mail_that_django_cannot_send_keeps_the_alert(
     def fail(*_arguments: Any, **_options: Any) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("qu_workflows.alerts.mails.send_mail", fail)
+    monkeypatch.setattr("qu_workflows.alerts.services.send_mail", fail)
     record("READY", HOUR)
 
-    assert watch(NOW)["told"] == 1
-    assert Alert.objects.get().told_at == NOW
+    assert watch(NOW)["mailed"] == 1
+    assert Alert.objects.get().mailed_at == NOW
     assert "on_commit" in caplog.text
 
 
@@ -487,17 +483,17 @@ def everything(queue: Queue, dead_letters: Queue) -> Iterator[list[TaskRecord]]:
 
 
 @pytest.mark.usefixtures("operator")
-def test_the_mail_says_what_is_stuck_since_when_and_what_to_type(everything: list[TaskRecord]) -> None:
+def test_the_mail_lists_findings_and_commands(everything: list[TaskRecord]) -> None:
     watch(NOW)
 
     [mail] = mails()
     email = rendered(mail)
 
     assert email.subject == (
-        "Stuck: 1 incident that nobody acknowledged, 1 dead letter, 7 tasks that were not sent, "
-        "1 task that was sent and has not begun, 1 execution that runs too long"
+        "Stuck: 1 incident that nobody acknowledged, 1 dead letter, 7 unsent tasks, "
+        "1 task that was sent but has not started, 1 execution that has run for too long"
     )
-    assert "The oldest since Jan. 15, 2026, 5:59 a.m. EST, 1\xa0hour ago" in email.text
+    assert "The oldest has been stuck since Jan. 15, 2026, 5:59 a.m. EST, 1\xa0hour ago" in email.text
     assert "The task queue: 1 waiting, 0 in flight." in email.text
     assert "and 2 more" in email.text
     assert f"manage.py executions redrive {everything[0].pk}" in email.text
@@ -516,7 +512,7 @@ def test_the_mail_says_what_is_stuck_since_when_and_what_to_type(everything: lis
 
 
 @pytest.mark.usefixtures("operator", "everything")
-def test_what_the_mail_says_to_type_is_what_the_commands_take() -> None:
+def test_the_commands_in_the_mail_are_valid() -> None:
     watch(NOW)
     lines = {line for item in mails()[0]["context"]["stuck"] for line in (*item["look"], *item["fix"])}
 
@@ -528,7 +524,7 @@ def test_what_the_mail_says_to_type_is_what_the_commands_take() -> None:
 
 
 @pytest.mark.usefixtures("operator", "everything")
-def test_the_last_mail_says_how_long_it_took_and_what_had_been() -> None:
+def test_the_last_mail_has_the_duration_and_the_former_findings() -> None:
     watch(NOW)
     watch(NOW + timedelta(hours=2))
     TaskRecord.objects.update(status="SUCCEEDED")
@@ -537,11 +533,9 @@ def test_the_last_mail_says_how_long_it_took_and_what_had_been() -> None:
     watch(NOW + timedelta(hours=3))
 
     email = rendered(mails()[-1])
-    assert email.subject == "All is well again"
-    assert "is stuck any more, for 1\xa0hour now. It took 2\xa0hours." in email.text
-    assert (
-        "Not stuck any more: Incidents that nobody acknowledged; Dead letters; Tasks that were not sent" in email.text
-    )
+    assert email.subject == "Nothing is stuck any more"
+    assert "Nothing has been stuck for 1\xa0hour." in email.text
+    assert "No longer stuck: Incidents that nobody acknowledged; Dead letters; Unsent tasks" in email.text
 
 
 @pytest.mark.usefixtures("operator", "queue")

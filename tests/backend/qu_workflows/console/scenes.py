@@ -161,7 +161,7 @@ def alert(ends: datetime | None = None) -> Alert:
     Alert.objects.create(
         opened_at=now - timedelta(days=2), closed_at=now - timedelta(days=1), findings={"unsent": found}
     )
-    return Alert.objects.create(opened_at=now - timedelta(minutes=30), told_at=now, findings={"dead_letters": found})
+    return Alert.objects.create(opened_at=now - timedelta(minutes=30), mailed_at=now, findings={"dead_letters": found})
 
 
 def a_day(workflows: Workflows, *, tasks: int = 300) -> Day:
