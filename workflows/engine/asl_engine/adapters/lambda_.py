@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
@@ -54,20 +54,12 @@ class LambdaPerformer:
         self._endpoint.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One request to Lambda. ``body`` None sends no payload."""
 
-    function: str
-    body: bytes | None
+    path: str
     headers: Mapping[str, str]
-    qualifier: str | None = None
-
-    @property
-    def path(self) -> str:
-        """The path and query of the request."""
-        path = f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations"
-        return f"{path}?{urlencode({'Qualifier': self.qualifier})}" if self.qualifier else path
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +161,13 @@ class _Endpoint:
         return str(self._clients.client("lambda").meta.region_name)
 
 
+def _path_of(function: str) -> str:
+    return f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+
+
 def _by_arn(call: TaskCall) -> Invocation:
-    return Invocation(call.resource, dumps(call.parameters).encode(), {"X-Amz-Invocation-Type": "RequestResponse"})
+    headers = {"X-Amz-Invocation-Type": "RequestResponse"}
+    return Invocation(_path_of(call.resource), headers, dumps(call.parameters).encode())
 
 
 def _by_parameters(parameters: Json) -> Invocation:
@@ -179,10 +176,10 @@ def _by_parameters(parameters: Json) -> Invocation:
     if context is not None:
         text = context if isinstance(context, str) else base64.b64encode(dumps(context).encode()).decode()
         headers["X-Amz-Client-Context"] = text
-    qualifier = parameters.get("Qualifier")
-    return Invocation(
-        str(parameters["FunctionName"]), _payload(parameters.get("Payload")), headers, qualifier and str(qualifier)
-    )
+    path, qualifier = _path_of(str(parameters["FunctionName"])), parameters.get("Qualifier")
+    if qualifier:
+        path += f"?{urlencode({'Qualifier': str(qualifier)})}"
+    return Invocation(path, headers, _payload(parameters.get("Payload")))
 
 
 def _payload(payload: Json) -> bytes | None:

@@ -60,13 +60,18 @@ def _within(location: str, node: Node, parent: Scope | None) -> Iterator[Scope]:
 
 def transitions_of(scope: Scope, name: str) -> list[Transition]:
     """Return the transitions of a state."""
-    state, at = scope.states[name], scope.location_of(name)
-    ways = [(state.get(field), f"{at}/{field}") for field in ("Next", "Default")]
-    for field in ("Choices", "Catch"):
-        ways += [
-            (entry.get("Next"), f"{at}/{field}[{index}]/Next") for index, entry in _indexed_objects(state.get(field))
-        ]
+    ways = [(node.get("Next"), f"{location}/Next") for location, node in _state_and_entries(scope, name)]
+    ways.insert(1, (scope.states[name].get("Default"), f"{scope.location_of(name)}/Default"))
     return [Transition(target, location) for target, location in ways if isinstance(target, str)]
+
+
+def _state_and_entries(scope: Scope, name: str) -> Iterator[tuple[str, Node]]:
+    """Yield a state, its choices and its catchers, with their locations."""
+    state, at = scope.states[name], scope.location_of(name)
+    yield at, state
+    for field in ("Choices", "Catch"):
+        for index, entry in _indexed_objects(state.get(field)):
+            yield f"{at}/{field}[{index}]", entry
 
 
 def _indexed_objects(value: Json) -> Iterator[tuple[int, Node]]:
@@ -100,13 +105,9 @@ def references(definition: Node) -> dict[str, list[str]]:
 def assigned_in(scope: Scope) -> dict[str, str]:
     """Return the variables that a scope's states assign, and the location of the first assignment."""
     found: dict[str, str] = {}
-    for name, state in scope.states.items():
-        at = scope.location_of(name)
-        holders = [(at, state)]
-        for field in ("Choices", "Catch"):
-            holders += [(f"{at}/{field}[{index}]", entry) for index, entry in _indexed_objects(state.get(field))]
-        for location, holder in holders:
-            assign = holder.get("Assign")
+    for name in scope.states:
+        for location, node in _state_and_entries(scope, name):
+            assign = node.get("Assign")
             for key in assign if isinstance(assign, dict) else ():
                 found.setdefault(key.removesuffix(".$"), f"{location}/Assign/{key}")
     return found

@@ -3,9 +3,11 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
 """
 
+import fnmatch
 import operator
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from asl_engine.errors import ExpressionMalformed
 from asl_engine.jsontext import Json
@@ -16,7 +18,9 @@ from asl_engine.language.jsonpath_steps import is_number
 from asl_engine.language.templates import is_jsonata, jsonata_of
 from asl_engine.language.times import is_timestamp, parse_timestamp
 
-_PARTS = re.compile(r"\\[*\\]|\*|[^*\\]+|\\")  # of a pattern: an escape, a star, plain text
+_NOT_OF_FNMATCH = re.compile(r"\\[*\\]|[?\[]")
+_IN_FNMATCH = {r"\*": "[*]", r"\\": "\\", "?": "[?]", "[": "[[]"}
+_NUMBERS, _TEXTS = frozenset((int, float)), frozenset((str,))  # bool is a class of its own
 
 type Holds = Callable[[Env], bool]
 type Test = Callable[[Json], bool]
@@ -60,9 +64,11 @@ def _test(name: str, path: CompiledPath, operand: Json) -> Holds:
     if name in TYPE_TESTS:
         is_type = TYPE_TESTS[name]
         return lambda env: is_type(variable(env)) is operand
-    if name.endswith("Path"):
-        return _comparison_of_two(COMPARISONS[name.removesuffix("Path")], variable, _reader(compile_path(operand)))
-    return _comparison_with(COMPARISONS[name], variable, operand)
+    compare = COMPARISONS[name.removesuffix("Path")]
+    if not name.endswith("Path"):
+        return lambda env: compare(variable(env), operand)
+    other = _reader(compile_path(operand))
+    return lambda env: compare(variable(env), other(env))
 
 
 def _reader(path: CompiledPath) -> Read:
@@ -70,42 +76,18 @@ def _reader(path: CompiledPath) -> Read:
     return path.reader(lambda _env: cause)
 
 
-def _comparison_of_two(compare: Compare, left: Read, right: Read) -> Holds:
-    return lambda env: compare(left(env), right(env))
-
-
-def _comparison_with(compare: Compare, variable: Read, operand: Json) -> Holds:
-    return lambda env: compare(variable(env), operand)
-
-
-def _of_numbers(compare: Compare) -> Compare:
+def _of(kinds: frozenset[type], compare: Compare) -> Compare:
     def holds(value: Json, operand: Json) -> bool:
         try:
-            comparable = value.__class__ in _NUMBERS and operand.__class__ in _NUMBERS
-            return comparable and compare(value, operand)
-        except OverflowError:  # an integer too large for a float
+            return value.__class__ in kinds and operand.__class__ in kinds and compare(value, operand)
+        except (OverflowError, ValueError):  # an integer too large for a float; a text that is not a timestamp
             return False
 
     return holds
-
-
-_NUMBERS = frozenset((int, float))  # bool is a class of its own
-
-
-def _of_texts(compare: Compare) -> Compare:
-    return lambda value, operand: isinstance(value, str) and isinstance(operand, str) and compare(value, operand)
 
 
 def _of_timestamps(compare: Compare) -> Compare:
-    def holds(value: Json, operand: Json) -> bool:
-        if not isinstance(value, str) or not isinstance(operand, str):
-            return False
-        try:
-            return compare(parse_timestamp(value), parse_timestamp(operand))
-        except ValueError:
-            return False
-
-    return holds
+    return _of(_TEXTS, lambda value, operand: compare(parse_timestamp(value), parse_timestamp(operand)))
 
 
 def _same_booleans(value: Json, operand: Json) -> bool:
@@ -113,32 +95,16 @@ def _same_booleans(value: Json, operand: Json) -> bool:
 
 
 def _matches(value: Json, pattern: Json) -> bool:
-    r"""Match a text against a pattern with ``*`` as wildcard, ``\*`` and ``\\`` as escapes."""
-    if not isinstance(value, str) or not isinstance(pattern, str):
-        return False
-    first, *inner = _between_stars(pattern)
-    if not inner:
-        return value == first
-    last = inner.pop()
-    at, end = len(first), len(value) - len(last)
-    if at > end or not value.startswith(first) or not value.endswith(last):
-        return False
-    for text in inner:  # the earliest place each: a regular expression could try every place for each
-        found = value.find(text, at, end)
-        if found < 0:
-            return False
-        at = found + len(text)
-    return True
+    return isinstance(value, str) and isinstance(pattern, str) and _compiled_pattern(pattern).match(value) is not None
 
 
-def _between_stars(pattern: str) -> list[str]:
-    texts = [""]
-    for part in _PARTS.findall(pattern):
-        if part == "*":
-            texts.append("")
-        else:
-            texts[-1] += part[1:] if part in ("\\*", "\\\\") else part
-    return texts
+@lru_cache(maxsize=1024)
+def _compiled_pattern(pattern: str) -> re.Pattern[str]:
+    r"""Compile a pattern with ``*`` as wildcard, ``\*`` and ``\\`` as escapes.
+
+    fnmatch's expressions try the earliest place for each star alone, and so take no exponential time.
+    """
+    return re.compile(fnmatch.translate(_NOT_OF_FNMATCH.sub(lambda found: _IN_FNMATCH[found[0]], pattern)))
 
 
 _ORDERS: dict[str, Compare] = {
@@ -152,8 +118,8 @@ _ORDERS: dict[str, Compare] = {
 
 def _comparisons() -> Iterable[tuple[str, Compare]]:
     for order, compare in _ORDERS.items():
-        yield f"String{order}", _of_texts(compare)
-        yield f"Numeric{order}", _of_numbers(compare)
+        yield f"String{order}", _of(_TEXTS, compare)
+        yield f"Numeric{order}", _of(_NUMBERS, compare)
         yield f"Timestamp{order}", _of_timestamps(compare)
 
 

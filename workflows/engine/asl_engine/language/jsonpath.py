@@ -11,7 +11,7 @@ from typing import Any
 from asl_engine.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps
 from asl_engine.language.env import Env, Read
-from asl_engine.language.jsonpath_parser import ParsedPath, Root, parse_path
+from asl_engine.language.jsonpath_parser import ParsedPath, parse_path
 from asl_engine.language.jsonpath_steps import PathStep, walk
 
 type Keys = tuple[str | int, ...]
@@ -45,7 +45,7 @@ class CompiledPath:
     @property
     def is_reference(self) -> bool:
         """True if ResultPath may be this path: only members and elements of the input."""
-        return self.is_definite and self._parsed.root is Root.INPUT
+        return self.is_definite and self._parsed.root == "$"
 
     def evaluate(self, env: Env) -> Json:
         """Return the path's value. Raises StateFailed (States.Runtime, "Invalid path '$.a' : …")."""
@@ -82,7 +82,7 @@ class CompiledPath:
 
     def searched(self, env: Env) -> str:
         """Return the text of the document that the path searches, for a cause."""
-        return dumps(_context_of(env) if self._parsed.root is Root.CONTEXT else env.input)
+        return dumps(_context_of(env) if self._parsed.root == "$$" else env.input)
 
     def write(self, document: Json, value: Json) -> Json:
         """Return a copy of a document with the value at the path, creating missing objects.
@@ -104,23 +104,23 @@ def _context_of(env: Env) -> Json:
 
 
 def _root_of(parsed: ParsedPath) -> Read:
-    if parsed.root is Root.INPUT:
+    if parsed.root == "$":
         return lambda env: env.input
-    if parsed.root is Root.CONTEXT:
+    if parsed.root == "$$":
         return _context_of
 
     def variable(env: Env) -> Json:
         try:
-            return env.variables[parsed.variable]
+            return env.variables[parsed.root]
         except KeyError:
-            raise PathNotFound(f"The variable '${parsed.variable}' has not been assigned.") from None
+            raise PathNotFound(f"The variable '${parsed.root}' has not been assigned.") from None
 
     return variable
 
 
 def _reader_of(parsed: ParsedPath, keys: Keys) -> Read:
     """Return a fast reader of keys, which raises _MISSES for a missing value."""
-    if parsed.root is Root.INPUT and len(keys) <= 3 and all(isinstance(key, str) for key in keys):
+    if parsed.root == "$" and len(keys) <= 3 and all(isinstance(key, str) for key in keys):
         return _input_reader(*keys)
     root = _root_of(parsed)
 

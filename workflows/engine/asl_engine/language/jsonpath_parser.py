@@ -6,8 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-path
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from typing import NamedTuple
 
 from asl_engine.jsontext import Json, loads
 from asl_engine.language.jsonpath_steps import (
@@ -16,13 +15,9 @@ from asl_engine.language.jsonpath_steps import (
     FUNCTIONS,
     PathStep,
     Predicate,
-    element,
     elements,
-    elements_between,
-    function,
     is_number,
     matching,
-    member,
     members,
     same,
     walk,
@@ -51,21 +46,11 @@ _LIST = re.compile(r"\[([^\]]*)\]")
 _OPERATOR = re.compile(r"==|!=|<=|>=|<|>|=~|(?:in|nin|contains|size|empty|subsetof|anyof|noneof)\b")
 
 
-class Root(Enum):
-    """The value from which a path starts."""
+class ParsedPath(NamedTuple):
+    """A path; ``root`` is "$" for the input, "$$" for the context object, or the name of a variable."""
 
-    INPUT = "$"
-    CONTEXT = "$$"
-    VARIABLE = "$name"
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedPath:
-    """A path; ``variable`` is the name of the variable from which it starts, if any."""
-
-    root: Root
+    root: str
     steps: tuple[PathStep, ...]
-    variable: str = ""
 
 
 def parse_path(text: str) -> ParsedPath:
@@ -79,12 +64,9 @@ def parse_path(text: str) -> ParsedPath:
 def read_path(reader: Reader) -> ParsedPath:
     """Read a path at the start of the rest of a text."""
     reader.expect("$")
-    if reader.skip("$"):
-        return ParsedPath(Root.CONTEXT, read_steps(reader))
-    variable = reader.take(_VARIABLE)
-    if variable is None:
-        return ParsedPath(Root.INPUT, read_steps(reader))
-    return ParsedPath(Root.VARIABLE, read_steps(reader), variable[0])
+    variable = None if reader.text.startswith("$", reader.at) else reader.take(_VARIABLE)
+    root = variable[0] if variable else "$$" if reader.skip("$") else "$"
+    return ParsedPath(root, read_steps(reader))
 
 
 def read_steps(reader: Reader, name: re.Pattern[str] = _NAME) -> tuple[PathStep, ...]:
@@ -106,11 +88,12 @@ def _read_name(reader: Reader, pattern: re.Pattern[str]) -> PathStep:
     if call is not None:
         if call[1] not in FUNCTIONS:
             reader.fail(f"unknown function {call[1]}(); write one of {', '.join(FUNCTIONS)}")
-        return function(FUNCTIONS[call[1]])
+        aggregate = FUNCTIONS[call[1]]
+        return PathStep(lambda node, _root: (aggregate(node),), aggregate=aggregate)
     name = reader.take(pattern)
     if name is None:
         reader.fail("a name was expected")
-    return member(name[0])
+    return members(name[0])
 
 
 def _read_bracket(reader: Reader) -> PathStep:
@@ -123,11 +106,11 @@ def _read_bracket(reader: Reader) -> PathStep:
         return matching(holds)
     bounds = reader.take(_SLICE)
     if bounds is not None:
-        return elements_between(*(None if bound is None else int(bound) for bound in bounds.groups()))
+        part = slice(*(None if bound is None else int(bound) for bound in bounds.groups()))
+        return PathStep(lambda node, _root: node[part] if isinstance(node, list) else ())
     indices = reader.take(_INDICES)
     if indices is not None:
-        numbers = tuple(int(index) for index in f"{indices[1]}{indices[2]}".split(","))
-        return element(numbers[0]) if len(numbers) == 1 else elements(numbers)
+        return elements(*(int(index) for index in f"{indices[1]}{indices[2]}".split(",")))
     return _read_quoted_names(reader)
 
 
@@ -136,7 +119,7 @@ def _read_quoted_names(reader: Reader) -> PathStep:
     while reader.skip(","):
         names.append(_read_quoted(reader))
     reader.expect("]")
-    return member(names[0]) if len(names) == 1 else members(tuple(names))
+    return members(*names)
 
 
 def _read_quoted(reader: Reader) -> str:

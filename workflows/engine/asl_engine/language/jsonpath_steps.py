@@ -25,42 +25,26 @@ class PathStep:
     gather: Callable[[Json], Json] | None = None
 
 
-def member(name: str) -> PathStep:
-    """``.name`` or ``['name']``."""
-    return PathStep(lambda node, _root: (node[name],) if isinstance(node, dict) and name in node else (), name)
-
-
-def element(index: int) -> PathStep:
-    """``[0]``, or ``[-1]`` from the end."""
-    return PathStep(lambda node, _root: _elements(node, (index,)), index)
-
-
-def members(names: tuple[str, ...]) -> PathStep:
-    """``['a','b']``."""
+def members(*names: str) -> PathStep:
+    """``.name``, ``['name']`` or ``['a','b']``."""
 
     def gather(node: Json) -> Json:
         return {name: node[name] for name in names if name in node} if isinstance(node, dict) else {}
 
-    return PathStep(lambda node, _root: gather(node).values(), gather=gather)
+    if len(names) > 1:
+        return PathStep(lambda node, _root: gather(node).values(), gather=gather)
+    (name,) = names
+    return PathStep(lambda node, _root: (node[name],) if isinstance(node, dict) and name in node else (), name)
 
 
-def elements(indices: tuple[int, ...]) -> PathStep:
-    """``[0,2]``."""
-    return PathStep(lambda node, _root: _elements(node, indices))
+def elements(*indices: int) -> PathStep:
+    """``[0]``, ``[0,2]`` or, from the end, ``[-1]``."""
 
+    def select(node: Json, _root: Json) -> Iterable[Json]:
+        array = node if isinstance(node, list) else ()
+        return [array[index] for index in indices if -len(array) <= index < len(array)]
 
-def _elements(node: Json, indices: tuple[int, ...]) -> list[Json]:
-    return [node[index] for index in indices if -len(node) <= index < len(node)] if isinstance(node, list) else []
-
-
-def elements_between(start: int | None, stop: int | None) -> PathStep:
-    """``[1:3]``, ``[-2:]``."""
-    return PathStep(lambda node, _root: node[start:stop] if isinstance(node, list) else ())
-
-
-def function(aggregate: Callable[[Json], Json]) -> PathStep:
-    """``.length()`` and its like."""
-    return PathStep(lambda node, _root: (aggregate(node),), aggregate=aggregate)
+    return PathStep(select, indices[0] if len(indices) == 1 else None)
 
 
 def matching(holds: Predicate) -> PathStep:

@@ -35,10 +35,10 @@ class MemoryStore:
         with self._lock:
             return self._documents.get(kind, {}).get(key)
 
-    def delete_document(self, kind: str, key: str) -> bool:
-        """Delete the document and return whether it existed."""
+    def delete_document(self, kind: str, key: str) -> None:
+        """Delete the document; an unknown one is ignored."""
         with self._lock:
-            return self._documents.get(kind, {}).pop(key, None) is not None
+            self._documents.get(kind, {}).pop(key, None)
 
     def documents(
         self,

@@ -140,10 +140,10 @@ class SqliteStore:
         ).fetchone()
         return _document(row) if row is not None else None
 
-    def delete_document(self, kind: str, key: str) -> bool:
-        """Delete the document and return whether it existed."""
+    def delete_document(self, kind: str, key: str) -> None:
+        """Delete the document; an unknown one is ignored."""
         with self._writing() as connection:
-            return connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key)).rowcount > 0
+            connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
 
     def documents(
         self,
