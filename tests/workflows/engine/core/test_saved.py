@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from asl_engine.core.advance import commands_to_resume
 from asl_engine.core.commands import ContinueLater, InvokeTask, SetTimer
 from asl_engine.core.events import Redrive, Start, TaskStarted, TaskSubmitted
 from asl_engine.core.execution import Branch, Phase, Status
-from asl_engine.core.restart import commands_to_resume
 from asl_engine.core.saved import VERSION, branch_from_row, branch_to_row, execution_from_row
 from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, machine, task

@@ -17,7 +17,7 @@ from asl_engine.core.events import (
 )
 from asl_engine.core.execution import Status
 from asl_engine.core.retry import delay_before, matches
-from asl_engine.core.task_events import read_task_token, task_token
+from asl_engine.core.task_state import read_task_token, task_token
 from asl_engine.definition.program import Retrier
 from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task

@@ -12,8 +12,8 @@ import pytest
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.clock import SkippingClock, SystemClock
 from asl_engine.core.advance import advance
-from asl_engine.core.task_events import task_token
-from asl_engine.runner.errors import (
+from asl_engine.core.task_state import task_token
+from asl_engine.errors import (
     ExecutionAlreadyExists,
     ExecutionDoesNotExist,
     ExecutionNotRedrivable,
