@@ -42,7 +42,7 @@ def test_a_value_that_equals_a_default_comes_back_as_it_was(value: Json) -> None
 
 
 def test_a_row_of_a_later_version_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="format 99 was saved by a later version"):
+    with pytest.raises(ValueError, match="format 99, saved by a later version"):
         branch_from_row({"v": 99, "phase": "ready"})
 
 

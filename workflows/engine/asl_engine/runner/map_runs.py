@@ -410,18 +410,19 @@ class MapRuns:
         document = self._store.document(MAP_RUN, arn)
         return None if document is None else dict(document.body)
 
-    def update(self, arn: str, **settings: Json) -> None:
-        """Change concurrency or tolerated failures of a Map Run. Does nothing unless it runs."""
+    def update(self, arn: str, **settings: Json) -> bool:
+        """Change max_concurrency or tolerated failures of a running Map Run; return whether it runs."""
         with self._lock:
             live = self._live.get(arn)
             if live is None or live.run is None:
-                return
+                return False
             for name, value in settings.items():
                 setattr(live.run, name, value)
             live.plan = replace(live.plan, settings=replace(live.plan.settings, **settings))
             self._store.put_document(live.plan.document())
             if not live.run.is_failing:
                 self._do(live, live.run.begin())
+            return True
 
 
 def _definition(opened: OpenExecution, state: MapState) -> str:
