@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import ROOT
-from reports.reasons import SENTENCES
+from reports.presentation import SENTENCES
 from workflows.contracts.guard_report import FILE_ERRORS
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"

@@ -1,1 +1,1 @@
-"""The REST API of guard reports and tasks, for the mobile app and the back office."""
+"""The REST API of guard reports and tasks."""

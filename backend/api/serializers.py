@@ -1,4 +1,4 @@
-"""Guard reports as the API shows and takes them."""
+"""Serializers of guard reports and tasks."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -19,22 +19,21 @@ from core.authentication import guard_of
 from core.models import name_of
 from core.strict import StrictTypesMixin
 from incidents.services import mark_incident
-from qu_workflows.records.models import TaskStatus
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from reports.contradictions import Contradiction, contradictions_of
-from reports.files.originals import original_url
-from reports.files.storage import objects
+from reports.files.storage import objects, original_url
 from reports.files.uploads import check_number_of
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
-from reports.processing import console_path, processing_of
+from reports.queries import console_path, processing_of
 
 EARLIEST_REPORT = datetime(2000, 1, 1, tzinfo=UTC)
-# Phones' clocks are wrong by hours, not by days.
+# Clocks of phones are wrong by hours, not by days.
 LATEST_REPORT = timedelta(days=1)
-_SIX_DECIMALS = Decimal("0.000001")  # 11 cm; phones give more digits than a place has
+_SIX_DECIMALS = Decimal("0.000001")  # 11 cm; phones send more digits
 
 
 class ThumbnailSerializer(serializers.ModelSerializer[Thumbnail]):
-    """A small picture of a file."""
+    """A thumbnail of a file."""
 
     url = serializers.SerializerMethodField()
 
@@ -52,7 +51,7 @@ class ThumbnailSerializer(serializers.ModelSerializer[Thumbnail]):
 
 
 class ReportFileSerializer(serializers.ModelSerializer[ReportFile]):
-    """A file of a report, and what became known of it."""
+    """A file of a report, with the facts about its content."""
 
     file_url = serializers.SerializerMethodField(help_text="Signed, valid for one hour.")
     thumbnails = ThumbnailSerializer(many=True, read_only=True)
@@ -83,17 +82,17 @@ class ReportFileSerializer(serializers.ModelSerializer[ReportFile]):
         ]
         extra_kwargs = {
             "kind": {"help_text": "image, video, audio, pdf or other, by the content; empty until it is known."},
-            "media_type": {"help_text": "By the content, whatever the name says."},
-            "frames": {"help_text": "Of an animation, or of a picture with several pages."},
+            "media_type": {"help_text": "Detected from the content, not from the name."},
+            "frames": {"help_text": "Of an animation or a multi-page image."},
             "duration_seconds": {"help_text": "Of video and audio."},
-            "captured_at": {"help_text": "When it was taken, as the camera wrote it: that can be wrong, or forged."},
+            "captured_at": {"help_text": "When it was taken, according to its metadata, which can be wrong or forged."},
             "capture_zone_assumed": {
-                "help_text": "True: the camera told no time zone, and captured_at takes its time for the property's."
+                "help_text": "True: the metadata has no time zone, and that of the property was assumed."
             },
-            "camera": {"help_text": "Maker and model, as the camera wrote them."},
-            "latitude": {"help_text": "Where it was taken, in WGS 84 degrees, as the camera wrote it."},
-            "longitude": {"help_text": "Both are there, or neither."},
-            "thumbnails_reason": {"help_text": "Why an accepted file has no thumbnails; empty if it has."},
+            "camera": {"help_text": "Maker and model, according to its metadata."},
+            "latitude": {"help_text": "Where it was taken, in WGS 84 degrees, according to its metadata."},
+            "longitude": {"help_text": "Set if latitude is."},
+            "thumbnails_reason": {"help_text": "Why an accepted file has no thumbnails; else empty."},
         }
 
     @extend_schema_field(OpenApiTypes.URI)
@@ -133,13 +132,13 @@ class GuardReportSerializer(serializers.ModelSerializer[GuardReport]):
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_file_url(self, report: GuardReport) -> str | None:
-        """Return a signed URL of the first file, the one of clients that send a single one."""
+        """Return a signed URL of the first file, for clients that send one."""
         first = next(iter(report.files.all()), None)
         return _absolute(self.context["request"], original_url(first)) if first else None
 
 
 class AsyncProcessingSerializer(serializers.Serializer[Any]):
-    """Whether the report's processing is on its way."""
+    """The task that processes the report; null if it could not be enqueued."""
 
     initiated = serializers.BooleanField(read_only=True)
     task_id = serializers.CharField(read_only=True, allow_null=True)
@@ -156,31 +155,33 @@ class CreatedGuardReportSerializer(GuardReportSerializer):
 
 
 class NewGuardReportSerializer(serializers.Serializer[GuardReport]):
-    """What the mobile app sends: ``file`` for one file, ``files`` for many, or both."""
+    """A report from the mobile app, with ``file``, ``files`` or both."""
 
-    guard = serializers.IntegerField(required=False, help_text="The guard of X-Guard-ID, or left out.")
+    guard = serializers.IntegerField(required=False, help_text="The guard of X-Guard-ID; may be omitted.")
     file = serializers.FileField(required=False, write_only=True)
     files = serializers.ListField(child=serializers.FileField(), required=False, write_only=True)
     note = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
-    report_datetime = serializers.DateTimeField(required=False, help_text="Now, when left out.")
+    report_datetime = serializers.DateTimeField(required=False, help_text="Default: now.")
     latitude = serializers.FloatField(required=False, allow_null=True, min_value=-90, max_value=90)
     longitude = serializers.FloatField(required=False, allow_null=True, min_value=-180, max_value=180)
     is_incident = serializers.BooleanField(required=False, help_text="True asks the supervisors to acknowledge it.")
 
     def validate_guard(self, guard_id: int) -> int:
-        """Refuse to report for somebody else."""
+        """Refuse another guard than the one who is signed in."""
         if guard_id != guard_of(self.context["request"]).pk:
-            raise PermissionDenied(_("A guard reports for nobody else: leave guard out, or send the id of X-Guard-ID."))
+            raise PermissionDenied(
+                _("A guard cannot report for another guard: omit guard, or send the id of X-Guard-ID.")
+            )
         return guard_id
 
     def validate_report_datetime(self, moment: datetime) -> datetime:
-        """Refuse times that can only be mistakes."""
+        """Refuse times before 2000 or after tomorrow."""
         if not EARLIEST_REPORT <= moment <= timezone.now() + LATEST_REPORT:
-            raise serializers.ValidationError(_("The time must lie between the year 2000 and tomorrow."))
+            raise serializers.ValidationError(_("The time must be between the year 2000 and tomorrow."))
         return moment
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Gather the files of both fields, and hold them against the limits."""
+        """Combine the files of both fields, and validate their number."""
         files = [*([attrs.pop("file")] if "file" in attrs else []), *attrs.pop("files", [])]
         if not files:
             raise serializers.ValidationError({"file": [_("Send at least one file, as file or as files.")]})
@@ -197,7 +198,7 @@ def _absolute(request: Request, url: str) -> str:
 
 
 class IncidentInquirySerializer(serializers.ModelSerializer[IncidentInquiry]):
-    """Who was asked of an incident, until when, and what came of it. The times are those of the person's turn."""
+    """An inquiry about an incident, with the times of the person's turn and its outcome."""
 
     user_name = serializers.SerializerMethodField()
 
@@ -228,24 +229,24 @@ class ProcessingSerializer(serializers.Serializer[Any]):
     task_id = serializers.CharField(read_only=True)
     status = serializers.ChoiceField(TaskStatus.choices, read_only=True)
     console_url = serializers.URLField(
-        read_only=True, allow_null=True, help_text="Its page in the console; null for who may not see the console."
+        read_only=True, allow_null=True, help_text="Its page in the console; null for users without access."
     )
 
 
 class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
-    """A report as the back office sees it: all to read, the note to change, and to be made an incident."""
+    """A report for the back office, which can change the note and mark it as an incident."""
 
     is_incident = serializers.BooleanField(
         required=False,
-        help_text="True asks the supervisors to acknowledge. An incident stays one: false leaves it as it is.",
+        help_text="True asks the supervisors to acknowledge it. False has no effect on an incident.",
     )
     acknowledged_by = serializers.PrimaryKeyRelatedField[User](read_only=True, allow_null=True)
     inquiries = IncidentInquirySerializer(many=True, read_only=True)
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)
     property_name = serializers.CharField(source="property.__str__", read_only=True, allow_null=True)
-    processing = serializers.SerializerMethodField(help_text="Null when there is no record of it, or no longer.")
+    processing = serializers.SerializerMethodField(help_text="Null without a task record.")
     contradictions = serializers.SerializerMethodField(
-        help_text="What does not add up about the report and its files, in sentences."
+        help_text="Contradictions in the report and its files, as sentences."
     )
 
     class Meta(GuardReportSerializer.Meta):
@@ -266,7 +267,7 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
 
     @extend_schema_field(ProcessingSerializer(allow_null=True))
     def get_processing(self, report: GuardReport) -> dict[str, Any] | None:
-        """Return the report's newest task, with the way to it for who may see it."""
+        """Return the report's newest task, with its URL for users with access."""
         processing = processing_of(report)
         if processing is None:
             return None
@@ -275,7 +276,7 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
         return {**asdict(processing), "console_url": _absolute(request, path) if path else None}
 
     def get_contradictions(self, report: GuardReport) -> list[str]:
-        """Return what does not add up; of a list's reports all at once, since each asking costs two queries."""
+        """Return the contradictions; for a list, of all reports at once, in two queries."""
         if report.pk not in self._contradictions:
             listed: Any = self.parent.instance if isinstance(self.parent, serializers.ListSerializer) else None
             self._contradictions = contradictions_of(list(listed or [report]))
@@ -283,7 +284,7 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
 
     @transaction.atomic
     def update(self, instance: GuardReport, validated_data: dict[str, Any]) -> GuardReport:
-        """Save what was given and nothing else: the workflow may be writing the rest just now."""
+        """Save the given fields only: the workflow may be changing others."""
         if validated_data.pop("is_incident", False) and not instance.is_incident:
             mark_incident(instance.pk)
             instance.is_incident = True
@@ -291,3 +292,30 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
             setattr(instance, name, value)
         instance.save(update_fields=[*validated_data, "updated_at"])
         return instance
+
+
+class TaskRecordSerializer(serializers.ModelSerializer[TaskRecord]):
+    """A task and its status, without its payload, which may contain personal data."""
+
+    report_id = serializers.IntegerField(source="subject_id", read_only=True, allow_null=True)
+
+    class Meta:
+        model = TaskRecord
+        fields = [
+            "id",
+            "task",
+            "workflow",
+            "status",
+            "report_id",
+            "enqueued_at",
+            "sent_at",
+            "started_at",
+            "finished_at",
+            "execution_arn",
+            "redrive_count",
+            "result",
+            "error",
+            "cause",
+            "last_send_error",
+        ]
+        read_only_fields = fields

@@ -1,4 +1,4 @@
-"""The back office's pages for guard reports."""
+"""The admin of guard reports."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,15 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from core.admin import SoftDeleteAdmin
 from incidents.services import acknowledge_for_staff, mark_incident
 from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
-from qu_workflows.records.typed_admin import ModelAdmin, StackedInline
+from qu_workflows.records.typed_admin import StackedInline
 from reports.contradictions import contradictions_of
-from reports.files.originals import original_url
-from reports.files.storage import objects
+from reports.files.storage import objects, original_url
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
-from reports.presentation import PresentedFile, present_file, type_in_words
-from reports.processing import console_path, tasks_about
+from reports.presentation import PresentedFile, present_file, type_name
+from reports.queries import console_path, tasks_about
 from reports.services import enqueue_processing
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ else:  # generic only in the stubs
 
 
 class ReportFileInline(StackedInline):
-    """The files of a report, with their thumbnails. What is stored is not changed here."""
+    """The files of a report with their thumbnails, read-only."""
 
     model = ReportFile
     fields = [("preview", "download"), ("status", "reason"), "facts", "capture", "digest"]
@@ -44,24 +44,24 @@ class ReportFileInline(StackedInline):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._presented: dict[int, PresentedFile] = {}  # Django makes an inline for each request
+        self._presented: dict[int, PresentedFile] = {}  # Django creates an inline for each request
 
     def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
-        """Files come with the report, from the guard."""
+        """Refuse: guards send files with the report."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReportFile]:
-        """Return the files with their thumbnails, in one query more, and with the property for its time zone."""
+        """Return the files with their thumbnails and the property, for its time zone."""
         return super().get_queryset(request).select_related("report__property").prefetch_related("thumbnails")
 
     @admin.display(description=_("file"))
     def download(self, file: ReportFile) -> SafeString:
-        """Link to the file."""
+        """Return a link to the file."""
         return format_html('<a href="{}">{}</a>', original_url(file), file.name)
 
     @admin.display(description=_("thumbnails"))
     def preview(self, file: ReportFile) -> SafeString | str:
-        """Show the smallest thumbnail, and link to the others: a video's poster frame, a sound's waveform."""
+        """Return the smallest thumbnail with links to all."""
         shown = self._present(file)
         stills = shown.stills()
         if not stills:
@@ -79,12 +79,12 @@ class ReportFileInline(StackedInline):
 
     @admin.display(description=_("facts"))
     def facts(self, file: ReportFile) -> str:
-        """Tell what is known of the content."""
+        """Return the facts about the content."""
         return " · ".join(part for part in (self._present(file).facts, file.media_type) if part)
 
     @admin.display(description=_("taken"))
     def capture(self, file: ReportFile) -> SafeString | str:
-        """Tell when, where and by what the file was taken, as its camera wrote it."""
+        """Return the time, the camera and the place of the file's metadata."""
         shown = self._present(file)
         if not shown.map_url:
             return shown.taken or "-"
@@ -95,7 +95,7 @@ class ReportFileInline(StackedInline):
 
     @admin.display(description=_("SHA-256"))
     def digest(self, file: ReportFile) -> SafeString | str:
-        """Show the digest, which a narrow screen breaks into lines."""
+        """Return the digest, which wraps on narrow screens."""
         return format_html('<code style="overflow-wrap:anywhere">{}</code>', file.sha256) if file.sha256 else "-"
 
     def _present(self, file: ReportFile) -> PresentedFile:
@@ -105,11 +105,11 @@ class ReportFileInline(StackedInline):
 
 
 def _thumbnail_in_words(made: Thumbnail) -> str:
-    return f"{made.size} {type_in_words(made.media_type)} ({made.width} x {made.height})"
+    return f"{made.size} {type_name(made.media_type)} ({made.width} x {made.height})"
 
 
 class IncidentInquiryInline(StackedInline):
-    """Who was asked of an incident, until when, and what came of it."""
+    """The inquiries about an incident and their outcomes, read-only."""
 
     model = IncidentInquiry
     fields = [("turn", "user", "status"), ("asked_at", "sign_by", "answer_by"), ("seen_at", "acknowledged_at")]
@@ -119,31 +119,31 @@ class IncidentInquiryInline(StackedInline):
     show_change_link = False
 
     def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
-        """The workflow asks, nobody else."""
+        """Refuse: the workflow creates inquiries."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentInquiry]:
-        """Return the inquiries with the people."""
+        """Return the inquiries with their users."""
         return super().get_queryset(request).select_related("user", "report")
 
 
 class GuardReportForm(_ReportForm):
-    """A report's fields; an evidence hold comes with its reason."""
+    """A report's fields; an evidence hold needs a reason."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a hold that nobody could explain later."""
+        """Refuse an evidence hold without a reason."""
         given: dict[str, Any] = super().clean() or self.cleaned_data
         if given.get("evidence_hold") and not given.get("evidence_hold_reason", "").strip():
             self.add_error(
                 "evidence_hold_reason",
-                _("Say why the report is held, such as the number of the case, or lift the hold."),
+                _("Enter why the report is held, such as the number of the case, or lift the hold."),
             )
         return given
 
 
 @admin.register(GuardReport)
-class GuardReportAdmin(ModelAdmin):
-    """Guard reports: read, note changed, taken out of use, processed again."""
+class GuardReportAdmin(SoftDeleteAdmin):
+    """Guard reports."""
 
     form = GuardReportForm
     list_display = [
@@ -196,20 +196,16 @@ class GuardReportAdmin(ModelAdmin):
         return reports.annotate(files_total=Count("files"))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> GuardReport | None:
-        """Return a report; one that is being saved is locked first, so that no sweep removes it in between."""
+        """Return a report, locked while it is being saved, so that no sweep removes it."""
         if request.method == "POST" and connection.in_atomic_block:
             locked = super().get_queryset(request).order_by().select_for_update(no_key=True)
-            with suppress(ValueError):  # an id that no report has: the page says so
+            with suppress(ValueError):  # an invalid id: Django reports it
                 locked.filter(pk=object_id).values_list("pk").first()
         report: GuardReport | None = super().get_object(request, object_id, from_field)
         return report
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
-        """Reports come from guards, by the mobile app."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
-        """Refuse to delete; an action takes reports out of use."""
+        """Refuse: guards send reports with the mobile app."""
         return False
 
     def change_view(
@@ -217,67 +213,62 @@ class GuardReportAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show the tasks about the report above its form."""
         tasks = tasks_about(int(object_id)) if object_id.isdecimal() else []
-        told = {"tasks": [(task, console_path(task.pk, request.user)) for task in tasks]}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **told})
+        context = {"tasks": [(task, console_path(task.pk, request.user)) for task in tasks]}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def save_model(self, request: HttpRequest, obj: GuardReport, form: Any, change: bool) -> None:  # noqa: ARG002  Django's signature
-        """Save what was changed and nothing else: the workflow may be writing the rest just now."""
+        """Save the changed fields only: the workflow may be changing others."""
         changed = [name for name in form.changed_data if name != "is_incident"]
         obj.save(update_fields=[*changed, "updated_at"])
         if "is_incident" in form.changed_data:
             mark_incident(obj.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: GuardReport | None = None) -> list[str]:  # noqa: ARG002  Django's signature
-        """An incident stays one: people are being asked about it."""
+        """Make ``is_incident`` read-only for an incident."""
         return [*self.readonly_fields, *(["is_incident"] if obj is not None and obj.is_incident else [])]
 
-    @admin.display(description=_("what does not add up"))
+    @admin.display(description=_("contradictions"))
     def contradictions(self, report: GuardReport) -> SafeString | str:
-        """Tell what does not add up about the report and its files."""
+        """Return the contradictions in the report and its files."""
         sentences = [(found.sentence,) for found in contradictions_of([report])[report.pk]]
         return format_html_join(mark_safe("<br>"), "{}", sentences) if sentences else "-"
 
     @admin.display(description=_("note"))
     def short_note(self, report: GuardReport) -> str:
-        """Return the beginning of the note."""
+        """Return the start of the note."""
         return Truncator(report.note).chars(40)
 
     @admin.display(description=_("processed"), boolean=True)
     def is_processed(self, report: GuardReport) -> bool:
-        """Return whether it is known what became of the files."""
+        """Return whether the files were processed."""
         return report.processed_at is not None
 
     @admin.display(description=_("files"))
     def file_count(self, report: GuardReport) -> int:
-        """Return how many files came with the report."""
+        """Return the number of files."""
         count: int = getattr(report, "files_total")  # noqa: B009  annotated by get_queryset
         return count
 
-    @admin.action(description=_("Take the selected rows out of use"), permissions=["change"])
-    def deactivate(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
-        """Switch the chosen reports off."""
-        count = reports.update(is_active=False)
-        said = ngettext("%(count)s row is out of use.", "%(count)s rows are out of use.", count) % {"count": count}
-        self.message_user(request, said, messages.SUCCESS)
-
     @admin.action(description=_("Process the selected reports again"), permissions=["change"])
     def process_again(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
-        """Enqueue the processing once more; who has the mail already gets no second one."""
+        """Enqueue the processing again. Mails that were sent are not sent again."""
         enqueued = [enqueue_processing(report) for report in reports]
         count = len([task_id for task_id in enqueued if task_id])
-        said = ngettext("%(count)s report is enqueued.", "%(count)s reports are enqueued.", count) % {"count": count}
-        self.message_user(request, said, messages.SUCCESS if count == len(enqueued) else messages.ERROR)
+        message = ngettext("%(count)s report was enqueued.", "%(count)s reports were enqueued.", count)
+        self.message_user(
+            request, message % {"count": count}, messages.SUCCESS if count == len(enqueued) else messages.ERROR
+        )
 
     @admin.action(description=_("Acknowledge the selected incidents"), permissions=["change"])
     def acknowledge(self, request: HttpRequest, reports: QuerySet[GuardReport]) -> None:
-        """Acknowledge incidents as the person who is signed in; nobody is asked of them any more."""
+        """Acknowledge incidents as the signed-in user, and end their current turns."""
         user = request.user
         if not isinstance(user, User):
             return
         try:
             count = len([report.pk for report in reports if acknowledge_for_staff(report.pk, user)])
         except StepFunctionsUnavailable:
-            self.message_user(request, _("Step Functions was not reached. Please try again."), messages.ERROR)
+            self.message_user(request, _("Step Functions could not be reached. Please try again."), messages.ERROR)
             return
-        said = ngettext("%(count)s incident is acknowledged.", "%(count)s incidents are acknowledged.", count)
-        self.message_user(request, said % {"count": count}, messages.SUCCESS)
+        message = ngettext("%(count)s incident was acknowledged.", "%(count)s incidents were acknowledged.", count)
+        self.message_user(request, message % {"count": count}, messages.SUCCESS)

@@ -18,8 +18,7 @@ from qu_workflows.console.hooks import (
     first_of,
     register,
 )
-from reports.search import guard_numbered, guards_called, report_ids_of
-from reports.subjects import guards_of
+from reports.queries import guard_numbered, guards_called, guards_of, report_ids_of
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _SIGNED_LINK = re.compile(r"(?:(?<=/reports/)|(?<=/incidents/)|(?<=/files/))[\w-]+:[\w-]+:[\w-]{20,}")

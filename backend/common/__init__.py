@@ -1,1 +1,1 @@
-"""The tasks of this project and the ways to send one; the import paths that callers have."""
+"""The tasks of this project, and the import paths to send them."""

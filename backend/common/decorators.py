@@ -1,4 +1,4 @@
-"""The decorators of tasks, where existing code imports them from."""
+"""Decorators of tasks, for existing imports."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,6 @@ __all__ = ["async_task", "task"]
 
 
 def task[**P, R](func: Callable[P, R]) -> AsyncTask[P, R]:
-    """Make a function a task that is named by its path, ``<module>.<function>``."""
+    """Register a function as a task named ``<module>.<function>``."""
     decorate: Callable[[Callable[P, R]], AsyncTask[P, R]] = async_task(f"{func.__module__}.{func.__name__}")
     return decorate(func)

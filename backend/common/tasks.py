@@ -1,7 +1,7 @@
-"""The tasks of this project. Each can be called, or enqueued as any Django task: ``custom_processing.enqueue("x")``.
+"""The tasks of this project, enqueued as other Django tasks: ``custom_processing.enqueue("x")``.
 
-To add one: write a function here, give it a name, run ``make states``. It runs as an execution of the
-run_task workflow, which tries it again after any exception but the permanent ones of ``workflows.errors``.
+To add one, write a function here, name it, and run ``make states``. It runs as an execution of the run_task workflow,
+which retries it after any exception except the permanent ones of ``workflows.errors``.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @async_task("process_guard_report")
 def process_guard_report(report_id: int) -> None:  # noqa: ARG001  the contract's parameter
-    """Process the files of a guard report and tell its people: the guard_report workflow."""
+    """Process a guard report and notify its recipients: the guard_report workflow."""
     raise RunsAsWorkflow("guard_report")
 
 
@@ -28,32 +28,31 @@ def send_notification_email(
     template_name: str,  # noqa: ARG001
     context: Mapping[str, Any] = MappingProxyType({}),  # noqa: ARG001
 ) -> None:
-    """Send a user one mail, rendered of ``emails/<name>.html``: the notification_email workflow."""
+    """Send a user one mail from ``emails/<name>.html``: the notification_email workflow."""
     raise RunsAsWorkflow("notification_email")
 
 
 @async_task("daily_report_digest")
 def daily_report_digest(date: str = "") -> None:  # noqa: ARG001  the contract's parameter
-    """Mail each client what was reported on a day (as 2026-11-23; empty: yesterday): a workflow of that name."""
+    """Mail each client a digest of a day, such as 2026-11-23; default: yesterday."""
     raise RunsAsWorkflow("daily_report_digest")
 
 
 @async_task("escalate_incident")
 def escalate_incident(report_id: int) -> None:  # noqa: ARG001  the contract's parameter
-    """Ask one supervisor after the other to acknowledge an incident: the incident_escalation workflow."""
+    """Ask supervisors in turn to acknowledge an incident: the incident_escalation workflow."""
     raise RunsAsWorkflow("incident_escalation")
 
 
 @async_task("custom_processing")
 def custom_processing(data: str) -> dict[str, Any]:
-    """Return the size and the digest of a text: an example to start your own from.
+    """Return the size and the digest of a text: an example for other tasks.
 
-    What it returns has to be JSON and is the task's result. What it raises is tried again, so whatever
-    it writes has to be safe to write twice.
+    The return value has to be JSON. Exceptions cause a retry, so effects have to be safe to repeat.
     """
     content = data.encode()
     if not content:
-        raise ValueError("data is empty, and no attempt will change that. Give a text.")
+        raise ValueError("data is empty. Give a text.")
     facts = {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     logger.info("custom processing of %(size_bytes)d bytes, digest %(sha256)s", facts)
     return facts

@@ -1,1 +1,1 @@
-"""The project: its settings, addresses and checks."""
+"""The Django project: settings, URLs and checks."""

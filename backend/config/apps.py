@@ -1,4 +1,4 @@
-"""The project's place in Django: it registers the checks of its settings, and the runner of its workflows."""
+"""App configuration of the project."""
 
 from importlib.util import find_spec
 
@@ -6,12 +6,12 @@ from django.apps import AppConfig
 
 
 class ProjectConfig(AppConfig):
-    """The project."""
+    """Checks of the settings, and the runner of workflows without a queue."""
 
     name = "config"
 
     def ready(self) -> None:
-        """Register the checks, and the runner, which needs the engine: it is not deployed to AWS."""
+        """Register the checks, and the runner if the engine is installed: AWS has none."""
         from config import checks  # noqa: F401  importing it registers them
 
         if find_spec("asl_engine") is None:

@@ -6,8 +6,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config.environment import read_bool, read_int, read_list, read_text
-from config.secrets import read_secret
+from config.environment import read_bool, read_int, read_list, read_secret, read_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR.parent / ".local"
@@ -17,15 +16,15 @@ DEBUG = read_bool("DJANGO_DEBUG", default=False)
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
 SECRET_KEY = read_secret("DJANGO_SECRET_KEY")
-# Everybody knows this one: it does for a first look on one machine, and for nothing that others can reach.
+# This key is public: for development on one machine only.
 if not SECRET_KEY and STAGE == "dev" and THIS_MACHINE.issuperset(ALLOWED_HOSTS):
     SECRET_KEY = "dev-only-not-a-secret-" + "0" * 32
-if not SECRET_KEY:  # said here: what Django itself says of an empty one names no variable
+if not SECRET_KEY:  # Django's own error would not name the variable
     raise ImproperlyConfigured(
-        "DJANGO_SECRET_KEY is not set. Set it to at least 32 random characters, the same everywhere."
+        "DJANGO_SECRET_KEY is not set. Set it to at least 32 random characters, the same in all processes."
     )
 
-# A transaction of SQLite asks for its lock at the start: one that asks in the middle is refused, not queued.
+# SQLite queues a transaction that locks at its start, and refuses one that locks later.
 SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
 DATABASES = {
     "default": dj_database_url.parse(
@@ -72,7 +71,7 @@ TIME_ZONE = read_text("DJANGO_TIME_ZONE", "America/New_York")
 USE_I18N = True
 USE_TZ = True
 
-# AWS. boto3 itself reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE>: how the local stack is reached.
+# AWS. boto3 itself reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE>, for the local stack.
 AWS_REGION = read_text("AWS_SQS_REGION") or read_text("AWS_REGION") or read_text("AWS_DEFAULT_REGION") or "us-east-2"
 USE_ASYNC_TASKS = read_bool("USE_ASYNC_TASKS")
 AWS_SQS_QUEUE_URL = read_text("AWS_SQS_QUEUE_URL")
@@ -83,13 +82,13 @@ AWS_SCHEDULER_ROLE_ARN = read_text("AWS_SCHEDULER_ROLE_ARN")
 AWS_SCHEDULER_GROUP_NAME = read_text("AWS_SCHEDULER_GROUP_NAME", "default")
 AWS_SCHEDULES_GROUP_NAME = read_text("AWS_SCHEDULES_GROUP_NAME", "default")  # of workflows.schedules
 TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
-# A task enqueued alone. On Lambda (Zappa) a thread stands still once the response is out: off there.
+# On Lambda (Zappa) threads are frozen after the response: off there.
 TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_text("AWS_LAMBDA_FUNCTION_NAME"))
-# Workflows without a queue: run beside the request (thread), or before the call returns (inline).
+# Workflows without a queue: in a thread, or before the call returns (inline).
 IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
 TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}
 
-# Files. A whole key is MEDIA_PREFIX and the file's name; without a bucket keys lie in MEDIA_ROOT's parent.
+# Files. A full key is MEDIA_PREFIX and the file's name. Without a bucket, keys are paths in MEDIA_ROOT's parent.
 MEDIA_PREFIX = "media/"
 MEDIA_ROOT = Path(read_text("DJANGO_MEDIA_ROOT") or LOCAL_DIR / "files" / "media")
 SIGNED_URL_SECONDS = 3600
@@ -103,7 +102,7 @@ def _files(prefix: str) -> dict[str, object]:
         "location": prefix,
         "region_name": AWS_REGION,
         "querystring_expire": SIGNED_URL_SECONDS,
-        # Names are unique by their random part: no HEAD before each PUT, no right to list the bucket.
+        # Names have a random part: this needs no HEAD before each PUT, and no right to list the bucket.
         "file_overwrite": True,
         "default_acl": None,
         "signature_version": "s3v4",
@@ -113,40 +112,42 @@ def _files(prefix: str) -> dict[str, object]:
 
 STORAGES = {
     "default": _files(MEDIA_PREFIX),
-    "objects": _files(""),  # a name here is a whole key: thumbnails
+    "objects": _files(""),  # names are full keys: thumbnails
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
 # Mail
 DEFAULT_FROM_EMAIL = read_text("DEFAULT_FROM_EMAIL", "noreply@qusecurity.com")
-PUBLIC_URL = read_text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")  # where links in mails point
+PUBLIC_URL = read_text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")  # of links in mails
 REPORT_LINK_DAYS = read_int("REPORT_LINK_DAYS", 30)
 
-# Evidence: how far from its report, and how long before it, a photo or video may be taken before readers are told.
+# Evidence: a photo or video taken farther from its report, or longer before it, is reported to readers.
 EVIDENCE_MAX_METERS = read_int("EVIDENCE_MAX_METERS", 500)
 EVIDENCE_MAX_AGE_SECONDS = read_int("EVIDENCE_MAX_AGE_SECONDS", 86_400)
 
-# Incidents: how long a supervisor has to acknowledge, and within what time the first sign of life is wanted.
+# Incidents: a supervisor's time to acknowledge, and until the first heartbeat.
 INCIDENT_ANSWER_SECONDS = read_int("INCIDENT_ANSWER_SECONDS", 900)
 INCIDENT_HEARTBEAT_SECONDS = read_int("INCIDENT_HEARTBEAT_SECONDS", 300)
 
-# Retention: 0 keeps for ever. Nothing is removed while RETENTION_DRY_RUN is on.
+# Retention: 0 keeps everything. RETENTION_DRY_RUN removes nothing.
 RETENTION_REPORT_DAYS = read_int("RETENTION_REPORT_DAYS", 1095)
 RETENTION_TASK_DAYS = read_int("RETENTION_TASK_DAYS", 180)
-RETENTION_DRY_RUN = not read_text("RETENTION_DRY_RUN") or read_bool("RETENTION_DRY_RUN")  # an empty value is no consent
+RETENTION_DRY_RUN = not read_text("RETENTION_DRY_RUN") or read_bool(
+    "RETENTION_DRY_RUN"
+)  # on unless it is switched off explicitly
 
-# Stuck: what is older than this is told to the group "Operations" in one mail, and again after STUCK_REMIND_SECONDS.
+# Stuck: older tasks are reported to the group "Operations" in one mail, and again after STUCK_REMIND_SECONDS.
 STUCK_UNSENT_SECONDS = read_int("STUCK_UNSENT_SECONDS", 300)
 STUCK_UNSTARTED_SECONDS = read_int("STUCK_UNSTARTED_SECONDS", 900)
 STUCK_RUNNING_SECONDS = read_int("STUCK_RUNNING_SECONDS", 5 * 3600)
 STUCK_REMIND_SECONDS = read_int("STUCK_REMIND_SECONDS", 86_400)
 
-# Of a hundred tasks, how many X-Ray keeps a trace of.
+# The percentage of tasks that X-Ray traces.
 TRACE_SAMPLED_PERCENT = read_int("TRACE_SAMPLED_PERCENT", 5)
 
 
 def _mailer() -> dict[str, object]:
-    """Return the mail backend of workflows that Django runs by itself; the functions use SES."""
+    """Return the mail backend of workflows in this process; the functions use SES."""
     usual = "smtp" if STAGE == "production" else "filebased"
     backend = read_text("EMAIL_BACKEND", f"django.core.mail.backends.{usual}.EmailBackend")
     options: dict[str, object] = {}

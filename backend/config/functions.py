@@ -1,5 +1,5 @@
-"""Settings of the functions that need the database: models, templates and tasks, no web framework."""
+"""Settings of functions with a database: models, templates and tasks, no web framework."""
 
 from config.base import *  # noqa: F403  the shared settings are this module's own
 
-TASK_SEND_IN_BACKGROUND = False  # once a function has answered, its threads stand still
+TASK_SEND_IN_BACKGROUND = False  # threads are frozen after the response

@@ -42,7 +42,7 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 STATIC_URL = "static/"
 STATIC_ROOT = read_text("DJANGO_STATIC_ROOT") or BASE_DIR.parent / ".local" / "static"
-# Where no other server has the static files (on Lambda). They are collected when the package is built.
+# For Lambda, which has no other server for static files. They are collected when the package is built.
 if read_bool("DJANGO_SERVE_STATIC"):
     MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1, WHITE_NOISE)
 CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS")
@@ -54,17 +54,17 @@ AUTH_PASSWORD_VALIDATORS = [
 if STAGE == "production":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = ["^livez/$"]  # asked on the same machine, without TLS
+    SECURE_REDIRECT_EXEMPT = ["^livez/$"]  # requested on the same machine, without TLS
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
-# The console reads a step's log lines from CloudWatch Logs, or from a file of all functions: the local stack's.
+# The console reads logs of steps from CloudWatch Logs, or from this file of the local stack.
 FUNCTIONS_LOG_FILE = read_text("FUNCTIONS_LOG_FILE")
 
 # The console masks the values of these keys in payloads.
 CONSOLE_MASKED_KEYS = read_list("CONSOLE_MASKED_KEYS", ",".join(MASKED_KEYS))
 
-# Uploads: refused before anything is stored.
+# Limits of uploads: a larger one is refused before anything is stored.
 UPLOAD_MAX_FILES = read_int("UPLOAD_MAX_FILES", 10)
 UPLOAD_MAX_FILE_BYTES = read_int("UPLOAD_MAX_FILE_BYTES", 100 * 1024 * 1024)
 UPLOAD_MAX_TOTAL_BYTES = read_int("UPLOAD_MAX_TOTAL_BYTES", 250 * 1024 * 1024)
@@ -73,7 +73,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
-DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 1  # one over, so that the API can say how many are allowed
+DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 1  # one more, so that the API can report the limit
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -82,11 +82,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["core.permissions.BackOfficePermissions"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "config.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "config.rest.Pages",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.errors.handle_exception",
+    "EXCEPTION_HANDLER": "config.rest.handle_exception",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
@@ -109,7 +109,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.openapi.document_errors",
+        "config.rest.document_errors",
     ],
     "ENUM_NAME_OVERRIDES": {
         "FileStateEnum": "reports.models.FileState",

@@ -1,6 +1,6 @@
-"""The steps of this project's workflows, for the process that runs them without a queue.
+"""The steps of workflows that run without a queue, in this process.
 
-Nothing else of the backend imports the functions.
+No other module of the backend imports the functions.
 """
 
 import os
@@ -10,8 +10,8 @@ from qu_workflows.tasks.without_queue.steps import StepHandler
 
 
 def step_handlers() -> Mapping[str, StepHandler]:
-    """Import and return the handlers by their functions' names. Two run differently here than on Lambda."""
-    # Metrics go to CloudWatch by standard output, which nothing reads here; and threads would share one set.
+    """Import and return the handlers by function name. Two of them differ from those on Lambda."""
+    # Nothing reads metrics from standard output here, and threads would share them.
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     from lambdas.choose_person.handler import lambda_handler as choose_person
     from lambdas.in_process.await_acknowledgement import lambda_handler as await_acknowledgement
@@ -41,7 +41,7 @@ def step_handlers() -> Mapping[str, StepHandler]:
 
 
 def write_payload(key: str, data: bytes) -> None:
-    """Put a payload that is too large for an execution's input where the steps read it."""
+    """Store a payload that is too large for an execution's input."""
     from lambdas.shared.storage.objects import object_store
 
     object_store().write(key, data, "application/json")

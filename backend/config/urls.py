@@ -1,4 +1,4 @@
-"""Every address of the site."""
+"""URLs of the site."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -6,16 +6,15 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from api.task_records import TaskRecordViewSet
-from api.views import BackOfficeGuardReportViewSet, MobileGuardReportViewSet
+from api.views import BackOfficeGuardReportViewSet, MobileGuardReportViewSet, TaskRecordViewSet
 from config.views import RefreshView, SignInView, healthz, home, livez
 from core.views import ClientViewSet, GuardViewSet, PropertyViewSet, ShiftViewSet
 from incidents.pages import incident_page
 from reports.pages import report_page, signed_file
 
-handler400 = "config.errors.bad_request"
-handler404 = "config.errors.page_not_found"
-handler500 = "config.errors.server_error"
+handler400 = "config.views.bad_request"
+handler404 = "config.views.page_not_found"
+handler500 = "config.views.server_error"
 
 mobile = SimpleRouter(use_regex_path=False)
 mobile.register("guard-reports", MobileGuardReportViewSet, "mobile-guard-report")

@@ -1,4 +1,4 @@
-"""The back office's pages for people, places, shifts and API keys."""
+"""The admin of people, places, shifts and API keys."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from core.api_keys import issue_api_key
+from core.authentication import issue_api_key
 from core.models import ApiKey, Client, Guard, Profile, Property, PropertySupervisor, Shift, SoftDeleteModel
 from qu_workflows.records.typed_admin import ModelAdmin, StackedInline, TabularInline
 
@@ -19,12 +19,12 @@ PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user_
 
 
 class SoftDeleteAdmin(ModelAdmin):
-    """Rows are taken out of use by an action; nobody deletes them here."""
+    """Rows are deactivated by an action and cannot be deleted."""
 
     actions = ["deactivate"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Ask for what matters first, and last whether the row is in use."""
+        """Move ``is_active`` to the end."""
         names = list(super().get_fields(request, obj))
         return sorted(names, key=lambda name: name == "is_active")
 
@@ -32,12 +32,12 @@ class SoftDeleteAdmin(ModelAdmin):
         """Refuse to delete: reports refer to these rows."""
         return False
 
-    @admin.action(description=_("Take the selected rows out of use"), permissions=["change"])
+    @admin.action(description=_("Deactivate the selected rows"), permissions=["change"])
     def deactivate(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        """Switch the chosen rows off."""
+        """Deactivate the selected rows."""
         count = rows.update(is_active=False)
-        said = ngettext("%(count)s row is out of use.", "%(count)s rows are out of use.", count) % {"count": count}
-        self.message_user(request, said, messages.SUCCESS)
+        message = ngettext("%(count)s row was deactivated.", "%(count)s rows were deactivated.", count)
+        self.message_user(request, message % {"count": count}, messages.SUCCESS)
 
 
 class ProfileInline(StackedInline):
@@ -54,10 +54,8 @@ admin.site.unregister(User)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # takes none when it runs
     """Users, with the language of their mails."""
 
-    inlines = [ProfileInline]
-
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:  # noqa: ARG002  Django's signature
-        """Show the profile once there is a user to have it."""
+        """Show the profile of an existing user."""
         return [ProfileInline] if obj else []
 
 
@@ -89,7 +87,7 @@ class GuardAdmin(SoftDeleteAdmin):
 
 
 class SupervisorInline(TabularInline):
-    """Whom to tell of a property's reports."""
+    """The supervisors of a property."""
 
     model = PropertySupervisor
     autocomplete_fields = ["user"]
@@ -122,26 +120,26 @@ class ShiftAdmin(SoftDeleteAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(SoftDeleteAdmin):
-    """API keys. The key is shown once, in the message after it was added."""
+    """API keys. A new key is shown once, in the message after adding it."""
 
     list_display = ["name", "prefix", "created_at", "last_used_at", "is_active"]
     list_filter = ["is_active"]
     search_fields = ["name", "prefix"]
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:  # noqa: ARG002  Django's signature
-        """Ask for a name; show the rest once there is a key."""
+        """Return the name of a new key, all fields of an existing one."""
         return ["name", "prefix", "created_at", "last_used_at", "is_active"] if obj else ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:  # noqa: ARG002  Django's signature
-        """Keep what the key was made with."""
+        """Return all fields but the name and ``is_active``."""
         return ["prefix", "created_at", "last_used_at"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        """Make a key of a new name, and show it this once."""
+        """Create a new key, and show its text once."""
         if change:
             super().save_model(request, obj, form, change)
             return
         made, key = issue_api_key(obj.name)
         obj.pk, obj.prefix, obj.key_hash, obj.created_at = made.pk, made.prefix, made.key_hash, made.created_at
-        said = _("The key is {}. Copy it now: it can not be shown again.")
-        messages.warning(request, format_html(str(said), format_html("<code>{}</code>", key)))
+        message = _("The key is {}. Copy it now: it cannot be shown again.")
+        messages.warning(request, format_html(str(message), format_html("<code>{}</code>", key)))

@@ -1,4 +1,4 @@
-"""The app's place in Django."""
+"""App configuration of people and places."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -1,9 +1,19 @@
-"""Authentication of the mobile app by its API key, for a guard."""
+"""Authentication of the mobile app, which acts for a guard, by API keys.
 
+A key is a prefix of 8 random characters, by which it is found, a dot, and 32 random bytes. It is shown once and
+stored as a SHA-256 digest, which is enough for a long random secret.
+"""
+
+import hashlib
+import hmac
 import re
+import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -12,34 +22,64 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from core.api_keys import find_api_key, note_use
 from core.models import ApiKey, Guard
 
 API_KEY_HEADER = "X-Api-Key"
 GUARD_HEADER = "X-Guard-ID"
+PREFIX_LENGTH = 8
+LAST_USED_RESOLUTION = timedelta(minutes=1)  # not a write at every request
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]{10,200}")
 _GUARD_ID = re.compile(r"[0-9]{1,18}")
 
 
+def issue_api_key(name: str) -> tuple[ApiKey, str]:
+    """Save a new key and return it with its text, which cannot be shown again."""
+    prefix = secrets.token_hex(PREFIX_LENGTH // 2)
+    key = f"{prefix}.{secrets.token_urlsafe(32)}"
+    return ApiKey.objects.create(name=name, prefix=prefix, key_hash=_digest(key)), key
+
+
+def find_api_key(key: str) -> ApiKey | None:
+    """Return the active key with this text, or None, in constant time."""
+    digest = _digest(key)
+    found = None
+    for candidate in ApiKey.objects.active().filter(prefix=key[:PREFIX_LENGTH]):
+        if hmac.compare_digest(candidate.key_hash, digest):
+            found = candidate
+    return found
+
+
+def note_use(key: ApiKey) -> None:
+    """Save the time of the key's last use, to the minute."""
+    now = timezone.now()
+    if key.last_used_at is None or key.last_used_at < now - LAST_USED_RESOLUTION:
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_RESOLUTION)
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @dataclass(frozen=True)
 class GuardAccess:
-    """A request of the mobile app: the key that let it in, and the guard it acts for."""
+    """A request of the mobile app: its key, and the guard for whom it acts."""
 
     api_key: ApiKey
     guard: Guard
 
 
 class GuardAuthentication(BaseAuthentication):
-    """``X-Api-Key`` names a key in use and ``X-Guard-ID`` an active guard: else 401."""
+    """Requires an active key in ``X-Api-Key`` and an active guard in ``X-Guard-ID``."""
 
     def authenticate(self, request: Request) -> tuple[Any, GuardAccess] | None:
-        """Return the guard's user and the access; None when there is no key at all."""
+        """Return the guard's user and the access, None without a key. Raises AuthenticationFailed."""
         text = request.headers.get(API_KEY_HEADER, "").strip()
         if not text:
             return None
         key = find_api_key(text) if _KEY.fullmatch(text) else None
         if key is None:
-            raise AuthenticationFailed(_("X-Api-Key is not a key in use. Ask the back office for one."))
+            raise AuthenticationFailed(_("X-Api-Key is not an active key. Ask the back office for one."))
         guard = _active_guard(request.headers.get(GUARD_HEADER, "").strip())
         if guard is None:
             raise AuthenticationFailed(_("X-Guard-ID is not the id of an active guard."))
@@ -47,24 +87,8 @@ class GuardAuthentication(BaseAuthentication):
         return guard.user, GuardAccess(key, guard)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  REST framework's signature
-        """Return what a 401 says in WWW-Authenticate."""
+        """Return the WWW-Authenticate header of a 401."""
         return "ApiKey"
-
-
-class IsGuard(BasePermission):
-    """Lets in who came by an API key for a guard."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002  REST framework's signature
-        """Return whether the request acts for a guard."""
-        return isinstance(request.auth, GuardAccess)
-
-
-def guard_of(request: Request) -> Guard:
-    """Return the guard that a request acts for. Only below IsGuard."""
-    access = request.auth
-    if not isinstance(access, GuardAccess):
-        raise TypeError("The view has no guard: its permission classes lack IsGuard.")
-    return access.guard
 
 
 def _active_guard(text: str) -> Guard | None:
@@ -73,8 +97,24 @@ def _active_guard(text: str) -> Guard | None:
     return Guard.objects.active().filter(pk=int(text), user__is_active=True).select_related("user").first()
 
 
+def guard_of(request: Request) -> Guard:
+    """Return the guard for whom a request acts. Raises TypeError without IsGuard."""
+    access = request.auth
+    if not isinstance(access, GuardAccess):
+        raise TypeError("The request has no guard. Add IsGuard to the view's permission_classes.")
+    return access.guard
+
+
+class IsGuard(BasePermission):
+    """Allows requests with an API key and a guard."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002  REST framework's signature
+        """Return whether the request acts for a guard."""
+        return isinstance(request.auth, GuardAccess)
+
+
 class GuardAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no types
-    """OpenAPI description of the two headers."""
+    """Describes the two headers in the OpenAPI document."""
 
     target_class = GuardAuthentication
     name = ["ApiKey", "GuardId"]

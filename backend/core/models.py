@@ -1,6 +1,6 @@
-"""People, places, shifts and API keys: what a guard report refers to.
+"""People, places, shifts and API keys.
 
-Nothing here is deleted in daily work: ``is_active`` is switched off, and lists show ``.active()``.
+Rows are deactivated instead of deleted, since reports refer to them; lists contain ``.active()`` rows.
 """
 
 from datetime import datetime
@@ -17,19 +17,19 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SoftDeleteQuerySet[ModelT: models.Model](models.QuerySet[ModelT]):
-    """Rows that are switched off instead of deleted."""
+    """Rows that are deactivated instead of deleted."""
 
     def active(self) -> Self:
-        """Return the rows in use."""
+        """Return the active rows."""
         return self.filter(is_active=True)
 
     def deactivate(self) -> int:
-        """Switch the rows off and return how many there were."""
+        """Deactivate the rows and return their number."""
         return self.update(is_active=False)
 
 
 class SoftDeleteModel(models.Model):
-    """A row that is switched off instead of deleted."""
+    """A row that is deactivated instead of deleted."""
 
     is_active = models.BooleanField(_("active"), default=True)
 
@@ -37,13 +37,13 @@ class SoftDeleteModel(models.Model):
         abstract = True
 
     def deactivate(self) -> None:
-        """Take the row out of use."""
+        """Deactivate the row."""
         self.is_active = False
         self.save(update_fields=["is_active"])
 
 
 class Profile(models.Model):
-    """What a person prefers: today the language of the mails."""
+    """A person's preferences: the language of mails."""
 
     user = models.OneToOneField(User, models.CASCADE, verbose_name=_("user"), related_name="profile")
     language = models.CharField(
@@ -59,7 +59,7 @@ class Profile(models.Model):
 
 
 class Client(SoftDeleteModel):
-    """Who owns properties and hears of what happened there."""
+    """An owner of properties, who is notified of reports there."""
 
     user = models.OneToOneField(User, models.PROTECT, verbose_name=_("user"), related_name="client")
     phone = models.CharField(_("phone"), max_length=32, blank=True)
@@ -76,7 +76,7 @@ class Client(SoftDeleteModel):
 
 
 class Guard(SoftDeleteModel):
-    """Who watches over properties and files reports."""
+    """A guard of properties, who files reports."""
 
     user = models.OneToOneField(User, models.PROTECT, verbose_name=_("user"), related_name="guard")
     phone = models.CharField(_("phone"), max_length=32, blank=True)
@@ -95,7 +95,7 @@ class Guard(SoftDeleteModel):
 
 
 def check_time_zone(name: str) -> None:
-    """Raise ValidationError unless the name is a time zone of the IANA database."""
+    """Raise ValidationError unless the name is an IANA time zone."""
     if name not in available_timezones():
         raise ValidationError(
             _("%(name)s is not a time zone. Use a name such as America/New_York."), params={"name": name}
@@ -103,7 +103,7 @@ def check_time_zone(name: str) -> None:
 
 
 class Property(SoftDeleteModel):
-    """A place that is watched over."""
+    """A guarded place."""
 
     owner = models.ForeignKey(Client, models.PROTECT, verbose_name=_("owner"), related_name="properties")
     name = models.CharField(_("name"), max_length=120)
@@ -131,12 +131,12 @@ class Property(SoftDeleteModel):
         return self.alias or self.name
 
     def tzinfo(self) -> ZoneInfo:
-        """Return the time zone in which times at this place are told."""
+        """Return the time zone of the place."""
         return ZoneInfo(self.time_zone or settings.TIME_ZONE)
 
 
 class PropertySupervisor(models.Model):
-    """One supervisor of one property; the lowest position is told first."""
+    """A supervisor of a property. The lowest position is notified first."""
 
     property = models.ForeignKey(Property, models.CASCADE, verbose_name=_("property"), related_name="supervisor_links")
     user = models.ForeignKey(User, models.CASCADE, verbose_name=_("supervisor"), related_name="supervisor_links")
@@ -153,7 +153,7 @@ class PropertySupervisor(models.Model):
 
 
 class ShiftStatus(models.TextChoices):
-    """What became of a shift."""
+    """Status of a shift."""
 
     SCHEDULED = "scheduled", _("Scheduled")
     COMPLETED = "completed", _("Completed")
@@ -164,9 +164,9 @@ class ShiftQuerySet(SoftDeleteQuerySet["Shift"]):
     """Shifts by their times."""
 
     def covering(self, moment: datetime) -> Self:
-        """Return the shifts that count and hold the moment in their planned or their actual window.
+        """Return the valid shifts whose planned or actual time contains the moment.
 
-        A shift that has begun and not ended holds every moment since its actual start.
+        The actual time of a shift without an actual end is still open.
         """
         planned = Q(planned_start__lte=moment, planned_end__gte=moment)
         actual = Q(actual_start__lte=moment) & (Q(actual_end__gte=moment) | Q(actual_end__isnull=True))
@@ -174,7 +174,7 @@ class ShiftQuerySet(SoftDeleteQuerySet["Shift"]):
 
 
 class Shift(SoftDeleteModel):
-    """One guard at one property, as planned and as it went."""
+    """A guard's time at a property, planned and actual."""
 
     guard = models.ForeignKey(Guard, models.PROTECT, verbose_name=_("guard"), related_name="shifts")
     property = models.ForeignKey(Property, models.PROTECT, verbose_name=_("property"), related_name="shifts")
@@ -209,7 +209,7 @@ class Shift(SoftDeleteModel):
 
 
 class ApiKey(SoftDeleteModel):
-    """A key of the mobile app. Only its digest is kept, so the key itself is shown once."""
+    """A key of the mobile app. Only its digest is stored."""
 
     name = models.CharField(_("name"), max_length=80)
     prefix = models.CharField(_("prefix"), max_length=12, db_index=True, editable=False)
@@ -229,11 +229,11 @@ class ApiKey(SoftDeleteModel):
 
 
 def name_of(user: User) -> str:
-    """Return a person's name as others read it."""
+    """Return a person's full name, or else the user name."""
     return user.get_full_name() or user.get_username()
 
 
 def language_of(user: User) -> str:
-    """Return the language in which a person is written to. Costs a query unless the profile is loaded."""
+    """Return the language of a person's mails. Needs a query unless the profile is loaded."""
     profile: Profile | None = getattr(user, "profile", None)
     return profile.language if profile else settings.LANGUAGE_CODE

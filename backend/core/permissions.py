@@ -1,4 +1,4 @@
-"""Who may do what in the back office: the same rights hold for the API and for the admin."""
+"""Permissions of the API of the back office; REST framework imports it with its settings."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from rest_framework.request import Request
 
 
 class BackOfficePermissions(DjangoModelPermissions):
-    """Lets in staff with the right to view, add or change the view's model.
+    """Allows staff with the right to view, add or change the view's model, as in the admin.
 
-    To take a row out of use is a change of it, as in the admin: no right to delete is asked for.
+    DELETE deactivates a row, so it needs the right to change.
     """
 
     perms_map = {

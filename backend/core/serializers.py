@@ -1,4 +1,4 @@
-"""People, places and shifts as the back office shows and takes them."""
+"""Serializers of people, places and shifts."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from rest_framework import serializers
 from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift, language_of
 from core.strict import StrictTypesMixin
 
-# Spaces alone are trimmed and then missing: said in the schema, so that a client knows it beforehand.
+# Spaces are trimmed, so a text of spaces is empty; the pattern puts that into the schema.
 NOT_ONLY_SPACES = RegexValidator(r"\S", gettext_lazy("This must not be empty."))
 
 
 class LanguageField(serializers.ChoiceField):
-    """The language of a person's mails, whether the person has a profile or not."""
+    """The language of a person's mails; the default without a profile."""
 
     def get_attribute(self, instance: Client | Guard) -> str:
         """Return the language."""
@@ -27,7 +27,7 @@ class LanguageField(serializers.ChoiceField):
 
 
 class PersonSerializer[PersonT: Client | Guard](StrictTypesMixin, serializers.ModelSerializer[PersonT]):
-    """A client or a guard, with the fields of the user that stands behind."""
+    """A client or a guard, with fields of its user."""
 
     username = serializers.CharField(source="user.username", max_length=150, validators=[UnicodeUsernameValidator()])
     first_name = serializers.CharField(source="user.first_name", max_length=150, required=False, allow_blank=True)
@@ -41,7 +41,7 @@ class PersonSerializer[PersonT: Client | Guard](StrictTypesMixin, serializers.Mo
     )
 
     def validate_username(self, username: str) -> str:
-        """Refuse the name of somebody else."""
+        """Refuse another user's name."""
         others = User.objects.filter(username=username)
         if self.instance is not None:
             others = others.exclude(pk=self.instance.user_id)
@@ -51,7 +51,7 @@ class PersonSerializer[PersonT: Client | Guard](StrictTypesMixin, serializers.Mo
 
     @transaction.atomic
     def create(self, validated_data: dict[str, Any]) -> PersonT:
-        """Save the person with a user of its own, who can not sign in until given a password."""
+        """Create the person with a user, who cannot sign in before getting a password."""
         user = User()
         user.set_unusable_password()
         _save_user(user, validated_data.pop("user"))
@@ -59,7 +59,7 @@ class PersonSerializer[PersonT: Client | Guard](StrictTypesMixin, serializers.Mo
 
     @transaction.atomic
     def update(self, instance: PersonT, validated_data: dict[str, Any]) -> PersonT:
-        """Save the person and the user behind."""
+        """Save the person and its user."""
         _save_user(instance.user, validated_data.pop("user", {}))
         return super().update(instance, validated_data)
 
@@ -95,7 +95,7 @@ class GuardSerializer(PersonSerializer[Guard]):
 
 
 class SupervisorsField(serializers.ManyRelatedField):
-    """The supervisors' user ids, the first to be told first."""
+    """The supervisors' user ids; the first is notified first."""
 
     def get_attribute(self, instance: Property) -> list[User]:
         """Return the supervisors in the order of their positions."""
@@ -111,7 +111,7 @@ class PropertySerializer(StrictTypesMixin, serializers.ModelSerializer[Property]
     supervisors = SupervisorsField(
         child_relation=serializers.PrimaryKeyRelatedField(queryset=User.objects.filter(is_active=True)),
         required=False,
-        help_text="User ids; the first is told first. Without any, the group Supervisors is told.",
+        help_text="User ids; the first is notified first. Without any, the group Supervisors is notified.",
     )
 
     class Meta:
@@ -128,7 +128,7 @@ class PropertySerializer(StrictTypesMixin, serializers.ModelSerializer[Property]
 
     @transaction.atomic
     def update(self, instance: Property, validated_data: dict[str, Any]) -> Property:
-        """Save the property, and its supervisors when they are given."""
+        """Save the property, and its supervisors if given."""
         supervisors = validated_data.pop("supervisors", None)
         place = super().update(instance, validated_data)
         if supervisors is not None:
@@ -146,7 +146,7 @@ def _set_supervisors(place: Property, users: list[User]) -> None:
 
 
 class ShiftSerializer(StrictTypesMixin, serializers.ModelSerializer[Shift]):
-    """A shift, as planned and as it went."""
+    """A shift, planned and actual."""
 
     guard_name = serializers.CharField(source="guard.__str__", read_only=True)
     property_name = serializers.CharField(source="property.__str__", read_only=True)
@@ -168,7 +168,7 @@ class ShiftSerializer(StrictTypesMixin, serializers.ModelSerializer[Shift]):
         ]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Hold the times against the table's constraints, which say what is wrong."""
+        """Validate the times against the table's constraints."""
         names = ("planned_start", "planned_end", "actual_start", "actual_end")
         times = {name: attrs.get(name, getattr(self.instance, name, None)) for name in names}
         Shift(**times).validate_constraints()

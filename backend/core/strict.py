@@ -1,10 +1,12 @@
-"""JSON taken at its word: REST framework would read 0 as false, 5 as "5" and "5" as 5."""
+"""Strict types in requests: REST framework would read 0 as false, 5 as "5" and "5" as 5."""
 
 from typing import Any
 
 from django import forms
+from django.db import models
 from django.utils.translation import gettext as _
 from django_filters import NumberFilter, TypedChoiceFilter
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -14,27 +16,22 @@ _NUMBER = (serializers.IntegerField, serializers.PrimaryKeyRelatedField)
 
 
 class StrictTypesMixin:
-    """A serializer that refuses values of another type than its OpenAPI document names."""
+    """A serializer that refuses values of other types than in its OpenAPI document."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the validated values. Raises ValidationError naming each field of a wrong type."""
+        """Return the validated values. Raises ValidationError for fields of a wrong type."""
         if isinstance(data, dict):
-            problems = {
-                name: [problem] for name, field in self._named_fields() if (problem := _problem(field, data, name))
-            }
+            fields: dict[str, Any] = self.fields  # type: ignore[attr-defined]  # the serializer's own
+            given = ((name, field) for name, field in fields.items() if name in data and not field.read_only)
+            problems = {name: [problem] for name, field in given if (problem := _problem(field, data[name]))}
             if problems:
                 raise serializers.ValidationError(problems)
         return super().to_internal_value(data)  # type: ignore[misc]  # the serializer's own, next in line
 
-    def _named_fields(self) -> list[tuple[str, serializers.Field[Any, Any, Any, Any]]]:
-        fields: dict[str, Any] = self.fields  # type: ignore[attr-defined]  # the serializer's own
-        return [(name, field) for name, field in fields.items() if not field.read_only]
 
-
-def _problem(field: Any, data: dict[str, Any], name: str) -> str:
-    if name not in data or (data[name] is None and field.allow_null):
+def _problem(field: Any, value: Any) -> str:
+    if value is None and field.allow_null:
         return ""
-    value = data[name]
     if isinstance(field, serializers.BooleanField) and not isinstance(value, bool):
         return _("This must be true or false.")
     if isinstance(field, _TEXT) and not isinstance(value, str):
@@ -54,7 +51,7 @@ def _is_integer(value: Any) -> bool:
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class StrictBooleanFilter(TypedChoiceFilter):
-    """``true`` or ``false``, and nothing that would be read as no filter at all."""
+    """``true`` or ``false``; refuses other words, which would be no filter."""
 
     def __init__(self, **kwargs: Any) -> None:
         words = [("true", "true"), ("false", "false")]
@@ -63,6 +60,22 @@ class StrictBooleanFilter(TypedChoiceFilter):
 
 @extend_schema_field(OpenApiTypes.INT)
 class IntegerFilter(NumberFilter):
-    """A whole number; a relation's id that belongs to nothing gives an empty list."""
+    """An integer; an unknown id gives an empty list."""
 
     field_class = forms.IntegerField  # type: ignore[assignment]  # the stubs want a decimal one
+
+
+class StrictFilterSet(FilterSet):
+    """Filters a model's booleans and relations by these strict filters."""
+
+    class Meta:
+        filter_overrides = {
+            models.BooleanField: {"filter_class": StrictBooleanFilter},
+            models.ForeignKey: {"filter_class": IntegerFilter},
+        }
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Filters lists by the ``filterset_fields`` of a view."""
+
+    filterset_base = StrictFilterSet

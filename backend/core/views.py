@@ -1,80 +1,35 @@
-"""People, places and shifts over HTTP, for the back office."""
+"""The REST API of people, places and shifts, for the back office."""
 
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.viewsets import ModelViewSet
 
 from core.models import Client, Guard, Property, Shift, SoftDeleteModel
 from core.serializers import ClientSerializer, GuardSerializer, PropertySerializer, ShiftSerializer
-from core.strict import IntegerFilter, StrictBooleanFilter
+from core.strict import StrictFilterBackend
 
 PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user__email", "phone"]
 
 
-class ClientFilter(FilterSet):
-    """How lists of clients are narrowed down."""
-
-    is_active = StrictBooleanFilter()
-
-    class Meta:
-        model = Client
-        fields = ["is_active"]
-
-
-class GuardFilter(FilterSet):
-    """How lists of guards are narrowed down."""
-
-    is_active = StrictBooleanFilter()
-    is_armed = StrictBooleanFilter()
-
-    class Meta:
-        model = Guard
-        fields = ["is_active", "is_armed"]
-
-
-class PropertyFilter(FilterSet):
-    """How lists of properties are narrowed down."""
-
-    is_active = StrictBooleanFilter()
-    owner = IntegerFilter(field_name="owner_id", help_text="The id of a client.")
-
-    class Meta:
-        model = Property
-        fields = ["is_active", "owner"]
-
-
-class ShiftFilter(FilterSet):
-    """How lists of shifts are narrowed down."""
-
-    is_active = StrictBooleanFilter()
-    guard = IntegerFilter(field_name="guard_id", help_text="The id of a guard.")
-    property = IntegerFilter(field_name="property_id", help_text="The id of a property.")
-
-    class Meta:
-        model = Shift
-        fields = ["is_active", "guard", "property", "status"]
-
-
 class SoftDeleteMixin:
-    """DELETE takes a row out of use."""
+    """DELETE deactivates a row."""
 
     def perform_destroy(self, instance: SoftDeleteModel) -> None:
-        """Switch the row off."""
+        """Deactivate the row."""
         instance.deactivate()
 
 
 class BackOfficeViewSet[ModelT: Client | Guard | Property | Shift](SoftDeleteMixin, ModelViewSet[ModelT]):
-    """Lists show the rows in use, unless ``is_active`` asks otherwise."""
+    """Lists contain active rows, unless the query has ``is_active``."""
 
-    filter_backends = [DjangoFilterBackend, SearchFilter, OrderingFilter]
+    filter_backends = [StrictFilterBackend, SearchFilter, OrderingFilter]
     lookup_value_converter = "int"
 
     def get_queryset(self) -> QuerySet[ModelT]:
-        """Return the rows that the action is about."""
+        """Return the rows for the action."""
         rows = super().get_queryset()
         if self.action == "list" and "is_active" not in self.request.query_params:
             return rows.filter(is_active=True)
@@ -82,56 +37,56 @@ class BackOfficeViewSet[ModelT: Client | Guard | Property | Shift](SoftDeleteMix
 
 
 def _described(one: str, many: str) -> Any:
-    """Return the decorator that words a view set's operations."""
+    """Return a decorator that describes the operations of a view set."""
     return extend_schema_view(
         list=extend_schema(tags=[many], summary=f"List {many}"),
         create=extend_schema(tags=[many], summary=f"Add a {one}"),
         retrieve=extend_schema(tags=[many], summary=f"Show a {one}"),
         update=extend_schema(tags=[many], summary=f"Replace a {one}"),
         partial_update=extend_schema(tags=[many], summary=f"Change a {one}"),
-        destroy=extend_schema(tags=[many], summary=f"Take a {one} out of use"),
+        destroy=extend_schema(tags=[many], summary=f"Deactivate a {one}"),
     )
 
 
 @_described("client", "clients")
 class ClientViewSet(BackOfficeViewSet[Client]):
-    """Who owns properties."""
+    """Owners of properties."""
 
     queryset = Client.objects.select_related("user__profile")
     serializer_class = ClientSerializer
-    filterset_class = ClientFilter
+    filterset_fields = ["is_active"]
     search_fields = PERSON_SEARCH
     ordering_fields = ["id", "user__last_name"]
 
 
 @_described("guard", "guards")
 class GuardViewSet(BackOfficeViewSet[Guard]):
-    """Who files reports."""
+    """Guards, who file reports."""
 
     queryset = Guard.objects.select_related("user__profile")
     serializer_class = GuardSerializer
-    filterset_class = GuardFilter
+    filterset_fields = ["is_active", "is_armed"]
     search_fields = PERSON_SEARCH
     ordering_fields = ["id", "user__last_name"]
 
 
 @_described("property", "properties")
 class PropertyViewSet(BackOfficeViewSet[Property]):
-    """What is watched over."""
+    """Guarded places."""
 
     queryset = Property.objects.select_related("owner__user").prefetch_related("supervisor_links__user")
     serializer_class = PropertySerializer
-    filterset_class = PropertyFilter
+    filterset_fields = ["is_active", "owner"]
     search_fields = ["name", "alias", "address"]
     ordering_fields = ["id", "name"]
 
 
 @_described("shift", "shifts")
 class ShiftViewSet(BackOfficeViewSet[Shift]):
-    """Who is where, when."""
+    """Planned and actual shifts."""
 
     queryset = Shift.objects.select_related("guard__user", "property")
     serializer_class = ShiftSerializer
-    filterset_class = ShiftFilter
+    filterset_fields = ["is_active", "guard", "property", "status"]
     search_fields = ["property__name", "property__alias", "guard__user__last_name"]
     ordering_fields = ["id", "planned_start"]

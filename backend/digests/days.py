@@ -1,4 +1,4 @@
-"""Calendar days as the places see them: a report counts to the day on which it happened there."""
+"""Calendar days in the time zones of properties. A report belongs to its local day."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,11 +15,10 @@ _OLDEST = date(1970, 1, 1)
 _ONE_DAY = timedelta(days=1)
 
 
-def day_to_tell(task_id: str, asked: str = "") -> date:
-    """Return the day a digest tells of: the one asked for, else the one before the scheduled time or before now.
+def digest_day(task_id: str, asked: str = "") -> date:
+    """Return the requested day, default: the day before the scheduled time, or yesterday, in TIME_ZONE.
 
-    Days are those of TIME_ZONE here. Raises PayloadInvalid for what is no day, or a day that has not ended:
-    who was mailed half a day would never be mailed its other half.
+    Raises PayloadInvalid for an invalid day, or for one that has not ended: its later reports would never be sent.
     """
     today = timezone.localdate()
     if not asked:
@@ -28,41 +27,41 @@ def day_to_tell(task_id: str, asked: str = "") -> date:
     try:
         day = date.fromisoformat(asked)
     except ValueError:
-        raise PayloadInvalid("date", f"{asked} is not in the calendar.", "Give a day such as 2026-11-23.") from None
+        raise PayloadInvalid("date", f"{asked} is not a date.", "Give a day such as 2026-11-23.") from None
     if not _OLDEST <= day < today:
-        problem = f"{asked} has not ended." if day >= today else f"no report is as old as {asked}."
+        problem = f"{asked} has not ended." if day >= today else f"{asked} is before {_OLDEST}."
         raise PayloadInvalid("date", problem, f"Give a day from {_OLDEST} to {today - _ONE_DAY}.")
     return day
 
 
 def check_ended(task_id: str, day: date, time_zones: Iterable[str]) -> None:
-    """Raise PayloadInvalid while a day goes on at a place in one of these time zones: see ``day_to_tell``.
+    """Raise PayloadInvalid if the day has not ended in one of the time zones.
 
-    A scheduled run is let through: it comes hours later, and one odd time zone is not to stop everybody's mails.
+    Scheduled runs are allowed: they are hours later, and one wrong time zone must not stop all mails.
     """
     end = max((bounds_of(day, _zone(name))[1] for name in time_zones), default=None)
     if end and end > timezone.now() and scheduled_run_of(task_id) is None:
-        problem = f"{day} goes on until {end:%Y-%m-%d %H:%M} UTC in the time zone of a property."
+        problem = f"{day} ends at {end:%Y-%m-%d %H:%M} UTC in the time zone of a property."
         raise PayloadInvalid("date", problem, "Start it after that time, or give an earlier day.")
 
 
 def bounds_of(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the first moment of a day in a time zone, and that of the next day: some 23 to 25 hours later, in UTC."""
+    """Return the start of a day in a time zone and of the next day, in UTC."""
     start, end = (datetime.combine(one, time.min, zone) for one in (day, day + _ONE_DAY))
-    # Where clocks skip midnight, this gives the moment of the skip; where it comes twice, the first of both.
+    # If clocks skip midnight, the time of the skip; if midnight is repeated, the first one.
     return start.astimezone(UTC), end.astimezone(UTC)
 
 
 def happened_on(day: date, time_zones: Iterable[str]) -> Q:
-    """Return the condition for reports of a day, at properties in these time zones (as properties name them).
+    """Return the condition for reports of a day at properties with these time zones.
 
-    A name that is no time zone counts as the installation's, so that one wrong row stops no one's list.
+    An invalid time zone counts as TIME_ZONE, so that one wrong row does not stop the digests.
     """
     condition = Q(pk__in=[])
     for name in sorted(set(time_zones)):
         start, end = bounds_of(day, _zone(name))
         condition |= Q(property__time_zone=name, report_datetime__gte=start, report_datetime__lt=end)
-    # Implied by the others: by it the database finds the few rows of these days, whatever the zones.
+    # Redundant, but indexed: reports of these days in any time zone.
     start, end = bounds_of(day, ZoneInfo("UTC"))
     return Q(report_datetime__gte=start - _ONE_DAY, report_datetime__lt=end + _ONE_DAY) & condition
 
@@ -70,5 +69,5 @@ def happened_on(day: date, time_zones: Iterable[str]) -> Q:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name or settings.TIME_ZONE)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a part of a name, such as America
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: an incomplete name, such as America
         return ZoneInfo(settings.TIME_ZONE)

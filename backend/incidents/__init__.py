@@ -1,1 +1,1 @@
-"""Incidents: supervisors are asked in turn until one acknowledges."""
+"""Incidents, which supervisors are asked in turn to acknowledge."""

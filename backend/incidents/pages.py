@@ -1,8 +1,7 @@
-"""The page where a supervisor answers to an incident, without a sign-in: its link is the right to answer.
+"""The page where a supervisor answers an inquiry. The signed link authorizes the answer.
 
-Opening it changes nothing, since mail programs open links by themselves; its two buttons do. The form has no CSRF
-token: who knows the link can answer anyway, who does not has nothing to send, and a browser that refuses cookies,
-as those inside mail programs may, would be turned away.
+Opening it changes nothing, since mail programs open links automatically. The form has no CSRF token: the link itself is
+the secret, and browsers inside mail programs may refuse cookies.
 """
 
 import logging
@@ -23,9 +22,9 @@ from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
 from reports.links import ReportLink, read_incident_token, report_url
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus
 from reports.pages import page_picture, private, refusal
-from reports.presentation import incident_title, present, tell_clock
+from reports.presentation import format_clock, incident_title, present
 
-# As of a report's page, and its form may be sent to this site.
+# As of a report's page, but its form may be sent to this site.
 _POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'"
 RETRY_AFTER_SECONDS = 10
 _ANSWERS: dict[str, Callable[[int], IncidentInquiry]] = {"acknowledge": acknowledge, "sign": give_sign}
@@ -36,11 +35,11 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def incident_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show an incident to the person who is asked, and take the answer: see ``_show`` for what it says when."""
+    """Show an incident to the person asked, and record the answer: see ``_show`` for the status."""
     try:
         inquiry_id = read_incident_token(token)
     except SignatureExpired:
-        return refusal(request, 410, _("This link has expired"), _("Ask the security office how the incident stands."))
+        return refusal(request, 410, _("This link has expired"), _("Ask the security office about the incident."))
     except BadSignature:
         return _no_incident(request)
     inquiry = _find(inquiry_id)
@@ -71,28 +70,29 @@ def _answer(request: HttpRequest, inquiry: IncidentInquiry) -> HttpResponse:
     except InquiryOver:
         return _show(request, _find(inquiry.pk) or inquiry, over=True)
     except StepFunctionsUnavailable:
-        logger.exception("The answer to inquiry %s could not be passed on.", inquiry.pk)
+        logger.exception("The answer to inquiry %s could not be sent to Step Functions.", inquiry.pk)
         page = _show(request, inquiry, 503, _("Your answer could not be saved just now. Please try again."))
         page["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return page
-    return private(HttpResponseRedirect(request.path))  # so that a page loaded again sends nothing twice
+    return private(HttpResponseRedirect(request.path))  # a reload sends nothing again
 
 
 def _show(
     request: HttpRequest, inquiry: IncidentInquiry, status: int = 200, notice: str = "", *, over: bool = False
 ) -> HttpResponse:
-    """Return the page: with both buttons while the turn lasts, else with what came of it.
+    """Return the page: with both buttons during the turn, else with the outcome.
 
-    200 with the buttons, or to the person who has acknowledged; 410 once somebody else has, or the time is over.
+    200 with the buttons, or for the person who acknowledged; 410 after another acknowledgement or the end of the turn.
     """
     report, now = inquiry.report, timezone.now()
-    said, remedy = "", ""
+    outcome, remedy = "", ""
     if report.acknowledged_at is not None:
-        said = _acknowledged(inquiry)
+        outcome = _acknowledged(inquiry)
         status = 200 if report.acknowledged_by_id == inquiry.user_id else 410
     elif over or is_over(inquiry, now):
-        said, remedy, status = _("Your time to answer is over"), _who_is_asked(inquiry), 410
-    page = render(request, "reports/incident.html", _context(inquiry) | _said(said, remedy, notice), status=status)
+        outcome, remedy, status = _("Your time to answer is over"), _who_is_asked(inquiry), 410
+    texts = {"outcome": outcome, "remedy": remedy, "notice": "" if outcome else notice}
+    page = render(request, "reports/incident.html", _context(inquiry) | texts, status=status)
     page["Content-Security-Policy"] = _POLICY
     return private(page)
 
@@ -106,19 +106,15 @@ def _context(inquiry: IncidentInquiry) -> dict[str, Any]:
         "pictures": [page_picture(file) for file in shown.pictures],
         "report_url": report_url(ReportLink(report.pk, inquiry.user_id)),
         "person": name_of(inquiry.user),
-        "answer_by": tell_clock(inquiry.answer_by, report, now),
-        "sign_by": tell_clock(inquiry.sign_by, report, now),
-        "signed_at": tell_clock(inquiry.seen_at, report, now) if inquiry.seen_at else "",
+        "answer_by": format_clock(inquiry.answer_by, report, now),
+        "sign_by": format_clock(inquiry.sign_by, report, now),
+        "signed_at": format_clock(inquiry.seen_at, report, now) if inquiry.seen_at else "",
     }
-
-
-def _said(said: str, remedy: str, notice: str) -> dict[str, str]:
-    return {"said": said, "remedy": remedy, "notice": "" if said else notice}
 
 
 def _acknowledged(inquiry: IncidentInquiry) -> str:
     report = inquiry.report
-    moment = tell_clock(report.acknowledged_at or timezone.now(), report, timezone.now())
+    moment = format_clock(report.acknowledged_at or timezone.now(), report, timezone.now())
     if report.acknowledged_by_id == inquiry.user_id:
         return _("You have acknowledged this at %(time)s") % {"time": moment}
     if report.acknowledged_by is None:
@@ -134,11 +130,11 @@ def _who_is_asked(inquiry: IncidentInquiry) -> str:
     now = timezone.now()
     asked = others.select_related("user").filter(answer_by__gt=now, sign_by__gt=now).order_by("-asked_at").first()
     if asked is None:
-        return _("Nobody has acknowledged yet. Call the security office, or open this page again in a moment.")
-    by = tell_clock(min(asked.answer_by, asked.sign_by), inquiry.report, now)
+        return _("It is not acknowledged yet. Call the security office, or open this page again in a moment.")
+    by = format_clock(min(asked.answer_by, asked.sign_by), inquiry.report, now)
     return _("%(person)s is asked now, until %(time)s.") % {"person": name_of(asked.user), "time": by}
 
 
 def _no_incident(request: HttpRequest) -> HttpResponse:
     problem = _("There is no such incident")
-    return refusal(request, 404, problem, _("Open the link as it stands in the mail, without a change."))
+    return refusal(request, 404, problem, _("Open the link in the mail without changing it."))

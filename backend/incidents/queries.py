@@ -1,4 +1,4 @@
-"""Incidents that nobody has acknowledged, for who looks after all of them."""
+"""Lookups of unacknowledged incidents."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ ESCALATION_TASK = "escalate_incident"
 
 @dataclass(frozen=True)
 class OpenIncident:
-    """One incident. ``is_asked``: somebody is being asked to acknowledge it."""
+    """An unacknowledged incident. ``is_asked``: a supervisor is being asked."""
 
     report_id: int
     property: str
@@ -25,14 +25,14 @@ class OpenIncident:
 
 @dataclass(frozen=True)
 class OpenIncidents:
-    """How many there are, and some of them: those first of which nobody is asked, then the oldest."""
+    """The number of unacknowledged incidents, and the first of them."""
 
     count: int
     shown: tuple[OpenIncident, ...]
 
 
 def open_incidents(limit: int = MOST_SHOWN) -> OpenIncidents:
-    """Return the incidents that nobody has acknowledged; by one query."""
+    """Return the unacknowledged incidents: those without an open inquiry first, then the oldest."""
     asked = IncidentInquiry.objects.filter(report=OuterRef("pk"), status=InquiryStatus.ASKED)
     found = GuardReport.objects.filter(is_incident=True, acknowledged_at__isnull=True, is_active=True)
     rows = (
@@ -46,7 +46,7 @@ def open_incidents(limit: int = MOST_SHOWN) -> OpenIncidents:
 
 
 def ended_escalations() -> QuerySet[TaskRecord]:
-    """Return, ``since`` its end, the last escalation of each unacknowledged incident if it did not succeed."""
+    """Return the last escalation of each unacknowledged incident, if it failed, ``since`` its end."""
     open_reports = GuardReport.objects.filter(pk=OuterRef("subject_id"), acknowledged_at__isnull=True, is_active=True)
     escalations = TaskRecord.objects.filter(task=ESCALATION_TASK, subject_id__isnull=False)
     others = escalations.filter(subject_id=OuterRef("subject_id")).exclude(pk=OuterRef("pk"))

@@ -1,1 +1,1 @@
-"""Guard reports: the API, the files, the mails."""
+"""Guard reports: their files, mails and pages."""

@@ -1,35 +1,35 @@
-"""What does not add up about a report, told from the rows alone, in the active language.
+"""Contradictions in reports: facts in the database that do not agree, as sentences in the active language.
 
-To add a rule: write a function from reports to (report's id, ``Contradiction``), and name it in ``RULES``. It asks
-the database once for all of the reports.
+To add a rule, write a function from reports to pairs of a report's id and a ``Contradiction``, with at most one query
+for all reports, and add it to ``RULES``.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
 from django.conf import settings
 from django.db.models import Min, Q
+from django.utils.formats import number_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from core.models import Shift, ShiftStatus
-from reports.captures import meters_between, tell_distance
 from reports.models import FileState, GuardReport, ReportFile
-from reports.presentation import local_time, tell_time, type_in_words
-from reports.reasons import sentence_of
+from reports.presentation import format_time, sentence_of, type_name
 
-# A phone's clock may be some minutes fast, and a guard may report on the way in or just after handing over. A phone
-# may have been without a network for a whole shift. Clients read this: nobody is to be accused of minutes.
+# Clients read this, so it must not accuse guards: clocks of phones are minutes off, guards report just before or after
+# a shift, and phones are offline for hours.
 CLOCK_TOLERANCE = timedelta(minutes=15)
 SHIFT_TOLERANCE = timedelta(minutes=15)
 LATE_AFTER = timedelta(hours=24)
-# How far ahead of UTC a clock may be set, and how far behind: Kiribati and Baker Island.
+# The largest offsets from UTC that a clock can have: Kiribati and Baker Island.
 EASTERNMOST, WESTERNMOST = timedelta(hours=14), timedelta(hours=12)
+EARTH_RADIUS_METERS = 6_371_008.8  # the mean radius of WGS 84
 
 
 class Kind(StrEnum):
@@ -46,7 +46,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Contradiction:
-    """One thing that does not add up, in one sentence."""
+    """One contradiction, as one sentence."""
 
     kind: Kind
     sentence: str
@@ -58,9 +58,9 @@ type Rule = Callable[[Reports], Found]
 
 
 def contradictions_of(reports: Reports) -> dict[int, list[Contradiction]]:
-    """Return what does not add up, by the report's id; every report has an entry.
+    """Return the contradictions by report id, with an entry for every report.
 
-    Load the reports by ``for_reading()``: then this costs at most two queries, however many there are.
+    Needs at most two queries for all reports, if they were loaded by ``for_reading()``.
     """
     found: dict[int, list[Contradiction]] = {report.pk: [] for report in reports}
     for rule in RULES:
@@ -70,7 +70,7 @@ def contradictions_of(reports: Reports) -> dict[int, list[Contradiction]]:
 
 
 def sentences_beside_files(report: GuardReport) -> list[str]:
-    """Return what does not add up about one report, for where its refused files are told by themselves."""
+    """Return a report's contradictions without its refused files, which are listed separately."""
     return [found.sentence for found in contradictions_of([report])[report.pk] if found.kind != Kind.REFUSED_FILE]
 
 
@@ -82,7 +82,7 @@ def _refused_files(reports: Reports) -> Found:
 
 
 def _same_files(reports: Reports) -> Found:
-    """Yield files that a report filed earlier had. Which of two came first is told by when they arrived."""
+    """Yield files that an earlier report contains, by the time when the reports arrived."""
     digests = {file.sha256 for _report, file in _files(reports) if file.sha256}
     filed = _first_filed(digests) if digests else {}
     for report, file in _files(reports):
@@ -94,12 +94,12 @@ def _same_files(reports: Reports) -> Found:
 def _same_file(report: GuardReport, file: ReportFile, earlier: Mapping[int | None, datetime]) -> str:
     here = earlier.get(report.property_id) if report.property else None
     if here is not None:
-        words = {"file": file.name, "time": tell_time(here.astimezone(local_time(report).tzinfo))}
-        return _("%(file)s is a file that an earlier report of this property had, filed on %(time)s.") % words
-    # Of another property not even the name is told: it may be another client's.
+        words = {"file": file.name, "time": format_time(here.astimezone(report.tzinfo()))}
+        return _("%(file)s is also in an earlier report of this property, filed on %(time)s.") % words
+    # Without the name of the other property, which may be another client's.
     if report.property and any(place is not None for place in earlier):
-        return _("%(file)s is a file that an earlier report had, one from elsewhere.") % {"file": file.name}
-    return _("%(file)s is a file that an earlier report had.") % {"file": file.name}
+        return _("%(file)s is also in an earlier report of another property.") % {"file": file.name}
+    return _("%(file)s is also in an earlier report.") % {"file": file.name}
 
 
 def _first_filed(digests: set[str]) -> dict[str, dict[int | None, datetime]]:
@@ -112,116 +112,102 @@ def _first_filed(digests: set[str]) -> dict[str, dict[int | None, datetime]]:
     return filed
 
 
-# One family of containers: what a recorder with sound alone writes is named after any of them.
-_MOVIES = frozenset(
-    {"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2", "audio/mp4", "audio/3gpp"}
-)
-_HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif"})
-_MATROSKA = frozenset({"video/webm", "audio/webm", "video/x-matroska", "audio/x-matroska"})
-_OGG = frozenset({"audio/ogg", "video/ogg", "audio/opus"})
-# A newer paper of Office is a ZIP; what is no more than that, or locked by a password, is not held against a name.
+# One family of containers: recorders of sound use any of these names.
+_MOVIES = {"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2", "audio/mp4", "audio/3gpp"}
+# A document of Office may be detected as its container, or be encrypted.
 _OOXML = "application/vnd.openxmlformats-officedocument."
-_PACKED = frozenset({"application/zip", "application/x-ole-storage", "application/encrypted"})
-# What a name's ending promises; of other endings nothing is expected.
-_PROMISED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        **dict.fromkeys(("jpg", "jpeg", "jpe"), frozenset({"image/jpeg"})),
-        **dict.fromkeys(("tif", "tiff"), frozenset({"image/tiff"})),
-        **dict.fromkeys(("heic", "heif"), _HEIF),
-        **dict.fromkeys(("mp4", "m4v", "mov", "3gp", "3gpp", "3g2", "m4a"), _MOVIES),
-        **dict.fromkeys(("webm", "mkv", "mka"), _MATROSKA),
-        **dict.fromkeys(("ogg", "oga", "ogv", "opus"), _OGG),
-        **dict.fromkeys(("aif", "aiff"), frozenset({"audio/aiff"})),
-        "avi": frozenset({"video/x-msvideo"}),
-        "mp3": frozenset({"audio/mpeg"}),
-        "aac": frozenset({"audio/aac", *_MOVIES}),
-        "amr": frozenset({"audio/amr", "audio/amr-wb", *_MOVIES}),
-        "flac": frozenset({"audio/flac"}),
-        "wav": frozenset({"audio/wav"}),
-        "avif": frozenset({"image/avif"}),
-        "bmp": frozenset({"image/bmp"}),
-        "docx": _PACKED | {_OOXML + "wordprocessingml.document"},
-        "xlsx": _PACKED | {_OOXML + "spreadsheetml.sheet"},
-        "pptx": _PACKED | {_OOXML + "presentationml.presentation"},
-        "odt": _PACKED | {"application/vnd.oasis.opendocument.text"},
-        "ods": _PACKED | {"application/vnd.oasis.opendocument.spreadsheet"},
-        "odp": _PACKED | {"application/vnd.oasis.opendocument.presentation"},
-        "zip": frozenset({"application/zip"}),
-        "png": frozenset({"image/png"}),
-        "gif": frozenset({"image/gif"}),
-        "webp": frozenset({"image/webp"}),
-        "pdf": frozenset({"application/pdf"}),
-        "txt": frozenset({"text/plain"}),
-    }
+_PACKED = {"application/zip", "application/x-ole-storage", "application/encrypted"}
+# Extensions of file names and the media types that agree with them. Other extensions agree with any type.
+_FAMILIES: tuple[tuple[str, set[str]], ...] = (
+    ("jpg jpeg jpe", {"image/jpeg"}),
+    ("tif tiff", {"image/tiff"}),
+    ("heic heif", {"image/heic", "image/heic-sequence", "image/heif"}),
+    ("mp4 m4v mov 3gp 3gpp 3g2 m4a", _MOVIES),
+    ("webm mkv mka", {"video/webm", "audio/webm", "video/x-matroska", "audio/x-matroska"}),
+    ("ogg oga ogv opus", {"audio/ogg", "video/ogg", "audio/opus"}),
+    ("aif aiff", {"audio/aiff"}),
+    ("avi", {"video/x-msvideo"}),
+    ("mp3", {"audio/mpeg"}),
+    ("aac", {"audio/aac", *_MOVIES}),
+    ("amr", {"audio/amr", "audio/amr-wb", *_MOVIES}),
+    *((name, {f"image/{name}"}) for name in ("avif", "bmp", "gif", "png", "webp")),
+    *((name, {f"audio/{name}"}) for name in ("flac", "wav")),
+    *((name, {f"application/{name}"}) for name in ("pdf", "zip")),
+    ("docx", {f"{_OOXML}wordprocessingml.document", *_PACKED}),
+    ("xlsx", {f"{_OOXML}spreadsheetml.sheet", *_PACKED}),
+    ("pptx", {f"{_OOXML}presentationml.presentation", *_PACKED}),
+    ("odt", {"application/vnd.oasis.opendocument.text", *_PACKED}),
+    ("ods", {"application/vnd.oasis.opendocument.spreadsheet", *_PACKED}),
+    ("odp", {"application/vnd.oasis.opendocument.presentation", *_PACKED}),
+    ("txt", {"text/plain"}),
 )
+_TYPES_OF = {name: types for names, types in _FAMILIES for name in names.split()}
 _UNKNOWN = "application/octet-stream"
-# These are told by content whenever they are what they are. A movie of a rare brand, or a text in an old encoding,
-# may stay unknown though its name is right.
-_ALWAYS_KNOWN = frozenset(
-    {
-        "application/pdf",
-        "application/zip",
-        "audio/aiff",
-        "audio/flac",
-        "audio/wav",
-        "image/avif",
-        "image/bmp",
-        "image/gif",
-        "image/jpeg",
-        "image/png",
-        "image/webp",
-        "video/x-msvideo",
-    }
-)
+# Types that are always detected. Movies of a rare brand and texts in an old encoding may stay unknown.
+_DETECTED = {"aif", "aiff", "avi", "avif", "bmp", "flac", "gif", "jpe", "jpeg", "jpg"}
+_DETECTED |= {"pdf", "png", "wav", "webp", "zip"}
 
 
 def _other_types(reports: Reports) -> Found:
     for report, file in _files(reports):
-        ending = PurePosixPath(file.name).suffix.removeprefix(".").lower()
-        promised = _PROMISED.get(ending, frozenset())
-        is_told = file.media_type and (file.media_type != _UNKNOWN or promised <= _ALWAYS_KNOWN)
-        if promised and is_told and file.media_type not in promised:
-            words = {"file": file.name, "named": ending.upper(), "found": type_in_words(file.media_type)}
+        extension = PurePosixPath(file.name).suffix.removeprefix(".").lower()
+        expected = _TYPES_OF.get(extension)
+        is_known = file.media_type and (file.media_type != _UNKNOWN or extension in _DETECTED)
+        if expected and is_known and file.media_type not in expected:
+            words = {"file": file.name, "named": extension.upper(), "found": type_name(file.media_type)}
             sentence = _("%(file)s is named as %(named)s; its content is %(found)s.") % words
             yield report.pk, Contradiction(Kind.OTHER_TYPE, sentence)
 
 
 def _taken_elsewhere(reports: Reports) -> Found:
-    """Yield files whose camera wrote another place than the report's. A property has no position of its own."""
+    """Yield files whose metadata has another place than the report; properties have no position."""
     for report, file in _files(reports) if settings.EVIDENCE_MAX_METERS else ():
         if None in {report.latitude, report.longitude, file.latitude, file.longitude}:
             continue
         here = (float(report.latitude or 0), float(report.longitude or 0))
         meters = meters_between(*here, file.latitude or 0, file.longitude or 0)
         if file.status != FileState.REJECTED and meters > settings.EVIDENCE_MAX_METERS:
-            words = {"file": file.name, "distance": tell_distance(meters)}
-            sentence = _("%(file)s was taken %(distance)s from the place of the report, as its camera tells.") % words
-            yield report.pk, Contradiction(Kind.TAKEN_ELSEWHERE, sentence)
+            words = {"file": file.name, "distance": format_distance(meters)}
+            sentence = _("%(file)s was taken %(distance)s from the place of the report, according to its camera.")
+            yield report.pk, Contradiction(Kind.TAKEN_ELSEWHERE, sentence % words)
+
+
+def meters_between(latitude: float, longitude: float, to_latitude: float, to_longitude: float) -> float:
+    """Return the distance of two places by the haversine formula, with an error of at most 0.5 %."""
+    phi, to_phi = math.radians(latitude), math.radians(to_latitude)
+    across = math.sin((to_phi - phi) / 2) ** 2
+    along = math.sin(math.radians(to_longitude - longitude) / 2) ** 2
+    # For antipodes, rounding errors may exceed 1.
+    return 2 * EARTH_RADIUS_METERS * math.asin(math.sqrt(min(1.0, across + math.cos(phi) * math.cos(to_phi) * along)))
+
+
+def format_distance(meters: float) -> str:
+    """Return a distance, such as 640 m, 3.2 km or 1,204 km."""
+    if round(meters, -1) < 1000:
+        return _("%(number)s m") % {"number": number_format(round(meters, -1), 0)}
+    kilometers = meters / 1000
+    decimals = 1 if kilometers < 10 else 0
+    return _("%(number)s km") % {"number": number_format(round(kilometers, decimals), decimals, force_grouping=True)}
 
 
 def _taken_at_other_time(reports: Reports) -> Found:
     for report, file in _files(reports) if settings.EVIDENCE_MAX_AGE_SECONDS else ():
         if file.captured_at is None or file.status == FileState.REJECTED:
             continue
-        told, earliest, latest = report.report_datetime, *_moments(file.captured_at, file, report)
-        words = {"file": file.name}
-        if latest < told - timedelta(seconds=settings.EVIDENCE_MAX_AGE_SECONDS):
-            words["span"] = _span(file.captured_at, told)
-            sentence = (
-                _("%(file)s was taken %(span)s before the time of the report, as its camera's clock tells.") % words
-            )
-        elif earliest > told + CLOCK_TOLERANCE:
-            words["span"] = _span(told, file.captured_at)
-            sentence = (
-                _("%(file)s was taken %(span)s after the time of the report, as its camera's clock tells.") % words
-            )
+        reported, earliest, latest = report.report_datetime, *_moments(file.captured_at, file, report)
+        if latest < reported - timedelta(seconds=settings.EVIDENCE_MAX_AGE_SECONDS):
+            sentence = _("%(file)s was taken %(span)s before the time of the report, according to its camera's clock.")
+            span = _span(file.captured_at, reported)
+        elif earliest > reported + CLOCK_TOLERANCE:
+            sentence = _("%(file)s was taken %(span)s after the time of the report, according to its camera's clock.")
+            span = _span(reported, file.captured_at)
         else:
             continue
-        yield report.pk, Contradiction(Kind.TAKEN_AT_OTHER_TIME, sentence)
+        yield report.pk, Contradiction(Kind.TAKEN_AT_OTHER_TIME, sentence % {"file": file.name, "span": span})
 
 
 def _moments(captured_at: datetime, file: ReportFile, report: GuardReport) -> tuple[datetime, datetime]:
-    """Return between what moments a file may have been taken: a camera without a zone may be set to any of them."""
+    """Return the earliest and the latest time of a file: its camera's clock may be set to any zone."""
     if not file.capture_zone_assumed:
         return captured_at, captured_at
     clock = captured_at.astimezone(report.tzinfo()).replace(tzinfo=UTC)
@@ -239,10 +225,7 @@ def _outside_of_shifts(reports: Reports) -> Found:
 
 
 def holds(shift: Shift, report: GuardReport) -> bool:
-    """Return whether a shift is its guard's and holds the report's time, give or take SHIFT_TOLERANCE.
-
-    The same as ``Shift.objects.covering`` but for that.
-    """
+    """Return whether a guard's shift contains a report's time, as ``covering`` with SHIFT_TOLERANCE."""
     first, last = report.report_datetime - SHIFT_TOLERANCE, report.report_datetime + SHIFT_TOLERANCE
     if shift.guard_id != report.guard_id or not shift.is_active or shift.status == ShiftStatus.VOIDED:
         return False
@@ -264,12 +247,12 @@ def _shifts_around(reports: Reports) -> dict[int, list[Shift]]:
 
 def _odd_times(reports: Reports) -> Found:
     for report in reports:
-        told, arrived = report.report_datetime, report.created_at
-        if told - arrived > CLOCK_TOLERANCE:
-            sentence = _("The report gives a time %(span)s after it arrived.") % {"span": _span(arrived, told)}
+        reported, arrived = report.report_datetime, report.created_at
+        if reported - arrived > CLOCK_TOLERANCE:
+            sentence = _("The time of the report is %(span)s after its arrival.") % {"span": _span(arrived, reported)}
             yield report.pk, Contradiction(Kind.TIME, sentence)
-        elif arrived - told > LATE_AFTER:
-            sentence = _("The report arrived %(span)s after the time it gives.") % {"span": _span(told, arrived)}
+        elif arrived - reported > LATE_AFTER:
+            sentence = _("The report arrived %(span)s after its time.") % {"span": _span(reported, arrived)}
             yield report.pk, Contradiction(Kind.TIME, sentence)
 
 
@@ -281,7 +264,7 @@ def _files(reports: Reports) -> Iterator[tuple[GuardReport, ReportFile]]:
     return ((report, file) for report in reports for file in report.files.all())
 
 
-# As they are told: what a reader misses first.
+# In the order in which readers see them.
 RULES: tuple[Rule, ...] = (
     _refused_files,
     _same_files,

@@ -1,4 +1,4 @@
-"""The mail that tells a person of a guard report."""
+"""The mail that notifies a person of a guard report."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,24 +19,24 @@ from workflows.errors import RecipientNotFound, ReportNotFound
 
 TEMPLATE_NAME = "emails/guard_report.html"
 PICTURE_SIZE = "medium"
-PICTURE_TYPE = "image/jpeg"  # not every mail program shows WebP
-_OLD_PICTURE_SIZE = "email"  # of files that were processed before each size had a JPEG
+PICTURE_TYPE = "image/jpeg"  # some mail programs do not support WebP
+_OLD_PICTURE_SIZE = "email"  # of files processed before each size had a JPEG
 MAX_PICTURE_WIDTH = 536  # a mail's column
-MAX_PICTURES = 6  # the others are behind the link; mail programs cut off what is long
+MAX_PICTURES = 6  # mail programs truncate long mails; the link shows all
 
 
 def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
     """Return the mail for one recipient of a report, in the recipient's language.
 
     Raises ReportNotFound, RecipientNotFound and TemplateInvalid. Safe to retry: nothing is saved.
-    A report that was taken out of use meanwhile is told to nobody: RecipientNotFound.
+    RecipientNotFound also for an inactive report.
     """
     reader = reader_of(recipient.user_id)
     report = GuardReport.objects.for_reading().filter(pk=report_id).first()
     if report is None:
         raise ReportNotFound(f"report {report_id}", "does not exist.", "Enqueue the id of a saved report.")
     if not report.is_active:
-        raise RecipientNotFound(f"report {report_id}", "is out of use: nobody is told of it.", "Put it in use again.")
+        raise RecipientNotFound(f"report {report_id}", "is not active: no mail is sent about it.", "Activate it.")
     with translation.override(language_of(reader)):
         shown, subject = present(report, sentences_beside_files(report)), title(report)
         images = inline_images(shown)
@@ -52,7 +52,7 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
 
 
 def inline_images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]:
-    """Return a report's first pictures as a mail shows them, each with the thumbnail it is."""
+    """Return a report's first pictures for a mail, each with its thumbnail."""
     return [
         (inline_image(file, thumbnail), thumbnail)
         for file in shown.pictures[:MAX_PICTURES]
@@ -61,10 +61,7 @@ def inline_images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]
 
 
 def email_thumbnail(file: PresentedFile) -> Thumbnail:
-    """Return the thumbnail of a picture that a mail shows: the medium JPEG, or what comes nearest to it.
-
-    Of a video it is the poster frame, of a sound its waveform, of a PDF the first page.
-    """
+    """Return the thumbnail for mails: the medium JPEG, or the one closest to it."""
     jpegs, stills = file.stills(PICTURE_TYPE), file.stills()
     by_size = {made.size: made for made in jpegs}
     narrow = [made for made in jpegs or stills if made.width <= MAX_PICTURE_WIDTH]
@@ -74,14 +71,14 @@ def email_thumbnail(file: PresentedFile) -> Thumbnail:
 
 
 def inline_image(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
-    """Return a picture as a mail carries it."""
+    """Return a picture as an attachment of a mail."""
     return InlineImage(
         content_id=f"file-{file.file.pk}", key=thumbnail.key, media_type=thumbnail.media_type, alt=file.name
     )
 
 
 def pictures_of(shown: PresentedReport, images: Sequence[tuple[InlineImage, Thumbnail]]) -> list[dict[str, Any]]:
-    """Return what a mail's template needs of the pictures."""
+    """Return the context of the pictures for a mail's template."""
     return [
         {
             "content_id": image.content_id,

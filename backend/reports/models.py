@@ -1,4 +1,4 @@
-"""Guard reports, their files, and the thumbnails made of them."""
+"""Guard reports, their files and thumbnails, and inquiries about incidents."""
 
 import secrets
 from typing import Self
@@ -9,26 +9,29 @@ from django.contrib.auth.models import User
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.models import Guard, Property, Shift, SoftDeleteModel, SoftDeleteQuerySet
 
 NAME_MAX_LENGTH = 150
+# ``create_report`` sends it with ``report`` in its transaction; an exception of a receiver rolls the report back.
+report_created = Signal()
 
 
 class GuardReportQuerySet(SoftDeleteQuerySet["GuardReport"]):
-    """Reports with what their readers show."""
+    """Reports with related rows."""
 
     def for_reading(self) -> Self:
-        """Return the reports with everything that a list or a page shows, in a fixed number of queries."""
+        """Load the reports for their readers, in a fixed number of queries."""
         return self.select_related("guard__user", "property", "shift", "acknowledged_by").prefetch_related(
             "files__thumbnails"
         )
 
 
 class GuardReport(SoftDeleteModel):
-    """What a guard saw, where and when. Shift and property are found from the guard and the time."""
+    """A guard's report. Shift and property follow from the guard and the time."""
 
     guard = models.ForeignKey(Guard, models.PROTECT, verbose_name=_("guard"), related_name="reports")
     shift = models.ForeignKey(
@@ -100,12 +103,12 @@ class GuardReport(SoftDeleteModel):
         return _("Report %(id)s") % {"id": self.pk}
 
     def tzinfo(self) -> ZoneInfo:
-        """Return the time zone of the report's place, or that of the settings without a place."""
+        """Return the time zone of the property, or TIME_ZONE without a property."""
         return (self.property or Property()).tzinfo()
 
 
 class FileState(models.TextChoices):
-    """How far a file is: the verdicts are those of ``workflows.contracts.guard_report.FileStatus``."""
+    """Status of a file: PENDING, then a ``FileStatus`` of the workflow's contract."""
 
     PENDING = "pending", _("Pending")
     ACCEPTED = "accepted", _("Accepted")
@@ -113,15 +116,15 @@ class FileState(models.TextChoices):
 
 
 def stored_name(_instance: "ReportFile | None", filename: str) -> str:
-    """Return where a file is stored: ``guard_reports/2026/11/24/<random>-front-door.jpg``.
+    """Return a file's name in the storage: ``guard_reports/2026/11/24/<random>-front-door.jpg``.
 
-    The random part keeps names apart that phones give again and again, without asking the storage.
+    The random part makes it unique without a request to the storage.
     """
     return f"guard_reports/{timezone.localtime():%Y/%m/%d}/{secrets.token_hex(6)}-{filename}"
 
 
 class ReportFile(models.Model):
-    """One uploaded file. What is known of its content is filled in by the guard_report workflow."""
+    """An uploaded file. The guard_report workflow fills in the facts about its content."""
 
     report = models.ForeignKey(GuardReport, models.CASCADE, verbose_name=_("report"), related_name="files")
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -136,7 +139,7 @@ class ReportFile(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     width = models.PositiveIntegerField(_("width in pixels"), null=True, blank=True)
     height = models.PositiveIntegerField(_("height in pixels"), null=True, blank=True)
-    # Not positive by a check of the database: to add one, it would read a table of years under an exclusive lock.
+    # Without a check in the database: adding it would lock a large table.
     frames = models.IntegerField(_("frames"), null=True, blank=True)
     pages = models.PositiveIntegerField(_("pages"), null=True, blank=True)
     duration_seconds = models.FloatField(_("duration in seconds"), null=True, blank=True)
@@ -159,7 +162,7 @@ class ReportFile(models.Model):
         verbose_name_plural = _("report files")
         ordering = ["report_id", "position"]
         indexes = [
-            # By it a file is found that an earlier report had.
+            # Finds the same file in earlier reports.
             models.Index(fields=["sha256"], name="file_sha256", condition=~Q(sha256="")),
             models.Index(fields=["file"], name="file_key"),
         ]
@@ -170,15 +173,15 @@ class ReportFile(models.Model):
 
     @property
     def key(self) -> str:
-        """Return the file's whole key in the bucket."""
+        """Return the file's full key in the bucket."""
         return f"{settings.MEDIA_PREFIX}{self.file.name}"
 
 
 class Thumbnail(models.Model):
-    """One small picture of a file. ``key`` is its whole key in the bucket.
+    """A thumbnail of a file. ``key`` is its full key in the bucket.
 
-    Each of small, medium and large is there as WebP and as JPEG; ``preview`` is a video's short animation. Files that
-    were processed before had WebP alone, and one JPEG of the size ``email``.
+    The sizes are small, medium and large, each as WebP and as JPEG, and ``preview``, a video's short animation. Files
+    processed by earlier versions have WebP only, and one JPEG of the size ``email``.
     """
 
     report_file = models.ForeignKey(
@@ -195,9 +198,8 @@ class Thumbnail(models.Model):
         verbose_name = _("thumbnail")
         verbose_name_plural = _("thumbnails")
         ordering = ["report_file_id", "width", "id"]
-        indexes = [
-            models.Index(fields=["key"], name="thumbnail_key")
-        ]  # before an object goes, its users are looked for
+        # Finds the users of an object before it is deleted.
+        indexes = [models.Index(fields=["key"], name="thumbnail_key")]
         constraints = [
             models.UniqueConstraint(fields=["report_file", "size", "media_type"], name="one_thumbnail_per_type")
         ]
@@ -207,7 +209,7 @@ class Thumbnail(models.Model):
 
 
 class InquiryStatus(models.TextChoices):
-    """How far the question to one person is."""
+    """Status of an inquiry."""
 
     ASKED = "asked", _("Asked")
     ACKNOWLEDGED = "acknowledged", _("Acknowledged")
@@ -216,11 +218,10 @@ class InquiryStatus(models.TextChoices):
 
 
 class IncidentInquiry(models.Model):
-    """The question to one person to acknowledge an incident: one turn of an incident_escalation execution.
+    """A request to one person to acknowledge an incident: one turn of an execution.
 
-    ``task_id`` is the execution's name. ``task_token`` is what ends the state that waits; it is a secret of the
-    database, never shown. ``seen_at`` is the last sign of life. ``answer_by`` and ``sign_by`` are when the turn, or
-    a silent person's turn, ends.
+    ``task_id`` is the execution's name. ``task_token`` ends the waiting state; it is a secret and never shown.
+    ``seen_at`` is the last heartbeat. The turn ends at ``answer_by``, or at ``sign_by`` without another heartbeat.
     """
 
     report = models.ForeignKey(GuardReport, models.CASCADE, verbose_name=_("report"), related_name="inquiries")

@@ -1,4 +1,4 @@
-"""Pages for people without a sign-in: the report behind a mail's link, and the files on the local disk."""
+"""Pages without sign-in: the report behind a mail's link, and files on the local disk."""
 
 from collections.abc import Sequence
 
@@ -13,24 +13,23 @@ from django.views.decorators.http import require_safe
 
 from core.models import language_of
 from reports.contradictions import sentences_beside_files
-from reports.files.originals import original_url
 from reports.files.ranges import serve
-from reports.files.storage import disposition_of, objects, open_signed
+from reports.files.storage import disposition_of, objects, open_signed, original_url
 from reports.links import read_token
 from reports.models import GuardReport, Thumbnail
 from reports.presentation import PresentedFile, present, title
 
-# Whatever it is, nothing in it runs, and it has no origin. A video that is opened by itself loads as media of its own;
-# Chromium plays it only where it has its origin, which nothing can use that does not run.
+# Nothing in a file may run, and it has no origin. Chromium plays videos and recordings only with an origin, which is
+# safe since they run no scripts.
 _SANDBOX = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 _PLAYED = ("video/", "audio/")
-# A note is hostile until shown otherwise: even if it got past the escaping, nothing would run. Pictures may be S3's.
+# A second defense, should a note get past the escaping. Pictures may be in S3.
 _PAGE_POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @require_safe
 def report_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show a report to the person whom the link names: 410 once the link is too old, 404 for any other."""
+    """Show a report to the reader of the link: 410 for an expired link, 404 for an invalid one."""
     try:
         link = read_token(token)
     except SignatureExpired:
@@ -56,7 +55,7 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | FileResponse:  # noqa: ARG001  the name is for people
-    """Serve a file of the local disk, or a range, while its URL's signature is good: 410 after, 404 for any other."""
+    """Serve a local file or a range: 410 for an expired URL, 404 for an invalid one."""
     try:
         path, media_type = open_signed(token)
     except SignatureExpired:
@@ -72,7 +71,7 @@ def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | F
 
 
 def page_picture(shown: PresentedFile) -> dict[str, object]:
-    """Return what a page's template needs of a file's picture."""
+    """Return the context of a picture for a page's template."""
     modern, others = shown.stills("image/webp"), shown.stills("image/jpeg")
     largest = (others or modern)[-1]
     return {
@@ -93,17 +92,17 @@ def _source_set(thumbnails: Sequence[Thumbnail]) -> str:
 
 def _no_report(request: HttpRequest) -> HttpResponse:
     problem = _("There is no such report")
-    return refusal(request, 404, problem, _("Open the link as it stands in the mail, without a change."))
+    return refusal(request, 404, problem, _("Open the link in the mail without changing it."))
 
 
 def refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> HttpResponse:
-    """Return the page that says what a link can not show, and what to do."""
+    """Return an error page with the problem and the remedy."""
     page = render(request, "reports/refusal.html", {"title": problem, "remedy": remedy}, status=status)
     return private(page)
 
 
 def private[ResponseT: HttpResponse | FileResponse](response: ResponseT) -> ResponseT:
-    """Keep a response out of shared caches and search engines, and its address from other sites."""
+    """Keep a response out of shared caches and search engines, and its URL from other sites."""
     patch_cache_control(response, private=True, max_age=0 if isinstance(response, HttpResponse) else 3600)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"

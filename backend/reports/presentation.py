@@ -1,6 +1,7 @@
-"""A report in words and pictures, for its page and its mail alike, in the active language."""
+"""A report in words and pictures, for its page and its mails, in the active language."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -8,24 +9,53 @@ from urllib.parse import urlencode
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import date_format
-from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.text import Truncator
+from django.utils.translation import gettext, gettext_noop, ngettext, override
 from django.utils.translation import gettext as _
 
 from core.models import name_of
-from reports.captures import tell_duration
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
-from reports.reasons import sentence_of
 
 PREVIEW = "preview"  # the size of a video's animation
-_MAP_URL = "https://www.openstreetmap.org/"
+REASON_MAX_LENGTH = 500
+
+_UNKNOWN = gettext_noop("The file could not be processed.")
+_CRASHED = gettext_noop("The file could not be processed: it needed too much memory, or crashed the program.")
+_TOO_SLOW = gettext_noop("The file could not be processed within the time limit.")
+# Reasons why a file was refused, by error. Lambda and Step Functions have several names for a crash and for a timeout.
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+SENTENCES: Mapping[str, str] = {
+    "ActiveContent": gettext_noop("The file contains code that could run when opened, so it was not processed."),
+    "AmbiguousContent": gettext_noop("The file is of two types at once, so its content is ambiguous."),
+    "DecoderCrashed": gettext_noop("The file is damaged in a way that crashed the program that reads it."),
+    "DecoderOutOfMemory": gettext_noop("The file needs more memory than the limit for one file."),
+    "DecoderTimedOut": _TOO_SLOW,
+    "DecompressionBomb": gettext_noop("The file is compressed: decompressed, it would be too large to be processed."),
+    "FileEmpty": gettext_noop("The file is empty."),
+    "FileMissing": gettext_noop("The file is no longer in the storage."),
+    "FileTooLarge": gettext_noop("The file is too large to be processed."),
+    "UnreadableAudio": gettext_noop("The recording is damaged and cannot be played."),
+    "UnreadableDocument": gettext_noop("The document is damaged or protected by a password."),
+    "UnreadableImage": gettext_noop("The picture is damaged and cannot be shown."),
+    "UnreadablePdf": gettext_noop("The PDF is damaged or protected by a password."),
+    "UnreadableVideo": gettext_noop("The video is damaged and cannot be played."),
+    "States.Timeout": _TOO_SLOW,
+    "Sandbox.Timedout": _TOO_SLOW,
+    "Lambda.Unknown": _CRASHED,
+    "Lambda.ServiceException": _CRASHED,
+    "Runtime.ExitError": _CRASHED,
+    "Runtime.OutOfMemory": _CRASHED,
+}
+# Why an accepted file has no thumbnails: the contract's NO_PICTURE, here for translation.
+NO_THUMBNAIL = gettext_noop("A file of this kind has no picture to be made small: the original is kept.")
 
 
 @dataclass(frozen=True)
 class PresentedFile:
-    """One file: ``facts`` is a line such as "JPEG, 4032 x 3024, 2.1 MB", ``taken`` one of when and by what camera.
+    """A file: ``facts`` such as "JPEG, 4032 x 3024, 2.1 MB", ``taken`` the time and the camera.
 
-    ``map_url`` shows where it was taken, "" where that is not known. ``play`` is what a picture of something that
-    plays is marked with, such as "Video, 0:42"; "" for what stands still.
+    ``map_url`` and ``coordinates`` are where it was taken, "" if unknown. ``play`` labels the picture of a video or a
+    recording, such as "Video, 0:42"; "" for others.
     """
 
     file: ReportFile
@@ -44,15 +74,14 @@ class PresentedFile:
         return next((made for made in self.thumbnails if made.size == PREVIEW), None)
 
     def stills(self, media_type: str = "") -> list[Thumbnail]:
-        """Return the pictures that stand still, from narrow to wide, of a media type or of any."""
-        # What files of before have twice at a width is a JPEG for mails.
+        """Return the still pictures of a media type, or of all, from narrow to wide."""
         found = [made for made in self.thumbnails if made.size != PREVIEW and media_type in {"", made.media_type}]
         return sorted(found, key=lambda made: made.width)
 
 
 @dataclass(frozen=True)
 class PresentedReport:
-    """What a reader is shown of a report; ``time`` is that of the place, ``incident`` "" for what is none."""
+    """A report for its readers. ``time`` is local to the place; ``incident`` is "" for other reports."""
 
     report: GuardReport
     place: str
@@ -72,23 +101,24 @@ class PresentedReport:
 
 
 def present(report: GuardReport, contradictions: Sequence[str] = ()) -> PresentedReport:
-    """Return a report for its readers. Load it by ``for_reading()``, which keeps this free of queries.
+    """Return a report for its readers, without queries if it was loaded by ``for_reading()``.
 
-    ``contradictions`` is what does not add up, in sentences: see ``reports.contradictions``.
+    ``contradictions`` are sentences of ``reports.contradictions``.
     """
     moment = local_time(report)
     files = [present_file(file, report.tzinfo()) for file in report.files.all()]
+    url = _map_url(report.latitude, report.longitude)
     return PresentedReport(
         report=report,
         place=report.property.name if report.property else "",
         address=report.property.address if report.property else "",
-        incident=tell_incident(report),
+        incident=incident_status(report),
         guard=str(report.guard),
-        time=tell_time(moment),
+        time=format_time(moment),
         time_zone=moment.tzname() or "",
         note=report.note,
-        map_url=map_url(report),
-        coordinates=f"{report.latitude}, {report.longitude}" if map_url(report) else "",
+        map_url=url,
+        coordinates=f"{report.latitude}, {report.longitude}" if url else "",
         pictures=[shown for shown in files if shown.stills()],
         files=[shown for shown in files if shown.file.status != FileState.REJECTED],
         refused=[shown for shown in files if shown.file.status == FileState.REJECTED],
@@ -98,50 +128,57 @@ def present(report: GuardReport, contradictions: Sequence[str] = ()) -> Presente
 
 
 def present_file(file: ReportFile, zone: tzinfo) -> PresentedFile:
-    """Return a file with its facts in words, times being those of ``zone``."""
-    has_place = file.latitude is not None and file.longitude is not None
+    """Return a file for its readers, with times in ``zone``."""
+    url = _map_url(file.latitude, file.longitude)
     return PresentedFile(
         file,
         file.name,
-        facts_in_words(file),
+        _facts(file),
         refusal=sentence_of(file.error) if file.status == FileState.REJECTED else "",
-        taken=taken_in_words(file, zone),
-        map_url=_map_url(file.latitude, file.longitude),
-        coordinates=f"{file.latitude:.5f}, {file.longitude:.5f}" if has_place else "",
+        taken=_taken(file, zone),
+        map_url=url,
+        coordinates=f"{file.latitude:.5f}, {file.longitude:.5f}" if url else "",
         play=_play(file),
         thumbnails=list(file.thumbnails.all()),
     )
 
 
 def local_time(report: GuardReport) -> datetime:
-    """Return the report's time as clocks at the place show it."""
+    """Return the report's time in the time zone of its place."""
     return report.report_datetime.astimezone(report.tzinfo())
 
 
-def tell_time(moment: datetime) -> str:
-    """Return a date and time as text, such as 24 Nov 2026 14:05."""
+def format_time(moment: datetime) -> str:
+    """Return a date and time, such as 24 Nov 2026 14:05."""
     # Translators: a date format of Django, for date and time.
     return date_format(moment, _("j M Y H:i"), use_l10n=False)
 
 
-def tell_clock(moment: datetime, report: GuardReport, now: datetime) -> str:
-    """Return a time as clocks at the report's place show it, such as 14:05 CST; with the date on another day."""
+def format_clock(moment: datetime, report: GuardReport, now: datetime) -> str:
+    """Return a time at the report's place, such as 14:05 CST; with the date if that is not today."""
     zone = report.tzinfo()
     local = moment.astimezone(zone)
     # Translators: a date format of Django, for the time of day.
-    same_day = local.date() == now.astimezone(zone).date()
-    told = date_format(local, _("H:i"), use_l10n=False) if same_day else tell_time(local)
+    is_today = local.date() == now.astimezone(zone).date()
+    text = date_format(local, _("H:i"), use_l10n=False) if is_today else format_time(local)
     name = local.tzname() or ""  # the reader may be somewhere else
-    return f"{told} {f'UTC{name}' if name.startswith(('+', '-')) else name}".rstrip()
+    return f"{text} {f'UTC{name}' if name.startswith(('+', '-')) else name}".rstrip()
 
 
-def tell_incident(report: GuardReport) -> str:
-    """Return how an incident stands, "" for what is none."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as players show it, such as 0:07, 12:40 or 1:02:03."""
+    minutes, rest = divmod(max(1, round(seconds)) if seconds > 0 else 0, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def incident_status(report: GuardReport) -> str:
+    """Return the status of an incident, "" for other reports."""
     if not report.is_incident:
         return ""
     if report.acknowledged_at is None:
         return _("Incident, not acknowledged yet")
-    time = tell_time(report.acknowledged_at.astimezone(local_time(report).tzinfo))
+    time = format_time(report.acknowledged_at.astimezone(report.tzinfo()))
     if report.acknowledged_by is None:
         return _("Incident, acknowledged on %(time)s") % {"time": time}
     words = {"name": name_of(report.acknowledged_by), "time": time}
@@ -149,84 +186,95 @@ def tell_incident(report: GuardReport) -> str:
 
 
 def incident_title(report: GuardReport) -> str:
-    """Return what an incident's mail and page are headed: one line, at most 200."""
-    words = {"place": report.property or report.guard, "time": tell_time(local_time(report))}
-    return " ".join((_("Incident at %(place)s, %(time)s: please acknowledge") % words).split())[:200]
+    """Return the title of an incident's mail and page: one line, at most 200 characters."""
+    return _title(report, _("Incident at %(place)s, %(time)s: please acknowledge"))
 
 
 def title(report: GuardReport) -> str:
-    """Return the report's title, as the mail's subject and the page's heading have it: one line, at most 200."""
-    words = {"place": report.property or report.guard, "time": tell_time(local_time(report))}
-    text = _("Guard report – %(place)s, %(time)s") % words  # noqa: RUF001  a dash, as people set it
-    return " ".join(text.split())[:200]
+    """Return the title of a report's mail and page: one line, at most 200 characters."""
+    return _title(report, _("Guard report – %(place)s, %(time)s"))  # noqa: RUF001  an en dash
 
 
-def map_url(report: GuardReport) -> str:
-    """Return where a map shows the report's coordinates, "" without any."""
-    return _map_url(report.latitude, report.longitude)
+def _title(report: GuardReport, text: str) -> str:
+    words = {"place": report.property or report.guard, "time": format_time(local_time(report))}
+    return " ".join((text % words).split())[:200]
 
 
 def _map_url(latitude: Decimal | float | None, longitude: Decimal | float | None) -> str:
     if latitude is None or longitude is None:
         return ""
-    # Never in exponents, which a map does not read.
-    north, east = (f"{degrees:f}" for degrees in (latitude, longitude))
-    return f"{_MAP_URL}?{urlencode({'mlat': north, 'mlon': east})}#map=17/{north}/{east}"
+    north, east = (f"{degrees:f}" for degrees in (latitude, longitude))  # without exponents
+    return f"https://www.openstreetmap.org/?{urlencode({'mlat': north, 'mlon': east})}#map=17/{north}/{east}"
 
 
-def facts_in_words(file: ReportFile) -> str:
-    """Return what is known of a file's content as a line, such as "MP4 video, 1920 x 1080, 0:42, 12.3 MB"."""
-    parts = [_kind_in_words(file)]
+def _facts(file: ReportFile) -> str:
+    """Return the facts of a file, such as "MP4 video, 1920 x 1080, 0:42, 12.3 MB"."""
+    kinds = {"video": _("%(type)s video"), "audio": _("%(type)s sound")}
+    parts = [kinds.get(file.kind, "%(type)s") % {"type": type_name(file.media_type)} if file.media_type else ""]
     if file.width and file.height:
         parts.append(f"{file.width} x {file.height}")
     if file.frames and file.frames > 1:
         parts.append(ngettext("%(count)s frame", "%(count)s frames", file.frames) % {"count": file.frames})
     if file.duration_seconds is not None:
-        parts.append(tell_duration(file.duration_seconds))
+        parts.append(format_duration(file.duration_seconds))
     if file.pages:
         parts.append(ngettext("%(count)s page", "%(count)s pages", file.pages) % {"count": file.pages})
     parts.append(filesizeformat(file.size_bytes).replace("\xa0", " "))
     return ", ".join(part for part in parts if part)
 
 
-def taken_in_words(file: ReportFile, zone: tzinfo) -> str:
-    """Return when a file was taken, and by what camera, as the camera wrote it; "" where it wrote neither."""
+def _taken(file: ReportFile, zone: tzinfo) -> str:
+    """Return the time and the camera of a file's metadata, "" without both."""
     if file.captured_at is None:
         return file.camera
-    words = {"time": tell_time(file.captured_at.astimezone(zone)), "camera": file.camera}
+    words = {"time": format_time(file.captured_at.astimezone(zone)), "camera": file.camera}
     if file.capture_zone_assumed:
         words["time"] = _("%(time)s by the camera's clock") % words
-    if file.camera:
-        return _("Taken on %(time)s with %(camera)s") % words
-    return _("Taken on %(time)s") % words
+    return (_("Taken on %(time)s with %(camera)s") if file.camera else _("Taken on %(time)s")) % words
 
 
 def _play(file: ReportFile) -> str:
-    labels = {"video": _("Video"), "audio": _("Sound recording")}
-    label = labels.get(file.kind, "")
-    duration = "" if file.duration_seconds is None else tell_duration(file.duration_seconds)
-    return ", ".join(part for part in (label, duration) if part) if label else ""
+    label = {"video": _("Video"), "audio": _("Sound recording")}.get(file.kind, "")
+    has_duration = label and file.duration_seconds is not None
+    return f"{label}, {format_duration(file.duration_seconds or 0)}" if has_duration else label
 
 
-def _kind_in_words(file: ReportFile) -> str:
-    known = {"video": _("%(type)s video"), "audio": _("%(type)s sound"), "image": "%(type)s", "pdf": "%(type)s"}
-    if file.kind in known:
-        return known[file.kind] % {"type": type_in_words(file.media_type)}
-    return type_in_words(file.media_type) if file.media_type else ""
+def sentence_of(error: str) -> str:
+    """Return why a file was refused, in the active language."""
+    return gettext(SENTENCES.get(error, _UNKNOWN))
 
 
-def type_in_words(media_type: str) -> str:
-    """Return what people call a media type, such as JPEG, MP3 or Word document."""
-    if media_type == "application/octet-stream":
-        return _("of no known type")
-    if media_type in _DOCUMENTS:
-        return gettext(_DOCUMENTS[media_type])
-    if media_type == "text/plain":
-        return _("text")
-    return _SHORT.get(media_type) or media_type.rpartition("/")[2].removeprefix("x-").upper()
+def reason_of(error: str | None, cause: str | None, where: str = "") -> str:
+    """Return the sentence for an error with the step's own message, in English.
+
+    ``cause`` is Lambda's JSON ``{"errorType", "errorMessage", …}``, or another text. ``where`` is the file's key,
+    which is removed from the start of the message.
+    """
+    with override("en"):
+        sentence = sentence_of(error or "")
+    message = _message(cause or "").removeprefix(f"{where}: ").strip()
+    # Messages of other errors are about processes and memory.
+    is_ours = error in SENTENCES and "." not in (error or "")
+    return Truncator(f"{sentence} It {message}" if is_ours and message else sentence).chars(REASON_MAX_LENGTH)
 
 
-_SHORT = {
+def _message(cause: str) -> str:
+    try:
+        content = json.loads(cause)
+    except ValueError:
+        return ""
+    message = content.get("errorMessage", "") if isinstance(content, dict) else ""
+    return message.replace("\x00", "") if isinstance(message, str) else ""
+
+
+def type_name(media_type: str) -> str:
+    """Return the common name of a media type, such as JPEG, MP3 or Word document."""
+    if name := _TYPE_NAMES.get(media_type):
+        return gettext(name)
+    return _SHORT_NAMES.get(media_type) or media_type.rpartition("/")[2].removeprefix("x-").upper()
+
+
+_SHORT_NAMES = {
     "audio/mp4": "M4A",
     "audio/mpeg": "MP3",
     "image/heic-sequence": "HEIC",
@@ -238,15 +286,17 @@ _SHORT = {
     "image/svg+xml": "SVG",
     "application/gzip": "GZIP",
 }
-_DOCUMENTS = {
-    "application/msword": gettext_noop("Word document"),
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": gettext_noop("Word document"),
-    "application/vnd.ms-excel": gettext_noop("Excel workbook"),
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": gettext_noop("Excel workbook"),
-    "application/vnd.ms-powerpoint": gettext_noop("PowerPoint presentation"),
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": gettext_noop(
-        "PowerPoint presentation"
-    ),
+_WORD, _EXCEL = gettext_noop("Word document"), gettext_noop("Excel workbook")
+_POWERPOINT = gettext_noop("PowerPoint presentation")
+_TYPE_NAMES = {
+    "application/octet-stream": gettext_noop("of unknown type"),
+    "text/plain": gettext_noop("text"),
+    "application/msword": _WORD,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": _WORD,
+    "application/vnd.ms-excel": _EXCEL,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": _EXCEL,
+    "application/vnd.ms-powerpoint": _POWERPOINT,
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": _POWERPOINT,
     "application/vnd.oasis.opendocument.text": gettext_noop("OpenDocument text"),
     "application/vnd.oasis.opendocument.spreadsheet": gettext_noop("OpenDocument spreadsheet"),
     "application/vnd.oasis.opendocument.presentation": gettext_noop("OpenDocument presentation"),

@@ -1,9 +1,9 @@
-"""What happens to a guard report: created by a guard, loaded and recorded by the guard_report workflow."""
+"""Creates guard reports, and loads and records them for the guard_report workflow."""
 
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.models import Guard, Property, PropertySupervisor, Shift
-from reports.captures import resolve_capture
-from reports.files.names import display_name, safe_name
-from reports.files.storage import uploads
-from reports.models import FileState, GuardReport, ReportFile, Thumbnail, stored_name
-from reports.reasons import reason_of
-from reports.signals import report_created
+from reports.files.storage import display_name, safe_name, uploads
+from reports.models import FileState, GuardReport, ReportFile, Thumbnail, report_created, stored_name
+from reports.presentation import reason_of
 from workflows.contracts.guard_report import (
     FileFacts,
     FileResult,
@@ -32,13 +29,15 @@ from workflows.contracts.guard_report import (
 from workflows.errors import ReportNotFound
 
 SUPERVISORS_GROUP = "Supervisors"
+# A reset camera writes 1904 or 1970, a damaged file the year 0, which the database does not support.
+YEARS = range(1900, 2200)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CreatedReport:
-    """A report and the task that will process it: None when the task could not even be recorded."""
+    """A report and the id of its task, None if the task could not be enqueued."""
 
     report: GuardReport
     task_id: str | None
@@ -54,11 +53,10 @@ def create_report(
     longitude: Decimal | None = None,
     is_incident: bool = False,
 ) -> CreatedReport:
-    """Save a report with its files, send ``report_created``, and enqueue its processing: all or nothing.
+    """Save a report with its files, send ``report_created``, and enqueue its processing, atomically.
 
-    Shift and property are those of the guard at the report's time. The task is saved with the report and
-    sent after the commit, so the queue can not make this fail. Raises StorageUnavailable when a file can
-    not be stored; the ones stored before it are deleted again.
+    Shift and property are the guard's at the report's time. The task is sent after the commit, so that this does not
+    depend on the queue. Raises StorageUnavailable; files stored before it are deleted.
     """
     moment = report_datetime or timezone.now()
     stored: list[str] = []
@@ -84,14 +82,14 @@ def create_report(
 
 
 def shift_at(guard: Guard, moment: datetime) -> Shift | None:
-    """Return the guard's shift at a moment: of several, the one that began last."""
+    """Return the guard's shift at a moment: of several, the one with the latest start."""
     covering = Shift.objects.covering(moment).filter(guard=guard).select_related("property")
     return covering.order_by("-planned_start", "-id").first()
 
 
 def enqueue_processing(report: GuardReport) -> str | None:
-    """Enqueue the report's processing and return the task's id; None when no task could be recorded."""
-    from common.tasks import process_guard_report  # the functions that load and record reports enqueue nothing
+    """Enqueue a report's processing and return the task's id, None on failure."""
+    from common.tasks import process_guard_report  # functions do not need it
 
     try:
         with transaction.atomic():
@@ -102,9 +100,9 @@ def enqueue_processing(report: GuardReport) -> str | None:
 
 
 def load_report(report_id: int) -> LoadedReport:
-    """Return what the guard_report workflow needs of a report. Raises ReportNotFound.
+    """Return a report for the guard_report workflow. Raises ReportNotFound.
 
-    A report that was taken out of use is processed like any other, but nobody is told of it.
+    An inactive report has no recipients.
     """
     report = GuardReport.objects.select_related("property__owner__user").filter(pk=report_id).first()
     if report is None:
@@ -117,9 +115,9 @@ def load_report(report_id: int) -> LoadedReport:
 
 
 def recipients_of(report: GuardReport) -> list[Recipient]:
-    """Return whom to tell of a report: its property's client first, then the supervisors in their order.
+    """Return the recipients of a report: the property's client, then the supervisors in order.
 
-    A property without supervisors, and a report without a property, go to the group "Supervisors".
+    Without a property or supervisors, these are the group "Supervisors".
     """
     people = [*_client_of(report.property), *_supervisors_of(report.property)]
     roles: dict[int, RecipientRole] = {}
@@ -130,10 +128,7 @@ def recipients_of(report: GuardReport) -> list[Recipient]:
 
 @transaction.atomic
 def record_results(report_id: int, results: Iterable[FileResult]) -> RecordedReport:
-    """Write what became of each file, in place of what was there. Raises ReportNotFound.
-
-    Safe to retry: the same results give the same rows.
-    """
+    """Replace the results of each file. Raises ReportNotFound. Safe to retry."""
     report = GuardReport.objects.select_for_update().filter(pk=report_id).first()
     if report is None:
         raise _not_found(report_id)
@@ -156,7 +151,7 @@ def record_results(report_id: int, results: Iterable[FileResult]) -> RecordedRep
     return RecordedReport(accepted=accepted, rejected=len(by_file) - accepted, thumbnails=len(thumbnails))
 
 
-_FACTS: dict[str, Any] = {  # and what stands where a file could not be inspected
+_FACTS: dict[str, Any] = {  # the values for a file that was not inspected
     "kind": "",
     "media_type": "",
     "sha256": "",
@@ -187,16 +182,29 @@ def _fill(file: ReportFile, result: FileResult, zone: tzinfo) -> None:
 
 def _found(facts: FileFacts, zone: tzinfo) -> dict[str, Any]:
     found = facts.model_dump(mode="json", exclude_none=True, exclude={"size_bytes", "captured_at"})
-    capture = resolve_capture(facts.captured_at, zone)
-    found |= {"captured_at": capture.captured_at, "capture_zone_assumed": capture.zone_assumed}
+    found["captured_at"], found["capture_zone_assumed"] = resolve_capture(facts.captured_at, zone)
     found["camera"] = _without_zeros(facts.camera or "").strip()
-    if facts.latitude is None or facts.longitude is None:  # one alone is no place
+    if facts.latitude is None or facts.longitude is None:  # one alone is not a place
         found |= {"latitude": None, "longitude": None}
     return found
 
 
+def resolve_capture(text: str | None, zone: tzinfo) -> tuple[datetime | None, bool]:
+    """Return a capture time of ISO 8601, and whether ``zone`` was assumed for a text without an offset.
+
+    Invalid texts count as missing: a file may contain anything.
+    """
+    try:
+        moment = datetime.fromisoformat(text or "")
+        is_local = moment.tzinfo is None
+        moment = (moment.replace(tzinfo=zone) if is_local else moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None, False
+    return (moment, is_local) if moment.year in YEARS else (None, False)
+
+
 def _without_zeros(text: str) -> str:
-    """Leave out what PostgreSQL takes in no text; a file can hold it."""
+    """Remove zeros, which PostgreSQL does not support in texts."""
     return text.replace("\x00", "")
 
 
@@ -204,7 +212,7 @@ def _store_files(report: GuardReport, files: "Sequence[UploadedFile[Any]]", stor
     rows = []
     for position, upload in enumerate(files):
         name = stored_name(None, safe_name(upload.name))
-        stored.append(name)  # before it is stored: half of a file must go, too
+        stored.append(name)  # before it is stored, so that a partial file is deleted, too
         rows.append(
             ReportFile(
                 report=report,

@@ -8,8 +8,5 @@ from reports.retention import sweep
 
 @async_task("retention_sweep")
 def retention_sweep() -> dict[str, Any]:
-    """Remove what is past its date, and return what was found and removed: see ``reports.retention``.
-
-    Safe to repeat: what is gone is not found again.
-    """
+    """Remove expired reports and task records: see ``reports.retention.sweep``. Safe to retry."""
     return sweep()

@@ -13,7 +13,7 @@ def lambda_handler(event: AwaitAcknowledgementInput) -> KeptToken:
     Safe to retry: the token of a later attempt takes the earlier one's place, and a token ends its state once. Raises
     RecipientNotFound; DatabaseUnavailable and StorageUnavailable when trying again helps.
     """
-    from incidents.escalation import keep_token
+    from incidents.services import keep_token
 
     answer = keep_token(event)
     if answer is not None:

@@ -11,6 +11,6 @@ def lambda_handler(event: ChoosePersonInput) -> Turn:
     Safe to retry: a turn that was begun is answered again, so no one is passed over. Raises NobodyAcknowledged,
     ReportNotFound, and DatabaseUnavailable when trying again helps.
     """
-    from incidents.escalation import choose_person
+    from incidents.services import choose_person
 
     return choose_person(event)

@@ -12,8 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from asl_engine.adapters.performer import Ended, TaskError
-from incidents.escalation import answer_of, keep_token, no_inquiry
-from incidents.services import is_over, locked_inquiry
+from incidents.services import answer_of, is_over, keep_token, locked_inquiry, no_inquiry
 from lambdas.shared.runtime.database import database_errors
 from lambdas.shared.runtime.step import step
 from qu_workflows.aws.task_tokens import new_local_token

@@ -10,6 +10,6 @@ def lambda_handler(event: RecordAcknowledgementInput) -> AcknowledgedIncident:
 
     Safe to retry: the first one stays. Raises ReportNotFound, and DatabaseUnavailable when trying again helps.
     """
-    from incidents.escalation import record_acknowledgement
+    from incidents.services import record_acknowledgement
 
     return record_acknowledgement(event)

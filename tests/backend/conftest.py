@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from core.api_keys import issue_api_key
+from core.authentication import issue_api_key
 from core.models import Guard
 from tests.backend.incidents.making import FakeStepFunctions
 from tests.backend.people import make_guard, make_user

@@ -19,7 +19,7 @@ from pytest_django import Settings
 from rest_framework_simplejwt.tokens import AccessToken
 from schemathesis import Case, HookContext
 
-from core.api_keys import issue_api_key
+from core.authentication import issue_api_key
 from qu_workflows.records.models import TaskRecord
 from tests.backend.people import make_guard, make_picture, make_property, make_report, make_shift, make_user
 

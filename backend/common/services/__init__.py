@@ -1,1 +1,1 @@
-"""Services that other code imports by name."""
+"""Services for existing imports."""

@@ -1,4 +1,4 @@
-"""Sends a task by its name: ``sqs_client.send_task("custom_processing", {"data": "example"})``."""
+"""Sends tasks by name: ``sqs_client.send_task("custom_processing", {"data": "example"})``."""
 
 import logging
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class SqsClient:
-    """The queue, by task name. Making one reads no setting and makes no connection."""
+    """A client of the queue. Creating it reads no settings and opens no connection."""
 
     def send_task(
         self,
@@ -19,7 +19,7 @@ class SqsClient:
         delay_seconds: int = 0,
         message_group_id: str | None = None,
     ) -> str:
-        """Record a task and return its id; see ``qu_workflows.tasks.services.send_task``."""
+        """Save a task and return its id: see ``qu_workflows.tasks.services.send_task``."""
         task_id = send_task(task_name, payload, delay_seconds, message_group_id)
         logger.debug("task %s recorded as %s", task_name, task_id)
         return task_id

@@ -1,1 +1,1 @@
-"""Files of reports: where they are stored, how they are served, and the limits of an upload."""
+"""Files of reports: storage, delivery, and limits of uploads."""

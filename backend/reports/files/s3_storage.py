@@ -1,4 +1,4 @@
-"""Files in S3. Apart from ``reports.files.storage``, so that only a process with a bucket imports django-storages."""
+"""Storage in S3. Separate, so that only processes with a bucket import django-storages."""
 
 from collections.abc import Iterable
 from itertools import batched
@@ -15,7 +15,7 @@ MAX_DELETED_AT_ONCE = 1000
 
 
 class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
-    """S3Storage whose URLs can not make a browser run what was uploaded, and whose errors are ours."""
+    """S3Storage with our errors, whose URLs never let a browser run an upload."""
 
     def url(
         self,
@@ -24,25 +24,25 @@ class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has n
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """Return a signed URL, valid SIGNED_URL_SECONDS unless told otherwise."""
+        """Return a signed URL, valid for ``expire`` or SIGNED_URL_SECONDS."""
         safe = _headers(media_type_of(f"{self.location.rstrip('/')}/{name}".lstrip("/")))
         return str(super().url(name, safe | (parameters or {}), expire, http_method))
 
     def url_as(self, name: str, media_type: str) -> str:
-        """Return a signed URL that serves the file as a media type, in the browser unless that is unknown."""
+        """Return a signed URL that serves the file as a media type. Unknown types are downloads."""
         return self.url(name, _headers(media_type))
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
-        """Store the file. Raises StorageUnavailable when S3 does not take it; safe to retry."""
+        """Store the file. Raises StorageUnavailable. Safe to retry."""
         try:
             return str(super().save(name, content, max_length))
         except (Boto3Error, BotoCoreError, ClientError) as error:
             raise unavailable(name, error) from error
 
     def delete_all(self, names: Iterable[str]) -> None:
-        """Delete objects, a thousand by each call; one that is not there is no error.
+        """Delete objects, a thousand per call, ignoring missing ones.
 
-        Raises StorageUnavailable naming the first that S3 refused to delete; safe to repeat.
+        Raises StorageUnavailable for the first that cannot be deleted. Safe to retry.
         """
         for some in batched(names, MAX_DELETED_AT_ONCE, strict=False):
             given = {"Objects": [{"Key": self._normalize_name(name)} for name in some], "Quiet": True}

@@ -1,9 +1,11 @@
-"""Storage of files: S3, or the local disk when no bucket is set. Both give signed URLs.
+"""Storage of files in S3, or on the local disk without a bucket; their names and signed URLs.
 
-A file's whole key is the storage's prefix and its name: ``media/`` for uploads, nothing for thumbnails.
-On disk whole keys lie in MEDIA_ROOT's parent, so that the functions find them by the same keys.
+A full key is the storage's prefix (``media/`` for uploads, none for thumbnails) and the file's name. On disk, keys are
+paths in MEDIA_ROOT's parent, so that the functions find files by the same keys.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -15,30 +17,65 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.utils._os import safe_join
 from django.utils.functional import cached_property
 
+from reports.models import NAME_MAX_LENGTH, FileState, ReportFile
 from workflows.errors import StorageUnavailable
 
 SIGNED_FILES_PATH = "/files"
 _SALT = "reports.files.storage"
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 _THUMBNAILS = {".webp": "image/webp", ".jpg": "image/jpeg"}
+STORED_STEM_MAX_LENGTH = 60
+_SUFFIX_MAX_LENGTH = 10
+_NO_NAME = "file"
+# Types that a browser decodes without running scripts. An SVG (image/svg+xml) is a page with scripts, as is other XML.
+_SHOWN = re.compile(r"(?:image|video|audio)/[a-z0-9][a-z0-9.-]*")
+_DECODED_KINDS = frozenset({"image", "video", "audio"})
+
+
+def display_name(name: str | None) -> str:
+    """Return an uploaded name for people: no folders, no invisible characters, a limited length."""
+    # Formatting characters can make "fdp.exe" read as "exe.pdf".
+    visible = "".join(character for character in _last_part(name) if unicodedata.category(character)[0] != "C")
+    tidy = " ".join(visible.split())
+    if len(tidy) > NAME_MAX_LENGTH:
+        suffix = PurePosixPath(tidy).suffix[:_SUFFIX_MAX_LENGTH]
+        tidy = tidy[: NAME_MAX_LENGTH - len(suffix)] + suffix
+    return tidy or _NO_NAME
+
+
+def safe_name(name: str | None) -> str:
+    """Return an uploaded name for paths, URLs and headers: ASCII letters, digits, ``-``, one extension."""
+    path = PurePosixPath(_last_part(name))
+    suffix = _ascii(path.suffix).replace("-", "")[:_SUFFIX_MAX_LENGTH]
+    stem = _ascii(path.stem)[:STORED_STEM_MAX_LENGTH].strip("-") or _NO_NAME
+    return f"{stem}.{suffix}" if suffix else stem
+
+
+def _last_part(name: str | None) -> str:
+    return (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _ascii(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", letters).strip("-")
 
 
 def media_type_of(key: str) -> str:
-    """Return the media type of what lies at a whole key, told by the key: only our own pictures have one.
+    """Return the media type of a full key: that of a thumbnail, unknown for uploads.
 
-    What a guard named page.html or picture.svg is not believed: reports.files.originals says what was found in it.
+    The name of an upload is not trusted; ``original_url`` uses its detected type.
     """
     suffix = PurePosixPath(key).suffix
     return UNKNOWN_MEDIA_TYPE if key.startswith(settings.MEDIA_PREFIX) else _THUMBNAILS.get(suffix, UNKNOWN_MEDIA_TYPE)
 
 
 def disposition_of(media_type: str) -> str:
-    """Return the Content-Disposition: what is not known to be harmless in a browser is a download."""
+    """Return the Content-Disposition: files of unknown type are downloads."""
     return "attachment" if media_type == UNKNOWN_MEDIA_TYPE else "inline"
 
 
 class SignedFileSystemStorage(FileSystemStorage):
-    """Files on the local disk, reached by URLs that are signed and valid SIGNED_URL_SECONDS."""
+    """Files on the local disk, with signed URLs that are valid for SIGNED_URL_SECONDS."""
 
     def __init__(self, prefix: str | None = None) -> None:
         self.prefix = settings.MEDIA_PREFIX if prefix is None else prefix
@@ -46,29 +83,29 @@ class SignedFileSystemStorage(FileSystemStorage):
 
     @cached_property
     def base_location(self) -> str:
-        """Return the folder of the names; Django forgets it when MEDIA_ROOT changes."""
+        """Return the folder of the storage. Django resets it when MEDIA_ROOT changes."""
         return str(disk_root() / self.prefix)
 
     def url(self, name: str | None) -> str:
-        """Return a path of this site that serves the file until its signature is too old."""
+        """Return a signed path of this site that serves the file."""
         return self.url_as(name, media_type_of(f"{self.prefix}{name}"))
 
     def url_as(self, name: str | None, media_type: str) -> str:
-        """Return a path that serves the file as a media type, in the browser unless that is UNKNOWN_MEDIA_TYPE."""
+        """Return a signed path that serves the file as a media type. Unknown types are downloads."""
         if not name:
-            raise ValueError("A file without a name has no URL. Store the file first.")
+            raise ValueError("A file without a name has no URL. Save the file first.")
         token = signing.dumps([f"{self.prefix}{name}", media_type], salt=_SALT)
         return f"{SIGNED_FILES_PATH}/{token}/{quote(PurePosixPath(name).name)}"
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
-        """Store the file. Raises StorageUnavailable when the disk will not take it; safe to retry."""
+        """Store the file. Raises StorageUnavailable. Safe to retry."""
         try:
             return super().save(name, content, max_length)
         except OSError as error:
             raise unavailable(name, error) from error
 
     def delete_all(self, names: Iterable[str]) -> None:
-        """Delete files; one that is not there is no error. Raises StorageUnavailable; safe to repeat."""
+        """Delete files, ignoring missing ones. Raises StorageUnavailable. Safe to retry."""
         for name in names:
             try:
                 self.delete(name)
@@ -77,17 +114,17 @@ class SignedFileSystemStorage(FileSystemStorage):
 
 
 def disk_root() -> Path:
-    """Return the folder in which whole keys lie."""
+    """Return the folder that contains full keys."""
     return Path(settings.MEDIA_ROOT).parent
 
 
 def open_signed(token: str) -> tuple[Path, str]:
-    """Return the path that a token names, and the media type as which it is served.
+    """Return the path and the media type of a signed token.
 
     Raises django.core.signing.SignatureExpired or BadSignature, and FileNotFoundError.
     """
     signed = signing.loads(token, salt=_SALT, max_age=settings.SIGNED_URL_SECONDS)
-    # A key alone is of a process of before, within the hour that its links work.
+    # Links signed by earlier versions contain the key only.
     key, media_type = signed if isinstance(signed, list) else (signed, media_type_of(signed))
     path = Path(safe_join(str(disk_root()), key))
     if not path.is_file():
@@ -96,29 +133,44 @@ def open_signed(token: str) -> tuple[Path, str]:
 
 
 def unavailable(name: str | None, error: Exception) -> StorageUnavailable:
-    """Return the error that tells a caller to try again later."""
+    """Return the error of a file that could not be stored."""
     return StorageUnavailable(str(name), f"could not be stored ({type(error).__name__}).", "Send the report again.")
 
 
 def undeletable(name: str, why: str) -> StorageUnavailable:
     """Return the error of an object that could not be deleted."""
-    remedy = "Let the role delete objects (s3:DeleteObject), or wait until the storage answers; then try again."
+    remedy = "Allow the role s3:DeleteObject, or wait until the storage is available; then try again."
     return StorageUnavailable(name, f"could not be deleted ({why}).", remedy)
 
 
 def uploads() -> Storage:
-    """Return the storage of uploaded files: their names lack MEDIA_PREFIX."""
+    """Return the storage of uploaded files; names are without MEDIA_PREFIX."""
     return storages["default"]
 
 
 def objects() -> Storage:
-    """Return the storage in which a name is a whole key: thumbnails."""
+    """Return the storage of thumbnails; names are full keys."""
     return storages["objects"]
 
 
 def delete_objects(keys: Iterable[str]) -> None:
-    """Delete what lies at whole keys, uploads and thumbnails alike; what is not there is no error.
+    """Delete uploads and thumbnails by full key, ignoring missing ones.
 
-    Raises StorageUnavailable when one could not be deleted; others may be gone by then. Safe to repeat.
+    Raises StorageUnavailable at the first that cannot be deleted. Safe to retry.
     """
     objects().delete_all(keys)  # type: ignore[attr-defined]  # both of our storages have it
+
+
+def original_url(file: ReportFile) -> str:
+    """Return a signed URL of a file as it was uploaded.
+
+    Accepted pictures, videos and recordings open in the browser. All other files are downloads, since they may
+    contain scripts.
+    """
+    url: str = uploads().url_as(file.file.name, _media_type(file))  # type: ignore[attr-defined]  # both of ours have it
+    return url
+
+
+def _media_type(file: ReportFile) -> str:
+    is_decoded = file.status == FileState.ACCEPTED and file.kind in _DECODED_KINDS
+    return file.media_type if is_decoded and _SHOWN.fullmatch(file.media_type) else UNKNOWN_MEDIA_TYPE

@@ -112,7 +112,7 @@ def test_more_files_than_the_limit_are_refused_by_its_name(app: APIClient, setti
         response = send(app, files=[photo(f"{index}.jpg") for index in range(number)])
 
         assert response.status_code == 400
-        assert response.json() == {"files": ["At most 2 files fit in one report (UPLOAD_MAX_FILES)."]}
+        assert response.json() == {"files": ["A report can have at most 2 files (UPLOAD_MAX_FILES)."]}
 
 
 def test_a_file_over_the_limit_is_refused_by_its_name(app: APIClient, settings: Settings) -> None:

@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from common.emails import compose, notification_email
-from common.html_text import text_of
+from common.emails import compose, notification_email, text_of
 from tests.backend.people import make_user
 from workflows.contracts.notification_email import NotificationEmailInput
 from workflows.errors import RecipientNotFound, TemplateInvalid

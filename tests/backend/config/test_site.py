@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 
-from config import errors
+from config import views
 
 BACKEND = Path(__file__).parents[3] / "backend"
 
@@ -55,11 +55,11 @@ def test_in_production_liveness_is_asked_without_tls_and_static_files_can_be_ser
 
 
 def test_errors_are_json_for_programs_and_pages_for_people(rf: RequestFactory) -> None:
-    for answer in (errors.page_not_found, errors.bad_request):
+    for answer in (views.page_not_found, views.bad_request):
         assert answer(rf.get("/api/x/"), Exception())["Content-Type"] == "application/json"
         assert answer(rf.get("/x/"), Exception())["Content-Type"].startswith("text/html")
-    assert errors.server_error(rf.get("/api/x/"))["Content-Type"] == "application/json"
-    assert errors.server_error(rf.get("/x/"))["Content-Type"].startswith("text/html")
+    assert views.server_error(rf.get("/api/x/"))["Content-Type"] == "application/json"
+    assert views.server_error(rf.get("/x/"))["Content-Type"].startswith("text/html")
 
 
 def test_a_host_that_is_not_ours_is_refused_in_json() -> None:

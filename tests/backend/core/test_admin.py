@@ -7,7 +7,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from core.api_keys import find_api_key
+from core.authentication import find_api_key
 from core.models import ApiKey, Guard
 from qu_workflows.records.models import TaskRecord
 from reports.models import GuardReport
@@ -108,7 +108,7 @@ def test_reports_are_processed_again_by_an_action(browser: Browser) -> None:
 
     page = browser.post(list_of(GuardReport), chosen, follow=True).content.decode()
 
-    assert "2 reports are enqueued." in page
+    assert "2 reports were enqueued." in page
     assert set(TaskRecord.objects.values_list("subject_id", flat=True)) == {report.pk for report in reports}
 
 

@@ -77,7 +77,7 @@ def test_staff_may_do_over_the_api_what_it_may_do_in_the_admin() -> None:
 
 
 def test_the_mobile_apps_key_opens_no_back_office() -> None:
-    from core.api_keys import issue_api_key
+    from core.authentication import issue_api_key
 
     _key, text = issue_api_key("Mobile app")
     app = APIClient(headers={"X-Api-Key": text, "X-Guard-ID": str(make_guard().pk)})

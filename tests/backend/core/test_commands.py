@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from core.api_keys import find_api_key
+from core.authentication import find_api_key
 from core.models import ApiKey, Guard, Property, Shift
 from reports.services import recipients_of, shift_at
 from tests.backend.people import make_report

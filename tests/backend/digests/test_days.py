@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digests.days import bounds_of, day_to_tell, happened_on
+from digests.days import bounds_of, digest_day, happened_on
 from reports.models import GuardReport
 from tests.backend.people import make_property, make_report
 from workflows.errors import PayloadInvalid
@@ -83,7 +83,7 @@ def test_a_name_that_is_no_time_zone_counts_as_the_installations(name: str) -> N
 
 
 def test_without_a_date_it_is_the_day_before() -> None:
-    assert day_to_tell("t-1") == date(2026, 11, 22)
+    assert digest_day("t-1") == date(2026, 11, 22)
 
 
 @pytest.mark.parametrize(
@@ -95,24 +95,24 @@ def test_without_a_date_it_is_the_day_before() -> None:
     ],
 )
 def test_a_scheduled_run_tells_of_the_day_before_its_time_however_late_it_runs(task_id: str, day: date) -> None:
-    assert day_to_tell(task_id) == day
+    assert digest_day(task_id) == day
 
 
 def test_a_date_that_is_asked_for_goes_before_the_scheduled_time() -> None:
-    assert day_to_tell("daily_report_digest-20261120T120000Z", "2026-11-01") == date(2026, 11, 1)
+    assert digest_day("daily_report_digest-20261120T120000Z", "2026-11-01") == date(2026, 11, 1)
 
 
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ("2026-02-30", "date: 2026-02-30 is not in the calendar. Give a day such as 2026-11-23."),
+        ("2026-02-30", "date: 2026-02-30 is not a date. Give a day such as 2026-11-23."),
         ("2026-11-23", "date: 2026-11-23 has not ended. Give a day from 1970-01-01 to 2026-11-22."),
         ("9999-12-31", "date: 9999-12-31 has not ended. Give a day from 1970-01-01 to 2026-11-22."),
-        ("0001-01-01", "date: no report is as old as 0001-01-01. Give a day from 1970-01-01 to 2026-11-22."),
+        ("0001-01-01", "date: 0001-01-01 is before 1970-01-01. Give a day from 1970-01-01 to 2026-11-22."),
     ],
 )
-def test_what_is_no_day_to_tell_of_is_an_error_that_says_what_to_give(asked: str, problem: str) -> None:
+def test_what_is_no_digest_day_of_is_an_error_that_says_what_to_give(asked: str, problem: str) -> None:
     with pytest.raises(PayloadInvalid) as raised:
-        day_to_tell("t-1", asked)
+        digest_day("t-1", asked)
 
     assert str(raised.value) == problem

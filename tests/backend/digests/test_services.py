@@ -7,8 +7,7 @@ from django.contrib.auth.models import User
 from pytest_django import DjangoAssertNumQueries
 
 from core.models import Client, Property
-from digests.parts import MAX_PICTURE_BYTES, MAX_PICTURES
-from digests.services import MAX_HTML_BYTES, digest_email, list_digests
+from digests.services import MAX_HTML_BYTES, MAX_PICTURE_BYTES, MAX_PICTURES, digest_email, list_digests
 from lambdas.send_email.mime import compose
 from reports.links import read_token
 from reports.models import FileState, GuardReport, Thumbnail
@@ -153,7 +152,7 @@ def test_a_day_that_goes_on_at_a_property_far_west_is_refused_unless_a_schedule_
     monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 24, 9, 59, tzinfo=UTC))
 
     for asked in ("", DAY):
-        with pytest.raises(PayloadInvalid, match="2026-11-23 goes on until 2026-11-24 10:00 UTC in the time zone of"):
+        with pytest.raises(PayloadInvalid, match="2026-11-23 ends at 2026-11-24 10:00 UTC in the time zone of"):
             list_digests("t-1", asked)
     assert [digest.client_id for digest in list_digests("daily_report_digest-20261124T090000Z").digests] == [client.pk]
     monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
@@ -261,7 +260,7 @@ def test_what_does_not_add_up_stands_with_its_report_and_is_counted_on_top() -> 
         assert "One file was refused." in body
         assert "In one report something does not add up." in body
         assert "dock.png is named as PNG; its content is JPEG." in body
-        assert "broken.jpg was refused. The picture is damaged and can not be shown." in body
+        assert "broken.jpg was refused. The picture is damaged and cannot be shown." in body
 
 
 def test_files_that_are_still_being_processed_are_told() -> None:
@@ -423,7 +422,7 @@ def test_a_client_who_can_get_no_mail_is_an_error() -> None:
     client, gone, other = client_with_report(), client_with_report(), make_user()
     gone.deactivate()
 
-    with pytest.raises(RecipientNotFound, match=f"client {gone.pk}: is out of use"):
+    with pytest.raises(RecipientNotFound, match=f"client {gone.pk}: is not active"):
         mail_to(gone)
     with pytest.raises(RecipientNotFound, match=f"client {client.pk}"):
         digest_email(Digest(client_id=client.pk, user_id=other.pk, date=DAY))

@@ -103,7 +103,7 @@ def test_who_can_get_no_mail_is_an_error_of_the_recipient() -> None:
 def test_of_an_incident_that_somebody_has_acknowledged_nobody_is_mailed() -> None:
     inquiry = make_inquiry(make_incident(acknowledged_at=timezone.now()))
 
-    with pytest.raises(RecipientNotFound, match="nobody is asked"):
+    with pytest.raises(RecipientNotFound, match="is already acknowledged"):
         incident_email(inquiry.pk)
 
 

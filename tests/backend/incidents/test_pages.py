@@ -140,7 +140,7 @@ def test_without_step_functions_nothing_is_recorded_and_the_buttons_stay(
     assert (response.status_code, response["Retry-After"], has_buttons(response)) == (503, "10", True)
     assert "Please try again" in response.content.decode()
     assert (inquiry.status, inquiry.seen_at, inquiry.report.acknowledged_at) == ("asked", None, None)
-    assert "could not be passed on" in caplog.text
+    assert "could not be sent to Step Functions" in caplog.text
     step_functions.error = ""
     assert press(inquiry, answer).status_code == 302
 
@@ -174,7 +174,7 @@ def test_a_link_whose_time_has_passed_has_no_buttons(times: dict[str, Any]) -> N
     response = look(make_inquiry(**times))
 
     assert (response.status_code, has_buttons(response)) == (410, False)
-    assert "Nobody has acknowledged yet" in response.content.decode()
+    assert "It is not acknowledged yet" in response.content.decode()
 
 
 def test_an_old_link_says_who_has_acknowledged() -> None:

@@ -14,8 +14,15 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from incidents.escalation import choose_person, keep_token, record_acknowledgement
-from incidents.services import InquiryOver, acknowledge, acknowledge_for_staff, mark_incident
+from incidents.services import (
+    InquiryOver,
+    acknowledge,
+    acknowledge_for_staff,
+    choose_person,
+    keep_token,
+    mark_incident,
+    record_acknowledgement,
+)
 from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from reports.models import GuardReport, IncidentInquiry
@@ -199,7 +206,7 @@ class TestChosen:
         choose(report)
         GuardReport.objects.update(is_active=False)
 
-        with pytest.raises(ReportNotFound, match="Put it in use again"):
+        with pytest.raises(ReportNotFound, match="Activate it"):
             choose(report, 1)
 
         assert report.inquiries.get().status == "unreachable"  # no token: the mail was not sent
@@ -276,7 +283,7 @@ class TestByStaff:
         assert inquiry.report.acknowledged_at is None
 
         step_functions.error = ""
-        assert b"1 incident is acknowledged." in browser.post(url, action, follow=True).content
+        assert b"1 incident was acknowledged." in browser.post(url, action, follow=True).content
         inquiry.report.refresh_from_db()
         assert inquiry.report.acknowledged_by == staff
         page = browser.get(reverse("admin:reports_guardreport_change", args=[inquiry.report_id])).content.decode()

@@ -4,12 +4,25 @@ from typing import Any
 
 import pytest
 from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from core.models import Shift, ShiftStatus
-from reports.contradictions import Kind, contradictions_of, holds, sentences_beside_files
+from reports.contradictions import (
+    Kind,
+    contradictions_of,
+    format_distance,
+    holds,
+    meters_between,
+    sentences_beside_files,
+)
 from reports.models import FileState, GuardReport
 from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_shift
+
+HALF_AROUND_METERS = 20_015_115
+latitudes, longitudes = st.floats(-90, 90), st.floats(-180, 180)
+places = st.tuples(latitudes, longitudes)
 
 pytestmark = pytest.mark.django_db
 MOMENT = datetime(2026, 11, 23, 19, 5, tzinfo=UTC)
@@ -52,7 +65,7 @@ def test_a_file_of_an_earlier_report_of_the_property_is_told_with_its_time() -> 
     report = report_on_duty(property=place)
     make_picture(report, "new.jpg", sha256=DIGEST)
 
-    sentence = "new.jpg is a file that an earlier report of this property had, filed on 20 Nov 2026 14:05."
+    sentence = "new.jpg is also in an earlier report of this property, filed on 20 Nov 2026 14:05."
     assert found_of(report) == [(Kind.SAME_FILE, sentence)]
     assert Kind.SAME_FILE not in dict(found_of(earlier))
 
@@ -63,7 +76,7 @@ def test_of_another_property_nothing_is_told_but_that_it_is_another() -> None:
     report = report_on_duty()
     make_picture(report, "new.jpg", sha256=DIGEST)
 
-    assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is a file that an earlier report had, one from elsewhere.")]
+    assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is also in an earlier report of another property.")]
 
 
 @pytest.mark.parametrize("is_placed", [True, False])
@@ -74,7 +87,7 @@ def test_a_file_of_an_earlier_report_without_a_property_is_not_said_to_be_from_e
     GuardReport.objects.filter(pk=report.pk).update(property=report.property if is_placed else None)
     make_picture(report, "new.jpg", sha256=DIGEST)
 
-    assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is a file that an earlier report had.")]
+    assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is also in an earlier report.")]
 
 
 def test_a_report_out_of_use_and_the_report_itself_are_no_earlier_reports() -> None:
@@ -100,7 +113,7 @@ def test_files_whose_content_is_unknown_are_not_the_same() -> None:
     [
         ("gate.PNG", "image/jpeg", "gate.PNG is named as PNG; its content is JPEG."),
         ("gate.jpg", "application/pdf", "gate.jpg is named as JPG; its content is PDF."),
-        ("plan.pdf", "application/octet-stream", "plan.pdf is named as PDF; its content is of no known type."),
+        ("plan.pdf", "application/octet-stream", "plan.pdf is named as PDF; its content is of unknown type."),
         ("gate.jpg", "text/plain", "gate.jpg is named as JPG; its content is text."),
         ("nota.txt", "image/png", "nota.txt is named as TXT; its content is PNG."),
         # What has a right name may have a content that is not known: a text in Latin-1, a movie of a rare brand.
@@ -123,7 +136,7 @@ def test_files_whose_content_is_unknown_are_not_the_same() -> None:
         ("walk.webm", "audio/webm", ""),
         ("walk.webm", "video/mp4", "walk.webm is named as WEBM; its content is MP4."),
         ("gate.avif", "image/heic", "gate.avif is named as AVIF; its content is HEIC."),
-        ("gate.bmp", "application/octet-stream", "gate.bmp is named as BMP; its content is of no known type."),
+        ("gate.bmp", "application/octet-stream", "gate.bmp is named as BMP; its content is of unknown type."),
         ("gate.jpg", "video/quicktime", "gate.jpg is named as JPG; its content is MOV."),
         ("gate", "image/jpeg", ""),
         ("gate.jpg", "", ""),
@@ -140,7 +153,7 @@ def test_a_refused_file_is_told_with_its_reason_unless_files_are_told_by_themsel
     report = report_on_duty()
     make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")
 
-    sentence = "broken.jpg was refused. The picture is damaged and can not be shown."
+    sentence = "broken.jpg was refused. The picture is damaged and cannot be shown."
     assert found_of(report) == [(Kind.REFUSED_FILE, sentence)]
     assert sentences_beside_files(report) == []
 
@@ -204,9 +217,9 @@ def test_a_shift_holds_a_moment_just_as_the_query_for_it_has_it(fields: dict[str
     ("late", "sentence"),
     [
         (timedelta(minutes=-15), ""),
-        (timedelta(hours=-3), "The report gives a time 3 hours after it arrived."),
+        (timedelta(hours=-3), "The time of the report is 3 hours after its arrival."),
         (timedelta(hours=24), ""),
-        (timedelta(days=2, hours=1), "The report arrived 2 days after the time it gives."),
+        (timedelta(days=2, hours=1), "The report arrived 2 days after its time."),
     ],
 )
 def test_a_time_far_from_the_arrival_is_told(late: timedelta, sentence: str) -> None:
@@ -244,8 +257,8 @@ def placed(**fields: Any) -> GuardReport:
     ("latitude", "sentence"),
     [
         (40.7044, ""),
-        (40.7046, "gate.jpg was taken 510 m from the place of the report, as its camera tells."),
-        (40.7289, "gate.jpg was taken 3.2 km from the place of the report, as its camera tells."),
+        (40.7046, "gate.jpg was taken 510 m from the place of the report, according to its camera."),
+        (40.7289, "gate.jpg was taken 3.2 km from the place of the report, according to its camera."),
     ],
 )
 def test_a_photo_taken_far_from_the_report_is_told_with_the_distance(latitude: float, sentence: str) -> None:
@@ -273,9 +286,12 @@ def test_without_two_places_there_is_no_distance(report_fields: dict[str, Any], 
     ("late", "sentence"),
     [
         (timedelta(hours=-24), ""),
-        (timedelta(days=-2, minutes=-1), "taken 2 days before the time of the report, as its camera's clock tells."),
+        (
+            timedelta(days=-2, minutes=-1),
+            "taken 2 days before the time of the report, according to its camera's clock.",
+        ),
         (timedelta(minutes=15), ""),
-        (timedelta(hours=3), "taken 3 hours after the time of the report, as its camera's clock tells."),
+        (timedelta(hours=3), "taken 3 hours after the time of the report, according to its camera's clock."),
     ],
 )
 def test_a_photo_taken_at_another_time_is_told_with_the_span(late: timedelta, sentence: str) -> None:
@@ -309,3 +325,54 @@ def test_a_refused_file_is_told_of_its_refusal_alone() -> None:
     make_file(report, status=FileState.REJECTED, error="UnreadableImage", **taken)
 
     assert set(dict(found_of(report))) == {Kind.REFUSED_FILE}
+
+
+@given(places, places)
+def test_a_distance_is_the_same_both_ways_and_at_most_half_around_the_earth(
+    here: tuple[float, float], there: tuple[float, float]
+) -> None:
+    meters = meters_between(*here, *there)
+
+    assert 0 <= meters <= HALF_AROUND_METERS
+    assert meters == pytest.approx(meters_between(*there, *here), abs=0.01)
+
+
+@given(places, places, places)
+def test_no_way_around_is_shorter(
+    one: tuple[float, float], two: tuple[float, float], three: tuple[float, float]
+) -> None:
+    assert meters_between(*one, *three) <= meters_between(*one, *two) + meters_between(*two, *three) + 1
+
+
+@given(latitudes, longitudes, st.floats(0, 0.05))
+def test_a_degree_of_latitude_is_as_long_everywhere(latitude: float, longitude: float, degrees: float) -> None:
+    north = min(90.0, latitude + degrees)
+
+    assert meters_between(latitude, longitude, north, longitude) == pytest.approx(
+        (north - latitude) * 111_195.08, abs=0.1
+    )
+
+
+@given(latitudes, longitudes)
+def test_east_and_west_meet_at_the_date_line(latitude: float, longitude: float) -> None:
+    turned = longitude - 360 if longitude > 0 else longitude + 360
+
+    assert meters_between(latitude, longitude, latitude, turned) == pytest.approx(0, abs=0.1)
+
+
+def test_a_known_distance_is_right_to_half_a_percent() -> None:
+    # Statue of Liberty to the Empire State Building, 8.2 km by the ellipsoid.
+    assert meters_between(40.6892, -74.0445, 40.7484, -73.9857) == pytest.approx(8_242, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("meters", "text"),
+    [(512, "510 m"), (994, "990 m"), (996, "1.0 km"), (3_210, "3.2 km"), (12_400, "12 km"), (1_204_000, "1,204 km")],
+)
+def test_a_distance_is_rounded(meters: float, text: str) -> None:
+    assert format_distance(meters) == text
+
+
+def test_a_distance_is_localized() -> None:
+    with translation.override("es"):
+        assert format_distance(3_210) == "3,2 km"

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from common.html_text import text_of
+from common.emails import text_of
 from core.models import Property
 from reports.emails import MAX_PICTURES, report_email
 from reports.links import read_token
@@ -74,7 +74,7 @@ def test_nobody_is_told_of_a_report_taken_out_of_use_while_it_was_processed() ->
     report, reader = report_to(), make_user()
     report.deactivate()
 
-    with pytest.raises(RecipientNotFound, match="is out of use: nobody is told of it"):
+    with pytest.raises(RecipientNotFound, match="is not active: no mail is sent about it"):
         mail_of(report, reader)
 
 
@@ -150,7 +150,7 @@ def test_a_refused_file_is_named_with_its_reason() -> None:
 
     for body in (mail.html, mail.text):
         assert "One file could not be shown" in body
-        assert "broken.jpg: The picture is damaged and can not be shown." in body
+        assert "broken.jpg: The picture is damaged and cannot be shown." in body
         assert "details for us" not in body
 
 

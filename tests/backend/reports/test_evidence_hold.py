@@ -62,7 +62,7 @@ def test_a_hold_without_a_reason_is_refused_with_a_sentence(reason: str) -> None
 
     page = saved(report, browser_with("change_guardreport"), evidence_hold="on", evidence_hold_reason=reason)
 
-    assert b"Say why the report is held" in page
+    assert b"Enter why the report is held" in page
     report.refresh_from_db()
     assert not report.evidence_hold
 

@@ -45,7 +45,7 @@ def test_the_link_of_a_mail_opens_the_report() -> None:
     assert response.status_code == 200
     for said in ("Property 1", "1 Example Street", "Gate &lt;b&gt;open&lt;/b&gt;", "gate.jpg", "Show on a map"):
         assert said in page
-    assert "The picture is damaged and can not be shown." in page
+    assert "The picture is damaged and cannot be shown." in page
     assert response["Cache-Control"] == "private, max-age=0"
     assert (response["Referrer-Policy"], response["X-Robots-Tag"]) == ("no-referrer", "noindex")
 

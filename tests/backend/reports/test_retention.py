@@ -171,7 +171,7 @@ def test_days_that_can_not_be_meant_are_refused_and_nothing_goes(settings: Setti
     record_of(9999)
     setattr(settings, name, days)
 
-    with pytest.raises(ImproperlyConfigured, match=rf"{name} is {days}\. Set {name} to 15 to 36500 days, or to 0"):
+    with pytest.raises(ImproperlyConfigured, match=rf"{name} is {days}\. Set it to 15 to 36500 days, or to 0"):
         sweep()
 
     assert (GuardReport.objects.count(), TaskRecord.objects.count()) == (1, 1)
@@ -497,7 +497,7 @@ def test_what_s3_will_not_delete_keeps_its_rows_and_the_sweep_says_what_to_do(bu
     bucket.delete_bucket(Bucket="files")
 
     with pytest.raises(
-        StorageUnavailable, match=r"could not be deleted \(NoSuchBucket\).*Let the role delete"
+        StorageUnavailable, match=r"could not be deleted \(NoSuchBucket\).*Allow the role s3:DeleteObject"
     ) as raised:
         sweep()
 
@@ -527,5 +527,5 @@ def test_after_three_batches_that_fail_the_sweep_stops(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(retention, "delete_objects", refuse)
 
-    with pytest.raises(StorageUnavailable, match="3 batches of reports stay"):
+    with pytest.raises(StorageUnavailable, match="3 batches of reports were not removed"):
         sweep()

@@ -2,11 +2,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from core.models import Guard, ShiftStatus
@@ -14,7 +17,7 @@ from qu_workflows.records.models import TaskRecord
 from reports import services
 from reports.files.storage import SignedFileSystemStorage
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
-from reports.services import create_report, load_report, recipients_of, record_results, shift_at
+from reports.services import create_report, load_report, recipients_of, record_results, resolve_capture, shift_at
 from tests.backend.people import (
     make_client,
     make_file,
@@ -312,3 +315,34 @@ def test_a_name_is_stored_safely_and_shown_as_it_was(guard: Guard) -> None:
 
 def test_the_processing_is_enqueued_by_the_task_that_callers_know() -> None:
     assert services.enqueue_processing(make_report()) == TaskRecord.objects.get(task="process_guard_report").pk
+
+
+def test_a_time_with_an_offset_keeps_it() -> None:
+    moment = datetime(2026, 11, 24, 19, 5, tzinfo=UTC)
+
+    assert resolve_capture("2026-11-24T14:05:00-05:00", ZoneInfo("Europe/Madrid")) == (moment, False)
+
+
+def test_a_time_without_an_offset_is_that_of_the_place() -> None:
+    assert resolve_capture("2026-07-24T14:05:00", ZoneInfo("America/New_York")) == (
+        datetime(2026, 7, 24, 18, 5, tzinfo=UTC),
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "0000-00-00T00:00:00", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "2026-13-01T00:00:00",
+     "2026-11-24T14:05:00+99:99", "1601-01-01T00:00:00+00:00"],
+)  # fmt: skip
+def test_an_invalid_time_counts_as_missing(text: str | None) -> None:
+    assert resolve_capture(text, ZoneInfo("America/New_York")) == (None, False)
+
+
+@given(
+    st.from_regex(r"\A\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2})?\Z"), st.sampled_from(["UTC", "Asia/Tokyo"])
+)
+def test_every_text_of_the_contract_is_a_moment_or_none(text: str, zone: str) -> None:
+    moment, _is_assumed = resolve_capture(text, ZoneInfo(zone))
+
+    assert moment is None or moment.utcoffset() == timedelta(0)

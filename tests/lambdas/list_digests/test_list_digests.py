@@ -35,7 +35,7 @@ def test_a_scheduled_run_that_comes_too_late_is_answered_with_the_reason() -> No
     ("payload", "problem"),
     [
         ({"date": "24.11.2026"}, "/payload/date String should match pattern"),
-        ({"date": "2026-02-30"}, "2026-02-30 is not in the calendar"),
+        ({"date": "2026-02-30"}, "2026-02-30 is not a date"),
         ({"day": "2026-02-20"}, "/payload/day Extra inputs are not permitted"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_digest_of_a_client_out_of_use_is_an_error(objects: DiskObjects) -> No
     make_report(property=place, report_datetime=datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
     place.owner.deactivate()
 
-    with pytest.raises(RecipientNotFound, match=f"client {place.owner_id}: is out of use"):
+    with pytest.raises(RecipientNotFound, match=f"client {place.owner_id}: is not active"):
         run(objects, digest={"client_id": place.owner_id, "user_id": place.owner.user_id, "date": "2026-03-02"})
 
 

@@ -490,7 +490,7 @@ def test_the_mail_lists_findings_and_commands(everything: list[TaskRecord]) -> N
     email = rendered(mail)
 
     assert email.subject == (
-        "Stuck: 1 incident that nobody acknowledged, 1 dead letter, 7 unsent tasks, "
+        "Stuck: 1 unacknowledged incident, 1 dead letter, 7 unsent tasks, "
         "1 task that was sent but has not started, 1 execution that has run for too long"
     )
     assert "The oldest has been stuck since Jan. 15, 2026, 5:59 a.m. EST, 1\xa0hour ago" in email.text
@@ -535,7 +535,7 @@ def test_the_last_mail_has_the_duration_and_the_former_findings() -> None:
     email = rendered(mails()[-1])
     assert email.subject == "Nothing is stuck any more"
     assert "Nothing has been stuck for 1\xa0hour." in email.text
-    assert "No longer stuck: Incidents that nobody acknowledged; Dead letters; Unsent tasks" in email.text
+    assert "No longer stuck: Unacknowledged incidents; Dead letters; Unsent tasks" in email.text
 
 
 @pytest.mark.usefixtures("operator", "queue")

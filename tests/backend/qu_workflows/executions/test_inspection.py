@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from common.repeated_effects import REPEATED_EFFECTS
+from common.apps import REPEATED_EFFECTS
 from lambdas.render_email.handler import render
 from lambdas.shared.storage.objects import DiskObjects
 from qu_workflows.executions.inspection import advise

@@ -1,1 +1,1 @@
-"""``advance`` and the data it works on. Pure functions: no clock, thread, file or service."""
+"""The engine's heart: ``advance`` and the data it works on. Pure: no clock, thread, file or service."""

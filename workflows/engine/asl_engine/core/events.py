@@ -1,4 +1,4 @@
-"""Events, the inputs of ``advance``."""
+"""What can happen to an execution: the inputs of ``advance``."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from asl_engine.jsontext import Json
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start the execution."""
+    """The execution begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Run the ready branches: after a step of maximum length, or after a restart."""
+    """Go on with what is ready: after a step that stopped for its length, or after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class BranchEvent:
-    """An event that a branch waits for. Ignored if its token is not the branch's."""
+    """What a branch waits for; late, and without effect, where the token is not the branch's any more."""
 
     branch_id: int
     token: int
@@ -25,33 +25,33 @@ class BranchEvent:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired(BranchEvent):
-    """The timer of a Wait, a back-off, a task's timeouts, or (branch 0) the execution."""
+    """A timer came due: a Wait, a back-off, a task's timeout or heartbeat, or (branch 0) the execution's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted(BranchEvent):
-    """The task runs. ``worker_name`` is of an activity's worker."""
+    """The task is under way (its Started event is written if it is not yet). Of an activity: who works on it."""
 
     worker_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSubmitted(BranchEvent):
-    """The call that submits the task was answered; the task ends later."""
+    """The call that hands out a task token was answered; the token's owner ends the task."""
 
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSucceeded(BranchEvent):
-    """The task succeeded."""
+    """The task ended well."""
 
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed(BranchEvent):
-    """The task failed in the phase schedule, start, submit or run."""
+    """The task failed. ``phase`` marks failures before it was under way: schedule, start, submit; else run."""
 
     error: str | None
     cause: str | None
@@ -60,12 +60,12 @@ class TaskFailed(BranchEvent):
 
 @dataclass(frozen=True, slots=True)
 class TaskHeartbeat(BranchEvent):
-    """SendTaskHeartbeat."""
+    """The task's owner lives."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapRunEnded(BranchEvent):
-    """The Map Run ended with ``output``, or with an error."""
+    """A Map Run ended: ``results`` by index, or an error."""
 
     output: Json = None
     error: str | None = None
@@ -82,7 +82,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """RedriveExecution; ``client_token`` is its idempotency token."""
+    """RedriveExecution of a closed execution; ``client_token`` makes it idempotent."""
 
     client_token: str | None = None
 

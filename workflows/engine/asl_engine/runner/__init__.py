@@ -1,4 +1,4 @@
-"""The runner: takes events, advances executions, saves them, and performs their commands."""
+"""Runs the executions of a store: takes what happens to them, advances them, saves, and acts."""
 
 from asl_engine.runner.runner import Runner
 

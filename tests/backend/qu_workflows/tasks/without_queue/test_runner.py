@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 
 from asl_engine.clock import SkippingClock
 from common.tasks import process_guard_report, send_notification_email
-from core.api_keys import issue_api_key
+from core.authentication import issue_api_key
 from core.models import Guard
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.running import this_worker

@@ -4,8 +4,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from config import secrets
-from config.secrets import read_secret
+from config import environment
+from config.environment import read_secret
 
 NAME = "qu-security/dev/database-url"
 
@@ -15,11 +15,11 @@ def _moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_SQS_REGION", "us-east-2")
     for name in ("DATABASE_URL", "DATABASE_URL_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    secrets._fetch.cache_clear()
+    environment._fetch.cache_clear()
     with mock_aws():
         boto3.client("secretsmanager", "us-east-2").create_secret(Name=NAME, SecretString="postgresql://there\n")
         yield
-    secrets._fetch.cache_clear()
+    environment._fetch.cache_clear()
 
 
 def test_a_secret_that_is_neither_set_nor_named_is_empty() -> None:

@@ -6,7 +6,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from core.api_keys import find_api_key, issue_api_key, note_use
+from core.authentication import find_api_key, issue_api_key, note_use
 from core.models import ApiKey
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""What each type of state does when it is entered and when what it waited for has come."""
