@@ -7,11 +7,23 @@ import re
 from dataclasses import replace
 from itertools import product
 
-from asl_engine.definition.checks_expressions import (
+from asl_engine.definition.resources import ResourceKind, is_arn, parse_resource
+from asl_engine.definition.rules import (
+    Place,
+    Rule,
+    Shape,
+    anything,
     assignments,
+    boolean,
+    exactly_one,
     expressible,
     expression,
+    integer,
+    is_object,
+    list_of,
+    number,
     number_path,
+    one_of,
     path,
     path_or_intrinsic,
     reference_path,
@@ -19,22 +31,8 @@ from asl_engine.definition.checks_expressions import (
     starting_reference_path,
     static_text,
     template,
-    timestamp,
-)
-from asl_engine.definition.resources import ResourceKind, is_arn, parse_resource
-from asl_engine.definition.rules import (
-    Place,
-    Rule,
-    Shape,
-    anything,
-    boolean,
-    exactly_one,
-    integer,
-    is_object,
-    list_of,
-    number,
-    one_of,
     text,
+    timestamp,
 )
 from asl_engine.jsontext import Json
 
@@ -219,7 +217,7 @@ def _all_stands_alone(place: Place, entries: Json) -> None:
         names: list[Json] = listed if isinstance(listed, list) else []
         for each, name in enumerate(names):
             if name == "States.ALL" and (len(names) > 1 or index < len(entries) - 1):
-                place.item(index).at("ErrorEquals").item(each).refuse(
+                place.at(index).at("ErrorEquals").at(each).refuse(
                     "States.ALL must appear alone and at end of list", "Give it the last entry, to itself."
                 )
 

@@ -6,7 +6,6 @@ An element past an array's end is null, as on AWS.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from asl_engine.errors import RESULT_PATH_MATCH_FAILURE, RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps
@@ -120,8 +119,6 @@ def _root_of(parsed: ParsedPath) -> Read:
 
 def _reader_of(parsed: ParsedPath, keys: Keys) -> Read:
     """Return a fast reader of keys, which raises _MISSES for a missing value."""
-    if parsed.root == "$" and len(keys) <= 3 and all(isinstance(key, str) for key in keys):
-        return _input_reader(*keys)
     root = _root_of(parsed)
 
     def read(env: Env) -> Json:
@@ -133,20 +130,6 @@ def _reader_of(parsed: ParsedPath, keys: Keys) -> Read:
         return node
 
     return read
-
-
-def _input_reader(*keys: Any) -> Read:
-    """Return a reader of at most three members of the input, as most paths are."""
-    if not keys:
-        return lambda env: env.input
-    first, *rest = keys
-    if not rest:
-        return lambda env: env.input[first]
-    second, *rest = rest
-    if not rest:
-        return lambda env: env.input[first][second]
-    (third,) = rest
-    return lambda env: env.input[first][second][third]
 
 
 def _reach(steps: tuple[PathStep, ...], root: Json) -> Json:

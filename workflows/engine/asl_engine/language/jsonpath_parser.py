@@ -47,7 +47,7 @@ _OPERATOR = re.compile(r"==|!=|<=|>=|<|>|=~|(?:in|nin|contains|size|empty|subset
 
 
 class ParsedPath(NamedTuple):
-    """A path; ``root`` is "$" for the input, "$$" for the context object, or the name of a variable."""
+    """A path; ``root`` is "$" (the input), "$$" (the context object) or a variable's name."""
 
     root: str
     steps: tuple[PathStep, ...]

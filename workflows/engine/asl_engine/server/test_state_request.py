@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asl_engine.adapters.service_models import problems_with
+from asl_engine.adapters.service_json import problems_with
 from asl_engine.definition.compiler import speaks_jsonata
 from asl_engine.definition.program import MapState, ParallelState, State, StateType, TaskState
 from asl_engine.definition.resources import ResourceKind, parse_resource

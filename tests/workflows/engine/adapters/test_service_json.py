@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asl_engine.adapters.service_models import problems_with
+from asl_engine.adapters.service_json import problems_with
 
 
 @pytest.mark.parametrize(
