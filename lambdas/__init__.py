@@ -1,1 +1,1 @@
-"""The steps: one folder per function, named verb_object; ``shared`` holds their edges."""
+"""The functions: one folder for each, named verb_object, and ``shared``."""

@@ -145,7 +145,7 @@ def test_every_refusal_is_documented_with_what_people_read() -> None:
 
 def test_the_documented_limits_are_those_of_the_functions() -> None:
     listed = rows_of(FILES, "What a decoder may do")
-    source = (ROOT / "lambdas" / "shared" / "decoding" / "limits.py").read_text(encoding="utf-8")
+    source = (ROOT / "lambdas" / "shared" / "decoding" / "job.py").read_text(encoding="utf-8")
 
     assert set(listed) == set(settings_read_in(source))
 

@@ -1,1 +1,1 @@
-"""Keeps the task token of a question to a supervisor, for the "Await Acknowledgement" state."""
+"""Stores a supervisor's task token, for the "Await Acknowledgement" state."""

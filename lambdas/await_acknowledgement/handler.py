@@ -1,4 +1,4 @@
-"""Keeps the task token of a question to a supervisor, for the "Await Acknowledgement" state of incident_escalation."""
+"""Stores a supervisor's task token, for the "Await Acknowledgement" state of incident_escalation."""
 
 from lambdas.shared.runtime.database import database_step
 from lambdas.shared.runtime.powertools import logger
@@ -8,10 +8,10 @@ from workflows.errors import StorageUnavailable
 
 @database_step(AwaitAcknowledgementInput)
 def lambda_handler(event: AwaitAcknowledgementInput) -> KeptToken:
-    """Keep the token for the page behind the mail's link; end the state at once if somebody was quicker than this.
+    """Store the token for the acknowledgement page, or end the state if already acknowledged.
 
-    Safe to retry: the token of a later attempt takes the earlier one's place, and a token ends its state once. Raises
-    RecipientNotFound; DatabaseUnavailable and StorageUnavailable when trying again helps.
+    Safe to retry: a later token replaces the earlier one, and a token ends its state once. Raises RecipientNotFound,
+    and as transient errors DatabaseUnavailable and StorageUnavailable.
     """
     from incidents.services import keep_token
 
@@ -27,6 +27,6 @@ def _end(task_token: str, answer: Acknowledgement) -> None:
     try:
         end_task(task_token, answer.model_dump(mode="json"))
     except NoLongerAwaited:
-        logger.info("the state had ended already")  # an earlier attempt of this, or the page, has ended it
+        logger.info("the state had ended already")  # by an earlier attempt, or by the page
     except StepFunctionsUnavailable as error:
-        raise StorageUnavailable("Step Functions", f"did not take the answer ({error}).", "Try again.") from error
+        raise StorageUnavailable("Step Functions", f"did not accept the answer ({error}).", "Try again.") from error

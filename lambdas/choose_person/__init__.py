@@ -1,1 +1,1 @@
-"""Chooses whom to ask of an incident next, for the "Choose Person" state."""
+"""Chooses the next person to notify, for the "Choose Person" state."""

@@ -1,4 +1,4 @@
-"""Chooses whom to ask of an incident next, for the "Choose Person" state of incident_escalation."""
+"""Chooses the next person to notify, for the "Choose Person" state of incident_escalation."""
 
 from lambdas.shared.runtime.database import database_step
 from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
@@ -6,10 +6,10 @@ from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
 
 @database_step(ChoosePersonInput)
 def lambda_handler(event: ChoosePersonInput) -> Turn:
-    """Return the next turn: whom to ask, and how long to wait.
+    """Return the next person to notify, and how long to wait.
 
-    Safe to retry: a turn that was begun is answered again, so no one is passed over. Raises NobodyAcknowledged,
-    ReportNotFound, and DatabaseUnavailable when trying again helps.
+    Safe to retry: returns a started turn again. Raises ReportNotFound, DatabaseUnavailable, and an error for the state
+    machine's catcher when no person is left.
     """
     from incidents.services import choose_person
 

@@ -1,7 +1,6 @@
-"""Dispatches the messages of one batch side by side, and answers which of them failed.
+"""Dispatches the messages of a batch concurrently, in threads.
 
-A start blocks, so it runs in a thread. The messages of one FIFO group are started one after the other, in the order
-they came; after the first that fails, the rest of its group is held back.
+The messages of a FIFO group are dispatched in order; after a failure, the rest of the group is held back.
 """
 
 from collections import defaultdict
@@ -17,7 +16,7 @@ from qu_workflows.protocol.errors import MessageRejected
 from qu_workflows.protocol.message import ExecutionStart, read_message, task_id_of
 from qu_workflows.protocol.traces import DEFAULT_SAMPLED_PERCENT, trace_header
 
-# Returns False for a task id that was started before.
+# Returns False for a task id that was started earlier.
 type StartExecution = Callable[[ExecutionStart, str | None], bool]
 type Report = Callable[["DispatchOutcome"], None]
 
@@ -25,7 +24,7 @@ _threads = ThreadPoolExecutor(STARTS_AT_A_TIME)
 
 
 class DispatchStatus(StrEnum):
-    """The outcome of a message. All but the first two are reported, and received again."""
+    """Outcome of a message; all but the first two are failures, received again."""
 
     STARTED = "started"
     ALREADY_STARTED = "already_started"
@@ -36,29 +35,29 @@ class DispatchStatus(StrEnum):
 
 
 class EarlierMessageFailed(StartFailed):
-    """An earlier message of the same group failed, and a FIFO queue keeps the order."""
+    """An earlier message of the same FIFO group failed."""
 
 
 @dataclass(frozen=True)
 class QueueMessage:
-    """One record of the batch, and what its body asks for."""
+    """A record of the batch, with the start that its body requests, or its error."""
 
     message_id: str
     body: str
     receive_count: int
     group: str | None
     trace_header: str | None
-    asks_for: ExecutionStart | Exception
+    request: ExecutionStart | Exception
 
     @property
     def task_id(self) -> str | None:
-        """The task id, as far as the body has it."""
-        return self.asks_for.name if isinstance(self.asks_for, ExecutionStart) else task_id_of(self.body)
+        """The task id, None if the body has none."""
+        return self.request.name if isinstance(self.request, ExecutionStart) else task_id_of(self.body)
 
 
 @dataclass(frozen=True)
 class DispatchOutcome:
-    """The status of a message; ``error`` says why it is reported."""
+    """The status of a message, and why it failed."""
 
     message: QueueMessage
     status: DispatchStatus
@@ -68,9 +67,9 @@ class DispatchOutcome:
 def dispatch(
     event: dict[str, Any], start: StartExecution, report: Report, sampled_percent: int = DEFAULT_SAMPLED_PERCENT
 ) -> dict[str, Any]:
-    """Start what each SQS record asks for, report every outcome, and answer which messages failed.
+    """Start an execution for each SQS record, report each outcome, and return the failures.
 
-    ``sampled_percent``: how many of the tasks are traced that do not bring a tracing header.
+    ``sampled_percent``: share of tasks without a tracing header that are traced.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
     failed = []
@@ -84,7 +83,7 @@ def dispatch(
 
 
 def _in_order(messages: Iterable[QueueMessage]) -> Iterable[Sequence[QueueMessage]]:
-    """Return what has to go in order: the messages of each FIFO group, and each other message by itself."""
+    """Group the messages of each FIFO group; other messages are alone."""
     lanes: defaultdict[tuple[str, str], list[QueueMessage]] = defaultdict(list)
     for message in messages:
         lanes["group" if message.group else "message", message.group or message.message_id].append(message)
@@ -94,52 +93,49 @@ def _in_order(messages: Iterable[QueueMessage]) -> Iterable[Sequence[QueueMessag
 def _dispatch(messages: Sequence[QueueMessage], start: StartExecution) -> list[DispatchOutcome]:
     outcomes: list[DispatchOutcome] = []
     for message in messages:
-        failed = next((outcome.message for outcome in outcomes if outcome.error), None)
-        outcomes.append(_hold_back(message, failed) if failed else _dispatch_one(message, start))
+        if failed := next((outcome.message for outcome in outcomes if outcome.error), None):
+            problem = f"the earlier message {failed.message_id} failed."
+            error = EarlierMessageFailed(f"group {message.group}", problem, "Correct that one.")
+            outcomes.append(DispatchOutcome(message, DispatchStatus.HELD_BACK, error))
+        else:
+            outcomes.append(_dispatch_one(message, start))
     return outcomes
 
 
-def _hold_back(message: QueueMessage, failed: QueueMessage) -> DispatchOutcome:
-    error = EarlierMessageFailed(
-        f"group {message.group}", f"message {failed.message_id} before it failed.", "Correct that one."
-    )
-    return DispatchOutcome(message, DispatchStatus.HELD_BACK, error)
-
-
 def _dispatch_one(message: QueueMessage, start: StartExecution) -> DispatchOutcome:
-    if isinstance(message.asks_for, Exception):
-        known = isinstance(message.asks_for, MessageRejected)
-        return DispatchOutcome(message, DispatchStatus.REJECTED if known else DispatchStatus.FAILED, message.asks_for)
+    if isinstance(message.request, Exception):
+        known = isinstance(message.request, MessageRejected)
+        return DispatchOutcome(message, DispatchStatus.REJECTED if known else DispatchStatus.FAILED, message.request)
     try:
-        is_new = start(message.asks_for, message.trace_header)
+        is_new = start(message.request, message.trace_header)
         return DispatchOutcome(message, DispatchStatus.STARTED if is_new else DispatchStatus.ALREADY_STARTED)
     except NoTimeLeft as error:
         return DispatchOutcome(message, DispatchStatus.THROTTLED, error)
-    except Exception as error:  # noqa: BLE001  StartRefused, or a bug that must not fail the other messages
+    except Exception as error:  # noqa: BLE001  StartRefused, or a bug, which must not fail other messages
         return DispatchOutcome(message, DispatchStatus.FAILED, error)
 
 
 def _read(record: dict[str, Any], sampled_percent: int) -> QueueMessage:
     message_id, body, attributes = record["messageId"], record["body"], record.get("attributes", {})
     is_fifo = record.get("eventSourceARN", "").endswith(".fifo")
-    asks_for: ExecutionStart | Exception
+    request: ExecutionStart | Exception
     try:
-        asks_for = read_message(body, message_id)
-    except Exception as error:  # noqa: BLE001  a bug that one body brings out must not fail the others
-        asks_for = error
+        request = read_message(body, message_id)
+    except Exception as error:  # noqa: BLE001  a bug with one body must not fail other messages
+        request = error
     return QueueMessage(
         message_id,
         body,
         int(attributes.get("ApproximateReceiveCount", 1)),
         attributes.get("MessageGroupId") if is_fifo else None,
-        attributes.get("AWSTraceHeader") or _new_trace(asks_for, attributes, sampled_percent),
-        asks_for,
+        attributes.get("AWSTraceHeader") or _new_trace(request, attributes, sampled_percent),
+        request,
     )
 
 
-def _new_trace(asks_for: ExecutionStart | Exception, attributes: dict[str, str], sampled_percent: int) -> str | None:
-    """Return the header of a trace that begins here: EventBridge Scheduler sends none with its messages."""
-    if isinstance(asks_for, Exception) or "SentTimestamp" not in attributes:
+def _new_trace(request: ExecutionStart | Exception, attributes: dict[str, str], sampled_percent: int) -> str | None:
+    """Return the header of a new trace: EventBridge Scheduler sends none."""
+    if isinstance(request, Exception) or "SentTimestamp" not in attributes:
         return None
     sent_at = datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC)
-    return trace_header(asks_for.name, sent_at, sampled_percent)
+    return trace_header(request.name, sent_at, sampled_percent)

@@ -1,1 +1,1 @@
-"""Steps as a Django process runs them itself, where that differs from Lambda: a module each, named as the function."""
+"""Steps that differ in a Django process: modules named like the functions."""

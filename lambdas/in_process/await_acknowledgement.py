@@ -1,7 +1,7 @@
-"""Waits for a supervisor where Django runs workflows by itself: in place of ``await_acknowledgement``.
+"""Waits for a supervisor in a Django process, in place of ``await_acknowledgement``.
 
-No Step Functions holds a token there, so this waits in the thread that runs the workflow, and reads the
-answer from the database. With IN_PROCESS_WORKFLOWS=inline there is no wait: everybody is asked at once.
+There is no task token without Step Functions, so this waits in the workflow's thread and polls the database. With
+IN_PROCESS_WORKFLOWS=inline it does not wait: all supervisors are notified at once.
 """
 
 import time
@@ -23,9 +23,9 @@ POLL_SECONDS = 2.0
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> Ended:
-    """Return the acknowledgement as what ends the state, or fail it as Step Functions would end a silent one.
+    """Return the acknowledgement as the state's end, or fail like a timeout.
 
-    Safe to repeat after the process died: the person gets the whole time once more.
+    Safe to retry if the process dies: the person has the full time again.
     """
     _keep({**event, "task_token": new_local_token()}, context)
     inquiry_id = int(event["inquiry_id"])
@@ -33,7 +33,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Ended:
         answer = _answer_or_timeout(inquiry_id)
         if answer is not None:
             return Ended(answer.model_dump(mode="json"))
-        if not connection.in_atomic_block:  # a caller's transaction is the caller's to end
+        if not connection.in_atomic_block:  # only the caller may end its transaction
             connection.close()
         time.sleep(POLL_SECONDS)
 
@@ -54,9 +54,8 @@ def _answer_or_timeout(inquiry_id: int) -> Acknowledgement | None:
         waits = settings.IN_PROCESS_WORKFLOWS != "inline"
         if answer is not None or (waits and not is_over(inquiry, timezone.now())):
             return answer
-        # Closed under the lock, so that no one acknowledges between this and the next person's turn.
-        IncidentInquiry.objects.filter(pk=inquiry_id, status=InquiryStatus.ASKED).update(
-            status=InquiryStatus.UNANSWERED
-        )
+        # Close it under the lock: no acknowledgement may come before the next person's turn.
+        open_inquiry = IncidentInquiry.objects.filter(pk=inquiry_id, status=InquiryStatus.ASKED)
+        open_inquiry.update(status=InquiryStatus.UNANSWERED)
     name = "States.Timeout" if inquiry.answer_by <= inquiry.sign_by else "States.HeartbeatTimeout"
-    raise TaskError(name, f"Nobody has acknowledged by {min(inquiry.sign_by, inquiry.answer_by).isoformat()}.")
+    raise TaskError(name, f"No acknowledgement by {min(inquiry.sign_by, inquiry.answer_by).isoformat()}.")

@@ -6,10 +6,10 @@ from workflows.contracts.daily_report_digest import DigestList, ListDigestsInput
 
 @database_step(ListDigestsInput)
 def lambda_handler(event: ListDigestsInput) -> DigestList:
-    """Return one digest for each client with a report on the day, or why the run is skipped.
+    """Return a digest for each client with reports that day, or the reason to skip.
 
-    Safe to retry: it reads, and keeps once whether a scheduled run is skipped. Raises PayloadInvalid and
-    TooManyDigests; DatabaseUnavailable when trying again helps.
+    Safe to retry: it reads, and stores once whether a scheduled run is skipped. Raises PayloadInvalid, TooManyDigests
+    and DatabaseUnavailable.
     """
     from digests.services import list_digests
 

@@ -6,9 +6,9 @@ from workflows.contracts.guard_report import LoadedReport, LoadReportInput
 
 @database_step(LoadReportInput)
 def lambda_handler(event: LoadReportInput) -> LoadedReport:
-    """Return the report's files and whom to notify.
+    """Return the report's files and recipients.
 
-    Safe to retry: it only reads. Raises ReportNotFound, and DatabaseUnavailable when trying again helps.
+    Safe to retry: it only reads. Raises ReportNotFound and DatabaseUnavailable.
     """
     from reports.services import load_report
 

@@ -1,1 +1,1 @@
-"""Makes small pictures of a picture, a video, a sound or a PDF's first page."""
+"""Makes thumbnails of pictures, videos, sounds and PDFs."""

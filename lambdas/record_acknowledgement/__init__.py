@@ -1,1 +1,1 @@
-"""Records who has acknowledged an incident, for the "Record Acknowledgement" state."""
+"""Records the acknowledgement of an incident, for the "Record Acknowledgement" state."""

@@ -1,4 +1,4 @@
-"""Records who has acknowledged an incident, for the "Record Acknowledgement" state of incident_escalation."""
+"""Records the acknowledgement of an incident, for the "Record Acknowledgement" state of incident_escalation."""
 
 from lambdas.shared.runtime.database import database_step
 from workflows.contracts.incident_escalation import AcknowledgedIncident, RecordAcknowledgementInput
@@ -6,9 +6,9 @@ from workflows.contracts.incident_escalation import AcknowledgedIncident, Record
 
 @database_step(RecordAcknowledgementInput)
 def lambda_handler(event: RecordAcknowledgementInput) -> AcknowledgedIncident:
-    """Record the acknowledgement where the link's page has not, and return who was first.
+    """Record the acknowledgement unless the page has, and return the first person.
 
-    Safe to retry: the first one stays. Raises ReportNotFound, and DatabaseUnavailable when trying again helps.
+    Safe to retry: the first acknowledgement stays. Raises ReportNotFound and DatabaseUnavailable.
     """
     from incidents.services import record_acknowledgement
 

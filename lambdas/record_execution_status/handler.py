@@ -1,4 +1,4 @@
-"""Records the status of an execution, for the rule on status changes of the state machines."""
+"""Records the status of an execution, for the EventBridge rule on status changes."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from workflows.errors import PayloadInvalid
 
 setup_django()
 
-from qu_workflows.tasks.status import apply_status_change  # noqa: E402  Django has to be ready
+from qu_workflows.tasks.status import apply_status_change  # noqa: E402  needs Django
 
 DETAIL_TYPE = "Step Functions Execution Status Change"
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
-_REMEDY = f'Let the rule match "detail-type": ["{DETAIL_TYPE}"] alone.'
+_REMEDY = f'Restrict the rule to "detail-type": ["{DETAIL_TYPE}"].'
 
 
 @traced
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Apply one status-change event to its task record; answer the record's id and status.
+    """Apply a status-change event to its task record, and return the record's status.
 
-    Safe to retry, in any order: a record moves forward only. Raises PayloadInvalid for an event that is
-    no status change, ForeignExecution for another's state machine, DatabaseUnavailable.
+    Safe to retry, in any order: a record only moves forward. Raises PayloadInvalid for another event, ForeignExecution
+    for another state machine, and DatabaseUnavailable.
     """
     detail = event.get("detail")
     if event.get("detail-type") != DETAIL_TYPE or not isinstance(detail, dict):
@@ -32,14 +32,14 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         try:
             record = apply_status_change(detail)
         except ValidationError as error:
-            raise PayloadInvalid("/detail", f"is no status change ({problems_of(error)}).", _REMEDY) from None
+            raise PayloadInvalid("/detail", f"is not a status change ({problems_of(error)}).", _REMEDY) from None
         logger.info("status recorded", received=detail["status"], status=record.status)
         _count(detail["status"])
         return {"task_id": record.pk, "status": record.status}
 
 
 def _count(status: str) -> None:
-    """Count for all machines together; the alarm on the error rate compares the two."""
+    """Count for all state machines; the alarm on the error rate compares the metrics."""
     if status in ENDED:
         count("ExecutionsEnded")
         count("ExecutionsNotSucceeded", int(status != "SUCCEEDED"))

@@ -1,4 +1,4 @@
-"""Writes the result of each file into the database, for the "Record Report" state of guard_report."""
+"""Stores the result of each file, for the "Record Report" state of guard_report."""
 
 from lambdas.shared.runtime.database import database_step
 from lambdas.shared.runtime.powertools import count
@@ -7,10 +7,9 @@ from workflows.contracts.guard_report import RecordedReport, RecordReportInput
 
 @database_step(RecordReportInput)
 def lambda_handler(event: RecordReportInput) -> RecordedReport:
-    """Put the results in place of what was recorded before, and mark the report as processed.
+    """Replace the results of the report, and mark it as processed.
 
-    Safe to retry: equal results give equal rows. Raises ReportNotFound, and DatabaseUnavailable when
-    trying again helps.
+    Safe to retry: equal results give equal rows. Raises ReportNotFound and DatabaseUnavailable.
     """
     from reports.services import record_results
 

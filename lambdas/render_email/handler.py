@@ -1,4 +1,4 @@
-"""Renders a mail and puts it in the bucket, for the "Render Email" state of the workflows with mail."""
+"""Renders and stores a mail, for the "Render Email" state of the workflows."""
 
 from pydantic import ValidationError
 
@@ -17,17 +17,16 @@ from workflows.errors import PayloadInvalid
 
 @database_step(RenderEmailInput)
 def lambda_handler(event: RenderEmailInput) -> RenderedEmail:
-    """Return the key of the rendered mail, and the key under which it is sent once for ever.
+    """Return the key of the rendered mail, and its permanent ``send_once_key``.
 
-    Safe to retry: a second attempt renders the mail again under the same key. Raises RecipientNotFound,
-    ReportNotFound, TemplateInvalid and PayloadInvalid; DatabaseUnavailable and StorageUnavailable when
-    trying again helps.
+    Safe to retry: a retry renders the mail again under the same key. Raises RecipientNotFound, ReportNotFound,
+    TemplateInvalid and PayloadInvalid, and as transient errors DatabaseUnavailable and StorageUnavailable.
     """
     return render(event, object_store())
 
 
 def render(event: RenderEmailInput, objects: ObjectStore) -> RenderedEmail:
-    """Render the mail of a report, an incident, a digest or a notification into an object store."""
+    """Render and store the mail of a report, an incident, a digest or a notification."""
     send_once_key, document = _rendered(event, objects)
     email_key = f"emails/{send_once_key}/{event.task_id}.json"
     objects.write(email_key, document.model_dump_json().encode(), "application/json")
@@ -35,7 +34,7 @@ def render(event: RenderEmailInput, objects: ObjectStore) -> RenderedEmail:
 
 
 def _rendered(event: RenderEmailInput, objects: ObjectStore) -> tuple[str, EmailDocument]:
-    """Return the key under which the mail is sent once, and the mail."""
+    """Return the ``send_once_key`` and the mail."""
     from common.emails import notification_email
     from incidents.emails import incident_email
     from reports.emails import report_email
@@ -53,14 +52,11 @@ def _rendered(event: RenderEmailInput, objects: ObjectStore) -> tuple[str, Email
 
 
 def _notification(event: RenderEmailInput, objects: ObjectStore) -> NotificationEmailInput:
-    carried = event.payload or {}
-    key = carried.get("payload_key") if carried.keys() == {"payload_key"} else None
+    given = event.payload or {}
+    key = given.get("payload_key") if given.keys() == {"payload_key"} else None
     payload = resolve_payload(None if key else event.payload, key, event.task_id, objects)
     try:
         return NotificationEmailInput.model_validate(payload)
     except ValidationError as error:
-        raise PayloadInvalid(
-            "payload",
-            f"does not fit send_notification_email: {problems_of(error)}.",
-            "Give user_id, subject, template_name.",
-        ) from None
+        problem = f"does not fit send_notification_email: {problems_of(error)}."
+        raise PayloadInvalid("payload", problem, "Give user_id, subject, template_name.") from None

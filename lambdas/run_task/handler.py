@@ -13,10 +13,10 @@ from workflows.errors import PayloadInvalid, TaskNotRegistered
 
 setup_django()
 
-from qu_workflows.tasks.registry import RegisteredTask, registered_tasks  # noqa: E402  Django has to be ready
+from qu_workflows.tasks.registry import RegisteredTask, registered_tasks  # noqa: E402  needs Django
 from qu_workflows.tasks.running import run_attempt, this_worker  # noqa: E402
 
-# AWS: a state's output has at most 256 KiB; the rest is head-room for the answer's own JSON.
+# AWS limits a state's output to 256 KiB, including the JSON around the value.
 MAX_ANSWER_BYTES = 248 * 1024
 
 
@@ -24,9 +24,8 @@ MAX_ANSWER_BYTES = 248 * 1024
 def lambda_handler(event: RunTaskStepInput) -> TaskReturn:
     """Run the task and return its value.
 
-    Safe to retry: once the function has returned, its value is answered again without running it. Its
-    exception goes through, so that the retrier sees the class. Raises TaskNotRegistered, PayloadInvalid,
-    StorageUnavailable for a payload in S3, DatabaseUnavailable, TaskStillRunning.
+    Safe to retry: a task that has returned is not run again. The task's exception is raised unchanged, for the retrier.
+    Raises TaskNotRegistered, PayloadInvalid, StorageUnavailable, DatabaseUnavailable and TaskStillRunning.
     """
     registered = _registered(event.input.task)
     payload = _payload(event.task_id, registered, event.input)
@@ -40,9 +39,8 @@ def _registered(name: str) -> RegisteredTask:
     tasks = registered_tasks()
     registered = tasks.get(name)
     if registered is None or not registered.runs_in_one_step:
-        raise TaskNotRegistered(
-            "/input/task", f"{name[:80]!r} is none of {', '.join(tasks)}.", "Deploy the code that has it."
-        )
+        problem = f"{name[:80]!r} is none of {', '.join(tasks)}."
+        raise TaskNotRegistered("/input/task", problem, "Deploy the code with this task.")
     return registered
 
 
@@ -56,7 +54,7 @@ def _payload(task_id: str, registered: RegisteredTask, given: RunTaskInput) -> d
 
 
 def _small_enough(value: Any) -> Any:
-    """Return a value, or None for one that no state could put out: it is whole in the task record."""
+    """Return a value, None if too large for a state: the task record has it."""
     size_bytes = len(canonical_json(value).encode())
     if size_bytes <= MAX_ANSWER_BYTES:
         return value

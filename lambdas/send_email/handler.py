@@ -1,4 +1,4 @@
-"""Sends one mail, for the "Send Email" state of guard_report and notification_email."""
+"""Sends a mail, for the "Send Email" state of guard_report and notification_email."""
 
 import time
 
@@ -13,16 +13,15 @@ from workflows.contracts.notification_email import SendEmailInput, SentEmail
 
 @step(SendEmailInput)
 def lambda_handler(given: SendEmailInput) -> SentEmail:
-    """Send a rendered mail and return whether it went out now, earlier, or possibly.
+    """Send a rendered mail, unless it was sent or may have been.
 
-    Safe to retry: one mail goes out for each ``send_once_key``. EmailRefused goes through to the
-    state machine's catcher.
+    Safe to retry: one mail is sent for each ``send_once_key``. The state machine catches EmailRefused.
     """
     return send_once(
         given.email,
         given.task_id,
         objects=object_store(),
-        ledger=DynamoDbSentEmails(require_text("SENT_EMAILS_TABLE", "the name of the DynamoDB table of mails sent")),
+        ledger=DynamoDbSentEmails(require_text("SENT_EMAILS_TABLE", "the name of the DynamoDB table of sent mails")),
         mailer=SesMailer(read_text("SES_CONFIGURATION_SET")),
         clock=time.time,
     )

@@ -1,7 +1,7 @@
-"""Writes a rendered mail as a MIME message: text and HTML as alternatives, pictures inline in the HTML.
+"""Composes a MIME message: text and HTML alternatives, with inline pictures.
 
-Values are data, never headers: line breaks in a subject or a name become spaces, and an address that
-is not one plain address is refused.
+Values cannot inject headers: line breaks in subject and names become spaces, and anything but a single plain address is
+refused.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from email.utils import format_datetime, getaddresses
 from workflows.contracts.notification_email import EmailDocument, InlineImage
 from workflows.errors import EmailRefused, PayloadInvalid
 
-# Everything as ASCII: SES asks for it, and no relay on the way can break it.
+# ASCII only: SES requires it, and no relay can break it.
 _POLICY = SMTP.clone(cte_type="7bit")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
@@ -27,7 +27,7 @@ _IMAGE_TYPE = re.compile(r"image/([a-z0-9.+-]{1,50})")
 
 @dataclass(frozen=True)
 class Mail:
-    """A message ready to be sent, and the envelope's two plain addresses."""
+    """A message and the two plain addresses of its envelope."""
 
     sender: str
     to: str
@@ -35,7 +35,7 @@ class Mail:
 
     @property
     def raw(self) -> bytes:
-        """The message as SES takes it."""
+        """The message as bytes."""
         return self.message.as_bytes()
 
 
@@ -44,20 +44,20 @@ def compose(
 ) -> Mail:
     """Return the message of a rendered mail.
 
-    Raises EmailRefused when the recipient's address is none, PayloadInvalid for anything else that
-    no mail could be made of. Neither says the address or the subject: errors are kept and shown.
+    Raises EmailRefused for an invalid recipient, PayloadInvalid for other invalid content. Errors are stored and
+    displayed, so they contain neither address nor subject.
     """
     sender = _address(document.sender)
     if sender is None:
-        raise PayloadInvalid("sender", "is no plain email address.", "Set DEFAULT_FROM_EMAIL to one.")
+        raise PayloadInvalid("sender", "is not a plain email address.", "Set DEFAULT_FROM_EMAIL to one.")
     to = _address(document.to)
     if to is None:
-        raise EmailRefused("recipient", "the address is no plain email address.", "Correct it in the back office.")
+        raise EmailRefused("recipient", "the address is not a plain email address.", "Correct it in the back office.")
     message = EmailMessage(policy=_POLICY)
     message["From"], message["To"] = sender, to
     message["Subject"] = one_line(document.subject)
     message["Date"] = format_datetime(now)
-    # The same for each attempt, so that a mail program which gets two shows one.
+    # Equal for all attempts, so that mail programs discard duplicates.
     message["Message-ID"] = f"<{hashlib.sha256(send_once_key.encode()).hexdigest()[:32]}@{sender.domain}>"
     message.set_content(_whole(document.text), charset="utf-8", cte="quoted-printable")
     message.add_alternative(_whole(document.html), subtype="html", charset="utf-8", cte="quoted-printable")
@@ -66,9 +66,9 @@ def compose(
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks, control characters or runs of spaces, and without RFC 2047's ``=?``.
+    """Return text without line breaks, control characters, repeated spaces and ``=?``.
 
-    That would have the text decoded, by mail programs and by Python's own headers, into who knows what.
+    RFC 2047's ``=?`` would make mail programs and Python's headers decode the text.
     """
     printable = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(printable.replace("=?", "= ?").split())
@@ -81,9 +81,7 @@ def _add_pictures(message: EmailMessage, pictures: Sequence[tuple[InlineImage, b
     for image, data in pictures:
         media_type = _IMAGE_TYPE.fullmatch(image.media_type)
         if not media_type or not _CONTENT_ID.fullmatch(image.content_id):
-            raise PayloadInvalid(
-                "images", "have a content_id or a media_type that no mail can carry.", "Render the mail again."
-            )
+            raise PayloadInvalid("images", "have an invalid content_id or media_type.", "Render the mail again.")
         html.add_related(
             data,
             maintype="image",
@@ -95,7 +93,7 @@ def _add_pictures(message: EmailMessage, pictures: Sequence[tuple[InlineImage, b
 
 
 def _address(text: str) -> Address | None:
-    """Return one address with its name, if the text is just that; an international domain in its ASCII form."""
+    """Return a single address, with an ASCII domain, else None."""
     found = getaddresses([text])
     if len(found) != 1 or "\r" in text or "\n" in text:
         return None
@@ -113,4 +111,4 @@ def _address(text: str) -> Address | None:
 
 
 def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # a lone surrogate travels in JSON, but in no mail
+    return text.encode("utf-8", "replace").decode()  # JSON may have lone surrogates, a mail may not

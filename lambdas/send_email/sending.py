@@ -1,4 +1,4 @@
-"""Sends a rendered mail once: ledger, message, SES, ledger. For the order, see ``shared.storage.sent_emails``."""
+"""Sends a rendered mail once; see ``shared.storage.sent_emails``."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,20 +24,20 @@ def send_once(
     mailer: Mailer,
     clock: Callable[[], float],
 ) -> SentEmail:
-    """Send a mail unless it was sent, or may have been. ``clock`` gives seconds since the epoch.
+    """Send a mail unless it was or may have been sent; ``clock`` returns UNIX time.
 
-    Safe to retry, to redrive and to run twice at a time. Raises EmailRefused, PayloadInvalid, and to be
-    tried again EmailServiceUnavailable and StorageUnavailable.
+    Safe to retry, to redrive and to run concurrently. Raises EmailRefused and PayloadInvalid, and as transient errors
+    EmailServiceUnavailable and StorageUnavailable.
     """
-    standing = ledger.find(email.send_once_key)
-    if standing:
-        return _answer_for(standing, clock())
-    # All that can fail without a mail being sent comes before the claim.
+    existing = ledger.find(email.send_once_key)
+    if existing:
+        return _answer_for(existing, clock())
+    # Everything that can fail before sending comes before the claim.
     mail = _read_mail(email, objects, datetime.fromtimestamp(clock(), UTC))
     claim = Claim(email.send_once_key, task_id, uuid4().hex, clock())
-    standing = ledger.claim(claim)
-    if standing:
-        return _answer_for(standing, clock())
+    existing = ledger.claim(claim)
+    if existing:
+        return _answer_for(existing, clock())
     return _send(mail, claim, ledger, mailer)
 
 
@@ -49,29 +49,25 @@ def _send(mail: Mail, claim: Claim, ledger: SentEmails, mailer: Mailer) -> SentE
     except Exception as error:
         if isinstance(error, EmailRefused):
             count("EmailsRefused")
-        _release(claim, ledger)
+        try:
+            ledger.release(claim)
+        except Exception:  # noqa: BLE001  SES's error matters more; the next attempt will report unconfirmed
+            logger.exception("email not sent, but its claim stays")
         raise
     count("EmailsSent")
     try:
         ledger.confirm(claim, message_id)
-    except Exception:  # noqa: BLE001  the mail is out: failing now would only have the next attempt call it unconfirmed
+    except Exception:  # noqa: BLE001  the mail was sent: after a failure, the next attempt would report unconfirmed
         logger.exception("email sent, but not recorded as sent")
     return SentEmail(status="sent", message_id=message_id)
 
 
-def _release(claim: Claim, ledger: SentEmails) -> None:
-    try:
-        ledger.release(claim)
-    except Exception:  # noqa: BLE001  what SES said matters more; the next attempt will call the mail unconfirmed
-        logger.exception("email not sent, but its claim stays")
-
-
-def _answer_for(standing: Entry, now: float) -> SentEmail:
-    if standing.status == "sent":
-        return SentEmail(status="already_sent", message_id=standing.message_id)
-    if now - standing.claimed_at < CLAIM_SECONDS:
-        raise EmailServiceUnavailable("email", "another attempt is sending it now.", "Try again when it has ended.")
-    return _unconfirmed("it is unknown how an earlier attempt ended")
+def _answer_for(existing: Entry, now: float) -> SentEmail:
+    if existing.status == "sent":
+        return SentEmail(status="already_sent", message_id=existing.message_id)
+    if now - existing.claimed_at < CLAIM_SECONDS:
+        raise EmailServiceUnavailable("email", "another attempt is sending it now.", "Try again later.")
+    return _unconfirmed("the outcome of an earlier attempt is unknown")
 
 
 def _unconfirmed(reason: str) -> SentEmail:
@@ -86,12 +82,12 @@ def _read_mail(email: RenderedEmail, objects: ObjectStore, now: datetime) -> Mai
     except FileMissing:
         raise EmailRefused(email.email_key, "the rendered mail is gone.", "Start the task again.") from None
     except ValidationError:
-        raise PayloadInvalid(email.email_key, "is no rendered mail.", "Render the mail again.") from None
+        raise PayloadInvalid(email.email_key, "is not a rendered mail.", "Render the mail again.") from None
     return compose(document, _pictures(document.images, objects), email.send_once_key, now)
 
 
 def _pictures(images: list[InlineImage], objects: ObjectStore) -> list[tuple[InlineImage, bytes]]:
-    """Return the pictures that are still there: a mail without one is better than no mail."""
+    """Return the existing pictures: a mail without one is better than none."""
     pictures = []
     for image in images:
         try:

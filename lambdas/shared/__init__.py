@@ -1,1 +1,1 @@
-"""Code that functions share: the edges to AWS, logging, and the running of a step."""
+"""Shared code of functions: AWS clients, storage, logging, steps and decoding."""

@@ -1,1 +1,1 @@
-"""How a function runs: its settings, logging, tracing, errors of AWS, and the edge to a state and to Django."""
+"""Runtime of functions: settings, logging, tracing, AWS clients, steps and Django."""

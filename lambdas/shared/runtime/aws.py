@@ -1,4 +1,4 @@
-"""AWS's clients, and which of their errors the next attempt may get past."""
+"""AWS clients and their transient errors."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,9 +24,9 @@ THROTTLED = frozenset(
 def aws_client(
     service: str, *, attempts: int, connect_seconds: float, read_seconds: float, connections: int = 10
 ) -> Any:
-    """Return a service's client, made on first use. ``attempts`` counts the first call too.
+    """Return a cached client of a service. ``attempts`` includes the first call.
 
-    It comes from botocore itself: boto3 adds nothing to one call, and an eighth to the cold start.
+    It is a botocore client: boto3 adds nothing to a single call, and an eighth to the cold start.
     """
     import botocore.session
     from botocore.config import Config
@@ -42,9 +42,9 @@ def aws_client(
 
 @contextmanager
 def storage_errors(where: str, service: str) -> Generator[None]:
-    """Turn throttling, faults inside the service and broken connections into StorageUnavailable.
+    """Turn throttling, internal errors and lost connections into StorageUnavailable.
 
-    What only a change of the deployment corrects (rights, a missing bucket or table) goes through as it is.
+    Errors of the deployment (rights, a missing bucket or table) are raised unchanged.
     """
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004  botocore's name
 
@@ -53,20 +53,20 @@ def storage_errors(where: str, service: str) -> Generator[None]:
     except ClientError as error:
         code, status = code_of(error), status_of(error)
         if code in THROTTLED or status == 429 or status >= 500:
-            raise StorageUnavailable(where, f"{service} answered {code or status}.", "Try again.") from error
+            raise StorageUnavailable(where, f"{service} returned {code or status}.", "Try again.") from error
         raise
     except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
-        problem = f"{service} was not reached or broke off ({type(error).__name__})."
+        problem = f"{service} could not be reached or lost the connection ({type(error).__name__})."
         raise StorageUnavailable(where, problem, "Try again.") from error
 
 
 def code_of(error: Exception) -> str:
-    """Return the service's name for a ClientError, "" for any other error."""
+    """Return the error code of a ClientError, "" for any other error."""
     return str(_response_of(error).get("Error", {}).get("Code", ""))
 
 
 def status_of(error: Exception) -> int:
-    """Return the HTTP status of a ClientError, 0 where there is none."""
+    """Return the HTTP status of a ClientError, 0 for any other error."""
     return int(_response_of(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 

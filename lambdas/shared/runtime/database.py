@@ -1,23 +1,29 @@
-"""The edge to the backend and its database, for the functions that need them."""
+"""Connects functions to the backend: Django, its database, and its secrets."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from lambdas.shared.runtime.aws import aws_client
 from lambdas.shared.runtime.powertools import LambdaHandler
-from lambdas.shared.runtime.secrets import read_secrets
+from lambdas.shared.runtime.settings import read_text
 from lambdas.shared.runtime.step import step
 from workflows.errors import DatabaseUnavailable
 
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+SECRET_SETTINGS = ("DATABASE_URL", "DJANGO_SECRET_KEY")
 _BACKEND = Path(__file__).resolve().parents[3] / "backend"
 
 
 def setup_django() -> None:
-    """Make the backend's apps importable and ready: at import, where Lambda gives a whole CPU. Safe to call twice."""
+    """Set up Django, at import, when Lambda provides a full CPU. Safe to repeat."""
     if _BACKEND.is_dir() and str(_BACKEND) not in sys.path:
         sys.path.append(str(_BACKEND))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.functions")
@@ -29,25 +35,35 @@ def setup_django() -> None:
         django.setup()
 
 
+def read_secrets(client: "SecretsManagerClient | None" = None) -> None:
+    """Set each secret setting from the secret that <SETTING>_SECRET names, if any.
+
+    Raises botocore's ClientError, which fails the start of the function and is retried with the next invocation.
+    """
+    for setting in SECRET_SETTINGS:
+        if name := read_text(f"{setting}_SECRET"):
+            client = client or aws_client("secretsmanager", attempts=3, connect_seconds=2, read_seconds=5)
+            os.environ[setting] = client.get_secret_value(SecretId=name)["SecretString"]
+
+
 def database_step[Input: BaseModel, Answer: BaseModel](
     input_model: type[Input],
 ) -> Callable[[Callable[[Input], Answer]], LambdaHandler]:
-    """Make a handler as ``step`` does, of work that needs the database: it may raise DatabaseUnavailable."""
+    """Make a handler as ``step`` does, which may also raise DatabaseUnavailable."""
     setup_django()
     return lambda work: step(input_model)(database_errors()(work))
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn an error of the connection into DatabaseUnavailable, and let the next attempt have a new connection.
+    """Turn connection errors into DatabaseUnavailable, and reconnect for the next attempt.
 
-    A function lives on between invocations and its connection with it: one that has grown too old, or
-    that died meanwhile, is replaced before the first query.
+    A connection outlives an invocation: one that is too old or broken is replaced before the first query.
     """
     from django.db import InterfaceError, OperationalError, connections
 
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:  # a caller's transaction is the caller's to end
+        if not connection.in_atomic_block:  # only the caller may end its transaction
             connection.close_if_unusable_or_obsolete()
     try:
         yield

@@ -1,7 +1,7 @@
-"""The logger, the metrics and the tracing of every function.
+"""Logging, metrics and tracing of all functions.
 
-Log lines are JSON, one a line, and carry ``task_id``, which is the execution's name. Nothing personal
-is logged: ids and keys, never a name, an address, a subject or a note.
+Log lines are JSON and have ``task_id``, the name of the execution. They contain ids and keys, but no personal data:
+no name, address, subject or note.
 """
 
 import os
@@ -21,9 +21,9 @@ metrics = Metrics(service=SERVICE, namespace=read_text("POWERTOOLS_METRICS_NAMES
 
 
 def traced(handler: LambdaHandler) -> LambdaHandler:
-    """Return the handler with X-Ray around it, or as it is where no X-Ray daemon listens.
+    """Return the handler with X-Ray tracing if a daemon listens, else unchanged.
 
-    Even a tracer that is switched off imports the X-Ray SDK and botocore: most of a small function's cold start.
+    Even a disabled tracer imports the X-Ray SDK and botocore: most of a small function's cold start.
     """
     if not tracing_is_on():
         return handler
@@ -34,11 +34,11 @@ def traced(handler: LambdaHandler) -> LambdaHandler:
 
 
 def tracing_is_on() -> bool:
-    """Return whether an X-Ray daemon listens, as it always does in a Lambda environment."""
+    """Return whether an X-Ray daemon listens, as in any Lambda environment."""
     switched_off = read_text("POWERTOOLS_TRACE_DISABLED").lower() in {"1", "true", "yes", "on"}
     return not switched_off and "LAMBDA_TASK_ROOT" in os.environ and "AWS_XRAY_DAEMON_ADDRESS" in os.environ
 
 
 def count(metric: str, value: int = 1) -> None:
-    """Add to a metric that counts, such as ``EmailsSent``; it is written when the step ends."""
+    """Increase a metric such as ``EmailsSent``, written when the step ends."""
     metrics.add_metric(metric, unit="Count", value=value)

@@ -1,4 +1,4 @@
-"""The edge between a state of a workflow and the function that does its work."""
+"""Makes the Lambda handler of a workflow's step."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,10 +14,10 @@ from workflows.errors import PayloadInvalid, StepError
 def step[Input: BaseModel, Answer: BaseModel](
     input_model: type[Input],
 ) -> Callable[[Callable[[Input], Answer]], LambdaHandler]:
-    """Make a Lambda handler of a function from contract model to contract model.
+    """Decorate a function that takes and returns contract models as a Lambda handler.
 
-    The event becomes ``input_model``, or PayloadInvalid is raised; the answer becomes JSON. Every
-    log line meanwhile carries the task id; one line says how the step ended, and in what time.
+    The event is validated as ``input_model``, or raises PayloadInvalid; the answer becomes JSON. All log lines have the
+    task id; one line reports the outcome and the duration of the step.
     """
 
     def decorate(work: Callable[[Input], Answer]) -> LambdaHandler:
@@ -27,7 +27,7 @@ def step[Input: BaseModel, Answer: BaseModel](
                 "task_id": event.get("task_id") if isinstance(event, dict) else None,
                 "function_request_id": getattr(context, "aws_request_id", None),
             }
-            # Per thread, since in one process several steps may run at once.
+            # Per thread, since several steps may run in one process.
             logger.thread_safe_append_keys(**keys)
             try:
                 return _run(work, input_model, event)
@@ -59,7 +59,7 @@ def _run[Input: BaseModel, Answer: BaseModel](
 
 
 def problems_of(error: ValidationError) -> str:
-    """Return what is wrong with which fields, without their values, which may be personal."""
+    """Return the problems by field, without values, which may be personal data."""
     return "; ".join(
         f"/{'/'.join(map(str, item['loc']))} {item['msg']}"
         for item in error.errors(include_url=False, include_input=False, include_context=False)
@@ -70,9 +70,8 @@ def _parse[Input: BaseModel](input_model: type[Input], event: dict[str, Any]) ->
     try:
         return input_model.model_validate(event)
     except ValidationError as error:
-        raise PayloadInvalid(
-            input_model.__name__, f"{problems_of(error)}.", "Give the state's Parameters the fields of this model."
-        ) from None
+        remedy = "Give the state's Parameters the fields of this model."
+        raise PayloadInvalid(input_model.__name__, f"{problems_of(error)}.", remedy) from None
 
 
 def _since(started: float) -> float:

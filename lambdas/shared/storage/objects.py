@@ -1,12 +1,14 @@
-"""Storage of files, payloads and rendered mails: an S3 bucket, or a folder on local disk.
+"""Storage of files, payloads and rendered mails: an S3 bucket or a local folder.
 
-A key is whole: ``media/guard_reports/2026/11/24/front-door.jpg``, ``thumbnails/<sha256>/small.webp``,
-``emails/<…>.json``, ``payloads/<task id>.json``. It cannot step out of the store: no ``..``, no
-leading ``/``. Both stores keep one contract, tested by one suite.
+Keys are complete: ``media/guard_reports/2026/11/24/front-door.jpg``, ``thumbnails/<sha256>/small.webp``,
+``emails/<…>.json``, ``payloads/<task id>.json``. They cannot leave the store: no ``..``, no leading ``/``. One test
+suite verifies the contract of both stores.
 """
 
 import errno
+import os
 import re
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from lambdas.shared.runtime.aws import aws_client, code_of, storage_errors
 from lambdas.shared.runtime.settings import SettingError, read_text
-from lambdas.shared.storage.atomic_files import write_atomically
 from workflows.errors import FileMissing, PayloadInvalid, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ _CONTROL_CHARACTER_OR_BACKSLASH = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 class ObjectStore(Protocol):
-    """Bytes by key. Each write puts the whole object in place at once; writing it again changes nothing.
+    """Bytes by key. Writes are atomic and safe to repeat.
 
-    Reading raises FileMissing, also for what can be no key. Writing under such a key raises
-    PayloadInvalid. Everything raises StorageUnavailable when the store does not answer: try again.
+    For an invalid key, reading raises FileMissing and writing PayloadInvalid. Every method raises StorageUnavailable if
+    the store does not respond.
     """
 
     def read(self, key: str) -> bytes:
@@ -39,39 +40,34 @@ class ObjectStore(Protocol):
         return b"".join(self.chunks(key))
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        """Yield an object's bytes in pieces of at most a mebibyte, read once and in order."""
-        ...
+        """Yield an object's bytes in chunks of up to a mebibyte."""
 
     def write(self, key: str, data: bytes, media_type: str) -> None:
-        """Put an object in place of what lay there, if anything did."""
-        ...
+        """Create or replace an object."""
 
 
 def object_store() -> ObjectStore:
-    """Return the bucket AWS_STORAGE_BUCKET_NAME, or where none is named, the folder around DJANGO_MEDIA_ROOT."""
+    """Return the bucket AWS_STORAGE_BUCKET_NAME, else the parent of DJANGO_MEDIA_ROOT."""
     bucket = read_text("AWS_STORAGE_BUCKET_NAME")
     if bucket:
         return S3Objects(bucket)
-    media_root = Path(
-        read_text("DJANGO_MEDIA_ROOT") or Path(__file__).parents[3] / ".local" / "files" / "media"
-    ).absolute()
+    default = Path(__file__).parents[3] / ".local" / "files" / "media"
+    media_root = Path(read_text("DJANGO_MEDIA_ROOT") or default).absolute()
     if media_root.name != "media":
-        raise SettingError(
-            "DJANGO_MEDIA_ROOT",
-            f"ends in {media_root.name!r}, but the keys of uploaded files begin with media/.",
-            "Name the folder media, or set AWS_STORAGE_BUCKET_NAME.",
-        )
+        problem = f"ends in {media_root.name!r}, but the keys of uploaded files begin with media/."
+        raise SettingError("DJANGO_MEDIA_ROOT", problem, "Name the folder media, or set AWS_STORAGE_BUCKET_NAME.")
     return DiskObjects(media_root.parent)
 
 
 class S3Objects(ObjectStore):
-    """An S3 bucket. The function's role needs s3:ListBucket too: without it S3 says 403 of a missing key."""
+    """An S3 bucket. Requires s3:ListBucket too, else S3 returns 403 for a missing key."""
 
     def __init__(self, bucket: str, client: "S3Client | None" = None) -> None:
-        self._bucket, self._given_client = bucket, client
+        self._bucket = bucket
+        self._client: S3Client = client or aws_client("s3", attempts=3, connect_seconds=5, read_seconds=30)
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        """Yield an object's bytes in pieces, from one GetObject."""
+        """Yield an object's bytes in chunks, from one GetObject."""
         _check(key, FileMissing, "Store the file again.")
         with _s3_errors(key):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
@@ -79,25 +75,20 @@ class S3Objects(ObjectStore):
                 yield from body.iter_chunks(CHUNK_BYTES)
 
     def write(self, key: str, data: bytes, media_type: str) -> None:
-        """Put an object. S3 shows the old one or the new one, never a part."""
+        """Put an object. S3 returns either the old or the new one, never a part."""
         _check(key, PayloadInvalid, "Write names joined by single slashes.")
         with _s3_errors(key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
 
-    @property
-    def _client(self) -> "S3Client":
-        client: S3Client = self._given_client or aws_client("s3", attempts=3, connect_seconds=5, read_seconds=30)
-        return client
-
 
 class DiskObjects(ObjectStore):
-    """A folder. Media types are not kept: whoever serves a file finds it by the key's ending."""
+    """A folder. Media types are not stored: they follow from the key's extension."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        """Yield a file's bytes in pieces."""
+        """Yield a file's bytes in chunks."""
         _check(key, FileMissing, "Store the file again.")
         try:
             with self._path(key).open("rb") as file:
@@ -109,7 +100,7 @@ class DiskObjects(ObjectStore):
             raise StorageUnavailable(key, f"could not be read: {error.strerror}.", "Try again.") from error
 
     def write(self, key: str, data: bytes, media_type: str) -> None:  # noqa: ARG002  part of the store's contract
-        """Write a file beside its place and move it there."""
+        """Write a file atomically."""
         _check(key, PayloadInvalid, "Write names joined by single slashes.")
         try:
             write_atomically(self._path(key), data)
@@ -118,22 +109,41 @@ class DiskObjects(ObjectStore):
 
     def _path(self, key: str) -> Path:
         path = self._root / key
-        if not path.resolve().is_relative_to(self._root.resolve()):  # a link inside the folder leads out of it
+        if not path.resolve().is_relative_to(self._root.resolve()):  # a symbolic link leads out of the folder
             raise _missing(key)
         return path
 
 
+def write_atomically(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write a complete file, synchronized to disk, which readers never see in part.
+
+    Raises OSError; FileExistsError if the file exists and ``replace`` is off.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            Path(draft).replace(path)
+        else:
+            path.hardlink_to(draft)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
 def _check(key: str, refusal: type[FileMissing | PayloadInvalid], remedy: str) -> None:
-    """Raise ``refusal`` for a text that can be no key."""
     if fault := _fault_of(key):
-        raise refusal(ascii(key), f"can be no object's key: it {fault}.", remedy)
+        raise refusal(ascii(key), f"is not a valid key: it {fault}.", remedy)
 
 
 def _fault_of(key: str) -> str | None:
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
-        return "is not text that UTF-8 can hold"
+        return "cannot be encoded as UTF-8"
     if not 1 <= length <= MAX_KEY_BYTES:
         return f"has {length:,} bytes, not 1 to {MAX_KEY_BYTES:,}"
     if _CONTROL_CHARACTER_OR_BACKSLASH.search(key):

@@ -1,41 +1,46 @@
-"""The ledger of mails sent, in DynamoDB: what makes that a mail goes out once, whatever is retried.
+"""Ledger of sent mails, so that each mail is sent once, whatever is retried.
 
-One entry for each ``send_once_key``, kept for a year. An attempt claims the key by a conditional put
-(status ``sending``, with a token of its own) right before it asks SES. The claim ends in one of three ways:
+One entry for each ``send_once_key``. An attempt claims the key (status ``sending``, with its own token) right before it
+calls SES. The claim ends in one of three ways:
 
-- SES took the mail: the entry becomes ``sent``, with the message id. No one sends it again.
-- SES surely did not take it (refused, throttled, not reached): the attempt removes its own claim,
-  and the next attempt may claim it again.
-- It is unknown (the answer was lost, or the attempt died): the entry stays ``sending`` for good. No one
-  sends it again, since a second mail is the worse harm; it is reported as ``unconfirmed``.
+- SES accepted the mail: the entry becomes ``sent``, with the message id. It is never sent again.
+- SES certainly did not accept it (refused, throttled, not reached): the attempt removes its own claim, and the next
+  attempt may claim the key again.
+- Unknown (the answer was lost, or the attempt died): the entry stays ``sending``. The mail is never sent again, since
+  sending it twice is worse; it is reported as ``unconfirmed``.
 
-Two attempts at once: a state may time out and be retried while its first attempt still waits for SES.
-The put is conditional, so only one of them holds the claim and only that one asks SES; only it can
-remove the claim, since removing asks for its token. The other must not say ``unconfirmed`` yet: the
-first may still be throttled and give the mail back, and then no attempt would send it. So while the claim
-is younger than CLAIM_SECONDS the other raises EmailServiceUnavailable, to be tried again. One call of SES
-cannot last that long (its client's timeouts, and no retries inside), so a claim older than that belongs to an attempt
-that is dead or has lost its answer. Should an attempt nevertheless stall for longer between its claim
-and its call, the mail still goes out at most once; then ``unconfirmed`` was said of a mail that went out.
-The clocks of two attempts may differ: by far less than the margin in CLAIM_SECONDS.
+Two attempts can run at once: a state may time out and be retried while its first attempt still waits for SES. A claim
+is conditional, so only one attempt holds it and calls SES, and removing it requires its token. The other attempt must
+not report ``unconfirmed`` yet, since the first may still be throttled and release the claim. So while the claim is
+younger than CLAIM_SECONDS, the other raises EmailServiceUnavailable and is retried. A call of SES cannot take that long
+(its timeouts, and no retries), so an older claim belongs to an attempt that died or lost its answer. If an attempt
+stalls longer between claim and call, the mail is still sent at most once, but reported as ``unconfirmed``. Clocks of
+two attempts differ by far less than the margin in CLAIM_SECONDS.
 """
 
+import hashlib
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from lambdas.shared.runtime.aws import aws_client, code_of, storage_errors
+from lambdas.shared.storage.objects import write_atomically
+from workflows.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The longest that one call of SES may take, plus a margin for clocks and for writing the outcome down.
+# Longer than one call of SES may take, plus a margin for clocks and for recording the outcome.
 CLAIM_SECONDS = 30
 KEPT_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right of one attempt to send one mail. ``token`` is its alone; ``at`` is in seconds since the epoch."""
+    """The exclusive right of an attempt to send a mail; ``at`` is UNIX time."""
 
     send_once_key: str
     task_id: str
@@ -53,30 +58,27 @@ class Entry:
 
 
 class SentEmails(Protocol):
-    """The ledger. Everything raises StorageUnavailable when it does not answer."""
+    """The ledger. Every method raises StorageUnavailable if it does not respond."""
 
     def find(self, send_once_key: str) -> Entry | None:
-        """Return the entry of a mail, as of now."""
-        ...
+        """Return the current entry of a mail."""
 
     def claim(self, claim: Claim) -> Entry | None:
-        """Return None when the claim was granted, else the entry that is in its way."""
-        ...
+        """Return None if the claim is granted, else the existing entry."""
 
     def confirm(self, claim: Claim, message_id: str) -> None:
-        """Write down that the mail was sent under this claim."""
-        ...
+        """Record that the mail was sent under this claim."""
 
     def release(self, claim: Claim) -> None:
-        """Remove the claim, if it is still this one. Only for a mail that was surely not sent."""
-        ...
+        """Remove the claim if unchanged. Only for a mail that was certainly not sent."""
 
 
 class DynamoDbSentEmails(SentEmails):
-    """The ledger as a table with the partition key ``send_once_key`` and the TTL attribute ``expires_at``."""
+    """A table with the partition key ``send_once_key`` and the TTL attribute ``expires_at``."""
 
     def __init__(self, table: str, client: "DynamoDBClient | None" = None) -> None:
-        self._table, self._given_client = table, client
+        self._table = table
+        self._client: DynamoDBClient = client or aws_client("dynamodb", attempts=4, connect_seconds=2, read_seconds=5)
 
     def find(self, send_once_key: str) -> Entry | None:
         """Return the entry of a mail, by a consistent read."""
@@ -89,24 +91,32 @@ class DynamoDbSentEmails(SentEmails):
         """Put the claim unless the mail has an entry."""
         from botocore.exceptions import ClientError
 
+        item: dict[str, Any] = {
+            **_key(claim.send_once_key),
+            "status": {"S": "sending"},
+            "task_id": {"S": claim.task_id},
+            "token": {"S": claim.token},
+            "claimed_at": {"N": f"{claim.at:.3f}"},
+            "expires_at": {"N": str(int(claim.at) + KEPT_SECONDS)},
+        }
         try:
             with storage_errors(claim.send_once_key, "DynamoDB"):
                 self._client.put_item(
                     TableName=self._table,
-                    Item=_item(claim),
+                    Item=item,
                     ConditionExpression="attribute_not_exists(send_once_key)",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ClientError as error:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise
-            standing = cast("dict[str, Any]", error.response.get("Item", {}))
-            # Ours after all: the first answer was lost, and boto3 asked again.
-            return None if _text(standing, "token") == claim.token else _entry(standing)
+            existing = cast("dict[str, Any]", error.response.get("Item", {}))
+            # The same token: the first answer was lost, and the SDK retried.
+            return None if _text(existing, "token") == claim.token else _entry(existing)
         return None
 
     def confirm(self, claim: Claim, message_id: str) -> None:
-        """Turn the claim into the record of a mail that was sent."""
+        """Set the status of the claim to sent."""
         with storage_errors(claim.send_once_key, "DynamoDB"):
             self._client.update_item(
                 TableName=self._table,
@@ -122,7 +132,7 @@ class DynamoDbSentEmails(SentEmails):
             )
 
     def release(self, claim: Claim) -> None:
-        """Delete the claim, unless the mail has become somebody else's."""
+        """Delete the claim, unless it is another's or the mail was sent."""
         from botocore.exceptions import ClientError
 
         try:
@@ -135,38 +145,87 @@ class DynamoDbSentEmails(SentEmails):
                     ExpressionAttributeValues={":sending": {"S": "sending"}, ":token": {"S": claim.token}},
                 )
         except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":  # already gone: boto3 asked twice
+            if code_of(error) != "ConditionalCheckFailedException":  # already deleted: the SDK retried
                 raise
 
-    @property
-    def _client(self) -> "DynamoDBClient":
-        client: DynamoDBClient = self._given_client or aws_client(
-            "dynamodb", attempts=4, connect_seconds=2, read_seconds=5
-        )
-        return client
+
+@dataclass(frozen=True)
+class DiskSentEmails(SentEmails):
+    """A folder with a JSON file for each mail, for one machine without DynamoDB.
+
+    A hard link makes a claim exclusive: it creates a complete file, or fails if one exists.
+    """
+
+    root: Path
+
+    def find(self, send_once_key: str) -> Entry | None:
+        """Return the entry of a mail."""
+        item = self._read(send_once_key)
+        return Entry(item["status"], item["claimed_at"], item["message_id"]) if item else None
+
+    def claim(self, claim: Claim) -> Entry | None:
+        """Create the claim's file unless the mail has one."""
+        while not self._put(claim, "sending"):
+            existing = self._read(claim.send_once_key)
+            if existing:  # else it was released in between
+                return None if existing["token"] == claim.token else self.find(claim.send_once_key)
+        return None
+
+    def confirm(self, claim: Claim, message_id: str) -> None:
+        """Set the status of the claim to sent."""
+        if self._status_of(claim) is None:
+            raise StorageUnavailable(claim.send_once_key, "another attempt holds the claim now.", "Check the ledger.")
+        self._put(claim, "sent", message_id)
+
+    def release(self, claim: Claim) -> None:
+        """Delete the claim, unless it is another's or the mail was sent."""
+        if self._status_of(claim) == "sending":
+            self._path(claim.send_once_key).unlink(missing_ok=True)
+
+    def _status_of(self, claim: Claim) -> str | None:
+        item = self._read(claim.send_once_key)
+        return item["status"] if item and item["token"] == claim.token else None
+
+    def _read(self, send_once_key: str) -> dict[str, Any] | None:
+        with _folder_errors(send_once_key):
+            try:
+                item: dict[str, Any] = json.loads(self._path(send_once_key).read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                return None
+        return item
+
+    def _put(self, claim: Claim, status: str, message_id: str | None = None) -> bool:
+        item: dict[str, Any] = {"send_once_key": claim.send_once_key, "status": status, "task_id": claim.task_id}
+        item |= {"token": claim.token, "claimed_at": claim.at, "message_id": message_id}
+        with _folder_errors(claim.send_once_key):
+            try:
+                write_atomically(self._path(claim.send_once_key), json.dumps(item).encode(), replace=status == "sent")
+            except FileExistsError:
+                return False
+        return True
+
+    def _path(self, send_once_key: str) -> Path:
+        return self.root / f"{hashlib.sha256(send_once_key.encode()).hexdigest()}.json"
 
 
 def _key(send_once_key: str) -> dict[str, Any]:
     return {"send_once_key": {"S": send_once_key}}
 
 
-def _item(claim: Claim) -> dict[str, Any]:
-    return {
-        **_key(claim.send_once_key),
-        "status": {"S": "sending"},
-        "task_id": {"S": claim.task_id},
-        "token": {"S": claim.token},
-        "claimed_at": {"N": f"{claim.at:.3f}"},
-        "expires_at": {"N": str(int(claim.at) + KEPT_SECONDS)},
-    }
-
-
 def _entry(item: dict[str, Any]) -> Entry:
-    status: Literal["sending", "sent"] = "sent" if _text(item, "status") == "sent" else "sending"
-    claimed_at = item.get("claimed_at", {}).get("N", "0")
-    return Entry(status, float(claimed_at), _text(item, "message_id"))
+    claimed_at = float(item.get("claimed_at", {}).get("N", "0"))
+    return Entry("sent" if _text(item, "status") == "sent" else "sending", claimed_at, _text(item, "message_id"))
 
 
 def _text(item: dict[str, Any], name: str) -> str | None:
     value: str | None = item.get(name, {}).get("S")
     return value
+
+
+@contextmanager
+def _folder_errors(send_once_key: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"the ledger's folder cannot be used: {error.strerror}."
+        raise StorageUnavailable(send_once_key, problem, "Try again.") from error

@@ -28,7 +28,7 @@ def wait_for(inquiry_id: int) -> dict[str, object]:
     return await_acknowledgement({"task_id": "t-1", "inquiry_id": inquiry_id, "task_token": NEW_TOKEN}, None)
 
 
-def test_the_token_is_kept_and_the_state_waits(step_functions: FakeStepFunctions) -> None:
+def test_the_token_is_stored_and_the_state_waits(step_functions: FakeStepFunctions) -> None:
     inquiry = make_inquiry(task_token="")
 
     assert wait_for(inquiry.pk) == {"is_acknowledged": False}
@@ -37,7 +37,7 @@ def test_the_token_is_kept_and_the_state_waits(step_functions: FakeStepFunctions
     assert (inquiry.task_token, step_functions.sent) == (NEW_TOKEN, [])
 
 
-def test_a_state_whose_answer_is_there_is_ended_at_once(step_functions: FakeStepFunctions) -> None:
+def test_a_state_with_an_answer_ends_at_once(step_functions: FakeStepFunctions) -> None:
     inquiry = make_inquiry(task_token="")
     acknowledge(inquiry.pk)
 
@@ -48,7 +48,7 @@ def test_a_state_whose_answer_is_there_is_ended_at_once(step_functions: FakeStep
     assert json.loads(given["output"])["user_id"] == inquiry.user_id
 
 
-def test_a_state_that_was_ended_by_an_earlier_attempt_is_no_error(step_functions: FakeStepFunctions) -> None:
+def test_a_state_already_ended_is_no_error(step_functions: FakeStepFunctions) -> None:
     inquiry = make_inquiry(task_token="")
     acknowledge(inquiry.pk)
     step_functions.error = "TaskTimedOut"
@@ -56,7 +56,7 @@ def test_a_state_that_was_ended_by_an_earlier_attempt_is_no_error(step_functions
     assert wait_for(inquiry.pk) == {"is_acknowledged": True}
 
 
-def test_without_step_functions_the_attempt_is_tried_again(step_functions: FakeStepFunctions) -> None:
+def test_an_outage_of_step_functions_is_transient(step_functions: FakeStepFunctions) -> None:
     inquiry = make_inquiry(task_token="")
     acknowledge(inquiry.pk)
     step_functions.error = "ServiceUnavailable"
@@ -65,7 +65,7 @@ def test_without_step_functions_the_attempt_is_tried_again(step_functions: FakeS
         wait_for(inquiry.pk)
 
 
-def test_a_person_is_chosen_and_an_answer_is_recorded() -> None:
+def test_a_person_is_chosen_and_an_acknowledgement_recorded() -> None:
     first = make_user()
     report = make_incident(first)
 
@@ -78,13 +78,13 @@ def test_a_person_is_chosen_and_an_answer_is_recorded() -> None:
     assert recorded["user_id"] == first.pk
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_an_invalid_event_is_refused() -> None:
     with pytest.raises(PayloadInvalid):
         choose_person({"task_id": "t-1", "report_id": 1, "previous_turn": -1}, None)
     with pytest.raises(PayloadInvalid):
         wait_for(-1)
 
 
-def test_a_person_whose_account_is_deleted_is_an_error_that_asks_the_next() -> None:
+def test_a_deleted_account_is_an_error_that_notifies_the_next() -> None:
     with pytest.raises(RecipientNotFound):
         wait_for(10**9)

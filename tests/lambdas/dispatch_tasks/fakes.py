@@ -1,4 +1,4 @@
-"""What the dispatcher's tests share: SQS records, a Step Functions client that does as told, a clock."""
+"""Shared by the dispatcher's tests: SQS records, a scripted Step Functions client, a clock."""
 
 import itertools
 import json
@@ -33,14 +33,14 @@ def sqs_record(body: str, queue_arn: str = QUEUE_ARN, **attributes: str) -> dict
 
 def client_error(code: str, status: int = 400) -> ClientError:
     return ClientError(
-        {"Error": {"Code": code, "Message": "as told"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]  # what the code reads
+        {"Error": {"Code": code, "Message": "a failure"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]  # what the code reads
         "StartExecution",
     )
 
 
 @dataclass
 class FakeStepFunctions:
-    """Takes every start, but first fails as ``failures`` tells for that name."""
+    """Accepts every start after the ``failures`` of its name."""
 
     failures: Mapping[str, Iterator[Exception]] = field(default_factory=dict)
     started: list[dict[str, Any]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class FakeStepFunctions:
 
 @dataclass
 class Clock:
-    """Time that passes only when somebody sleeps."""
+    """Time that passes only during sleep."""
 
     seconds: float = 0.0
     slept: list[float] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Clock:
 
 
 def longest(delay: float) -> float:
-    """Stands in for jitter: always the whole delay."""
+    """Replace jitter: always the full delay."""
     return delay
 
 

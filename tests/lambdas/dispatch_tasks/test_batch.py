@@ -1,4 +1,4 @@
-"""A batch: its messages side by side, each with its own outcome, a FIFO group in order."""
+"""A batch: concurrent messages with their own outcomes, and FIFO groups in order."""
 
 import threading
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def raising(error: Exception, *names: str) -> StartExecution:
 
 
 def dispatch(records: list[dict[str, Any]], start: StartExecution) -> list[DispatchOutcome]:
-    """Dispatch a batch; return the outcomes, which must be those that are answered."""
+    """Dispatch a batch; return the outcomes, which must match the response."""
     outcomes: list[DispatchOutcome] = []
     response = batch.dispatch({"Records": records}, start, outcomes.append)
     failed = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
@@ -44,11 +44,11 @@ def statuses(outcomes: list[DispatchOutcome]) -> dict[str | None, DispatchStatus
     return {outcome.message.task_id: outcome.status for outcome in outcomes}
 
 
-def test_ten_starts_are_under_way_at_the_same_time() -> None:
-    everybody_is_here = threading.Barrier(10)
+def test_ten_starts_run_concurrently() -> None:
+    all_have_started = threading.Barrier(10)
 
     def start(_execution: ExecutionStart, _trace_header: str | None) -> bool:
-        everybody_is_here.wait(SECONDS_TO_MEET)
+        all_have_started.wait(SECONDS_TO_MEET)
         return True
 
     outcomes = dispatch([sqs_record(task_body()) for _ in range(10)], start)
@@ -60,12 +60,12 @@ def test_ten_starts_are_under_way_at_the_same_time() -> None:
     ("error", "status"),
     [
         (NoTimeLeft("run_task", "throttled.", "Wait."), DispatchStatus.THROTTLED),
-        (StartRefused("run_task", "refused.", "Mend it."), DispatchStatus.FAILED),
+        (StartRefused("run_task", "refused.", "Fix it."), DispatchStatus.FAILED),
         (ZeroDivisionError("a bug"), DispatchStatus.FAILED),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_is_the_outcome_of_its_own_message_alone(error: Exception, status: DispatchStatus) -> None:
+def test_an_error_fails_its_own_message_only(error: Exception, status: DispatchStatus) -> None:
     records = [sqs_record(task_body(id=name)) for name in ("a", "b", "c")]
 
     outcomes = dispatch(records, raising(error, "b"))
@@ -74,7 +74,7 @@ def test_an_error_is_the_outcome_of_its_own_message_alone(error: Exception, stat
     assert [outcome.error for outcome in outcomes if outcome.error] == [error]
 
 
-def test_a_message_that_does_not_parse_is_rejected_and_nothing_is_started_for_it() -> None:
+def test_an_invalid_message_is_rejected() -> None:
     asked: list[str] = []
 
     def start(execution: ExecutionStart, _trace_header: str | None) -> bool:
@@ -88,7 +88,7 @@ def test_a_message_that_does_not_parse_is_rejected_and_nothing_is_started_for_it
     assert (good.status, asked) == (DispatchStatus.ALREADY_STARTED, ["a"])
 
 
-def test_the_trace_goes_on_from_the_queue_to_the_execution() -> None:
+def test_the_trace_continues_in_the_execution() -> None:
     headers: list[str | None] = []
 
     def start(_execution: ExecutionStart, trace_header: str | None) -> bool:
@@ -100,7 +100,7 @@ def test_the_trace_goes_on_from_the_queue_to_the_execution() -> None:
     assert headers == ["Root=1-2-3"]
 
 
-def test_after_a_failure_the_rest_of_a_fifo_group_is_held_back_and_other_groups_go_on() -> None:
+def test_a_failure_holds_back_its_own_fifo_group_only() -> None:
     records = [
         sqs_record(task_body(id=f"{group}{n}"), FIFO, MessageGroupId=group) for n in range(3) for group in ("x", "y")
     ]
@@ -120,22 +120,22 @@ def test_after_a_failure_the_rest_of_a_fifo_group_is_held_back_and_other_groups_
     assert records[2]["messageId"] in str(held_back.error)
 
 
-def test_a_group_on_a_standard_queue_asks_for_fairness_and_not_for_order() -> None:
+def test_a_group_of_a_standard_queue_is_not_ordered() -> None:
     records = [sqs_record(task_body(id=name), MessageGroupId="x") for name in ("a", "b")]
 
-    outcomes = dispatch(records, raising(StartRefused("guard_report", "refused.", "Mend it."), "a"))
+    outcomes = dispatch(records, raising(StartRefused("guard_report", "refused.", "Fix it."), "a"))
 
     assert statuses(outcomes) == {"a": DispatchStatus.FAILED, "b": DispatchStatus.STARTED}
 
 
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.booleans()), min_size=1, max_size=10))
-def test_a_fifo_group_is_started_in_order_up_to_its_first_failure(sent: list[tuple[str, bool]]) -> None:
+def test_a_fifo_group_is_started_in_order_until_a_failure(sent: list[tuple[str, bool]]) -> None:
     records = [
         sqs_record(task_body(id=f"{group}-{n}"), FIFO, MessageGroupId=group) for n, (group, _) in enumerate(sent)
     ]
     bad = [f"{group}-{n}" for n, (group, good) in enumerate(sent) if not good]
     order: list[str] = []
-    failing = raising(StartRefused("guard_report", "refused.", "Mend it."), *bad)
+    failing = raising(StartRefused("guard_report", "refused.", "Fix it."), *bad)
 
     def start(execution: ExecutionStart, trace_header: str | None) -> bool:
         outcome = failing(execution, trace_header)

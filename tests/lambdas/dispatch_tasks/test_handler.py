@@ -1,4 +1,4 @@
-"""The dispatcher from its event to Step Functions, which moto stands in for."""
+"""The dispatcher from its event to Step Functions, faked by moto."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
 
 @pytest.fixture
 def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator["SFNClient"]:
-    """Give a client of a Step Functions that has every workflow's state machine."""
+    """Yield a client of a Step Functions with all state machines."""
     with mock_aws():
         client = boto3.client("stepfunctions")
         arns = {
@@ -49,7 +49,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator["SFNClient"]:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Give the lines that are logged, as they come."""
+    """Return the list of logged lines."""
     lines: list[dict[str, Any]] = []
     stream = SimpleNamespace(
         write=lambda text: lines.extend(json.loads(line) for line in text.splitlines() if line), flush=lambda: None
@@ -59,7 +59,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def dispatch(*records: dict[str, Any]) -> list[str]:
-    """Dispatch a batch; return the ids of the messages that are reported."""
+    """Dispatch a batch; return the ids of failed messages."""
     response = lambda_handler({"Records": list(records)}, CONTEXT)
     assert response.keys() == {"batchItemFailures"}
     return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
@@ -76,7 +76,7 @@ def executions(client: "SFNClient", workflow: str) -> dict[str, Any]:
     }
 
 
-def test_only_the_messages_that_failed_are_reported(machines: "SFNClient") -> None:
+def test_only_failed_messages_are_reported(machines: "SFNClient") -> None:
     good, poison = sqs_record(task_body(report_id=7)), sqs_record("not json")
 
     assert dispatch(good, poison) == [poison["messageId"]]
@@ -101,15 +101,15 @@ def test_each_task_starts_its_own_workflow_under_its_id(machines: "SFNClient") -
     }
 
 
-def test_a_second_delivery_starts_nothing_and_fails_nothing(machines: "SFNClient") -> None:
+def test_a_second_delivery_starts_nothing(machines: "SFNClient") -> None:
     assert dispatch(sqs_record(task_body(id="a"))) == []
     assert dispatch(sqs_record(task_body(id="a"))) == []
-    assert dispatch(sqs_record(task_body(id="a", report_id=2))) == []  # same id, another input: done all the same
+    assert dispatch(sqs_record(task_body(id="a", report_id=2))) == []  # same id, another input
 
     assert executions(machines, "guard_report") == {"a": {"report_id": 1}}
 
 
-def test_a_batch_that_failed_as_a_whole_is_reported_and_does_not_raise(machines: "SFNClient") -> None:
+def test_a_batch_of_failures_is_reported_without_an_error(machines: "SFNClient") -> None:
     records = [sqs_record("not json"), sqs_record("{}"), sqs_record(task_body(report_id=-1))]
 
     assert sorted(dispatch(*records)) == [record["messageId"] for record in records]
@@ -142,7 +142,7 @@ def test_a_batch_that_failed_as_a_whole_is_reported_and_does_not_raise(machines:
     ],
 )
 @pytest.mark.usefixtures("machines")
-def test_a_message_that_can_not_be_dispatched_is_one_line_that_says_why(
+def test_a_rejected_message_is_one_log_line(
     log: list[dict[str, Any]], body: str, task_id: str | None, error: str
 ) -> None:
     record = sqs_record(body, ApproximateReceiveCount="3")
@@ -179,7 +179,7 @@ def test_a_bug_is_logged_with_its_traceback_and_fails_one_message(log: list[dict
 
 
 @pytest.mark.usefixtures("machines")
-def test_a_refusal_names_the_machine_s_trouble_and_leaves_the_message(log: list[dict[str, Any]]) -> None:
+def test_a_refusal_is_logged_and_fails_the_message(log: list[dict[str, Any]]) -> None:
     body = b'{"__type": "AccessDeniedException", "message": "not authorized to perform states:StartExecution"}'
     always_answer(step_functions(), 400, body)
     record = sqs_record(task_body(id="a"))
@@ -210,14 +210,14 @@ def test_every_status_has_its_metric() -> None:
     assert len(set(METRICS.values())) == len(DispatchStatus)
 
 
-def test_without_its_setting_the_dispatcher_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STATE_MACHINE_ARNS", raising=False)
 
     with pytest.raises(SettingError, match="STATE_MACHINE_ARNS: is not set"):
         lambda_handler({"Records": [sqs_record(task_body())]}, CONTEXT)
 
 
-def test_the_dispatcher_imports_neither_what_it_does_not_need_nor_what_it_may_not() -> None:
+def test_the_dispatcher_imports_no_heavy_packages() -> None:
     heavy = ["boto3", "pydantic", "aws_xray_sdk", "django", "stepfunctions", "workflows.graphs", "PIL"]
     code = (
         "import json, sys, lambdas.dispatch_tasks.handler;"

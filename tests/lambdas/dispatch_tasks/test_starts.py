@@ -1,4 +1,4 @@
-"""One start: what is tried again, for how long, and what is not."""
+"""A start: retries, their limit, and errors that are not retried."""
 
 import itertools
 import json
@@ -33,7 +33,7 @@ def failing(*failures: Exception) -> FakeStepFunctions:
     return FakeStepFunctions({EXECUTION.name: iter(failures)})
 
 
-def test_the_execution_bears_the_task_id_and_the_message_s_input() -> None:
+def test_the_execution_has_the_task_id_and_input() -> None:
     client = FakeStepFunctions()
 
     assert starter(client, Clock()).start(EXECUTION, "Root=1-2-3") is True
@@ -71,14 +71,14 @@ def test_an_execution_that_exists_is_no_error() -> None:
     ],
     ids=str,
 )
-def test_what_may_work_later_is_tried_again_with_growing_delays(failure: Exception) -> None:
+def test_transient_errors_are_retried_with_growing_delays(failure: Exception) -> None:
     client, clock = failing(failure, failure, failure), Clock()
 
     assert starter(client, clock).start(EXECUTION) is True
     assert clock.slept == pytest.approx([0.2, 0.4, 0.8])
 
 
-def test_a_throttled_start_ends_in_time_to_report_the_message() -> None:
+def test_a_throttled_start_ends_before_the_deadline() -> None:
     client, clock = FakeStepFunctions({EXECUTION.name: forever(client_error("ThrottlingException"))}), Clock()
 
     with pytest.raises(NoTimeLeft, match=r"guard_report: .*task-1.*ThrottlingException.*MaximumConcurrency"):
@@ -86,7 +86,7 @@ def test_a_throttled_start_ends_in_time_to_report_the_message() -> None:
     assert 30 - RESERVE_SECONDS - MAX_DELAY_SECONDS <= clock.now() <= 30 - RESERVE_SECONDS
 
 
-def test_with_hardly_any_time_there_is_still_one_attempt() -> None:
+def test_with_little_time_there_is_one_attempt() -> None:
     client, clock = failing(client_error("ThrottlingException")), Clock()
 
     with pytest.raises(NoTimeLeft):
@@ -95,7 +95,7 @@ def test_with_hardly_any_time_there_is_still_one_attempt() -> None:
 
 
 @given(st.floats(0, 900), st.integers(0, 60))
-def test_no_attempt_begins_without_the_time_to_end_it(deadline: float, failures: int) -> None:
+def test_no_attempt_starts_without_enough_time(deadline: float, failures: int) -> None:
     clock, began = Clock(), []
 
     class Watched(FakeStepFunctions):
@@ -116,7 +116,7 @@ def test_no_attempt_begins_without_the_time_to_end_it(deadline: float, failures:
     "code",
     ["AccessDeniedException", "StateMachineDoesNotExist", "InvalidExecutionInput", "InvalidName", "InvalidArn"],
 )
-def test_what_will_be_refused_again_is_not_tried_again(code: str) -> None:
+def test_permanent_errors_are_not_retried(code: str) -> None:
     client, clock = failing(client_error(code)), Clock()
 
     with pytest.raises(StartRefused, match=rf"guard_report: task-1 was refused: .*{code}.*STATE_MACHINE_ARNS"):
@@ -124,7 +124,7 @@ def test_what_will_be_refused_again_is_not_tried_again(code: str) -> None:
     assert (client.attempts, clock.slept) == (["task-1"], [])
 
 
-def test_the_client_leaves_retrying_to_the_starter() -> None:
+def test_the_client_does_not_retry() -> None:
     client = step_functions()
     body = json.dumps({"__type": "ThrottlingException", "message": "slow down"}).encode()
     asked = always_answer(client, 400, body)
@@ -138,7 +138,7 @@ def test_the_client_leaves_retrying_to_the_starter() -> None:
     assert len(asked) == 1
 
 
-def test_the_client_is_made_once() -> None:
+def test_the_client_is_created_once() -> None:
     assert step_functions() is step_functions()
 
 

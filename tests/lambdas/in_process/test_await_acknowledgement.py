@@ -1,4 +1,4 @@
-"""An escalation without any AWS: the wait in a thread of this process, the page beside it."""
+"""An escalation without AWS: a thread waits for the acknowledgement page."""
 
 import re
 import time
@@ -58,7 +58,7 @@ def test_an_answer_ends_the_state_with_the_acknowledgement(settings: Settings) -
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("heartbeat_seconds", "error"), [(1, "States.HeartbeatTimeout"), (5, "States.Timeout")])
-def test_silence_ends_the_turn_as_step_functions_would(settings: Settings, heartbeat_seconds: int, error: str) -> None:
+def test_silence_ends_like_a_timeout_of_step_functions(settings: Settings, heartbeat_seconds: int, error: str) -> None:
     settings.IN_PROCESS_WORKFLOWS = "thread"
     settings.INCIDENT_HEARTBEAT_SECONDS = heartbeat_seconds
     now = timezone.now()
@@ -72,9 +72,7 @@ def test_silence_ends_the_turn_as_step_functions_would(settings: Settings, heart
 
 
 @pytest.mark.django_db
-def test_the_turn_of_a_person_whose_account_is_deleted_meanwhile_is_over(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_turn_of_a_deleted_account_ends(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IN_PROCESS_WORKFLOWS = "thread"
     inquiry = make_inquiry(task_token="")
     monkeypatch.setattr(time, "sleep", lambda _seconds: inquiry.user.delete())  # while this waits
@@ -84,7 +82,7 @@ def test_the_turn_of_a_person_whose_account_is_deleted_meanwhile_is_over(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_command_that_runs_an_escalation_runs_the_tasks_after_it_first(settings: Settings) -> None:
+def test_a_command_runs_other_tasks_before_it_waits(settings: Settings) -> None:
     settings.USE_ASYNC_TASKS = False
     settings.IN_PROCESS_WORKFLOWS = "thread"
     settings.INCIDENT_ANSWER_SECONDS, settings.INCIDENT_HEARTBEAT_SECONDS = 3, 2
@@ -114,7 +112,7 @@ def test_a_command_that_runs_an_escalation_runs_the_tasks_after_it_first(setting
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_outbox_of_a_process_without_a_queue_waits_for_nobody(settings: Settings) -> None:
+def test_the_outbox_without_a_queue_does_not_wait(settings: Settings) -> None:
     settings.USE_ASYNC_TASKS = False
     settings.IN_PROCESS_WORKFLOWS = "thread"
     settings.INCIDENT_ANSWER_SECONDS, settings.INCIDENT_HEARTBEAT_SECONDS = 3, 2
@@ -135,7 +133,7 @@ def test_the_outbox_of_a_process_without_a_queue_waits_for_nobody(settings: Sett
 
 
 @pytest.mark.django_db(transaction=True)
-def test_inline_everybody_is_asked_at_once_and_nobody_waits(settings: Settings) -> None:
+def test_inline_all_persons_are_notified_without_waiting(settings: Settings) -> None:
     settings.IN_PROCESS_WORKFLOWS = "inline"
     people = [make_user(), make_user()]
     report = make_incident(*people, is_incident=False)
@@ -156,7 +154,7 @@ def background(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @pytest.mark.django_db(transaction=True)
-def test_beside_the_requests_an_escalation_waits_for_the_page_and_holds_up_nobody(background: Threads) -> None:
+def test_an_escalation_in_the_background_blocks_no_other_task(background: Threads) -> None:
     first = make_user()
     report = make_incident(first, is_incident=False)
 

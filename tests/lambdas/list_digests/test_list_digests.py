@@ -12,7 +12,7 @@ from workflows.errors import DatabaseUnavailable, PayloadInvalid
 pytestmark = pytest.mark.django_db
 
 
-def test_the_clients_of_a_day_are_answered() -> None:
+def test_the_clients_of_a_day_are_returned() -> None:
     yesterday = timezone.localtime() - timedelta(days=1)
     place = make_property()
     make_report(property=place, report_datetime=yesterday)
@@ -24,7 +24,7 @@ def test_the_clients_of_a_day_are_answered() -> None:
         assert answer == {"date": digest["date"], "digests": [digest], "skipped": None}
 
 
-def test_a_scheduled_run_that_comes_too_late_is_answered_with_the_reason() -> None:
+def test_a_late_scheduled_run_returns_the_reason() -> None:
     answer = lambda_handler({"task_id": "daily_report_digest-20201124T120000Z", "payload": {}}, None)
 
     assert (answer["date"], answer["digests"]) == ("2020-11-23", [])
@@ -39,12 +39,12 @@ def test_a_scheduled_run_that_comes_too_late_is_answered_with_the_reason() -> No
         ({"day": "2026-02-20"}, "/payload/day Extra inputs are not permitted"),
     ],
 )
-def test_a_payload_that_names_no_day_is_an_error(payload: dict[str, str], problem: str) -> None:
+def test_a_payload_without_a_day_is_an_error(payload: dict[str, str], problem: str) -> None:
     with pytest.raises(PayloadInvalid, match=problem):
         lambda_handler({"task_id": "t-1", "payload": payload}, None)
 
 
-def test_a_database_that_does_not_answer_is_worth_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_of_the_database_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: Any) -> None:
         raise OperationalError("connection refused")
 

@@ -10,7 +10,7 @@ from workflows.errors import DatabaseUnavailable, PayloadInvalid, ReportNotFound
 pytestmark = pytest.mark.django_db
 
 
-def test_a_report_is_answered_with_its_files_and_recipients() -> None:
+def test_a_report_has_its_files_and_recipients() -> None:
     place = make_property()
     report = make_report(property=place)
     file = make_file(report, "gate.pdf")
@@ -24,17 +24,17 @@ def test_a_report_is_answered_with_its_files_and_recipients() -> None:
     }
 
 
-def test_a_report_that_is_not_there_is_an_error() -> None:
+def test_a_missing_report_is_an_error() -> None:
     with pytest.raises(ReportNotFound):
         lambda_handler({"task_id": "t-1", "report_id": 10**9}, None)
 
 
-def test_an_event_that_does_not_fit_is_an_error() -> None:
+def test_an_invalid_event_is_an_error() -> None:
     with pytest.raises(PayloadInvalid, match="report_id"):
         lambda_handler({"task_id": "t-1"}, None)
 
 
-def test_a_database_that_does_not_answer_is_worth_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_of_the_database_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_report_id: Any) -> None:
         raise OperationalError("connection refused")
 

@@ -46,7 +46,7 @@ def event(status: str = "FAILED", machine: str = "qu-dev-guard_report", **change
     } | changes
 
 
-def test_an_executions_end_is_recorded() -> None:
+def test_the_end_of_an_execution_is_recorded() -> None:
     TaskRecord.objects.create(id=TASK_ID, task="process_guard_report", status="SENT", enqueued_at=timezone.now())
 
     answer = lambda_handler(event(), None)
@@ -60,7 +60,7 @@ def test_an_executions_end_is_recorded() -> None:
     )
 
 
-def test_a_late_event_changes_nothing_and_answers_what_is_recorded() -> None:
+def test_a_late_event_changes_nothing() -> None:
     lambda_handler(event("SUCCEEDED"), None)
 
     assert lambda_handler(event("RUNNING"), None) == {"task_id": TASK_ID, "status": "SUCCEEDED"}
@@ -70,19 +70,19 @@ def test_a_late_event_changes_nothing_and_answers_what_is_recorded() -> None:
     ("broken", "said"),
     [
         ({"detail-type": "Scheduled Event"}, "is 'Scheduled Event'"),
-        ({"detail": {}}, "/detail: is no status change"),
+        ({"detail": {}}, "/detail: is not a status change"),
         ({"detail": event("PENDING_REDRIVE")["detail"]}, "/status"),
         ({"detail": None}, "/detail-type"),
     ],
 )
-def test_what_is_no_status_change_is_refused_by_name(broken: dict[str, Any], said: str) -> None:
+def test_another_event_is_refused(broken: dict[str, Any], said: str) -> None:
     with pytest.raises(PayloadInvalid, match=said):
         lambda_handler(event() | broken, None)
 
     assert not TaskRecord.objects.exists()
 
 
-def test_anothers_state_machine_is_refused() -> None:
+def test_a_foreign_state_machine_is_refused() -> None:
     with pytest.raises(ForeignExecution):
         lambda_handler(event(machine="billing"), None)
 
@@ -97,7 +97,7 @@ def test_anothers_state_machine_is_refused() -> None:
         ("ABORTED", {"ExecutionsEnded": 1, "ExecutionsNotSucceeded": 1}),
     ],
 )
-def test_what_ended_is_counted_for_all_machines_together(
+def test_ended_executions_of_all_machines_are_counted(
     status: str, counted: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")

@@ -23,7 +23,7 @@ def rejected(file: ReportFile, error: str, cause: object) -> dict[str, Any]:
     return {"file_id": file.pk, "status": "rejected", "error": error, "cause": text}
 
 
-def test_results_are_recorded_once_however_often_they_come() -> None:
+def test_repeated_results_are_recorded_once() -> None:
     report = make_report()
     file = make_file(report)
     accepted = {"file_id": file.pk, "status": "accepted", "facts": FACTS, "thumbnails": [SMALL | {"size_bytes": 5}]}
@@ -63,7 +63,7 @@ def test_results_are_recorded_once_however_often_they_come() -> None:
         ("Whatever", {"errorMessage": "Traceback"}, "The file could not be processed."),
     ],
 )
-def test_a_reason_is_in_plain_words(error: str, cause: object, reason: str) -> None:
+def test_a_reason_is_in_plain_language(error: str, cause: object, reason: str) -> None:
     report = make_report()
     file = make_file(report)
     text = json.dumps(cause).replace("{key}", file.key) if not isinstance(cause, str) else cause
@@ -74,7 +74,7 @@ def test_a_reason_is_in_plain_words(error: str, cause: object, reason: str) -> N
     assert (file.status, file.error, file.reason) == ("rejected", error, reason)
 
 
-def test_a_reason_fits_whatever_the_cause_says() -> None:
+def test_a_long_reason_is_shortened() -> None:
     report = make_report()
     file = make_file(report)
 
@@ -84,7 +84,7 @@ def test_a_reason_fits_whatever_the_cause_says() -> None:
     assert len(file.reason) <= 500
 
 
-def test_a_report_without_files_is_processed_as_well() -> None:
+def test_a_report_without_files_is_processed() -> None:
     report = make_report()
 
     assert record(report) == {"accepted": 0, "rejected": 0, "thumbnails": 0}
@@ -93,7 +93,7 @@ def test_a_report_without_files_is_processed_as_well() -> None:
     assert report.processed_at is not None
 
 
-def test_a_report_that_is_not_there_is_an_error() -> None:
+def test_a_missing_report_is_an_error() -> None:
     report = make_report()
     report.delete()
     report.pk = 10**9

@@ -26,7 +26,7 @@ def run(objects: DiskObjects, **event: Any) -> tuple[dict[str, Any], EmailDocume
     return rendered.model_dump(), EmailDocument.model_validate_json(objects.read(rendered.email_key))
 
 
-def test_a_reports_mail_is_named_by_report_and_reader(objects: DiskObjects) -> None:
+def test_the_key_of_a_report_mail_has_report_and_recipient(objects: DiskObjects) -> None:
     place = make_property()
     report = make_report(property=place)
     make_picture(report)
@@ -40,7 +40,7 @@ def test_a_reports_mail_is_named_by_report_and_reader(objects: DiskObjects) -> N
     assert [image.media_type for image in mail.images] == ["image/jpeg"]
 
 
-def test_a_digest_is_named_by_client_and_day(objects: DiskObjects) -> None:
+def test_the_key_of_a_digest_has_client_and_day(objects: DiskObjects) -> None:
     place = make_property()
     moment = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
     make_picture(make_report(property=place, report_datetime=moment))
@@ -55,7 +55,7 @@ def test_a_digest_is_named_by_client_and_day(objects: DiskObjects) -> None:
     assert [image.media_type for image in mail.images] == ["image/jpeg"]
 
 
-def test_a_digest_of_a_client_out_of_use_is_an_error(objects: DiskObjects) -> None:
+def test_a_digest_of_an_inactive_client_is_an_error(objects: DiskObjects) -> None:
     place = make_property()
     make_report(property=place, report_datetime=datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
     place.owner.deactivate()
@@ -64,7 +64,7 @@ def test_a_digest_of_a_client_out_of_use_is_an_error(objects: DiskObjects) -> No
         run(objects, digest={"client_id": place.owner_id, "user_id": place.owner.user_id, "date": "2026-03-02"})
 
 
-def test_a_notification_is_named_by_its_task(objects: DiskObjects) -> None:
+def test_the_key_of_a_notification_has_its_task(objects: DiskObjects) -> None:
     user = make_user()
 
     rendered, mail = run(objects, payload=WELCOME | {"user_id": user.pk})
@@ -77,7 +77,7 @@ def test_a_notification_is_named_by_its_task(objects: DiskObjects) -> None:
     assert "Welcome, John!" in mail.html
 
 
-def test_a_payload_that_travelled_by_s3_is_read(objects: DiskObjects) -> None:
+def test_a_payload_in_s3_is_read(objects: DiskObjects) -> None:
     payload = WELCOME | {"user_id": make_user().pk}
     objects.write("payloads/t-1.json", json.dumps(payload).encode(), "application/json")
 
@@ -98,12 +98,12 @@ def test_a_payload_that_travelled_by_s3_is_read(objects: DiskObjects) -> None:
         {"report_id": 1},
     ],
 )
-def test_what_is_neither_a_report_nor_a_notification_is_an_error(objects: DiskObjects, event: dict[str, Any]) -> None:
+def test_an_unknown_kind_of_mail_is_an_error(objects: DiskObjects, event: dict[str, Any]) -> None:
     with pytest.raises(PayloadInvalid):
         run(objects, **event)
 
 
-def test_the_errors_of_a_mail_go_through(objects: DiskObjects) -> None:
+def test_errors_of_a_mail_are_raised_unchanged(objects: DiskObjects) -> None:
     user = make_user()
 
     with pytest.raises(RecipientNotFound):
@@ -112,13 +112,13 @@ def test_the_errors_of_a_mail_go_through(objects: DiskObjects) -> None:
         run(objects, payload=WELCOME | {"user_id": user.pk, "template_name": "emails/missing.html"})
 
 
-def test_a_second_attempt_writes_the_same_mail(objects: DiskObjects) -> None:
+def test_a_retry_writes_the_same_mail(objects: DiskObjects) -> None:
     event = {"payload": WELCOME | {"user_id": make_user().pk}}
 
     assert run(objects, **event) == run(objects, **event)
 
 
-def test_the_handler_writes_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_handler_uses_the_store_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(tmp_path / "media"))
     user = make_user()
 

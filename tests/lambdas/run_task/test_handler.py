@@ -35,7 +35,7 @@ def recorded(**changes: Any) -> TaskRecord:
     )
 
 
-def test_a_registered_task_runs_and_its_value_is_the_answer() -> None:
+def test_a_registered_task_runs_and_returns_its_value() -> None:
     recorded(status=TaskStatus.SENT, payload={"data": "example"})
 
     assert lambda_handler(event({"data": "example"}), None) == {"return_value": FACTS}
@@ -45,19 +45,19 @@ def test_a_registered_task_runs_and_its_value_is_the_answer() -> None:
     assert record.worker_ids == ["2026/11/24/[$LATEST]abc"]
 
 
-def test_a_second_invocation_answers_the_stored_value() -> None:
+def test_a_retry_returns_the_stored_value() -> None:
     recorded(status=TaskStatus.RUNNING, result={"from": "before"}, returned_at=timezone.now())
 
     assert lambda_handler(event({"data": "example"}), None) == {"return_value": {"from": "before"}}
 
 
-def test_the_decorated_form_of_a_payload_runs_too() -> None:
+def test_a_decorated_payload_is_accepted() -> None:
     decorated = {"function_name": "custom_processing", "module": "os", "args": ["example"], "kwargs": {}}
 
     assert lambda_handler(event(decorated), None) == {"return_value": FACTS}
 
 
-def test_the_functions_own_exception_goes_through_and_is_recorded() -> None:
+def test_the_exception_of_a_task_is_raised_and_recorded() -> None:
     with pytest.raises(ValueError, match="Give a text"):
         lambda_handler(event({"data": ""}), None)
 
@@ -67,7 +67,7 @@ def test_the_functions_own_exception_goes_through_and_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("task", ["common.tasks.custom_processing", "os.system", "process_guard_report"])
-def test_only_registered_tasks_of_one_step_run(task: str) -> None:
+def test_only_registered_tasks_of_one_step_are_run(task: str) -> None:
     with pytest.raises(TaskNotRegistered, match="Deploy the code"):
         lambda_handler(event({"report_id": 1}, task=task), None)
 
@@ -85,14 +85,14 @@ def test_only_registered_tasks_of_one_step_run(task: str) -> None:
         event(None),
     ],
 )
-def test_what_does_not_fit_is_refused_before_anything_runs(broken: dict[str, Any]) -> None:
+def test_an_invalid_payload_is_refused_before_anything_runs(broken: dict[str, Any]) -> None:
     with pytest.raises(PayloadInvalid):
         lambda_handler(broken, None)
 
     assert not TaskRecord.objects.exists()
 
 
-def test_a_payload_that_travelled_by_s3_is_read_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_in_s3_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     key = f"payloads/{TASK_ID}.json"
     with mock_aws():
         monkeypatch.setenv("AWS_STORAGE_BUCKET_NAME", "files-of-the-tests")
@@ -105,13 +105,13 @@ def test_a_payload_that_travelled_by_s3_is_read_from_there(monkeypatch: pytest.M
     assert TaskRecord.objects.get(pk=TASK_ID).payload_key == key
 
 
-def test_a_value_too_large_for_a_state_stays_whole_in_the_record() -> None:
+def test_a_large_value_is_only_in_the_record() -> None:
     recorded(status=TaskStatus.RUNNING, result="x" * 300_000, returned_at=timezone.now())
 
     assert lambda_handler(event({"data": "example"}), None) == {"return_value": None}
 
 
-def test_while_the_task_runs_inline_the_attempt_is_to_be_repeated() -> None:
+def test_a_running_task_is_a_transient_error() -> None:
     recorded(
         status=TaskStatus.RUNNING, ran_inline=True, last_attempted_at=timezone.now(), worker_ids=["web"], payload={}
     )
@@ -120,7 +120,7 @@ def test_while_the_task_runs_inline_the_attempt_is_to_be_repeated() -> None:
         lambda_handler(event({"data": "example"}), None)
 
 
-def test_without_the_database_the_attempt_is_to_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_of_the_database_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     from django.db import connection
 
     registered_tasks()

@@ -1,4 +1,4 @@
-"""The ledger's table, a store in a folder, and a mailer that does what it is told."""
+"""Fixtures: the ledger's table, a store in a folder, and a scripted mailer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,23 +38,23 @@ def objects(tmp_path: Path) -> DiskObjects:
     return DiskObjects(tmp_path)
 
 
-class ToldMailer:
-    """Does for each mail in turn what it was told, and then takes them all."""
+class ScriptedMailer:
+    """Follows a script for the first mails, and then sends all others."""
 
     def __init__(self) -> None:
-        self.told: list[Exception | BaseException | Callable[[], None]] = []
+        self.script: list[Exception | BaseException | Callable[[], None]] = []
         self.taken: list[Mail] = []
 
-    def send(self, mail: Mail, task_id: str) -> str:  # noqa: ARG002  part of the mailer's contract
-        if self.told:
-            what = self.told.pop(0)
-            if isinstance(what, BaseException):
-                raise what
-            what()
+    def send(self, mail: Mail, task_id: str) -> str:  # noqa: ARG002  the Mailer protocol
+        if self.script:
+            step = self.script.pop(0)
+            if isinstance(step, BaseException):
+                raise step
+            step()
         self.taken.append(mail)
         return f"message-{len(self.taken)}"
 
 
 @pytest.fixture
-def mailer() -> ToldMailer:
-    return ToldMailer()
+def mailer() -> ScriptedMailer:
+    return ScriptedMailer()

@@ -1,4 +1,4 @@
-"""The message that is made of a rendered mail."""
+"""The message composed from a rendered mail."""
 
 import email.policy
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def test_text_and_html_are_alternatives() -> None:
     assert html.get_content().strip() == "<p>Café</p>"
 
 
-def test_pictures_are_inline_beside_the_html_that_shows_them() -> None:
+def test_pictures_are_inline_in_the_html() -> None:
     message = parsed(composed([(IMAGE, PICTURE)], html='<img src="cid:picture-1" alt="Front door">'))
 
     _, related = message.iter_parts()
@@ -64,7 +64,7 @@ def test_pictures_are_inline_beside_the_html_that_shows_them() -> None:
     assert picture.get_content() == PICTURE
 
 
-def test_the_headers_say_who_what_and_when() -> None:
+def test_headers_have_addresses_subject_and_date() -> None:
     mail = composed(subject="Informe: puerta principal ✓", sender="Señal QU <noreply@example.com>")
 
     message = parsed(mail)
@@ -83,7 +83,7 @@ def test_the_headers_say_who_what_and_when() -> None:
     ]
 
 
-def test_each_attempt_has_the_same_message_id_and_each_mail_its_own() -> None:
+def test_all_attempts_have_one_message_id() -> None:
     first, again = parsed(composed()), parsed(composed(text="other"))
     other = parsed(compose(document(), [], "guard_report/1/3", NOW))
 
@@ -91,7 +91,7 @@ def test_each_attempt_has_the_same_message_id_and_each_mail_its_own() -> None:
     assert first["Message-ID"].endswith("@example.com>")
 
 
-def test_an_international_domain_travels_in_its_ascii_form() -> None:
+def test_an_international_domain_is_encoded_in_ascii() -> None:
     assert composed(to="guard-1@bücher.example").to == "guard-1@xn--bcher-kva.example"
 
 
@@ -99,7 +99,7 @@ def test_an_international_domain_travels_in_its_ascii_form() -> None:
     "to",
     [
         "",
-        "nobody",
+        "guard",
         "@example.com",
         "a@",
         "a@b@example.com",
@@ -117,16 +117,16 @@ def test_an_international_domain_travels_in_its_ascii_form() -> None:
         "a@" + ".".join(["b" * 60] * 5),
     ],
 )
-def test_what_is_no_plain_address_is_refused_without_being_told(to: str) -> None:
+def test_an_invalid_address_is_refused_without_being_logged(to: str) -> None:
     with pytest.raises(EmailRefused) as caught:
         composed(to=to)
 
     assert "example.com" not in str(caught.value)
 
 
-def test_a_sender_that_is_no_address_is_a_fault_of_the_deployment() -> None:
+def test_an_invalid_sender_is_an_error_of_the_deployment() -> None:
     with pytest.raises(PayloadInvalid, match="DEFAULT_FROM_EMAIL"):
-        composed(sender="nobody")
+        composed(sender="guard")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_sender_that_is_no_address_is_a_fault_of_the_deployment() -> None:
         {"media_type": "image/jpeg\r\nX: y"},
     ],
 )
-def test_a_picture_that_no_mail_can_carry_is_refused(changed: dict[str, str]) -> None:
+def test_an_invalid_picture_is_refused(changed: dict[str, str]) -> None:
     with pytest.raises(PayloadInvalid):
         composed([(IMAGE.model_copy(update=changed), PICTURE)])
 

@@ -1,4 +1,4 @@
-"""One mail for each key, whatever fails and whoever tries at once."""
+"""One mail is sent for each key, despite failures and concurrent attempts."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from workflows.contracts.notification_email import RenderedEmail, SentEmail
 from workflows.errors import EmailRefused, EmailServiceUnavailable, PayloadInvalid, StorageUnavailable
 
 EMAIL = RenderedEmail(email_key="emails/guard_report/1/2.json", send_once_key="guard_report/1/2")
-THROTTLED = EmailServiceUnavailable("SES", "has not taken the mail.", "Try again.")
+THROTTLED = EmailServiceUnavailable("SES", "did not accept the mail.", "Try again.")
 REFUSED = EmailRefused("SES", "refused the mail.", "Verify the sender.")
 NOW = 1_800_000_000.0
 
@@ -27,7 +27,7 @@ Send = Callable[..., SentEmail]
 
 @pytest.fixture
 def send(objects: DiskObjects, ledger: DynamoDbSentEmails, mailer: Any) -> Send:
-    """Send the mail, ``at`` so many seconds after the first try."""
+    """Send the mail ``at`` seconds after the first attempt."""
     write_document(objects)
 
     def send(at: float = 0.0, with_ledger: Any = ledger, email: RenderedEmail = EMAIL) -> SentEmail:
@@ -48,7 +48,7 @@ def write_document(objects: DiskObjects, **changed: Any) -> None:
     objects.write(EMAIL.email_key, json.dumps(document | changed).encode(), "application/json")
 
 
-def test_a_mail_is_sent_and_written_down(send: Send, mailer: Any, dynamodb: Any) -> None:
+def test_a_mail_is_sent_and_recorded(send: Send, mailer: Any, dynamodb: Any) -> None:
     assert send() == SentEmail(status="sent", message_id="message-1")
 
     assert mailer.taken[0].to == "guard-1@example.com"
@@ -57,7 +57,7 @@ def test_a_mail_is_sent_and_written_down(send: Send, mailer: Any, dynamodb: Any)
     assert int(item["expires_at"]["N"]) == int(NOW) + KEPT_SECONDS
 
 
-def test_the_ledger_keeps_no_address_and_no_subject(send: Send, dynamodb: Any) -> None:
+def test_the_ledger_has_no_address_or_subject(send: Send, dynamodb: Any) -> None:
     send()
 
     kept = json.dumps(dynamodb.scan(TableName="sent-emails")["Items"])
@@ -65,21 +65,21 @@ def test_the_ledger_keeps_no_address_and_no_subject(send: Send, dynamodb: Any) -
     assert "Report" not in kept
 
 
-def test_a_second_attempt_answers_with_the_first_ones_message_id(send: Send, mailer: Any) -> None:
+def test_a_retry_returns_the_first_message_id(send: Send, mailer: Any) -> None:
     send()
 
     assert send() == SentEmail(status="already_sent", message_id="message-1")
     assert len(mailer.taken) == 1
 
 
-def test_a_mail_that_was_sent_needs_no_document_any_more(send: Send, objects: DiskObjects) -> None:
+def test_a_sent_mail_no_longer_needs_its_document(send: Send, objects: DiskObjects) -> None:
     send()
-    write_document(objects, to="nobody")
+    write_document(objects, to="no address")
 
     assert send().status == "already_sent"
 
 
-def test_another_mail_is_another_matter(send: Send, mailer: Any) -> None:
+def test_another_mail_is_sent_too(send: Send, mailer: Any) -> None:
     send()
     send(email=EMAIL.model_copy(update={"send_once_key": "guard_report/1/3"}))
 
@@ -87,10 +87,8 @@ def test_another_mail_is_another_matter(send: Send, mailer: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [THROTTLED, REFUSED, PermissionError("no right to send")])
-def test_what_ses_surely_did_not_take_may_be_sent_by_the_next_attempt(
-    send: Send, mailer: Any, error: Exception
-) -> None:
-    mailer.told = [error]
+def test_a_mail_that_ses_refused_is_sent_by_a_retry(send: Send, mailer: Any, error: Exception) -> None:
+    mailer.script = [error]
 
     with pytest.raises(type(error)):
         send()
@@ -98,7 +96,7 @@ def test_what_ses_surely_did_not_take_may_be_sent_by_the_next_attempt(
 
 
 def test_a_lost_answer_is_unconfirmed_and_never_sent_again(send: Send, mailer: Any) -> None:
-    mailer.told = [AnswerLost("ReadTimeoutError")]
+    mailer.script = [AnswerLost("ReadTimeoutError")]
 
     assert send() == SentEmail(status="unconfirmed")
     assert send(at=CLAIM_SECONDS) == SentEmail(status="unconfirmed")
@@ -106,8 +104,8 @@ def test_a_lost_answer_is_unconfirmed_and_never_sent_again(send: Send, mailer: A
     assert mailer.taken == []
 
 
-def test_an_attempt_that_died_while_sending_is_unconfirmed_once_it_must_be_over(send: Send, mailer: Any) -> None:
-    mailer.told = [KeyboardInterrupt()]  # as abrupt as an exception can be: nothing is tidied up after it
+def test_an_attempt_that_died_is_unconfirmed_later(send: Send, mailer: Any) -> None:
+    mailer.script = [KeyboardInterrupt()]  # not handled, like the death of the process
     with pytest.raises(KeyboardInterrupt):
         send()
 
@@ -117,34 +115,34 @@ def test_an_attempt_that_died_while_sending_is_unconfirmed_once_it_must_be_over(
     assert mailer.taken == []
 
 
-def test_while_one_attempt_sends_another_waits_and_then_learns_the_outcome(send: Send, mailer: Any) -> None:
+def test_a_concurrent_attempt_waits_for_the_outcome(send: Send, mailer: Any) -> None:
     def meanwhile() -> None:
         with pytest.raises(EmailServiceUnavailable, match="another attempt"):
             send(at=2)
 
-    mailer.told = [meanwhile]
+    mailer.script = [meanwhile]
 
     assert send() == SentEmail(status="sent", message_id="message-1")
     assert send(at=3) == SentEmail(status="already_sent", message_id="message-1")
 
 
-def test_a_mail_that_the_first_of_two_attempts_could_not_send_is_sent_by_the_other(send: Send, mailer: Any) -> None:
+def test_a_concurrent_attempt_sends_a_throttled_mail(send: Send, mailer: Any) -> None:
     def meanwhile_and_then_throttled() -> None:
         with pytest.raises(EmailServiceUnavailable, match="another attempt"):
             send(at=2)
         raise THROTTLED
 
-    mailer.told = [meanwhile_and_then_throttled]
+    mailer.script = [meanwhile_and_then_throttled]
 
-    with pytest.raises(EmailServiceUnavailable, match="not taken"):
+    with pytest.raises(EmailServiceUnavailable, match="not accept"):
         send()
     assert send(at=4).status == "sent"
     assert len(mailer.taken) == 1
 
 
-def test_of_two_attempts_that_found_no_entry_one_sends(send: Send, mailer: Any, ledger: DynamoDbSentEmails) -> None:
+def test_one_of_two_attempts_without_an_entry_sends(send: Send, mailer: Any, ledger: DynamoDbSentEmails) -> None:
     class Late:
-        """A ledger that another attempt uses between this one's look and its claim."""
+        """A ledger that another attempt uses between find and claim."""
 
         def find(self, send_once_key: str) -> Entry | None:
             entry = ledger.find(send_once_key)
@@ -158,34 +156,28 @@ def test_of_two_attempts_that_found_no_entry_one_sends(send: Send, mailer: Any, 
     assert len(mailer.taken) == 1
 
 
-def test_a_mail_that_is_out_is_sent_even_if_it_can_not_be_written_down(
-    send: Send, mailer: Any, ledger: DynamoDbSentEmails
-) -> None:
+def test_a_sent_mail_that_cannot_be_recorded_is_sent(send: Send, mailer: Any, ledger: DynamoDbSentEmails) -> None:
     assert send(with_ledger=Broken(ledger, "confirm")) == SentEmail(status="sent", message_id="message-1")
 
     assert send(at=CLAIM_SECONDS).status == "unconfirmed"
     assert len(mailer.taken) == 1
 
 
-def test_a_claim_that_can_not_be_given_back_does_not_hide_why(
-    send: Send, mailer: Any, ledger: DynamoDbSentEmails
-) -> None:
-    mailer.told = [REFUSED]
+def test_a_claim_that_cannot_be_released_hides_no_error(send: Send, mailer: Any, ledger: DynamoDbSentEmails) -> None:
+    mailer.script = [REFUSED]
 
     with pytest.raises(EmailRefused):
         send(with_ledger=Broken(ledger, "release"))
 
 
 @pytest.mark.parametrize("call", ["find", "claim"])
-def test_without_the_ledger_nothing_is_sent(send: Send, mailer: Any, ledger: DynamoDbSentEmails, call: str) -> None:
+def test_without_the_ledger_no_mail_is_sent(send: Send, mailer: Any, ledger: DynamoDbSentEmails, call: str) -> None:
     with pytest.raises(StorageUnavailable):
         send(with_ledger=Broken(ledger, call))
     assert mailer.taken == []
 
 
-def test_pictures_travel_with_the_mail_and_a_lost_one_does_not_stop_it(
-    send: Send, mailer: Any, objects: DiskObjects
-) -> None:
+def test_a_mail_has_pictures_except_missing_ones(send: Send, mailer: Any, objects: DiskObjects) -> None:
     picture = encoded(corners(), "JPEG")
     objects.write("thumbnails/x/email.jpg", picture, "image/jpeg")
     images = [
@@ -199,17 +191,17 @@ def test_pictures_travel_with_the_mail_and_a_lost_one_does_not_stop_it(
     assert b"<gone>" not in mailer.taken[0].raw
 
 
-def test_what_is_wrong_with_the_mail_is_found_before_anything_is_claimed(
+def test_an_invalid_mail_is_refused_before_the_claim(
     send: Send, objects: DiskObjects, ledger: DynamoDbSentEmails
 ) -> None:
     gone = EMAIL.model_copy(update={"email_key": "emails/gone.json"})
     with pytest.raises(EmailRefused, match="gone"):
         send(email=gone)
-    write_document(objects, to="nobody")
+    write_document(objects, to="no address")
     with pytest.raises(EmailRefused, match="address"):
         send()
     objects.write(EMAIL.email_key, b"{}", "application/json")
-    with pytest.raises(PayloadInvalid, match="no rendered mail"):
+    with pytest.raises(PayloadInvalid, match="not a rendered mail"):
         send()
 
     assert ledger.find(EMAIL.send_once_key) is None
@@ -217,7 +209,7 @@ def test_what_is_wrong_with_the_mail_is_found_before_anything_is_claimed(
 
 def test_each_outcome_is_counted(send: Send, mailer: Any) -> None:
     metrics.clear_metrics()
-    mailer.told = [REFUSED, AnswerLost("ReadTimeoutError")]
+    mailer.script = [REFUSED, AnswerLost("ReadTimeoutError")]
 
     with pytest.raises(EmailRefused):
         send()
@@ -234,13 +226,11 @@ def test_each_outcome_is_counted(send: Send, mailer: Any) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     key=st.uuids().map(str),
-    told=st.lists(st.sampled_from(["taken", "throttled", "refused", "lost", "died"]), min_size=1, max_size=6),
+    script=st.lists(st.sampled_from(["taken", "throttled", "refused", "lost", "died"]), min_size=1, max_size=6),
     pauses=st.lists(st.integers(0, 2 * CLAIM_SECONDS), min_size=8, max_size=8),
 )
-def test_whatever_happens_at_most_one_mail_goes_out(
-    send: Send, mailer: Any, key: str, told: list[str], pauses: list[int]
-) -> None:
-    """Attempts in a row, each ending in any way; a lost answer stands for a mail that SES did take."""
+def test_at_most_one_mail_is_sent(send: Send, mailer: Any, key: str, script: list[str], pauses: list[int]) -> None:
+    """Attempts with any outcomes; a lost answer means that SES sent the mail."""
     mailer.taken.clear()
     out = 0
 
@@ -250,7 +240,7 @@ def test_whatever_happens_at_most_one_mail_goes_out(
         raise AnswerLost("ReadTimeoutError")
 
     endings = {"taken": lambda: None, "throttled": THROTTLED, "refused": REFUSED, "lost": lose, "died": SystemExit()}
-    mailer.told = [endings[name] for name in told]
+    mailer.script = [endings[name] for name in script]
     answers = []
     at = 0
     for pause in pauses:
@@ -267,7 +257,7 @@ def test_whatever_happens_at_most_one_mail_goes_out(
 
 
 class Broken:
-    """A ledger of which one call does not answer."""
+    """A ledger with a failing method."""
 
     def __init__(self, ledger: DynamoDbSentEmails, call: str) -> None:
         self._ledger, self._call = ledger, call
@@ -286,24 +276,24 @@ def claim(token: str, at: float = NOW) -> Claim:
     return Claim("mail", "t-1", token, at)
 
 
-def test_a_claim_whose_answer_was_lost_is_still_ones_own(ledger: DynamoDbSentEmails) -> None:
+def test_a_claim_with_a_lost_answer_is_granted_again(ledger: DynamoDbSentEmails) -> None:
     assert ledger.claim(claim("mine")) is None
-    assert ledger.claim(claim("mine")) is None  # boto3 asks again
+    assert ledger.claim(claim("mine")) is None  # boto3 retries
     assert ledger.claim(claim("other")) == Entry("sending", NOW)
 
 
-def test_only_its_holder_gives_a_claim_back(ledger: DynamoDbSentEmails) -> None:
+def test_only_its_holder_releases_a_claim(ledger: DynamoDbSentEmails) -> None:
     ledger.claim(claim("mine"))
 
     ledger.release(claim("other"))
     assert ledger.find("mail") == Entry("sending", NOW)
 
     ledger.release(claim("mine"))
-    ledger.release(claim("mine"))  # boto3 asks again
+    ledger.release(claim("mine"))  # boto3 retries
     assert ledger.find("mail") is None
 
 
-def test_a_mail_that_was_sent_can_not_be_given_back(ledger: DynamoDbSentEmails) -> None:
+def test_a_sent_mail_cannot_be_released(ledger: DynamoDbSentEmails) -> None:
     ledger.claim(claim("mine"))
     ledger.confirm(claim("mine"), "message-1")
 

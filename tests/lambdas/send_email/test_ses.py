@@ -1,4 +1,4 @@
-"""What SES's answers mean for whether it took the mail."""
+"""Answers of SES, and whether the mail was sent."""
 
 import json
 import socket
@@ -35,7 +35,7 @@ def client_for(**options: Any) -> Any:
 
 
 def answering(status: int, code: str, message: str = "") -> SesMailer:
-    """Return a mailer whose SES answers every call with this error."""
+    """Return a mailer whose SES returns this error for every call."""
     client = client_for()
     always_answer(client, status, json.dumps({"message": message}).encode(), {"x-amzn-errortype": code})
     return SesMailer(client=client)
@@ -61,7 +61,7 @@ def raising(error: Exception) -> SesMailer:
         (400, "SendingPausedException"),
     ],
 )
-def test_a_refusal_is_permanent_and_does_not_tell_the_address(status: int, code: str) -> None:
+def test_a_refusal_is_permanent_and_hides_the_address(status: int, code: str) -> None:
     with pytest.raises(EmailRefused, match=code) as caught:
         answering(status, code, "Email address is not verified: guard-1@example.com").send(MAIL, "t-1")
 
@@ -79,13 +79,13 @@ def test_a_refusal_is_permanent_and_does_not_tell_the_address(status: int, code:
         (503, "ServiceUnavailable"),
     ],
 )
-def test_a_mail_that_was_turned_away_may_be_tried_again(status: int, code: str) -> None:
+def test_a_throttled_mail_is_transient(status: int, code: str) -> None:
     with pytest.raises(EmailServiceUnavailable, match=code):
         answering(status, code).send(MAIL, "t-1")
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, "InternalFailure"), (502, "BadGateway"), (504, "GatewayTimeout")])
-def test_after_a_fault_inside_ses_nobody_knows(status: int, code: str) -> None:
+def test_after_an_internal_error_the_answer_is_lost(status: int, code: str) -> None:
     with pytest.raises(AnswerLost):
         answering(status, code).send(MAIL, "t-1")
 
@@ -93,23 +93,23 @@ def test_after_a_fault_inside_ses_nobody_knows(status: int, code: str) -> None:
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "AccessDeniedException"), (404, "NotFoundException"), (403, "ExpiredTokenException")]
 )
-def test_what_only_a_change_of_the_deployment_mends_goes_through(status: int, code: str) -> None:
+def test_errors_of_the_deployment_are_raised_unchanged(status: int, code: str) -> None:
     with pytest.raises(ClientError, match=code):
         answering(status, code).send(MAIL, "t-1")
 
 
-def test_an_answer_that_can_not_be_read_is_lost() -> None:
+def test_an_unreadable_answer_is_lost() -> None:
     with pytest.raises(AnswerLost):
         answering(200, "").send(MAIL, "t-1")  # no MessageId in it
 
 
-def test_a_service_that_is_not_reached_may_be_tried_again() -> None:
+def test_a_service_that_is_not_reached_is_transient() -> None:
     with pytest.raises(EmailServiceUnavailable, match="not reached"):
         SesMailer(client=client_for(endpoint_url="http://127.0.0.1:1")).send(MAIL, "t-1")
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "hangs up"])
-def test_a_service_that_took_the_request_and_said_nothing_may_have_sent_it(behaviour: str) -> None:
+def test_a_service_without_an_answer_may_have_sent_the_mail(behaviour: str) -> None:
     asked = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -144,12 +144,12 @@ def test_a_service_that_took_the_request_and_said_nothing_may_have_sent_it(behav
         (ZeroDivisionError(), AnswerLost),
     ],
 )
-def test_only_what_happens_after_asking_is_a_lost_answer(error: Exception, expected: type[Exception]) -> None:
+def test_only_an_error_after_the_request_is_a_lost_answer(error: Exception, expected: type[Exception]) -> None:
     with pytest.raises(expected):
         raising(error).send(MAIL, "t-1")
 
 
-def test_the_client_never_asks_twice_and_gives_up_within_a_claim() -> None:
+def test_the_client_never_retries_and_times_out_within_a_claim() -> None:
     client: Any = SesMailer()._client
     asked = always_answer(client, 503, b"{}")
 
@@ -181,7 +181,7 @@ def test_the_request_names_its_recipient_and_its_task() -> None:
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """What the function finds on AWS: bucket, table, a verified sender."""
+    """The resources on AWS: bucket, table, a verified sender."""
     monkeypatch.setenv("AWS_STORAGE_BUCKET_NAME", "files")
     monkeypatch.setenv("SENT_EMAILS_TABLE", "sent-emails")
     with mock_aws():
@@ -222,7 +222,7 @@ def test_the_step_sends_by_ses_once(deployed: Any) -> None:
     assert "multipart/alternative" in message.raw_data
 
 
-def test_without_a_table_the_step_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_table_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SENT_EMAILS_TABLE", raising=False)
 
     with pytest.raises(SettingError, match="SENT_EMAILS_TABLE"):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [OperationalError("the connection is lost"), InterfaceError("closed")])
-def test_an_error_of_the_connection_is_transient_and_the_next_query_has_a_new_one(error: Exception) -> None:
+def test_a_connection_error_is_transient_and_reconnects(error: Exception) -> None:
     with pytest.raises(DatabaseUnavailable, match=str(error)), database_errors():
         connection.ensure_connection()
         raise error
@@ -25,7 +25,7 @@ def test_an_error_of_the_connection_is_transient_and_the_next_query_has_a_new_on
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_died_between_invocations_is_replaced() -> None:
+def test_a_broken_connection_is_replaced() -> None:
     connection.ensure_connection()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
@@ -41,17 +41,17 @@ def test_a_connection_that_died_between_invocations_is_replaced() -> None:
 
 
 @pytest.mark.django_db
-def test_other_errors_of_the_database_go_through() -> None:
+def test_other_database_errors_are_raised_unchanged() -> None:
     with pytest.raises(IntegrityError), database_errors():
         raise IntegrityError("twice")
 
 
-def test_setting_up_twice_is_no_harm() -> None:
+def test_django_can_be_set_up_twice() -> None:
     setup_django()
     setup_django()
 
 
-def test_a_function_needs_nothing_but_the_root_on_its_path() -> None:
+def test_a_function_needs_only_the_root_on_its_path() -> None:
     code = """
 from lambdas.shared.runtime.database import setup_django
 setup_django()

@@ -1,4 +1,4 @@
-"""What a function imports before its first event, and when it traces."""
+"""Imports of a function before its first event, and tracing."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def imported_with(*environment: str) -> str:
     return run.stdout.strip()
 
 
-def test_without_tracing_nothing_heavy_is_imported() -> None:
+def test_without_tracing_the_sdk_is_not_imported() -> None:
     assert imported_with() == "as it is []"
 
 
@@ -54,9 +54,7 @@ def test_in_lambda_a_handler_is_traced() -> None:
         ),
     ],
 )
-def test_tracing_needs_a_daemon_that_listens(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_on: bool
-) -> None:
+def test_tracing_needs_a_daemon(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_on: bool) -> None:
     for name in ("LAMBDA_TASK_ROOT", "AWS_XRAY_DAEMON_ADDRESS", "POWERTOOLS_TRACE_DISABLED"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

@@ -6,7 +6,7 @@ from lambdas.shared.decoding.job import Limits, read_limits
 from lambdas.shared.runtime.settings import SettingError, read_int, require_text
 
 
-def test_a_number_that_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_number_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_LIMIT", "  ")
     assert read_int("SOME_LIMIT", 7) == 7
 
@@ -15,7 +15,7 @@ def test_a_number_that_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "²"])
-def test_what_is_no_number_above_zero_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_number_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("SOME_LIMIT", text)
 
     with pytest.raises(SettingError, match="SOME_LIMIT") as caught:
@@ -23,7 +23,7 @@ def test_what_is_no_number_above_zero_is_refused_by_name(monkeypatch: pytest.Mon
     assert "Set SOME_LIMIT=7" in str(caught.value)
 
 
-def test_a_text_that_must_be_set_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_required_text_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TABLE", "mails")
     assert require_text("SOME_TABLE", "a table") == "mails"
 
@@ -32,7 +32,7 @@ def test_a_text_that_must_be_set_says_what_to_set(monkeypatch: pytest.MonkeyPatc
         require_text("SOME_TABLE", "a table")
 
 
-def test_the_limits_of_files_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_come_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INSPECT_MAX_BYTES", raising=False)
     monkeypatch.setenv("IMAGE_MAX_PIXELS", "1000")
 

@@ -1,4 +1,4 @@
-"""The edge between a state and the function that does its work."""
+"""The Lambda handler of a step."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ class Answer(Contract):
 
 @step(Given)
 def double(given: Given) -> Answer:
-    """Double it."""
+    """Double a number."""
     if given.number == 404:
         raise ReportNotFound("report 404", "does not exist.", "Restore it.")
     if given.number == 500:
@@ -38,7 +38,7 @@ def double(given: Given) -> Answer:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Give the lines that are logged, as they come."""
+    """Return the list of logged lines."""
     lines: list[dict[str, Any]] = []
 
     class Stream:
@@ -52,12 +52,12 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return lines
 
 
-def test_a_step_goes_from_json_to_json() -> None:
+def test_a_step_takes_and_returns_json() -> None:
     assert double({"task_id": "t-1", "number": 21}, CONTEXT) == {"doubled": 42}
-    assert double.__doc__ == "Double it."
+    assert double.__doc__ == "Double a number."
 
 
-def test_every_line_carries_the_task_id_and_the_next_task_has_its_own(log: list[dict[str, Any]]) -> None:
+def test_every_log_line_has_the_id_of_its_task(log: list[dict[str, Any]]) -> None:
     double({"task_id": "t-1", "number": 1}, CONTEXT)
     double({"task_id": "t-2", "number": 1}, None)
     logger.info("between tasks")
@@ -73,7 +73,7 @@ def test_every_line_carries_the_task_id_and_the_next_task_has_its_own(log: list[
     assert log[1]["seconds"] >= 0
 
 
-def test_steps_that_run_at_once_keep_their_task_ids(log: list[dict[str, Any]]) -> None:
+def test_concurrent_steps_keep_their_task_ids(log: list[dict[str, Any]]) -> None:
     both_run = threading.Barrier(2)
 
     @step(Given)
@@ -94,12 +94,12 @@ def test_steps_that_run_at_once_keep_their_task_ids(log: list[dict[str, Any]]) -
 @pytest.mark.parametrize(
     "event", [{}, {"task_id": "t-1"}, {"task_id": "t-1", "number": "many"}, {"task_id": "t 1", "number": 1}, [], None]
 )
-def test_an_event_that_does_not_fit_is_an_invalid_payload(event: Any) -> None:
+def test_an_invalid_event_is_an_invalid_payload(event: Any) -> None:
     with pytest.raises(PayloadInvalid, match="Given"):
         double(event, CONTEXT)
 
 
-def test_the_values_of_an_event_that_does_not_fit_are_not_told(log: list[dict[str, Any]]) -> None:
+def test_values_of_an_invalid_event_are_not_logged(log: list[dict[str, Any]]) -> None:
     with pytest.raises(PayloadInvalid) as caught:
         double({"task_id": "t-1", "number": "person@example.com"}, CONTEXT)
 
@@ -108,7 +108,7 @@ def test_the_values_of_an_event_that_does_not_fit_are_not_told(log: list[dict[st
     assert "person" not in json.dumps(log)
 
 
-def test_a_step_error_is_one_line_and_goes_through(log: list[dict[str, Any]]) -> None:
+def test_a_step_error_is_one_line_and_is_raised(log: list[dict[str, Any]]) -> None:
     with pytest.raises(ReportNotFound):
         double({"task_id": "t-1", "number": 404}, CONTEXT)
 
@@ -116,7 +116,7 @@ def test_a_step_error_is_one_line_and_goes_through(log: list[dict[str, Any]]) ->
     assert (line["level"], line["error"], line["task_id"]) == ("WARNING", "ReportNotFound", "t-1")
 
 
-def test_a_crash_is_logged_with_its_traceback_and_goes_through(log: list[dict[str, Any]]) -> None:
+def test_a_crash_is_logged_with_its_traceback_and_is_raised(log: list[dict[str, Any]]) -> None:
     with pytest.raises(ZeroDivisionError):
         double({"task_id": "t-1", "number": 500}, CONTEXT)
 

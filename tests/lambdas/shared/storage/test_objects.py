@@ -1,4 +1,4 @@
-"""One contract, two stores: S3 and a folder."""
+"""The contract of both stores: S3 and a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return S3Objects(BUCKET, request.getfixturevalue("s3"))
 
 
-def test_what_was_written_is_read_back(objects: ObjectStore) -> None:
+def test_a_written_object_can_be_read(objects: ObjectStore) -> None:
     objects.write("media/guard_reports/2026/11/24/front-door.jpg", b"pixels", "image/jpeg")
 
     assert objects.read("media/guard_reports/2026/11/24/front-door.jpg") == b"pixels"
@@ -49,13 +49,13 @@ def test_a_second_write_replaces_the_first(objects: ObjectStore) -> None:
     assert objects.read("a/b") == b"second"
 
 
-def test_an_empty_object_is_there_and_has_no_chunks(objects: ObjectStore) -> None:
+def test_an_empty_object_has_no_chunks(objects: ObjectStore) -> None:
     objects.write("empty", b"", "text/plain")
 
     assert list(objects.chunks("empty")) == []
 
 
-def test_a_large_object_comes_in_chunks(objects: ObjectStore) -> None:
+def test_a_large_object_is_read_in_chunks(objects: ObjectStore) -> None:
     data = bytes(range(256)) * (2 * CHUNK_BYTES // 256) + b"the rest"
     objects.write("large", data, "application/octet-stream")
 
@@ -66,7 +66,7 @@ def test_a_large_object_comes_in_chunks(objects: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("key", ["nothing/here.jpg", "a", "x" * 1024])
-def test_what_is_not_there_is_missing(objects: ObjectStore, key: str) -> None:
+def test_an_object_that_does_not_exist_is_missing(objects: ObjectStore, key: str) -> None:
     objects.write("a/b", b"so that a is a folder on disk", "text/plain")
 
     with pytest.raises(FileMissing):
@@ -90,7 +90,7 @@ BAD_KEYS = [
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_what_can_be_no_key_is_missing_and_can_not_be_written(objects: ObjectStore, key: str) -> None:
+def test_an_invalid_key_can_be_neither_read_nor_written(objects: ObjectStore, key: str) -> None:
     with pytest.raises(FileMissing):
         objects.read(key)
     with pytest.raises(PayloadInvalid) as caught:
@@ -116,7 +116,7 @@ def test_no_key_reaches_a_file_outside_the_root(tmp_path: Path, key: str, data: 
     assert (tmp_path / "a").read_bytes() == b"outside"
 
 
-def test_a_link_in_the_root_does_not_lead_out_of_it(tmp_path: Path) -> None:
+def test_a_symbolic_link_does_not_leave_the_root(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "root" / "link").symlink_to(tmp_path / "secret")
@@ -125,7 +125,7 @@ def test_a_link_in_the_root_does_not_lead_out_of_it(tmp_path: Path) -> None:
         DiskObjects(tmp_path / "root").read("link")
 
 
-def test_a_write_that_fails_leaves_the_old_object_and_no_draft(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_object(tmp_path: Path) -> None:
     objects = DiskObjects(tmp_path)
     objects.write("a/b", b"old", "text/plain")
 
@@ -145,12 +145,12 @@ def test_the_bucket_keeps_the_media_type(s3: Any) -> None:
 
 
 def fail_with(client: Any, status: int, code: str) -> None:
-    """Have S3 answer every call with this error."""
+    """Make S3 return this error for every call."""
     always_answer(client, status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
-def test_a_store_that_is_throttled_or_fails_inside_is_tried_again(status: int, code: str) -> None:
+def test_throttling_and_internal_errors_are_transient(status: int, code: str) -> None:
     client = boto3.client("s3", region_name="us-east-1", config=NO_RETRIES)
     fail_with(client, status, code)
     objects = S3Objects(BUCKET, client)
@@ -161,7 +161,7 @@ def test_a_store_that_is_throttled_or_fails_inside_is_tried_again(status: int, c
         objects.write("a", b"", "text/plain")
 
 
-def test_a_store_that_is_not_reached_is_tried_again() -> None:
+def test_a_store_that_is_not_reached_is_transient() -> None:
     client = boto3.client("s3", region_name="us-east-1", config=NO_RETRIES, endpoint_url="http://127.0.0.1:1")
 
     with pytest.raises(StorageUnavailable) as caught:
@@ -170,7 +170,7 @@ def test_a_store_that_is_not_reached_is_tried_again() -> None:
     assert isinstance(caught.value.__cause__, EndpointConnectionError)
 
 
-def test_a_missing_right_or_bucket_goes_through_as_it_is(s3: Any) -> None:
+def test_a_missing_right_or_bucket_is_raised_unchanged(s3: Any) -> None:
     client = boto3.client("s3", region_name="us-east-1")
     fail_with(client, 403, "AccessDenied")
 
@@ -180,7 +180,7 @@ def test_a_missing_right_or_bucket_goes_through_as_it_is(s3: Any) -> None:
         S3Objects("no-such-bucket", s3).read("a")
 
 
-def test_the_environment_decides_which_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_selects_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(tmp_path / "media"))
     monkeypatch.setenv("AWS_STORAGE_BUCKET_NAME", BUCKET)
     assert isinstance(object_store(), S3Objects)
@@ -190,7 +190,7 @@ def test_the_environment_decides_which_store(monkeypatch: pytest.MonkeyPatch, tm
     assert (tmp_path / "media" / "a.txt").read_bytes() == b"text"
 
 
-def test_a_media_root_that_keys_can_not_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_media_root_of_another_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("AWS_STORAGE_BUCKET_NAME", raising=False)
     monkeypatch.setenv("DJANGO_MEDIA_ROOT", str(tmp_path / "uploads"))
 

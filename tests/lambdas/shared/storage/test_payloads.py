@@ -1,4 +1,4 @@
-"""A payload comes inline, or from the store under the task's own key."""
+"""A payload is inline, or in the store under the task's own key."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def objects(tmp_path: Path) -> DiskObjects:
     return DiskObjects(tmp_path)
 
 
-def test_an_inline_payload_is_the_payload(objects: DiskObjects) -> None:
+def test_an_inline_payload_is_returned(objects: DiskObjects) -> None:
     assert resolve_payload({"report_id": 1}, None, TASK_ID, objects) == {"report_id": 1}
 
 
@@ -30,7 +30,7 @@ def test_a_large_payload_is_read_from_the_tasks_own_key(objects: DiskObjects) ->
 
 
 @pytest.mark.parametrize("key", ["payloads/other.json", "media/guard_reports/a.json", "../payloads/0193-task.json", ""])
-def test_no_other_object_can_be_read(objects: DiskObjects, key: str) -> None:
+def test_another_object_cannot_be_read(objects: DiskObjects, key: str) -> None:
     objects.write("payloads/other.json", b"{}", "application/json")
 
     with pytest.raises(PayloadInvalid, match="own key"):
@@ -38,7 +38,7 @@ def test_no_other_object_can_be_read(objects: DiskObjects, key: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"not json", b"[1]", b"null", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_is_refused(objects: DiskObjects, data: bytes) -> None:
+def test_another_content_than_a_json_object_is_refused(objects: DiskObjects, data: bytes) -> None:
     objects.write(payload_key_of(TASK_ID), data, "application/json")
 
     with pytest.raises(PayloadInvalid, match="JSON"):
@@ -46,12 +46,12 @@ def test_what_is_no_json_object_is_refused(objects: DiskObjects, data: bytes) ->
 
 
 @pytest.mark.parametrize(("payload", "key"), [(None, None), ({}, payload_key_of(TASK_ID))])
-def test_a_payload_comes_one_way(objects: DiskObjects, payload: dict[str, Any] | None, key: str | None) -> None:
+def test_a_payload_is_given_one_way(objects: DiskObjects, payload: dict[str, Any] | None, key: str | None) -> None:
     with pytest.raises(PayloadInvalid, match="both ways or neither"):
         resolve_payload(payload, key, TASK_ID, objects)
 
 
-def test_a_payload_that_is_gone_is_refused(objects: DiskObjects) -> None:
+def test_a_missing_payload_is_refused(objects: DiskObjects) -> None:
     with pytest.raises(PayloadInvalid, match="not in the store"):
         resolve_payload(None, payload_key_of(TASK_ID), TASK_ID, objects)
 

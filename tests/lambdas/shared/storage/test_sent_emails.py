@@ -1,4 +1,4 @@
-"""The ledger's contract, kept by both: in DynamoDB and in a folder."""
+"""The contract of both ledgers: DynamoDB and a folder."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lambdas.shared.storage.sent_emails import Claim, DynamoDbSentEmails, Entry, SentEmails
-from lambdas.shared.storage.sent_emails_on_disk import DiskSentEmails
+from lambdas.shared.storage.sent_emails import Claim, DiskSentEmails, DynamoDbSentEmails, Entry, SentEmails
 from workflows.errors import StorageUnavailable
 
 KEY = "guard_report/1/2"
@@ -35,11 +34,11 @@ def claim(holder: str = "first", key: str = KEY, at: float = 1_700_000_000.5) ->
     return Claim(key, "task", holder, at)
 
 
-def test_a_mail_that_nobody_claimed_has_no_entry(ledger: SentEmails) -> None:
+def test_an_unclaimed_mail_has_no_entry(ledger: SentEmails) -> None:
     assert ledger.find(KEY) is None
 
 
-def test_the_first_claim_is_granted_and_the_next_sees_it(ledger: SentEmails) -> None:
+def test_the_first_claim_is_granted_and_the_next_is_not(ledger: SentEmails) -> None:
     assert ledger.claim(claim()) is None
 
     assert ledger.claim(claim("second")) == Entry("sending", 1_700_000_000.5)
@@ -47,7 +46,7 @@ def test_the_first_claim_is_granted_and_the_next_sees_it(ledger: SentEmails) -> 
     assert ledger.claim(claim("second", key="guard_report/1/3")) is None
 
 
-def test_a_claim_asked_for_twice_is_still_ones_own(ledger: SentEmails) -> None:
+def test_a_repeated_claim_is_granted_again(ledger: SentEmails) -> None:
     assert ledger.claim(claim()) is None
     assert ledger.claim(claim()) is None
 
@@ -70,7 +69,7 @@ def test_a_released_claim_is_free_again(ledger: SentEmails) -> None:
     assert ledger.claim(claim("second")) is None
 
 
-def test_nobody_releases_anothers_claim(ledger: SentEmails) -> None:
+def test_a_claim_is_released_by_its_holder_only(ledger: SentEmails) -> None:
     ledger.claim(claim())
 
     ledger.release(claim("second"))
@@ -87,16 +86,16 @@ def test_a_sent_mail_is_not_released(ledger: SentEmails) -> None:
     assert ledger.find(KEY) == Entry("sent", 1_700_000_000.5, "message-1")
 
 
-def test_nobody_confirms_anothers_claim(ledger: SentEmails) -> None:
+def test_a_claim_is_confirmed_by_its_holder_only(ledger: SentEmails) -> None:
     ledger.claim(claim())
 
-    with pytest.raises(Exception, match=r"condition|another's"):
+    with pytest.raises(Exception, match=r"condition|another attempt"):
         ledger.confirm(claim("second"), "message-2")
 
     assert ledger.find(KEY) == Entry("sending", 1_700_000_000.5)
 
 
-def test_of_many_claims_at_once_one_is_granted(tmp_path: Path) -> None:
+def test_one_of_many_concurrent_claims_is_granted(tmp_path: Path) -> None:
     ledger = DiskSentEmails(tmp_path)
 
     with ThreadPoolExecutor(8) as pool:
@@ -106,7 +105,7 @@ def test_of_many_claims_at_once_one_is_granted(tmp_path: Path) -> None:
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
 
 
-def test_a_folder_that_can_not_be_written_is_unavailable(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("a file")
 
     with pytest.raises(StorageUnavailable, match="ledger's folder"):

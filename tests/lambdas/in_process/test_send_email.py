@@ -1,4 +1,4 @@
-"""Mails through Django's mail backend: what a refusal, an outage and a lost answer are."""
+"""Mails with Django's mail backend: refusals, outages and lost answers."""
 
 import smtplib
 from datetime import UTC, datetime
@@ -11,15 +11,15 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from pytest_django import Settings
 
-from lambdas.in_process.django_mailer import ComposedEmail, DjangoMailer
+from lambdas.in_process.send_email import ComposedEmail, DjangoMailer
 from lambdas.send_email.mime import Mail, compose
 from lambdas.send_email.ses import AnswerLost
 from workflows.contracts.notification_email import EmailDocument
 from workflows.errors import EmailRefused, EmailServiceUnavailable
 
 
-class ToldBackend(BaseEmailBackend):
-    """Raises what it is told, when it opens or when it sends."""
+class FailingBackend(BaseEmailBackend):
+    """Raises the given errors on open or send."""
 
     raises_on_open: Exception | None = None
     raises_on_send: Exception | None = None
@@ -49,15 +49,15 @@ def composed() -> Mail:
 
 
 @pytest.fixture
-def told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> type[ToldBackend]:
-    settings.MAILERS = {"default": {"BACKEND": f"{__name__}.ToldBackend"}}
-    monkeypatch.setattr("lambdas.in_process.django_mailer.mailers", {"default": ToldBackend()})
-    monkeypatch.setattr(ToldBackend, "raises_on_open", None)
-    monkeypatch.setattr(ToldBackend, "raises_on_send", None)
-    return ToldBackend
+def backend(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> type[FailingBackend]:
+    settings.MAILERS = {"default": {"BACKEND": f"{__name__}.FailingBackend"}}
+    monkeypatch.setattr("lambdas.in_process.send_email.mailers", {"default": FailingBackend()})
+    monkeypatch.setattr(FailingBackend, "raises_on_open", None)
+    monkeypatch.setattr(FailingBackend, "raises_on_send", None)
+    return FailingBackend
 
 
-def test_the_message_is_the_composed_one_and_its_id_the_answer(composed: Mail) -> None:
+def test_the_composed_message_is_sent_and_its_id_returned(composed: Mail) -> None:
     message_id = DjangoMailer().send(composed, "task")
 
     [sent] = mail.outbox
@@ -67,14 +67,14 @@ def test_the_message_is_the_composed_one_and_its_id_the_answer(composed: Mail) -
     assert sent.message()["Message-ID"] == message_id
 
 
-def test_a_backend_gets_the_line_ends_it_asks_for(composed: Mail) -> None:
+def test_a_backend_gets_the_requested_line_ends(composed: Mail) -> None:
     raw = ComposedEmail(composed).message(policy=policy.SMTP).as_bytes()
 
     assert raw.count(b"\n") == raw.count(b"\r\n") > 0
     assert b"Todo tranquilo." in raw
 
 
-def test_mails_can_be_kept_as_files(composed: Mail, settings: Settings, tmp_path: Path) -> None:
+def test_mails_can_be_stored_as_files(composed: Mail, settings: Settings, tmp_path: Path) -> None:
     backend = "django.core.mail.backends.filebased.EmailBackend"
     settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": {"file_path": str(tmp_path)}}}
 
@@ -85,10 +85,10 @@ def test_mails_can_be_kept_as_files(composed: Mail, settings: Settings, tmp_path
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), smtplib.SMTPServerDisconnected("gone")])
-def test_a_server_that_is_not_reached_has_taken_nothing(
-    composed: Mail, told: type[ToldBackend], error: Exception
+def test_a_server_that_is_not_reached_is_transient(
+    composed: Mail, backend: type[FailingBackend], error: Exception
 ) -> None:
-    told.raises_on_open = error
+    backend.raises_on_open = error
 
     with pytest.raises(EmailServiceUnavailable, match="was not reached"):
         DjangoMailer().send(composed, "task")
@@ -103,10 +103,10 @@ def test_a_server_that_is_not_reached_has_taken_nothing(
         (TimeoutError(), AnswerLost),
     ],
 )
-def test_what_goes_wrong_while_sending_says_whether_the_mail_was_taken(
-    composed: Mail, told: type[ToldBackend], error: Exception, meaning: type[Exception]
+def test_errors_while_sending_say_whether_the_mail_was_sent(
+    composed: Mail, backend: type[FailingBackend], error: Exception, meaning: type[Exception]
 ) -> None:
-    told.raises_on_send = error
+    backend.raises_on_send = error
 
     with pytest.raises(meaning) as raised:
         DjangoMailer().send(composed, "task")

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambdas.shared.runtime.secrets import read_secrets
+from lambdas.shared.runtime.database import read_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def no_secret_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @mock_aws
-def test_a_setting_whose_secret_is_named_is_read_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_is_read_from_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     boto3.client("secretsmanager").create_secret(Name="dev/database-url", SecretString="postgresql://one")
     monkeypatch.setenv("DATABASE_URL_SECRET", "dev/database-url")
 
@@ -27,7 +27,7 @@ def test_a_setting_whose_secret_is_named_is_read_from_it(monkeypatch: pytest.Mon
 
 
 @mock_aws
-def test_a_setting_without_a_secret_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_without_a_secret_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     boto3.client("secretsmanager").create_secret(Name="dev/django-secret-key", SecretString="key")
     monkeypatch.setenv("DATABASE_URL", "postgresql://two")
     monkeypatch.setenv("DJANGO_SECRET_KEY_SECRET", "dev/django-secret-key")
@@ -37,7 +37,7 @@ def test_a_setting_without_a_secret_stays_as_it_is(monkeypatch: pytest.MonkeyPat
     assert (os.environ["DATABASE_URL"], os.environ["DJANGO_SECRET_KEY"]) == ("postgresql://two", "key")
 
 
-def test_nothing_is_asked_for_when_no_secret_is_named() -> None:
+def test_without_a_secret_there_is_no_request() -> None:
     class NoSecrets:
         def get_secret_value(self, **request: str) -> dict[str, str]:
             raise AssertionError(request)
@@ -46,8 +46,8 @@ def test_nothing_is_asked_for_when_no_secret_is_named() -> None:
 
 
 @mock_aws
-def test_a_secret_that_is_missing_ends_the_start_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL_SECRET", "nobody/made-it")
+def test_a_missing_secret_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL_SECRET", "missing/secret")
 
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         read_secrets()
