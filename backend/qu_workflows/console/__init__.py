@@ -1,4 +1,4 @@
-"""The console: every task, execution graph, dead letter and schedule, for staff, and the actions on them.
+"""The console: tasks, execution graphs, dead letters and schedules, and the actions on them.
 
-Of the other apps it imports ``services`` and ``queries``; a product adds its own by ``console.hooks``.
+It imports only ``services`` and ``queries`` of other apps; a product extends it through ``console.hooks``.
 """

@@ -1,7 +1,6 @@
-"""Access control of the console: one permission per right, none implied by being staff.
+"""Access control of the console: one permission per right; staff status implies none.
 
-Templates leave out what a user has no right to: ``{% if perms.executions.stop_execution %}``. That is courtesy; the
-check here, at every request, is what refuses.
+Templates hide what a user has no right to, but the check here protects every request.
 """
 
 from collections.abc import Callable
@@ -22,10 +21,10 @@ type Endpoint = Callable[..., HttpResponseBase]
 
 
 class Right(StrEnum):
-    """The rights of the console, by the names of Django's permissions."""
+    """The rights of the console, which are Django permissions."""
 
     VIEW = "executions.view_console"
-    REDRIVE = "executions.redrive_execution"  # restart, and dead letters, too
+    REDRIVE = "executions.redrive_execution"  # also to restart, and to redrive dead letters
     STOP = "executions.stop_execution"
     PURGE = "executions.purge_dead_letter"
     SCHEDULE = "executions.change_schedule"
@@ -35,12 +34,12 @@ _rights: dict[Endpoint, tuple[Right, ...]] = {}
 
 
 def page(view: View) -> Endpoint:
-    """Make a view of a page: GET alone, for staff with the right to view; ``as_json`` asks for its JSON twin."""
+    """Make a page of a view: only GET, for staff with the right to view. ``as_json`` returns the JSON twin."""
     return _guarded(view, require_safe, Right.VIEW)
 
 
 def action(*rights: Right) -> Callable[[View], Endpoint]:
-    """Make a view of an action: POST alone, with Django's CSRF check, for staff with these rights and that to view."""
+    """Make an action of a view: only POST, for staff with these rights and the right to view."""
     return lambda view: _guarded(view, require_POST, Right.VIEW, *rights)
 
 
@@ -56,33 +55,31 @@ def _guarded(view: View, of_method: Callable[[Endpoint], Endpoint], *rights: Rig
 
 
 def rights_of(endpoint: Endpoint) -> tuple[Right, ...]:
-    """Return the rights that an endpoint asks for, () for one that was made by neither ``page`` nor ``action``."""
+    """Return the rights that an endpoint of ``page`` or ``action`` requires, () for any other."""
     return _rights.get(endpoint, ())
 
 
 def holds(request: HttpRequest, *rights: Right) -> bool:
-    """Return whether the user has these rights, and may see the console at all."""
+    """Return whether the user has these rights and the right to view."""
     user = request.user
     return user.is_active and _is_staff(request) and all(user.has_perm(right) for right in (Right.VIEW, *rights))
 
 
 def actor_of(request: HttpRequest) -> str:
-    """Return the user's name as the audit table keeps it."""
+    """Return the user's name for the audit log."""
     return request.user.get_username()
 
 
 def refusal_of(request: HttpRequest, *rights: Right) -> HttpResponseBase | None:
-    """Return the answer to a user without these rights: the sign-in page, or 403 with what is missing; else None.
+    """Return a redirect to sign in, or 403 with the missing rights; None for a user who has them.
 
-    For a view that takes the right of an action from its form; ``page`` and ``action`` have asked already.
+    For views whose action is in the form; ``page`` and ``action`` call it themselves.
     """
     if not request.user.is_authenticated:
         return _sign_in(request)
-    is_staff = getattr(request.user, "is_staff", False)
-    missing = [
-        *([] if is_staff else [_("staff status")]),
-        *(right for right in rights if not request.user.has_perm(right)),
-    ]
+    missing: list[str] = [right for right in rights if not request.user.has_perm(right)]
+    if not _is_staff(request):
+        missing.insert(0, _("staff status"))
     if not missing:
         return None
     return problem(
@@ -99,14 +96,14 @@ def _is_staff(request: HttpRequest) -> bool:
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
-    """Return the way to LOGIN_URL and back: to the page, or to the one whose form was sent."""
+    """Redirect to LOGIN_URL, and from there back to the page, or to the page whose form was sent."""
     came_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
     back = request.get_full_path()
-    if request.method != "GET" or is_htmx(request):  # not an address that a browser can open by itself
+    if request.method != "GET" or is_htmx(request):  # a browser cannot open this address
         is_here = came_from.netloc == request.get_host() and came_from.path.startswith(root())
         back = urlunsplit(("", "", came_from.path, came_from.query, "")) if is_here else root()
     redirect = redirect_to_login(back)
     if not is_htmx(request):
         return redirect
-    # htmx would follow a redirect, and put the sign-in page in place of the part it asked for.
+    # htmx would follow a redirect and insert the sign-in page into this one.
     return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})

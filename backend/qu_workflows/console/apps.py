@@ -1,4 +1,4 @@
-"""The app of the console."""
+"""The Django app of the console."""
 
 from django.apps import AppConfig
 from django.core.checks import Tags, register
@@ -14,7 +14,7 @@ class ConsoleConfig(AppConfig):
     verbose_name = _("Console")
 
     def ready(self) -> None:
-        """Register the check of the settings, and import ``console_hooks`` of each app that has one."""
+        """Register the settings check, and import the ``console_hooks`` modules of all apps."""
         from qu_workflows.console.checks import check_masked_keys
 
         register(check_masked_keys, Tags.security)

@@ -1,6 +1,6 @@
-"""Default settings of the console. Imports no Django, so that settings can import it."""
+"""Default settings of the console. Imports no Django, so that settings modules can import it."""
 
-# The values of these keys are masked in payloads: a word fits every key that has it; *, ? as in a shell.
+# Keys whose values are masked in payloads: a word matches every key that contains it; * and ? as in a shell.
 MASKED_KEYS = (
     *("password", "passwords", "passwd", "passphrase", "secret", "secrets", "token", "tokens", "authorization"),
     *("cookie", "credential", "credentials", "api_key", "apikey", "access_key", "secret_key", "private_key"),

@@ -1,11 +1,11 @@
-"""Statuses as signs and words, and durations, for pages, graphs and charts; numbers as addresses give them."""
+"""Statuses as signs and words, durations, and numbers in addresses."""
 
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-# A sign beside each word, since many users see no colours.
+# A sign beside each word, since not every user sees colours.
 SIGNS = {
     "READY": "○",
     "SENT": "→",
@@ -33,9 +33,9 @@ WORDS = {
 
 
 def duration(seconds: Any) -> str:
-    """Return a duration in the two largest units that matter: 0.42 s, 3.1 s, 2 min 5 s, 3 h 4 min, 5 d 2 h."""
+    """Return a duration in its two largest units: 0.42 s, 3.1 s, 2 min 5 s, 3 h 4 min."""
     if seconds is None:
-        return "–"  # noqa: RUF001  a dash, as people set it
+        return "–"  # noqa: RUF001  an en dash
     total = float(seconds)
     if total < 10:
         return f"{total:.2f} s"
@@ -50,5 +50,5 @@ def duration(seconds: Any) -> str:
 
 
 def number_in(text: str) -> int | None:
-    """Return the number that a text is in figures, None if it is none, or too long for one."""
+    """Parse a non-negative integer of up to 7 digits; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else None

@@ -1,7 +1,6 @@
-"""Hooks by which a product extends the console: subjects, alarms, secrets, name.
+"""Hooks by which a product extends the console: subjects, problems, secrets, name.
 
-The console knows tasks, executions, dead letters and schedules. What a task is about is the product's: it registers
-once, from the ``ready()`` of one of its apps. Every hook has a default, so that the console works without a product.
+A product registers once, in the ``console_hooks`` module of an app. Every hook has a default.
 """
 
 import re
@@ -21,7 +20,7 @@ type Text = str | Promise
 
 @dataclass(frozen=True)
 class SubjectsFound:
-    """The subjects that a search means: ``label`` names them, ``ids`` are theirs, as a sequence or as a query."""
+    """The subjects that a search found, and their ids as a sequence or a query."""
 
     label: str
     ids: Sequence[int] | QuerySet[Any, int]
@@ -29,9 +28,9 @@ class SubjectsFound:
 
 @dataclass(frozen=True)
 class SearchKind:
-    """A kind of subject to search by, as ``guard:Ana`` names it. ``find`` returns None where a text means none.
+    """A kind of subject to search for, such as ``guard`` in ``guard:Ana``. ``find`` returns None if there is none.
 
-    A text without a kind may be of any: those that come ``before_tasks`` are tried before task ids and errors.
+    A search without a kind tries all; those with ``before_tasks`` before task ids and errors.
     """
 
     name: str
@@ -43,8 +42,8 @@ class SearchKind:
 class Subjects:
     """The subjects of tasks, by ``TaskRecord.subject_id``.
 
-    ``kind`` is the SearchKind that takes an id. ``url`` is the subject's own page, linked for users with
-    ``permission``. ``describe`` says more about one subject on its task's page, "" for nothing.
+    ``kind`` is the SearchKind that finds an id. ``url`` returns a subject's page, linked for users with ``permission``.
+    ``describe`` returns a text for the page of its task, "" for none.
     """
 
     kind: str
@@ -57,7 +56,7 @@ class Subjects:
 
 @dataclass(frozen=True)
 class SearchTexts:
-    """The texts of the search fields. ``not_found`` has a place for the ``text`` that was searched for."""
+    """The texts of the search fields. ``not_found`` has a placeholder for the ``text`` of the search."""
 
     label: Text
     placeholder: Text
@@ -68,10 +67,9 @@ class SearchTexts:
 
 @dataclass(frozen=True)
 class Need:
-    """Something that a person should see to, on the overview. ``level`` is that of a notice: error or warning.
+    """A problem on the overview. ``level`` is error or warning; ``url`` is the page to fix it.
 
-    ``url`` is where to fix it. ``since`` is when the oldest of it began, ``until`` when it can no longer be fixed
-    that way; either may be None.
+    ``since`` is when the oldest of ``count`` began, ``until`` when it can no longer be fixed this way.
     """
 
     kind: str
@@ -87,7 +85,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Link:
-    """A link; ``is_current`` on the page that it leads to."""
+    """A link; ``is_current`` on its own page."""
 
     words: str
     url: str
@@ -107,17 +105,17 @@ TASK_SEARCH_TEXTS = SearchTexts(
 
 
 def admin_link() -> Sequence[Link]:
-    """Return the link to Django's admin, where the host has it."""
+    """Return the link to Django's admin, if the site has it."""
     url = url_of("admin:index")
     return [Link(_("Back office"), url)] if url else []
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConsoleHooks:
-    """Everything that a product may register.
+    """All hooks of a product.
 
-    ``needs`` come first on the overview, by at most one query. ``secret_patterns`` match texts to mask wherever they
-    stand, ``masked_keys`` are added to CONSOLE_MASKED_KEYS. ``links`` lead from the console back to the site.
+    ``needs`` come first on the overview and may take one query. ``secret_patterns`` match texts to mask anywhere;
+    ``masked_keys`` extend CONSOLE_MASKED_KEYS. ``links`` lead from the console to the site.
     """
 
     site_name: Text = "QU Workflows"
@@ -134,7 +132,7 @@ _registered = [ConsoleHooks()]
 
 
 def register(hooks: ConsoleHooks) -> None:
-    """Make these the hooks of this process; a later call replaces them."""
+    """Set the hooks of this process, in place of earlier ones."""
     _registered[:] = [hooks]
 
 
@@ -144,7 +142,7 @@ def registered_hooks() -> ConsoleHooks:
 
 
 def url_of(name: str) -> str:
-    """Return an address by its name, "" where the host has none of it."""
+    """Return the address with a name, "" if the site has none."""
     try:
         return reverse(name)
     except NoReverseMatch:
@@ -152,8 +150,6 @@ def url_of(name: str) -> str:
 
 
 def first_of(names: Sequence[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    shown = ", ".join(names[:3])
-    return (
-        shown if len(names) <= 3 else str(_("%(names)s and %(more)s more")) % {"names": shown, "more": len(names) - 3}
-    )
+    """Return the first three names and the number of the rest."""
+    shown, more = ", ".join(names[:3]), len(names) - 3
+    return _("%(names)s and %(more)s more") % {"names": shown, "more": more} if more > 0 else shown

@@ -1,14 +1,13 @@
-"""Masks secrets and personal data in payloads, by the names of keys: CONSOLE_MASKED_KEYS and the product's own.
+"""Masks secrets and personal data in payloads, by key: CONSOLE_MASKED_KEYS and the product's own patterns.
 
-Everything of a payload that the console shows goes through ``mask``: inputs, outputs, errors, causes, details of
-events, log lines; in the HTML and in its JSON twin alike. A pattern is a name as JSON has it, in snake case: ``token``
-fits every key that has this word in it (``token``, ``task_token``, ``nextToken``, ``X-Access-Token``). With ``*`` or
-``?`` it has to fit the whole key, as in a shell: ``*_number``.
+Every payload, error, cause and log line that the console shows goes through ``mask``, in HTML and JSON. A pattern is
+in snake case: ``token`` matches every key with this word (``task_token``, ``nextToken``, ``X-Access-Token``). With
+``*`` or ``?`` it must match the whole key, as in a shell: ``*_number``.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -26,23 +25,23 @@ SHOWN_CHARACTERS = 20_000  # of one payload on a page; a browser shows more of i
 PATTERN = re.compile(r"(?=.*[a-z0-9])[a-z0-9_*?]+")
 
 _TOO_DEEP = "…"
-_DEEPEST = 50  # of objects, lists and JSON texts inside one another: Python's own stack holds some hundreds
-_LONGEST_KEY = 200  # its end counts; what is longer is no name
+_DEEPEST = 50  # nested objects, lists and JSON texts; Python's stack allows some hundreds
+_LONGEST_KEY = 200  # of a longer key, the end is matched
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9*?]+")
 _NAMES, _VALUES = ("name", "Name", "key", "Key"), ("value", "Value")
 
-# What is a secret whatever it is called. Each begins where a word does and is bounded, so that none takes long.
+# Secrets by their form. Each pattern starts at a word and is bounded, to match in linear time.
 _SECRETS = re.compile(
     r"""
     (?P<scheme>\b(?:Bearer|Basic)\s{1,3})[\w.~+/=-]{8,}         # the value of an Authorization header
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                             # an AWS access key's id
     | \beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*                         # a JSON Web Token
-    | (?P<login>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:"'?\#]{0,200}:[^\s/@"'?\#]{1,500}(?=@)  # who signs in, in a URL
+    | (?P<login>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:"'?\#]{0,200}:[^\s/@"'?\#]{1,500}(?=@)  # a login in a URL
     """,
     re.VERBOSE,
 )
 _MAIL_ADDRESS = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
-# In texts that are no JSON, such as one that was cut: a key, and where its value begins.
+# A key in a text that is not JSON, such as truncated JSON.
 _KEY = re.compile(r"""(?<![\w.-])(?P<key>[\w.-]+)\\*["']?\s{0,3}(?P<sign>[:=])(?!//)\s{0,3}""")
 _QUOTED = re.compile(
     r"""
@@ -55,32 +54,32 @@ _BARE = {
     "=": re.compile(r"""(?:(?:Bearer|Basic)\s+)?[^\s,;&)}\]"'<>]*"""),
     ":": re.compile(r"""[^\n,]*"""),  # prose or a header: to the end of the clause
 }
-_NESTED = re.compile(r"[\[{(].*", re.DOTALL)  # in a text that was cut, the end of the value is unknown
+_NESTED = re.compile(r"[\[{(].*", re.DOTALL)  # the end of the value is unknown
 
 
 def mask(value: Any) -> Any:
-    """Return a JSON value with MASK in place of what is secret or personal; the structure stays.
+    """Return a JSON value with MASK in place of secrets and personal data; idempotent.
 
-    The value of a masked key becomes MASK: an object as a whole, a list item by item; null, true, false and "" stay.
-    Texts that hold JSON are masked as JSON, and other texts where they say ``key=value``, hold a secret of a known
-    form, or an address of mail (while ``email`` is masked). Masking twice gives the same.
+    The value of a masked key becomes MASK: an object as a whole, a list item by item; null, booleans and "" stay.
+    JSON inside strings is masked as JSON; other strings where they have ``key=value``, a secret of a known form or,
+    while ``email`` is masked, a mail address.
     """
     return _Masking((*masked_keys(), *registered_hooks().masked_keys)).masked(value, 0)
 
 
 def masked_keys() -> Sequence[str]:
-    """Return the patterns of the setting, or else the usual ones."""
+    """Return the patterns of the setting, or the defaults."""
     return tuple(getattr(settings, "CONSOLE_MASKED_KEYS", MASKED_KEYS))
 
 
 class Row(Protocol):
-    """A row of a table, a dataclass, with the error that a task ended with."""
+    """A dataclass with the error of a task."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def error(self) -> str:
-        """The value as recorded, or masked."""
+        """The error's name."""
 
 
 def masked_row[R: Row](row: R) -> R:
@@ -89,17 +88,14 @@ def masked_row[R: Row](row: R) -> R:
 
 
 def payload_text(value: Any, most: int = SHOWN_CHARACTERS) -> str:
-    """Return a masked value as a text for people: indented JSON, cut after so many characters with a sign."""
+    """Return a value masked, as indented JSON of at most ``most`` characters."""
     return text_of_masked(mask(value), most)
 
 
 def text_of_masked(masked: Any, most: int = SHOWN_CHARACTERS) -> str:
-    """Return what ``mask`` gave, and nothing else, as ``payload_text`` does: to mask it again would take time."""
-    if isinstance(masked, str):
-        given, _again = _read(masked)
-        text = masked if given is None else _write(given, indent=2)
-    else:
-        text = _write(masked, indent=2)
+    """Do ``payload_text`` for a result of ``mask``, without masking it again."""
+    content = _read(masked)[0] if isinstance(masked, str) else masked
+    text = masked if isinstance(masked, str) and content is None else _write(content, indent=2)
     if len(text) <= most:
         return text
     more = _("%(count)s characters more") % {"count": f"{len(text) - most:,}"}
@@ -117,7 +113,7 @@ def _fits(key: str, patterns: tuple[str, ...]) -> bool:
 
 @dataclass
 class _Masking:
-    """One masking of one value. A long history says the same keys and texts again and again: each is masked once."""
+    """The masking of one value. Keys and texts repeat in a long history: each is masked once."""
 
     patterns: tuple[str, ...]
     texts: dict[tuple[str, int], str] = field(default_factory=dict)  # by text and depth
@@ -140,16 +136,16 @@ class _Masking:
         return self.keys[key]
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        # {"Name": "Authorization", "Value": "…"}: headers and tags come as pairs
+        # Headers and tags: {"Name": "Authorization", "Value": "…"}
         is_pair = not value.keys().isdisjoint(_VALUES) and any(
             isinstance(value.get(name), str) and self._hides(value[name]) for name in _NAMES
         )
         masked: dict[str, Any] = {}
         for key, item in value.items():
             name = str(key)
-            shown = self._text(name, depth)  # a key may be an address
+            shown = self._text(name, depth)  # a key may be a mail address
             if shown != name and shown in masked:
-                shown = _numbered(shown, masked)
+                shown = next(numbered for number in count(2) if (numbered := f"{shown} {number}") not in masked)
             hides = self._hides(name) or (is_pair and key in _VALUES)
             masked[shown] = _hidden(item) if hides else self.masked(item, depth + 1)
         return masked
@@ -165,7 +161,7 @@ class _Masking:
         if given is None:
             return self._words(text)
         masked = self.masked(given, depth + 1)
-        # As it was written, where nothing is masked; of two equal keys only the last was read.
+        # The original text if nothing was masked; of repeated keys only the last was read.
         return text if masked == given and not is_ambiguous else _write(masked)
 
     def _words(self, text: str) -> str:
@@ -184,11 +180,6 @@ class _Masking:
         return "".join([*kept, text[position:]])
 
 
-def _numbered(key: str, taken: Iterable[str]) -> str:
-    """Return a masked key with a number, so that it differs from others that are masked."""
-    return next(numbered for number in count(2) if (numbered := f"{key} {number}") not in taken)
-
-
 def _hidden(value: Any) -> Any:
     if value is None or value == "" or isinstance(value, bool):
         return value
@@ -196,7 +187,7 @@ def _hidden(value: Any) -> Any:
 
 
 def _read(text: str) -> tuple[Any, bool]:
-    """Return the JSON that a text holds, None if it holds none; and whether an object in it says a key twice."""
+    """Return the JSON in a text or None, and whether an object in it repeats a key."""
     if not text.lstrip().startswith(("{", "[", '"')):
         return None, False
     repeats = []
@@ -219,7 +210,7 @@ def _write(value: Any, indent: int | None = None) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Return a text without lone surrogates, which JSON can say and no response can carry."""
+    """Escape lone surrogates, which JSON allows and UTF-8 does not."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -228,7 +219,7 @@ def _without_secret(found: re.Match[str]) -> str:
 
 
 def _masked_value(text: str, start: int, sign: str) -> tuple[str, int]:
-    """Return what stands in place of the value that begins here, and where it ends."""
+    """Return the masked form of the value that starts here, and its end."""
     if quoted := _QUOTED.match(text, start):
         opening, closing = quoted["quote"] or quoted["escaped"], quoted["end"] or quoted["end_escaped"] or ""
         return f"{opening}{MASK}{closing}", quoted.end()

@@ -1,4 +1,4 @@
-"""The console's policies on every response below its addresses: pages, redirects, errors of any kind."""
+"""The console's headers on each of its responses: pages, redirects, errors of any kind."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from qu_workflows.console.responses import is_console, secured
 
 
 class ConsolePolicies:
-    """Middleware. The outermost, since a refusal of another middleware is a response of the console, too."""
+    """Middleware. The outermost, so that responses of other middleware have the headers too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        """Keep what answers."""
+        """Take the next handler, as Django's middleware does."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer, with the policies if the console does."""
+        """Add the headers to a response of the console."""
         response = self.get_response(request)
         return secured(response) if is_console(request) else response

@@ -1,4 +1,4 @@
-"""Responses of views: HTML, a part of it for htmx, or the content as JSON."""
+"""Responses of views: HTML, a part of it for htmx, or JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from qu_workflows.console.hooks import registered_hooks, url_of
 from qu_workflows.records.json_values import to_json
 
-# No inline script or style, nothing from elsewhere: even a payload that got past the escaping could do nothing.
+# No inline script or style and no other origin: even a payload that slipped through the escaping could do nothing.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# A drawing's own stylesheet, and nothing else.
+# A downloaded drawing has its stylesheet inside.
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
@@ -24,9 +24,8 @@ SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 class Page:
     """One page.
 
-    ``data`` is its content: a dataclass or a mapping, masked already; the JSON twin is exactly this, and templates
-    find it as ``data``. ``context`` is what only HTML needs: charts, forms, addresses. ``part`` names the template that
-    a request of htmx gets in place of the whole page; ``template`` includes it.
+    ``data`` is its content, masked: a dataclass or a mapping; the JSON twin is exactly this. ``context`` is what only
+    HTML needs: charts, forms, addresses. ``part`` names the template, included by ``template``, for requests of htmx.
     """
 
     template: str
@@ -51,14 +50,14 @@ def answer(request: HttpRequest, given: Page | HttpResponseBase, *, as_json: boo
 
 
 def problem(request: HttpRequest, status: int, title: str, sentence: str, remedy: str = "") -> HttpResponseBase:
-    """Return a page, or an object with ``detail``, that says what is wrong and what to do."""
+    """Return an error page, or JSON with ``detail``."""
     detail = f"{sentence} {remedy}".strip()
     page = Page(template="console/refused.html", title=title, data={"detail": detail}, status=status)
     return answer(request, page, as_json=wants_json(request))
 
 
 def svg_file(svg: str, name: str) -> HttpResponse:
-    """Return a drawing as a file of its own, with its styles inside."""
+    """Return a drawing as a file."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.svg"', "Content-Security-Policy": SVG_POLICY}
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}'
     return HttpResponse(text, content_type="image/svg+xml", headers=headers)
@@ -71,9 +70,9 @@ def json_file(content: Any, name: str) -> HttpResponse:
 
 
 def secured[ResponseT: HttpResponseBase](response: ResponseT) -> ResponseT:
-    """Return a response with the console's policies: nothing inline, nothing cached, nothing sent to other sites.
+    """Add the console's headers: nothing inline, nothing cached, nothing sent to other sites.
 
-    A view that sets a Content-Security-Policy of its own keeps it: a drawing for download has its styles inside.
+    A view's own Content-Security-Policy stays.
     """
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response["Referrer-Policy"] = "same-origin"
@@ -84,26 +83,26 @@ def secured[ResponseT: HttpResponseBase](response: ResponseT) -> ResponseT:
 
 
 def root() -> str:
-    """Return the address below which the console is, "" where the site has none."""
+    """Return the address of the console, "" if the site does not include it."""
     return url_of("console:overview")
 
 
 def is_console(request: HttpRequest) -> bool:
-    """Return whether an address is the console's, be there a page or not."""
+    """Return whether an address is below the console's, even if it has no page."""
     return bool(root()) and request.path.startswith(root())
 
 
 def is_htmx(request: HttpRequest) -> bool:
-    """Return whether htmx asks, for a part of a page."""
+    """Return whether htmx sent the request."""
     return request.headers.get("HX-Request") == "true"
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Return whether a program asks, of a page's twin."""
+    """Return whether the address is a JSON twin's."""
     return request.path_info.endswith(".json")
 
 
 def _asks_for_part(request: HttpRequest) -> bool:
-    """Return whether htmx asks for a part: a boosted link and the way back in the history replace the whole page."""
+    # A boosted link and a step back in the history replace the whole page.
     whole = ("HX-Boosted", "HX-History-Restore-Request")
     return is_htmx(request) and not any(request.headers.get(name) == "true" for name in whole)

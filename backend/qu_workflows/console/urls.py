@@ -1,6 +1,6 @@
-"""The console's addresses. A page's JSON twin has its address with ``.json`` in place of the last slash.
+"""The console's addresses. A JSON twin's address ends with ``.json`` in place of the last slash.
 
-Names begin with the section that the navigation marks: ``tasks``, ``tasks-redrive``.
+Names begin with the section that the navigation highlights: ``tasks``, ``tasks-redrive``.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ app_name = "console"
 
 
 def with_twin(route: str, view: Endpoint, name: str) -> Iterator[URLPattern]:
-    """Yield a page's address and its twin's."""
+    """Yield the addresses of a page and its JSON twin."""
     yield path(route, view, name=name)
     yield path(f"{route.rstrip('/') or 'overview'}.json", view, {"as_json": True}, name=f"{name}-json")
 

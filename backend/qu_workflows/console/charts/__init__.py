@@ -1,1 +1,1 @@
-"""Charts as geometry: pure functions from numbers to the coordinates that the templates draw."""
+"""The geometry of charts: pure functions from numbers to the coordinates that templates draw."""

@@ -1,7 +1,7 @@
-"""Charts of statuses and durations: pure functions from numbers to what ``console/parts/chart_*.html`` draw.
+"""Charts of statuses and durations for ``console/parts/chart_*.html``.
 
-Along a chart all places are in percent of its width and across it in pixels, so that a chart is as wide as there is
-room and its texts stay as large as they are. Numbers are texts already: a locale must not put a comma into them.
+Horizontal positions are in percent and vertical ones in pixels, so that charts stretch and their texts do not. Numbers
+are strings, since a locale must not put commas into them.
 """
 
 import math
@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.console.formatting import WORDS, duration
 
-# From the bottom of a bar to its top: what ended well, what ended otherwise, what has not ended.
+# From the bottom of a bar to its top.
 ORDER = ("SUCCEEDED", "ABORTED", "TIMED_OUT", "FAILED", "RUNNING", "SENT", "READY")
-# Bars differ by these where colours do not: the lines over a bar, by the id of their pattern.
+# Ids of the patterns by which bars differ besides their colours.
 HATCHES = {
     "ABORTED": "level",
     "TIMED_OUT": "crossed",
@@ -26,12 +26,13 @@ HATCHES = {
 _TOP, _HEIGHT, _BOTTOM = 18, 160, 24
 _GAP_SHARE = 0.2
 _MOST_TICKS = 4
+_LABEL_EVERY = 3
 _DECADES = (0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 864_000.0, 8_640_000.0)
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a bar, or a key of the legend. ``title`` says in words what it stands for."""
+    """A part of a bar, or a key of the legend."""
 
     status: str
     title: str
@@ -42,18 +43,18 @@ class Bar:
 
     @property
     def css(self) -> str:
-        """The class that has the tone of its status."""
+        """The CSS class of its status."""
         return f"status-{self.status.lower().replace('_', '-')}"
 
     @property
     def hatch(self) -> str:
-        """The name of its pattern, "" for none."""
+        """The id of its pattern, "" for none."""
         return HATCHES.get(self.status, "")
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A line of the grid and its label. ``is_minor``: left out where there is little room."""
+    """A line of the grid and its label. Narrow screens leave out minor ones."""
 
     at: str
     label: str
@@ -62,7 +63,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Columns:
-    """Bars side by side, each stacked by status. ``headings`` and ``rows`` are the same numbers as a table."""
+    """Bars stacked by status. ``headings`` and ``rows`` are the same numbers as a table."""
 
     description: str
     height: str
@@ -78,7 +79,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class ShareRow:
-    """One bar along the whole width, divided by status."""
+    """One bar over the whole width, divided by status."""
 
     label: str
     total: int
@@ -88,7 +89,7 @@ class ShareRow:
 
 @dataclass(frozen=True)
 class Range:
-    """A line from one value to a larger one, on a scale that is shared."""
+    """A line from one value to a larger one."""
 
     label: str
     context: str
@@ -99,14 +100,14 @@ class Range:
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ranges under each other over one logarithmic scale."""
+    """Ranges over one logarithmic scale."""
 
     rows: Sequence[Range] = ()
     ticks: Sequence[Tick] = ()
 
 
-def columns(counts: Sequence[tuple[str, Mapping[str, int]]], description: str, *, label_every: int = 3) -> Columns:
-    """Return bars for counts by status, each with its label, in their order; every so many labels is shown."""
+def columns(counts: Sequence[tuple[str, Mapping[str, int]]], description: str) -> Columns:
+    """Return one bar per label and counts by status; every third label is shown."""
     statuses = statuses_in([by_status for _label, by_status in counts])
     largest = max((sum(by_status.values()) for _label, by_status in counts), default=0)
     ticks = nice_ticks(largest)
@@ -124,9 +125,9 @@ def columns(counts: Sequence[tuple[str, Mapping[str, int]]], description: str, *
         label_y=str(_TOP + _HEIGHT + 16),
         bars=bars,
         x_ticks=[
-            Tick(_percent(step * (number + 0.5)), label, is_minor=number % (2 * label_every) != 0)
+            Tick(_percent(step * (number + 0.5)), label, is_minor=number % (2 * _LABEL_EVERY) != 0)
             for number, (label, _by_status) in enumerate(counts)
-            if number % label_every == 0
+            if number % _LABEL_EVERY == 0
         ],
         y_ticks=[Tick(_number(_TOP + _HEIGHT - tick * scale), f"{tick:,}") for tick in ticks],
         legend=legend(statuses),
@@ -136,7 +137,7 @@ def columns(counts: Sequence[tuple[str, Mapping[str, int]]], description: str, *
 
 
 def shares(label: str, by_status: Mapping[str, int]) -> ShareRow:
-    """Return a bar that its counts divide; one of no counts has no parts."""
+    """Return a bar divided by counts."""
     total = sum(by_status.values())
     bars, at = [], 0.0
     for status in statuses_in([by_status]):
@@ -148,7 +149,7 @@ def shares(label: str, by_status: Mapping[str, int]) -> ShareRow:
 
 
 def ranges(values: Sequence[tuple[str, str, float, float]]) -> Ranges:
-    """Return a row for each label, context, p50 and p95 in seconds."""
+    """Return ranges of labels, contexts, p50 and p95 in seconds."""
     if not values:
         return Ranges()
     low = max((tick for tick in _DECADES if tick <= min(p50 for *_names, p50, _p95 in values)), default=_DECADES[0])
@@ -169,17 +170,17 @@ def ranges(values: Sequence[tuple[str, str, float, float]]) -> Ranges:
 
 
 def statuses_in(counts: Sequence[Mapping[str, int]]) -> list[str]:
-    """Return the statuses of which there are any, in the order of a bar."""
+    """Return the statuses with a count, in the order of a bar."""
     return [status for status in ORDER if any(by_status.get(status) for by_status in counts)]
 
 
 def legend(statuses: Sequence[str]) -> list[Bar]:
-    """Return what the colours and patterns of statuses mean."""
+    """Return the keys of a legend."""
     return [Bar(status, str(WORDS[status])) for status in statuses]
 
 
 def nice_ticks(largest: int) -> list[int]:
-    """Return round whole numbers from 0 to one that is not below the largest, a few."""
+    """Return a few round integers from 0 up to at least ``largest``."""
     if largest <= 0:
         return [0]
     rough = max(1.0, largest / _MOST_TICKS)
@@ -199,7 +200,7 @@ def _column(label: str, by_status: Mapping[str, int], x: float, width: float, sc
 
 
 def _place(value: float, low: float, high: float) -> float:
-    """Return where a value lies on a logarithmic scale, in percent; a little from both ends."""
+    """Return a position on a logarithmic scale in percent, with a margin at both ends."""
     share = math.log(min(max(value, low), high) / low) / math.log(high / low)
     return 2 + 96 * share
 

@@ -1,7 +1,4 @@
-"""The geometry of a timeline: one bar per state entry, one segment per attempt.
-
-Pure: a row of the table draws its bar by these numbers, in units of ``WIDTH`` for the whole execution.
-"""
+"""The geometry of a timeline: one bar per state entry, one segment per attempt, in units of ``WIDTH``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +11,12 @@ from qu_workflows.console.formatting import duration
 from qu_workflows.executions.queries import History, StateAttempt, StateEntry
 
 WIDTH = 1000.0
-THINNEST = 4.0  # a step of a millisecond in an execution of a day is seen still
+THINNEST = 4.0  # keeps a step of a millisecond visible in an execution of a day
 
 
 @dataclass(frozen=True)
 class Segment:
-    """An attempt of a state entry.
-
-    ``status`` is as ``{% status %}`` has it; ``retried``: another attempt followed.
-    """
+    """One attempt; ``retried`` if another followed."""
 
     x: float
     width: float
@@ -37,7 +31,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class TimelineBar:
-    """One state entry: where it begins and for how long it goes on, its tries, and all that in words."""
+    """One state entry; ``words`` describe it for screen readers."""
 
     x: float
     width: float
@@ -48,23 +42,19 @@ class TimelineBar:
 
 @dataclass(frozen=True)
 class Scale:
-    """From when until when the timeline goes."""
+    """The first and the last moment of a timeline."""
 
     start: datetime
     end: datetime
 
-    @property
-    def seconds(self) -> float:
-        """The length of the scale; never 0."""
-        return max((self.end - self.start).total_seconds(), 0.001)
-
     def at(self, moment: datetime) -> float:
-        """Return where a moment is, inside the timeline."""
-        share = (moment - self.start).total_seconds() / self.seconds
+        """Return the position of a moment, inside the timeline."""
+        length = max((self.end - self.start).total_seconds(), 0.001)
+        share = (moment - self.start).total_seconds() / length
         return round(min(max(share, 0.0), 1.0) * WIDTH, 1)
 
     def stretch(self, begun: datetime, ended: datetime | None) -> tuple[float, float]:
-        """Return where a time begins and how wide it is, wide enough to be seen."""
+        """Return position and width of a time span, at least ``THINNEST`` wide."""
         x, end = self.at(begun), self.at(ended or self.end)
         width = max(end - x, THINNEST)
         return round(min(x, WIDTH - width), 1), round(width, 1)
@@ -77,18 +67,17 @@ def scale_of(history: History, now: datetime) -> Scale:
     return Scale(history.events[0].at, now if history.status == "RUNNING" else history.events[-1].at)
 
 
-def bar_of(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> TimelineBar:
+def bar_of(entry: StateEntry, attempts: Sequence[StateAttempt], scale: Scale) -> TimelineBar:
     """Return the bar of a state entry."""
-    x, width = scale.stretch(visit.entered_at, visit.ended_at)
+    x, width = scale.stretch(entry.entered_at, entry.ended_at)
     segments = tuple(
-        Segment(*scale.stretch(one.begun_at, one.ended_at), one.outcome.name, retried=one.number < len(tries))
-        for one in tries
+        Segment(*scale.stretch(one.begun_at, one.ended_at), one.outcome.name, retried=one.number < len(attempts))
+        for one in attempts
     )
-    return TimelineBar(x, width, visit.outcome.name, segments, _words(visit, tries, scale))
-
-
-def _words(visit: StateEntry, tries: Sequence[StateAttempt], scale: Scale) -> str:
-    began = _("begins after %(after)s") % {"after": duration((visit.entered_at - scale.start).total_seconds())}
-    took = _("takes %(duration)s") % {"duration": duration(visit.seconds(scale.end))}
-    counted = ngettext("%(count)d try", "%(count)d tries", len(tries)) % {"count": len(tries)}
-    return ", ".join([began, took, *([counted] if len(tries) > 1 else [])])
+    words = [
+        _("begins after %(after)s") % {"after": duration((entry.entered_at - scale.start).total_seconds())},
+        _("takes %(duration)s") % {"duration": duration(entry.seconds(scale.end))},
+    ]
+    if len(attempts) > 1:
+        words.append(ngettext("%(count)d attempt", "%(count)d attempts", len(attempts)) % {"count": len(attempts)})
+    return TimelineBar(x, width, entry.outcome.name, segments, ", ".join(words))

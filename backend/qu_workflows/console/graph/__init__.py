@@ -1,17 +1,17 @@
-"""The graph of a state machine: read from its definition, laid out, coloured by what happened, drawn as SVG.
+"""The graph of a state machine as SVG, read from its definition.
 
 ::
 
     model.py       the definition as levels: states, and the transitions between them
-    labels.py      a Choice rule, a catcher, a kind of state in short words
-    text_width.py  how wide a text is, and where it is wrapped
-    layout.py      where the nodes of one level go; the one module that knows the library for it
-    placement.py   the levels put into each other
+    labels.py      short labels for Choice rules, catchers and kinds of states
+    text_width.py  text measurement and line wrapping
+    layout.py      the layout of one level; the only module that uses graphlay
+    placement.py   the levels nested in each other
     svg.py         the drawing
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -22,38 +22,26 @@ from qu_workflows.console.graph.model import UnclearDefinition, read_definition
 from qu_workflows.console.graph.placement import place
 from qu_workflows.console.graph.svg import Drawing, StateShown
 
-__all__ = ["DrawingOptions", "GraphNotDrawn", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
+__all__ = ["Drawing", "GraphNotDrawn", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
+
+
+_PLAIN = Drawing()
 
 
 class GraphNotDrawn(Exception):
-    """There is no graph of a definition; the text says why, for people."""
+    """A definition cannot be drawn; the message is for people."""
 
 
-class DrawingOptions(TypedDict, total=False):
-    """The options of a drawing: see ``svg.Drawing``."""
-
-    selected: str | None
-    href: Callable[[str], str] | None
-    edges: Mapping[tuple[str, str], int] | None
-    standalone: bool
-    title: str
-
-
-def draw(
-    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[DrawingOptions]
-) -> SafeString:
-    """Return the graph of a definition as ``svg_of`` does, or a notice if it cannot be drawn."""
+def draw(definition: Mapping[str, Any], drawing: Drawing = _PLAIN) -> SafeString:
+    """Return ``svg_of`` a definition, or a notice if it cannot be drawn."""
     try:
-        return svg_of(definition, states, **options)
+        return svg_of(definition, drawing)
     except GraphNotDrawn as problem:
         return format_html('<p class="notice notice-warning">{}</p>', str(problem))
 
 
-def svg_of(
-    definition: Mapping[str, Any], states: Mapping[str, StateShown] | None = None, **options: Unpack[DrawingOptions]
-) -> SafeString:
-    """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn if it cannot be drawn."""
-    drawing = Drawing(states, **options)
+def svg_of(definition: Mapping[str, Any], drawing: Drawing = _PLAIN) -> SafeString:
+    """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn."""
     try:
         placed = place(read_definition(definition), drawing.status_of, drawing.edges)
     except (UnclearDefinition, LayoutFailed) as problem:

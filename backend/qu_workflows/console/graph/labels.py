@@ -1,4 +1,4 @@
-"""Short labels of a graph: Choice rules, catchers, kinds of state."""
+"""Short labels for Choice rules, catchers and kinds of states."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,17 +19,17 @@ _ORDERS = {
 }
 _TESTS = {
     "IsNull": (gettext_lazy("is null"), gettext_lazy("is not null")),
-    "IsPresent": (gettext_lazy("is there"), gettext_lazy("is not there")),
-    "IsNumeric": (gettext_lazy("is a number"), gettext_lazy("is no number")),
-    "IsString": (gettext_lazy("is a text"), gettext_lazy("is no text")),
-    "IsBoolean": (gettext_lazy("is true or false"), gettext_lazy("is neither true nor false")),
-    "IsTimestamp": (gettext_lazy("is a time"), gettext_lazy("is no time")),
+    "IsPresent": (gettext_lazy("is present"), gettext_lazy("is not present")),
+    "IsNumeric": (gettext_lazy("is a number"), gettext_lazy("is not a number")),
+    "IsString": (gettext_lazy("is a string"), gettext_lazy("is not a string")),
+    "IsBoolean": (gettext_lazy("is a boolean"), gettext_lazy("is not a boolean")),
+    "IsTimestamp": (gettext_lazy("is a timestamp"), gettext_lazy("is not a timestamp")),
 }
 _KINDS_OF_VALUE = ("String", "Numeric", "Boolean", "Timestamp")
 
 
 def rule_words(rule: Mapping[str, Any]) -> str:
-    """Return the condition of a Choice rule: ``$.facts.kind is image or pdf``, ``$.tries < 3``, a JSONata text."""
+    """Return the condition of a Choice rule: ``$.kind is image or pdf``, ``$.tries < 3``, JSONata."""
     if "Condition" in rule:
         return _expression(rule["Condition"])
     for key, joint in (("And", _("and")), ("Or", _("or"))):
@@ -41,13 +41,13 @@ def rule_words(rule: Mapping[str, Any]) -> str:
 
 
 def _joined(rules: Sequence[Any], joint: str, *, alike: bool) -> str:
-    """Return rules as one: those of the same variable and operator are said once, when any of them will do."""
+    """Join rules; with ``alike``, name the variable of several equality tests only once."""
     parts: list[tuple[str, list[str]]] = []
     for each in rules:
         rule = each if isinstance(each, Mapping) else {}
-        said = rule_words(rule)
+        words = rule_words(rule)
         nested = "And" in rule or "Or" in rule
-        begin, value = _split(rule) if alike and not nested else ("", f"({said})" if nested else said)
+        begin, value = _split(rule) if alike and not nested else ("", f"({words})" if nested else words)
         if parts and begin and parts[-1][0] == begin:
             parts[-1][1].append(value)
         else:
@@ -56,7 +56,7 @@ def _joined(rules: Sequence[Any], joint: str, *, alike: bool) -> str:
 
 
 def _split(rule: Mapping[str, Any]) -> tuple[str, str]:
-    """Return "$.kind is" and "pdf" of a rule that says so; "" and the whole of any other."""
+    """Split ``$.kind is pdf`` before the value; any other rule is returned whole, after ""."""
     if isinstance(rule.get("StringEquals"), str) and "Variable" in rule:
         return _("%(variable)s is") % {"variable": rule["Variable"]}, _value(rule["StringEquals"])
     return "", rule_words(rule)
@@ -64,15 +64,11 @@ def _split(rule: Mapping[str, Any]) -> tuple[str, str]:
 
 def _comparison(rule: Mapping[str, Any]) -> str:
     for operator, value in rule.items():
-        if said := _tested(operator, value) or _compared(operator, value):
-            return said
+        if operator in _TESTS:
+            return str(_TESTS[operator][0 if value else 1])
+        if compared := _compared(operator, value):
+            return compared
     return "?"
-
-
-def _tested(operator: str, value: Any) -> str:
-    """Return what an operator says that asks for a kind of value; "" for any other."""
-    words = _TESTS.get(operator)
-    return str(words[0 if value else 1]) if words else ""
 
 
 def _compared(operator: str, value: Any) -> str:
@@ -101,7 +97,7 @@ def _expression(value: Any) -> str:
 
 
 def catcher_words(catcher: Mapping[str, Any]) -> str:
-    """Return which errors a catcher takes: ``on FileEmpty, FileMissing``."""
+    """Return the first errors of a catcher: ``on FileEmpty, FileMissing``."""
     errors = [str(each) for each in catcher.get("ErrorEquals") or ()]
     if "States.ALL" in errors:
         return _("on any error")
@@ -113,15 +109,15 @@ def catcher_words(catcher: Mapping[str, Any]) -> str:
 
 
 def all_errors(catcher: Mapping[str, Any]) -> str:
-    """Return every error that a catcher takes."""
+    """Return all errors of a catcher."""
     return ", ".join(str(each) for each in catcher.get("ErrorEquals") or ())
 
 
 def kind_words(state: Mapping[str, Any]) -> str:
-    """Return what a state is and does: ``Lambda function``, ``Wait 5 min``, ``Map, 5 at a time``."""
+    """Return the kind of a state: ``Lambda function``, ``Wait 5 min``, ``Map, 5 at a time``."""
     kind = str(state.get("Type", "?"))
-    said = {"Task": _task, "Wait": _wait, "Map": _map, "Parallel": _parallel}.get(kind)
-    return said(state) if said else kind
+    words = {"Task": _task, "Wait": _wait, "Map": _map, "Parallel": _parallel}.get(kind)
+    return words(state) if words else kind
 
 
 def _task(state: Mapping[str, Any]) -> str:
@@ -130,14 +126,14 @@ def _task(state: Mapping[str, Any]) -> str:
     if ":::" not in resource:
         parts = resource.split(":")
         service = parts[2] if len(parts) > 2 else ""
-        said = {"lambda": _("Lambda function"), "states": _("Activity")}.get(service, _("Task"))
+        task = {"lambda": _("Lambda function"), "states": _("Activity")}.get(service, _("Task"))
     elif name == "lambda:invoke":
-        said = _("Lambda function")
+        task = _("Lambda function")
     else:
-        said = name.removeprefix("aws-sdk:").replace(":", " ")
+        task = name.removeprefix("aws-sdk:").replace(":", " ")
     if pattern == "waitForTaskToken":
-        return _("%(task)s, waits for a callback") % {"task": said}
-    return _("%(task)s, waits for its end") % {"task": said} if pattern.startswith("sync") else said
+        return _("%(task)s, waits for a callback") % {"task": task}
+    return _("%(task)s, waits for its end") % {"task": task} if pattern.startswith("sync") else task
 
 
 def _wait(state: Mapping[str, Any]) -> str:

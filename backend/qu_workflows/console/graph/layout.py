@@ -1,6 +1,6 @@
-"""The layout of one level's nodes and edges: the one module that knows graphlay.
+"""The layout of one level's nodes and edges; the only module that uses graphlay.
 
-A label is laid out as a node of its own on its edge, so that nothing ever covers it.
+A label is laid out as a node on its edge, so that nothing covers it.
 https://aarkue.github.io/graphlay/docs/guide
 """
 
@@ -15,10 +15,10 @@ type Point = tuple[float, float]
 
 
 class LayoutFailed(ValueError):
-    """The library refused a graph; the text is its own."""
+    """The library refused a graph; the message is the library's."""
 
 
-# Up to so many nodes, the best order is searched for; above, a good one that is found in time.
+# Larger graphs get a good order that is found quickly instead of the best one.
 _LARGE = 60
 _SPACING = {"layer_gap": 34.0, "node_gap": 26.0, "dummy_gap": 18.0, "isolated_gap": 26.0, "port_gap": 16.0}
 _OPTIONS: dict[str, Any] = {"direction": "topbottom", "spacing": _SPACING}
@@ -30,19 +30,18 @@ _EFFORT = {
     "pullin_rounds": 0,
     "kick_patience": 0,
 }
-# Looking for nicer lines again and again is what takes seconds in large graphs; nothing overlaps without it either.
-_NO_SECOND_LOOK = {"port_relax_rounds": 0, "overlap_repair_rounds": 0}
 _QUICK: dict[str, Any] = {
     **_OPTIONS,
     "effort": {"custom": _EFFORT},
     "coords": {"placement": "brandes_koepf"},
-    "tuning": {"routing": _NO_SECOND_LOOK},
+    # Relaxation takes seconds in large graphs, and nothing overlaps without it either.
+    "tuning": {"routing": {"port_relax_rounds": 0, "overlap_repair_rounds": 0}},
 }
 
 
 @dataclass(frozen=True)
 class Size:
-    """The size of a node; a round one is a mark, its edges end on the circle."""
+    """The size of a node. Edges of a round one end on its circle."""
 
     width: float
     height: float
@@ -51,7 +50,7 @@ class Size:
 
 @dataclass(frozen=True)
 class LayoutEdge:
-    """An edge between two nodes, by their positions in the sequence. The heavier it is, the straighter it runs."""
+    """An edge between two nodes, by their index. A larger weight makes it straighter."""
 
     source: int
     target: int
@@ -61,7 +60,7 @@ class LayoutEdge:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A position; x and y are those of the upper left corner."""
+    """A rectangle; x and y are those of its upper left corner."""
 
     x: float
     y: float
@@ -71,7 +70,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class EdgeRoute:
-    """The corners of an edge from border to border, and where its label is. It runs through its label's middle."""
+    """The corners of an edge from border to border, and its label, whose center it crosses."""
 
     points: tuple[Point, ...]
     label: Rectangle | None = None
@@ -79,7 +78,7 @@ class EdgeRoute:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """A level laid out: nodes and routes in the order in which they were given, all between 0, 0 and the size."""
+    """A layout: nodes and routes in the order of the arguments, all between 0, 0 and the size."""
 
     size: Size
     nodes: tuple[Rectangle, ...]
@@ -88,7 +87,10 @@ class Arrangement:
 
 @lru_cache(maxsize=128)
 def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangement:
-    """Return where nodes and edges go, the same for the same arguments; kept, since live pages ask again and again."""
+    """Lay out nodes and edges, equal arguments giving equal layouts. Raises LayoutFailed.
+
+    Cached, since live pages repeat the same graph.
+    """
     if not sizes:
         return Arrangement(Size(0, 0), (), ())
     graph, parts = _request(sizes, links)
@@ -109,10 +111,10 @@ def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangeme
 
 
 def _request(sizes: Sequence[Size], links: Sequence[LayoutEdge]) -> tuple[graphlay.Graph, list[int]]:
-    """Return the library's graph, and for each link its label's node, -1 where it has none."""
+    """Return graphlay's graph, and for each edge the index of its label's node, -1 for none."""
     graph, parts = graphlay.Graph(), []
     for size in sizes:
-        # Nodes without edges are put in the order of their labels.
+        # graphlay sorts nodes without edges by label.
         key = f"{len(graph.nodes):06}"
         graph.node(width=size.width, height=size.height, shape="ellipse" if size.is_round else "box", label=key)
     for link in links:

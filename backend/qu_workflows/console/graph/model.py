@@ -1,7 +1,6 @@
-"""A definition as levels: the states of each, and the transitions between them.
+"""A definition as levels: states, and the transitions between them, which never leave their level.
 
-A transition never leaves its level, and what a Map or a Parallel holds is a level of its own inside it.
-https://states-language.net/spec.html
+The states inside a Map or a Parallel form levels of their own. https://states-language.net/spec.html
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,11 +13,10 @@ from django.utils.translation import gettext as _
 from qu_workflows.console.graph.labels import all_errors, catcher_words, kind_words, rule_words
 
 _DEEPEST = 30
-_ENDS = ("Succeed",)
 
 
 class UnclearDefinition(ValueError):
-    """A definition that cannot be drawn; the text says what is wrong with it, in a sentence."""
+    """A definition cannot be drawn; the message is a sentence that says why."""
 
 
 class EdgeKind(StrEnum):
@@ -31,21 +29,21 @@ class EdgeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Edge:
-    """A way from a state to another of its level; ``source`` is None at the start, ``target`` at the end.
+    """A transition between two states of a level; ``source`` is None at the start, ``target`` at the end.
 
-    ``labels`` are conditions in short words, any of which leads this way; ``details`` are the same in full.
+    ``labels`` are its alternative conditions in short, ``details`` the same in full.
     """
 
     source: str | None
     target: str | None
-    way: EdgeKind = EdgeKind.NEXT
+    kind: EdgeKind = EdgeKind.NEXT
     labels: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class GraphState:
-    """A state; ``levels`` are those inside: a Map's one, a Parallel's branches, none of any other."""
+    """A state; ``levels`` are those inside: one in a Map, the branches of a Parallel."""
 
     name: str
     type: str
@@ -55,30 +53,28 @@ class GraphState:
 
 @dataclass(frozen=True)
 class Level:
-    """States that lead to each other, the first one first, and how they do."""
+    """States in the order of an execution, and the transitions between them."""
 
     states: tuple[GraphState, ...]
     transitions: tuple[Edge, ...]
 
     def all_states(self) -> Iterator[GraphState]:
-        """Yield every state, those inside of others too, in reading order."""
+        """Yield every state in reading order, including nested ones."""
         for state in self.states:
             yield state
             for level in state.levels:
                 yield from level.all_states()
 
     def all_transitions(self) -> Iterator[Edge]:
-        """Yield every transition between two states, those inside of others too, in reading order."""
-        for each in self.transitions:
-            if each.source is not None and each.target is not None:
-                yield each
+        """Yield every transition between two states in reading order, including nested ones."""
+        yield from (each for each in self.transitions if each.source is not None and each.target is not None)
         for state in self.states:
             for level in state.levels:
                 yield from level.all_transitions()
 
 
 def read_definition(definition: Any) -> Level:
-    """Return a definition's outermost level. Raises UnclearDefinition."""
+    """Return the outermost level of a definition. Raises UnclearDefinition."""
     return _level(definition, _("The definition"), 0)
 
 
@@ -89,16 +85,16 @@ def _level(node: Any, where: str, depth: int) -> Level:
     if depth > _DEEPEST:
         raise UnclearDefinition(_("%(where)s is nested too deeply to be drawn.") % {"where": where})
     start = node.get("StartAt")
-    ways = [way for name, state in states.items() for way in _merged(_transitions(str(name), state))]
+    transitions = [each for name, state in states.items() for each in _merged(_transitions(str(name), state))]
     if isinstance(start, str):
-        ways.insert(0, Edge(None, start))
-    for each in ways:
+        transitions.insert(0, Edge(None, start))
+    for each in transitions:
         if each.target is not None and each.target not in states:
             source = each.source or "StartAt"
             text = _("%(source)s leads to “%(target)s”, which is not a state beside it.")
             raise UnclearDefinition(text % {"source": source, "target": each.target})
-    ordered = _in_reading_order(list(states), ways)
-    return Level(tuple(_state(name, states[name], depth) for name in ordered), tuple(ways))
+    ordered = _in_reading_order(list(states), transitions)
+    return Level(tuple(_state(name, states[name], depth) for name in ordered), tuple(transitions))
 
 
 def _state(name: str, node: Mapping[str, Any], depth: int) -> GraphState:
@@ -113,13 +109,13 @@ def _state(name: str, node: Mapping[str, Any], depth: int) -> GraphState:
 
 def _transitions(name: str, node: Mapping[str, Any]) -> Iterator[Edge]:
     for rule in _objects(node.get("Choices")):
-        said = rule_words(rule)
-        yield Edge(name, _target(rule), EdgeKind.CHOICE, (said,), (said,))
+        condition = rule_words(rule)
+        yield Edge(name, _target(rule), EdgeKind.CHOICE, (condition,), (condition,))
     if isinstance(node.get("Default"), str):
         yield Edge(name, node["Default"], EdgeKind.CHOICE, (_("otherwise"),), (_("otherwise"),))
     if isinstance(node.get("Next"), str):
         yield Edge(name, node["Next"])
-    elif node.get("End") is True or node.get("Type") in _ENDS:
+    elif node.get("End") is True or node.get("Type") == "Succeed":
         yield Edge(name, None)
     for catcher in _objects(node.get("Catch")):
         yield Edge(name, _target(catcher), EdgeKind.CATCH, (catcher_words(catcher),), (all_errors(catcher),))
@@ -134,25 +130,25 @@ def _target(rule: Mapping[str, Any]) -> str:
 
 
 def _merged(transitions: Iterator[Edge]) -> Iterator[Edge]:
-    """Yield a state's transitions, those of one kind to one target as one."""
+    """Merge a state's transitions of the same kind and target."""
     found: dict[tuple[str | None, EdgeKind], list[Edge]] = {}
     for each in transitions:
-        found.setdefault((each.target, each.way), []).append(each)
+        found.setdefault((each.target, each.kind), []).append(each)
     for alike in found.values():
         labels = tuple(label for each in alike for label in each.labels)
         details = tuple(detail for each in alike for detail in each.details)
-        yield Edge(alike[0].source, alike[0].target, alike[0].way, labels, details)
+        yield Edge(alike[0].source, alike[0].target, alike[0].kind, labels, details)
 
 
-def _in_reading_order(names: list[str], ways: list[Edge]) -> list[str]:
-    """Return states in the order in which an execution comes to them; the unreachable ones last."""
+def _in_reading_order(names: list[str], transitions: list[Edge]) -> list[str]:
+    """Return states in the order of an execution, unreachable ones last."""
     after: dict[str | None, list[str]] = {}
-    for each in ways:
+    for each in transitions:
         if each.target is not None:
             after.setdefault(each.source, []).append(each.target)
     ordered: dict[str, None] = {}
     waiting = list(after.get(None, []))
-    for name in waiting:  # grows as it is walked
+    for name in waiting:  # grows during iteration
         if name not in ordered:
             ordered[name] = None
             waiting += after.get(name, [])

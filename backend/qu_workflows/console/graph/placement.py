@@ -1,13 +1,13 @@
-"""A whole graph placed: the levels inside are laid out first, and each state around them is as large as they need."""
+"""Placement of a whole graph: nested levels are laid out first, and each state is sized to contain its own."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from qu_workflows.console.graph.layout import Arrangement, EdgeRoute, LayoutEdge, Rectangle, Size, arrange
+from qu_workflows.console.graph.layout import EdgeRoute, LayoutEdge, Rectangle, Size, arrange
 from qu_workflows.console.graph.model import Edge, EdgeKind, GraphState, Level
 from qu_workflows.console.graph.text_width import width_of, wrap
 
@@ -18,11 +18,11 @@ _TEXT_WIDTH = 184.0
 _LABEL_WIDTH, _LABEL_LINES = 168.0, 4
 _MARK = Size(22, 22, is_round=True)
 _GAP = 18.0
-_MOST_LINES = (12, 6, 3, 1)  # into or out of one state; more are written. The later ones are for a thicket
+_MOST_LINES = (12, 6, 3, 1)  # into or out of one state; the smaller limits are for dense graphs
 _MOST_BESIDE = 150  # lines of a level beyond one for each state
 _MOST_WRITTEN = 6
-_TIMES = "×"  # noqa: RUF001  the sign for times, as people set it
-_WIDEST_ROW = 1600.0  # of branches beside each other; more of them begin a new row
+_TIMES = "×"  # noqa: RUF001  the multiplication sign
+_WIDEST_ROW = 1600.0  # of branches side by side
 _WEIGHTS = {EdgeKind.NEXT: 3.0, EdgeKind.CHOICE: 1.5, EdgeKind.CATCH: 0.5}
 
 type Edges = Mapping[tuple[str, str], int]
@@ -30,7 +30,7 @@ type Edges = Mapping[tuple[str, str], int]
 
 @dataclass(frozen=True)
 class Words:
-    """The lines of a state's text: its name, what it is, and how it stands."""
+    """The lines of a state's text."""
 
     name: tuple[str, ...]
     kind: tuple[str, ...]
@@ -38,13 +38,13 @@ class Words:
 
     @property
     def height(self) -> float:
-        """The height of the text, with the space around it."""
+        """The height of the text with its padding."""
         return 2 * PADDING + NAME_LINE * len(self.name) + SMALL_LINE * (len(self.kind) + len(self.status)) - 4
 
 
 @dataclass(frozen=True)
 class PlacedState:
-    """A state; the coordinates of the levels inside are those of the state's own corner."""
+    """A placed state; the levels inside are relative to its corner."""
 
     state: GraphState
     at: Rectangle
@@ -54,7 +54,7 @@ class PlacedState:
 
 @dataclass(frozen=True)
 class PlacedEdge:
-    """A transition with its label's lines. ``count`` is how often it was taken, None where that is not shown."""
+    """A transition with the lines of its label. ``count`` is how often it was taken, None if that is not shown."""
 
     transition: Edge
     route: EdgeRoute
@@ -65,17 +65,17 @@ class PlacedEdge:
 
 @dataclass(frozen=True)
 class PlacedLevel:
-    """A level; everything in it is placed from the level's own corner. Only the outermost has marks."""
+    """A placed level; its content is relative to its corner. Only the outermost has marks."""
 
     at: Rectangle
     states: tuple[PlacedState, ...]
     edges: tuple[PlacedEdge, ...]
-    start: Rectangle | None = None
-    end: Rectangle | None = None
+    start: Rectangle | None
+    end: Rectangle | None
 
 
 def place(level: Level, status_of: Callable[[GraphState], str], edges: Edges | None) -> PlacedLevel:
-    """Return a definition placed. ``status_of`` gives the text of how a state stands, "" for none."""
+    """Place a definition. ``status_of`` returns the status text of a state, "" for none."""
     return _Placing(status_of, edges).level(level, outermost=True)
 
 
@@ -85,47 +85,41 @@ class _Placing:
     edges: Edges | None
 
     def level(self, level: Level, *, outermost: bool = False) -> PlacedLevel:
-        """Return a level placed at 0, 0, with all that is inside."""
-        # Inside of a Map or a Parallel, the end is where no line goes on.
-        ways = [each for each in level.transitions if outermost or None not in (each.source, each.target)]
-        drawn, written = _drawn_and_written(ways)
+        """Return a level at 0, 0 with everything inside it."""
+        # A nested level has no marks: its last states are those without a line.
+        shown = [each for each in level.transitions if outermost or None not in (each.source, each.target)]
+        drawn, written = _drawn_and_written(shown)
         sized = [self._sized(state, written.get(state.name, ())) for state in level.states]
-        beside = _by_source(ways)
+        beside = _by_source(shown)
         labels = [self._label(each, beside[each.source]) for each in drawn]
         ends = any(each.target is None for each in drawn)
         marks = (_MARK,) * (1 + ends if outermost else 0)
         found = arrange(
             (*(Size(each.at.width, each.at.height) for each in sized), *marks), _links(level.states, drawn, labels)
         )
-        return self._assembled(found, sized, drawn, labels)
-
-    def _assembled(
-        self,
-        found: Arrangement,
-        sized: Sequence[PlacedState],
-        drawn: Sequence[Edge],
-        labels: Sequence[tuple[str, ...]],
-    ) -> PlacedLevel:
-        states = tuple(replace(each, at=at) for each, at in zip(sized, found.nodes[: len(sized)], strict=True))
+        counts = [self._count(each) for each in drawn]
         most = max(self.edges.values(), default=0) if self.edges else 0
-        edges = tuple(
-            PlacedEdge(each, route, label, count, (count or 0) / most if most else 0.0)
-            for each, route, label, count in zip(drawn, found.routes, labels, map(self._count, drawn), strict=True)
-        )
         start, end = (*found.nodes[len(sized) :], None, None)[:2]
-        return PlacedLevel(Rectangle(0, 0, found.size.width, found.size.height), states, edges, start, end)
+        return PlacedLevel(
+            Rectangle(0, 0, found.size.width, found.size.height),
+            tuple(replace(each, at=at) for each, at in zip(sized, found.nodes[: len(sized)], strict=True)),
+            tuple(
+                PlacedEdge(each, route, label, count, (count or 0) / most if most else 0.0)
+                for each, route, label, count in zip(drawn, found.routes, labels, counts, strict=True)
+            ),
+            start,
+            end,
+        )
 
     def _sized(self, state: GraphState, written: Sequence[Edge]) -> PlacedState:
-        status = self.status_of(state)
-        inner = [self.level(each) for each in state.levels]
-        levels, content = _in_rows(inner)
+        levels, content = _in_rows([self.level(each) for each in state.levels])
         text_width = max(_TEXT_WIDTH, content.width)
         words = Words(
             wrap(state.name, NAME_SIZE, text_width),
             (*wrap(state.kind, SMALL_SIZE, text_width, 2), *_written(written, text_width)),
-            wrap(status, SMALL_SIZE, text_width, 3),
+            wrap(self.status_of(state), SMALL_SIZE, text_width, 3),
         )
-        height = words.height + (content.height + PADDING if inner else 0)
+        height = words.height + (content.height + PADDING if levels else 0)
         placed = tuple(_moved(each, PADDING, words.height) for each in levels)
         return PlacedState(state, Rectangle(0, 0, text_width + 2 * PADDING, height), words, placed)
 
@@ -139,15 +133,15 @@ class _Placing:
         if len(lines) > _LABEL_LINES:
             lines = [*lines[: _LABEL_LINES - 1], "…"]
         count = self._count(transition)
-        if count is not None and not _is_counted_with_another(transition, beside):
+        # A history does not distinguish two transitions between the same states: the first has the count of both.
+        if count is not None and next(each for each in beside if each.target == transition.target) is transition:
             lines.append(self._count_words(transition, count, beside))
         return tuple(lines)
 
     def _count_words(self, transition: Edge, count: int, beside: Sequence[Edge]) -> str:
-        """Return how often a transition was taken, with its share where there are others from the same state."""
+        """Return a count, with its share of all transitions from the same state."""
         targets = {each.target for each in beside}
-        ways = {target: (self.edges or {}).get((transition.source or "", target or ""), 0) for target in targets}
-        total = sum(ways.values())
+        total = sum((self.edges or {}).get((transition.source or "", target or ""), 0) for target in targets)
         if len(targets) < 2 or not total:
             return f"{count} {_TIMES}"
         return f"{count} {_TIMES} · {count / total:.0%}"
@@ -156,7 +150,7 @@ class _Placing:
 def _links(
     states: Sequence[GraphState], drawn: Sequence[Edge], labels: Sequence[tuple[str, ...]]
 ) -> tuple[LayoutEdge, ...]:
-    """Return transitions as links; the marks of the start and the end come after the states."""
+    """Return transitions as edges between positions; the marks of start and end follow the states."""
     positions = {each.name: number for number, each in enumerate(states)}
     start, end = len(states), len(states) + 1
     return tuple(
@@ -164,7 +158,7 @@ def _links(
             start if each.source is None else positions[each.source],
             end if each.target is None else positions[each.target],
             _label_size(label),
-            _WEIGHTS[each.way],
+            _WEIGHTS[each.kind],
         )
         for each, label in zip(drawn, labels, strict=True)
     )
@@ -177,12 +171,10 @@ def _by_source(transitions: Iterable[Edge]) -> dict[str | None, list[Edge]]:
     return found
 
 
-def _drawn_and_written(
-    transitions: Sequence[Edge],
-) -> tuple[list[Edge], dict[str | None, list[Edge]]]:
-    """Return the transitions that become lines, and by source those that are only written.
+def _drawn_and_written(transitions: Sequence[Edge]) -> tuple[list[Edge], dict[str | None, list[Edge]]]:
+    """Return the transitions drawn as lines, and by source those that are only written.
 
-    In a bundle of a hundred lines none can be followed, and it takes seconds to lay out.
+    A hundred lines at one state are unreadable, and take seconds to lay out.
     """
     out_of = Counter(each.source for each in transitions)
     into = Counter(each.target for each in transitions)
@@ -198,18 +190,13 @@ def _drawn_and_written(
 
 
 def _written(transitions: Sequence[Edge], width: float) -> list[str]:
-    """Return the lines that say where a state leads: ``on any error → Failed``."""
-    said = [f"{', '.join(each.labels)} → {each.target or _('End')}".strip() for each in transitions]
-    lines = [line for each in said[:_MOST_WRITTEN] for line in wrap(each, SMALL_SIZE, width, 2)]
-    more = len(said) - _MOST_WRITTEN
+    """Return transitions as lines of text: ``on any error → Failed``."""
+    texts = [f"{', '.join(each.labels)} → {each.target or _('End')}".strip() for each in transitions]
+    lines = [line for each in texts[:_MOST_WRITTEN] for line in wrap(each, SMALL_SIZE, width, 2)]
+    more = len(texts) - _MOST_WRITTEN
     if more > 0:
-        lines.append(ngettext("and %(more)d way more", "and %(more)d ways more", more) % {"more": more})
+        lines.append(ngettext("and %(more)d more transition", "and %(more)d more transitions", more) % {"more": more})
     return lines
-
-
-def _is_counted_with_another(transition: Edge, beside: Sequence[Edge]) -> bool:
-    """Return whether the number is on another edge between the same states: a history does not distinguish them."""
-    return next(each for each in beside if each.target == transition.target) is not transition
 
 
 def _label_size(lines: Sequence[str]) -> Size | None:
@@ -219,31 +206,16 @@ def _label_size(lines: Sequence[str]) -> Size | None:
 
 
 def _in_rows(levels: Sequence[PlacedLevel]) -> tuple[list[PlacedLevel], Size]:
-    """Return levels beside each other, in as many rows as it takes, and how much room they need."""
+    """Return levels side by side, in rows of limited width, and the size of all."""
     placed: list[PlacedLevel] = []
-    width = height = 0.0
-    for row in _rows(levels):
-        x = 0.0
-        top = height + (_GAP if placed else 0)
-        for each in row:
-            placed.append(_moved(each, x, top))
-            x += each.at.width + _GAP
-        width = max(width, x - _GAP)
-        height = top + max(each.at.height for each in row)
-    return placed, Size(width, height)
-
-
-def _rows(levels: Sequence[PlacedLevel]) -> Iterator[list[PlacedLevel]]:
-    row: list[PlacedLevel] = []
-    width = 0.0
+    x = top = width = height = 0.0
     for each in levels:
-        if row and width + each.at.width > _WIDEST_ROW:
-            yield row
-            row, width = [], 0.0
-        row.append(each)
-        width += each.at.width + _GAP
-    if row:
-        yield row
+        if x and x + each.at.width > _WIDEST_ROW:
+            x, top = 0.0, height + _GAP
+        placed.append(_moved(each, x, top))
+        width, height = max(width, x + each.at.width), max(height, top + each.at.height)
+        x += each.at.width + _GAP
+    return placed, Size(width, height)
 
 
 def _moved(level: PlacedLevel, x: float, y: float) -> PlacedLevel:

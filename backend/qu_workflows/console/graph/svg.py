@@ -1,7 +1,7 @@
-"""The drawing of a placed graph as SVG: classes for the stylesheet, nothing inline, every text escaped.
+"""The SVG of a placed graph: classes for the stylesheet, nothing inline, every text escaped.
 
-Links are in reading order, and each says in words what its colour says. Edges are for the eye alone: a page that
-shows a graph has its states and transitions as a table too.
+Links are in reading order, and their labels say what colours show. Edges are hidden from screen readers: each page
+with a graph also has its states and transitions as tables.
 """
 
 import re
@@ -21,23 +21,22 @@ from qu_workflows.console.graph.placement import NAME_LINE, PADDING, SMALL_LINE,
 
 _STYLESHEET = Path(__file__).parents[1] / "static" / "console" / "console.css"
 _STYLES = re.compile(r"/\* graph: begin \*/(.*?)/\* graph: end \*/", re.DOTALL)
-# What XML 1.0 has no place for, and halves of characters, which are no text at all.
+# Characters that XML 1.0 does not allow, and lone surrogates.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MARGIN = 12.0
-_FITS = 1100.0  # up to this width a drawing is still read when it is made as narrow as its column
+_FITS = 1100.0  # a drawing up to this width is still readable when scaled down to its column
 _CORNER = 8.0
 _ARROW_LENGTH, _ARROW_HALF = 8.0, 4.5
-_THIN, _WIDTHS = 1.5, 4.5  # the thinnest line, and how much wider the one most taken is
+_THIN, _WIDTHS = 1.5, 4.5  # the thinnest line, and how much wider the most taken one is
 
 
 @dataclass(frozen=True, kw_only=True)
 class StateShown:
     """The outcome of one state of an execution.
 
-    ``status`` is a name of ``{% status %}``: SUCCEEDED, FAILED, TIMED_OUT, RUNNING, WAITING, CAUGHT, ABORTED or
-    NOT_RUN. ``tries`` counts calls, 0 for a state that calls nothing. ``seconds`` is how long it took in all, None if
-    it is not known. ``iterations`` of a Map (or visits of a state inside one) are counted by status. ``runs_again``
-    says that a redrive would run it.
+    ``status`` is a key of ``formatting.WORDS``. ``tries`` counts calls, 0 for a state that calls nothing. ``seconds``
+    is the total, None if unknown. ``iterations`` counts by status those of a Map, or the entries of a state inside one.
+    ``runs_again``: a redrive would run it.
     """
 
     status: str
@@ -48,25 +47,25 @@ class StateShown:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The iterations by status, nothing of a state that ran once."""
+        """The iterations by status, empty for a state that ran once."""
         return {name: n for name, n in self.iterations.items() if n} if sum(self.iterations.values()) > 1 else {}
 
     @property
     def line(self) -> str:
-        """The outcome as written below the state's name: ``✕ Failed · 3 tries · 12.0 s``."""
+        """The text below the state's name: ``✕ Failed · 3 attempts · 12.0 s``."""
         counted = [f"{SIGNS.get(name, '?')} {n}" for name, n in self.counts.items()]
         status = f"{SIGNS.get(self.status, '?')} {WORDS.get(self.status, self.status)}"
         return " · ".join([*(counted or [status]), *self._measures()])
 
     @property
     def spoken(self) -> str:
-        """The same for those who do not see it: ``Failed, 3 tries, 12.0 s``."""
+        """The text for screen readers: ``Failed, 3 attempts, 12.0 s``."""
         counted = [f"{n} {WORDS.get(name, name)}" for name, n in self.counts.items()]
         again = [_("a redrive runs it again")] if self.runs_again else []
         return ", ".join([str(WORDS.get(self.status, self.status)), *counted, *self._measures(), *again])
 
     def _measures(self) -> list[str]:
-        tries = ngettext("%(tries)d try", "%(tries)d tries", self.tries) % {"tries": self.tries}
+        tries = ngettext("%(tries)d attempt", "%(tries)d attempts", self.tries) % {"tries": self.tries}
         return [*([tries] if self.tries > 1 else []), *([] if self.seconds is None else [duration(self.seconds)])]
 
 
@@ -74,10 +73,10 @@ class StateShown:
 class Drawing:
     """The options of a drawing.
 
-    ``states`` by name colours the states of an execution: one that is not in it did not run. ``href`` gives the
-    address of a state, which makes each a link; ``selected`` marks one of them. ``edges`` maps ``(state, state)`` to
-    how often that transition was taken: it is numbered and drawn as wide as it was frequent. ``standalone`` puts the
-    stylesheet inside, for a file of its own. ``title`` is the name that the whole has for those who do not see it.
+    ``states`` are those that an execution entered, by name; None draws the state machine. ``href`` returns a state's
+    address and makes it a link. ``edges`` maps ``(state, state)`` to how often that transition was taken, which is
+    written on it and widens its line. ``standalone`` includes the stylesheet, for a file. ``title`` is the drawing's
+    name for screen readers.
     """
 
     states: Mapping[str, StateShown] | None = None
@@ -88,16 +87,16 @@ class Drawing:
     title: str = ""
 
     def shown(self, state: GraphState) -> StateShown | None:
-        """Return how a state went, None in the graph of a state machine."""
+        """Return the outcome of a state, None in the graph of a state machine."""
         return None if self.states is None else self.states.get(state.name, StateShown(status="NOT_RUN"))
 
     def status_of(self, state: GraphState) -> str:
-        """Return how a state went in words, "" in the graph of a state machine."""
+        """Return the outcome of a state as text, "" in the graph of a state machine."""
         shown = self.shown(state)
         return shown.line if shown else ""
 
     def svg(self, level: PlacedLevel) -> str:
-        """Return the whole as one element."""
+        """Return the drawing as one element."""
         width, height = level.at.width + 2 * _MARGIN, level.at.height + 2 * _MARGIN
         own = ' xmlns="http://www.w3.org/2000/svg"' if self.standalone else ""
         classes = "graph-svg" if self.edges is None else "graph-svg graph-counted"
@@ -128,12 +127,11 @@ class Drawing:
     def _state(self, placed: PlacedState) -> Iterator[str]:
         name, shown = placed.state.name, self.shown(placed.state)
         yield f'<g transform="translate({placed.at.x:.1f} {placed.at.y:.1f})" class="{self._classes(placed, shown)}">'
-        said = _text(f"{name}, {shown.spoken if shown else placed.state.kind}")
+        label = _text(f"{name}, {shown.spoken if shown else placed.state.kind}")
         current = ' aria-current="true"' if name == self.selected else ""
         opening = 'g role="img"' if self.href is None else f"a href={_attribute(self.href(name))}"
-        yield f'<{opening} aria-label="{said}"{current}>'
-        yield f"<title>{said}</title>"
-        yield _frame(placed.at)
+        yield f'<{opening} aria-label="{label}"{current}><title>{label}</title>'
+        yield f'<rect class="frame" width="{placed.at.width:.1f}" height="{placed.at.height:.1f}" rx="{_CORNER:.0f}"/>'
         yield from _words(placed)
         if shown is not None and shown.runs_again:
             yield _again(placed.at)
@@ -149,10 +147,6 @@ class Drawing:
         return " ".join(filter(None, classes))
 
 
-def _frame(at: Rectangle) -> str:
-    return f'<rect class="frame" width="{at.width:.1f}" height="{at.height:.1f}" rx="{_CORNER:.0f}"/>'
-
-
 def _words(placed: PlacedState) -> Iterator[str]:
     y = PADDING + 10
     for lines, name, height in (
@@ -166,7 +160,7 @@ def _words(placed: PlacedState) -> Iterator[str]:
 
 
 def _again(at: Rectangle) -> str:
-    """Return the sign of a state that a redrive runs again, on its frame's corner."""
+    """Return the sign of a state that a redrive runs again."""
     x = at.width - 14
     return f'<circle class="again" cx="{x:.1f}" cy="0" r="10"/><text class="again-sign" x="{x:.1f}" y="5">↻</text>'
 
@@ -184,7 +178,7 @@ def _edge(edge: PlacedEdge) -> Iterator[str]:
     taken = "" if edge.count is None else " taken" if edge.count else " idle"
     width = f' stroke-width="{_THIN + _WIDTHS * edge.share:.1f}"' if edge.count else ""
     tip, end = _arrow(edge.route.points)
-    yield f'<g class="edge edge-{edge.transition.way}{taken}">'
+    yield f'<g class="edge edge-{edge.transition.kind}{taken}">'
     title = _edge_title(edge)
     if title:
         yield f"<title>{_text(title)}</title>"
@@ -192,12 +186,10 @@ def _edge(edge: PlacedEdge) -> Iterator[str]:
 
 
 def _edge_title(edge: PlacedEdge) -> str:
-    counted = (
-        []
-        if edge.count is None
-        else [ngettext("taken %(count)d time", "taken %(count)d times", edge.count) % {"count": edge.count}]
-    )
-    return "; ".join([*edge.transition.details, *counted])
+    details = list(edge.transition.details)
+    if edge.count is not None:
+        details.append(ngettext("taken %(count)d time", "taken %(count)d times", edge.count) % {"count": edge.count})
+    return "; ".join(details)
 
 
 def _label(edge: PlacedEdge) -> Iterator[str]:
@@ -205,7 +197,7 @@ def _label(edge: PlacedEdge) -> Iterator[str]:
     if at is None:
         return
     title = _edge_title(edge)
-    yield f'<g class="label label-{edge.transition.way}"><title>{_text(title)}</title>'
+    yield f'<g class="label label-{edge.transition.kind}"><title>{_text(title)}</title>'
     yield f'<rect x="{at.x:.1f}" y="{at.y:.1f}" width="{at.width:.1f}" height="{at.height:.1f}" rx="3"/>'
     for number, line in enumerate(edge.label):
         y = at.y + 13 + number * SMALL_LINE
@@ -214,7 +206,7 @@ def _label(edge: PlacedEdge) -> Iterator[str]:
 
 
 def _path(points: tuple[Point, ...]) -> str:
-    """Return a line through points, its corners rounded."""
+    """Return a line with rounded corners."""
     parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         enter, leave = _toward(corner, before, _CORNER), _toward(corner, after, _CORNER)
@@ -224,14 +216,14 @@ def _path(points: tuple[Point, ...]) -> str:
 
 
 def _toward(start: Point, end: Point, distance: float) -> Point:
-    """Return the point so far from one point to another, at most half of the way."""
+    """Return the point at a distance from ``start``, at most halfway to ``end``."""
     length = hypot(end[0] - start[0], end[1] - start[1])
     share = min(distance / length, 0.5) if length else 0.0
     return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
 
 
 def _arrow(points: tuple[Point, ...]) -> tuple[str, Point]:
-    """Return an arrowhead at the end of a line, and where the line has to stop for it."""
+    """Return the arrowhead at the end of a line, and where the line must stop."""
     (x, y), before = points[-1], points[-2]
     length = hypot(x - before[0], y - before[1]) or 1.0
     dx, dy = (x - before[0]) / length, (y - before[1]) / length
@@ -243,7 +235,6 @@ def _arrow(points: tuple[Point, ...]) -> tuple[str, Point]:
 
 
 def _styles() -> str:
-    """Return the part of the stylesheet that graphs need."""
     found = _STYLES.search(_STYLESHEET.read_text(encoding="utf-8"))
     return found[1] if found else ""
 

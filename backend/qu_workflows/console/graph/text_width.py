@@ -1,13 +1,13 @@
 """Text measurement and line wrapping.
 
-The server has no fonts, so the widths are a table: those of Arial bold, which its twins (Liberation Sans, Arimo,
-Helvetica) share, and which no regular cut of them exceeds. The stylesheet asks for these fonts.
+The server has no fonts. The table has the widths of Arial bold, which Liberation Sans, Arimo and Helvetica share and
+which their regular weights do not exceed. The stylesheet names these fonts.
 """
 
 import unicodedata
 from functools import lru_cache
 
-# Thousandths of an em, and the characters that are so wide.
+# Characters by their width in thousandths of an em.
 _WIDTHS = {
     238: "'",
     278: " ,./I\\ijl\xa0·ÌÍÎÏìíîïĨĩĪīĬĭĮįİıĵĺļłſ|¦",
@@ -32,7 +32,7 @@ _ELLIPSIS = "…"
 
 @lru_cache(maxsize=4096)
 def width_of(text: str, size: float) -> float:
-    """Return how many pixels a text takes in a font of so many, a little more rather than less."""
+    """Return the width of a text in pixels, rather over- than underestimated."""
     return sum(map(_thousandths, text)) * size / 1000
 
 
@@ -47,9 +47,9 @@ def _thousandths(character: str) -> int:
 
 @lru_cache(maxsize=4096)
 def wrap(text: str, size: float, width: float, most_lines: int = 100) -> tuple[str, ...]:
-    """Return a text as lines that fit a width, broken at spaces, or anywhere in a word that is too wide.
+    """Return a text as lines that fit a width, broken at spaces, or inside words that are too wide.
 
-    What is over after ``most_lines`` is cut, with an ellipsis.
+    After ``most_lines`` it is cut, with an ellipsis.
     """
     lines: list[str] = []
     for word in text.split():
@@ -65,7 +65,6 @@ def wrap(text: str, size: float, width: float, most_lines: int = 100) -> tuple[s
 
 
 def _pieces(word: str, size: float, width: float) -> list[str]:
-    """Return a word in pieces that fit: nothing but the word itself, nearly always."""
     if width_of(word, size) <= width:
         return [word]
     pieces = [""]

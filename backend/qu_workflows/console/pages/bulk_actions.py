@@ -1,6 +1,6 @@
-"""An action on many tasks, signed, as it goes from the preview to the confirmation and from one portion to the next.
+"""A bulk action in a form: from its preview to the confirmation, and from one portion to the next.
 
-Signed for the user who saw the preview: what is done is what was shown, under one batch in the audit table.
+It is signed for the user who saw the preview, and has one batch id in the audit log.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +12,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from qu_workflows.console.access import Right
-from qu_workflows.console.pages.task_filters import TaskQuery, read_query
+from qu_workflows.console.pages.task_query import TaskQuery, read_query
 from qu_workflows.executions.services import BulkAction, BulkProgress, BulkSelection
 from qu_workflows.records.audit import new_batch
 
@@ -24,7 +24,7 @@ RIGHTS = {BulkAction.REDRIVE: Right.REDRIVE, BulkAction.RESTART: Right.REDRIVE, 
 class BulkOrder:
     """An action and its tasks: the selected ``ids``, or without them those matching ``query``.
 
-    ``as_of`` is when it was previewed. ``after``, ``done`` and ``failed`` say how far it came.
+    ``as_of`` is the time of the preview; ``after``, ``done`` and ``failed`` are the progress.
     """
 
     act: str
@@ -39,7 +39,7 @@ class BulkOrder:
 
     @classmethod
     def asked(cls, act: BulkAction, given: QueryDict) -> Self:
-        """Return what the list's form asks for."""
+        """Read the form of the list."""
         ids = [] if given.get("which") == "all" else list(dict.fromkeys(one for one in given.getlist("id") if one))
         query = read_query(given)
         pinned = query.pinned() if given.get("which") == "all" else query
@@ -47,30 +47,30 @@ class BulkOrder:
 
     @classmethod
     def signed(cls, request: HttpRequest, act: BulkAction) -> Self:
-        """Return what the form of a preview carries. Raises BadSignature: of another act, another person, or old."""
+        """Read the form of a preview. Raises BadSignature if it is of another action or user, or too old."""
         order = cls(**signing.loads(request.POST.get("order", ""), salt=_salt(request), max_age=VALID_SECONDS))
         if order.act != act:
-            raise signing.BadSignature(f"an order to {order.act}")
+            raise signing.BadSignature(f"order for {order.act}")
         return order
 
     def sign(self, request: HttpRequest) -> str:
-        """Return it as the form carries it."""
+        """Return the order for a form."""
         return signing.dumps(asdict(self), salt=_salt(request), compress=True)
 
     @property
     def task_query(self) -> TaskQuery:
-        """The filter, as the list has it."""
+        """The filter of the list."""
         return read_query(QueryDict(self.query))
 
     def choice(self, which: str = "") -> BulkSelection:
-        """Return the tasks that it is for. Raises OperationRefused for a filter that is none."""
+        """Return the selected tasks. Raises OperationRefused for an invalid filter."""
         act, as_of = BulkAction(self.act), datetime.fromisoformat(self.as_of)
         if self.ids or which == "ticked":
             return BulkSelection(act, as_of, ids=self.ids)
         return BulkSelection(act, as_of, chosen=self.task_query.search())
 
     def after_portion(self, portion: BulkProgress, reason: str) -> Self:
-        """Return what is left of it."""
+        """Return the rest of the order."""
         done, failed = self.done + len(portion.done), self.failed + len(portion.failed) + len(portion.left_out)
         return replace(self, after=portion.after, done=done, failed=failed, reason=reason)
 

@@ -1,4 +1,4 @@
-"""The dead-letter queue as its pages show it: each message masked, and why it started nothing."""
+"""Dead letters for their pages: masked messages, reasons, and results of actions."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ from qu_workflows.dead_letters.services import DEFAULT_PER_SECOND, DeadLetterRes
 ROWS = 100
 REASONS = {
     CAN_BE_DISPATCHED: gettext_lazy("Can be dispatched now"),
-    ALREADY_STARTED: gettext_lazy("Started before"),
+    ALREADY_STARTED: gettext_lazy("Already started"),
     RAN_IN_PROCESS: gettext_lazy("Ran in the web process"),
     "NotJson": gettext_lazy("Not a JSON object"),
     "NoTask": gettext_lazy("Names no task"),
@@ -48,9 +48,9 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class DeadLetterPage:
-    """The status of the queue. ``total`` is SQS's approximate number, None where it is not known.
+    """The list. ``total`` is SQS's approximate number of messages, None if unknown.
 
-    ``count`` is how many fit the filter; ``rows`` are those from ``start`` on.
+    ``count`` messages match the filter; ``rows`` start at ``start``.
     """
 
     total: int | None
@@ -70,19 +70,19 @@ class DeadLetterPage:
 
 @dataclass(frozen=True)
 class Choice:
-    """The messages to act on. ``ids`` are of messages; none means the whole queue."""
+    """The messages to act on, by ``ids``, or the whole queue."""
 
     ids: tuple[str, ...]
     is_everything: bool
     per_second: int
 
     def among(self, seen: Cached[DeadLetterList]) -> list[DeadLetter]:
-        """Return those of them that were read."""
-        return [letter for letter in _letters(seen) if self.is_everything or letter.message_id in set(self.ids)]
+        """Return the chosen messages of a snapshot."""
+        return [letter for letter in _letters(seen) if self.is_everything or letter.message_id in self.ids]
 
 
 def page_of(seen: Cached[DeadLetterList], query: QueryDict) -> DeadLetterPage:
-    """Return the list that a page shows: by ``task``, ``reason`` and ``start`` of its address."""
+    """Return the list for the ``task``, ``reason`` and ``start`` of an address."""
     letters, found, task = _letters(seen), seen.value, query.get("task", "")
     chosen = _chosen(seen, query)
     start = min(number_in(query.get("start", "")) or 0, len(chosen))
@@ -104,16 +104,16 @@ def page_of(seen: Cached[DeadLetterList], query: QueryDict) -> DeadLetterPage:
 
 
 def rows_of(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Return the first messages as rows, masked and without their bodies."""
+    """Return the first messages, masked and without their bodies."""
     return [masked(letter.without_body()) for letter in letters[:ROWS]]
 
 
 def masked(letter: DeadLetter) -> DeadLetter:
-    """Return a message, masked, with a sentence that says why it started nothing."""
+    """Return a message masked, with the reason why it started no execution."""
     return replace(
         letter,
         task=mask(letter.task),
-        why=mask(letter.why) if letter.why else _("The dispatcher takes it now."),
+        why=mask(letter.why) if letter.why else _("The dispatcher accepts it now."),
         body=mask(letter.body),
         attributes={name: str(mask(value)) for name, value in letter.attributes.items()},
         message_attributes=mask({name: str(value) for name, value in letter.message_attributes.items()}),
@@ -122,7 +122,7 @@ def masked(letter: DeadLetter) -> DeadLetter:
 
 
 def choice_of(seen: Cached[DeadLetterList], form: QueryDict) -> Choice:
-    """Return what a form asks to act on: the ``ticked``, all that its filter has ``shown``, or ``everything``."""
+    """Read a form's ``scope``: the ``ticked`` messages, all ``shown`` by its filter, or ``everything``."""
     scope = form.get("scope", "ticked")
     ids = [letter.message_id for letter in _chosen(seen, form)] if scope == "shown" else form.getlist("ids")
     per_second = number_in(form.get("per_second", ""))
@@ -134,22 +134,22 @@ def choice_of(seen: Cached[DeadLetterList], form: QueryDict) -> Choice:
 
 
 def counts_of(letters: Iterable[DeadLetter]) -> list[ReasonCount]:
-    """Return how many there are of each reason."""
+    """Count messages by reason."""
     return [ReasonCount(reason, n) for reason, n in Counter(letter.reason for letter in letters).most_common()]
 
 
 def moved_sentences(moved: DeadLetterResult, command: str) -> list[str]:
-    """Return the result of a redrive; the first sentence is of what was moved. ``command`` moves the rest."""
-    said = ngettext(
+    """Return the result of a redrive in sentences, what was moved first. ``command`` moves the rest."""
+    first = ngettext(
         "%(count)s message was moved to the task queue.",
         "%(count)s messages were moved to the task queue.",
         moved.count,
     )
-    left = _("%(count)s stay, since the dispatcher would refuse them.")
-    in_both = _("%(count)s are in both queues, since they could not be deleted; each starts one execution.")
-    late = _("The time was up: the rest are dead letters as before. Do it again, or use %(command)s")
+    left = _("%(count)s were not moved, since the dispatcher would refuse them.")
+    in_both = _("%(count)s are now in both queues, since they could not be deleted; each starts one execution.")
+    late = _("The time limit was reached, and the rest are still dead letters. Repeat it, or run %(command)s")
     return [
-        said % {"count": f"{moved.count:,}"},
+        first % {"count": f"{moved.count:,}"},
         *([left % {"count": moved.left.total()}] if moved.left else []),
         *([in_both % {"count": len(moved.in_both)}] if moved.in_both else []),
         *_failures(moved),
@@ -159,15 +159,15 @@ def moved_sentences(moved: DeadLetterResult, command: str) -> list[str]:
 
 
 def purged_sentences(purged: DeadLetterResult, place: str) -> list[str]:
-    """Return the result of a purge; the first sentence is of what was deleted."""
-    said = ngettext(
+    """Return the result of a purge in sentences, what was deleted first."""
+    first = ngettext(
         "%(count)s message was deleted; it is saved in %(place)s.",
         "%(count)s messages were deleted; they are saved in %(place)s.",
         purged.count,
     )
-    late = _("The time was up: the rest are dead letters as before. Purge them again.")
+    late = _("The time limit was reached, and the rest are still dead letters. Purge them again.")
     return [
-        said % {"count": f"{purged.count:,}", "place": place},
+        first % {"count": f"{purged.count:,}", "place": place},
         *_failures(purged),
         *([f"{purged.error.rstrip('.')}."] if purged.error and not purged.failed else []),
         *([late] if purged.was_stopped else []),
@@ -175,10 +175,10 @@ def purged_sentences(purged: DeadLetterResult, place: str) -> list[str]:
 
 
 def _failures(result: DeadLetterResult) -> list[str]:
-    missing = _("%(count)s were not there any more, or are held by another consumer.")
+    missing = _("%(count)s are no longer in the queue, or are held by another consumer.")
     return [
         *([missing % {"count": result.missing}] if result.missing else []),
-        *(f"{message_id}: {said}." for message_id, said in list(result.failed.items())[:_SHOWN_FAILURES]),
+        *(f"{message_id}: {problem}." for message_id, problem in list(result.failed.items())[:_SHOWN_FAILURES]),
     ]
 
 

@@ -1,6 +1,6 @@
-"""One task and its execution as their page shows them: everything masked, as its JSON twin has it.
+"""The page of one task and its execution, masked, as the JSON twin has it.
 
-The record says how it stands; Step Functions, through ``executions.queries.snapshot_of``, what happened.
+The record has the task's status; Step Functions, through ``executions.queries.snapshot_of``, the history.
 """
 
 import hashlib
@@ -17,73 +17,48 @@ from qu_workflows.console.charts.timeline import Scale, TimelineBar, bar_of, sca
 from qu_workflows.console.formatting import number_in
 from qu_workflows.console.hooks import registered_hooks
 from qu_workflows.console.masking import mask, masked_row
-from qu_workflows.console.pages.execution_states import (
+from qu_workflows.console.pages.state_entries import (
+    EntryKey,
     Listed,
     StateDetails,
-    VisitKey,
     cause_words,
     details_shown,
-    find_visit,
+    find_entry,
     keys_of,
     not_run,
     place_of,
 )
-from qu_workflows.executions.queries import (
-    DEFINITION_OF_FILES,
-    DEFINITION_UNKNOWN,
-    Event,
-    ExecutionSnapshot,
-    History,
-    StateEntry,
-    StateOutcome,
-    StepLog,
-    TaskRow,
-    advise,
-    attempts_of,
-    attempts_of_entry,
-    execution_url,
-    is_at_step_functions,
-    map_run_url,
-    next_attempt_id,
-    redrivable_until,
-    redrive_token,
-    row_of,
-    trace_url,
-    why_not_redrivable,
-    why_not_restartable,
-    why_not_stoppable,
-)
+from qu_workflows.executions import queries
+from qu_workflows.executions.queries import ExecutionSnapshot, History, StateEntry, StateOutcome, TaskRow
 from qu_workflows.records.models import WAITING, TaskRecord, TaskStatus
 
 VIEWS = ("table", "events", "input")
-EVENTS_PER_PAGE = 100
-VISITS_PER_PAGE = 100
+ROWS_PER_PAGE = 100
 MAX_EVENTS = 25_000
-_RUNNING_BUCKET_SECONDS = 10  # how often durations of what runs are drawn again when no event has come
-_UNREMARKABLE = frozenset({StateOutcome.SUCCEEDED})
+_RUNNING_BUCKET_SECONDS = 10  # how often a running execution's durations are redrawn without a new event
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """The query parameters of the page. Invalid values count as not given."""
+class ExecutionQuery:
+    """The query parameters of the page. An invalid value counts as missing."""
 
     view: str = "table"
     state: str = ""
     iteration: str | None = None
-    visit: int | None = None
+    entry: int | None = None
     page: int = 1
     picks_page: int = 1
     only_problems: bool = False
     logs: bool = False
 
     @classmethod
-    def of(cls, given: QueryDict) -> "Asked":
-        """Read an address's query."""
+    def of(cls, given: QueryDict) -> "ExecutionQuery":
+        """Read the query of an address."""
         return cls(
             view=given.get("view", "") if given.get("view") in VIEWS else VIEWS[0],
             state=given.get("state", ""),
             iteration=given.get("iteration"),
-            visit=number_in(given.get("visit", "")),
+            entry=number_in(given.get("entry", "")),
             page=max(1, number_in(given.get("page", "")) or 1),
             picks_page=max(1, number_in(given.get("picks", "")) or 1),
             only_problems=given.get("only") == "problems",
@@ -91,13 +66,13 @@ class Asked:
         )
 
     @property
-    def query(self) -> dict[str, str]:
-        """The query that asks for the same, without pages."""
+    def parameters(self) -> dict[str, str]:
+        """The same as query parameters, without page numbers and logs."""
         given = {
             "view": self.view if self.view != VIEWS[0] else "",
             "state": self.state,
             "iteration": self.iteration or "",
-            "visit": "" if self.visit is None else str(self.visit),
+            "entry": "" if self.entry is None else str(self.entry),
             "only": "problems" if self.only_problems else "",
         }
         return {name: value for name, value in given.items() if value}
@@ -105,7 +80,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Head:
-    """The task and how its execution stands."""
+    """The task, its attempts and the status of its execution."""
 
     task: TaskRow
     status: str
@@ -131,15 +106,15 @@ class Head:
 
 @dataclass(frozen=True)
 class Act:
-    """Something that can be done with it, or in ``why_not`` why it cannot."""
+    """An action, or in ``why_not`` why it is not possible."""
 
     possible: bool
-    why_not: str = ""
+    why_not: str
 
 
 @dataclass(frozen=True)
 class Acts:
-    """The available actions. ``redrive_token`` makes a second click do nothing."""
+    """The actions on the execution. ``redrive_token`` makes a second click do nothing."""
 
     redrive: Act
     stop: Act
@@ -152,8 +127,8 @@ class Acts:
 
 
 @dataclass(frozen=True)
-class VisitRow:
-    """A row of the table."""
+class EntryRow:
+    """A state entry as a row of the table."""
 
     name: str
     place: str
@@ -165,14 +140,14 @@ class VisitRow:
     entered_at: datetime
     seconds: float
     error: str
-    key: VisitKey
+    key: EntryKey
     bar: TimelineBar
     current: bool
 
 
 @dataclass(frozen=True)
 class EventRow:
-    """A row of the events; ``details`` is masked JSON."""
+    """An event as a row; ``details`` is masked JSON."""
 
     id: int
     previous_id: int
@@ -180,13 +155,13 @@ class EventRow:
     after_seconds: float
     type: str
     state: str
-    key: VisitKey | None
+    key: EntryKey | None
     details: Any
 
 
 @dataclass(frozen=True)
 class ExecutionShown:
-    """The whole page. Of ``table``, ``events`` and ``input`` there is the one that is asked for; ``log`` if it is."""
+    """The whole page. ``view`` says which of ``table``, ``events`` and ``input`` is filled."""
 
     head: Head
     acts: Acts
@@ -196,19 +171,19 @@ class ExecutionShown:
     notes: tuple[str, ...]
     selected: StateDetails | None
     view: str
-    table: Listed[VisitRow] | None
+    table: Listed[EntryRow] | None
     events: Listed[EventRow] | None
     input: Any
     output: Any
-    log: StepLog | None = None
+    log: queries.StepLog | None = None
 
 
-def shown(record: TaskRecord, snapshot: ExecutionSnapshot, asked: Asked, now: datetime) -> ExecutionShown:
-    """Return what the page of a task shows."""
+def shown(record: TaskRecord, snapshot: ExecutionSnapshot, query: ExecutionQuery, now: datetime) -> ExecutionShown:
+    """Return the content of a task's page."""
     history = snapshot.history
-    attempts = attempts_of(record)
-    visit = find_visit(history, asked.state, asked.iteration, asked.visit) if history else None
-    given, output = _ends(record, history) if asked.view == "input" else (None, None)
+    attempts = queries.attempts_of(record)
+    entry = find_entry(history, query.state, query.iteration, query.entry) if history else None
+    input_, output = _input_and_output(record, history) if query.view == "input" else (None, None)
     return ExecutionShown(
         head=_head(record, attempts, snapshot, now),
         acts=_acts(record, attempts, snapshot, now),
@@ -216,24 +191,24 @@ def shown(record: TaskRecord, snapshot: ExecutionSnapshot, asked: Asked, now: da
         as_of=snapshot.as_of,
         unanswered=mask(snapshot.unanswered),
         notes=_notes(record, snapshot),
-        selected=_selected(snapshot, visit, asked, now),
-        view=asked.view,
-        table=table_of(history, asked, now, visit) if history and asked.view == "table" else None,
-        events=events_of(history, asked.page) if history and asked.view == "events" else None,
-        input=given,
+        selected=_selected(snapshot, entry, query, now),
+        view=query.view,
+        table=_table(history, query, now, entry) if history and query.view == "table" else None,
+        events=_events(history, query.page) if history and query.view == "events" else None,
+        input=input_,
         output=output,
     )
 
 
 def is_live(record: TaskRecord, snapshot: ExecutionSnapshot) -> bool:
-    """Return whether it is to be expected that the page shows something else soon."""
+    """Return whether the page is expected to change soon."""
     if record.status in (*WAITING, TaskStatus.RUNNING):
         return True
     return snapshot.history is not None and snapshot.history.status == TaskStatus.RUNNING
 
 
 def mark_of(record: TaskRecord, snapshot: ExecutionSnapshot, now: datetime) -> str:
-    """Return what is the same while the page would show the same."""
+    """Return a mark that changes when the content of the page does."""
     running = int(now.timestamp()) // _RUNNING_BUCKET_SECONDS if is_live(record, snapshot) and snapshot.history else 0
     events = len(snapshot.history.events) if snapshot.history else -1
     parts = (record.status, record.redrive_count, record.finished_at, events, bool(snapshot.unanswered), running)
@@ -241,45 +216,60 @@ def mark_of(record: TaskRecord, snapshot: ExecutionSnapshot, now: datetime) -> s
 
 
 def acts_mark_of(record: TaskRecord, snapshot: ExecutionSnapshot) -> str:
-    """Return what is the same while the same can be done: a reason that is being typed stays until then."""
+    """Return a mark that changes when the possible actions do, so that a reason being typed is kept until then."""
     status = snapshot.history.status if snapshot.history else ""
     return f"{record.status}-{record.redrive_count}-{status}-{int(bool(snapshot.unanswered))}"
 
 
-def table_of(history: History, asked: Asked, now: datetime, current: StateEntry | None = None) -> Listed[VisitRow]:
-    """Return a page of the table of visits."""
-    keys = keys_of(history.entries)
+def _table(history: History, query: ExecutionQuery, now: datetime, current: StateEntry | None) -> Listed[EntryRow]:
     scale = scale_of(history, now)
     chosen = [
-        (number, visit)
-        for number, visit in enumerate(history.entries)
-        if not asked.only_problems or visit.outcome not in _UNREMARKABLE or visit.tries > 1
+        (entry, key)
+        for entry, key in zip(history.entries, keys_of(history), strict=True)
+        if not query.only_problems or entry.outcome is not StateOutcome.SUCCEEDED or entry.tries > 1
     ]
     return Listed.of(
         chosen,
-        asked.page,
-        VISITS_PER_PAGE,
-        lambda each: _visit_row(history, each[1], keys[each[0]], scale, now, current=each[1] is current),
+        query.page,
+        ROWS_PER_PAGE,
+        lambda each: _entry_row(history, *each, scale, now, is_current=each[0] is current),
     )
 
 
-def events_of(history: History, page: int) -> Listed[EventRow]:
-    """Return a page of the events, the oldest first."""
-    keys = keys_of(history.entries)
-    key_of = {event_id: keys[number] for number, visit in enumerate(history.entries) for event_id in visit.event_ids}
-    began_at = history.events[0].at if history.events else None
+def _entry_row(
+    history: History, entry: StateEntry, key: EntryKey, scale: Scale, now: datetime, *, is_current: bool
+) -> EntryRow:
+    return EntryRow(
+        name=entry.name,
+        place=place_of(entry),
+        depth=min(len(entry.place), 4),
+        kind=entry.kind,
+        status=entry.outcome.name,
+        tries=entry.tries,
+        redrives=entry.redrives,
+        entered_at=entry.entered_at,
+        seconds=entry.seconds(now),
+        error=mask(entry.error),
+        key=key,
+        bar=bar_of(entry, queries.attempts_of_entry(history, entry), scale),
+        current=is_current,
+    )
+
+
+def _events(history: History, page: int) -> Listed[EventRow]:
+    keyed = zip(history.entries, keys_of(history), strict=True)
+    key_of = {event_id: key for entry, key in keyed for event_id in entry.event_ids}
     return Listed.of(
-        history.events, page, EVENTS_PER_PAGE, lambda event: event_row(event, key_of.get(event.id), began_at)
+        history.events, page, ROWS_PER_PAGE, lambda event: _event_row(event, key_of.get(event.id), history.events[0].at)
     )
 
 
-def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> EventRow:
-    """Return one event, its details masked."""
+def _event_row(event: queries.Event, key: EntryKey | None, began_at: datetime) -> EventRow:
     return EventRow(
         id=event.id,
         previous_id=event.previous_id,
         at=event.at,
-        after_seconds=(event.at - began_at).total_seconds() if began_at else 0.0,
+        after_seconds=(event.at - began_at).total_seconds(),
         type=event.type,
         state=key.state if key else "",
         key=key,
@@ -288,14 +278,14 @@ def event_row(event: Event, key: VisitKey | None, began_at: datetime | None) -> 
 
 
 def _head(record: TaskRecord, attempts: Sequence[TaskRecord], snapshot: ExecutionSnapshot, now: datetime) -> Head:
-    row, description = masked_row(row_of(record, now)), snapshot.description
+    description, arn = snapshot.description, record.execution_arn
     status, note = _status(record, snapshot)
     error = record.error or (description.error if description else "")
     cause = record.cause or (description.cause if description else "")
-    arn = record.execution_arn
+    is_at_aws = queries.is_at_step_functions(record)
     subjects = registered_hooks().subjects
     return Head(
-        task=row,
+        task=masked_row(queries.row_of(record, now)),
         status=status,
         status_note=note,
         subject=subjects.describe(record.subject_id) if subjects and record.subject_id else "",
@@ -306,55 +296,55 @@ def _head(record: TaskRecord, attempts: Sequence[TaskRecord], snapshot: Executio
         cause=mask(cause),
         cause_words=mask(cause_words(cause)),
         attempt=next(number for number, one in enumerate(attempts, 1) if one.pk == record.pk),
-        attempts=tuple(masked_row(row_of(one, now)) for one in attempts),
+        attempts=tuple(masked_row(queries.row_of(one, now)) for one in attempts),
         execution_arn=arn,
         version_arn=record.state_machine_version_arn or (description.version_arn if description else ""),
         events=len(snapshot.history.events) if snapshot.history else None,
-        ran_in_process=record.ran_inline or (bool(arn) and not is_at_step_functions(record)),
-        advice=tuple(advise(record, attempts, description, snapshot.history, now)),
-        aws_console_url=execution_url(arn) if is_at_step_functions(record) else "",
-        trace_url=trace_url(arn, description.trace_header) if description else "",
-        map_run_url=map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
+        ran_in_process=record.ran_inline or (bool(arn) and not is_at_aws),
+        advice=tuple(queries.advise(record, attempts, description, snapshot.history, now)),
+        aws_console_url=queries.execution_url(arn) if is_at_aws else "",
+        trace_url=queries.trace_url(arn, description.trace_header) if description else "",
+        map_run_url=queries.map_run_url(description.map_run_arn) if description and description.map_run_arn else "",
     )
 
 
 def _status(record: TaskRecord, snapshot: ExecutionSnapshot) -> tuple[str, str]:
-    """Return the status to show, and a sentence where the record and Step Functions do not say the same."""
-    said = snapshot.history.status if snapshot.history and not snapshot.unanswered else ""
-    if not said or said == record.status:
+    """Return the status, and a sentence if the record and Step Functions disagree."""
+    current = snapshot.history.status if snapshot.history and not snapshot.unanswered else ""
+    if not current or current == record.status:
         return record.status, ""
-    note = _("Step Functions says %(said)s; the task record says %(status)s, and follows within seconds.")
-    return said, note % {"said": said, "status": record.status}
+    note = _("Step Functions says %(said)s; the task record still says %(status)s. It follows within seconds.")
+    return current, note % {"said": current, "status": record.status}
 
 
 def _acts(record: TaskRecord, attempts: Sequence[TaskRecord], snapshot: ExecutionSnapshot, now: datetime) -> Acts:
     history, description = snapshot.history, snapshot.description
-    redrive = why_not_redrivable(record, now, description)
-    stop = why_not_stoppable(record)
-    restart = why_not_restartable(record, attempts, even_succeeded=True)
+    redrive = queries.why_not_redrivable(record, now, description)
+    stop = queries.why_not_stoppable(record)
+    restart = queries.why_not_restartable(record, attempts, even_succeeded=True)
     again = history.running_again if history and history.status != TaskStatus.RUNNING else ()
     return Acts(
         redrive=Act(redrive is None, redrive.problem if redrive else ""),
         stop=Act(stop is None, stop.problem if stop else ""),
         restart=Act(restart is None, restart.problem if restart else ""),
-        redrive_token=redrive_token(record, description),
-        runs_again=tuple(visit.label for visit in again),
-        redrivable_until=redrivable_until(record),
-        restart_id=next_attempt_id(attempts),
+        redrive_token=queries.redrive_token(record, description),
+        runs_again=tuple(entry.label for entry in again),
+        redrivable_until=queries.redrivable_until(record),
+        restart_id=queries.next_attempt_id(attempts),
         restart_repeats_success=any(one.status == TaskStatus.SUCCEEDED for one in attempts),
     )
 
 
 def _selected(
-    snapshot: ExecutionSnapshot, visit: StateEntry | None, asked: Asked, now: datetime
+    snapshot: ExecutionSnapshot, entry: StateEntry | None, query: ExecutionQuery, now: datetime
 ) -> StateDetails | None:
-    if snapshot.history is not None and visit is not None:
-        return details_shown(snapshot.history, visit, snapshot.definition, now, asked.picks_page)
-    return not_run(asked.state, snapshot.definition) if asked.state else None
+    if snapshot.history is not None and entry is not None:
+        return details_shown(snapshot.history, entry, snapshot.definition, now, query.picks_page)
+    return not_run(query.state, snapshot.definition) if query.state else None
 
 
-def _ends(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
-    """Return the input and the output of the whole execution, masked: by its history, or else by the record."""
+def _input_and_output(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
+    """Return the execution's input and output, masked: from its history, or else from the record."""
     given: Any = record.payload or ({"payload_key": record.payload_key} if record.payload_key else {})
     output = record.result
     if history is not None:
@@ -364,38 +354,17 @@ def _ends(record: TaskRecord, history: History | None) -> tuple[Any, Any]:
 
 
 def _notes(record: TaskRecord, snapshot: ExecutionSnapshot) -> tuple[str, ...]:
-    """Return what is not known, or not as it seems, a sentence each."""
+    """Return what is unknown or may mislead, one sentence each."""
     notes = []
-    if snapshot.definition_note == DEFINITION_OF_FILES and record.execution_arn:
-        notes.append(_("The graph is of the definition in this project's files today; its own may have differed."))
-    elif snapshot.definition_note == DEFINITION_OF_FILES:
-        notes.append(_("Nothing has run yet. The graph is of the definition in this project's files today."))
-    elif snapshot.definition_note == DEFINITION_UNKNOWN:
-        notes.append(_("There is no graph: the definition is neither to be had from Step Functions nor in the files."))
+    if snapshot.definition_note == queries.DEFINITION_OF_FILES and record.execution_arn:
+        notes.append(_("The graph is of the definition in this project's files. The execution may have used another."))
+    elif snapshot.definition_note == queries.DEFINITION_OF_FILES:
+        notes.append(_("Nothing has run yet. The graph is of the definition in this project's files."))
+    elif snapshot.definition_note == queries.DEFINITION_UNKNOWN:
+        notes.append(_("There is no graph: neither Step Functions nor this project's files have the definition."))
     history, description = snapshot.history, snapshot.description
     if history is not None and len(history.events) >= MAX_EVENTS:
-        notes.append(_("The history is full: Step Functions keeps 25,000 events, and ends the execution there."))
-    is_behind = history and description and description.status != history.status == TaskStatus.RUNNING
-    if is_behind:
+        notes.append(_("The history is full: Step Functions keeps 25,000 events and ends the execution there."))
+    if history and description and description.status != history.status == TaskStatus.RUNNING:
         notes.append(_("The last events are not in the history yet; they follow within seconds."))
     return tuple(notes)
-
-
-def _visit_row(
-    history: History, visit: StateEntry, key: VisitKey, scale: Scale, now: datetime, *, current: bool
-) -> VisitRow:
-    return VisitRow(
-        name=visit.name,
-        place=place_of(visit),
-        depth=min(len(visit.place), 4),
-        kind=visit.kind,
-        status=visit.outcome.name,
-        tries=visit.tries,
-        redrives=visit.redrives,
-        entered_at=visit.entered_at,
-        seconds=visit.seconds(now),
-        error=mask(visit.error),
-        key=key,
-        bar=bar_of(visit, attempts_of_entry(history, visit), scale),
-        current=current,
-    )

@@ -1,4 +1,4 @@
-"""A schedule's expression in words, for users who do not read cron; without short words, field by field.
+"""Schedule expressions in words, for users who do not read cron.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
@@ -13,14 +13,14 @@ from django.utils.translation import ngettext
 _WEEK = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 _YEAR = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _EXPRESSION = re.compile(r"(?P<kind>cron|rate|at)\((?P<inside>.*)\)")
-# By the field's numbers and its abbreviations; Django has the words. EventBridge counts days from Sunday, as 1.
+# By number and abbreviation. EventBridge counts days from Sunday = 1.
 _DAYS = {name: WEEKDAYS[(day + 6) % 7] for day in range(7) for name in (_WEEK[day], str(day + 1))}
 _MONTHS = {name: word for number, word in MONTHS.items() for name in (_YEAR[number - 1], str(number))}
 _ANY = ("*", "?")
 
 
 def in_words(expression: str) -> str:
-    """Return when an expression runs, in words; the expression itself where there are none."""
+    """Return an expression in words, or unchanged if it is not understood."""
     found = _EXPRESSION.fullmatch(expression.strip())
     if found is None:
         return expression

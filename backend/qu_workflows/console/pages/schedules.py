@@ -1,4 +1,4 @@
-"""The schedules page: declared and deployed schedules, and the outcomes of their runs."""
+"""Schedules for their pages: as declared, as deployed, and their runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from qu_workflows.schedules.queries import DeployedSchedule, Difference, Schedul
 
 @dataclass(frozen=True)
 class ScheduleRun:
-    """One run of a schedule. ``is_by_hand``: a user asked for it, or restarted it. ``skipped`` is why, "" if not."""
+    """One run of a schedule. A user started ``is_by_hand`` ones. ``skipped`` is the reason, "" if it ran."""
 
     task_id: str
     status: str
@@ -28,7 +28,7 @@ class ScheduleRun:
 
 @dataclass(frozen=True)
 class ScheduleView:
-    """One schedule. ``next_runs`` are in its own time zone; ``state`` is that of the deployed one."""
+    """One schedule. ``next_runs`` are in its time zone; ``state`` is that of the deployed one."""
 
     name: str
     description: str
@@ -50,12 +50,12 @@ class ScheduleView:
 
     @property
     def coming(self) -> list[tuple[str, str]]:
-        """The next runs for machines and for people, in the schedule's own time zone."""
+        """The next runs as ISO 8601 and as text, in the schedule's time zone."""
         return [(moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S %Z}") for moment in self.next_runs]
 
 
 def view_of(standing: ScheduleStanding, deployed: DeployedSchedule, now: datetime) -> ScheduleView:
-    """Return a schedule as pages show it, masked."""
+    """Return a schedule for its page, masked."""
     schedule = standing.schedule
     zone = ZoneInfo("UTC" if standing.problems else schedule.time_zone)
     return ScheduleView(
@@ -85,7 +85,7 @@ def view_of(standing: ScheduleStanding, deployed: DeployedSchedule, now: datetim
 
 
 def run_of(name: str, row: TaskRow, skipped: str) -> ScheduleRun:
-    """Return a task as the run of a schedule; ``skipped`` is why it was, "" if not."""
+    """Return a task as the run of a schedule."""
     return ScheduleRun(
         task_id=row.id,
         status=row.status,

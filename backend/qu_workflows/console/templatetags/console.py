@@ -1,4 +1,4 @@
-"""The tags and filters of the console's templates: times, durations, statuses, payloads, addresses, navigation."""
+"""Tags and filters of the console's templates."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,14 +17,14 @@ from qu_workflows.console.formatting import SIGNS, WORDS, duration
 from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import payload_text, text_of_masked
 from qu_workflows.console.pages.dead_letters import REASONS
-from qu_workflows.console.pages.execution import Asked, EventRow
-from qu_workflows.console.pages.execution_states import VisitKey
+from qu_workflows.console.pages.execution import EventRow, ExecutionQuery
+from qu_workflows.console.pages.state_entries import EntryKey
 from qu_workflows.executions.queries import execution_url, map_run_url
 
 register = template.Library()
 register.filter(duration)
 
-_NOT_KNOWN = "–"  # noqa: RUF001  a dash, as people set it
+_NOT_KNOWN = "–"  # noqa: RUF001  an en dash
 _SECTIONS = {
     "overview": gettext_lazy("Overview"),
     "tasks": gettext_lazy("Tasks"),
@@ -44,7 +44,7 @@ def sections(context: Context) -> Sequence[Link]:
 
 @register.simple_tag(takes_context=True)
 def twin(context: Context) -> str:
-    """Return the address of this page's JSON twin, with the page's own query; "" for the answer to an act."""
+    """Return the address of the page's JSON twin with the same query, "" for an action."""
     request = context["request"]
     match = request.resolver_match
     query = request.META.get("QUERY_STRING", "")
@@ -57,7 +57,7 @@ def twin(context: Context) -> str:
 
 @register.simple_tag(takes_context=True)
 def subject(context: Context, subject_id: int | None) -> SafeString | str:
-    """Return the id of what a task is about, linked: to its own page, or to the list of its tasks."""
+    """Return a subject's id with a link to its page, or to its tasks."""
     subjects = registered_hooks().subjects
     if subject_id is None or subjects is None:
         return _NOT_KNOWN
@@ -70,7 +70,7 @@ def subject(context: Context, subject_id: int | None) -> SafeString | str:
 
 @register.simple_tag
 def status(value: str) -> SafeString:
-    """Return a status as a sign and a word; the colour only adds to them."""
+    """Return a status as a sign and a word; colour is only added."""
     return format_html(
         '<span class="status status-{}"><span class="sign" aria-hidden="true">{}</span>{}</span>',
         value.lower().replace("_", "-"),
@@ -81,7 +81,7 @@ def status(value: str) -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None) -> SafeString | str:
-    """Return a time for people, in the site's time zone, exact to the second for machines."""
+    """Return a ``<time>`` in the site's time zone."""
     if moment is None:
         return _NOT_KNOWN
     local = timezone.localtime(moment)
@@ -90,7 +90,7 @@ def when(moment: datetime | None) -> SafeString | str:
 
 @register.simple_tag(name="payload")
 def payload_box(value: Any, label: str = "") -> SafeString:
-    """Return a payload as indented JSON, masked and bounded, in a box that the keyboard can scroll."""
+    """Return a payload, masked and truncated, in a box that the keyboard can scroll."""
     named = format_html(' role="region" aria-label="{}"', label) if label else ""
     return format_html('<pre class="code" tabindex="0"{}>{}</pre>', named, payload_text(value))
 
@@ -100,19 +100,19 @@ register.filter("payload", payload_text)
 
 @register.filter
 def details(event: EventRow) -> str:
-    """Return the details of an event, which are masked when its row is made, as a text for people."""
+    """Return the details of an event, which are already masked, as text."""
     return text_of_masked(event.details)
 
 
 @register.filter
 def reason_words(reason: str) -> str:
-    """Return why a message is a dead letter, in a few words."""
+    """Return the reason of a dead letter in words."""
     return str(REASONS.get(reason, reason))
 
 
 @register.filter
 def percent(share: float | None) -> str:
-    """Return a share (0 to 1) in percent, never rounded to all or to nothing: 99.96 % is not 100 %."""
+    """Return a share (0 to 1) in percent; only 0 and 1 become 0 % and 100 %."""
     if share is None:
         return _NOT_KNOWN
     rounded = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
@@ -120,29 +120,26 @@ def percent(share: float | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def visit_address(context: Context, key: VisitKey) -> str:
-    """Return the address of an execution's page with another state, or another visit of it, selected."""
-    asked: Asked = context["asked"]
-    kept = {name: value for name, value in asked.query.items() if name not in ("state", "iteration", "visit")}
-    return f"{context['address']}?{urlencode(kept | key.query)}#state"
+def page_with(context: Context, entry: EntryKey | None = None, **changes: Any) -> str:
+    """Return the address of an execution's page with another state entry selected, and other query parameters changed.
 
-
-@register.simple_tag(takes_context=True)
-def asking(context: Context, **changes: Any) -> str:
-    """Return the address of an execution's page with some of its query changed; "" leaves a name out."""
-    asked: Asked = context["asked"]
-    query = {name: str(value) for name, value in (asked.query | changes).items() if value}
-    return f"{context['address']}?{urlencode(query)}" if query else str(context["address"])
+    "" removes a parameter.
+    """
+    query: ExecutionQuery = context["query"]
+    if entry is not None:
+        changes |= {"state": entry.state, "iteration": entry.iteration, "entry": str(entry.entry)}
+    parameters = {name: str(value) for name, value in (query.parameters | changes).items() if value}
+    return f"{context['address']}?{urlencode(parameters)}" if parameters else str(context["address"])
 
 
 @register.filter
-def address_of_begun(arn: str) -> str:
-    """Return the page of what a state began: here of a task's execution, at AWS of a Map Run and its executions.
+def started_url(arn: str) -> str:
+    """Return the page of an execution that a state started, or the AWS page of a Map Run or one of its executions.
 
-    "" if there is none. ARNs are found in outputs as well, which may say anything.
+    "" if there is none: the ARN may be from an output, and anything.
     """
     if ":mapRun:" in arn:
         return map_run_url(arn)
-    if "/" in arn:  # a Map Run's, which is no task's
+    if "/" in arn:  # an execution of a Map Run, which has no task
         return execution_url(arn)
     return reverse("console:tasks-execution", args=[arn])

@@ -1,1 +1,1 @@
-"""The console's views, one module for each section: thin, over services."""
+"""The console's views, one module for each section."""

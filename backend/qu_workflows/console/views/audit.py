@@ -1,4 +1,4 @@
-"""The audit table: who did what, when, to what, and how it went."""
+"""The audit log: actor, action, target, time and outcome."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from qu_workflows.records.models import AuditAction, AuditOutcome
 
 @page
 def audit(request: HttpRequest) -> Page:
-    """Show who did what."""
+    """Show entries of the audit log."""
     problem, found = "", AuditPage((), "")
     try:
         found = list_audit(_filter(request.GET), page=request.GET.get("page", ""))

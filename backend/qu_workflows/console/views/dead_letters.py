@@ -1,4 +1,4 @@
-"""The dead letters: messages that started nothing, why, and what to do. An action is previewed before it is done."""
+"""Dead letters: messages that started no execution. Actions are previewed first."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ from qu_workflows.protocol.refusals import OperationRefused
 
 @page
 def dead_letter_list(request: HttpRequest) -> Page:
-    """Show what is in the queue, by reason and task."""
+    """Show the messages in the queue, by reason and task."""
     data = pages.page_of(queries.snapshot(), request.GET)
     context = {
         "before": max(0, data.start - pages.ROWS),
@@ -30,14 +30,14 @@ def dead_letter_list(request: HttpRequest) -> Page:
 
 @page
 def dead_letter(request: HttpRequest, message_id: str) -> Page:  # noqa: ARG001  one page for all
-    """Show one message whole, and the execution that it would start."""
+    """Show one message, and the execution that it would start."""
     seen = queries.snapshot()
     letter = seen.value.find(message_id) if seen.value else None
     if letter is None:
         if seen.unanswered:
-            raise Http404(_("It is not known whether there is such a message. %(why)s") % {"why": seen.unanswered})
+            raise Http404(_("The queue could not be read. %(why)s") % {"why": seen.unanswered})
         raise Http404(
-            _("No message %(id)s is among the first %(most)s. It may have been moved or purged: manage.py dlq show")
+            _("Message %(id)s is not among the first %(most)s. It may have been moved or purged: manage.py dlq show")
             % {"id": message_id[:80], "most": queries.MOST_SHOWN}
         )
     record = find_record(letter.task_id) if letter.record_status and letter.task_id else None
@@ -47,7 +47,7 @@ def dead_letter(request: HttpRequest, message_id: str) -> Page:  # noqa: ARG001 
 
 @action(Right.REDRIVE)
 def redrive(request: HttpRequest) -> Page | HttpResponseBase:
-    """Show what would be moved back; with ``confirm``, move it."""
+    """Preview the messages to move back; with ``confirm``, move them."""
     seen = queries.snapshot()
     choice = pages.choice_of(seen, request.POST)
     if not choice.ids and not choice.is_everything:
@@ -72,7 +72,7 @@ def redrive(request: HttpRequest) -> Page | HttpResponseBase:
 
 @action(Right.PURGE)
 def purge(request: HttpRequest) -> Page | HttpResponseBase:
-    """Show what would be deleted; with its number typed, save it and delete it."""
+    """Preview the messages to delete; with their number as ``count``, save and delete them."""
     seen = queries.snapshot()
     choice = pages.choice_of(seen, request.POST)
     if not choice.ids:
@@ -94,7 +94,7 @@ def purge(request: HttpRequest) -> Page | HttpResponseBase:
 
 
 def _nothing_ticked(request: HttpRequest) -> HttpResponseBase:
-    messages.warning(request, _("Nothing was ticked, so nothing was done."))
+    messages.warning(request, _("Nothing was selected, and nothing was changed."))
     return redirect("console:dead_letters")
 
 
@@ -105,7 +105,7 @@ def _move(choice: pages.Choice, actor: str) -> list[str]:
 
 
 def _done(request: HttpRequest, act: Callable[[], Sequence[str]]) -> HttpResponseBase:
-    """Do it, and say on the list how it went: all that is said after the first sentence is a warning."""
+    """Run an action and show its result on the list, as a warning if it has more than one sentence."""
     try:
         sentences = act()
     except OperationRefused as refused:

@@ -1,4 +1,4 @@
-"""State machines: the outcomes of their executions, the graph and how often each way was taken, the contract."""
+"""State machines: outcomes of executions, graph with counted transitions, contract, versions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,30 +10,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import page
-from qu_workflows.console.graph import DrawingOptions, GraphNotDrawn, UnclearDefinition, draw, read_definition, svg_of
+from qu_workflows.console.graph import Drawing, GraphNotDrawn, UnclearDefinition, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
 from qu_workflows.console.responses import Page, json_file, svg_file
-from qu_workflows.executions.queries import (
-    DeployedStateMachine,
-    EdgeCounts,
-    StateMachine,
-    StepStatistics,
-    WorkflowContract,
-    contracts_of,
-    deployed,
-    edge_counts,
-    find_machine,
-    list_machines,
-    state_machine_url,
-    step_statistics,
-)
+from qu_workflows.executions import queries
+from qu_workflows.executions.queries import DeployedStateMachine, EdgeCounts, StateMachine, StepStatistics
 from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationRefused
 
 
 @dataclass(frozen=True)
 class EdgeRow:
-    """A transition of the definition as a row. ``condition`` is "" for one that needs none."""
+    """A transition as a row; ``condition`` may be ""."""
 
     source: str
     target: str
@@ -44,7 +32,7 @@ class EdgeRow:
 
 @dataclass(frozen=True)
 class StateRow:
-    """A state as a row. ``anchor`` is where its node in the graph leads; ``figures`` are None without samples of it."""
+    """A state as a row. Its node in the graph links to ``anchor``; ``figures`` are None without samples."""
 
     name: str
     kind: str
@@ -54,46 +42,46 @@ class StateRow:
 
 @dataclass(frozen=True)
 class MachinePage:
-    """The page of one state machine. ``samples`` are the executions by which ``ways`` were counted."""
+    """The page of one state machine. ``samples`` is the number of executions that were counted."""
 
     machine: StateMachine
     deployed: DeployedStateMachine
     definition: Mapping[str, Any] | None
     definition_is_live: bool
-    contracts: list[WorkflowContract]
+    contracts: list[queries.WorkflowContract]
     states: list[StateRow]
-    ways: list[EdgeRow]
+    transitions: list[EdgeRow]
     samples: int
     aws_console_url: str
 
 
 @page
 def machine_list(request: HttpRequest) -> Page:  # noqa: ARG001
-    """Show every workflow, with the outcomes of its executions."""
-    machines = list_machines(timezone.now())
+    """Show every workflow with the outcomes of its executions."""
+    machines = queries.list_machines(timezone.now())
     return Page(template="console/machines.html", title=_("State machines"), data={"machines": machines})
 
 
 @page
 def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
-    """Show one workflow: graph, ways, states, contract, versions and aliases."""
+    """Show one workflow."""
     found = _find(workflow)
     at_aws, definition, is_live = _definition(found)
-    level, counted = _level(definition), edge_counts(workflow)
+    level, counted = _level(definition), queries.edge_counts(workflow)
     shown = MachinePage(
         machine=found,
-        deployed=replace(at_aws, definition=None),  # it is in ``definition`` already
+        deployed=replace(at_aws, definition=None),  # see ``definition``
         definition=definition,
         definition_is_live=is_live,
-        contracts=contracts_of(workflow),
+        contracts=queries.contracts_of(workflow),
         states=_state_rows(workflow, level),
-        ways=_ways(level, counted),
+        transitions=_transitions(level, counted),
         samples=counted.executions,
-        aws_console_url=state_machine_url(found.arn) if found.arn else "",
+        aws_console_url=queries.state_machine_url(found.arn) if found.arn else "",
     )
     context = {
         "graph": draw(
-            definition or {}, **_options(counted, shown.states, title=_("Graph of %(name)s") % {"name": workflow})
+            definition or {}, _drawing(counted, shown.states, title=_("Graph of %(name)s") % {"name": workflow})
         ),
         "definition_text": json.dumps(definition, indent=2, ensure_ascii=False),
     }
@@ -102,17 +90,17 @@ def machine(request: HttpRequest, workflow: str) -> Page:  # noqa: ARG001
 
 @page
 def definition_json(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
-    """Give the definition as a file."""
+    """Return the definition as a file."""
     _deployed, definition, _is_live = _definition(_find(workflow))
     return json_file(definition or {}, f"{workflow}.asl")
 
 
 @page
 def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa: ARG001
-    """Give the graph as a file."""
+    """Return the graph as a file."""
     _deployed, definition, _is_live = _definition(_find(workflow))
     try:
-        svg = svg_of(definition or {}, **_options(edge_counts(workflow), title=workflow))
+        svg = svg_of(definition or {}, _drawing(queries.edge_counts(workflow), title=workflow))
     except GraphNotDrawn as not_drawn:
         raise Http404(str(not_drawn)) from not_drawn
     return svg_file(svg, workflow)
@@ -120,14 +108,14 @@ def graph_svg(request: HttpRequest, workflow: str) -> HttpResponseBase:  # noqa:
 
 def _find(workflow: str) -> StateMachine:
     try:
-        return find_machine(workflow, timezone.now())
+        return queries.find_machine(workflow, timezone.now())
     except OperationRefused as refused:
         raise Http404(str(refused)) from refused
 
 
 def _definition(found: StateMachine) -> tuple[DeployedStateMachine, Mapping[str, Any] | None, bool]:
-    """Return the definition that Step Functions has, or else the one of this project's files, and which it is."""
-    at_aws = deployed(found.arn) if found.arn else DeployedStateMachine()
+    """Return the definition of Step Functions or else of this project's files, and whether it is the former."""
+    at_aws = queries.deployed(found.arn) if found.arn else DeployedStateMachine()
     if at_aws.definition is not None:
         return at_aws, at_aws.definition, True
     try:
@@ -144,7 +132,7 @@ def _level(definition: Mapping[str, Any] | None) -> Level | None:
 
 
 def _state_rows(workflow: str, level: Level | None) -> list[StateRow]:
-    figures = {each.state: each for each in step_statistics(workflow)}
+    figures = {each.state: each for each in queries.step_statistics(workflow)}
     states = [] if level is None else level.all_states()
     return [
         StateRow(state.name, state.kind, f"state-{number}", figures.get(state.name))
@@ -152,16 +140,18 @@ def _state_rows(workflow: str, level: Level | None) -> list[StateRow]:
     ]
 
 
-def _ways(level: Level | None, counted: EdgeCounts) -> list[EdgeRow]:
+def _transitions(level: Level | None, counted: EdgeCounts) -> list[EdgeRow]:
     transitions = [] if level is None else level.all_transitions()
-    ends = [(each, (each.source or "", each.target or "")) for each in transitions]
-    return [EdgeRow(*pair, each.way.value, "; ".join(each.details), counted.taken.get(pair, 0)) for each, pair in ends]
+    pairs = [(each, (each.source or "", each.target or "")) for each in transitions]
+    return [
+        EdgeRow(*pair, each.kind.value, "; ".join(each.details), counted.taken.get(pair, 0)) for each, pair in pairs
+    ]
 
 
-def _options(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> DrawingOptions:
-    """Return a graph's options, its ways counted: on the page, where each node leads to its row, else as a file."""
+def _drawing(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> Drawing:
+    """Return the drawing with counted transitions: for the page, its nodes linked to ``rows``, or for a file."""
     anchors = {row.name: f"#{row.anchor}" for row in rows}
-    return DrawingOptions(
+    return Drawing(
         href=anchors.__getitem__ if rows else None,
         edges=counted.taken if counted.executions else None,
         standalone=not rows,

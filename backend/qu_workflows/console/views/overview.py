@@ -1,4 +1,4 @@
-"""The overview: the page that is kept open."""
+"""The overview."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from qu_workflows.console.responses import Page, is_htmx
 
 @page
 def overview(request: HttpRequest) -> Page:
-    """Show what needs a person now, how things stand, and the last day; htmx asks again for the first two."""
+    """Show open problems, the current status and the last day; htmx refreshes the first two."""
     now = timezone.now()
     data: dict[str, Any] = {"now": now_of(now)}
     context: dict[str, Any] = {}

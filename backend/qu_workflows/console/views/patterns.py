@@ -1,4 +1,4 @@
-"""The pattern page: every component of the console in every state, to check when the stylesheet is changed."""
+"""The pattern page: every component in every state, to check changes of the stylesheet."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from qu_workflows.console.access import page
 from qu_workflows.console.charts import bars
 from qu_workflows.console.charts.timeline import Segment, TimelineBar
 from qu_workflows.console.formatting import WORDS
-from qu_workflows.console.graph import StateShown, draw
+from qu_workflows.console.graph import Drawing, StateShown, draw
 from qu_workflows.console.masking import mask
 from qu_workflows.console.responses import Page
 
@@ -44,7 +44,7 @@ _DEFINITION = {
 
 @page
 def patterns(request: HttpRequest) -> Page:  # noqa: ARG001  Django's signature
-    """Show the components with made-up content."""
+    """Show the components with sample content."""
     shown = {name: StateShown(status=name, tries=3, seconds=7.5, runs_again=name == "FAILED") for name in WORDS}
     shown["WAITING"] = StateShown(status="WAITING", iterations={"SUCCEEDED": 11, "CAUGHT": 1})
     statuses = {name: str(word) for name, word in WORDS.items()}
@@ -55,28 +55,28 @@ def patterns(request: HttpRequest) -> Page:  # noqa: ARG001  Django's signature
         context={
             "levels": ("info", "success", "warning", "error"),
             **_charts(),
-            "graph": draw(_DEFINITION, shown, selected="FAILED", href=lambda name: f"?state={name}#graph"),
-            "average": draw(_DEFINITION, edges={("SUCCEEDED", "WAITING"): 1204, ("TIMED_OUT", "CAUGHT"): 3}),
+            "graph": draw(_DEFINITION, Drawing(shown, selected="FAILED", href=lambda name: f"?state={name}#graph")),
+            "average": draw(_DEFINITION, Drawing(edges={("SUCCEEDED", "WAITING"): 1204, ("TIMED_OUT", "CAUGHT"): 3})),
             "broken": draw({"StartAt": "Nowhere", "States": {}}),
         },
     )
 
 
 def _charts() -> dict[str, Any]:
-    """Return the charts and the bars of a timeline, each with every status that it can have."""
+    """Return charts and timeline bars, with every status."""
     hours = [(f"{hour:02}:00", {name: hour % (4 + at) for at, name in enumerate(bars.ORDER)}) for hour in range(24)]
     tries = (Segment(140, 60, "FAILED", retried=True), Segment(560, 80, "SUCCEEDED", retried=False))
     return {
-        "hours": bars.columns(hours, "Tasks of a made-up day."),
+        "hours": bars.columns(hours, "Tasks of a sample day."),
         "idle_hours": bars.columns([(f"{hour:02}:00", {}) for hour in range(24)], "Tasks of an idle day."),
         "shares": [bars.shares("busy", dict.fromkeys(bars.ORDER, 12)), bars.shares("none", {})],
         "legend": bars.legend(bars.ORDER),
         "ranges": bars.ranges([("Load", "orders", 0.4, 1.2), ("Send", "orders", 1.1, 31.0)]),
         "bars": [
             TimelineBar(
-                0, 140, "SUCCEEDED", (Segment(0, 140, "SUCCEEDED", retried=False),), "From 0 s to 1.4 s, in one try"
+                0, 140, "SUCCEEDED", (Segment(0, 140, "SUCCEEDED", retried=False),), "From 0 s to 1.4 s, one attempt"
             ),
-            TimelineBar(140, 500, "SUCCEEDED", tries, "Two tries, one failed"),
+            TimelineBar(140, 500, "SUCCEEDED", tries, "Two attempts, one failed"),
             TimelineBar(640, 300, "WAITING", (), "Waiting for 3 s"),
             TimelineBar(940, 60, "TIMED_OUT", (Segment(940, 60, "TIMED_OUT", retried=False),), "Timed out after 0.6 s"),
         ],

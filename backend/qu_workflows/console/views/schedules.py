@@ -1,4 +1,4 @@
-"""The schedules: what runs when and with what outcome; pause, resume, run now."""
+"""Schedules: their runs, and the actions pause, resume and run now."""
 
 from collections.abc import Callable
 
@@ -22,14 +22,14 @@ RUNS = 50
 
 @page
 def schedule_list(request: HttpRequest) -> Page:  # noqa: ARG001  it shows all
-    """Show every schedule with its next runs and its last."""
+    """Show every schedule with its next and last runs."""
     data = {"schedules": _views(registered_project().schedules)}
     return Page(template="console/schedules.html", title=_("Schedules"), data=data)
 
 
 @page
 def schedule(request: HttpRequest, name: str) -> Page:
-    """Show one schedule, how it is deployed, and its runs."""
+    """Show one schedule as declared and as deployed, and its runs."""
     try:
         [view] = _views([find_schedule(name)])
         found, skipped = runs_of(name, RUNS, request.GET.get("page", ""))
@@ -76,4 +76,4 @@ def _act(request: HttpRequest, name: str, act: Callable[[str, str], str]) -> Htt
 
 def _run(name: str, actor: str) -> str:
     record = services.run_now(name, actor)
-    return _("%(name)s runs now as the task %(task_id)s.") % {"name": name, "task_id": record.pk}
+    return _("%(name)s runs now as task %(task_id)s.") % {"name": name, "task_id": record.pk}

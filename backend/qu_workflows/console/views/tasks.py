@@ -1,4 +1,4 @@
-"""The list of all tasks and executions, and acts on many of them."""
+"""The list of tasks, and actions on many of them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from qu_workflows.console.access import Endpoint, action, actor_of, page, refusal_of
 from qu_workflows.console.masking import mask, masked_row
 from qu_workflows.console.pages.bulk_actions import RIGHTS, BulkOrder
-from qu_workflows.console.pages.task_filters import read_query, said_of
 from qu_workflows.console.pages.task_list import TITLES, acted_context, form_context, found_context, preview_context
+from qu_workflows.console.pages.task_query import read_query, refusal_text
 from qu_workflows.console.responses import Page, is_htmx, problem
 from qu_workflows.executions.queries import search_tasks
 from qu_workflows.executions.services import BulkAction, preview_bulk, run_bulk
@@ -22,15 +22,15 @@ from qu_workflows.protocol.refusals import OperationRefused
 
 @page
 def task_list(request: HttpRequest) -> Page:
-    """Show a page of the tasks that fit what the address says."""
+    """Show a page of the tasks that match the filters."""
     query = read_query(request.GET)
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
     try:
         found = search_tasks(query.search(), before=before, after=after)
     except OperationRefused as refused:
-        said = said_of(refused)
-        context = form_context(query) | {"problem": said}
-        return _list_page({"detail": said}, context, status=200 if is_htmx(request) else 400)
+        text = refusal_text(refused)
+        context = form_context(query) | {"problem": text}
+        return _list_page({"detail": text}, context, status=200 if is_htmx(request) else 400)
     data = {
         "tasks": [masked_row(row) for row in found.rows],
         "count": found.count,
@@ -44,17 +44,19 @@ def task_list(request: HttpRequest) -> Page:
 
 @page
 def preview(request: HttpRequest) -> Page | HttpResponseBase:
-    """Show what an act would do to the tasks that were ticked, or to all that fit the filter."""
+    """Preview an action on the selected tasks, or on all that match the filter."""
     try:
         act = BulkAction(request.GET.get("act", ""))
     except ValueError:
-        return problem(request, 400, _("Unknown act"), _("There is no such act."), _("Begin at the list of tasks."))
+        return problem(
+            request, 400, _("Unknown action"), _("There is no such action."), _("Start at the list of tasks.")
+        )
     order = BulkOrder.asked(act, request.GET)
     return refusal_of(request, RIGHTS[act]) or _preview(request, order, request.GET.get("which", "ticked"))
 
 
 def bulk(act: BulkAction) -> Endpoint:
-    """Make the view that does an action to the next portion of what was previewed."""
+    """Make the view that runs an action on the next portion of its preview."""
     return action(RIGHTS[act])(lambda request: _act(request, act))
 
 
@@ -78,7 +80,7 @@ def _preview(request: HttpRequest, order: BulkOrder, which: str = "", refused: s
             left_out=[replace(one, problem=mask(one.problem)) for one in seen.left_out],
         )
     except OperationRefused as refusal:
-        seen, refused = None, said_of(refusal)
+        seen, refused = None, refusal_text(refusal)
     return Page(
         template="console/tasks_preview.html",
         title=str(TITLES[BulkAction(order.act)]),
@@ -92,13 +94,13 @@ def _act(request: HttpRequest, act: BulkAction) -> Page | HttpResponseBase:
     try:
         order = BulkOrder.signed(request, act)
     except BadSignature:
-        sentence = _("This form is too old, or is of somebody else. Nothing was done.")
-        return problem(request, 400, _("Form too old"), sentence, _("Begin at the list of tasks."))
+        sentence = _("This form has expired or belongs to another user. Nothing was changed.")
+        return problem(request, 400, _("Form too old"), sentence, _("Start at the list of tasks."))
     reason = order.reason or request.POST.get("reason", "")
     try:
         portion = run_bulk(order.choice(), actor_of(request), reason=reason, after=order.after, batch=UUID(order.batch))
     except OperationRefused as refused:
-        return _preview(request, order, refused=said_of(refused))
+        return _preview(request, order, refused=refusal_text(refused))
     left = order.after_portion(portion, reason)
     return Page(
         template="console/tasks_acted.html",

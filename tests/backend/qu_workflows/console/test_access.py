@@ -128,7 +128,7 @@ def test_an_act_takes_the_token_of_a_form(pattern: URLPattern) -> None:
     response = signed_in(person(*Right), enforce_csrf_checks=True).post(address_of(pattern))
 
     assert response.status_code == 403
-    assert "This form did not come from a page of this session." in response.content.decode()
+    assert "This form is not from a page of this session." in response.content.decode()
 
 
 def test_who_signs_in_comes_back_to_the_page() -> None:
@@ -201,7 +201,7 @@ def test_a_twin_that_there_is_not_is_told_as_json() -> None:
     response = signed_in(person(Right.VIEW)).get("/console/no-such-page.json")
 
     assert response.status_code == 404
-    assert "nothing at this address" in json.loads(response.content)["detail"]
+    assert "no page at this address" in json.loads(response.content)["detail"]
 
 
 def test_a_twin_is_refused_as_json() -> None:
@@ -222,5 +222,5 @@ def test_what_breaks_is_told_in_the_consoles_own_look(monkeypatch: pytest.Monkey
 
     assert (page.status_code, twin.status_code) == (500, 500)
     assert "console/console.css" in page.content.decode()
-    assert "Something went wrong here" in json.loads(twin.content)["detail"]
+    assert "An unexpected error occurred" in json.loads(twin.content)["detail"]
     assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY

@@ -51,7 +51,7 @@ def test_a_failed_report_is_seen_opened_understood_redriven_and_watched_to_its_e
 
     goes_on = _held_back(workflows, "record_report")
     page.get_by_role("button", name="Redrive").click()
-    expect(page.locator("main")).to_contain_text("Redriven: it goes on where it failed.")
+    expect(page.locator("main")).to_contain_text("Redriven: it continues from where it failed.")
     expect(page.locator("#head .status").first).to_contain_text("Running")
     page.evaluate("window.isTheSamePage = true")
     goes_on.set()
@@ -108,7 +108,7 @@ def test_a_report_is_found_and_redriven_with_the_keyboard_alone(
     expect(page.locator("#state h2")).to_contain_text("Load Report")
     _tab_to(page, "form[action$='/redrive/'] button")
     page.keyboard.press("Enter")
-    expect(page.locator("main")).to_contain_text("Redriven: it goes on where it failed.")
+    expect(page.locator("main")).to_contain_text("Redriven: it continues from where it failed.")
 
     assert workflows.ended(failed).redrive_count == 1
     assert operator.errors == []

@@ -153,7 +153,7 @@ MARKUP = '<script>alert("1")</script>&\'<b>'
 @pytest.mark.parametrize(
     ("part", "context"),
     [
-        ("columns", {"chart": charts.columns([(MARKUP, {"FAILED": 2}), ("09:00", {})], MARKUP, label_every=1)}),
+        ("columns", {"chart": charts.columns([(MARKUP, {"FAILED": 2}), ("09:00", {})], MARKUP)}),
         (
             "shares",
             {"rows": [charts.shares(MARKUP, {"FAILED": 1, "READY": 2})], "legend": charts.legend(("FAILED", "READY"))},

@@ -51,4 +51,4 @@ def test_a_retry_is_a_segment_of_its_own_and_told_in_words() -> None:
         (0.0, 200.0, "FAILED", True),
         (600.0, 400.0, "SUCCEEDED", False),
     ]
-    assert bar.words == "begins after 0.00 s, takes 10.0 s, 2 tries"
+    assert bar.words == "begins after 0.00 s, takes 10.0 s, 2 attempts"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qu_workflows.console.graph import StateShown, draw, read_definition
+from qu_workflows.console.graph import Drawing, StateShown, draw, read_definition
 from qu_workflows.console.graph.labels import catcher_words, kind_words, rule_words
 from qu_workflows.console.graph.layout import arrange
 from qu_workflows.console.graph.text_width import width_of, wrap
@@ -28,7 +28,7 @@ def small(**state: Any) -> dict[str, Any]:
         ({"Variable": "$.n", "NumericLessThanEquals": 3}, "$.n ≤ 3"),
         ({"Variable": "$.n", "NumericGreaterThanPath": "$.most"}, "$.n > $.most"),
         ({"Variable": "$.on", "BooleanEquals": False}, "$.on is false"),
-        ({"Variable": "$.x", "IsPresent": False}, "$.x is not there"),
+        ({"Variable": "$.x", "IsPresent": False}, "$.x is not present"),
         ({"Variable": "$.x", "StringMatches": "*.jpg"}, "$.x matches *.jpg"),
         ({"Not": {"Variable": "$.x", "IsNull": True}}, "not ($.x is null)"),
         (
@@ -42,7 +42,7 @@ def small(**state: Any) -> dict[str, Any]:
                     {"Or": [{"Variable": "$.b", "IsNull": True}, {"Variable": "$.c", "IsString": True}]},
                 ]
             },
-            "$.a = 1 and ($.b is null or $.c is a text)",
+            "$.a = 1 and ($.b is null or $.c is a string)",
         ),
         ({"Condition": "{%  $states.input.n\n > 3 %}"}, "$states.input.n > 3"),
         ({"Condition": True}, "true"),
@@ -91,10 +91,10 @@ def test_a_state_says_what_it_is_and_does(state: dict[str, Any], words: str) -> 
 
 
 def test_a_state_says_in_words_what_its_colour_says() -> None:
-    drawn = draw(small(), {"Here": StateShown(status="FAILED", tries=3, seconds=12, runs_again=True)})
+    drawn = draw(small(), Drawing({"Here": StateShown(status="FAILED", tries=3, seconds=12, runs_again=True)}))
 
-    assert 'aria-label="Here, Failed, 3 tries, 12.0 s, a redrive runs it again"' in drawn
-    assert "✕ Failed · 3 tries · 12.0 s" in drawn
+    assert 'aria-label="Here, Failed, 3 attempts, 12.0 s, a redrive runs it again"' in drawn
+    assert "✕ Failed · 3 attempts · 12.0 s" in drawn
     assert "↻" in drawn
 
 
@@ -104,7 +104,7 @@ def test_a_map_of_a_thousand_is_one_box_that_counts_its_iterations() -> None:
         "Inspect File": StateShown(status="SUCCEEDED", iterations={"SUCCEEDED": 1000}),
     }
 
-    drawn = draw(MACHINES["guard_report"], shown)
+    drawn = draw(MACHINES["guard_report"], Drawing(shown))
 
     assert "✓ 995 · ✕ 5" in drawn
     assert "995 Succeeded, 5 Failed" in drawn
@@ -112,7 +112,7 @@ def test_a_map_of_a_thousand_is_one_box_that_counts_its_iterations() -> None:
 
 
 def test_a_state_without_news_did_not_run_and_one_is_chosen() -> None:
-    drawn = draw(MACHINES["guard_report"], {}, selected="By Kind", href=lambda name: f"?state={name}")
+    drawn = draw(MACHINES["guard_report"], Drawing({}, selected="By Kind", href=lambda name: f"?state={name}"))
 
     assert 'aria-label="Load Report, Not run"' in drawn
     assert 'href="?state=By Kind" aria-label="By Kind, Not run" aria-current="true"' in drawn
@@ -122,7 +122,7 @@ def test_a_state_without_news_did_not_run_and_one_is_chosen() -> None:
 def test_edges_say_how_often_they_were_taken_and_are_as_wide() -> None:
     edges = {("By Kind", "Make Thumbnails"): 30, ("By Kind", "Keep Original"): 10, ("Load Report", "Process Files"): 40}
 
-    drawn = draw(MACHINES["guard_report"], edges=edges)
+    drawn = draw(MACHINES["guard_report"], Drawing(edges=edges))
 
     assert "30 × · 75%" in drawn  # noqa: RUF001  the sign for times
     assert "10 × · 25%" in drawn  # noqa: RUF001  the sign for times
@@ -147,10 +147,7 @@ def test_nothing_of_a_definition_becomes_markup() -> None:
 
     drawn = draw(
         {"StartAt": name, "States": {name: choice}},
-        {},
-        href=lambda each: f'?state="{each}',
-        title='"<b>',
-        selected=name,
+        Drawing({}, href=lambda each: f'?state="{each}', title='"<b>', selected=name),
     )
 
     assert "<script" not in drawn
@@ -161,13 +158,13 @@ def test_nothing_of_a_definition_becomes_markup() -> None:
 
 @pytest.mark.parametrize("workflow", MACHINES)
 def test_nothing_is_inline_so_that_the_policy_lets_it_show(workflow: str) -> None:
-    drawn = draw(MACHINES[workflow], {}, href=lambda name: f"?state={name}", edges={})
+    drawn = draw(MACHINES[workflow], Drawing({}, href=lambda name: f"?state={name}", edges={}))
 
     assert not [each for each in (*INLINE, "<style") if each in drawn]
 
 
 def test_a_file_of_its_own_brings_its_stylesheet() -> None:
-    drawn = draw(MACHINES["guard_report"], standalone=True)
+    drawn = draw(MACHINES["guard_report"], Drawing(standalone=True))
 
     assert drawn.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert ".graph-svg .frame" in drawn
@@ -222,7 +219,7 @@ def test_very_many_ways_are_written_in_place_of_a_thicket_of_lines() -> None:
     drawn = draw(fan_of(40))
 
     assert "$.x = 0 → Way 0" in drawn
-    assert "and 34 ways more" in drawn
+    assert "and 34 more transitions" in drawn
     assert drawn.count('class="line"') < 5
 
 
@@ -246,7 +243,7 @@ def test_two_hundred_states_take_less_than_200_ms(definition: dict[str, Any]) ->
     for _ in range(7):
         arrange.cache_clear()
         begin = time.process_time()  # its own: what else runs on the machine is not what is asked
-        drawn = draw(definition, shown, href=lambda name: f"?state={name}", edges={})
+        drawn = draw(definition, Drawing(shown, href=lambda name: f"?state={name}", edges={}))
         taken.append(time.process_time() - begin)
 
     assert drawn.count("<a ") >= 200

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from asl_engine.jsontext import Json
-from qu_workflows.console.graph import StateShown, draw, read_definition
+from qu_workflows.console.graph import Drawing, StateShown, draw, read_definition
 from qu_workflows.console.graph.layout import Rectangle
 from qu_workflows.console.graph.model import Level
 from qu_workflows.console.graph.placement import PlacedLevel, place
@@ -122,7 +122,7 @@ def test_the_definitions_at_hand_are_laid_out_as_well(definition: dict[str, Json
 def test_the_drawing_is_well_formed_and_links_each_state_once(definition: dict[str, Json]) -> None:
     states = {name: StateShown(status="FAILED", tries=2, runs_again=True) for name in _named_in(definition)}
 
-    drawn = draw(definition, states, href=lambda name: f"?state={name}", edges={}, standalone=True)
+    drawn = draw(definition, Drawing(states, href=lambda name: f"?state={name}", edges={}, standalone=True))
 
     root = ElementTree.fromstring(drawn)  # noqa: S314  it is the drawing itself, not a stranger's
     links = [each for each in root.iter() if each.tag.endswith("}a")]

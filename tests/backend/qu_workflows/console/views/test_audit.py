@@ -81,4 +81,4 @@ def test_a_filter_that_fits_nothing_there_is_answered_with_a_sentence(client: Cl
 
 
 def test_an_empty_table_says_what_comes_into_it(client: Client) -> None:
-    assert "Nothing was done yet" in client.get("/console/audit/").content.decode()
+    assert "There are no entries yet" in client.get("/console/audit/").content.decode()

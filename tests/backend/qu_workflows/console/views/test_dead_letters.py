@@ -64,7 +64,7 @@ def test_the_list_is_narrowed_by_task_and_reason(dead_letters: DeadLetterQueue, 
     assert [row["task"] for row in client.get(f"{LIST[:-1]}.json?task=os.system").json()["rows"]] == ["os.system"]
     by_reason = client.get(f"{LIST[:-1]}.json?reason=CanBeDispatched").json()
     assert [row["task_id"] for row in by_reason["rows"]] == ["good-1"]
-    assert "No message fits" in client.get(f"{LIST}?reason=NotJson").content.decode()
+    assert "No message matches" in client.get(f"{LIST}?reason=NotJson").content.decode()
 
 
 def test_the_queue_is_read_once_for_all_who_look(dead_letters: DeadLetterQueue, client: Client) -> None:
@@ -115,7 +115,7 @@ def test_when_sqs_is_lost_the_page_says_what_was_known(
     page = client.get(LIST).content.decode()
     twin = client.get(f"{LIST[:-1]}.json").json()
 
-    assert "What is below was true at" in page
+    assert "The data below is from" in page
     assert "good-1" in json.dumps(twin["rows"])
     assert twin["unanswered"]
 
@@ -140,7 +140,7 @@ def test_one_message_is_shown_masked_with_the_execution_that_it_would_start(
 
     assert twin["start"]["name"] == "good-1"
     assert twin["start"]["workflow"] == "run_task"
-    assert "starts exactly this, once" in page
+    assert "starts exactly this execution, once" in page
     assert "example &lt;b&gt;" in page
     assert "t0p-secret" not in page + json.dumps(twin)
 
@@ -151,7 +151,7 @@ def test_a_message_that_would_be_refused_offers_no_redrive(dead_letters: DeadLet
     page = client.get(f"{LIST}{message_id}/").content.decode()
 
     assert "os.system" in page
-    assert "it would come back here" in page
+    assert "it would return here" in page
     assert "dead-letters/redrive/" not in page
 
 
@@ -164,7 +164,7 @@ def test_a_message_whose_task_ran_is_shown_with_its_record(dead_letters: DeadLet
     page = client.get(f"{LIST}{message_id}/").content.decode()
 
     assert 'href="/console/tasks/good-1/"' in page
-    assert "Moved back, the message starts nothing" in page
+    assert "If the message is moved back, it starts nothing" in page
 
 
 def test_a_message_that_is_not_there_is_not_found(dead_letters: DeadLetterQueue, client: Client) -> None:
@@ -182,7 +182,7 @@ def test_a_redrive_is_shown_before_it_is_done(dead_letters: DeadLetterQueue, cli
     page = client.post(f"{LIST}redrive/", {"ids": ids, "per_second": "50"}).content.decode()
 
     assert "Redrive 2 messages" in page
-    assert "Would stay" in page
+    assert "Not moved, since" in page
     assert dead_letters.is_untouched_with(ids)
 
     response = client.post(f"{LIST}redrive/", {"ids": ids[:2], "confirm": "yes"}, follow=True)
@@ -223,7 +223,7 @@ def test_a_redrive_ends_when_its_time_is_up_and_says_how_to_go_on(
     response = client.post(f"{LIST}redrive/", {"scope": "everything", "confirm": "yes", "per_second": "1"}, follow=True)
 
     page = response.content.decode()
-    assert "The time was up" in page
+    assert "The time limit was reached" in page
     assert "manage.py dlq redrive --all --per-second 1 --yes" in page
     assert dead_letters.moved()
     assert len(dead_letters.moved()) + len(dead_letters.ids()) == 25
@@ -271,7 +271,7 @@ def test_without_a_choice_nothing_is_done(dead_letters: DeadLetterQueue, client:
 
     page = client.post(f"{LIST}{act}/", {"confirm": "yes", "count": "0"}, follow=True).content.decode()
 
-    assert "Nothing was ticked" in page
+    assert "Nothing was selected" in page
     assert dead_letters.is_untouched_with(ids)
 
 
@@ -283,7 +283,7 @@ def test_what_is_purged_is_saved_first_and_only_with_its_number_typed(
 
     assert "Type 2" in client.post(f"{LIST}purge/", {"ids": ids[:2]}).content.decode()
     wrong = client.post(f"{LIST}purge/", {"ids": ids[:2], "confirm": "yes", "count": "3"}).content.decode()
-    assert "That was not 2. Nothing was deleted." in wrong
+    assert "The number is not 2. Nothing was deleted." in wrong
     assert dead_letters.is_untouched_with(ids)
 
     done = client.post(f"{LIST}purge/", {"ids": ids[:2], "confirm": "yes", "count": "2"}, follow=True)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.console.templatetags.console import address_of_begun
+from qu_workflows.console.templatetags.console import started_url
 from qu_workflows.executions.queries import clear_snapshots, snapshot_of
 from qu_workflows.executions.services import expire_snapshot
 from qu_workflows.records.models import AuditEntry, ExecutionSample, TaskRecord, TaskStatus
@@ -211,7 +211,7 @@ def test_a_running_execution_is_stopped_with_a_reason_and_not_without(staff: Cli
 
     without = staff.post(address(record, "stop/"), {"reason": " "}, follow=True).content.decode()
     record.refresh_from_db()
-    assert "say why" in without
+    assert "give a reason" in without
     assert record.status == TaskStatus.RUNNING
 
     staff.post(address(record, "stop/"), {"reason": "not wanted"})
@@ -316,7 +316,7 @@ def test_when_step_functions_is_not_reached_the_page_says_so_and_shows_the_recor
     page = html(staff, record)
 
     assert "was not reached" in page
-    assert "what the task record knows" in page
+    assert "The data is from the task record." in page
     assert "Boom" in page
     assert "Load Report" in page  # the definition of the files
 
@@ -392,7 +392,7 @@ def test_a_graph_that_can_not_be_drawn_is_no_file(
 ) -> None:
     broken = {"StartAt": "<b>", "States": {}}
     monkeypatch.setattr(
-        "qu_workflows.console.views.execution.snapshot_of",
+        "qu_workflows.executions.queries.snapshot_of",
         lambda record: replace(snapshot_of(record), definition=broken),
     )
 
@@ -445,7 +445,7 @@ def test_without_cloudwatch_the_page_says_that_there_are_no_log_lines(
 )
 def test_what_a_state_began_has_its_page_here_or_at_aws(arn: str, page: str) -> None:
     aws.forget_clients()
-    assert address_of_begun(arn).startswith(page)
+    assert started_url(arn).startswith(page)
 
 
 def test_an_arn_in_an_output_that_is_no_tasks_breaks_no_page(staff: Client, operated: Operated) -> None:

@@ -100,12 +100,12 @@ def test_a_page_draws_the_ways_as_often_as_they_were_taken(client: Client) -> No
     page = text_of(client.get(PAGE))
 
     assert "12 × · 75%" in page  # noqa: RUF001  the sign for times
-    assert "newest 4 executions" in page
+    assert "newest 4 sampled executions" in page
     assert '<a href="#state-' in page
     twin = client.get("/console/machines/guard_report.json").json()
-    ways = {(way["source"], way["target"]): way for way in twin["ways"]}
-    assert ways["By Kind", "Make Thumbnails"]["taken"] == 12
-    assert ways["By Kind", "Make Thumbnails"]["condition"] == "$.facts.kind is image or video or audio or pdf"
+    taken = {(each["source"], each["target"]): each for each in twin["transitions"]}
+    assert taken["By Kind", "Make Thumbnails"]["taken"] == 12
+    assert taken["By Kind", "Make Thumbnails"]["condition"] == "$.facts.kind is image or video or audio or pdf"
     assert twin["samples"] == 4
 
 
@@ -127,9 +127,9 @@ def test_a_page_tells_how_its_states_do(client: Client) -> None:
 def test_a_page_without_any_execution_says_what_it_does_not_know(client: Client) -> None:
     page = text_of(client.get(PAGE))
 
-    assert "No execution of it was started at Step Functions" in page
+    assert "Step Functions has not run it yet" in page
     assert "No history was sampled yet" in page
-    assert "Not known." in page
+    assert "Unknown." in page
     assert page.count("<svg") == 1
     assert "report_id" in page
 
@@ -144,7 +144,7 @@ def test_a_page_shows_versions_and_weights_and_the_live_definition(client: Clien
 
     page = text_of(client.get(PAGE))
 
-    assert "As Step Functions has it." in page
+    assert "From Step Functions." in page
     assert "100 %" in page
     assert ">State 001</text>" in page
     assert arn in page
@@ -161,7 +161,7 @@ def test_a_step_functions_that_is_not_reached_leaves_the_rest(client: Client, mo
 
     assert response.status_code == 200
     assert "was not reached" in page
-    assert "files have it." in page
+    assert "From this project&#x27;s files." in page
     assert ">Load Report</text>" in page
     assert "4.00 s" in page
 

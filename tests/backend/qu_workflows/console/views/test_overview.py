@@ -62,7 +62,7 @@ def needs(client: Client) -> list[tuple[str, int, str]]:
 def test_a_quiet_day_says_that_nothing_is_to_be_done(client: Client) -> None:
     page = client.get("/console/").content.decode()
 
-    assert "Nothing." in page
+    assert "None." in page
     assert "No task was recorded in the last 24 hours." in page
     assert "sample_histories" in page
 
@@ -78,7 +78,9 @@ def test_failures_are_told_by_error_those_first_that_can_soonest_be_redriven_no_
         ("redrivable", 2, "/console/tasks/?workflow=guard_report&redrivable=1&q=error%3ADatabaseUnavailable"),
         ("redrivable", 1, "/console/tasks/?workflow=guard_report&redrivable=1&q=error%3AStorageUnavailable"),
     ]
-    assert "DatabaseUnavailable. The first of them for 21 h" in client.get("/console/").content.decode()
+    assert (
+        "DatabaseUnavailable. The oldest can be redriven for another 21 h" in client.get("/console/").content.decode()
+    )
 
 
 def test_a_secret_in_the_name_of_an_error_is_on_no_list(admin_client: Client) -> None:
@@ -161,8 +163,8 @@ def test_without_sqs_the_rest_is_shown_and_the_page_says_what_is_not_known(
 
     page = client.get("/console/").content.decode()
 
-    assert "Not known: " in page
-    assert "not known" in page
+    assert "Unknown: " in page
+    assert "unknown" in page
     assert "can be redriven" in page
 
 

@@ -76,12 +76,12 @@ def test_a_schedule_is_paused_and_resumed(client: Client) -> None:
 
     page = client.post(f"/console/schedules/{NAME}/pause/", follow=True).content.decode()
     assert f"{NAME} is paused now" in page
-    assert "Once resumed" in page
+    assert "After resuming" in page
     assert found()["State"] == "DISABLED"
 
     page = client.post(f"/console/schedules/{NAME}/resume/", follow=True).content.decode()
     assert found()["State"] == "ENABLED"
-    assert "which resumes a paused one" in page
+    assert "which resumes a paused schedule" in page
     assert AuditEntry.objects.count() == 2
 
 
@@ -91,9 +91,9 @@ def test_a_schedule_is_run_now_and_its_run_is_in_its_history(client: Client) -> 
     page = client.post("/console/schedules/watch_stuck/run/", follow=True).content.decode()
 
     record = TaskRecord.objects.get()
-    assert f"watch_stuck runs now as the task {record.pk}." in page
+    assert f"watch_stuck runs now as task {record.pk}." in page
     assert f'href="/console/tasks/{record.pk}/"' in page
-    assert "by hand" in page
+    assert "started by a user" in page
     again = client.post("/console/schedules/watch_stuck/run/", follow=True).content.decode()
     assert "is on its way" in again
     assert TaskRecord.objects.count() == 1
@@ -104,7 +104,7 @@ def test_how_a_deployed_schedule_differs_is_shown_beside_what_is_declared(client
 
     page = client.get(f"/console/schedules/{NAME}/").content.decode()
 
-    assert "It differs from what is declared" in page
+    assert "It differs from its declaration" in page
     assert "cron(0 9 * * ? *)" in page
 
 
@@ -122,7 +122,7 @@ def test_when_aws_says_nothing_the_page_shows_what_is_declared_and_recorded(clie
 
     page = client.get(f"/console/schedules/{NAME}/").content.decode()
 
-    assert "Whether it is on or paused is not known." in page
+    assert "It is unknown whether the schedule is on or paused." in page
     assert "Succeeded" in page
     assert "at 07:00, every day" in page
 

@@ -107,7 +107,7 @@ def test_what_is_nothing_finds_nothing_and_the_page_says_what_to_give(client: Cl
 
     page = html(client, f"/console/tasks/?q={quote(text)}")
 
-    assert "No task fits all of this." in page or "There is no report, task id, error or guard" in page
+    assert "No task matches these filters." in page or "There is no report, task id, error or guard" in page
     assert ids(client, f"?q={quote(text)}") == []
 
 
@@ -183,18 +183,18 @@ def test_scheduled_runs_that_succeeded_are_left_out_until_they_are_asked_for(cli
     failed(pk="run", schedule="send_outbox", status=TaskStatus.SUCCEEDED)
     failed(pk="task")
 
-    [link] = links(html(client, "/console/tasks/"), "show them too")
+    [link] = links(html(client, "/console/tasks/"), "show them")
 
     assert ids(client) == ["task"]
     assert set(re.findall(r'name="id" value="([^"]+)"', html(client, link))) == {"run", "task"}
-    assert links(html(client, "/console/tasks/?status=FAILED"), "show them too") == []
+    assert links(html(client, "/console/tasks/?status=FAILED"), "show them") == []
 
 
 def test_an_empty_list_says_what_to_do(client: Client) -> None:
     assert "No task is recorded here." in html(client, "/console/tasks/")
     failed()
     page = html(client, "/console/tasks/?status=ABORTED&workflow=run_task")
-    assert "No task fits all of this." in page
+    assert "No task matches these filters." in page
     assert "/console/tasks/?status=ABORTED" in links(page, "workflow: run_task")
 
 
@@ -270,7 +270,7 @@ def test_who_may_not_act_sees_neither_boxes_of_acts_nor_their_previews() -> None
     for act in ("redrive", "restart"):
         assert html(stopper, f"/console/tasks/preview/?act={act}&id={record.pk}", 403)
     assert html(viewer, f"/console/tasks/preview/?act=stop&id={record.pk}", 403)
-    assert "There is no such act." in html(viewer, "/console/tasks/preview/?act=delete", 400)
+    assert "There is no such action." in html(viewer, "/console/tasks/preview/?act=delete", 400)
 
 
 def test_a_preview_says_who_is_left_out_and_why(client: Client) -> None:
@@ -324,7 +324,7 @@ def test_an_order_is_of_its_preview_its_person_its_act_and_its_hours(
     refused.append(client.post("/console/tasks/act/redrive/", {"order": order}))
 
     assert [response.status_code for response in refused] == [400] * 5
-    assert "Nothing was done." in refused[0].content.decode()
+    assert "Nothing was changed." in refused[0].content.decode()
     assert not AuditEntry.objects.exists()
 
 
@@ -337,8 +337,8 @@ def test_when_step_functions_is_not_reached_the_page_says_so_and_waits_for_a_per
 
     page = client.post("/console/tasks/act/redrive/", {"order": order}).content.decode()
 
-    assert "It came to a halt" in page
-    assert "0 redriven, 1 not, 1 to go" in page
+    assert "Halted: see the reason below" in page
+    assert "0 redriven, 1 failed, 1 remaining" in page
     assert 'hx-trigger="submit"' in page
     assert list(AuditEntry.objects.values_list("target", "outcome")) == [("one", "failed")]
 
@@ -370,14 +370,14 @@ def test_all_that_fit_a_filter_are_redriven_one_portion_after_the_other(
     signed = signing.loads(order_in(page), salt=f"console.bulk.{client.session['_auth_user_id']}")
     assert unquote(signed["query"]) == f"q=error:*{error[:-2]}*"
     first = client.post("/console/tasks/act/redrive/", {"order": order_in(page)}).content.decode()
-    assert "2 redriven, 1 to go" in first
+    assert "2 redriven, 1 remaining" in first
     assert 'hx-trigger="load delay:300ms, submit"' in first
     rest = client.post(
         "/console/tasks/act/redrive/", {"order": order_in(first)}, headers={"HX-Request": "true"}
     ).content.decode()
 
     assert "3 redriven" in rest
-    assert "to go" not in rest
+    assert "remaining" not in rest
     assert rest.lstrip().startswith('<section id="portion"')
     ids_of_all = [record.pk for record in records]
     deadline = time.monotonic() + PATIENCE_SECONDS  # a record follows its execution's events, some later
