@@ -161,7 +161,7 @@ def test_a_step_functions_that_is_not_reached_leaves_the_rest(client: Client, mo
 
     assert response.status_code == 200
     assert "was not reached" in page
-    assert "From this project&#x27;s files." in page
+    assert "From this project's files." in page
     assert ">Load Report</text>" in page
     assert "4.00 s" in page
 
