@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from asl_engine.adapters.functions import FunctionPerformer
 from asl_engine.clock import SkippingClock
+from asl_engine.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
 from asl_engine.in_process import Result, result_of
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner import Runner
-from asl_engine.runner.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut
 from asl_engine.store.memory import MemoryStore
 from asl_engine.store.records import ExecutionRecord
 from incidents.services import acknowledge_for_staff

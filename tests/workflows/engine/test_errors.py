@@ -6,8 +6,15 @@ import pytest
 
 import asl_engine
 from asl_engine.adapters.performer import TaskError
-from asl_engine.errors import ApiError, EngineError, ExpressionMalformed, StateFailed
-from asl_engine.runner.errors import ExecutionDoesNotExist, ExecutionStalled, RunnerStopped
+from asl_engine.errors import (
+    ApiError,
+    EngineError,
+    ExecutionDoesNotExist,
+    ExecutionStalled,
+    ExpressionMalformed,
+    RunnerStopped,
+    StateFailed,
+)
 from asl_engine.store.sqlite import StoreInUse, StoreTooNew
 
 ERRORS = [

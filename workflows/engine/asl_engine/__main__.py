@@ -71,8 +71,8 @@ def _tasks_of(option: str | None) -> Mapping[str, Function]:
 
 def _run(options: argparse.Namespace) -> int:
     from asl_engine.adapters.registry import Registry
+    from asl_engine.errors import ExecutionStalled
     from asl_engine.in_process import run
-    from asl_engine.runner.errors import ExecutionStalled
 
     definition, given = _text_of(options.file), _input_of(options.input)
     performer = Registry(_tasks_of(options.tasks))

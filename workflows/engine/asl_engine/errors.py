@@ -1,15 +1,23 @@
-"""What can go wrong in the engine.
+"""Errors of the engine.
 
 ::
 
     EngineError                  where, problem, remedy
-    ├── CommandRefused           the command line asks for what cannot be done (__main__.py)
+    ├── CommandRefused           the command line is invalid (__main__.py)
     ├── DefinitionRefused        a definition breaks rules of the language (definition/diagnostics.py)
     ├── ExpressionMalformed      a path, an intrinsic function or a JSONata expression cannot be parsed
     ├── StoreInUse, StoreTooNew  the file of a store cannot be used (store/)
-    ├── RunnerStopped, ExecutionStalled  (runner/errors.py)
-    ├── ApiError                 what the Step Functions API answers instead of a result; runner/errors.py has leaves
-    └── StateFailed              a state failed by AWS's error name and cause; retriers and catchers see it
+    ├── HttpRefused              a request breaks the server's limits (server/http.py)
+    ├── RunnerStopped            the runner was closed, or its store failed
+    ├── ExecutionStalled         an execution waits for an event that cannot come
+    ├── ApiError                 an error of the Step Functions API, in AWS's words
+    │   ├── ExecutionAlreadyExists
+    │   ├── ExecutionDoesNotExist
+    │   ├── ExecutionNotRedrivable
+    │   ├── InvalidToken
+    │   ├── TaskDoesNotExist
+    │   └── TaskTimedOut
+    └── StateFailed              a state failed by AWS's error name and cause; retriers and catchers match it
         └── TaskError            a task failed (adapters/performer.py)
 """
 
@@ -31,7 +39,7 @@ ALL = "States.ALL"
 
 
 class EngineError(Exception):
-    """The root of the engine's errors: where something is wrong, what it is, and what to do."""
+    """Base of the engine's errors: where, problem, and remedy."""
 
     def __init__(self, where: str | None, problem: str | None, remedy: str = "") -> None:
         super().__init__(where, problem, remedy)
@@ -41,7 +49,7 @@ class EngineError(Exception):
         return f"{': '.join(filter(None, (self.where, self.problem)))} {self.remedy}".rstrip()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the attributes: a leaf takes other arguments than its root."""
+        """Pickle by the attributes, as the classes' arguments differ."""
         return _unpickled, (type(self), self.args), self.__dict__
 
 
@@ -50,7 +58,7 @@ def _unpickled[E: EngineError](kind: type[E], arguments: tuple[object, ...]) -> 
 
 
 class ExpressionMalformed(EngineError, ValueError):
-    """A path, an intrinsic function or a JSONata expression cannot be parsed: what, where in it, and why."""
+    """A path, an intrinsic function or a JSONata expression cannot be parsed."""
 
     def __init__(self, expression: str, position: int, problem: str) -> None:
         super().__init__(f"{expression!r} cannot be read at character {position + 1}", problem)
@@ -60,9 +68,7 @@ class ExpressionMalformed(EngineError, ValueError):
 class StateFailed(EngineError):
     """A state failed. ``location`` is the field whose expression failed, for an EvaluationFailed event.
 
-    The head that AWS puts before a cause of States.Runtime and the like ("An error occurred while
-    executing the state …") is core's to add: a cause raised by an expression is the tail alone, and
-    ``headed`` says whether it wants the head.
+    If ``headed``, core puts AWS's "An error occurred while executing the state …" before the cause.
     """
 
     def __init__(
@@ -73,8 +79,67 @@ class StateFailed(EngineError):
 
 
 class ApiError(EngineError):
-    """An error that the Step Functions API answers: its code, its message, and its HTTP status."""
+    """An error of the Step Functions API, with its code and HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(code, message)
         self.code, self.message, self.status = code, message, status
+
+
+class RunnerStopped(EngineError):
+    """The runner was closed or could not save. All that it answered before is on disk."""
+
+    def __init__(self, reason: str) -> None:
+        remedy = "Start another on the same store: it continues from the saved state."
+        super().__init__(None, f"The runner has stopped ({reason}).", remedy)
+
+
+class ExecutionStalled(EngineError):
+    """An execution waits for an event that cannot come, such as a task token's."""
+
+    def __init__(self, arn: str, states: list[str]) -> None:
+        problem = f"the execution waits for a task in {', '.join(states)}, and nothing can complete it."
+        remedy = "Answer its task token (send_task_success) from the task's function, or set TimeoutSeconds."
+        super().__init__(arn, problem, remedy)
+
+
+class ExecutionAlreadyExists(ApiError):
+    """The name is in use by a closed execution, or by one with another input."""
+
+    def __init__(self, arn: str) -> None:
+        super().__init__("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
+
+
+class ExecutionDoesNotExist(ApiError):
+    """The execution does not exist."""
+
+    def __init__(self, arn: str) -> None:
+        super().__init__("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+
+
+class ExecutionNotRedrivable(ApiError):
+    """The execution cannot be redriven, for DescribeExecution's reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("ExecutionNotRedrivable", reason)
+
+
+class InvalidToken(ApiError):
+    """The text is not a task token, or not the token of a page."""
+
+    def __init__(self) -> None:
+        super().__init__("InvalidToken", "Invalid Token: 'Invalid token'")
+
+
+class TaskDoesNotExist(ApiError):
+    """The execution of the task token no longer exists."""
+
+    def __init__(self) -> None:
+        super().__init__("TaskDoesNotExist", "Task does not exist")
+
+
+class TaskTimedOut(ApiError):
+    """The task ended before: completed, timed out, or stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")

@@ -7,12 +7,11 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from asl_engine.core.advance import advance
+from asl_engine.core.advance import advance, commands_to_resume
 from asl_engine.core.commands import CancelTask, Command, ContinueLater, InvokeTask, SetTimer
 from asl_engine.core.events import Continue, Event, Start, TaskFailed, TaskSucceeded, TimerFired
 from asl_engine.core.execution import Execution, Status
 from asl_engine.core.history import HistoryEvent
-from asl_engine.core.restart import commands_to_resume
 from asl_engine.core.saved import branch_from_row, branch_to_row, execution_from_row, execution_to_row
 from asl_engine.definition.compiler import compile_program
 from asl_engine.jsontext import Json, dumps, loads

@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from asl_engine.core.advance import commands_to_resume
 from asl_engine.core.commands import ContinueLater, InvokeTask, SetTimer
 from asl_engine.core.events import Redrive, Start, TaskStarted, TaskSubmitted
 from asl_engine.core.execution import Branch, Phase, Status
-from asl_engine.core.restart import commands_to_resume
 from asl_engine.core.saved import VERSION, branch_from_row, branch_to_row, execution_from_row
 from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, machine, task
@@ -42,7 +42,7 @@ def test_a_value_that_equals_a_default_comes_back_as_it_was(value: Json) -> None
 
 
 def test_a_row_of_a_later_version_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="format 99 was saved by a later version"):
+    with pytest.raises(ValueError, match="format 99, saved by a later version"):
         branch_from_row({"v": 99, "phase": "ready"})
 
 

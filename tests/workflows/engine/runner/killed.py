@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from asl_engine.adapters.functions import FunctionPerformer
-from asl_engine.errors import ApiError
+from asl_engine.errors import ApiError, ExecutionAlreadyExists
 from asl_engine.runner import Runner
-from asl_engine.runner.errors import ExecutionAlreadyExists
 from asl_engine.store.records import ExecutionFilter, ExecutionRecord
 from asl_engine.store.sqlite import SqliteStore
 

@@ -36,7 +36,7 @@ def test_every_item_runs_in_a_child_execution_of_its_own(
 
     assert (record.status, record.output) == ("SUCCEEDED", "[2,4,6]")
     arn = map_run_arn(bench, record.arn)
-    described = runner.describe_map_run(arn)
+    described = runner.map_runs.describe(arn)
     assert (described["status"], described["executionArn"]) == ("SUCCEEDED", record.arn)
     assert {name: count for name, count in described["itemCounts"].items() if count} == {"succeeded": 3, "total": 3}
     children = bench.store.executions(ExecutionFilter(map_run_arn=arn))
@@ -93,7 +93,8 @@ def test_more_failures_than_are_tolerated_fail_the_map(bench: Any, machine: Mach
     record = bench.run(definition, given=[0, 1, 2, 3])
 
     assert (record.status, record.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
-    assert bench.runner.describe_map_run(map_run_arn(bench, record.arn))["status"] == "FAILED"
+    assert record.cause == "The specified tolerated failure threshold was exceeded"
+    assert bench.runner.map_runs.describe(map_run_arn(bench, record.arn))["status"] == "FAILED"
     assert "MapRunFailed" in bench.types(record.arn)
 
 
@@ -132,7 +133,7 @@ def test_a_redrive_runs_the_failed_children_again_and_no_others(
 
     assert (again.status, again.output) == ("SUCCEEDED", "[1,2,3]")
     assert (calls[1], calls[2]) == (1, done[2] + 1)
-    described = runner.describe_map_run(map_run_arn(bench, record.arn))
+    described = runner.map_runs.describe(map_run_arn(bench, record.arn))
     assert (described["status"], described["redriveCount"]) == ("SUCCEEDED", 1)
     assert bench.types(record.arn).count("MapRunRedriven") == 1
 
@@ -151,10 +152,10 @@ def test_stopping_an_execution_stops_its_map_run(bench: Any, machine: Machine, t
     children = bench.store.executions(ExecutionFilter(map_run_arn=arn))
     assert {runner.closed(child.arn, 10).status for child in children} == {"ABORTED"}
     for _ in range(500):
-        if runner.describe_map_run(arn)["status"] == "ABORTED":
+        if runner.map_runs.describe(arn)["status"] == "ABORTED":
             break
         time.sleep(0.01)
-    assert runner.describe_map_run(arn)["status"] == "ABORTED"
+    assert runner.map_runs.describe(arn)["status"] == "ABORTED"
 
 
 def test_a_map_run_goes_on_after_a_restart_and_runs_no_finished_child_again(
@@ -174,7 +175,7 @@ def test_a_map_run_goes_on_after_a_restart_and_runs_no_finished_child_again(
         machine(("Map", distributed(machine(("F", task("f"))), MaxConcurrency=3))), given=list(range(6))
     )
     arn = map_run_arn(bench, record.arn)
-    while bench.runner.describe_map_run(arn)["itemCounts"]["succeeded"] < 2:
+    while bench.runner.map_runs.describe(arn)["itemCounts"]["succeeded"] < 2:
         time.sleep(0.01)
 
     runner = bench.restart({"f": lambda number: calls.update([number]) or number}, clock=SystemClock())
@@ -197,13 +198,13 @@ def test_a_restart_does_not_forget_the_failures_before(bench: Any, machine: Mach
     definition = machine(("Map", distributed(machine(("F", task("f"))), ToleratedFailureCount=1)))
     record = bench.start(definition, given=[0, 1, 2])
     arn = map_run_arn(bench, record.arn)
-    while bench.runner.describe_map_run(arn)["itemCounts"]["failed"] < 1:
+    while bench.runner.map_runs.describe(arn)["itemCounts"]["failed"] < 1:
         time.sleep(0.01)
 
     runner = bench.restart({"f": failing}, clock=SystemClock())
 
     assert runner.closed(record.arn, 10).output == "[0,2]"
-    assert runner.describe_map_run(arn)["itemCounts"]["failed"] == 1
+    assert runner.map_runs.describe(arn)["itemCounts"]["failed"] == 1
     release.set()
 
 
@@ -212,20 +213,20 @@ def test_a_running_map_run_can_be_given_more_room(bench: Any, machine: Machine, 
     runner = bench.runner_with({"hold": lambda number: release.wait(10) and number})
     record = bench.start(machine(("Map", distributed(machine(("H", task("hold"))), MaxConcurrency=1))), given=[1, 2, 3])
     arn = map_run_arn(bench, record.arn)
-    while not runner.update_map_run(arn, max_concurrency=3):
+    while not runner.map_runs.update(arn, max_concurrency=3):
         time.sleep(0.01)
 
-    counts = runner.describe_map_run(arn)["executionCounts"]
+    counts = runner.map_runs.describe(arn)["executionCounts"]
     assert (counts["running"], counts["pending"]) == (3, 0)
     release.set()
     assert (
         runner.closed(record.arn, 10).output == "[true,true,true]" or runner.closed(record.arn, 1).output == "[1,2,3]"
     )
-    assert not runner.update_map_run(arn, max_concurrency=3)
+    assert not runner.map_runs.update(arn, max_concurrency=3)
 
 
 def test_there_is_no_map_run_of_another_arn(bench: Any) -> None:
-    assert bench.runner_with().describe_map_run("nothing") is None
+    assert bench.runner_with().map_runs.describe("nothing") is None
 
 
 def test_the_room_given_to_a_map_run_stays_after_a_restart(bench: Any, machine: Machine, task: Machine) -> None:
@@ -234,14 +235,14 @@ def test_the_room_given_to_a_map_run_stays_after_a_restart(bench: Any, machine: 
     runner = bench.runner_with(held, clock=SystemClock())
     record = bench.start(machine(("Map", distributed(machine(("F", task("f"))), MaxConcurrency=1))), given=[1, 2])
     arn = map_run_arn(bench, record.arn)
-    while not runner.update_map_run(arn, max_concurrency=2, tolerated_failure_percentage=50):
+    while not runner.map_runs.update(arn, max_concurrency=2, tolerated_failure_percentage=50):
         time.sleep(0.01)
 
     again = bench.restart(held, clock=SystemClock())
     release.set()
     again.closed(record.arn, 10)
 
-    described = again.describe_map_run(arn)
+    described = again.map_runs.describe(arn)
     assert (described["maxConcurrency"], described["toleratedFailurePercentage"]) == (2, 50)
 
 
@@ -263,7 +264,7 @@ def test_a_redrive_waits_for_the_children_that_are_still_being_stopped(
     runner.redrive(record.arn)
 
     assert runner.closed(record.arn, 20).output == json.dumps(items, separators=(",", ":"))
-    described = runner.describe_map_run(arn)
+    described = runner.map_runs.describe(arn)
     assert (described["status"], described["executionCounts"]["succeeded"]) == ("SUCCEEDED", 800)
 
 
@@ -293,5 +294,5 @@ def test_children_of_a_stopped_map_run_are_stopped_after_a_crash_between(
 
     children = bench.store.executions(ExecutionFilter(map_run_arn=arn))
     assert {again.closed(child.arn, 10).status for child in children} == {"ABORTED"}
-    assert again.describe_map_run(arn)["status"] == "ABORTED"
+    assert again.map_runs.describe(arn)["status"] == "ABORTED"
     assert calls == []

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asl_engine.clock import Clock, SkippableClock, SkippingClock, SystemClock
-from asl_engine.runner.pool import WorkerPool
-from asl_engine.runner.timers import Timers
+from asl_engine.runner.event_loop import Timers
+from asl_engine.runner.tasks import WorkerPool
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("abc")), max_size=60), st.sets(st.sampled_from("abc")))

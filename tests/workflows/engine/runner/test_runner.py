@@ -12,8 +12,8 @@ import pytest
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.clock import SkippingClock, SystemClock
 from asl_engine.core.advance import advance
-from asl_engine.core.task_events import task_token
-from asl_engine.runner.errors import (
+from asl_engine.core.task_state import task_token
+from asl_engine.errors import (
     ExecutionAlreadyExists,
     ExecutionDoesNotExist,
     ExecutionNotRedrivable,
@@ -76,7 +76,7 @@ def test_a_fault_of_the_performer_fails_the_task_alone(
     record = bench.run(machine(("A", task("any"))))
 
     assert (record.status, record.error) == ("FAILED", "States.Runtime")
-    assert "failed by a fault of its adapter" in caplog.text
+    assert "failed with an error of its adapter" in caplog.text
 
 
 def test_a_year_of_waiting_is_skipped(bench: Any, machine: Machine) -> None:
@@ -220,7 +220,7 @@ def tokens() -> list[str]:
 @pytest.fixture
 def asking(bench: Any, tokens: list[str]) -> Any:
     runner = bench.runner_with(clock=SystemClock())
-    runner._task_dispatch._performer._functions["ask"] = lambda given: tokens.append(given["token"])
+    runner.performer._functions["ask"] = lambda given: tokens.append(given["token"])
     return runner
 
 
@@ -274,16 +274,16 @@ def test_a_text_that_is_no_token_is_told_from_one_whose_execution_is_gone(bench:
 
 def test_without_threads_an_execution_that_nothing_can_move_is_told(bench: Any, machine: Machine) -> None:
     runner = bench.runner_with(workers=0)
-    runner._task_dispatch._performer._functions["ask"] = str
+    runner.performer._functions["ask"] = str
 
-    with pytest.raises(ExecutionStalled, match="waits in Ask"):
+    with pytest.raises(ExecutionStalled, match="waits for a task in Ask"):
         bench.run(machine(("Ask", callback())))
 
 
 @pytest.mark.parametrize("workers", [0, 4])
 def test_a_task_function_may_end_its_own_task_by_its_token(bench: Any, machine: Machine, workers: int) -> None:
     runner = bench.runner_with(workers=workers, clock=SystemClock())
-    runner._task_dispatch._performer._functions["ask"] = lambda given: runner.succeed_task(given["token"], "mine")
+    runner.performer._functions["ask"] = lambda given: runner.succeed_task(given["token"], "mine")
 
     assert bench.run(machine(("Ask", callback()))).output == '"mine"'
 
@@ -487,7 +487,7 @@ def test_a_fault_of_the_engine_stops_the_one_execution(
     closed = runner.closed(bad.arn, 10)
     runner.close()
     assert (closed.status, closed.error) == ("ABORTED", "States.Runtime")
-    assert "could not be taken in" in caplog.text
+    assert "the engine failed on" in caplog.text
 
 
 def test_a_store_that_fails_stops_the_runner_and_every_caller_is_told(
@@ -505,7 +505,7 @@ def test_a_store_that_fails_stops_the_runner_and_every_caller_is_told(
     with pytest.raises(RunnerStopped, match="Start another on the same store"):
         runner.stop("anything")
     runner.close()
-    assert "The engine stops" in caplog.text
+    assert "The engine has stopped" in caplog.text
     monkeypatch.undo()
     assert bench.store.execution(f"{bench.place}:execution:orders:one") is None
 
@@ -513,7 +513,7 @@ def test_a_store_that_fails_stops_the_runner_and_every_caller_is_told(
 def test_a_closed_runner_refuses_requests(bench: Any, machine: Machine) -> None:
     bench.runner_with().close()
 
-    with pytest.raises(RunnerStopped, match="it was closed"):
+    with pytest.raises(RunnerStopped, match="closed"):
         bench.start(machine(("A", PASS)))
 
 
@@ -523,7 +523,7 @@ def test_a_listener_that_fails_harms_nothing(bench: Any, machine: Machine, caplo
 
     assert bench.run(machine(("A", PASS))).status == "SUCCEEDED"
     runner.close()
-    assert "failed to take its status" in caplog.text
+    assert "the status listener" in caplog.text
 
 
 def test_more_executions_than_are_held_in_memory_all_end(bench: Any, machine: Machine) -> None:

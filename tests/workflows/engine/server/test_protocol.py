@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asl_engine.runner.errors import TaskTimedOut
+from asl_engine.errors import TaskTimedOut
 from asl_engine.server.arns import Account
 from asl_engine.server.http import Request, Response
 from asl_engine.server.operation import ApiCall, Operation

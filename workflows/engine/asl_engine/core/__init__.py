@@ -1,1 +1,1 @@
-"""The engine's heart: ``advance`` and the data it works on. Pure: no clock, thread, file or service."""
+"""``advance`` and the data it works on. Pure functions: no clock, thread, file or service."""

@@ -1,48 +1,43 @@
-"""``advance``: from what is saved and one event to what is saved next and what to do.
+"""``advance``, one step of an execution: saved state and one event in, new state and commands out.
 
-It runs every branch until it waits for something, within bounds. An event that is late or comes a
-second time (its token is not the one that is waited for) changes nothing, so that whoever delivers
-events need only deliver each at least once.
+A step runs every branch until it waits, within bounds. An event that is late or comes twice (its token is not
+the branch's) changes nothing, so events need at-least-once delivery only.
 """
 
 from collections.abc import Callable
 from typing import Any, cast
 
-from asl_engine.core import events
-from asl_engine.core.commands import ContinueLater
+from asl_engine.core import branching_states, events, simple_states, task_state
+from asl_engine.core.commands import Command, ContinueLater, SetTimer
 from asl_engine.core.execution import GOING_ON, ROOT_ID, Branch, Execution, Phase, Status
-from asl_engine.core.execution_end import abort_execution, fail_for_history, time_execution_out
 from asl_engine.core.redrive import redrive
-from asl_engine.core.states import distributed_map, immediate, map_, parallel, task, wait
-from asl_engine.core.timeouts import MAX_OPEN_MS, begin_execution_timeout, heard_from, next_end_ms
-from asl_engine.core.transitions import enter, fail
-from asl_engine.core.work import HistoryFull, Step, Work
+from asl_engine.core.transitions import abort_execution, enter, fail, fail_for_history, time_execution_out
+from asl_engine.core.work import MAX_OPEN_MS, HistoryFull, Step, Work
 from asl_engine.definition.program import Program, StateType, TaskState
 from asl_engine.errors import StateFailed
 
-# A step that takes longer than some milliseconds would keep others waiting: it stops, and goes on later.
+# A longer step would delay other executions: it stops here and continues later.
 MAX_TRANSITIONS = 1_000
 
 EXECUTE: dict[StateType, Callable[[Work, Branch, Any], None]] = {
-    StateType.PASS: immediate.execute_pass,
-    StateType.TASK: task.execute,
-    StateType.CHOICE: immediate.execute_choice,
-    StateType.WAIT: wait.execute,
-    StateType.SUCCEED: immediate.execute_succeed,
-    StateType.FAIL: immediate.execute_fail,
-    StateType.PARALLEL: parallel.execute,
-    StateType.MAP: map_.execute,
+    StateType.PASS: simple_states.execute_pass,
+    StateType.TASK: task_state.execute_task,
+    StateType.CHOICE: simple_states.execute_choice,
+    StateType.WAIT: simple_states.execute_wait,
+    StateType.SUCCEED: simple_states.execute_succeed,
+    StateType.FAIL: simple_states.execute_fail,
+    StateType.PARALLEL: branching_states.execute_parallel,
+    StateType.MAP: branching_states.execute_map,
 }
 
 
 def advance(
     program: Program, execution: Execution, event: events.Event, now_ms: int, draw: Callable[[], float]
 ) -> Step:
-    """Take one event in and run until every branch waits.
+    """Apply one event and run until every branch waits.
 
-    The execution is changed in place; ``changed`` and ``removed`` name the branches that a store has to
-    write. ``draw`` gives 0 ≤ x < 1, for jitter and ids. Raises nothing on behalf of the definition: what
-    goes wrong in a state is the execution's own failure.
+    The execution is changed in place; its ``changed`` and ``removed`` are the branches that a store must write.
+    ``draw`` gives 0 ≤ x < 1, for jitter and ids. A fault in the definition fails the execution and raises nothing.
     """
     work = Work(program, execution, now_ms, draw)
     try:
@@ -59,7 +54,7 @@ def _take_in(work: Work, event: events.Event) -> None:
     if isinstance(event, events.Redrive):
         redrive(work, event.client_token)
     elif execution.status is not Status.RUNNING:
-        pass  # too late
+        pass  # late
     elif work.now_ms - execution.start_ms > MAX_OPEN_MS:
         time_execution_out(work)
     else:
@@ -86,7 +81,7 @@ def _take_in_running(work: Work, event: events.Start | events.Continue | events.
 def _start(work: Work) -> None:
     execution = work.execution
     if execution.branches or execution.next_event_id > 1:
-        return  # started already
+        return  # started before
     root = Branch(ROOT_ID, None, (), 0, work.program.start_at, input=execution.input)
     execution.next_branch_id = ROOT_ID + 1
     execution.branches[root.id] = root
@@ -95,7 +90,7 @@ def _start(work: Work) -> None:
     if execution.role_arn:
         details["roleArn"] = execution.role_arn
     work.note(0, "ExecutionStarted", details)
-    begin_execution_timeout(work)
+    work.set_execution_timeout()
     work.wake(root)
 
 
@@ -112,7 +107,7 @@ def _branch_event(work: Work, branch: Branch, event: events.BranchEvent) -> None
     state = work.state_of(branch)
     if isinstance(event, events.MapRunEnded):
         if branch.phase is Phase.MAP_RUN:
-            distributed_map.ended(work, branch, state, event)
+            branching_states.map_run_ended(work, branch, state, event)
     elif branch.phase is Phase.TASK:
         _task_event(work, branch, cast("TaskState", state), event)
     if branch.phase in GOING_ON:
@@ -122,15 +117,15 @@ def _branch_event(work: Work, branch: Branch, event: events.BranchEvent) -> None
 def _task_event(work: Work, branch: Branch, state: TaskState, event: events.BranchEvent) -> None:
     match event:
         case events.TaskStarted():
-            task.started(work, branch, state, event.worker_name)
+            task_state.started(work, branch, state, event.worker_name)
         case events.TaskSubmitted():
-            task.submitted(work, branch, state, event.output)
+            task_state.submitted(work, branch, state, event.output)
         case events.TaskSucceeded():
-            task.succeeded(work, branch, state, event.output)
+            task_state.succeeded(work, branch, state, event.output)
         case events.TaskFailed():
-            task.failed(work, branch, state, event)
+            task_state.failed(work, branch, state, event)
         case events.TaskHeartbeat():
-            heard_from(work, branch)
+            task_state.renew_heartbeat(work, branch)
 
 
 def _branch_timer(work: Work, branch: Branch) -> None:
@@ -147,25 +142,27 @@ def _branch_timer(work: Work, branch: Branch) -> None:
 
 
 def _task_timer(work: Work, branch: Branch) -> None:
-    end_ms = next_end_ms(branch)
+    end_ms = task_state.next_end_ms(branch)
     if end_ms is None:
         return
     if work.now_ms < end_ms:
         work.set_timer(branch, end_ms)
         return
     state = cast("TaskState", work.state_of(branch))
-    task.timed_out(work, branch, state, is_heartbeat=end_ms == branch.heartbeat_ms and end_ms != branch.timeout_ms)
+    task_state.timed_out(
+        work, branch, state, is_heartbeat=end_ms == branch.heartbeat_ms and end_ms != branch.timeout_ms
+    )
     if branch.phase in GOING_ON:
         work.wake(branch)
 
 
 def _run_ready(work: Work) -> None:
-    """Run every ready branch until it waits or ends, or the step is long enough."""
+    """Run every ready branch until it waits or ends, or the step reaches MAX_TRANSITIONS."""
     left = MAX_TRANSITIONS
     ready = work.ready
     while ready:
         branch = ready.popleft()
-        if branch.phase in GOING_ON:  # else it was aborted, or has been run, since it became ready
+        if branch.phase in GOING_ON:  # else it was aborted or has run since it became ready
             work.touch(branch)
         while branch.phase in GOING_ON:
             if left == 0:
@@ -183,3 +180,37 @@ def _transition(work: Work, branch: Branch) -> None:
         EXECUTE[state.type](work, branch, state)
     except StateFailed as failure:
         fail(work, branch, state, failure)
+
+
+# --- after a restart ---
+
+
+def commands_to_resume(program: Program, execution: Execution) -> list[Command]:
+    """Return the commands to repeat when a running execution is loaded, with their old tokens.
+
+    Tasks in flight are performed again, but a submitted one is only awaited and an activity's task remains with its
+    worker. A Map Run resumes by itself.
+    """
+    if execution.status is not Status.RUNNING:
+        return []
+    work = Work(program, execution, 0, lambda: 0.0)
+    commands = work.commands
+    if execution.timeout_ms is not None:
+        commands.append(SetTimer(0, execution.redrive_count, execution.timeout_ms))
+    for branch in execution.branches.values():
+        _resume(work, branch)
+    if any(branch.phase in GOING_ON for branch in execution.branches.values()):
+        commands.append(ContinueLater())
+    return commands
+
+
+def _resume(work: Work, branch: Branch) -> None:
+    if branch.phase is Phase.TASK:
+        state = cast("TaskState", work.state_of(branch))
+        if not (branch.started and task_state.family_of(state.resource).is_activity):
+            work.commands.append(task_state.invocation(branch, state))
+        end_ms = task_state.next_end_ms(branch)
+        if end_ms is not None:
+            work.set_timer(branch, end_ms)
+    elif branch.phase in (Phase.WAIT, Phase.BACKOFF) and branch.wake_ms is not None:
+        work.set_timer(branch, branch.wake_ms)

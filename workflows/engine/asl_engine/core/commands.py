@@ -1,4 +1,4 @@
-"""What an execution wants done: the outputs of ``advance``, performed once what it saved is on disk."""
+"""Commands, the outputs of ``advance``: performed after its step is on disk."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from asl_engine.jsontext import Json
 
 @dataclass(frozen=True, slots=True)
 class BranchCommand:
-    """What a branch wants done; what comes of it is reported with the same two numbers."""
+    """A branch's command; its outcome is reported with the same two numbers."""
 
     branch_id: int
     token: int
@@ -17,11 +17,10 @@ class BranchCommand:
 
 @dataclass(frozen=True, slots=True)
 class InvokeTask(BranchCommand):
-    """Perform a task and report TaskStarted, then TaskSucceeded or TaskFailed with this token.
+    """Perform a task and report TaskStarted, then TaskSucceeded or TaskFailed.
 
-    Performed again after a crash; then ``submission`` is what submitting the task has answered before, if
-    it was submitted, and only its end is to be waited for. ``resource`` is the state's Resource;
-    ``task_token`` is set for ``.waitForTaskToken`` and activities.
+    Repeated after a crash. If ``submission`` is set, the task was submitted before (this was the answer): only wait
+    for its end. ``resource`` is the state's Resource; ``task_token`` is set for ``.waitForTaskToken`` and activities.
     """
 
     state: str
@@ -29,29 +28,27 @@ class InvokeTask(BranchCommand):
     parameters: Json
     task_token: str | None = None
     timeout_seconds: int | None = None
-    heartbeat_seconds: int | None = None
     credentials: Json = None
     submission: Json = None
 
 
 @dataclass(frozen=True, slots=True)
 class SetTimer(BranchCommand):
-    """Report TimerFired with this token at the given time; branch 0 is the execution itself."""
+    """Report TimerFired at the given time; branch 0 is the execution itself."""
 
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelTask(BranchCommand):
-    """The task's outcome is no longer wanted (stopped, timed out, a sibling failed)."""
+    """Cancel the task or Map Run: it was stopped, timed out, or a sibling failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartMapRun(BranchCommand):
     """Start the Map Run of a distributed Map and report MapRunEnded.
 
-    ``items`` is None when the settings' reader is to read them. Performed again after a crash, when it
-    goes on with the run of that ARN.
+    ``items`` is None if the settings' reader reads them. Safe to repeat: the run of that ARN continues.
     """
 
     map_run_arn: str
@@ -61,14 +58,14 @@ class StartMapRun(BranchCommand):
 
 @dataclass(frozen=True, slots=True)
 class RedriveMapRun(BranchCommand):
-    """Run again what has failed of a Map Run that has ended, under its ARN, and report MapRunEnded."""
+    """Run the failed children of an ended Map Run again, and report MapRunEnded."""
 
     map_run_arn: str
 
 
 @dataclass(frozen=True, slots=True)
 class ContinueLater:
-    """The step stopped for its length: report Continue soon."""
+    """Report Continue soon: the step reached its maximum length."""
 
 
 @dataclass(frozen=True, slots=True)

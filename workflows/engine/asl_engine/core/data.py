@@ -1,37 +1,120 @@
-"""How data flows through a state.
+"""Data flow through a state, and the environment of its expressions.
 
-JSONPath: InputPath, Parameters, the state's work, ResultSelector, ResultPath, OutputPath. JSONata:
-Arguments, the state's work, Output. Assign is evaluated beside the output, by the variables as they
-were, and takes effect once the state is left.
+JSONPath: InputPath, Parameters, the state's work, ResultSelector, ResultPath, OutputPath. JSONata: Arguments,
+the state's work, Output. Assign reads the variables from before the state and takes effect when the state exits.
 https://states-language.net/spec.html#input-and-output-processing
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from asl_engine.core.context import StateEnv
 from asl_engine.core.execution import Branch
 from asl_engine.core.work import Work, value_text
 from asl_engine.definition.program import Catcher, State
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, size_bytes
 from asl_engine.language import jsonata_values
-from asl_engine.language.env import Expression
+from asl_engine.language.env import Env, Expression
 from asl_engine.language.jsonpath import CompiledPath
+from asl_engine.language.times import print_timestamp
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-NO_RESULT = object()  # a state without a result of its own (Choice, Wait, …): its input goes on
+_NO_RESULT = object()  # of a state that passes its input on: Choice, Wait, …
 
 
 class StateResult(NamedTuple):
-    """What a state leaves behind: its output, and the variables it assigns."""
+    """A state's output and the variables it assigns."""
 
     output: Json
     assigned: dict[str, Json] | None = None
 
 
+# --- the environment ---
+
+
+def context_object(work: Work, branch: Branch) -> dict[str, Json]:
+    """Return the context object of the branch's state.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+    """
+    if work.given_context is not None:
+        return work.given_context
+    execution = work.execution
+    described: dict[str, Json] = {
+        "Id": execution.arn,
+        "Input": execution.input,
+        "Name": execution.name,
+        "RoleArn": execution.role_arn,
+        "StartTime": print_timestamp(execution.start_ms),
+        "RedriveCount": execution.redrive_count,
+    }
+    if execution.redrive_ms is not None:
+        described["RedriveTime"] = print_timestamp(execution.redrive_ms)
+    context: dict[str, Json] = {
+        "Execution": described,
+        "StateMachine": {"Id": execution.state_machine_arn, "Name": execution.state_machine_arn.split(":")[6]},
+        "State": {
+            "Name": branch.state,
+            "EnteredTime": print_timestamp(branch.entered_ms),
+            "RetryCount": sum(branch.retries.values()),
+        },
+    }
+    if branch.task_token is not None:
+        context["Task"] = {"Token": branch.task_token}
+    item = _enclosing_item(work, branch)
+    if item is not None:
+        context["Map"] = {"Item": item}
+    return context
+
+
+def _enclosing_item(work: Work, branch: Branch) -> Json:
+    enclosing: Branch | None = branch
+    while enclosing is not None:
+        if enclosing.is_item:
+            return {"Index": enclosing.index, "Value": enclosing.item}
+        enclosing = work.execution.branches[enclosing.parent_id] if enclosing.parent_id is not None else None
+    return work.execution.map_item
+
+
+class StateEnv(Env):
+    """Environment of a state's expressions; builds the context object and ``$states`` at first use."""
+
+    __slots__ = ("_branch", "_context", "_extra", "_item", "_states", "_work")
+
+    def __init__(self, work: Work, branch: Branch, value: Json, *, item: Json = None, **extra: Json) -> None:
+        """Use ``value`` as ``$``; ``extra`` are members of ``$states`` besides input and context."""
+        self.input = value
+        self.variables = branch.variables
+        self.random, self.uuid, self.now_ms = work.draw, work.draw_uuid, work.now_ms
+        self._work, self._branch, self._item, self._extra = work, branch, item, extra
+        self._context: Mapping[str, Json] | None = None
+        self._states: Mapping[str, Json] | None = None
+
+    @property
+    def context(self) -> Mapping[str, Json]:  # type: ignore[override]  # read-only here
+        """The context object."""
+        if self._context is None:
+            self._context = context_object(self._work, self._branch)
+            if self._item is not None:
+                self._context = {**self._context, "Map": {"Item": self._item}}
+        return self._context
+
+    @property
+    def states(self) -> Mapping[str, Any]:  # type: ignore[override]  # read-only here
+        """JSONata's ``$states``."""
+        if self._states is None:
+            self._states = {"input": self._branch.input, "context": self.context, **self._extra}
+        return self._states
+
+
+# --- input and output ---
+
+
 def selected_input(work: Work, branch: Branch, state: State) -> Json:
-    """Return the input after InputPath."""
+    """Return the input after InputPath, which JSONata does not have."""
+    if state.jsonata:
+        return branch.input
     if state.discard_input:
         value: Json = {}
     elif state.input_path is None:
@@ -44,8 +127,8 @@ def selected_input(work: Work, branch: Branch, state: State) -> Json:
 
 
 def effective_input(work: Work, branch: Branch, state: State) -> Json:
-    """Return what the state works on: InputPath, then Parameters; or Arguments."""
-    value = branch.input if state.jsonata else selected_input(work, branch, state)
+    """Return the input of the state's work: after InputPath and Parameters, or Arguments."""
+    value = selected_input(work, branch, state)
     if state.parameters is not None:
         value = state.parameters.evaluate(StateEnv(work, branch, value))
     if work.inspection is not None:
@@ -54,7 +137,7 @@ def effective_input(work: Work, branch: Branch, state: State) -> Json:
 
 
 def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateResult:
-    """Return what the state leaves behind when its work gave this result."""
+    """Return output and variables of a state whose work gave this result."""
     if state.jsonata:
         return _jsonata_outcome(work, branch, state.output, state.assign, result)
     if state.result_selector is not None:
@@ -62,7 +145,7 @@ def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateR
     assigned = None
     if state.assign is not None:
         assigned = state.assign.evaluate(StateEnv(work, branch, result))
-    output = placed(branch.input, result, state.result_path, discard=state.discard_result)
+    output = _placed(branch.input, result, state.result_path, discard=state.discard_result)
     if work.inspection is not None:
         work.inspect("afterResultSelector", result)
         work.inspect("afterResultPath", output)
@@ -72,15 +155,15 @@ def outcome_of(work: Work, branch: Branch, state: State, result: Json) -> StateR
 def outcome_of_passing(
     work: Work, branch: Branch, state: State, value: Json, assign: Expression | None, output: Expression | None
 ) -> StateResult:
-    """Return what a state without a result leaves behind (Choice, Wait, Succeed): ``value``, its selected input."""
+    """Return output and variables of a state without a result; ``value`` is its selected input."""
     if state.jsonata:
-        return _jsonata_outcome(work, branch, output, assign, NO_RESULT)
+        return _jsonata_outcome(work, branch, output, assign, _NO_RESULT)
     assigned = None if assign is None else assign.evaluate(StateEnv(work, branch, value))
     return StateResult(_after_output_path(work, branch, state, value), assigned)
 
 
 def outcome_of_catching(work: Work, branch: Branch, state: State, catcher: Catcher, error_output: Json) -> StateResult:
-    """Return what a state leaves behind when a catcher takes its error."""
+    """Return output and variables of a state whose error a catcher handles."""
     if state.jsonata:
         env = StateEnv(work, branch, branch.input, errorOutput=error_output)
         output = error_output if catcher.output is None else catcher.output.evaluate(env)
@@ -88,11 +171,10 @@ def outcome_of_catching(work: Work, branch: Branch, state: State, catcher: Catch
     assigned = None
     if catcher.assign is not None:
         assigned = catcher.assign.evaluate(StateEnv(work, branch, error_output))
-    return StateResult(placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
+    return StateResult(_placed(branch.input, error_output, catcher.result_path, discard=catcher.discard), assigned)
 
 
-def placed(document: Json, value: Json, path: CompiledPath | None, *, discard: bool) -> Json:
-    """Return the document with the value where ResultPath says."""
+def _placed(document: Json, value: Json, path: CompiledPath | None, *, discard: bool) -> Json:
     if discard:
         return document
     return value if path is None else path.write(document, value)
@@ -101,10 +183,10 @@ def placed(document: Json, value: Json, path: CompiledPath | None, *, discard: b
 def _jsonata_outcome(
     work: Work, branch: Branch, output: Expression | None, assign: Expression | None, result: Json
 ) -> StateResult:
-    value = branch.input if result is NO_RESULT else result
+    value = branch.input if result is _NO_RESULT else result
     if output is None and assign is None:
         return StateResult(value)
-    extra = {} if result is NO_RESULT else {"result": result}
+    extra = {} if result is _NO_RESULT else {"result": result}
     env = StateEnv(work, branch, branch.input, **extra)
     if output is not None:
         value = output.evaluate(env)
@@ -117,8 +199,11 @@ def _after_output_path(work: Work, branch: Branch, state: State, output: Json) -
     return output if state.output_path is None else state.output_path.evaluate(StateEnv(work, branch, output))
 
 
+# --- checks of values ---
+
+
 def check_size(name: str, text: str) -> None:
-    """Raise StateFailed where a text is larger than AWS lets the state or task of that name hand on."""
+    """Raise StateFailed for a text over AWS's limit; ``name`` is the state or task that gave it."""
     if len(text) > MAX_DATA_BYTES // 4 and size_bytes(text) > MAX_DATA_BYTES:
         raise StateFailed(
             DATA_LIMIT_EXCEEDED,
@@ -128,7 +213,7 @@ def check_size(name: str, text: str) -> None:
 
 
 def integer(work: Work, branch: Branch, state: State, field: str, expression: Expression | None) -> int | None:
-    """Return the whole number that a field gives, None where it is left out; a path may give one as a text."""
+    """Return a field's integer, None without the field; JSONPath also takes digits in a string."""
     if expression is None:
         return None
     value = expression.evaluate(StateEnv(work, branch, branch.input))
@@ -136,11 +221,11 @@ def integer(work: Work, branch: Branch, state: State, field: str, expression: Ex
         return int(value)
     if isinstance(value, str) and not state.jsonata and _INTEGER.fullmatch(value):
         return int(value)
-    raise no_number(state, field, "integer", value)
+    raise invalid_number(state, field, "integer", value)
 
 
-def no_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
-    """Return the error of a field whose value is not of the kind of number it wants: an integer, or a float."""
+def invalid_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
+    """Return the error for a field that needs an "integer" or a "float" and has another value."""
     if state.jsonata:
         return unexpected_type(state, field, "number", value)
     return StateFailed(
@@ -152,7 +237,7 @@ def no_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
 
 
 def unexpected_type(state: State, field: str, expected: str, value: Json) -> StateFailed:
-    """Return the error of a JSONata field whose value is of another type than the state needs."""
+    """Return the error for a JSONata field whose value has another type than ``expected``."""
     text = str(state.raw.get(field, "")).removeprefix("{%").removesuffix("%}").strip()
     return StateFailed(
         QUERY_EVALUATION_ERROR,

@@ -1,4 +1,4 @@
-"""What can happen to an execution: the inputs of ``advance``."""
+"""Events, the inputs of ``advance``."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from asl_engine.jsontext import Json
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The execution begins."""
+    """Start the execution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Go on with what is ready: after a step that stopped for its length, or after a restart."""
+    """Run the ready branches: after a step of maximum length, or after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class BranchEvent:
-    """What a branch waits for; late, and without effect, where the token is not the branch's any more."""
+    """An event that a branch waits for. Ignored if its token is not the branch's."""
 
     branch_id: int
     token: int
@@ -25,33 +25,33 @@ class BranchEvent:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired(BranchEvent):
-    """A timer came due: a Wait, a back-off, a task's timeout or heartbeat, or (branch 0) the execution's own."""
+    """The timer of a Wait, a back-off, a task's timeouts, or (branch 0) the execution."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted(BranchEvent):
-    """The task is under way (its Started event is written if it is not yet). Of an activity: who works on it."""
+    """The task runs. ``worker_name`` is of an activity's worker."""
 
     worker_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSubmitted(BranchEvent):
-    """The call that hands out a task token was answered; the token's owner ends the task."""
+    """The call that submits the task was answered; the task ends later."""
 
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSucceeded(BranchEvent):
-    """The task ended well."""
+    """The task succeeded."""
 
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed(BranchEvent):
-    """The task failed. ``phase`` marks failures before it was under way: schedule, start, submit; else run."""
+    """The task failed in the phase schedule, start, submit or run."""
 
     error: str | None
     cause: str | None
@@ -60,12 +60,12 @@ class TaskFailed(BranchEvent):
 
 @dataclass(frozen=True, slots=True)
 class TaskHeartbeat(BranchEvent):
-    """The task's owner lives."""
+    """SendTaskHeartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapRunEnded(BranchEvent):
-    """A Map Run ended: ``results`` by index, or an error."""
+    """The Map Run ended with ``output``, or with an error."""
 
     output: Json = None
     error: str | None = None
@@ -82,7 +82,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """RedriveExecution of a closed execution; ``client_token`` makes it idempotent."""
+    """RedriveExecution; ``client_token`` is its idempotency token."""
 
     client_token: str | None = None
 

@@ -1,7 +1,7 @@
-"""An execution as it is saved: a header, and a tree of branches that each stand in one state.
+"""The saved state of an execution: a header, and a tree of branches, each in one state.
 
-The root branch runs the definition itself. A Parallel state makes a branch per branch, an inline Map
-one per iteration; each knows its parent. A branch is all that is needed to go on after a crash.
+The root branch runs the definition itself. A Parallel state adds a branch per branch, an inline Map one per
+iteration. A branch holds everything that continuing after a crash needs.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from asl_engine.jsontext import Json
 
 
 class Status(StrEnum):
-    """An execution's status, as the API spells it."""
+    """The API's status of an execution."""
 
-    PENDING = "PENDING"  # a Map Run's child that waits for its turn
+    PENDING = "PENDING"  # a Map Run's child that has not started
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
@@ -24,11 +24,11 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a branch is doing."""
+    """The activity of a branch."""
 
-    PENDING = "pending"  # an iteration that waits for its turn
+    PENDING = "pending"  # an iteration that has not started
     READY = "ready"  # about to enter its state
-    ENTERED = "entered"  # in its state, about to do its work (again)
+    ENTERED = "entered"  # in its state, about to do its work, perhaps again
     TASK = "task"  # its task is out
     WAIT = "wait"  # its Wait state's timer runs
     BACKOFF = "backoff"  # its retrier's timer runs
@@ -39,7 +39,7 @@ class Phase(StrEnum):
     ABORTED = "aborted"
 
 
-ROOT_ID = 1  # of the root branch; 0 stands for the execution itself
+ROOT_ID = 1  # of the root branch; 0 is the execution itself
 
 GOING_ON = frozenset({Phase.READY, Phase.ENTERED})
 OPEN = GOING_ON | {Phase.TASK, Phase.WAIT, Phase.BACKOFF, Phase.CHILDREN, Phase.MAP_RUN}
@@ -47,15 +47,11 @@ OPEN = GOING_ON | {Phase.TASK, Phase.WAIT, Phase.BACKOFF, Phase.CHILDREN, Phase.
 
 @dataclass(slots=True)
 class Branch:
-    """One line of execution.
+    """One line of execution. Times are milliseconds since the epoch.
 
-    ``route`` leads from the whole program to the program it runs in: pairs of state name and branch
-    number (-1 for a Map's item processor). Times are milliseconds since the epoch. ``token`` names the
-    one timer or task the branch waits for: an event with another token is late, and changes nothing.
-
-    The children of a branch (its Parallel's branches, its Map's iterations, begun or not) have
-    consecutive ids, so that none of them is ever looked for. A closed execution keeps those that a
-    redrive needs.
+    ``route`` leads from the whole program to the one the branch runs in: pairs of state name and branch number (-1
+    for a Map's item processor). ``token`` identifies the one timer or task that the branch waits for. Its children
+    (a Parallel's branches, a Map's iterations) have consecutive ids.
     """
 
     id: int
@@ -65,13 +61,12 @@ class Branch:
     state: str
     phase: Phase = Phase.READY
     input: Json = None
-    input_text: str | None = None  # the input as JSON, where it has been written; never saved
-    variables: dict[str, Json] = field(
-        default_factory=dict
-    )  # those of the scopes around it too; replaced, never changed
+    input_text: str | None = None  # the input as JSON, once written; never saved
+    # With those of the enclosing scopes; replaced, never changed.
+    variables: dict[str, Json] = field(default_factory=dict)
     last_event_id: int = 0
     entered_event_id: int = 0  # 0: not in a state yet
-    before_entered_id: int = 0  # the event before the state's Entered event; never saved, as work follows at once
+    before_entered_id: int = 0  # the event before Entered; never saved, as work follows at once
     entered_ms: int = 0
     token: int = 0
     wake_ms: int | None = None  # the end of a Wait or a back-off
@@ -82,14 +77,14 @@ class Branch:
     heartbeat_seconds: int | None = None
     heartbeat_ms: int | None = None
     task_token: str | None = None
-    submission: Json = None  # what the call that submits the task has answered
+    submission: Json = None  # the answer to the call that submitted the task
     started: bool = False  # the task's Started event is written
     retries: dict[int, int] = field(default_factory=dict)  # retrier's index -> retries taken
     item: Json = None  # a Map iteration's item
     is_item: bool = False
     first_child_id: int = 0
     child_count: int = 0
-    child_limit: int = 0  # how many may run at once
+    child_limit: int = 0  # how many run at once
     child_running: int = 0
     child_left: int = 0  # how many are not done
     child_next: int = 0  # no child before this one is pending
@@ -102,7 +97,7 @@ class Branch:
 
 @dataclass(slots=True)
 class Execution:
-    """One execution. ``branches`` are those alive and those whose output or failure is still needed."""
+    """One execution. ``branches`` are the open ones, and those whose output or failure is still needed."""
 
     arn: str
     name: str
@@ -123,10 +118,10 @@ class Execution:
     next_token: int = 1
     redrive_count: int = 0
     redrive_ms: int | None = None
-    redrive_tokens: Sequence[tuple[str, int]] = ()  # of the latest redrives: client token and time
+    redrive_tokens: Sequence[tuple[str, int]] = ()  # client token and time of the latest redrives
     parent_arn: str | None = None  # of a Map Run's child, or of a nested execution
     map_run_arn: str | None = None
     map_item: Json = None
     branches: dict[int, Branch] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)  # ids of branches that a store has yet to write
+    changed: set[int] = field(default_factory=set)  # ids of branches that a store must write
     removed: set[int] = field(default_factory=set)

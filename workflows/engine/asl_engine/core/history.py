@@ -1,4 +1,4 @@
-"""One event of an execution's history."""
+"""Events of an execution's history."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,10 +6,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class HistoryEvent:
-    """One event. ``details`` is the content of the API's ``…EventDetails``, keys and texts as AWS has them.
-
-    JSON in it (input, output, parameters) is text already; ``id`` and ``previous_id`` are the API's.
-    """
+    """One event. ``details`` is the content of the API's ``…EventDetails``, with JSON (input, output) as text."""
 
     id: int
     previous_id: int

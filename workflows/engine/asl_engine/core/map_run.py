@@ -1,10 +1,8 @@
 """A Map Run: the child executions of one distributed Map, as a pure state machine.
 
-The runner starts and stops the children as decided here, and reports how each has ended. Which child
-is in which state is not saved with the Map Run: the children are executions of their own, and after a
-restart a MapRun is rebuilt from their statuses; for a redrive too, those that did not succeed being
-PENDING_REDRIVE. The Map's result is the outputs of those that
-succeeded, in the order of the items; a failure that is tolerated leaves nothing in it.
+The runner starts and stops children as decided here, and reports their ends. Their statuses are not saved with the
+Map Run: after a restart it is rebuilt from those of the child executions, and for a redrive with PENDING_REDRIVE for
+all that did not succeed. The Map's result is the outputs of those that succeeded, in the order of the items.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 """
 
@@ -14,13 +12,14 @@ from typing import Any, NamedTuple
 
 from asl_engine.core.execution import Status
 from asl_engine.definition.program import MapState
-from asl_engine.errors import DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, StateFailed
+from asl_engine.errors import DATA_LIMIT_EXCEEDED, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
 from asl_engine.language.env import Env, uuid_of
 
 # AWS: hard. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_CONCURRENCY = 10_000
 MAX_REDRIVES = 1_000
+TOLERANCE_EXCEEDED = "The specified tolerated failure threshold was exceeded"  # the cause
 
 _COUNTED: dict[str, str] = {
     Status.PENDING: "pending",
@@ -35,7 +34,7 @@ _COUNTED: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """ItemBatcher, evaluated."""
+    """Evaluated ItemBatcher."""
 
     max_items: int | None
     max_bytes: int | None
@@ -44,10 +43,10 @@ class BatchSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapRunSettings:
-    """What a distributed Map evaluates before its Map Run starts. ``input`` is what ItemSelector looks at.
+    """Evaluated settings of a distributed Map. ``input`` is that of ItemSelector.
 
-    ``reader`` and ``writer`` have ``resource``, ``parameters`` and ``config``. ``route`` and ``state`` lead
-    to the Map state within the whole program.
+    ``reader`` and ``writer`` have ``resource``, ``parameters`` and ``config``. ``route`` and ``state`` lead to the Map
+    state within the whole program.
     """
 
     state: str
@@ -66,37 +65,29 @@ class MapRunSettings:
 
 
 class Child(NamedTuple):
-    """One child execution to be: its input, how many items that holds, and the context object's Map.Item."""
+    """A child execution's input, the number of its items, and its Map.Item of the context object."""
 
     input: Json
     item_count: int
     item: Json
 
 
-class MapRunEnd(NamedTuple):
-    """How a Map Run has ended: by its status, and if that is Status.FAILED an error and a cause."""
-
-    status: str
-    error: str | None = None
-    cause: str | None = None
-
-
 class MapRunStep(NamedTuple):
-    """What to do: children to start and to stop by number, and how the Map Run has ended, once it has."""
+    """Children to start and to stop by number, and the Map Run's final status once it has ended."""
 
     start: list[int]
     stop: list[int]
-    ended: MapRunEnd | None = None
+    ended: Status | None = None
 
 
 @dataclass(slots=True)
 class MapRun:
-    """The counts and the turn-taking of one Map Run; after a restart or a redrive, from its children's ``statuses``."""
+    """Counts and scheduling of one Map Run; ``statuses`` are its children's from before a restart or redrive."""
 
     max_concurrency: int
     tolerated_failure_count: int | None
     tolerated_failure_percentage: float | None
-    item_counts: list[int]  # of each child: the items in its input
+    item_counts: list[int]  # items of each child
     statuses: list[str] = field(default_factory=list)
     is_aborted: bool = False
     redrive_count: int = 0
@@ -114,13 +105,13 @@ class MapRun:
         self.is_failing = self._exceeds_tolerance()
 
     def begin(self) -> MapRunStep:
-        """Return the children to start first, or next after a restart. A Map Run without any ends at once."""
+        """Return the first children to start, or the next after a restart. Without any, the Map Run ends."""
         if self.is_failing or self.is_aborted:
             return MapRunStep([], self._running(), self._end())
         return MapRunStep(self._take_next(), [], self._end())
 
     def child_ended(self, number: int, status: str) -> MapRunStep:
-        """Take note of how a child has ended. One that has ended before changes nothing."""
+        """Record a child's final status. Safe to repeat."""
         if self.statuses[number] != Status.RUNNING:
             return MapRunStep([], [])
         self._set(number, status)
@@ -132,20 +123,13 @@ class MapRun:
         return MapRunStep(start, stop, self._end())
 
     def abort(self) -> MapRunStep:
-        """Stop: the parent does not want the Map Run any more."""
+        """Stop all children: the parent has cancelled the Map Run."""
         self.is_aborted = True
         return MapRunStep([], self._running(), self._end())
 
-    def item_count(self) -> dict[str, int]:
-        """Return DescribeMapRun's itemCounts, but for what only the writer of results knows."""
-        return self._counts(self._items)
-
-    def execution_count(self) -> dict[str, int]:
-        """Return DescribeMapRun's executionCounts, but for what only the writer of results knows."""
-        return self._counts(self._executions)
-
-    def _counts(self, by_status: dict[str, int]) -> dict[str, int]:
-        return {_COUNTED[status]: count for status, count in by_status.items()} | {"total": sum(by_status.values())}
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return DescribeMapRun's itemCounts and executionCounts, without those of written results."""
+        return _counts(self._items), _counts(self._executions)
 
     def _set(self, number: int, status: str) -> None:
         before, items = self.statuses[number], self.item_counts[number]
@@ -177,33 +161,30 @@ class MapRun:
             return True
         return percentage is not None and failed * 100 > percentage * sum(self.item_counts)
 
-    def _end(self) -> MapRunEnd | None:
+    def _end(self) -> Status | None:
         if self._executions[Status.RUNNING]:
             return None
         if self.is_aborted:
-            return MapRunEnd(Status.ABORTED)
+            return Status.ABORTED
         if self.is_failing:
-            return MapRunEnd(
-                Status.FAILED,
-                EXCEED_TOLERATED_FAILURE_THRESHOLD,
-                "The specified tolerated failure threshold was exceeded",
-            )
-        return (
-            None
-            if self._executions[Status.PENDING] or self._executions[Status.PENDING_REDRIVE]
-            else MapRunEnd(Status.SUCCEEDED)
-        )
+            return Status.FAILED
+        unfinished = self._executions[Status.PENDING] or self._executions[Status.PENDING_REDRIVE]
+        return None if unfinished else Status.SUCCEEDED
 
 
-# --- what the children get ---
+def _counts(by_status: dict[str, int]) -> dict[str, int]:
+    return {_COUNTED[status]: count for status, count in by_status.items()} | {"total": sum(by_status.values())}
+
+
+# --- the children's inputs ---
 
 
 def children_of(
     state: MapState, settings: MapRunSettings, items: Iterable[Json], draw: Callable[[], float], now_ms: int
 ) -> list[Child]:
-    """Return the child executions for the items: each one's input selected, then batched.
+    """Return the child executions of the items, after ItemSelector and ItemBatcher.
 
-    Raises StateFailed where an item cannot be selected or is larger than a child's input may be.
+    Raises StateFailed if ItemSelector fails or an item is larger than a batch.
     """
     singles = [_child(state, settings, index, item, draw, now_ms) for index, item in enumerate(items)]
     return singles if settings.batcher is None else batched(singles, settings.batcher)
@@ -229,7 +210,6 @@ def _child(
 
 
 def _source(reader: dict[str, Json] | None) -> str:
-    """Return where the items come from, as the context object's Map.Item.Source has it."""
     if reader is None:
         return "STATE_DATA"
     parameters = reader.get("parameters") or {}
@@ -238,7 +218,7 @@ def _source(reader: dict[str, Json] | None) -> str:
 
 
 def batched(singles: list[Child], batcher: BatchSettings) -> list[Child]:
-    """Return the items put together, each batch as large as both of the batcher's limits let it be."""
+    """Return the children of full batches, within both limits of the batcher."""
     frame: dict[str, Any] = {} if batcher.batch_input is None else {"BatchInput": batcher.batch_input}
     empty_size = size_bytes(dumps({**frame, "Items": []}))
     max_items = batcher.max_items or len(singles) or 1

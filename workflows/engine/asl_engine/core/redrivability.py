@@ -1,19 +1,18 @@
-"""Whether a closed execution can be redriven: AWS's rules, in one function.
+"""AWS's rules for redriving a closed execution.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
 
 from enum import StrEnum
 
-from asl_engine.core.timeouts import MAX_OPEN_MS
-from asl_engine.core.work import MAX_EVENTS
+from asl_engine.core.work import MAX_EVENTS, MAX_OPEN_MS
 
 MAX_CLOSED_MS = 14 * 86_400_000  # since the execution closed
-LAUNCHED_MS = 1_700_006_400_000  # 2023-11-15, when AWS began to keep what a redrive needs
+LAUNCHED_MS = 1_700_006_400_000  # 2023-11-15, the launch of RedriveExecution
 
 
 class RedriveStatus(StrEnum):
-    """Whether an execution can be redriven, as DescribeExecution spells it."""
+    """DescribeExecution's redriveStatus."""
 
     REDRIVABLE = "REDRIVABLE"
     NOT_REDRIVABLE = "NOT_REDRIVABLE"
@@ -30,7 +29,7 @@ def redrivability(
     is_map_run_child: bool = False,
     machine_is_deleting: bool = False,
 ) -> tuple[RedriveStatus, str | None]:
-    """Return whether an execution can be redriven at a time, and AWS's reason where it cannot."""
+    """Return whether an execution can be redriven at ``now_ms``, and AWS's reason if it cannot."""
     if status in ("RUNNING", "SUCCEEDED", "PENDING_REDRIVE"):
         reason = f"Execution is {status} and cannot be redriven"
     elif machine_is_deleting:

@@ -1,27 +1,25 @@
-"""Redrive: a closed execution goes on where it stood.
+"""Redrive of a closed execution.
 
-What reruns is every state with an Entered event and no Exited one. Finished states, branches and
-iterations keep their results; retriers count from 0 and timeouts restart.
+Every state with an Entered event and no Exited one runs again. Finished states, branches and iterations keep
+their results; retriers count from 0 and timeouts restart.
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
 
-from asl_engine.core.children import begin_pending
+from asl_engine.core.branching_states import redrive_map_run
 from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
 from asl_engine.core.redrivability import RedriveStatus, redrivability
-from asl_engine.core.states.distributed_map import redrive_map_run
-from asl_engine.core.timeouts import begin_execution_timeout
-from asl_engine.core.transitions import fail, join
+from asl_engine.core.transitions import begin_pending, fail, join
 from asl_engine.core.work import Work
 from asl_engine.definition.program import State, StateType
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailed
 
-# AWS: the last ten successful redrives' tokens hold, each for a quarter of an hour.
+# AWS keeps the tokens of the last ten successful redrives, each for 15 minutes.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
 _TOKENS_KEPT, _TOKEN_MS = 10, 900_000
 
 
 def redrive_status(execution: Execution, now_ms: int) -> tuple[RedriveStatus, str | None]:
-    """Return whether an execution in memory can be redriven, and AWS's reason where it cannot."""
+    """Return whether an execution can be redriven, and AWS's reason if it cannot."""
     return redrivability(
         status=execution.status,
         start_ms=execution.start_ms,
@@ -33,7 +31,7 @@ def redrive_status(execution: Execution, now_ms: int) -> tuple[RedriveStatus, st
 
 
 def redriven_ms(execution: Execution, client_token: str | None, now_ms: int) -> int | None:
-    """Return when a request with this token has redriven the execution, or None if it is to redrive it now."""
+    """Return the time of the earlier redrive with this token, None if there was none."""
     for token, at_ms in execution.redrive_tokens:
         if token == client_token and now_ms - at_ms < _TOKEN_MS:
             return at_ms
@@ -41,7 +39,7 @@ def redriven_ms(execution: Execution, client_token: str | None, now_ms: int) -> 
 
 
 def redrive(work: Work, client_token: str | None) -> None:
-    """Let a closed execution go on. Nothing changes where redrive_status says that it may not."""
+    """Redrive a closed execution. Does nothing if ``redrive_status`` gives a reason against it."""
     execution = work.execution
     root = execution.branches.get(ROOT_ID)
     if root is None or redrive_status(execution, work.now_ms)[1] is not None:
@@ -54,12 +52,11 @@ def redrive(work: Work, client_token: str | None) -> None:
         execution.redrive_tokens = [*execution.redrive_tokens, (client_token, work.now_ms)][-_TOKENS_KEPT:]
     details = {"redriveCount": execution.redrive_count}
     redriven_id = work.note(execution.next_event_id - 1, "ExecutionRedriven", details)
-    begin_execution_timeout(work)
+    work.set_execution_timeout()
     _resume(work, root, redriven_id)
 
 
 def _resume(work: Work, branch: Branch, redriven_id: int) -> None:
-    """Let a branch that is not done go on, and those below it."""
     state = work.state_of(branch)
     failed_by = branch.error
     branch.error = branch.cause = None
@@ -82,7 +79,7 @@ def _resume_children(work: Work, parent: Branch, state: State, redriven_id: int)
     children = [child for child in work.children_of(parent) if child.phase is not Phase.DONE]
     parent.phase = Phase.CHILDREN
     parent.child_left, parent.child_running, parent.child_next = len(children), 0, 0
-    if not children:  # all have ended well, and the state failed after that: it is left again
+    if not children:  # all succeeded and the state failed after that: leave it again
         join(work, parent, state)
         return
     for child in children:

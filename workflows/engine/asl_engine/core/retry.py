@@ -1,4 +1,4 @@
-"""Which errors a retrier or a catcher is for, and how long a retry waits."""
+"""Error matching of retriers and catchers, and the delays of retries."""
 
 from asl_engine.core.execution import Branch
 from asl_engine.definition.program import Retrier, State
@@ -13,7 +13,7 @@ _NO_DELAY_LIMIT_SECONDS = 31_622_400.0  # no retry outlives the year that an exe
 
 
 def matches(error_equals: tuple[str, ...], error: str | None, *, is_heartbeat: bool = False) -> bool:
-    """Return whether ErrorEquals names the error. A missed heartbeat is a States.Timeout by a second name too."""
+    """Return whether ErrorEquals matches. A missed heartbeat is a States.Timeout with a second name."""
     names = set(error_equals)
     return (
         error in names
@@ -26,7 +26,7 @@ def matches(error_equals: tuple[str, ...], error: str | None, *, is_heartbeat: b
 def delay_before(retrier: Retrier, retry_number: int) -> float:
     """Return the seconds to wait before a retry, 1 being the first.
 
-    Jitter is drawn by the caller, so equal arguments always give equal delays.
+    The caller applies jitter, so equal arguments always give equal delays.
     """
     limit = _NO_DELAY_LIMIT_SECONDS if retrier.max_delay_seconds is None else retrier.max_delay_seconds
     try:
@@ -39,9 +39,9 @@ def delay_before(retrier: Retrier, retry_number: int) -> float:
 def take_retry(
     state: State, branch: Branch, error: str | None, *, is_heartbeat: bool = False
 ) -> tuple[Retrier, int] | None:
-    """Count a retry on the first retrier that is for the error; return it with the retry's number, or None.
+    """Count a retry on the first retrier that matches; return both, None if its attempts are used up.
 
-    Each retrier counts for itself, from the moment the state was entered (or redriven).
+    Each retrier has its own count, from the moment the state was entered or redriven.
     """
     for index, retrier in enumerate(state.retry):
         if matches(retrier.error_equals, error, is_heartbeat=is_heartbeat):

@@ -1,8 +1,8 @@
-"""Executions as they are saved: rows of JSON, and back.
+"""Conversion of executions to JSON rows and back.
 
-A row leaves out what has its default, so that a new field costs old rows nothing and is its default in
-them. ``v`` is the format: one is raised when a row of before can no longer be read as it is, and then
-``_migrated`` learns to read it. tests/histories keeps saved rows of every format, which must resume.
+A row omits fields with their default, so old rows need no change when a field is added. ``v`` is the format: raise
+it when old rows become unreadable, and teach ``_migrated`` the old one. tests/histories keeps rows of every format,
+which must resume.
 """
 
 from collections.abc import Iterable
@@ -18,20 +18,16 @@ VERSION = 1
 type Row = dict[str, Json]
 
 
-def _defaults(kind: type[Any], left_out: frozenset[str]) -> tuple[tuple[str, Any], ...]:
-    return tuple((one.name, _default_of(one)) for one in fields(kind) if one.name not in left_out)
+def _defaults(kind: type[Any], omitted: set[str]) -> list[tuple[str, Any]]:
+    return [(one.name, _default_of(one)) for one in fields(kind) if one.name not in omitted]
 
 
 def _default_of(one: Field[Any]) -> Any:
-    if one.default is not MISSING:
-        return one.default
-    return one.default_factory() if one.default_factory is not MISSING else MISSING
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
-_BRANCH = _defaults(Branch, frozenset({"input_text", "before_entered_id", "phase", "route", "retries"}))
-_EXECUTION = _defaults(
-    Execution, frozenset({"input", "output", "output_text", "branches", "changed", "removed", "status"})
-)
+_BRANCH = _defaults(Branch, {"input_text", "before_entered_id", "phase", "route", "retries"})
+_EXECUTION = _defaults(Execution, {"input", "output", "output_text", "branches", "changed", "removed", "status"})
 
 
 def branch_to_row(branch: Branch) -> Row:
@@ -49,7 +45,7 @@ def branch_to_row(branch: Branch) -> Row:
 
 
 def branch_from_row(row: Row) -> Branch:
-    """Return the branch that a row holds."""
+    """Return the branch of a row."""
     values = _migrated(row)
     values["phase"] = Phase(values["phase"])
     values["route"] = tuple((name, number) for name, number in values.get("route", ()))
@@ -58,7 +54,7 @@ def branch_from_row(row: Row) -> Branch:
 
 
 def execution_to_row(execution: Execution) -> Row:
-    """Return an execution's header as JSON: all but its branches, and its input and output, which are kept apart."""
+    """Return an execution's header as JSON, without branches, input and output."""
     row: Row = {"v": VERSION, "status": execution.status.value}
     for name, default in _EXECUTION:
         value = getattr(execution, name)
@@ -68,7 +64,7 @@ def execution_to_row(execution: Execution) -> Row:
 
 
 def execution_from_row(row: Row, input: Json, branches: Iterable[Row]) -> Execution:  # noqa: A002  its name everywhere
-    """Return the execution that a header's row, its input and its branches' rows hold."""
+    """Return the execution of a header's row, an input and branches' rows."""
     values = _migrated(row)
     values["status"] = Status(values["status"])
     execution = Execution(**values, input=input)
@@ -87,7 +83,7 @@ def map_run_to_row(settings: MapRunSettings) -> Row:
 
 
 def map_run_from_row(row: Row) -> MapRunSettings:
-    """Return the settings that a row holds."""
+    """Return a Map Run's settings of a row."""
     values = _migrated(row)
     values["route"] = tuple((name, number) for name, number in values["route"])
     values["batcher"] = values["batcher"] and BatchSettings(**values["batcher"])
@@ -95,10 +91,10 @@ def map_run_from_row(row: Row) -> MapRunSettings:
 
 
 def _migrated(row: Row) -> Row:
-    """Return the row's values in today's format. Raises ValueError for a format of a later version."""
+    """Return a row's values in the current format. Raises ValueError for a later one."""
     if row["v"] > VERSION:
         raise ValueError(
-            f"A row of format {row['v']} was saved by a later version of the engine; this one reads formats "
-            f"up to {VERSION}. Run the version that saved it, or start with a new store."
+            f"The store has a row of format {row['v']}, saved by a later version of the engine; this version reads "
+            f"formats up to {VERSION}. Run the version that saved it, or start with a new store."
         )
     return {name: value for name, value in row.items() if name != "v"}

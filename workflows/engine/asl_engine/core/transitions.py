@@ -1,22 +1,29 @@
-"""How a branch goes from state to state: in, out, into a retry, a catcher or its parent's failure.
+"""Transitions of a branch: entering, exiting, retrying, catching, failing, and closing the execution.
 
-The functions call each other along the tree of branches: a last child's end is its parent's, an
-uncaught failure is too.
+The functions call each other up the tree of branches: the end of a last child ends its parent's state, and so
+does an uncaught failure.
 """
 
-from asl_engine.core import children
-from asl_engine.core.data import StateResult, check_size, outcome_of, outcome_of_catching
-from asl_engine.core.execution import Branch, Phase
-from asl_engine.core.execution_end import fail_execution, succeed_execution
+from asl_engine.core.commands import Finished
+from asl_engine.core.data import (
+    StateEnv,
+    StateResult,
+    check_size,
+    outcome_of,
+    outcome_of_catching,
+    selected_input,
+)
+from asl_engine.core.execution import OPEN, Branch, Phase, Status
 from asl_engine.core.retry import delay_before, matches, take_retry
-from asl_engine.core.work import Work
-from asl_engine.definition.program import Catcher, Retrier, State, StateType
-from asl_engine.errors import RUNTIME, StateFailed
-from asl_engine.jsontext import dumps
+from asl_engine.core.work import MAX_EVENTS, Work
+from asl_engine.definition.program import Catcher, MapState, Retrier, State, StateType
+from asl_engine.errors import RUNTIME, TIMEOUT, StateFailed
+from asl_engine.jsontext import Json, dumps
 
 _ENTERED = {kind: f"{kind.value}StateEntered" for kind in StateType}
 _EXITED = {kind: f"{kind.value}StateExited" for kind in StateType}
 _WITH_CHILDREN = (StateType.MAP, StateType.PARALLEL)
+_WITH_ABORTED_EVENT = (StateType.TASK, StateType.WAIT, StateType.MAP, StateType.PARALLEL)
 
 
 def enter(work: Work, branch: Branch, state: State) -> None:
@@ -32,13 +39,13 @@ def enter(work: Work, branch: Branch, state: State) -> None:
 
 
 def leave(work: Work, branch: Branch, state: State, outcome: StateResult, next_name: str | None) -> None:
-    """Exit a state, and let the branch go on to the next one, or end."""
+    """Exit a state, and continue with the next one or end the branch."""
     _exit(work, branch, state, outcome, branch.last_event_id)
     _go_on(work, branch, next_name)
 
 
 def _exit(work: Work, branch: Branch, state: State, outcome: StateResult, previous_id: int) -> None:
-    """Write the Exited event and take over output and variables. Raises StateFailed for too large an output."""
+    """Write the Exited event; take over output and variables. Raises StateFailed if the output is too large."""
     output, assigned = outcome
     text = branch.input_text if output is branch.input else None
     if text is None:
@@ -60,35 +67,88 @@ def _go_on(work: Work, branch: Branch, next_name: str | None) -> None:
         return
     branch.phase = Phase.DONE
     if branch.parent_id is None:
-        succeed_execution(work, branch)
+        _succeed_execution(work, branch)
         return
     branch.output, branch.input, branch.input_text, branch.item = branch.input, None, None, None
     branch.variables = {}
-    child_done(work, work.execution.branches[branch.parent_id], branch)
+    _child_done(work, work.execution.branches[branch.parent_id], branch)
 
 
-# --- children ---
+# --- children: a Parallel's branches, an inline Map's iterations ---
 
 
-def child_done(work: Work, parent: Branch, child: Branch) -> None:
-    """Take note that a child has ended well: begin the next one, or go on with all results."""
+def begin_pending(work: Work, parent: Branch, state: State, previous_id: int) -> None:
+    """Begin pending children in order, up to the limit. Raises StateFailed if ItemSelector fails."""
+    branches, first = work.execution.branches, parent.first_child_id
+    while parent.child_running < parent.child_limit and parent.child_next < parent.child_count:
+        child = branches[first + parent.child_next]
+        parent.child_next += 1
+        if child.phase is Phase.PENDING:
+            if isinstance(state, MapState):
+                child.input = item_input(work, parent, state, child.index, child.item)
+            child.last_event_id = previous_id
+            child.last_event_id = _note_iteration(work, state, child, "Started") or previous_id
+            child.phase = Phase.READY
+            parent.child_running += 1
+            work.touch(child)
+            work.wake(child)
+
+
+def item_input(work: Work, parent: Branch, state: MapState, index: int, item: Json) -> Json:
+    """Return an iteration's input: the item, or ItemSelector's value for it."""
+    if state.item_selector is None:
+        return item
+    env = StateEnv(work, parent, selected_input(work, parent, state), item={"Index": index, "Value": item})
+    return state.item_selector.evaluate(env)
+
+
+def _note_iteration(work: Work, state: State, child: Branch, what: str) -> int | None:
+    """Write a MapIteration… event beside the iteration's own chain; a Parallel has none."""
+    if state.type is not StateType.MAP:
+        return None
+    return work.note(child.last_event_id, f"MapIteration{what}", {"name": state.name, "index": child.index})
+
+
+def _abort_running(work: Work, parent: Branch) -> None:
+    for child in work.children_of(parent):
+        if child.phase in OPEN:
+            _abort(work, child)
+    parent.child_running = 0
+
+
+def _abort(work: Work, branch: Branch) -> None:
+    work.cancel(branch)
+    _abort_running(work, branch)
+    kind = work.state_of(branch).type
+    if branch.phase is Phase.MAP_RUN:
+        work.note(branch.last_event_id, "MapRunAborted")
+    if kind in _WITH_ABORTED_EVENT and branch.phase is not Phase.READY:
+        work.note(branch.last_event_id, f"{kind.value}StateAborted")
+    if branch.is_item and branch.parent_id is not None:
+        _note_iteration(work, work.state_of(work.execution.branches[branch.parent_id]), branch, "Aborted")
+    branch.phase = Phase.ABORTED
+    work.touch(branch)
+
+
+def _child_done(work: Work, parent: Branch, child: Branch) -> None:
+    """Record a child's success; begin the next child, or leave the state after the last one."""
     state = work.state_of(parent)
     work.touch(parent)
     parent.child_left -= 1
     parent.child_running -= 1
-    last_id = children.note_iteration(work, state, child, "Succeeded") or child.last_event_id
+    last_id = _note_iteration(work, state, child, "Succeeded") or child.last_event_id
     if parent.child_left == 0:
         parent.last_event_id = last_id
         join(work, parent, state)
         return
     try:
-        children.begin_pending(work, parent, state, child.last_event_id)
+        begin_pending(work, parent, state, child.last_event_id)
     except StateFailed as failure:
         fail(work, parent, state, failure)
 
 
 def join(work: Work, parent: Branch, state: State) -> None:
-    """Leave a Parallel or a Map with the results of its children, all of which are done."""
+    """Leave a Parallel or a Map with the outputs of its children, all of which are done."""
     results = [child.output for child in work.children_of(parent)]
     conclude(work, parent, state, results, parent.last_event_id)
 
@@ -112,7 +172,7 @@ def conclude(work: Work, parent: Branch, state: State, result: object, before_id
 
 
 def fail(work: Work, branch: Branch, state: State, failure: StateFailed, *, is_heartbeat: bool = False) -> None:
-    """Let a state fail: retried, caught, or handed to the branch's parent."""
+    """Handle a state's failure: retry it, catch it, or fail the parent."""
     cause = _cause_of(branch, state, failure)
     if failure.location is not None:
         _write_evaluation_failed(work, branch, state, failure.error, cause, failure.location)
@@ -129,7 +189,7 @@ def _cause_of(branch: Branch, state: State, failure: StateFailed) -> str | None:
 def _write_evaluation_failed(
     work: Work, branch: Branch, state: State, error: str | None, cause: str | None, location: str
 ) -> None:
-    """Write EvaluationFailed. As recorded on AWS it follows what was before Entered, save in a Wait."""
+    """Write EvaluationFailed. As recorded on AWS it follows the event before Entered, except in a Wait."""
     previous_id = branch.last_event_id
     if previous_id == branch.entered_event_id and state.type is not StateType.WAIT:
         previous_id = branch.before_entered_id
@@ -142,9 +202,9 @@ def _recover(
 ) -> None:
     """Retry, catch or give up. States.Runtime always ends the execution, from within any branch."""
     if error == RUNTIME:
-        fail_execution(work, branch, error, cause)
+        _fail_execution(work, branch, error, cause)
         return
-    children.abort_running(work, branch)
+    _abort_running(work, branch)
     retry = take_retry(state, branch, error, is_heartbeat=is_heartbeat)
     if retry is not None:
         _back_off(work, branch, *retry)
@@ -191,13 +251,13 @@ def _catch(
 
 
 def _fail_in_catcher(work: Work, branch: Branch, state: State, failure: StateFailed) -> None:
-    """Fail a second time, by the catcher's own error, which nothing in this state retries or catches."""
+    """Fail by the catcher's own error, which this state neither retries nor catches."""
     cause = _cause_of(branch, state, failure)
     if failure.location is not None:
         details = {"error": failure.error, "cause": cause, "location": failure.location, "state": state.name}
         work.emit(branch, "EvaluationFailed", details)
     if failure.error == RUNTIME:
-        fail_execution(work, branch, failure.error, cause)
+        _fail_execution(work, branch, failure.error, cause)
         return
     if state.type in _WITH_CHILDREN:
         work.emit(branch, f"{state.type.value}StateFailed")
@@ -205,17 +265,84 @@ def _fail_in_catcher(work: Work, branch: Branch, state: State, failure: StateFai
 
 
 def _give_up(work: Work, branch: Branch, error: str | None, cause: str | None) -> None:
-    """Fail the branch: the execution with it, or its parent's state."""
-    was_out = branch.phase is Phase.TASK
+    """Fail the branch, and with it the execution or the parent's state."""
+    had_task = branch.phase is Phase.TASK
     branch.phase, branch.error, branch.cause = Phase.FAILED, error, cause
     work.touch(branch)
     if branch.parent_id is None:
-        fail_execution(work, branch, error, cause)
+        _fail_execution(work, branch, error, cause)
         return
-    if was_out:  # AWS has this of a task whose failure ends its branch, beside the chain
+    if had_task:  # AWS writes this beside the chain for a task whose failure ends its branch
         work.note(branch.last_event_id, "TaskStateAborted")
     parent = work.execution.branches[branch.parent_id]
-    state_above = work.state_of(parent)
-    children.note_iteration(work, state_above, branch, "Failed")
+    parent_state = work.state_of(parent)
+    _note_iteration(work, parent_state, branch, "Failed")
     parent.last_event_id = branch.last_event_id
-    _recover(work, parent, state_above, error, cause)
+    _recover(work, parent, parent_state, error, cause)
+
+
+# --- the end of the execution ---
+
+
+def _succeed_execution(work: Work, root: Branch) -> None:
+    execution = work.execution
+    text = work.input_text(root)
+    work.emit(root, "ExecutionSucceeded", {"output": text})
+    execution.output, execution.output_text = root.input, text
+    _close(work, Status.SUCCEEDED)
+
+
+def _fail_execution(work: Work, branch: Branch, error: str | None, cause: str | None) -> None:
+    branch.phase, branch.error, branch.cause = Phase.FAILED, error, cause
+    if work.execution.next_event_id >= work.max_events:
+        fail_for_history(work)
+        return
+    work.emit(branch, "ExecutionFailed", _reason(error, cause))
+    work.execution.error, work.execution.cause = error, cause
+    _close(work, Status.FAILED)
+
+
+def fail_for_history(work: Work) -> None:
+    """Close the execution because its history has room for one more event only."""
+    execution = work.execution
+    cause = f"The execution reached the maximum number of history events ({MAX_EVENTS})."
+    work.note(execution.next_event_id - 1, "ExecutionFailed", _reason(RUNTIME, cause))
+    execution.error, execution.cause = RUNTIME, cause
+    _close(work, Status.FAILED)
+
+
+def abort_execution(work: Work, error: str | None, cause: str | None) -> None:
+    """Close the execution because it is stopped. Its open states leave no event."""
+    work.note(0, "ExecutionAborted", _reason(error, cause))
+    work.execution.error, work.execution.cause = error, cause
+    _close(work, Status.ABORTED)
+
+
+def time_execution_out(work: Work) -> None:
+    """Close the execution at its timeout. Only the history has States.Timeout."""
+    work.note(0, "ExecutionTimedOut", {"error": TIMEOUT})
+    _close(work, Status.TIMED_OUT)
+
+
+def _reason(error: str | None, cause: str | None) -> dict[str, str]:
+    return {name: text for name, text in (("error", error), ("cause", cause)) if text is not None}
+
+
+def _close(work: Work, status: Status) -> None:
+    """Close the execution. One that succeeded keeps no branch, any other those that a redrive needs."""
+    execution = work.execution
+    execution.status, execution.stop_ms, execution.timeout_ms = status, work.now_ms, None
+    work.ready.clear()
+    is_redrivable = status is not Status.SUCCEEDED and not execution.express
+    for branch in execution.branches.values():
+        work.cancel(branch)
+        if is_redrivable and branch.phase in OPEN:
+            branch.phase = Phase.ABORTED
+            work.touch(branch)
+        elif is_redrivable and branch.phase is Phase.FAILED:
+            work.touch(branch)
+    if not is_redrivable:
+        execution.removed.update(execution.branches)
+        execution.changed.clear()
+        execution.branches.clear()
+    work.commands.append(Finished(status))

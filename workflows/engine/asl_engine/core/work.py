@@ -1,4 +1,4 @@
-"""One call of ``advance`` under way: the execution it works on, and what it has written and commanded so far."""
+"""The working state of one call of ``advance``."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,16 +11,18 @@ from asl_engine.definition.program import MapState, ParallelState, Program, Stat
 from asl_engine.jsontext import Json, dumps
 from asl_engine.language.env import uuid_of
 
-# AWS: hard. At 24,999 events only one that closes the execution still fits.
+# AWS's hard limits. After 24,999 events only one that closes the execution fits.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EVENTS = 25_000
-PROCESSOR = -1  # in a route: a Map's item processor, where a Parallel's branch has its number
+MAX_OPEN_MS = 365 * 86_400_000
+_MAX_EXPRESS_SECONDS = 300
+PROCESSOR = -1  # a Map's item processor in a route; a Parallel's branch has its number
 
 _CLOSING = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"})
 
 
 class Step(NamedTuple):
-    """The execution as it is now (changed in place), the events to append, and what to do once both are saved."""
+    """The changed execution, the events to append, and the commands to perform once both are saved."""
 
     execution: Execution
     history: list[HistoryEvent]
@@ -28,11 +30,11 @@ class Step(NamedTuple):
 
 
 class HistoryFull(Exception):
-    """The history has no room for another event that does not close the execution."""
+    """The history has only room for the event that closes the execution."""
 
 
 class Work:
-    """What one step has done so far. Lives as long as one call of ``advance``."""
+    """The execution of a step, with the events and commands written so far."""
 
     __slots__ = (
         "_text",
@@ -58,14 +60,14 @@ class Work:
         self.programs: dict[tuple[tuple[str, int], ...], Program] = {(): program}
         self._value: Json = None
         self._text = "null"
-        self.given_context: dict[str, Json] | None = None  # TestState's, in place of the execution's own
-        self.inspection: dict[str, Json] | None = None  # what each step of the data flow gave, for TestState
+        self.given_context: dict[str, Json] | None = None  # TestState's
+        self.inspection: dict[str, Json] | None = None  # the value of each step of the data flow, for TestState
         self.max_events = 1 << 62 if execution.express else MAX_EVENTS  # an Express history has no limit
 
     # --- history ---
 
     def note(self, previous_id: int, kind: str, details: dict[str, Any] | None = None) -> int:
-        """Write an event that no later one follows by itself; return its id."""
+        """Write an event beside a branch's chain; return its id."""
         execution = self.execution
         event_id = execution.next_event_id
         if event_id >= self.max_events and kind not in _CLOSING:
@@ -98,17 +100,17 @@ class Work:
         return program
 
     def state_of(self, branch: Branch) -> State:
-        """Return the state that a branch is in, or about to enter."""
+        """Return the state that a branch is in or about to enter."""
         return self.program_of(branch).states[branch.state]
 
     # --- branches ---
 
     def touch(self, branch: Branch) -> None:
-        """Have the branch saved with this step."""
+        """Save the branch with this step."""
         self.execution.changed.add(branch.id)
 
     def wake(self, branch: Branch) -> None:
-        """Let a branch go on within this step."""
+        """Continue a branch within this step."""
         self.ready.append(branch)
 
     def add_children(self, parent: Branch, routes: list[tuple[tuple[str, int], ...]]) -> list[Branch]:
@@ -132,12 +134,12 @@ class Work:
         return (found if found is not None else self._resolve(route)).start_at
 
     def children_of(self, parent: Branch) -> list[Branch]:
-        """Return a branch's children, in order."""
+        """Return a branch's children in order."""
         first, branches = parent.first_child_id, self.execution.branches
         return [branches[child_id] for child_id in range(first, first + parent.child_count)]
 
     def remove_children(self, parent: Branch) -> None:
-        """Forget a branch's children, and theirs."""
+        """Remove a branch's children, and theirs."""
         execution = self.execution
         for child in self.children_of(parent):
             if child.child_count:
@@ -150,46 +152,58 @@ class Work:
     # --- commands ---
 
     def new_token(self, branch: Branch) -> int:
-        """Give the branch a token that nothing earlier has."""
+        """Give the branch a new token."""
         execution = self.execution
         branch.token = execution.next_token
         execution.next_token += 1
         return branch.token
 
     def set_timer(self, branch: Branch, at_ms: int) -> None:
-        """Command a timer for what the branch waits for now."""
+        """Command a timer for the branch."""
         self.commands.append(SetTimer(branch.id, branch.token, at_ms))
 
+    def set_execution_timeout(self) -> None:
+        """Start the timeout of the whole execution, if it has one; a redrive restarts it.
+
+        The year of a Standard execution has no timer: the first event after it ends the execution.
+        """
+        execution, seconds = self.execution, self.program.timeout_seconds
+        if execution.express:
+            seconds = min(seconds or _MAX_EXPRESS_SECONDS, _MAX_EXPRESS_SECONDS)
+        if seconds is not None:
+            execution.timeout_ms = self.now_ms + seconds * 1000
+            self.commands.append(SetTimer(0, execution.redrive_count, execution.timeout_ms))
+
     def cancel(self, branch: Branch) -> None:
-        """Command that the branch's task, if one is out, be given up."""
+        """Command the cancellation of the branch's task or Map Run, if it has one."""
         if branch.phase in (Phase.TASK, Phase.MAP_RUN):
             self.commands.append(CancelTask(branch.id, branch.token))
 
     # --- values ---
 
     def text(self, value: Json) -> str:
-        """Return a value as JSON. A value asked for twice in a row is written once."""
+        """Return a value as JSON. Remembers the last one."""
         if value is not self._value:
             self._value, self._text = value, dumps(value)
         return self._text
 
     def input_text(self, branch: Branch) -> str:
-        """Return the branch's input as JSON, written once."""
+        """Return the branch's input as JSON, cached."""
         text = branch.input_text
         if text is None:
             text = branch.input_text = self.text(branch.input)
         return text
 
     def inspect(self, step: str, value: Json) -> None:
-        """Keep what a step of the data flow gave, where that is asked for."""
+        """Keep the value of a step of the data flow for TestState."""
         if self.inspection is not None:
             self.inspection[step] = value
 
     def draw_uuid(self) -> str:
-        """Return a version 4 UUID made of what ``draw`` gives."""
+        """Return a random UUID, version 4."""
         return uuid_of(self.draw)
 
 
 def value_text(value: Json) -> str:
-    """Return a value as AWS shows it within a cause: a text as it is, anything else as JSON."""
+    """Return a value as AWS shows it in a cause: a string unquoted, any other as JSON."""
     return value if isinstance(value, str) else dumps(value)

@@ -1,4 +1,4 @@
-"""Runs the executions of a store: takes what happens to them, advances them, saves, and acts."""
+"""The runner: takes events, advances executions, saves them, and performs their commands."""
 
 from asl_engine.runner.runner import Runner
 

@@ -1,12 +1,17 @@
-"""The engine's turn: take what has come, advance the executions it is for, save them together, then act.
+"""The turns of the engine: take messages, advance executions, save them together, then act.
 
-Nothing is invoked, answered or announced before the step that wants it is on disk. One thread at a time
-takes turns, so that an execution is never advanced twice at once, and a turn's saves share one commit.
+Nothing is invoked, answered or announced before its step is on disk. One thread at a time takes turns, so no
+execution is advanced twice at once, and the saves of a turn share one commit.
 """
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any
 
 from asl_engine.clock import Clock
 from asl_engine.core.advance import advance
@@ -14,22 +19,102 @@ from asl_engine.core.commands import Command
 from asl_engine.core.events import Event, Stop, TimerFired
 from asl_engine.core.execution import Status
 from asl_engine.core.history import HistoryEvent
-from asl_engine.errors import ApiError
-from asl_engine.runner.errors import ExecutionAlreadyExists, ExecutionDoesNotExist, RunnerStopped
-from asl_engine.runner.messages import Inbox, Message
+from asl_engine.errors import ApiError, ExecutionAlreadyExists, ExecutionDoesNotExist, RunnerStopped
 from asl_engine.runner.open_executions import OpenExecution, OpenExecutions
-from asl_engine.runner.timers import Timers
 from asl_engine.store import Store
 from asl_engine.store.records import Document, ExecutionRecord, Save
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 512  # messages in a turn: enough to share a commit, few enough to answer soon
+_MESSAGES_PER_TURN = 512  # many share a commit, few are answered soon
+_DROPPED_KEPT = 1000
+
+type Timer = tuple[int, int, str, int, int]  # at_ms, order, execution's ARN, branch, token
+
+
+@dataclass(slots=True)
+class Message:
+    """A request for one execution.
+
+    ``event`` is the event, or a function that makes it from the current execution: it raises ApiError to refuse, and
+    returns None to change nothing. ``new`` is the execution to create, instead of a closed one if ``replaces``.
+    ``answer`` gets the value of ``reply`` once the step is saved.
+    """
+
+    arn: str
+    event: Event | Callable[[OpenExecution], Event | None]
+    answer: "Future[Any] | None" = None
+    reply: Callable[[OpenExecution], Any] | None = None
+    new: OpenExecution | None = None
+    replaces: bool = False
+    documents: list[Document] = field(default_factory=list)
+
+
+class Inbox:
+    """A queue of messages from any thread; ``woken`` is set while it has any."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self.woken = threading.Event()
+
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
+    def put(self, message: Message) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        self.woken.set()
+
+    def take(self, limit: int) -> list[Message]:
+        """Remove and return up to ``limit`` messages, the oldest first."""
+        messages = self._messages
+        return [messages.popleft() for _ in range(min(limit, len(messages)))]
+
+
+class Timers:
+    """The timers of all executions in one heap. Used by the engine's thread only."""
+
+    def __init__(self) -> None:
+        self._heap: list[Timer] = []
+        self._order = 0
+        self._dropped: dict[str, int] = {}  # ARN -> order of its last dead timer
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def set(self, at_ms: int, arn: str, branch_id: int, token: int) -> None:
+        """Set a timer. An outdated one may remain: its token identifies it."""
+        self._order += 1
+        heappush(self._heap, (at_ms, self._order, arn, branch_id, token))
+
+    def drop(self, arn: str) -> None:
+        """Drop the timers of a closed execution."""
+        self._dropped[arn] = self._order
+        if len(self._dropped) > max(_DROPPED_KEPT, len(self._heap) // 2):
+            self._heap = [timer for timer in self._heap if self._alive(timer)]
+            heapify(self._heap)
+            self._dropped.clear()
+
+    def _alive(self, timer: Timer) -> bool:
+        return timer[1] > self._dropped.get(timer[2], 0)
+
+    def next_ms(self) -> int | None:
+        """Return the time of the next timer, or None."""
+        while self._heap and not self._alive(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now_ms: int, limit: int) -> list[Timer]:
+        """Remove and return up to ``limit`` due timers, the earliest first."""
+        found: list[Timer] = []
+        while len(found) < limit and (at_ms := self.next_ms()) is not None and at_ms <= now_ms:
+            found.append(heappop(self._heap))
+        return found
 
 
 @dataclass(slots=True)
 class Change:
-    """What a turn does to one execution."""
+    """The changes of one execution in a turn."""
 
     opened: OpenExecution
     is_new: bool = False
@@ -38,19 +123,14 @@ class Change:
     commands: list[Command] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
-    was: ExecutionRecord | None = None  # how it was saved before, None for a new one
-
-    @property
-    def closed(self) -> bool:
-        """Whether this turn closed it."""
-        return self.opened.execution.status != Status.RUNNING and self.was != self.opened.record
+    was: ExecutionRecord | None = None  # the record before; None for a new execution
 
 
 class EventLoop:
     """Takes turns.
 
-    ``documents`` gives what a command needs saved with its step, ``act`` performs the command once that
-    is so, and ``done`` gets each execution that was saved.
+    ``documents`` returns what to save with a command's step, ``act`` performs the command after that, and ``done``
+    gets each saved change.
     """
 
     def __init__(
@@ -69,14 +149,14 @@ class EventLoop:
         self._documents, self._act, self._done = documents, act, done
 
     def wait(self, *, until_ms: int | None, busy: bool) -> None:
-        """Wait until there is something to do, or until a time."""
+        """Wait for a message, a timer, or a time."""
         self.inbox.woken.clear()
         if not self.inbox:
             ends = [end for end in (until_ms, self.timers.next_ms()) if end is not None]
             self._clock.wait(self.inbox.woken, min(ends, default=None), busy=busy)
 
     def run_once(self) -> None:
-        """Do what is to be done now. Raises whatever the store raises; then nothing of the turn has happened."""
+        """Take one turn. Raises the store's errors; then nothing of the turn has happened."""
         changes: dict[str, Change] = {}
         try:
             later = [message for message in self._take() if not self._apply(message, changes)]
@@ -94,15 +174,15 @@ class EventLoop:
 
     def _take(self) -> list[Message]:
         now_ms = self._clock.now_ms()
-        due = self.timers.due(now_ms, _AT_ONCE)
-        messages = self.inbox.take(_AT_ONCE)
+        due = self.timers.due(now_ms, _MESSAGES_PER_TURN)
+        messages = self.inbox.take(_MESSAGES_PER_TURN)
         return messages + [Message(arn, TimerFired(branch_id, token)) for _, _, arn, branch_id, token in due]
 
     def _apply(self, message: Message, changes: dict[str, Change]) -> bool:
-        """Advance the message's execution; return False to leave the message for the next turn."""
+        """Advance the message's execution; return False to postpone the message to the next turn."""
         change = changes.get(message.arn)
         if message.new is not None:
-            if change is not None:  # the same name twice in a turn: the store must know the first one first
+            if change is not None:  # the same name twice in a turn: the store must have the first one
                 return False
             change = changes[message.arn] = Change(message.new, is_new=True, replaces=message.replaces)
         elif change is None:
@@ -114,12 +194,12 @@ class EventLoop:
         try:
             self._advance(message, change)
         except Exception as error:
-            logger.exception("%s: %r could not be taken in; the execution is stopped.", message.arn, message.event)
+            logger.exception("%s: the engine failed on %r and stops the execution.", message.arn, message.event)
             self._set_aside(changes.pop(message.arn), message, error)
         return True
 
     def _set_aside(self, change: Change, message: Message, error: Exception) -> None:
-        """After a fault of ours: forget the turn's work on the execution, and stop it as it was saved."""
+        """After an engine fault: drop the turn's changes of the execution, and stop it."""
         self._executions.drop(message.arn)
         _refuse(message, error)
         for earlier in change.messages:
@@ -169,7 +249,7 @@ class EventLoop:
 
     @staticmethod
     def _answer_taken(change: Change, taken: ExecutionRecord) -> None:
-        """Answer a start whose name is in use: the same request again gets the same answer."""
+        """Answer a start whose name is taken: the same request gets the same answer."""
         same = taken.status == Status.RUNNING and taken.input == change.opened.record.input
         for message in change.messages:
             if not same:

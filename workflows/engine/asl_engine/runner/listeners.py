@@ -1,4 +1,4 @@
-"""Callbacks for the end of an execution, and for every change of status."""
+"""Callbacks for the end of an execution and for changes of status."""
 
 import logging
 import threading
@@ -15,33 +15,32 @@ _UNSAVED_KEPT = 1000
 
 
 class StatusListeners:
-    """Calls those who wait for an execution, once, when it has closed; and listeners at each change of status.
+    """Calls waiting callbacks once when an execution closes, and listeners at each change of status.
 
-    They are called in the engine's thread and must return at once. What they raise is logged: nothing
-    of an execution depends on it.
+    Both run in the engine's thread and must return at once. Their exceptions are logged and change nothing.
     """
 
     def __init__(self, find: Callable[[str], ExecutionRecord | None], listeners: Sequence[Listener]) -> None:
         self._find, self._listeners = find, listeners
         self._lock = threading.Lock()
         self._waiting: defaultdict[str, list[Listener]] = defaultdict(list)
-        # Express executions are nowhere else: the last ones, for who asks just after their end.
+        # The last Express executions, which are not stored.
         self._unsaved: OrderedDict[str, ExecutionRecord] = OrderedDict()
 
     def when_closed(self, arn: str, notify: Listener) -> None:
-        """Call ``notify`` when the execution closes, at once if it has."""
+        """Call ``notify`` when the execution closes, at once if it is closed."""
         self.when_next_closed(arn, notify)
         record = self._unsaved.get(arn) or self._find(arn)
         if record is not None and record.status != "RUNNING":
             self.notify_closed(record)
 
     def when_next_closed(self, arn: str, notify: Listener) -> None:
-        """Call ``notify`` when an execution that is about to run has closed."""
+        """Call ``notify`` when the execution next closes, even if it is closed now."""
         with self._lock:
             self._waiting[arn].append(notify)
 
     def notify_closed(self, record: ExecutionRecord) -> None:
-        """Call those who wait for this execution."""
+        """Call the callbacks that wait for this execution."""
         with self._lock:
             if record.express:
                 self._unsaved[record.arn] = record
@@ -61,4 +60,4 @@ def _call(notify: Listener, record: ExecutionRecord) -> None:
     try:
         notify(record)
     except Exception:
-        logger.exception("%s: %r failed to take its status.", record.arn, notify)
+        logger.exception("%s: the status listener %r failed.", record.arn, notify)

@@ -1,16 +1,22 @@
 """Map Runs: a distributed Map's items, each in a child execution of its own.
 
-The turn-taking is core's (``MapRun``). Here items are read, children started and stopped, and results put
-together. All that is needed to go on is saved with the parent's step; the children are executions, whose
-names follow from the Map Run's, so that a restart finds how far each has come.
+Core's ``MapRun`` decides which children run. This module reads items, starts and stops children, and collects
+results. Everything needed to continue is saved with the parent's step; a child's name derives from the Map Run's
+ARN, so that a restart finds the children of before. Kinds of document:
+
+- "map_run": DescribeMapRun's answer, times in milliseconds; its parent is the execution's ARN.
+- "map_run_order": the plan, from which a Map Run starts again after a crash or for a redrive; its parent is
+  OPEN while it runs.
+- "map_run_children": the children's inputs, once they are known.
 """
 
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from uuid import NAMESPACE_URL, uuid5
 
 from asl_engine.adapters.map_files import read_items, transformed, write_results
 from asl_engine.adapters.performer import TaskError
@@ -21,49 +27,96 @@ from asl_engine.core.events import MapRunEnded, Redrive, Stop
 from asl_engine.core.execution import Phase, Status
 from asl_engine.core.map_run import (
     MAX_REDRIVES,
+    TOLERANCE_EXCEEDED,
     Child,
     MapRun,
-    MapRunEnd,
+    MapRunSettings,
     MapRunStep,
     children_of,
 )
 from asl_engine.core.redrivability import RedriveStatus
 from asl_engine.core.redrive import redrive_status
+from asl_engine.core.saved import map_run_from_row, map_run_to_row
 from asl_engine.core.work import Work
 from asl_engine.definition.program import MapState
-from asl_engine.errors import RUNTIME, StateFailed
+from asl_engine.errors import EXCEED_TOLERATED_FAILURE_THRESHOLD, RUNTIME, StateFailed
 from asl_engine.jsontext import Json, dumps, loads
+from asl_engine.runner.event_loop import Inbox, Message
 from asl_engine.runner.listeners import StatusListeners
-from asl_engine.runner.map_run_documents import (
-    ENDED,
-    OPEN,
-    PLAN,
-    MapRunPlan,
-    child_names,
-    children_document,
-    new_plan,
-    plan_of,
-    redriven_plan,
-    saved_children,
-)
-from asl_engine.runner.messages import Inbox, Message
 from asl_engine.runner.open_executions import OpenExecution
-from asl_engine.runner.pool import WorkerPool
+from asl_engine.runner.tasks import WorkerPool
 from asl_engine.store import Store
 from asl_engine.store.records import Document, ExecutionFilter, ExecutionRecord
 
 logger = logging.getLogger(__name__)
 
-# Makes the message that starts a child, of its record, definition and the parent.
+MAP_RUN, PLAN, CHILDREN = "map_run", "map_run_order", "map_run_children"
+OPEN, ENDED = "open", "ended"
+_COUNTS = ("pending", "pendingRedrive", "running", "succeeded", "failed", "timedOut", "aborted", "total")
+_NO_COUNTS = dict.fromkeys((*_COUNTS, "resultsWritten", "failuresNotRedrivable"), 0)
+
+# Makes the message that starts a child, from its record, its definition and the parent.
 type NewChild = Callable[[ExecutionRecord, str, OpenExecution, Child], Message]
 type MapRunCommand = StartMapRun | RedriveMapRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapRunPlan:
+    """A Map Run's settings, and the branch that waits for it. ``redriven_ms`` is the time of its last redrive."""
+
+    arn: str
+    execution_arn: str
+    branch_id: int
+    token: int
+    settings: MapRunSettings
+    items: list[Json] | None
+    start_ms: int
+    redrive_count: int = 0
+    redriven_ms: int | None = None
+
+    def document(self, parent: str = OPEN) -> Document:
+        """Return the plan's document."""
+        body = {name: getattr(self, name) for name in self.__slots__}
+        return Document(PLAN, self.arn, {**body, "settings": map_run_to_row(self.settings)}, parent)
+
+    def description(self, status: str, run: MapRun | None, stop_ms: int | None = None) -> Document:
+        """Return the document of DescribeMapRun's answer."""
+        current = self.settings if run is None else run
+        items, executions = ({}, {}) if run is None else run.counts()
+        body: dict[str, Json] = {
+            "mapRunArn": self.arn,
+            "executionArn": self.execution_arn,
+            "status": status,
+            "startDate": self.start_ms,
+            "stopDate": stop_ms,
+            "maxConcurrency": current.max_concurrency,
+            "toleratedFailurePercentage": current.tolerated_failure_percentage or 0,
+            "toleratedFailureCount": current.tolerated_failure_count or 0,
+            "itemCounts": {**_NO_COUNTS, **items},
+            "executionCounts": {**_NO_COUNTS, **executions},
+            "redriveCount": self.redrive_count,
+            "redriveDate": self.redriven_ms,
+        }
+        return Document(MAP_RUN, self.arn, body, self.execution_arn, f"{self.start_ms:020d}")
+
+    def child_names(self, number: int) -> tuple[str, str, str]:
+        """Return a child execution's ARN, name and state machine; equal numbers give equal names."""
+        *place, _, owner, run = self.arn.split(":")
+        name = str(uuid5(NAMESPACE_URL, f"{self.arn}#{number}"))
+        kind, tail = ("express", f"{name}:{run}") if self.settings.express else ("execution", name)
+        head = ":".join(place)
+        return f"{head}:{kind}:{owner}:{tail}", name, f"{head}:stateMachine:{owner}"
+
+
+def _plan_of(body: Mapping[str, Json]) -> MapRunPlan:
+    return MapRunPlan(**{**body, "settings": map_run_from_row(body["settings"])})
 
 
 @dataclass(slots=True)
 class _Live:
     """A Map Run under way. ``run`` is None until its items are read.
 
-    ``following`` is its redrive, when that came while the children of a stopped one were still ending.
+    ``following`` is its redrive that began while children of the stopped run were still ending.
     """
 
     plan: MapRunPlan
@@ -71,7 +124,7 @@ class _Live:
     state: MapState
     definition: str
     children: list[Child] = field(default_factory=list)
-    known: set[int] = field(default_factory=set)  # children that the store has from before
+    known: set[int] = field(default_factory=set)  # children already in the store
     run: MapRun | None = None
     cancelled: bool = False
     following: "_Live | None" = None
@@ -79,8 +132,8 @@ class _Live:
     def is_of(self, execution_arn: str, token: int) -> bool:
         return (self.plan.execution_arn, self.plan.token) == (execution_arn, token)
 
-    def names(self, number: int) -> tuple[str, str, str]:
-        return child_names(self.plan, number, express=self.plan.settings.express)
+    def ended(self, output: Json = None, error: str | None = None, cause: str | None = None) -> MapRunEnded:
+        return MapRunEnded(self.plan.branch_id, self.plan.token, output, error, cause)
 
 
 class MapRuns:
@@ -106,20 +159,36 @@ class MapRuns:
     # --- beginning ---
 
     def documents(self, opened: OpenExecution, command: MapRunCommand) -> list[Document]:
-        """Return what is to be saved with the parent's step."""
-        now_ms = self._clock.now_ms()
+        """Return the documents to save with the parent's step."""
+        now_ms, arn = self._clock.now_ms(), command.map_run_arn
+        branch_id, token = command.branch_id, command.token
         if isinstance(command, StartMapRun):
-            plan = new_plan(opened.record.arn, command, now_ms)
+            plan = MapRunPlan(
+                arn=arn,
+                execution_arn=opened.record.arn,
+                branch_id=branch_id,
+                token=token,
+                settings=command.settings,
+                items=command.items,
+                start_ms=now_ms,
+            )
         else:
-            plan = redriven_plan(self._store, command, now_ms)
+            document = self._store.document(PLAN, arn)
+            if document is None:
+                raise LookupError(
+                    f"The store has no Map Run {arn}: an execution refers to it, so the store is damaged."
+                )
+            old = _plan_of(document.body)
+            count = old.redrive_count + 1
+            plan = replace(old, branch_id=branch_id, token=token, redrive_count=count, redriven_ms=now_ms)
         return [plan.document(), plan.description("RUNNING", None)]
 
     def begin(self, opened: OpenExecution, map_run_arn: str) -> None:
-        """Begin a Map Run, or go on with one, as its saved order says."""
+        """Begin or resume a Map Run by its saved plan."""
         document = self._store.document(PLAN, map_run_arn)
         if document is None or document.parent != OPEN:
             return
-        plan = plan_of(document.body)
+        plan = _plan_of(document.body)
         branch = opened.execution.branches.get(plan.branch_id)
         if branch is None or branch.token != plan.token:
             return
@@ -134,10 +203,10 @@ class MapRuns:
         self._pool.do(partial(self._prepare, live))
 
     def stop_strays(self) -> set[str]:
-        """Stop the running children that a crash kept from being stopped with their parent; return their ARNs."""
+        """Stop children that a crash left running after their parent closed; return their ARNs."""
         strays: set[str] = set()
         for document in self._store.documents(PLAN, OPEN, limit=sys.maxsize):
-            plan = plan_of(document.body)
+            plan = _plan_of(document.body)
             if self._is_wanted(plan):
                 continue
             running = ExecutionFilter(map_run_arn=plan.arn, status="RUNNING")
@@ -154,36 +223,36 @@ class MapRuns:
         return row is not None and (row["phase"], row["token"]) == (Phase.MAP_RUN, plan.token)
 
     def _prepare(self, live: _Live) -> None:
-        """Read the items and start the first children; in a thread of the pool, as reading may take long."""
+        """Read the items and start the first children, in a thread of the pool."""
         try:
             if live.plan.redrive_count > MAX_REDRIVES:
                 raise StateFailed(RUNTIME, f"A Map Run cannot be redriven more than {MAX_REDRIVES} times.")
             self._read_children(live)
-        except (StateFailed, TaskError) as failure:
-            self._report(live, MapRunEnded(live.plan.branch_id, live.plan.token, None, failure.error, failure.cause))
+        except StateFailed as failure:
+            self._report(live, live.ended(None, failure.error, failure.cause))
         except Exception as fault:
-            logger.exception("%s: its items could not be read by a fault of ours.", live.plan.arn)
-            self._report(live, MapRunEnded(live.plan.branch_id, live.plan.token, None, RUNTIME, repr(fault)))
+            logger.exception("%s: an engine fault while reading the items; the Map Run fails.", live.plan.arn)
+            self._report(live, live.ended(None, RUNTIME, repr(fault)))
         else:
             with self._lock:
                 if not live.cancelled:
-                    self._start_or_go_on(live)
+                    self._start_children(live)
 
     def _read_children(self, live: _Live) -> None:
         plan = live.plan
-        saved = saved_children(self._store, plan.arn)
+        saved = self._store.document(CHILDREN, plan.arn)
         if saved is not None:
-            live.children = saved
+            live.children = [Child(*child) for child in saved.body]
             return
         items = plan.items
         reader = plan.settings.reader
         if items is None and reader is not None:
             items = read_items(reader["resource"], reader["parameters"], reader["config"], self._clients)
         live.children = children_of(live.state, plan.settings, items or [], self._draw, self._clock.now_ms())
-        self._store.put_document(children_document(plan.arn, live.children))
+        self._store.put_document(Document(CHILDREN, plan.arn, [list(child) for child in live.children]))
 
-    def _start_or_go_on(self, live: _Live) -> None:
-        """Start the children, but for those that the store has from before a crash or a redrive."""
+    def _start_children(self, live: _Live) -> None:
+        """Start the children, except those that ran before a crash or a redrive."""
         settings = live.plan.settings
         closed: dict[int, str] = {}
         statuses = [self._status_of(live, number, closed) for number in range(len(live.children))]
@@ -201,11 +270,13 @@ class MapRuns:
         if not run.is_failing:
             self._do(live, run.begin())
         for number in running:
-            self._status_listeners.when_closed(live.names(number)[0], partial(self._child_closed, live, number))
+            self._status_listeners.when_closed(
+                live.plan.child_names(number)[0], partial(self._child_closed, live, number)
+            )
 
     def _status_of(self, live: _Live, number: int, closed: dict[int, str]) -> str:
-        """Return how a child is to be counted; one that has failed counts as running until its end is reported."""
-        record = self._store.execution(live.names(number)[0])
+        """Return a child's status for the counts. A failed one counts as running until it is reported."""
+        record = self._store.execution(live.plan.child_names(number)[0])
         if record is None:
             return Status.PENDING
         live.known.add(number)
@@ -223,12 +294,12 @@ class MapRuns:
         for number in step.start:
             self._start(live, number)
         for number in step.stop:
-            self._inbox.put(Message(live.names(number)[0], Stop()))
+            self._inbox.put(Message(live.plan.child_names(number)[0], Stop()))
         if step.ended is not None:
             self._pool.do(partial(self._end, live, step.ended))
 
     def _start(self, live: _Live, number: int) -> None:
-        arn, name, machine = live.names(number)
+        arn, name, machine = live.plan.child_names(number)
         child, express = live.children[number], live.plan.settings.express
         self._status_listeners.when_next_closed(arn, partial(self._child_closed, live, number))
         if number in live.known and not express:
@@ -249,7 +320,7 @@ class MapRuns:
         self._inbox.put(message)
 
     def _redrive_of_child(self, opened: OpenExecution) -> Redrive | None:
-        """Return the child's redrive; one that AWS does not allow leaves the child as it has ended before."""
+        """Return the child's redrive, or None and report its old end if AWS does not allow one."""
         execution = opened.execution
         status, _ = redrive_status(execution, self._clock.now_ms())
         if status is RedriveStatus.REDRIVABLE_BY_MAP_RUN:
@@ -264,7 +335,7 @@ class MapRuns:
                 self._do(live, live.run.child_ended(number, record.status))
 
     def cancel(self, execution_arn: str, token: int) -> None:
-        """Stop the Map Run that a branch waits for no longer."""
+        """Stop the Map Run of a branch that no longer waits for it."""
         with self._lock:
             for live in list(self._live.values()):
                 if live.is_of(execution_arn, token):
@@ -277,21 +348,21 @@ class MapRuns:
         if live.run is not None:
             self._do(live, live.run.abort())
         else:
-            self._pool.do(partial(self._end, live, MapRunEnd("ABORTED")))
+            self._pool.do(partial(self._end, live, Status.ABORTED))
 
     # --- the end ---
 
-    def _end(self, live: _Live, ended: MapRunEnd) -> None:
-        """Put the results together and report them; in a thread of the pool, as writing may take long."""
-        plan = live.plan
-        output: Json = None
-        error, cause = ended.error, ended.cause
-        if ended.status != "ABORTED":
+    def _end(self, live: _Live, status: Status) -> None:
+        """Collect or write the results and report the end, in a thread of the pool."""
+        output, error, cause = None, None, None
+        if status is Status.FAILED:
+            error, cause = EXCEED_TOLERATED_FAILURE_THRESHOLD, TOLERANCE_EXCEEDED
+        if status is not Status.ABORTED:
             try:
                 output = self._results(live)
             except TaskError as failure:
                 error, cause = failure.error, failure.cause
-        self._report(live, MapRunEnded(plan.branch_id, plan.token, output, error, cause), ended.status)
+        self._report(live, live.ended(output, error, cause), status)
 
     def _results(self, live: _Live) -> Json:
         writer = live.plan.settings.writer or {}
@@ -303,18 +374,18 @@ class MapRuns:
 
     def _records(self, live: _Live) -> Iterator[ExecutionRecord]:
         for number in range(len(live.children)):
-            record = self._store.execution(live.names(number)[0])
+            record = self._store.execution(live.plan.child_names(number)[0])
             if record is not None:
                 yield record
 
     def _report(self, live: _Live, event: MapRunEnded, status: str = "FAILED") -> None:
-        """Report the end to the parent, saved together with that of the Map Run itself."""
+        """Report the end to the parent, whose step saves the Map Run's end too."""
         plan = live.plan
         status = "FAILED" if event.error is not None else status
         documents = [plan.document(ENDED), plan.description(status, live.run, self._clock.now_ms())]
         with self._lock:
             if self._live.get(plan.arn) is not live:
-                return  # reported before
+                return  # reported already
             del self._live[plan.arn]
             if live.following is not None:
                 self._follow(live.following)
@@ -322,23 +393,21 @@ class MapRuns:
         self._inbox.put(Message(plan.execution_arn, event, documents=documents))
 
     def _follow(self, live: _Live) -> None:
-        """Begin a redrive that has waited for the children before it: they count as ended before."""
+        """Begin a redrive that waited for the children of the run before it."""
         live.plan = replace(live.plan, redriven_ms=self._clock.now_ms())
         self._store.put_document(live.plan.document())
         self._live[live.plan.arn] = live
-        self._pool.do(
-            partial(self._end, live, MapRunEnd("ABORTED")) if live.cancelled else partial(self._prepare, live)
-        )
+        self._pool.do(partial(self._end, live, Status.ABORTED) if live.cancelled else partial(self._prepare, live))
 
-    # --- what the API asks ---
+    # --- the API ---
 
     def describe(self, arn: str) -> dict[str, Json] | None:
-        """Return a Map Run as DescribeMapRun answers, times in milliseconds; None if there is none."""
+        """Return DescribeMapRun's answer with times in milliseconds, or None."""
         with self._lock:
             live = self._live.get(arn)
             if live is not None and live.run is not None:
                 return dict(live.plan.description("RUNNING", live.run).body)
-        document = self._store.document("map_run", arn)
+        document = self._store.document(MAP_RUN, arn)
         return None if document is None else dict(document.body)
 
     def update(self, arn: str, **settings: Json) -> bool:
@@ -357,7 +426,7 @@ class MapRuns:
 
 
 def _definition(opened: OpenExecution, state: MapState) -> str:
-    """Return the children's definition: the item processor, in the query language of the machine around it."""
+    """Return the children's definition: the item processor, in the state machine's query language."""
     machine = opened.program.raw
     language = {"QueryLanguage": machine["QueryLanguage"]} if "QueryLanguage" in machine else {}
     return dumps({**language, **state.processor.raw})

@@ -1,4 +1,4 @@
-"""Executions as the runner works on them: loaded from the store, changed, and put into what is saved."""
+"""Executions in memory: loaded from the store, changed by the runner, and saved."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ DEFINITION = "definition"  # the kind of document that holds a definition, by it
 
 @dataclass(slots=True)
 class OpenExecution:
-    """An execution in memory. ``record`` is how it was last saved."""
+    """An execution in memory. ``record`` is the last saved one."""
 
     record: ExecutionRecord
     execution: Execution
     program: Program
 
     def refresh_record(self) -> None:
-        """Bring the record up to the execution's status."""
+        """Update the record to the execution's status."""
         now, record = self.execution, self.record
         if (now.status, now.redrive_count, now.stop_ms) != (record.status, record.redrive_count, record.stop_ms):
             succeeded = now.status == Status.SUCCEEDED
@@ -44,7 +44,7 @@ class OpenExecution:
     def save(
         self, history: list[HistoryEvent], documents: list[Document], *, is_new: bool, replaces: bool = False
     ) -> Save:
-        """Return what is to be saved, and count it as saved."""
+        """Return the changes to save, and mark them as saved."""
         self.refresh_record()
         execution = self.execution
         changed = [(number, branch_to_row(execution.branches[number])) for number in sorted(execution.changed)]
@@ -64,7 +64,7 @@ class OpenExecution:
 
 
 class Programs:
-    """Definitions compiled, the most recent ones kept. Asked from any thread."""
+    """A cache of compiled definitions, for any thread."""
 
     def __init__(self, store: Store, capacity: int = 256) -> None:
         self._store = store
@@ -72,7 +72,7 @@ class Programs:
         self._digest_of = lru_cache(capacity)(self._keep)
 
     def of_text(self, definition: str) -> tuple[str, Program]:
-        """Return a definition's digest and program. The store has the definition then."""
+        """Store a definition; return its digest and program."""
         digest = self._digest_of(definition)
         return digest, self.of_digest(digest)
 
@@ -84,15 +84,14 @@ class Programs:
     def _load(self, digest: str) -> Program:
         document = self._store.document(DEFINITION, digest)
         if document is None:
-            raise LookupError(f"The store has no definition {digest}.")
+            raise LookupError(
+                f"The store has no definition {digest}: an execution refers to it, so the store is damaged."
+            )
         return compile_program(loads(document.body))
 
 
 class OpenExecutions:
-    """The executions in memory: those of late. One that only waits is dropped, and loaded again when it goes on.
-
-    What the store does not keep (an Express execution) stays until it is closed.
-    """
+    """A cache of the recent executions. The unsaved ones (Express) remain until they close."""
 
     def __init__(self, store: Store, programs: Programs, capacity: int = 1000) -> None:
         self._store, self._programs, self._capacity = store, programs, capacity
@@ -100,7 +99,7 @@ class OpenExecutions:
         self._unsaved: dict[str, OpenExecution] = {}
 
     def get(self, arn: str) -> OpenExecution | None:
-        """Return the execution, from the store if need be; None if there is no such."""
+        """Return the execution, from memory or the store, or None."""
         opened = self._recent.get(arn) or self._unsaved.get(arn)
         if opened is not None:
             return opened
@@ -111,7 +110,7 @@ class OpenExecutions:
         return OpenExecution(saved.record, execution, self._programs.of_digest(saved.record.definition))
 
     def keep(self, opened: OpenExecution, *, saved: bool) -> None:
-        """Keep an execution that was worked on, if it is still open."""
+        """Keep an execution after a turn, if it is still open."""
         arn = opened.record.arn
         if opened.execution.status != Status.RUNNING:
             self.drop(arn)
@@ -124,6 +123,6 @@ class OpenExecutions:
                 self._recent.popitem(last=False)
 
     def drop(self, arn: str) -> None:
-        """Forget what is in memory of the execution."""
+        """Remove the execution from memory."""
         self._recent.pop(arn, None)
         self._unsaved.pop(arn, None)

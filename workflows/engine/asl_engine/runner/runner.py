@@ -1,4 +1,4 @@
-"""The runner: what a server or a program asks to start, end and watch executions."""
+"""``Runner``: starts, stops, redrives and watches executions."""
 
 import logging
 import threading
@@ -10,9 +10,10 @@ from functools import partial
 from random import random
 from typing import Any
 
-from asl_engine.adapters.performer import Performer, TaskCall
+from asl_engine.adapters.performer import Performer
 from asl_engine.adapters.services import ServiceClients
 from asl_engine.clock import Clock, SystemClock
+from asl_engine.core.advance import commands_to_resume
 from asl_engine.core.commands import (
     CancelTask,
     Command,
@@ -38,11 +39,8 @@ from asl_engine.core.execution import Execution, Phase, Status
 from asl_engine.core.map_run import Child
 from asl_engine.core.redrivability import RedriveStatus
 from asl_engine.core.redrive import redrive_status, redriven_ms
-from asl_engine.core.restart import commands_to_resume
 from asl_engine.definition.resources import ResourceKind, parse_resource
-from asl_engine.jsontext import Json, loads
-from asl_engine.runner.activities import Activities, ActivityTask
-from asl_engine.runner.errors import (
+from asl_engine.errors import (
     ExecutionDoesNotExist,
     ExecutionNotRedrivable,
     ExecutionStalled,
@@ -50,35 +48,31 @@ from asl_engine.runner.errors import (
     TaskDoesNotExist,
     TaskTimedOut,
 )
-from asl_engine.runner.event_loop import Change, EventLoop
+from asl_engine.jsontext import Json, loads
+from asl_engine.runner.event_loop import Change, EventLoop, Message
 from asl_engine.runner.listeners import Listener, StatusListeners
 from asl_engine.runner.map_runs import MapRuns
-from asl_engine.runner.messages import Message
-from asl_engine.runner.nested_executions import NestedExecutions
 from asl_engine.runner.open_executions import OpenExecution, OpenExecutions, Programs
-from asl_engine.runner.pool import WorkerPool
-from asl_engine.runner.task_dispatch import TaskDispatch
-from asl_engine.runner.task_tokens import MakeEvent, message_for_token
+from asl_engine.runner.tasks import Activities, ActivityTask, MakeEvent, TaskDispatch, WorkerPool, message_for_token
 from asl_engine.store import Store
 from asl_engine.store.records import Document, ExecutionRecord
 
 logger = logging.getLogger(__name__)
 
-WORKERS = 32  # tasks performed at once; they mostly wait for answers
-TOLD_AGAIN_MS = 60_000  # longer than listeners take, and what they hear twice changes nothing
+WORKERS = 32  # tasks performed at once; most of their time is waiting
+REPORTED_AGAIN_MS = 60_000  # longer than listeners take; they must tolerate repetition
 
 
 class Runner:
-    """Runs the executions of one store. One process has one runner on a store.
+    """Runs the executions of one store, which has no other runner.
 
-    ``performer`` does the tasks, up to ``workers`` at once. With ``workers=0`` there is no thread at all:
-    tasks are performed, and executions run, within the calls below (and ``run_until_closed``), by one
-    calling thread. ``listeners`` get each change of status, in the engine's thread. The tasks of
-    activities wait for workers that ask, unless the performer ``performs_activities``.
+    ``performer`` performs tasks, up to ``workers`` at once. With ``workers=0`` there are no threads: executions and
+    tasks run within the calls below, in the caller's thread. ``listeners`` get each change of status, in the engine's
+    thread. Activity workers poll for the tasks of activities, unless the performer ``performs_activities``.
 
-    Every method may be called from any thread, and returns once what it did is saved; but called within
-    a turn (by a listener, or without threads by a task function) it returns first, its turn coming later.
-    After a crash ``start_up`` goes on: what has ended is not run again, tasks under way are.
+    Every method may be called from any thread, and returns after its change is saved; but a call within a turn (by a
+    listener, or without threads by a task function) returns before it. After a crash ``start_up`` continues: finished
+    states do not run again, tasks under way do.
     """
 
     def __init__(
@@ -94,18 +88,17 @@ class Runner:
         performs_activities: bool = False,
     ) -> None:
         self.store, self.clock = store, clock or SystemClock()
-        self._performer, self._performs_activities = performer, performs_activities
+        self.performer, self._performs_activities = performer, performs_activities
         self._programs = Programs(store)
         self._executions = OpenExecutions(store, self._programs)
         self._loop = EventLoop(
             store, self._executions, self.clock, draw, documents=self._documents, act=self._act, done=self._done
         )
-        self._status_listeners = StatusListeners(self._record, listeners)
+        self._status_listeners = StatusListeners(store.execution, listeners)
         self._pool = WorkerPool(workers)
-        nested = NestedExecutions(self._status_listeners, self._loop.inbox)
-        self._task_dispatch = TaskDispatch(performer, self._pool, self._loop.inbox, self.clock, nested)
+        self._task_dispatch = TaskDispatch(performer, self._pool, self._loop.inbox, self.clock, self._status_listeners)
         self._activities = Activities()
-        self._map_runs = MapRuns(
+        self.map_runs = MapRuns(
             store,
             self.clock,
             draw,
@@ -123,13 +116,13 @@ class Runner:
     # --- life ---
 
     def start_up(self) -> None:
-        """Take up the open executions of the store, and begin to run.
+        """Resume the open executions of the store, and start running.
 
-        Listeners get again what closed last: a crash may have come between the end and its report.
+        Listeners get the executions that closed last again: a crash may have prevented their first report.
         """
-        for record in self.store.closed_recently(TOLD_AGAIN_MS):
+        for record in self.store.closed_recently(REPORTED_AGAIN_MS):
             self._status_listeners.notify_status(record)
-        strays = self._map_runs.stop_strays()
+        strays = self.map_runs.stop_strays()
         for arn in self.store.load_open():
             opened = None if arn in strays else self._executions.get(arn)
             if opened is not None:
@@ -142,11 +135,11 @@ class Runner:
             self._act(opened, command)
         for branch in opened.execution.branches.values():
             if branch.phase is Phase.MAP_RUN and branch.map_run_arn is not None:
-                self._map_runs.begin(opened, branch.map_run_arn)
+                self.map_runs.begin(opened, branch.map_run_arn)
 
     def close(self) -> None:
-        """Stop running. Executions stay as they are saved; the store is the caller's to close."""
-        self._stop(RunnerStopped("it was closed"))
+        """Stop running. Executions remain saved; the caller closes the store."""
+        self._stop(RunnerStopped("closed"))
         if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         self._pool.close()
@@ -156,16 +149,15 @@ class Runner:
         self._loop.inbox.woken.set()
 
     def _run(self) -> None:
-        """Take turns until the runner is closed or its store fails."""
         try:
             while self._stopped is None:
                 self._turn()
         except Exception as error:
-            logger.exception("The engine stops: it cannot go on after this.")
+            logger.exception("The engine has stopped, because its store failed. Fix that, then start it again.")
             self._stop(RunnerStopped(repr(error)))
         for future in list(self._unanswered):
             if not future.done():
-                future.set_exception(self._stopped or RunnerStopped("it was closed"))
+                future.set_exception(self._stopped or RunnerStopped("closed"))
 
     def _turn(self) -> None:
         loop = self._loop
@@ -179,7 +171,7 @@ class Runner:
             self._turning = None
 
     def _ask(self, message: Message) -> Any:
-        """Put a message before the engine and return the answer to it; None within a turn, which cannot wait."""
+        """Send a message and return its answer; None within a turn, which cannot wait."""
         if threading.current_thread() is self._turning:
             self._loop.inbox.put(message)
             return None
@@ -189,33 +181,32 @@ class Runner:
         return answer.result()
 
     def _send(self, message: Message) -> "Future[Any]":
-        """Put a message before the engine and return its answer to be."""
         answer: Future[Any] = Future()
         message.answer = answer
-        answer.set_running_or_notify_cancel()  # so that no caller can cancel what the engine is to answer
+        answer.set_running_or_notify_cancel()  # no caller can cancel it from now on
         self._unanswered.add(answer)
         answer.add_done_callback(self._unanswered.discard)
         if self._stopped is None:
             self._loop.inbox.put(message)
         else:
-            with suppress(InvalidStateError):  # the engine, as it stopped, was first
+            with suppress(InvalidStateError):  # the stopping engine answered first
                 answer.set_exception(self._stopped)
         return answer
 
     # --- executions ---
 
     def start(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> ExecutionRecord:
-        """Start an execution of a definition (its text); the record's own ``definition`` is filled in.
+        """Start an execution of a definition's text, whose digest replaces the record's ``definition``.
 
-        Returns the record, or that of the execution that runs already, by the same name with the same
-        input. Raises ExecutionAlreadyExists.
+        Returns the record, or that of the running execution with the same name and input. Raises
+        ExecutionAlreadyExists.
         """
         opened, message = self._new(record, definition, role_arn)
         answered: ExecutionRecord | None = self._ask(message)
         return answered or opened.record
 
     def start_soon(self, record: ExecutionRecord, definition: str, role_arn: str = "") -> "Future[ExecutionRecord]":
-        """Start an execution as ``start`` does, and return at once: the future has what that returns or raises."""
+        """Start an execution as ``start`` does, but return a future of its result at once."""
         return self._send(self._new(record, definition, role_arn)[1])
 
     def _new(self, record: ExecutionRecord, definition: str, role_arn: str) -> tuple[OpenExecution, Message]:
@@ -239,7 +230,7 @@ class Runner:
         return message
 
     def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> int:
-        """Stop an execution; return when it stopped, in milliseconds. One that is closed stays as it is.
+        """Stop an execution; return its stop time in milliseconds. Safe to repeat.
 
         Raises ExecutionDoesNotExist.
         """
@@ -247,7 +238,7 @@ class Runner:
         return self._ask(message) or self.clock.now_ms()
 
     def redrive(self, arn: str, client_token: str | None = None) -> int:
-        """Redrive a closed execution; return when, in milliseconds. Safe to repeat with the same token.
+        """Redrive a closed execution; return the time in milliseconds. Safe to repeat with the same token.
 
         Raises ExecutionDoesNotExist, ExecutionNotRedrivable.
         """
@@ -264,7 +255,7 @@ class Runner:
     def _redrive_event(self, opened: OpenExecution, client_token: str | None) -> Event:
         status, reason = redrive_status(opened.execution, self.clock.now_ms())
         if status == "REDRIVABLE_BY_MAP_RUN":
-            raise ExecutionNotRedrivable("Execution is a child of a Map Run: redrive the execution that has started it")
+            raise ExecutionNotRedrivable("Execution is a child of a Map Run: redrive the execution that started it")
         if status != "REDRIVABLE":
             raise ExecutionNotRedrivable(reason or "")
         return Redrive(client_token)
@@ -272,20 +263,20 @@ class Runner:
     def redrive_status(
         self, record: ExecutionRecord, *, machine_is_deleting: bool = False
     ) -> tuple[RedriveStatus, str | None]:
-        """Return whether the execution can be redriven: DescribeExecution's redriveStatus and its reason."""
+        """Return DescribeExecution's redriveStatus and its reason."""
         settled = record.status in (Status.RUNNING, Status.SUCCEEDED)  # then its length does not matter
         length = 0 if settled else self.store.history_length(record.arn)
         return record.redrivability(self.clock.now_ms(), length, machine_is_deleting=machine_is_deleting)
 
     def when_closed(self, arn: str, notify: Listener) -> None:
-        """Call ``notify`` once, from any thread, when the execution has closed; at once if it has."""
+        """Call ``notify`` once, from any thread, when the execution closes; at once if it is closed."""
         self._status_listeners.when_closed(arn, notify)
 
     def closed(self, arn: str, timeout_seconds: float | None = None) -> ExecutionRecord:
         """Wait until an execution has closed and return its record. Raises TimeoutError.
 
-        Without threads (``workers=0``) this runs the executions. Raises ExecutionStalled where nothing
-        can move them on.
+        Without threads (``workers=0``) this runs the executions, and raises ExecutionStalled if nothing can
+        continue them.
         """
         future: Future[ExecutionRecord] = Future()
         self.when_closed(arn, future.set_result)
@@ -300,24 +291,21 @@ class Runner:
         branches = opened.execution.branches.values() if opened is not None else ()
         return ExecutionStalled(arn, [branch.state for branch in branches if branch.phase is Phase.TASK])
 
-    def _record(self, arn: str) -> ExecutionRecord | None:
-        return self.store.execution(arn)
-
     # --- tasks ---
 
     def succeed_task(self, token: str, output: Json) -> None:
-        """End a task well. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
-        self._tell_task(token, lambda branch_id, number: TaskSucceeded(branch_id, number, output))
+        """Report a task's success. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        self._report_task(token, lambda branch_id, number: TaskSucceeded(branch_id, number, output))
 
     def fail_task(self, token: str, error: str | None = None, cause: str | None = None) -> None:
-        """Fail a task. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
-        self._tell_task(token, lambda branch_id, number: TaskFailed(branch_id, number, error, cause))
+        """Report a task's failure. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        self._report_task(token, lambda branch_id, number: TaskFailed(branch_id, number, error, cause))
 
     def beat(self, token: str) -> None:
-        """Take a sign of life of a task's owner. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
-        self._tell_task(token, TaskHeartbeat)
+        """Report a task's heartbeat. Raises InvalidToken, TaskDoesNotExist, TaskTimedOut."""
+        self._report_task(token, TaskHeartbeat)
 
-    def _tell_task(self, token: str, make_event: MakeEvent) -> None:
+    def _report_task(self, token: str, make_event: MakeEvent) -> None:
         message = message_for_token(token, make_event)
         try:
             self._ask(message)
@@ -325,7 +313,7 @@ class Runner:
             raise TaskDoesNotExist from None
 
     def take_activity_task(self, activity_arn: str, worker: str | None = None) -> ActivityTask | None:
-        """Hand out the activity's next task: its token and its input as text. None when there is none now."""
+        """Return the activity's next task, or None. ``worker`` names the activity worker in the history."""
         while (task := self._activities.take(activity_arn)) is not None:
             try:
                 self._ask(message_for_token(task.task_token, partial(TaskStarted, worker_name=worker)))
@@ -334,25 +322,11 @@ class Runner:
             return task
         return None
 
-    def perform(self, call: TaskCall) -> Json:
-        """Perform a task outside of any execution. Raises TaskError."""
-        return self._performer.perform(call)
-
-    # --- Map Runs ---
-
-    def describe_map_run(self, arn: str) -> dict[str, Json] | None:
-        """Return a Map Run as DescribeMapRun answers, times in milliseconds; None if there is none."""
-        return self._map_runs.describe(arn)
-
-    def update_map_run(self, arn: str, **changes: float) -> bool:
-        """Change concurrency or tolerated failures of a Map Run; return False where none of that ARN runs."""
-        return self._map_runs.update(arn, **changes)
-
-    # --- what the engine's turns call ---
+    # --- called by the engine's turns ---
 
     def _documents(self, opened: OpenExecution, command: Command) -> list[Document]:
         if isinstance(command, StartMapRun | RedriveMapRun):
-            return self._map_runs.documents(opened, command)
+            return self.map_runs.documents(opened, command)
         return []
 
     def _act(self, opened: OpenExecution, command: Command) -> None:
@@ -366,9 +340,9 @@ class Runner:
                 self._loop.timers.set(at_ms, arn, branch_id, token)
             case CancelTask():
                 self._task_dispatch.cancel(opened, command)
-                self._map_runs.cancel(arn, command.token)
+                self.map_runs.cancel(arn, command.token)
             case StartMapRun() | RedriveMapRun():
-                self._map_runs.begin(opened, command.map_run_arn)
+                self.map_runs.begin(opened, command.map_run_arn)
             case ContinueLater():
                 self._loop.inbox.put(Message(arn, Continue()))
             case Finished():

@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from asl_engine.errors import InvalidToken
 from asl_engine.jsontext import Json, dumps, loads
-from asl_engine.runner.errors import InvalidToken
 from asl_engine.runner.runner import Runner
 from asl_engine.server.arns import Account
 from asl_engine.server.request_validation import FieldShape

@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from asl_engine.errors import ExecutionDoesNotExist, ExecutionNotRedrivable
 from asl_engine.jsontext import Json, loads
-from asl_engine.runner.errors import ExecutionDoesNotExist, ExecutionNotRedrivable
 from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import StatesArn, check_name, parse_arn
 from asl_engine.server.catalog import Alias, Catalog, Machine

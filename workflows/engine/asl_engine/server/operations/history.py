@@ -4,8 +4,8 @@ import re
 from functools import cache
 
 from asl_engine.core.history import HistoryEvent
+from asl_engine.errors import ExecutionDoesNotExist
 from asl_engine.jsontext import Json
-from asl_engine.runner.errors import ExecutionDoesNotExist
 from asl_engine.server.arns import parse_arn
 from asl_engine.server.operation import ApiCall, next_token, seconds
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from asl_engine.errors import ExecutionDoesNotExist
 from asl_engine.jsontext import Json
-from asl_engine.runner.errors import ExecutionDoesNotExist
 from asl_engine.server.api_errors import api_error, validation_error
 from asl_engine.server.arns import parse_arn
 from asl_engine.server.operation import ApiCall, seconds
@@ -19,7 +19,7 @@ _TIMES = ("startDate", "stopDate", "redriveDate")
 
 def _known(call: ApiCall) -> dict[str, Json]:
     arn = parse_arn(call.arguments["mapRunArn"], "mapRun").text
-    found = call.engine.describe_map_run(arn)
+    found = call.engine.map_runs.describe(arn)
     if found is None:
         raise api_error("ResourceNotFound", arn)
     return found
@@ -62,5 +62,5 @@ def update_map_run(call: ApiCall) -> Json:
         raise api_error(
             "ValidationException", f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'"
         )
-    call.engine.update_map_run(asked["mapRunArn"], **changes)
+    call.engine.map_runs.update(asked["mapRunArn"], **changes)
     return {}

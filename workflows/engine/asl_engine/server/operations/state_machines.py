@@ -7,9 +7,8 @@ from functools import lru_cache
 from asl_engine.definition.checks import check
 from asl_engine.definition.diagnostics import errors_of
 from asl_engine.definition.scopes import references
-from asl_engine.errors import ApiError
+from asl_engine.errors import ApiError, ExecutionDoesNotExist
 from asl_engine.jsontext import Json, loads
-from asl_engine.runner.errors import ExecutionDoesNotExist
 from asl_engine.runner.runner import Runner
 from asl_engine.server.api_errors import accept_definition, api_error, validation_error
 from asl_engine.server.arns import check_name, parse_arn

@@ -9,17 +9,21 @@ from dataclasses import dataclass, field
 
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.core.advance import EXECUTE
-from asl_engine.core.children import item_input
+from asl_engine.core.branching_states import (
+    batch_settings,
+    concurrency_of,
+    items_of,
+    tolerated_count,
+    tolerated_percentage,
+)
 from asl_engine.core.commands import InvokeTask
 from asl_engine.core.data import effective_input, outcome_of, outcome_of_catching
 from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
 from asl_engine.core.map_run import Child, MapRun, batched
 from asl_engine.core.retry import delay_before, matches, take_retry
-from asl_engine.core.states import task, wait
-from asl_engine.core.states.distributed_map import batch_settings, tolerated_count, tolerated_percentage
-from asl_engine.core.states.immediate import NO_RULE_HOLDS
-from asl_engine.core.states.map_ import concurrency_of, items_of
-from asl_engine.core.transitions import leave
+from asl_engine.core.simple_states import NO_RULE_HOLDS, leave_wait
+from asl_engine.core.task_state import execute_task
+from asl_engine.core.transitions import item_input, leave
 from asl_engine.core.work import Work
 from asl_engine.definition.checks import check, check_state
 from asl_engine.definition.compiler import compile_state
@@ -176,7 +180,7 @@ class _Trial:
             self.work.inspect("afterInputPath", self.branch.input)
         EXECUTE[state.type](self.work, self.branch, state)
         if isinstance(state, WaitState) and self.branch.phase is Phase.WAIT:
-            wait.wake(self.work, self.branch, state)
+            leave_wait(self.work, self.branch, state)
 
     def _mocked_result(self) -> Json:
         mock = self.mock
@@ -186,13 +190,13 @@ class _Trial:
         return mock.result
 
     def _task_result(self, state: TaskState) -> Json:
-        task.execute(self.work, self.branch, state)
+        execute_task(self.work, self.branch, state)
         [command] = [one for one in self.work.commands if isinstance(one, InvokeTask)]
         if self.mock is not None:
             result = self._mocked_result()
         else:
             region, credentials = self.call.account.region, command.credentials
-            result = self.call.engine.perform(
+            result = self.call.engine.performer.perform(
                 TaskCall(
                     command.resource, command.parameters, region=region, credentials=credentials, timeout_seconds=300
                 )

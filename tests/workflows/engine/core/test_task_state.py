@@ -17,7 +17,7 @@ from asl_engine.core.events import (
 )
 from asl_engine.core.execution import Status
 from asl_engine.core.retry import delay_before, matches
-from asl_engine.core.task_events import read_task_token, task_token
+from asl_engine.core.task_state import read_task_token, task_token
 from asl_engine.definition.program import Retrier
 from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
@@ -64,14 +64,15 @@ def test_an_integration_is_told_with_its_resource_region_and_limits() -> None:
         "timeoutInSeconds": 60,
         "heartbeatInSeconds": 5,
     }
-    assert (sent.parameters, sent.timeout_seconds, sent.heartbeat_seconds) == ({"a": 1}, 60, 5)
+    assert (sent.parameters, sent.timeout_seconds) == ({"a": 1}, 60)
 
 
 def test_limits_may_come_from_the_input() -> None:
     drive = Drive(machine(("Do", task(TimeoutSecondsPath="$.t", HeartbeatSecondsPath="$.h"))), {"t": 60, "h": 5})
     drive.send(Start())
 
-    assert (drive.invoked[0].timeout_seconds, drive.invoked[0].heartbeat_seconds) == (60, 5)
+    scheduled = drive.of("LambdaFunctionScheduled")[0].details
+    assert (scheduled["timeoutInSeconds"], scheduled["heartbeatInSeconds"]) == (60, 5)
 
 
 def test_a_submitted_task_waits_for_whoever_has_its_token() -> None:
