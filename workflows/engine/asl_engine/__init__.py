@@ -1,7 +1,6 @@
-"""The Amazon States Language, embedded: a pure core, a store and a runner around it, and AWS's own API in front.
+"""The Amazon States Language in one process: a pure core, a store, a runner, and AWS's API.
 
-The names below are the library's public face; each is imported at its first use, so that an import of one
-part does not load the others.
+The names below are the public ones; each is imported at its first use, so that one does not load all others.
 """
 
 from importlib import import_module

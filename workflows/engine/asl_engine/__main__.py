@@ -1,12 +1,12 @@
-"""The engine from the command line.
+"""The command line of the engine.
 
 ::
 
     asl-engine run FILE.asl.json --input '{"report_id": 1}' [--tasks package.module:mapping]
     asl-engine serve --port 8083 --db FILE [--skippable]
 
-``run`` prints the history as it goes and exits 0 for SUCCEEDED, 1 for FAILED, 3 for TIMED_OUT, 4 for
-ABORTED; 2 says that it could not begin, and why. ``serve`` ends at SIGTERM or SIGINT with 0.
+``run`` prints the history while it runs. It exits with 0 for SUCCEEDED, 1 for FAILED, 3 for TIMED_OUT, 4 for ABORTED, and
+2 with a message if it cannot start. ``serve`` exits with 0 at SIGTERM or SIGINT.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CANNOT_BEGIN = 2
 
 
 class CommandRefused(EngineError):
-    """The command line asks for what cannot be done."""
+    """The command line is invalid."""
 
 
 def _text_of(path: Path) -> str:
@@ -45,16 +45,14 @@ def _text_of(path: Path) -> str:
 
 
 def _input_of(option: str) -> Json:
-    """Return the input, of JSON or of @FILE."""
     text = _text_of(Path(option[1:])) if option.startswith("@") else option
     try:
         return loads(text)
     except ValueError as error:
-        raise CommandRefused("--input", f"not JSON: {error}.", "Give a JSON text, or @FILE with one.") from None
+        raise CommandRefused("--input", f"invalid JSON: {error}.", "Give JSON, or @FILE with the name of a JSON file.") from None
 
 
 def _tasks_of(option: str | None) -> Mapping[str, Function]:
-    """Return the functions that perform tasks, by name or ARN, of ``module:attribute``."""
     if option is None:
         return {}
     module_name, _, attribute = option.partition(":")
@@ -62,7 +60,7 @@ def _tasks_of(option: str | None) -> Mapping[str, Function]:
     try:
         tasks: Json = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise CommandRefused(f"--tasks {option}", f"{error}.", "Name a mapping as package.module:mapping.") from None
+        raise CommandRefused(f"--tasks {option}", f"{error}.", "Give a mapping as package.module:mapping.") from None
     if not isinstance(tasks, Mapping):
         remedy = "Map each Resource or function name to a function."
         raise CommandRefused(f"--tasks {option}", "not a mapping.", remedy)
@@ -90,7 +88,6 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _print_event(event: "HistoryEvent") -> None:
-    """Print an event as one line: its id, its type, its state's name, its details."""
     name = event.details.get("name", "")
     details = ", ".join(f"{key}: {_shown(value)}" for key, value in event.details.items() if key != "name")
     print(f"{event.id:>5}  {event.type:<26} {name:<24} {details}".rstrip())  # noqa: T201  the command's output
@@ -103,11 +100,11 @@ def _shown(value: object) -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     from asl_engine.clock import SkippableClock
-    from asl_engine.server.arns import Account
+    from asl_engine.server.validation import Account
     from asl_engine.server.serve import serve_until_stopped
 
     def ready(host: str, port: int) -> None:
-        where = options.db or "memory: nothing outlives this process"
+        where = options.db or "in memory: lost when this process ends"
         print(f"Step Functions on http://{host}:{port} ({where})", flush=True)  # noqa: T201  the command's output
 
     try:
@@ -134,42 +131,42 @@ def _store_of(database: Path | None) -> "Store":
         return open_store(database)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CommandRefused(str(database), f"cannot be used: {reason}.", "Name a file this user may write.") from None
+        raise CommandRefused(str(database), f"cannot be used: {reason}.", "Give a file that this user can write.") from None
 
 
 def _port(text: str) -> int:
     port = int(text) if text.isascii() and text.isdigit() else -1
     if not 0 <= port <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port. Give a number from 0 to 65535.")
     return port
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="asl-engine", description="AWS Step Functions, embedded.")
+    parser = argparse.ArgumentParser(prog="asl-engine", description="AWS Step Functions on one machine.")
     commands = parser.add_subparsers(required=True, metavar="run | serve")
     run = commands.add_parser("run", help="run one definition to its end and print its history")
-    run.add_argument("file", type=Path, metavar="FILE", help="the definition, .asl.json")
+    run.add_argument("file", type=Path, metavar="FILE", help="the definition, an .asl.json file")
     run.add_argument("--input", default="{}", metavar="JSON|@FILE", help="the execution's input (default {})")
     run.add_argument("--tasks", metavar="MODULE:MAPPING", help="functions that perform tasks, by Resource or name")
     run.set_defaults(command=_run)
-    serve = commands.add_parser("serve", help="answer the Step Functions API until SIGTERM or SIGINT")
+    serve = commands.add_parser("serve", help="serve the Step Functions API until SIGTERM or SIGINT")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
-    serve.add_argument("--port", type=_port, default=8083, help="the port (default 8083, 0 for any free one)")
-    serve.add_argument("--db", type=Path, metavar="FILE", help="the SQLite database (default: memory)")
-    serve.add_argument("--region", default="us-east-1", help="of requests without credentials (default us-east-1)")
-    serve.add_argument("--account", default="000000000000", help="of access keys that are no account's number")
+    serve.add_argument("--port", type=_port, default=8083, help="the port, 0 for any free one (default 8083)")
+    serve.add_argument("--db", type=Path, metavar="FILE", help="the SQLite database (default: in memory)")
+    serve.add_argument("--region", default="us-east-1", help="the region of requests without credentials (default us-east-1)")
+    serve.add_argument("--account", default="000000000000", help="the account, unless the access key is an account number (default 000000000000)")
     serve.add_argument(
         "--status-events",
         metavar="SOURCE",
-        help="put status-change events of this source (AWS: aws.states) on the default event bus",
+        help="put status change events with this source (AWS: aws.states) on the default event bus",
     )
-    serve.add_argument("--skippable", action="store_true", help="let the operation SkipTime move the time, for tests")
+    serve.add_argument("--skippable", action="store_true", help="enable the operation SkipTime, which moves the time forward in tests")
     serve.set_defaults(command=_serve)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code."""
+    """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)

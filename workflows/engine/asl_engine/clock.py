@@ -1,4 +1,4 @@
-"""Time as an argument: the one of this machine, that time moved forward, or one that skips to the next thing due."""
+"""Clocks of a runner: the machine's, one moved by hand, and one that skips waiting."""
 
 import threading
 import time
@@ -6,30 +6,29 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time of a runner, and how it waits."""
+    """A runner's time and its way of waiting."""
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""
         ...
 
     def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:
-        """Return when ``woken`` is set, or once it is ``until_ms`` (None: never).
+        """Return when ``woken`` is set, or at ``until_ms`` (None: never).
 
-        ``busy`` says that work is under way that will set ``woken`` by itself: only then must time
-        that can be skipped not be.
+        ``busy``: work is under way that will set ``woken``, so a skipping clock must not skip.
         """
         ...
 
 
 class SystemClock:
-    """The time of this machine."""
+    """The machine's time."""
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
 
-    def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:  # noqa: ARG002  only a skipping clock asks
-        """Sleep until woken, or until the time has come."""
+    def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:  # noqa: ARG002  for a skipping clock
+        """Sleep until woken or until the time."""
         if until_ms is None:
             woken.wait()
             return
@@ -39,11 +38,7 @@ class SystemClock:
 
 
 class SkippableClock(SystemClock):
-    """The time of this machine, which can be moved forward by hand, from any thread.
-
-    It goes on from there as fast as before. How far it was moved is not kept: another process begins with
-    the time of the machine.
-    """
+    """The machine's time, moved forward by hand from any thread. A new process has the machine's time again."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0
@@ -51,11 +46,11 @@ class SkippableClock(SystemClock):
         self._waiting: set[threading.Event] = set()
 
     def now_ms(self) -> int:
-        """Return the milliseconds since the epoch, moved forward."""
+        """Return the moved time in milliseconds since the epoch."""
         return super().now_ms() + self._ahead_ms
 
     def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:
-        """Sleep until woken, until the time has come, or until it is moved."""
+        """Sleep until woken, until the time, or until the time is moved."""
         with self._lock:
             self._waiting.add(woken)
         super().wait(woken, until_ms, busy=busy)
@@ -63,7 +58,7 @@ class SkippableClock(SystemClock):
             self._waiting.discard(woken)
 
     def skip(self, ms: int) -> int:
-        """Move forward by so many milliseconds, 0 or more; the time it is then. Who waits looks at the time again."""
+        """Move the time forward by 0 or more milliseconds, wake all waiting threads, and return the new time."""
         with self._lock:
             self._ahead_ms += ms
             for woken in self._waiting:
@@ -72,25 +67,25 @@ class SkippableClock(SystemClock):
 
 
 class SkippingClock:
-    """A time that stands still while there is work, and jumps to the next timer when there is none.
+    """A time that jumps to the next timer when no work is under way, and else stands still.
 
-    A year of Wait takes as long as the states around it. It begins at ``start_ms``, by default now.
+    A Wait of a year takes no time. ``start_ms`` is by default the machine's time.
     """
 
     def __init__(self, start_ms: int | None = None) -> None:
         self._now_ms = SystemClock().now_ms() if start_ms is None else start_ms
 
     def now_ms(self) -> int:
-        """Return the milliseconds since the epoch that have been skipped to."""
+        """Return the skipped time in milliseconds since the epoch."""
         return self._now_ms
 
     def wait(self, woken: threading.Event, until_ms: int | None, *, busy: bool) -> None:
-        """Jump to ``until_ms`` unless work is under way; with nothing to jump to, wait for what may come."""
+        """Jump to ``until_ms``, or wait for ``woken`` if busy or without a time."""
         if busy or until_ms is None:
             woken.wait()
         elif not woken.is_set():
             self._now_ms = max(self._now_ms, until_ms)
 
     def skip_to(self, at_ms: int) -> None:
-        """Move forward by hand; a time that has passed changes nothing."""
+        """Move the time forward to ``at_ms``, unless that is past."""
         self._now_ms = max(self._now_ms, at_ms)

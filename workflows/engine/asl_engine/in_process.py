@@ -1,4 +1,4 @@
-"""Runs one execution in this process, to its end."""
+"""``run``: one execution in this process, to its end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,7 @@ _PLACE = "arn:aws:states:us-east-1:000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an execution has ended. ``output`` is a JSON value, None unless ``status`` is SUCCEEDED.
-
-    ``path`` names the states in the order in which they were entered, branches and iterations among them.
-    """
+    """The end of an execution. ``output`` is a JSON value, None unless ``status`` is SUCCEEDED."""
 
     status: str
     output: Json
@@ -31,7 +28,7 @@ class Result:
 
     @property
     def path(self) -> list[str]:
-        """The states entered, in order."""
+        """The names of the entered states in order, with those of branches and iterations."""
         return [event.details["name"] for event in self.history if event.type.endswith("StateEntered")]
 
 
@@ -46,14 +43,12 @@ def run(
     state_machine: str = "state-machine",
     on_event: Callable[[HistoryEvent], None] | None = None,
 ) -> Result:
-    """Run an execution of a definition (its text, or the JSON value), and return how it has ended.
+    """Run an execution of a definition, a text or a JSON value, and return its result.
 
-    Everything happens in the calling thread, one task after the other, and nothing is kept. ``tasks`` are
-    functions by Lambda function name, ARN or Resource (an activity's too); an exception fails its task, by
-    the class's name.
-    ``performer`` takes all tasks instead. ``clock`` is by default the machine's: a Wait takes its time
-    (SkippingClock() skips it). ``input`` None is {}. ``on_event`` gets each event of the history as it is saved.
-    Raises DefinitionRefused, and ExecutionStalled where a task token is waited for that nothing holds.
+    All runs in the calling thread, one task after the other, and nothing is stored. ``tasks`` are functions by Lambda
+    function name, ARN or Resource; an exception fails its task by the class's name. ``performer`` performs all tasks
+    instead. ``clock`` is by default the machine's; SkippingClock() skips waiting. ``input`` None is {}. ``on_event``
+    gets each event of the history. Raises DefinitionRefused, and ExecutionStalled if no task can end a task token.
     """
     text = definition if isinstance(definition, str) else dumps(dict(definition))
     load(text)
@@ -73,14 +68,14 @@ def run(
 
 
 class _ObservedStore(MemoryStore):
-    """A store that hands on each event it saves."""
+    """A store that passes each saved event to ``on_event``."""
 
     def __init__(self, on_event: Callable[[HistoryEvent], None] | None) -> None:
         super().__init__()
         self._on_event = on_event
 
     def save(self, saves: Sequence[Save]) -> list[ExecutionRecord | None]:
-        """Save, and hand the events on."""
+        """Save, and pass the events on."""
         for event in (event for save in saves for event in save.history):
             if self._on_event is not None:
                 self._on_event(event)
@@ -88,7 +83,7 @@ class _ObservedStore(MemoryStore):
 
 
 def result_of(runner: Runner, record: ExecutionRecord) -> Result:
-    """Return the result of a closed execution that its runner's store has."""
+    """Return the result of a closed execution in the runner's store."""
     output = None if record.output is None else loads(record.output)
     history = runner.store.history(record.arn, limit=runner.store.history_length(record.arn))
     return Result(record.status, output, record.error, record.cause, history)

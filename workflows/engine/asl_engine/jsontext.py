@@ -1,4 +1,4 @@
-"""JSON as text: one way to write a value, one way to read it."""
+"""JSON texts: writing and reading values."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import orjson
 
 type Json = Any
 
-# AWS: input or output of a state, a task or an execution, 256 KiB as UTF-8, hard.
+# AWS's hard limit of input and output of a state, a task or an execution: 256 KiB of UTF-8.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_DATA_BYTES = 262_144
 
@@ -18,13 +18,13 @@ _LONG_NUMBER_BYTES = re.compile(rb"\d{19}")
 
 
 def dumps(value: Json) -> str:
-    """Return the text of a value: no spaces, keys in their own order. Integers of any size are written whole.
+    """Return a value as JSON without spaces, with integers of any size.
 
-    Raises ValueError for what is no JSON value: a NaN or an object of Python.
+    Raises ValueError for a value that JSON does not have, such as NaN.
     """
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # orjson.JSONEncodeError: an integer beyond 64 bits, a lone surrogate, or no JSON at all
+    except TypeError:  # orjson.JSONEncodeError: an integer beyond 64 bits, a lone surrogate, or an invalid value
         return _dumps_slowly(value)
 
 
@@ -40,12 +40,12 @@ def _dumps_slowly(value: Json) -> str:
 
 
 def loads(text: str | bytes) -> Json:
-    """Return the value of a text. Raises ValueError (orjson.JSONDecodeError) for what is not JSON."""
+    """Return the value of a JSON text. Raises ValueError (orjson.JSONDecodeError)."""
     value = orjson.loads(text)
     long_number = _LONG_NUMBER.search(text) if isinstance(text, str) else _LONG_NUMBER_BYTES.search(text)
     return value if long_number is None else json.loads(text)
 
 
 def size_bytes(text: str) -> int:
-    """Return the length of a text as UTF-8, in bytes."""
+    """Return the length of a text in bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode())

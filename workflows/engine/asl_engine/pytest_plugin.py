@@ -1,6 +1,6 @@
-"""Registers the fixture ``state_machine`` with pytest, by the distribution's entry point.
+"""pytest plugin with the fixture ``state_machine``, registered by the distribution's entry point.
 
-The engine is imported by the first test that uses the fixture: other test runs in the same environment pay nothing.
+Only a test that uses the fixture imports the engine.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def state_machine() -> "Callable[[str | Path | Mapping[str, Json]], ScriptedStateMachine]":
-    """Return a state machine to test, of an ASL file's path, a definition's text, or its JSON value."""
+    """Return a function that makes a state machine from an ASL file's path, a definition's text or its JSON value."""
     from asl_engine.testing import scripted
 
     return scripted

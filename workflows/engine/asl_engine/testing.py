@@ -1,11 +1,11 @@
-"""Runs a state machine in milliseconds, with the tasks' answers given: what the pytest fixture ``state_machine`` gives.
+"""The pytest fixture ``state_machine``: runs a state machine in milliseconds with given answers of its tasks.
 
-The fixture needs no import (``pytest_plugin.py`` registers it). Test a workflow by what its states answer::
+The fixture needs no import (``pytest_plugin.py`` registers it)::
 
     from asl_engine.testing import fails, in_turn
 
 
-    def test_an_unreadable_file_is_told_to_the_author(state_machine):
+    def test_the_author_is_notified_of_an_unreadable_file(state_machine):
         result = state_machine("state_machines/guard_report.asl.json").run(
             {"report_id": 1},
             {
@@ -19,9 +19,9 @@ The fixture needs no import (``pytest_plugin.py`` registers it). Test a workflow
         assert result.path == ["Load Report", "Inspect Files", "Inspect File", "Reject File", "Send Email"]
         assert result.tasks["Inspect File"] == [{"file": "front-door.jpg"}] * 2
 
-Time is skipped: waits, back-offs and timeouts take none. A task state without an answer fails the test.
-Of ``lambda:invoke`` the parameters are the Payload, and the answer is what the function returns. A
-callback, a .sync task or an activity's is answered as any other.
+Waits, back-offs and timeouts are skipped. A task state without an answer fails the test. For ``lambda:invoke`` the
+parameters are the Payload, and the answer is the function's result. Callbacks, .sync tasks and activities are answered
+like any other task.
 """
 
 from collections import defaultdict
@@ -41,7 +41,7 @@ from asl_engine.jsontext import Json, dumps
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A task's failure by its error name and cause."""
+    """The failure of a task."""
 
     error: str
     cause: str | None = None
@@ -49,7 +49,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class InTurn:
-    """Answers for one attempt each, the first one first; the last one stays."""
+    """Answers of successive attempts; the last one is repeated."""
 
     answers: tuple[Json, ...]
 
@@ -64,33 +64,33 @@ def fails(error: str, cause: str | None = None) -> Failure:
 
 
 def in_turn(*answers: Answer) -> InTurn:
-    """Answer each attempt differently: the first with the first answer, those after the last one with the last."""
+    """Answer each attempt with the next answer, and all further ones with the last."""
     if not answers:
-        raise ValueError("in_turn() needs an answer: give one for each attempt.")
+        raise ValueError("in_turn() has no answers: give one for each attempt.")
     return InTurn(answers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedResult(Result):
-    """How the execution has ended, with what each task state was called with, in order of the calls."""
+    """The end of an execution, with the parameters of all calls by task state."""
 
     tasks: Mapping[str, list[Json]] = field(repr=False)
 
     def assert_succeeded(self) -> None:
-        """Fail the test, showing what happened, unless the execution has succeeded."""
+        """Fail the test with a summary of the history unless the execution succeeded."""
         __tracebackhide__ = True
         if self.status != "SUCCEEDED":
             pytest.fail(f"The execution ended {self.status}, not SUCCEEDED.\n{self}")
 
     def assert_failed(self, error: str) -> None:
-        """Fail the test, showing what happened, unless the execution has failed by this error."""
+        """Fail the test with a summary of the history unless the execution failed by this error."""
         __tracebackhide__ = True
         if (self.status, self.error) != ("FAILED", error):
             pytest.fail(f"The execution ended {self.status} ({self.error}), not FAILED ({error}).\n{self}")
 
     def __str__(self) -> str:
         end = self.status if self.error is None else f"{self.status}: {self.error}: {self.cause}"
-        return "\n".join(["What happened:", *map("  {}".format, summary_of(self.history)), f"  {end}"])
+        return "\n".join(["History:", *map("  {}".format, summary_of(self.history)), f"  {end}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class ScriptedStateMachine:
     definition: str
 
     def run(self, input: Json = None, answers: Mapping[str, Answer] | None = None) -> ScriptedResult:  # noqa: A002  AWS's word for it
-        """Run an execution, each task state answering as given by its name. Raises DefinitionRefused."""
+        """Run an execution with the answers of task states by name. Raises DefinitionRefused."""
         __tracebackhide__ = True
         script = _Script(answers or {})
         result = run(self.definition, input, clock=SkippingClock(), performer=script)
@@ -112,7 +112,7 @@ class ScriptedStateMachine:
 
 
 class _Script:
-    """Performs tasks by giving the answers, and takes note of the calls."""
+    """Performs tasks by their answers, and records the calls."""
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
@@ -133,13 +133,13 @@ class _Script:
         return {"ExecutedVersion": "$LATEST", "Payload": answer, "StatusCode": 200} if invokes else answer
 
     def explain(self) -> str:
-        """Return which task states had no answer, and how to give one."""
+        """Return a message about the task states without an answer."""
         lines = [
-            f"The task state {name!r} ({call.resource}) was given no answer; its parameters: {dumps(call.parameters)}"
+            f"The task state {name!r} ({call.resource}) has no answer; its parameters: {dumps(call.parameters)}"
             for name, call in self.unanswered.items()
         ]
         given = ", ".join(map(repr, self._answers)) or "none"
-        return "\n".join([*lines, f"Give one by the state's name: run(input, {{name: answer}}). Given: {given}."])
+        return "\n".join([*lines, f"Add one by the state's name: run(input, {{name: answer}}). Given: {given}."])
 
 
 def _give(answer: Answer, parameters: Json, attempt: int) -> Json:
@@ -153,12 +153,12 @@ def _give(answer: Answer, parameters: Json, attempt: int) -> Json:
         return answer(parameters)
     except TaskError:
         raise
-    except Exception as error:  # whatever a function raises fails its task, as on Lambda
+    except Exception as error:  # any exception of a function fails its task, as on Lambda
         raise TaskError(type(error).__name__, str(error)) from error
 
 
 def summary_of(history: list[HistoryEvent]) -> list[str]:
-    """Return what happened, a line for each state entered and each failure."""
+    """Return a line for each entered state and each failure."""
     lines = []
     for event in history:
         details = event.details
@@ -176,7 +176,7 @@ def _short(text: str | None, most: int = 100) -> str:
 
 
 def scripted(definition: str | Path | Mapping[str, Json]) -> ScriptedStateMachine:
-    """Return a state machine to test, of an ASL file's path, a definition's text, or its JSON value."""
+    """Return a state machine of an ASL file's path, a definition's text or its JSON value."""
     if isinstance(definition, Mapping):
         return ScriptedStateMachine(dumps(dict(definition)))
     if isinstance(definition, str) and definition.lstrip().startswith("{"):

@@ -1,1 +1,1 @@
-"""The engine served as the Step Functions API: boto3 and the AWS CLI take it for AWS."""
+"""The Step Functions API of the engine, for boto3 and the AWS CLI."""

@@ -1,29 +1,25 @@
-"""State machines, their revisions, versions and aliases, as documents of the store.
+"""State machines, revisions, versions and aliases, as documents of the store.
 
-A *revision* is all of a state machine that an update can change; it is never written twice, so an
-execution keeps the one it began with. Kinds of document: "state_machine", "revision", "version",
-"alias", "tags".
+A *revision* has all that an update can change; it is written once, so executions keep theirs.
 """
 
 import threading
 from dataclasses import asdict, dataclass, field, replace
 
 from asl_engine.jsontext import Json
-from asl_engine.server.api_errors import api_error, validation_error
-from asl_engine.server.arns import Account, parse_arn
+from asl_engine.server.validation import Account, api_error, parse_arn, validation_error
 from asl_engine.store import Store
 from asl_engine.store.records import Document
 
 MACHINE, REVISION, VERSION, ALIAS, TAGS = "state_machine", "revision", "version", "alias", "tags"
 PAGE = 1000
 
-# Changing a machine reads it first: one change at a time.
-changing = threading.RLock()
+changing = threading.RLock()  # a change reads the machine first, so only one may run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """What an update can change. ``revision_id`` is None for the first one, as on AWS."""
+    """The fields that an update can change. The first revision has no ``revision_id``, as on AWS."""
 
     definition: str
     role_arn: str
@@ -34,13 +30,13 @@ class Revision:
     updated_ms: int = 0
 
     def content(self) -> tuple[Json, ...]:
-        """Return what distinguishes one revision from another."""
+        """Return the fields in which revisions differ."""
         return (self.definition, self.role_arn, self.logging, self.tracing, self.encryption)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One state machine. ``revision`` is the key of its current revision."""
+    """One state machine. ``revision`` is the key of the current one."""
 
     arn: str
     name: str
@@ -50,7 +46,7 @@ class Machine:
     revision_number: int = 0
     last_version: int = 0
     deleting: bool = False
-    published_first: bool = False  # it was created with publish
+    published_first: bool = False  # created with publish
     first_description: str | None = None
 
 
@@ -68,7 +64,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """One alias: where it routes to, as the API has it."""
+    """One alias. ``routes`` is the API's routingConfiguration."""
 
     arn: str
     name: str
@@ -80,27 +76,27 @@ class Alias:
 
 
 def account_key(account: Account) -> str:
-    """Return the parent of what belongs to a place."""
+    """Return the parent of an account's documents."""
     return f"{account.region}/{account.account}"
 
 
 def sortable(number: int) -> str:
-    """Return a number so that texts sort as numbers do."""
+    """Return a number as text that sorts numerically."""
     return f"{number:020d}"
 
 
 class Catalog:
-    """Reads and writes state machines, versions and aliases. Missing ones raise AWS's error."""
+    """Reads and writes state machines, versions and aliases."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def machine(self, arn: str, shown: str | None = None) -> Machine:
-        """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist of the ARN ``shown``."""
-        document = self._store.document(MACHINE, arn)
-        if document is None:
+        """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist with the ARN ``shown``."""
+        machine = self.find_machine(arn)
+        if machine is None:
             raise api_error("StateMachineDoesNotExist", shown or arn)
-        return Machine(**document.body)
+        return machine
 
     def find_machine(self, arn: str) -> Machine | None:
         """Return a state machine by its unqualified ARN, or None."""
@@ -108,7 +104,7 @@ class Catalog:
         return None if document is None else Machine(**document.body)
 
     def changeable(self, text: str) -> Machine:
-        """Return the machine of an ARN that an operation changes. Raises StateMachineDeleting too."""
+        """Return the machine to change. Raises StateMachineDoesNotExist, StateMachineDeleting."""
         arn = parse_arn(text, "stateMachine")
         if arn.qualifier is not None:
             raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
@@ -130,14 +126,14 @@ class Catalog:
         return Revision(**document.body)
 
     def revision_at(self, machine_arn: str, at_ms: int) -> Revision | None:
-        """Return the revision that a machine, deleted or not, had at a time."""
+        """Return the revision of a machine, deleted or not, at a time."""
         for document in self._store.documents(REVISION, machine_arn, limit=PAGE, descending=True):
             if document.body["updated_ms"] <= at_ms:
                 return Revision(**document.body)
         return None
 
     def put_revision(self, machine: Machine, revision: Revision) -> Machine:
-        """Write the machine's next revision, and return the machine with it (not yet written)."""
+        """Write the machine's next revision; return the machine with it, not yet written."""
         number = machine.revision_number + 1
         key = f"{machine.arn}#{machine.created_ms}.{number}"
         sort = f"{sortable(revision.updated_ms)}.{sortable(number)}"
@@ -145,7 +141,7 @@ class Catalog:
         return replace(machine, revision=key, revision_number=number)
 
     def publish(self, machine: Machine, description: str | None, now_ms: int) -> tuple[Machine, Version]:
-        """Return the version of the machine's current revision; a new one is written if there is none."""
+        """Return the version of the machine's current revision, written if it is new."""
         for version in self.versions(machine.arn):
             if version.revision == machine.revision:
                 return replace(machine, last_version=max(machine.last_version, version.number)), version
@@ -162,7 +158,7 @@ class Catalog:
         return replace(machine, last_version=number), version
 
     def versions(self, machine_arn: str) -> list[Version]:
-        """Return all versions, the newest first."""
+        """Return all versions, newest first."""
         return [Version(**one.body) for one in self._store.documents(VERSION, machine_arn, limit=PAGE, descending=True)]
 
     def find_version(self, arn: str) -> Version | None:
@@ -171,7 +167,7 @@ class Catalog:
         return None if document is None else Version(**document.body)
 
     def aliases(self, machine_arn: str) -> list[Alias]:
-        """Return all aliases, the oldest first."""
+        """Return all aliases, oldest first."""
         return [Alias(**one.body) for one in self._store.documents(ALIAS, machine_arn, limit=PAGE)]
 
     def find_alias(self, arn: str) -> Alias | None:
@@ -185,7 +181,7 @@ class Catalog:
         self._store.put_document(Document(ALIAS, alias.arn, asdict(alias), alias.machine_arn, sort))
 
     def delete_machine(self, arn: str) -> None:
-        """Delete a machine with its versions, aliases and tags. Revisions stay for its executions."""
+        """Delete a machine with its versions, aliases and tags, but not the revisions of its executions."""
         for version in self.versions(arn):
             self._store.delete_document(VERSION, version.arn)
         for alias in self.aliases(arn):

@@ -1,8 +1,7 @@
-"""A small HTTP/1.1 server on asyncio: what an AWS client needs, and limits on everything it reads.
+"""A small HTTP/1.1 server on asyncio for AWS clients, with limits on everything it reads.
 
-It takes POST (and GET for the health path), bodies by Content-Length, and keeps connections alive.
-Requests of one connection are answered in their order. A client that is too slow, too large or not
-speaking HTTP gets a clear status and the connection is closed.
+It reads bodies by Content-Length and keeps connections alive. A client that breaks a limit gets a status, and its
+connection is closed.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from http import HTTPStatus
 
 from asl_engine.errors import EngineError
 
-# AWS: the size of a request to Step Functions, 1 MB, hard; a little more for JSON's escapes is not given.
+# AWS's hard limit of a request to Step Functions: 1 MB.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_BODY_BYTES = 1_048_576
 MAX_HEAD_BYTES = 16_384
@@ -23,7 +22,7 @@ HEALTH_PATH = "/health"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, read whole. Header names are lower case."""
+    """One complete request. Header names are lower case."""
 
     method: str
     path: str
@@ -33,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer. ``headers`` come on top of Content-Length."""
+    """One answer. ``headers`` are those besides Content-Length."""
 
     status: int
     body: bytes = b""
@@ -41,7 +40,7 @@ class Response:
 
 
 class HttpRefused(EngineError):
-    """What was read is no request that this server takes; it is answered and the connection closed."""
+    """A request breaks the server's rules; it is answered and the connection closed."""
 
     def __init__(self, status: HTTPStatus, remedy: str) -> None:
         super().__init__(None, status.phrase, remedy)
@@ -52,7 +51,7 @@ type Handler = Callable[[Request], Awaitable[Response]]
 
 
 def parse_head(head: bytes) -> Request:
-    """Return the request of a head (without its blank line), the body still empty."""
+    """Return the request of a head, without a body. Raises HttpRefused."""
     try:
         lines = head.decode("latin-1").split("\r\n")
         method, path, version = lines[0].split(" ")
@@ -74,7 +73,7 @@ def parse_head(head: bytes) -> Request:
 
 
 def body_length(request: Request) -> int:
-    """Return how many bytes of body follow the head. Raises RequestRefused for what it will not read."""
+    """Return the length of the body in bytes. Raises HttpRefused."""
     if "transfer-encoding" in request.headers:
         raise HttpRefused(HTTPStatus.NOT_IMPLEMENTED, "Send the body with a Content-Length.")
     text = request.headers.get("content-length", "0")
@@ -86,7 +85,7 @@ def body_length(request: Request) -> int:
 
 
 def render(response: Response, *, close: bool) -> bytes:
-    """Return an answer's bytes."""
+    """Return the bytes of an answer."""
     phrase = HTTPStatus(response.status).phrase
     lines = [f"HTTP/1.1 {response.status} {phrase}", *(f"{name}: {text}" for name, text in response.headers.items())]
     lines.append(f"Content-Length: {len(response.body)}")
@@ -96,7 +95,7 @@ def render(response: Response, *, close: bool) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: bytes in, requests to the handler one at a time, answers out."""
+    """One client's connection, which handles its requests one at a time."""
 
     def __init__(self, handle: Handler, open_connections: set["Connection"]) -> None:
         self._handle = handle
@@ -109,18 +108,18 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline_is_idle = True
         self._closing = False
-        self._unread = False  # the client does not read its answers: it gets no more until it does
+        self._unread = False  # the client does not read its answers
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first request."""
+        """Wait for the first request."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checker: TCP gives no other
         self._transport = transport
         self._open.add(self)
         self._wait(IDLE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the base class's signature
-        """Forget the client; an answer under way is cancelled."""
+        """Cancel the answer under way."""
         self._open.discard(self)
         self._closing = True
         self._stop_waiting()
@@ -128,7 +127,7 @@ class Connection(asyncio.Protocol):
             self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes as they come; begin with a request once it is whole."""
+        """Buffer the bytes, and handle a request once it is complete."""
         self._buffer += data
         if self._answering is None and not self._unread:
             self._advance()
@@ -136,11 +135,11 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """Begin with no other request while answers pile up."""
+        """Handle no other request until the client reads its answers."""
         self._unread = True
 
     def resume_writing(self) -> None:
-        """Go on: the client reads again."""
+        """Continue, as the client reads again."""
         self._unread = False
         if self._answering is None:
             self._go_on()
@@ -207,7 +206,7 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection at once, whatever is under way on it."""
+        """Close the connection at once."""
         self._transport.abort()
 
     def _expect_the_rest(self) -> None:
@@ -227,13 +226,13 @@ class Connection(asyncio.Protocol):
 
     def _timed_out(self) -> None:
         if self._deadline_is_idle:
-            self._transport.abort()  # what the client has not read by now, it never will
+            self._transport.abort()  # nor does the client read its answers
         else:
             self._refuse(HttpRefused(HTTPStatus.REQUEST_TIMEOUT, f"Send a request within {REQUEST_SECONDS:g} s."))
 
 
 class HttpServer:
-    """Listens, and hands every request to one handler. Not started twice."""
+    """Listens, and calls one handler for all requests. Starts once only."""
 
     def __init__(self, handle: Handler) -> None:
         self._handle = handle
@@ -241,7 +240,7 @@ class HttpServer:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen, and return the address taken (port 0 takes any free one). Raises OSError when it cannot."""
+        """Listen and return the address; port 0 takes any free one. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Connection(self._handle, self._connections), host, port, backlog=1024
@@ -250,7 +249,7 @@ class HttpServer:
         return str(address[0]), int(address[1])
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
-        """Listen no more, let answers under way out, then close what is left."""
+        """Stop listening, send the answers under way, then close all connections."""
         if self._server is None:
             return
         self._server.close()

@@ -1,26 +1,30 @@
-"""AWS's JSON 1.0 protocol: which operation a request names, for whom, and how answers and errors are written.
+"""AWS's JSON 1.0 protocol: from a request to the call of an operation, and from its result to an answer.
 
 https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 """
 
 import asyncio
+import base64
+import binascii
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 
-from asl_engine.errors import ApiError
+from asl_engine.errors import ApiError, InvalidToken
 from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner.runner import Runner
-from asl_engine.server.arns import Account
 from asl_engine.server.http import HEALTH_PATH, Request, Response
-from asl_engine.server.operation import ApiCall, Operation
 from asl_engine.server.request_fields import FIELDS
-from asl_engine.server.request_validation import check_request
+from asl_engine.server.validation import Account, Field, check_request
+from asl_engine.store import Store
+from asl_engine.store.records import Document
 
 TARGET_PREFIX = "AWSStepFunctions."
+DEFAULT_PAGE = 100
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/\s]+)/[^/\s]+/(?P<region>[^/\s]+)/")
 _ACCOUNT = re.compile(r"\d{12}")
@@ -28,13 +32,77 @@ _ACCOUNT = re.compile(r"\d{12}")
 logger = logging.getLogger(__name__)
 
 
-class Api:
-    """Answers requests: finds the operation, checks the fields, calls it, writes what it gives.
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One call: engine, account, validated arguments, and random numbers from 0 to 1."""
 
-    Operations that wait for the store's disk run in the loop's threads; long polls and quick ones in the
-    loop itself. An access key of twelve digits is taken for the account, as other local
-    stand-ins of AWS do; otherwise the place given here holds.
+    engine: Runner
+    account: Account
+    arguments: dict[str, Json]
+    draw: Callable[[], float]
+
+    @property
+    def store(self) -> Store:
+        """The engine's store."""
+        return self.engine.store
+
+    def now_ms(self) -> int:
+        """Return the engine's time."""
+        return self.engine.clock.now_ms()
+
+    @property
+    def page_size(self) -> int:
+        """The maximum entries of a page: maxResults, or the default if that is 0."""
+        return self.arguments.get("maxResults") or DEFAULT_PAGE
+
+    def page_start(self, *kinds: type) -> list[Json] | None:
+        """Return the arguments of ``next_token``, of these types, for the page's token. Raises InvalidToken."""
+        text = self.arguments.get("nextToken")
+        if text is None:
+            return None
+        try:
+            start = loads(base64.urlsafe_b64decode(text.encode()))
+        except (ValueError, binascii.Error):
+            raise InvalidToken from None
+        if not isinstance(start, list) or [type(one) for one in start] != list(kinds):
+            raise InvalidToken
+        return start
+
+    def documents(self, kind: str, parent: str, *, descending: bool = False) -> tuple[list[Document], dict[str, Json]]:
+        """Return the requested page of documents, and its answer's ``nextToken`` if there are more."""
+        start = self.page_start(str, str)
+        after = (start[0], start[1]) if start else None
+        found = self.store.documents(kind, parent, after=after, limit=self.page_size + 1, descending=descending)
+        page = found[: self.page_size]
+        return page, {"nextToken": next_token(page[-1].sort, page[-1].key)} if len(found) > len(page) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The function of an operation: ``run`` in a thread, or the coroutine ``waits`` in the event loop.
+
+    A ``quick`` one reads so little of the store that it runs in the event loop, as a thread would cost more.
+    ``fields`` are those of an operation that AWS does not have; ``FIELDS`` has AWS's.
     """
+
+    run: Callable[[ApiCall], Json] | None = None
+    waits: Callable[[ApiCall], Awaitable[Json]] | None = None
+    quick: bool = False
+    fields: Mapping[str, Field] | None = None
+
+
+def next_token(*start: Json) -> str:
+    """Return the opaque token of the page after ``start``."""
+    return base64.urlsafe_b64encode(dumps(list(start)).encode()).decode()
+
+
+def seconds(at_ms: int) -> float:
+    """Return the API's form of a time: seconds since the epoch."""
+    return at_ms / 1000
+
+
+class Api:
+    """Answers requests. An access key of twelve digits is the account's number, else ``account`` is used."""
 
     def __init__(
         self, engine: Runner, operations: Mapping[str, Operation], account: Account, *, draw: Callable[[], float]
@@ -83,7 +151,7 @@ class Api:
         if found is None:
             return self._account
         account = found["key"] if _ACCOUNT.fullmatch(found["key"]) else self._account.account
-        return Account(found["region"], account, self._account.partition)
+        return Account(found["region"], account)
 
 
 def _arguments(body: bytes) -> dict[str, Json]:

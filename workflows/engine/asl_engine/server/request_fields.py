@@ -1,13 +1,13 @@
-"""The fields of each operation's request and their limits.
+"""The fields of each operation's request, with their limits.
 
-From the API reference: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html.
-Order of the values of an enumeration is AWS's where a message of AWS shows it.
+The values of an enumeration are in the order in which AWS prints them.
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html
 """
 
 from collections.abc import Mapping
 
 from asl_engine.jsontext import MAX_DATA_BYTES
-from asl_engine.server.request_validation import FieldShape, Flag, Items, Number, Structure, Text
+from asl_engine.server.validation import Field, Flag, Items, Number, Structure, Text
 
 _ARN = Text(required=True, min=1, max=256)
 _LONG_ARN = Text(required=True, min=1, max=2000)
@@ -26,8 +26,9 @@ _INCLUDED_DATA = Text(values=("ALL_DATA", "METADATA_ONLY"))
 _TYPE = Text(values=("STANDARD", "EXPRESS"))
 _DESCRIPTION = Text(max=256)
 _TAG_KEY = Text(required=True, min=1, max=128)
-_TAGS = Items(Structure("Tag", {"key": _TAG_KEY, "value": Text(max=256)}))
-_PAGE: Mapping[str, FieldShape] = {"maxResults": _MAX_RESULTS, "nextToken": _NEXT_TOKEN}
+_TAG = Structure("Tag", {"key": _TAG_KEY, "value": Text(max=256)})
+_TAGS = Items(_TAG)
+_PAGE: Mapping[str, Field] = {"maxResults": _MAX_RESULTS, "nextToken": _NEXT_TOKEN}
 _ENCRYPTION = Structure(
     "EncryptionConfiguration",
     {
@@ -51,14 +52,14 @@ _ROUTE = Structure(
     {"stateMachineVersionArn": _ARN, "weight": Number(required=True, min=0, max=100)},
 )
 _ALIAS_NAME = Text(required=True, min=1, max=80, pattern=r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$")
-_CONFIGURATION: Mapping[str, FieldShape] = {
+_CONFIGURATION: Mapping[str, Field] = {
     "loggingConfiguration": _LOGGING,
     "tracingConfiguration": _TRACING,
     "publish": Flag(),
     "versionDescription": _DESCRIPTION,
     "encryptionConfiguration": _ENCRYPTION,
 }
-_START: Mapping[str, FieldShape] = {
+_START: Mapping[str, Field] = {
     "stateMachineArn": _ARN,
     "name": _OPTIONAL_NAME,
     "input": _DATA,
@@ -82,7 +83,7 @@ _TEST_STATE_CONFIGURATION = Structure(
     },
 )
 
-FIELDS: Mapping[str, Mapping[str, FieldShape]] = {
+FIELDS: Mapping[str, Mapping[str, Field]] = {
     "CreateStateMachine": {
         "name": _NAME,
         "definition": Text(required=True, min=1, max=1_048_576),
@@ -153,7 +154,7 @@ FIELDS: Mapping[str, Mapping[str, FieldShape]] = {
     "DeleteActivity": {"activityArn": _ARN},
     "ListActivities": _PAGE,
     "GetActivityTask": {"activityArn": _ARN, "workerName": _OPTIONAL_NAME},
-    "TagResource": {"resourceArn": _ARN, "tags": Items(_TAGS.member, required=True)},
+    "TagResource": {"resourceArn": _ARN, "tags": Items(_TAG, required=True)},
     "UntagResource": {"resourceArn": _ARN, "tagKeys": Items(_TAG_KEY, required=True)},
     "ListTagsForResource": {"resourceArn": _ARN},
     "TestState": {

@@ -1,19 +1,9 @@
-"""The function that carries out each action of the Step Functions API."""
+"""The function of each operation of the Step Functions API."""
 
 from collections.abc import Mapping
 
-from asl_engine.server.operation import Operation
-from asl_engine.server.operations import (
-    aliases,
-    executions,
-    history,
-    map_runs,
-    state_machines,
-    tags,
-    tasks,
-    test_state,
-    versions,
-)
+from asl_engine.server.operations import executions, state_machines, tags, tasks, test_state, versions
+from asl_engine.server.protocol import Operation
 
 OPERATIONS: Mapping[str, Operation] = {
     "CreateStateMachine": Operation(state_machines.create_state_machine),
@@ -26,21 +16,21 @@ OPERATIONS: Mapping[str, Operation] = {
     "PublishStateMachineVersion": Operation(versions.publish_state_machine_version),
     "ListStateMachineVersions": Operation(versions.list_state_machine_versions, quick=True),
     "DeleteStateMachineVersion": Operation(versions.delete_state_machine_version),
-    "CreateStateMachineAlias": Operation(aliases.create_state_machine_alias),
-    "UpdateStateMachineAlias": Operation(aliases.update_state_machine_alias),
-    "DescribeStateMachineAlias": Operation(aliases.describe_state_machine_alias, quick=True),
-    "DeleteStateMachineAlias": Operation(aliases.delete_state_machine_alias),
-    "ListStateMachineAliases": Operation(aliases.list_state_machine_aliases, quick=True),
+    "CreateStateMachineAlias": Operation(versions.create_state_machine_alias),
+    "UpdateStateMachineAlias": Operation(versions.update_state_machine_alias),
+    "DescribeStateMachineAlias": Operation(versions.describe_state_machine_alias, quick=True),
+    "DeleteStateMachineAlias": Operation(versions.delete_state_machine_alias),
+    "ListStateMachineAliases": Operation(versions.list_state_machine_aliases, quick=True),
     "StartExecution": Operation(waits=executions.start_execution_soon),
     "StartSyncExecution": Operation(waits=executions.start_sync_execution),
     "StopExecution": Operation(executions.stop_execution),
     "DescribeExecution": Operation(executions.describe_execution, quick=True),
     "ListExecutions": Operation(executions.list_executions, quick=True),
     "RedriveExecution": Operation(executions.redrive_execution),
-    "GetExecutionHistory": Operation(history.get_execution_history),
-    "DescribeMapRun": Operation(map_runs.describe_map_run, quick=True),
-    "ListMapRuns": Operation(map_runs.list_map_runs, quick=True),
-    "UpdateMapRun": Operation(map_runs.update_map_run),
+    "GetExecutionHistory": Operation(executions.get_execution_history),
+    "DescribeMapRun": Operation(executions.describe_map_run, quick=True),
+    "ListMapRuns": Operation(executions.list_map_runs, quick=True),
+    "UpdateMapRun": Operation(executions.update_map_run),
     "SendTaskSuccess": Operation(tasks.send_task_success),
     "SendTaskFailure": Operation(tasks.send_task_failure),
     "SendTaskHeartbeat": Operation(tasks.send_task_heartbeat),

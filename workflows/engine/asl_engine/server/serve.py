@@ -1,8 +1,8 @@
-"""A store, a runner on it, what performs its tasks, and the API on a port: served until stopped."""
+"""Serves the Step Functions API of a store, with a runner and performers of tasks, until stopped."""
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -11,23 +11,26 @@ from random import random
 from asl_engine.adapters.performer import TaskCall
 from asl_engine.adapters.registry import Registry
 from asl_engine.adapters.services import ServiceClients
+from asl_engine.adapters.start_execution import read_start_request, start_refused
 from asl_engine.adapters.status_events import EventBridgeStatusEvents
-from asl_engine.clock import Clock
+from asl_engine.clock import Clock, SkippableClock
+from asl_engine.definition.resources import parse_resource
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json
 from asl_engine.runner.runner import Runner
-from asl_engine.server.arns import Account
 from asl_engine.server.http import HttpServer
-from asl_engine.server.operations.skip_time import operations_on_time
+from asl_engine.server.operations.executions import start_execution
 from asl_engine.server.operations.state_machines import resume_deletions
-from asl_engine.server.protocol import Api
+from asl_engine.server.protocol import Api, ApiCall, Operation, seconds
+from asl_engine.server.request_fields import FIELDS
 from asl_engine.server.routes import OPERATIONS
-from asl_engine.server.start_nested import start_nested
+from asl_engine.server.validation import Account, Number, check_request
 from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
 from asl_engine.store.sqlite import SqliteStore
 
-# Calls that wait for the store's disk, not for the processor: more threads than processors.
-_THREADS = 16
+_THREADS = 16  # of calls, which mostly wait for the disk
+_SKIP_SECONDS = Number(required=True, min=0, max=366 * 24 * 3600, real=True)
 
 
 async def serve(
@@ -42,14 +45,14 @@ async def serve(
 ) -> None:
     """Answer the Step Functions API until ``stop`` is set.
 
-    ``ready`` gets the address listened on; port 0 takes any free one. ``draw`` picks among an
-    alias's versions. Raises OSError when the address cannot be taken.
+    ``ready`` gets the address; port 0 takes any free one. ``draw`` selects a version of an alias. Raises OSError if
+    the address cannot be used.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
     await loop.run_in_executor(None, resume_deletions, engine)
-    operations = {**OPERATIONS, **operations_on_time(engine.clock)}
+    operations = {**OPERATIONS, **_skip_time(engine.clock)}
     server = HttpServer(Api(engine, operations, account or Account(), draw=draw).handle)
     ready(*await server.start(host, port))
     try:
@@ -58,14 +61,38 @@ async def serve(
         await server.stop()
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set ``stop`` at SIGTERM or SIGINT."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+def _skip_time(clock: Clock) -> Mapping[str, Operation]:
+    """Return the operation SkipTime, which AWS does not have, if the clock is skippable (``--skippable``).
+
+    It takes ``{"seconds": 900}`` and answers ``{"now": <seconds since the epoch>}``. All timers that are then due
+    fire at once, also those of running tasks.
+    """
+    if not isinstance(clock, SkippableClock):
+        return {}
+
+    def skip_time(call: ApiCall) -> Json:
+        return {"now": seconds(clock.skip(round(call.arguments["seconds"] * 1000)))}
+
+    return {"SkipTime": Operation(skip_time, quick=True, fields={"seconds": _SKIP_SECONDS})}
+
+
+def start_nested(engine: Runner, call: TaskCall, draw: Callable[[], float]) -> Json:
+    """Start the execution of a ``states:startExecution`` task. Raises TaskError."""
+    asked = read_start_request(call.parameters)
+    arguments = {"stateMachineArn": asked.state_machine_arn, "input": asked.input}
+    if asked.name is not None:
+        arguments["name"] = asked.name
+    try:
+        check_request(FIELDS["StartExecution"], arguments)
+        started = start_execution(ApiCall(engine, Account(), arguments, draw))
+    except ApiError as refusal:
+        submits = parse_resource(call.resource).submits
+        raise start_refused(refusal.code, refusal.message, submits=submits) from None
+    return {"ExecutionArn": started["executionArn"], "StartDate": round(started["startDate"] * 1000)}
 
 
 def open_store(database: Path | None) -> Store:
-    """Return the store in a file, or one in memory. Raises OSError, sqlite3.Error, or an EngineError that says why."""
+    """Return the store in a file, or one in memory. Raises OSError, sqlite3.Error or EngineError."""
     return MemoryStore() if database is None else SqliteStore(database)
 
 
@@ -79,11 +106,9 @@ def serve_until_stopped(
     ready: Callable[[str, int], None],
     clock: Clock | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then close the store. Raises OSError where the address cannot be had.
+    """Serve until SIGTERM or SIGINT, then close the store. Raises OSError if the address cannot be used.
 
-    ``events_source`` is the source of status events, put on the default event bus of
-    AWS_ENDPOINT_URL_EVENTBRIDGE, or else of AWS_ENDPOINT_URL; None puts none. ``clock`` is by default
-    the machine's; a ``SkippableClock`` can be moved by SkipTime.
+    Status events are put on the default event bus with the source ``events_source``, if that is not None.
     """
     events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
     listeners = [events.publish] if events else []
@@ -95,7 +120,8 @@ def serve_until_stopped(
 
     async def run() -> None:
         stop = asyncio.Event()
-        stop_on_signals(stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await serve(runner, host, port, account=account, stop=stop, ready=ready)
 
     try:

@@ -1,16 +1,19 @@
-"""Start, stop, describe, list and redrive executions."""
+"""Operations on executions, their histories and their Map Runs."""
 
 import asyncio
+import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
+from asl_engine.core.history import HistoryEvent
 from asl_engine.errors import ExecutionDoesNotExist, ExecutionNotRedrivable
 from asl_engine.jsontext import Json, loads
-from asl_engine.server.api_errors import api_error, validation_error
-from asl_engine.server.arns import StatesArn, check_name, parse_arn
+from asl_engine.runner.map_runs import MAP_RUN
 from asl_engine.server.catalog import Alias, Catalog, Machine
-from asl_engine.server.operation import ApiCall, next_token, seconds
+from asl_engine.server.protocol import ApiCall, next_token, seconds
+from asl_engine.server.validation import StatesArn, api_error, check_name, parse_arn, validation_error
 from asl_engine.store.records import ExecutionFilter, ExecutionRecord
 
 INCLUDED = {"included": True}
@@ -18,7 +21,7 @@ INCLUDED = {"included": True}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an execution is started of: a machine, and the version and alias that led to the revision."""
+    """The machine and revision to start, with the version and alias of the request."""
 
     machine: Machine
     revision: str
@@ -43,7 +46,7 @@ def _target(call: ApiCall) -> Target:
 
 
 def _routed(call: ApiCall, alias: Alias) -> str:
-    """Return one of the alias's versions, by their weights."""
+    """Return a version of the alias, drawn by the weights."""
     drawn = call.draw() * 100
     for route in alias.routes:
         drawn -= route["weight"]
@@ -79,13 +82,13 @@ def _new_record(call: ApiCall, target: Target) -> ExecutionRecord:
 
 
 def start_execution(call: ApiCall) -> Json:
-    """StartExecution. The same name and input while it runs answer the same; safe to retry with a name."""
+    """StartExecution. Safe to retry with a name: a running execution of equal input is the answer."""
     target = _target(call)
     return _begun(_start(call, target, _new_record(call, target)))
 
 
 async def start_execution_soon(call: ApiCall) -> Json:
-    """StartExecution, the loop waiting for the engine itself: a thread between them would cost as much as the start."""
+    """StartExecution within the event loop: a thread would cost as much as the start itself."""
     target = _target(call)
     revision = Catalog(call.store).revision(target.revision)
     begun = call.engine.start_soon(_new_record(call, target), revision.definition, revision.role_arn)
@@ -97,7 +100,7 @@ def _begun(record: ExecutionRecord) -> Json:
 
 
 async def start_sync_execution(call: ApiCall) -> Json:
-    """StartSyncExecution: the answer is the end of the execution. Express machines only."""
+    """StartSyncExecution: answer when the execution has ended. Express machines only."""
     loop = asyncio.get_running_loop()
     closed: asyncio.Future[ExecutionRecord] = loop.create_future()
 
@@ -109,7 +112,7 @@ async def start_sync_execution(call: ApiCall) -> Json:
 
 
 def _settle(closed: "asyncio.Future[ExecutionRecord]", record: ExecutionRecord) -> None:
-    if not closed.done():  # cancelled: the client has left
+    if not closed.done():  # else the client has left
         closed.set_result(record)
 
 
@@ -118,7 +121,7 @@ def _start_and_watch(call: ApiCall, notify: Callable[[ExecutionRecord], None]) -
     if target.machine.type != "EXPRESS":
         raise api_error("StateMachineTypeNotSupported")
     record = _new_record(call, target)
-    call.engine.when_closed(record.arn, notify)  # before it starts: it may close at once, and is kept nowhere
+    call.engine.when_closed(record.arn, notify)  # before the start, as it may close at once
     _start(call, target, record)
 
 
@@ -138,7 +141,7 @@ def _ended(call: ApiCall, record: ExecutionRecord) -> Json:
 
 
 def stop_execution(call: ApiCall) -> Json:
-    """StopExecution. Of a closed execution it answers when that stopped."""
+    """StopExecution. The answer for a closed execution is its stop date."""
     asked = call.arguments
     arn = parse_arn(asked["executionArn"], "execution").text
     return {"stopDate": seconds(call.engine.stop(arn, asked.get("error"), asked.get("cause")))}
@@ -146,7 +149,7 @@ def stop_execution(call: ApiCall) -> Json:
 
 def _existing(call: ApiCall) -> ExecutionRecord:
     arn = parse_arn(call.arguments["executionArn"], "execution", "express")
-    if arn.kind == "express":  # Express executions are not kept
+    if arn.kind == "express":  # not stored
         raise api_error("InvalidArn", "Resource type not valid in this context: express")
     record = call.store.execution(arn.text)
     if record is None:
@@ -185,7 +188,7 @@ def _data(call: ApiCall, record: ExecutionRecord) -> dict[str, Json]:
 
 
 def list_executions(call: ApiCall) -> Json:
-    """ListExecutions of a machine, a version, an alias or a Map Run, the most recent first."""
+    """ListExecutions of a machine, version, alias or Map Run, most recent first."""
     where = _filter(call)
     start = call.page_start(int, str)
     after = (start[0], start[1]) if start else None
@@ -203,16 +206,14 @@ def _filter(call: ApiCall) -> ExecutionFilter:
     status = asked.get("statusFilter")
     if map_run is not None and owner is None:
         parse_arn(map_run, "mapRun")
-        if call.store.document("map_run", map_run) is None:
+        if call.store.document(MAP_RUN, map_run) is None:
             raise api_error("ResourceNotFound", map_run)
         redriven = None if redrive is None else redrive == "REDRIVEN"
         return ExecutionFilter(map_run_arn=map_run, status=status, redriven=redriven)
     if owner is None or map_run is not None:
-        raise api_error(
-            "ValidationException", "Must provide exactly one of the following arguments: stateMachineArn or mapRunArn"
-        )
+        raise validation_error("Must provide exactly one of the following arguments: stateMachineArn or mapRunArn")
     if redrive or status == "PENDING_REDRIVE":
-        raise validation_error("redriveFilter and the status PENDING_REDRIVE need a mapRunArn")
+        raise validation_error("redriveFilter and the status PENDING_REDRIVE require a mapRunArn")
     arn = parse_arn(owner, "stateMachine")
     machine = Catalog(call.store).machine(arn.state_machine, owner)
     if machine.type == "EXPRESS":
@@ -240,7 +241,7 @@ def _listed(record: ExecutionRecord) -> dict[str, Json]:
 
 
 def redrive_execution(call: ApiCall) -> Json:
-    """RedriveExecution. With the token of a redrive of late it answers that redrive again."""
+    """RedriveExecution. The client token of a recent redrive gives its answer again."""
     record = _existing(call)
     if _is_deleting(call, record):
         raise ExecutionNotRedrivable("State machine is in DELETING status")
@@ -248,6 +249,116 @@ def redrive_execution(call: ApiCall) -> Json:
 
 
 def _is_deleting(call: ApiCall, record: ExecutionRecord) -> bool:
-    """Return whether the execution's machine is being deleted, or is gone already."""
+    """Return whether the execution's machine is being deleted or is deleted."""
     machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
     return machine is None or machine.deleting
+
+
+# --- history ---
+
+_SHARED = (
+    (re.compile(r"\w+StateEntered"), "stateEnteredEventDetails"),
+    (re.compile(r"\w+StateExited"), "stateExitedEventDetails"),
+)
+_DATA = {"input": "inputDetails", "output": "outputDetails", "assignedVariables": "assignedVariablesDetails"}
+_WHOLE = {"truncated": False}
+
+
+def get_execution_history(call: ApiCall) -> Json:
+    """GetExecutionHistory, from the first event or the last."""
+    asked = call.arguments
+    arn = parse_arn(asked["executionArn"], "execution").text
+    start = call.page_start(int)
+    if call.store.execution(arn) is None:
+        raise ExecutionDoesNotExist(arn)
+    page = call.store.history(
+        arn, after=start[0] if start else None, limit=call.page_size + 1, reverse=asked.get("reverseOrder", False)
+    )
+    with_data = asked.get("includeExecutionData", True)
+    answer: dict[str, Json] = {"events": [shown_event(event, with_data=with_data) for event in page[: call.page_size]]}
+    if len(page) > call.page_size:
+        answer["nextToken"] = next_token(page[call.page_size - 1].id)
+    return answer
+
+
+@cache
+def details_key(event_type: str) -> str:
+    """Return the API's name of an event type's details."""
+    for pattern, name in _SHARED:
+        if pattern.fullmatch(event_type):
+            return name
+    return f"{event_type[:1].lower()}{event_type[1:]}EventDetails"
+
+
+def shown_event(event: HistoryEvent, *, with_data: bool = True) -> dict[str, Json]:
+    """Return the API's form of an event."""
+    shown: dict[str, Json] = {
+        "timestamp": seconds(event.at_ms),
+        "type": event.type,
+        "id": event.id,
+        "previousEventId": event.previous_id,
+    }
+    details = {name: value for name, value in event.details.items() if with_data or name not in _DATA}
+    for name, about in _DATA.items():
+        if name in details:
+            details[about] = _WHOLE
+    if details:
+        shown[details_key(event.type)] = details
+    return shown
+
+
+# --- Map Runs ---
+
+_CHANGES = {
+    "maxConcurrency": "max_concurrency",
+    "toleratedFailureCount": "tolerated_failure_count",
+    "toleratedFailurePercentage": "tolerated_failure_percentage",
+}
+_TIMES = ("startDate", "stopDate", "redriveDate")
+
+
+def _known_map_run(call: ApiCall) -> dict[str, Json]:
+    arn = parse_arn(call.arguments["mapRunArn"], "mapRun").text
+    found = call.engine.map_runs.describe(arn)
+    if found is None:
+        raise api_error("ResourceNotFound", arn)
+    return found
+
+
+def _shown_map_run(described: Mapping[str, Json]) -> dict[str, Json]:
+    shown = {name: value for name, value in described.items() if value is not None}
+    return shown | {name: seconds(shown[name]) for name in _TIMES if name in shown}
+
+
+def describe_map_run(call: ApiCall) -> Json:
+    """DescribeMapRun."""
+    return _shown_map_run(_known_map_run(call))
+
+
+def list_map_runs(call: ApiCall) -> Json:
+    """ListMapRuns of an execution, latest first."""
+    arn = parse_arn(call.arguments["executionArn"], "execution").text
+    record = call.store.execution(arn)
+    if record is None:
+        raise ExecutionDoesNotExist(arn)
+    page, more = call.documents(MAP_RUN, arn, descending=True)
+    listed = ("executionArn", "mapRunArn", "startDate", "stopDate")
+    runs = [
+        {"stateMachineArn": record.state_machine_arn}
+        | {name: value for name, value in _shown_map_run(one.body).items() if name in listed}
+        for one in page
+    ]
+    return {"mapRuns": runs, **more}
+
+
+def update_map_run(call: ApiCall) -> Json:
+    """UpdateMapRun: change the limits of a running Map Run."""
+    asked = call.arguments
+    changes = {_CHANGES[name]: asked[name] for name in _CHANGES if asked.get(name) is not None}
+    if not changes:
+        raise validation_error(f"At least one of [{', '.join(_CHANGES)}] must be specified")
+    described = _known_map_run(call)
+    if described["status"] != "RUNNING":
+        raise validation_error(f"Map Run is {described['status']} and cannot be updated: '{asked['mapRunArn']}'")
+    call.engine.map_runs.update(asked["mapRunArn"], **changes)
+    return {}

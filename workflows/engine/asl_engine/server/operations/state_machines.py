@@ -1,4 +1,4 @@
-"""Create, update, describe, delete, list and validate state machines."""
+"""Operations on state machines."""
 
 import uuid
 from dataclasses import replace
@@ -10,8 +10,6 @@ from asl_engine.definition.scopes import references
 from asl_engine.errors import ApiError, ExecutionDoesNotExist
 from asl_engine.jsontext import Json, loads
 from asl_engine.runner.runner import Runner
-from asl_engine.server.api_errors import accept_definition, api_error, validation_error
-from asl_engine.server.arns import check_name, parse_arn
 from asl_engine.server.catalog import (
     MACHINE,
     PAGE,
@@ -21,24 +19,34 @@ from asl_engine.server.catalog import (
     account_key,
     changing,
 )
-from asl_engine.server.configuration import check_encryption, check_logging, check_role, with_default
-from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
+from asl_engine.server.protocol import ApiCall, seconds
+from asl_engine.server.validation import (
+    api_error,
+    check_definition,
+    check_encryption,
+    check_logging,
+    check_name,
+    check_role,
+    parse_arn,
+    validation_error,
+    with_default,
+)
 from asl_engine.store.records import Document, ExecutionFilter
 
-DELETION = "deletion"  # the kind of document that says which machines are being deleted
+DELETION = "deletion"  # the kind of document of a machine that is being deleted
 _UPDATABLE = ("definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
 
 
 def create_state_machine(call: ApiCall) -> Json:
-    """CreateStateMachine. The same again answers the same; safe to retry."""
+    """CreateStateMachine. Safe to retry."""
     asked = call.arguments
     name = check_name(asked["name"])
     machine_type = asked.get("type", "STANDARD")
     if asked.get("versionDescription") is not None and not asked.get("publish"):
         raise validation_error("Version description can only be set when publish is true")
     revision = _revision_asked(call)
-    accept_definition(revision.definition, machine_type)
+    check_definition(revision.definition, machine_type)
     arn = call.account.arn("stateMachine", name)
     with changing:
         known = Catalog(call.store).find_machine(arn)
@@ -79,7 +87,7 @@ def _created(call: ApiCall, machine: Machine, revision: Revision) -> Json:
 
 
 def _created_before(call: ApiCall, machine: Machine, revision: Revision) -> Json:
-    """Answer a creation again, if it is the same but for role and tags. Raises StateMachineAlreadyExists."""
+    """Answer a repeated creation; role and tags may differ. Raises StateMachineAlreadyExists."""
     catalog = Catalog(call.store)
     if machine.deleting:
         raise api_error("StateMachineDeleting", machine.arn)
@@ -94,7 +102,7 @@ def _created_before(call: ApiCall, machine: Machine, revision: Revision) -> Json
 
 
 def update_state_machine(call: ApiCall) -> Json:
-    """UpdateStateMachine. Running executions keep the revision they began with."""
+    """UpdateStateMachine. Running executions keep their revision."""
     asked = call.arguments
     if all(asked.get(name) is None for name in _UPDATABLE):
         raise ApiError(
@@ -122,7 +130,7 @@ def update_state_machine(call: ApiCall) -> Json:
 def _updated(call: ApiCall, machine: Machine, current: Revision) -> Revision:
     asked = call.arguments
     if asked.get("definition") is not None:
-        accept_definition(asked["definition"], machine.type)
+        check_definition(asked["definition"], machine.type)
     return Revision(
         definition=asked.get("definition") or current.definition,
         role_arn=check_role(asked.get("roleArn") or current.role_arn),
@@ -135,7 +143,7 @@ def _updated(call: ApiCall, machine: Machine, current: Revision) -> Revision:
 
 
 def describe_state_machine(call: ApiCall) -> Json:
-    """DescribeStateMachine, of a machine or of one of its versions."""
+    """DescribeStateMachine, of a machine or a version."""
     text = call.arguments["stateMachineArn"]
     arn = parse_arn(text, "stateMachine")
     catalog = Catalog(call.store)
@@ -159,7 +167,7 @@ def describe_state_machine(call: ApiCall) -> Json:
 
 
 def describe_state_machine_for_execution(call: ApiCall) -> Json:
-    """DescribeStateMachineForExecution: the revision that the execution began with."""
+    """DescribeStateMachineForExecution: the execution's revision."""
     arn = call.arguments["executionArn"]
     parse_arn(arn, "execution", "express")
     record = call.store.execution(arn)
@@ -203,7 +211,7 @@ def _references(definition: str) -> dict[str, list[str]]:
 
 
 def delete_state_machine(call: ApiCall) -> Json:
-    """DeleteStateMachine. Its running executions are stopped, then it is gone. Safe to repeat."""
+    """DeleteStateMachine: stop its executions, then delete it. Safe to repeat."""
     text = call.arguments["stateMachineArn"]
     if parse_arn(text, "stateMachine").qualifier is not None:
         raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
@@ -220,13 +228,12 @@ def delete_state_machine(call: ApiCall) -> Json:
 
 
 def resume_deletions(engine: Runner) -> None:
-    """Finish the deletions that a crash has cut short."""
+    """Finish the deletions that a crash interrupted."""
     for document in engine.store.documents(DELETION):
         _finish_deletion(engine, document.key)
 
 
 def _finish_deletion(engine: Runner, machine_arn: str) -> None:
-    """Stop a machine's executions, and forget it."""
     where = ExecutionFilter(state_machine_arn=machine_arn, status="RUNNING")
     while running := engine.store.executions(where, limit=PAGE):
         for record in running:
@@ -237,7 +244,7 @@ def _finish_deletion(engine: Runner, machine_arn: str) -> None:
 
 
 def list_state_machines(call: ApiCall) -> Json:
-    """ListStateMachines, the oldest first."""
+    """ListStateMachines, oldest first."""
     page, more = call.documents(MACHINE, account_key(call.account))
     return {"stateMachines": [_listed(Machine(**one.body)) for one in page], **more}
 
@@ -252,7 +259,7 @@ def _listed(machine: Machine) -> dict[str, Json]:
 
 
 def validate_state_machine_definition(call: ApiCall) -> Json:
-    """ValidateStateMachineDefinition: all problems, none of them an error of this call."""
+    """ValidateStateMachineDefinition: answer all problems of a definition."""
     asked = call.arguments
     found = check(asked["definition"], asked.get("type", "STANDARD"))
     errors = errors_of(found)

@@ -1,10 +1,9 @@
-"""Tag, untag, and list the tags of state machines and activities."""
+"""Operations on the tags of state machines and activities."""
 
 from asl_engine.jsontext import Json
-from asl_engine.server.api_errors import api_error
-from asl_engine.server.arns import StatesArn, parse_arn
 from asl_engine.server.catalog import MACHINE, TAGS, changing
-from asl_engine.server.operation import ApiCall
+from asl_engine.server.protocol import ApiCall
+from asl_engine.server.validation import StatesArn, api_error, parse_arn
 from asl_engine.store import Store
 from asl_engine.store.records import Document
 
@@ -12,7 +11,7 @@ MAX_TAGS = 50
 
 
 def keep_tags(store: Store, arn: str, tags: list[dict[str, str]]) -> None:
-    """Add tags to a resource, over those of the same key. Raises TooManyTags."""
+    """Add tags to a resource, replacing those of the same key. Raises TooManyTags."""
     if not tags:
         return
     document = store.document(TAGS, arn)
@@ -40,7 +39,7 @@ def tag_resource(call: ApiCall) -> Json:
 
 
 def untag_resource(call: ApiCall) -> Json:
-    """UntagResource; keys that are not there do not matter."""
+    """UntagResource. Safe to repeat."""
     arn = _taggable(call)
     with changing:
         document = call.store.document(TAGS, arn.text)

@@ -1,22 +1,20 @@
-"""What the owners of task tokens and the workers of activities report and ask for."""
+"""Operations on task tokens and activities."""
 
 import asyncio
 from collections.abc import Callable
 from functools import partial
 
 from asl_engine.jsontext import Json, loads
-from asl_engine.server.api_errors import api_error
-from asl_engine.server.arns import check_name, parse_arn
 from asl_engine.server.catalog import TAGS, account_key, changing, sortable
-from asl_engine.server.configuration import check_encryption, with_default
-from asl_engine.server.operation import ApiCall, seconds
 from asl_engine.server.operations.tags import keep_tags
+from asl_engine.server.protocol import ApiCall, seconds
+from asl_engine.server.validation import api_error, check_encryption, check_name, parse_arn, with_default
 from asl_engine.store.records import Document
 
 ACTIVITY = "activity"
-# How long a worker is kept waiting, and how often the queue is looked at for it.
+# The duration of a worker's long poll, and the interval at which it checks the queue.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetActivityTask.html
-POLL_SECONDS, LOOK_SECONDS = 60.0, 0.05
+POLL_SECONDS, CHECK_SECONDS = 60.0, 0.05
 
 
 def send_task_success(call: ApiCall) -> Json:
@@ -43,7 +41,7 @@ def send_task_heartbeat(call: ApiCall) -> Json:
 
 
 def create_activity(call: ApiCall) -> Json:
-    """CreateActivity. The same name again answers the same activity."""
+    """CreateActivity. Safe to retry."""
     asked = call.arguments
     name = check_name(asked["name"])
     encryption = check_encryption(with_default("encryptionConfiguration", asked))
@@ -89,20 +87,20 @@ def delete_activity(call: ApiCall) -> Json:
 
 
 def list_activities(call: ApiCall) -> Json:
-    """ListActivities, the oldest first."""
+    """ListActivities, oldest first."""
     page, more = call.documents(ACTIVITY, account_key(call.account))
     return {"activities": [_listed(one) for one in page], **more}
 
 
 async def get_activity_task(call: ApiCall) -> Json:
-    """GetActivityTask: waits up to a minute for a task; an answer without a token when none came."""
+    """GetActivityTask: wait up to a minute for a task; without one, answer no token."""
     activity = await _in_thread(partial(_activity, call))
     take = partial(call.engine.take_activity_task, activity.key, call.arguments.get("workerName"))
     end = asyncio.get_running_loop().time() + POLL_SECONDS
     while (task := await _in_thread(take)) is None:
         if asyncio.get_running_loop().time() >= end:
             return {}
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(CHECK_SECONDS)
     return {"taskToken": task[0], "input": task[1]}
 
 

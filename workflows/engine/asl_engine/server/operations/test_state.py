@@ -1,13 +1,17 @@
-"""TestState: one state, tried alone in an execution that is kept nowhere.
+"""TestState: one state in an execution that is not stored.
 
-A Task without a mock calls its service; Map and Parallel states are always mocked; a Wait state does not wait.
+A Task without a mock calls its service; Map and Parallel states need a mock; a Wait state does not wait.
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_TestState.html
 """
 
 import json
 import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from asl_engine.adapters.performer import TaskCall
+from asl_engine.adapters.service_json import problems_with
 from asl_engine.core.advance import EXECUTE
 from asl_engine.core.branching_states import (
     batch_settings,
@@ -19,14 +23,14 @@ from asl_engine.core.branching_states import (
 from asl_engine.core.commands import InvokeTask
 from asl_engine.core.data import effective_input, outcome_of, outcome_of_catching
 from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
-from asl_engine.core.map_run import Child, MapRun, batched
+from asl_engine.core.map_run import TOLERANCE_EXCEEDED, Child, MapRun, batched
 from asl_engine.core.retry import delay_before, matches, take_retry
 from asl_engine.core.simple_states import NO_RULE_HOLDS, leave_wait
 from asl_engine.core.task_state import execute_task
 from asl_engine.core.transitions import item_input, leave
 from asl_engine.core.work import Work
 from asl_engine.definition.checks import check, check_state
-from asl_engine.definition.compiler import compile_state
+from asl_engine.definition.compiler import compile_state, speaks_jsonata
 from asl_engine.definition.program import (
     FailState,
     MapState,
@@ -34,38 +38,64 @@ from asl_engine.definition.program import (
     PassState,
     Program,
     State,
+    StateType,
     TaskState,
     WaitState,
 )
-from asl_engine.errors import EXCEED_TOLERATED_FAILURE_THRESHOLD, NO_CHOICE_MATCHED, StateFailed
+from asl_engine.definition.resources import ResourceKind, parse_resource
+from asl_engine.errors import EXCEED_TOLERATED_FAILURE_THRESHOLD, NO_CHOICE_MATCHED, ApiError, StateFailed
 from asl_engine.jsontext import Json, loads
 from asl_engine.language.times import print_timestamp
-from asl_engine.server.api_errors import refuse_definition, validation_error
-from asl_engine.server.operation import ApiCall
-from asl_engine.server.test_state_request import (
-    MOCKED_TYPES,
-    STATE_NAME,
-    Located,
-    Mock,
-    check_context,
-    check_mocked_result,
-    locate,
-    parsed,
-    read_mock,
-)
+from asl_engine.server.protocol import ApiCall
+from asl_engine.server.validation import api_error, refuse_definition, validation_error
+
+MOCKED_TYPES = (StateType.TASK, StateType.MAP, StateType.PARALLEL)
+STATE_NAME = "StateName"  # AWS's name of any state under test in its context
+
+# The fields of a context object and their types.
+# https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+_CONTEXT: Mapping[str, Any] = {
+    "Execution": {
+        "Id": str,
+        "Input": object,
+        "Name": str,
+        "RoleArn": str,
+        "StartTime": str,
+        "RedriveCount": int,
+        "RedriveTime": str,
+    },
+    "State": {"EnteredTime": str, "Name": str, "RetryCount": int},
+    "StateMachine": {"Id": str, "Name": str},
+    "Task": {"Token": str},
+    "Map": {"Item": {"Index": int, "Value": object, "Key": str, "Source": str}},
+}
+_KIND_NAMES = {str: "a string", int: "a number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mock:
+    """A mock of the state's work: a result or an error."""
+
+    result: Json = None
+    error: str | None = None
+    cause: str | None = None
+    failed: bool = False
+    validation_mode: str = "STRICT"
 
 
 def test_state(call: ApiCall) -> Json:
-    """TestState. Nothing is started or kept."""
+    """TestState. Nothing is started or stored."""
     asked = call.arguments
-    located = _checked(asked["definition"], asked.get("stateName"))
-    kind = located.node["Type"]
-    mock = read_mock(asked.get("mock"), kind)
+    definition, name = asked["definition"], asked.get("stateName")
+    refuse_definition(check_state(definition) if name is None else check(definition), definition)
+    node, jsonata = _locate(loads(definition), name)
+    kind = node["Type"]
+    mock = _read_mock(asked.get("mock"), kind)
     if kind == "Task" and mock is None and not asked.get("roleArn"):
         raise validation_error("RoleArn must be specified when testing a Task state")
-    state = compile_state(asked.get("stateName", STATE_NAME), located.node, jsonata=located.jsonata)
+    state = compile_state(name or STATE_NAME, node, jsonata=jsonata)
     if mock is not None:
-        check_mocked_result(state, mock)
+        _check_mocked_result(state, mock)
     trial = _new_trial(call, state, mock)
     answer = trial.answer()
     if asked.get("inspectionLevel", "INFO") != "INFO":
@@ -73,15 +103,9 @@ def test_state(call: ApiCall) -> Json:
     return answer
 
 
-def _checked(definition: str, state_name: str | None) -> Located:
-    """Find the state under test. Raises InvalidDefinition if its definition has an error."""
-    refuse_definition(check_state(definition) if state_name is None else check(definition), definition)
-    return locate(loads(definition), state_name)
-
-
 def _new_trial(call: ApiCall, state: State, mock: Mock | None) -> "_Trial":
     asked = call.arguments
-    value = parsed(asked.get("input", "{}"), "input")
+    value = _parsed(asked.get("input", "{}"), "input")
     retries = (asked.get("stateConfiguration") or {}).get("retrierRetryCount", 0)
     machine_arn = call.account.arn("stateMachine", STATE_NAME)
     execution = Execution(
@@ -91,17 +115,17 @@ def _new_trial(call: ApiCall, state: State, mock: Mock | None) -> "_Trial":
     work.inspection = {}
     work.given_context = _context(call, value, state.type, retries)
     branch = Branch(ROOT_ID, None, (), 0, state.name, Phase.ENTERED, input=value)
-    branch.variables = parsed(asked["variables"], "variables") if "variables" in asked else {}
+    branch.variables = _parsed(asked["variables"], "variables") if "variables" in asked else {}
     branch.retries = dict.fromkeys(range(len(state.retry)), retries)
     return _Trial(call, state, mock, work, branch)
 
 
 def _context(call: ApiCall, value: Json, kind: str, retries: int) -> dict[str, Json]:
-    """Return the context object: the given one, or that of an execution which is not there."""
+    """Return the request's context object, or that of a made-up execution."""
     asked = call.arguments
     if "context" in asked:
-        context: dict[str, Json] = parsed(asked["context"], "context")
-        check_context(context)
+        context: dict[str, Json] = _parsed(asked["context"], "context")
+        _check_context(context, _CONTEXT, "context")
         return context
     machine, name, now = str(uuid.uuid4()), str(uuid.uuid4()), print_timestamp(call.now_ms())
     state: dict[str, Json] = {"Name": STATE_NAME, "EnteredTime": now}
@@ -121,13 +145,13 @@ def _context(call: ApiCall, value: Json, kind: str, retries: int) -> dict[str, J
 
 
 def _text(value: Json) -> str:
-    """Return a value as TestState prints it: AWS's recordings have a space after each comma and colon."""
+    """Return a value as TestState prints it, with a space after each comma and colon."""
     return json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(slots=True)
 class _Trial:
-    """The state under test in its execution. ``numbers`` are shown as they are, all else as texts."""
+    """The state under test in its execution. ``numbers`` of the inspection are not printed as text."""
 
     call: ApiCall
     state: State
@@ -137,7 +161,7 @@ class _Trial:
     numbers: dict[str, Json] = field(default_factory=dict)
 
     def answer(self) -> dict[str, Json]:
-        """Try the state and return what TestState answers."""
+        """Run the state and return TestState's answer."""
         self.work.inspect("input", self.branch.input)
         try:
             self._execute()
@@ -149,7 +173,7 @@ class _Trial:
         return answer | {"nextState": self.branch.state} if self.branch.phase is Phase.READY else answer
 
     def inspection_data(self) -> dict[str, Json]:
-        """Return what each step gave, but for the steps that TestState does not show of some types of state."""
+        """Return the value of each step that TestState shows for this type of state."""
         shown = dict(self.work.inspection or {})
         if isinstance(self.state, ParallelState) or (isinstance(self.state, PassState) and self.state.has_result):
             for step in ("afterInputPath", "afterParameters", "afterArguments"):
@@ -184,7 +208,7 @@ class _Trial:
 
     def _mocked_result(self) -> Json:
         mock = self.mock
-        assert mock is not None  # noqa: S101  for the type checker: read_mock has refused a Map or Parallel without one
+        assert mock is not None  # noqa: S101  _read_mock refused a Map or Parallel without one
         if mock.failed:
             raise StateFailed(mock.error or "", mock.cause)
         return mock.result
@@ -210,7 +234,7 @@ class _Trial:
         if state.item_reader is None:
             items = items_of(work, branch, state)
         else:
-            items = parsed(configuration.get("mapItemReaderData", "null"), "mapItemReaderData") or []
+            items = _parsed(configuration.get("mapItemReaderData", "null"), "mapItemReaderData") or []
         selected = [item_input(work, branch, state, index, item) for index, item in enumerate(items)]
         if state.item_selector is not None:
             work.inspect("afterItemSelector", selected)
@@ -222,7 +246,7 @@ class _Trial:
         return self._mocked_result()
 
     def _check_tolerance(self, state: MapState, items: int, failures: int) -> None:
-        """Raise StateFailed where so many failed iterations are more than the state tolerates."""
+        """Raise StateFailed if the number of failed iterations exceeds the tolerance."""
         count = tolerated_count(self.work, self.branch, state)
         percentage = tolerated_percentage(self.work, self.branch, state)
         self.numbers["maxConcurrency"] = concurrency_of(self.work, self.branch, state)
@@ -233,11 +257,10 @@ class _Trial:
         statuses: list[str] = [*[Status.FAILED] * failures, *[Status.PENDING] * max(0, items - failures)]
         has_limit = count is not None or percentage is not None
         if has_limit and MapRun(0, count, percentage, [1] * len(statuses), statuses).is_failing:
-            cause = "The specified tolerated failure threshold was exceeded"
-            raise StateFailed(EXCEED_TOLERATED_FAILURE_THRESHOLD, cause)
+            raise StateFailed(EXCEED_TOLERATED_FAILURE_THRESHOLD, TOLERANCE_EXCEEDED)
 
     def _failed(self, failure: StateFailed) -> dict[str, Json]:
-        """Return the answer for a state that has failed: retried, caught, or neither."""
+        """Return the answer of a failed state: retriable, caught, or neither."""
         state, branch = self.state, self.branch
         given = {"error": failure.error, "cause": failure.cause}
         answer: dict[str, Json] = {"status": "FAILED"} | {name: text for name, text in given.items() if text}
@@ -256,3 +279,93 @@ class _Trial:
                 branch.variables = {**branch.variables, **(assigned or {})}
                 return answer | {"status": "CAUGHT_ERROR", "nextState": catcher.next, "output": _text(output)}
         return answer
+
+
+# --- reading the request ---
+
+
+def _parsed(text: str, field_name: str) -> Json:
+    """Parse a field of JSON. Raises ValidationException, or InvalidExecutionInput for the input."""
+    try:
+        return loads(text)
+    except ValueError as problem:
+        if field_name == "input":
+            raise api_error("InvalidExecutionInput", str(problem)) from None
+        raise validation_error(f"Invalid JSON in {field_name}: {problem}") from None
+
+
+def _locate(definition: Json, name: str | None) -> tuple[dict[str, Json], bool]:
+    """Return the state under test, at any depth of the definition, and whether JSONata encloses it."""
+    if name is None:
+        if "States" in definition and "Type" not in definition:
+            raise validation_error("stateName must be specified when the definition is a state machine")
+        return definition, False
+    for found in _states_within(definition, name, jsonata=False):
+        return found
+    raise validation_error("State not found in definition")
+
+
+def _states_within(machine: Json, name: str, *, jsonata: bool) -> Iterator[tuple[dict[str, Json], bool]]:
+    if not isinstance(machine, dict) or not isinstance(machine.get("States"), dict):
+        return
+    jsonata = speaks_jsonata(machine, jsonata)
+    for own_name, node in machine["States"].items():
+        if own_name == name:
+            yield node, jsonata
+        inner = speaks_jsonata(node, jsonata) if isinstance(node, dict) else jsonata
+        for part in _machines_of(node):
+            yield from _states_within(part, name, jsonata=inner)
+
+
+def _machines_of(node: Json) -> list[Json]:
+    if not isinstance(node, dict):
+        return []
+    processor = node.get("ItemProcessor", node.get("Iterator"))
+    return [*(node.get("Branches") or ()), *([processor] if processor else ())]
+
+
+def _read_mock(given: Json, kind: str) -> Mock | None:
+    if given is None or ("result" not in given and "errorOutput" not in given):
+        if kind in (StateType.MAP, StateType.PARALLEL):
+            supported = "Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"
+            raise ApiError("InvalidDefinition", f"TestState API does not support Map or Parallel states. {supported}")
+        return None
+    if "result" in given and "errorOutput" in given:
+        raise validation_error("A test mock should have only one of the following fields: [result, errorOutput].")
+    if kind not in MOCKED_TYPES:
+        raise validation_error(f"State type '{kind}' is not supported when a mock is specified")
+    mode = given.get("fieldValidationMode", "STRICT")
+    if "errorOutput" in given:
+        error = given["errorOutput"]
+        return Mock(error=error.get("error"), cause=error.get("cause"), failed=True, validation_mode=mode)
+    return Mock(result=_parsed(given["result"], "mock.result"), validation_mode=mode)
+
+
+def _check_mocked_result(state: State, mock: Mock) -> None:
+    """Raise ValidationException for a result that the state or the Task's service cannot give."""
+    if mock.failed:
+        return
+    if isinstance(state, MapState) and state.result_writer is not None:
+        if not isinstance(mock.result, dict):
+            raise validation_error("Mocked result must be a JSON object.")
+    elif isinstance(state, MapState | ParallelState) and not isinstance(mock.result, list):
+        raise validation_error("Mocked result must be an array.")
+    elif isinstance(state, ParallelState) and len(mock.result) != len(state.branches):
+        raise validation_error("Mocked result must contain the same number of items as number of Parallel branches.")
+    elif isinstance(state, TaskState) and (resource := parse_resource(state.resource)).is_integration:
+        service = f"aws-sdk:{resource.service}" if resource.kind is ResourceKind.SDK else resource.service
+        for problem in problems_with(service, resource.action, mock.result, mock.validation_mode):
+            raise validation_error(f"Mock result schema validation error: {problem}")
+
+
+def _check_context(value: Json, fields: Mapping[str, Any], at: str) -> None:
+    if not isinstance(value, dict):
+        raise validation_error(f"Invalid Context object provided: Field '{at}' must be an object")
+    for name, inner in value.items():
+        kind = fields.get(name)
+        if kind is None:
+            raise validation_error(f"Invalid Context object provided: Field '{name}' is not allowed")
+        if isinstance(kind, dict):
+            _check_context(inner, kind, name)
+        elif not isinstance(inner, kind):
+            raise validation_error(f"Invalid Context object provided: Field '{name}' must be {_KIND_NAMES[kind]}")

@@ -1,14 +1,18 @@
-"""Publish, list and delete versions of state machines."""
+"""Operations on versions and aliases of state machines."""
 
+from dataclasses import replace
+
+from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json
-from asl_engine.server.api_errors import api_error
-from asl_engine.server.arns import parse_arn
-from asl_engine.server.catalog import VERSION, Catalog, changing
-from asl_engine.server.operation import ApiCall, seconds
+from asl_engine.server.catalog import ALIAS, VERSION, Alias, Catalog, changing
+from asl_engine.server.protocol import ApiCall, seconds
+from asl_engine.server.validation import StatesArn, api_error, parse_arn, validation_error
+
+_MISSING = ("ResourceNotFound", "Request references a resource that does not exist.")
 
 
 def publish_state_machine_version(call: ApiCall) -> Json:
-    """PublishStateMachineVersion. A revision has one version, however often it is published."""
+    """PublishStateMachineVersion. A revision has one version, even if published again."""
     asked = call.arguments
     with changing:
         catalog = Catalog(call.store)
@@ -26,7 +30,7 @@ def publish_state_machine_version(call: ApiCall) -> Json:
 
 
 def list_state_machine_versions(call: ApiCall) -> Json:
-    """ListStateMachineVersions, the newest first."""
+    """ListStateMachineVersions, newest first."""
     text = call.arguments["stateMachineArn"]
     parse_arn(text, "stateMachine")
     Catalog(call.store).machine(text)
@@ -36,13 +40,11 @@ def list_state_machine_versions(call: ApiCall) -> Json:
 
 
 def delete_state_machine_version(call: ApiCall) -> Json:
-    """DeleteStateMachineVersion. Its executions go on. Raises ConflictException while an alias routes to it."""
+    """DeleteStateMachineVersion. Its executions continue. Raises ConflictException if an alias routes to it."""
     text = call.arguments["stateMachineVersionArn"]
     arn = parse_arn(text, "stateMachine")
     if not arn.is_version:
-        raise api_error(
-            "ValidationException", f"State machine version ARN must be qualified by a version. Received: {text}"
-        )
+        raise validation_error(f"State machine version ARN must be qualified by a version. Received: {text}")
     with changing:
         catalog = Catalog(call.store)
         users = [
@@ -58,3 +60,121 @@ def delete_state_machine_version(call: ApiCall) -> Json:
             )
         call.store.delete_document(VERSION, text)
     return {}
+
+
+def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
+    """Return the ARN of the state machine of the routes' versions. Raises ValidationException."""
+    named = [route["stateMachineVersionArn"] for route in routes]
+    arns = [parse_arn(text, "stateMachine") for text in named]
+    shown = f"Received: [{', '.join(named)}]"
+    if not all(arn.is_version for arn in arns):
+        raise validation_error(f"Routing configuration must contain state machine version ARNs. {shown}")
+    if len(set(named)) < len(named):
+        raise validation_error(f"Routing configuration must contain distinct state machine version ARNs. {shown}")
+    if len({arn.state_machine for arn in arns}) > 1:
+        raise validation_error(f"Routing configuration must contain versions of one state machine. {shown}")
+    weights = [route["weight"] for route in routes]
+    if sum(weights) != 100:
+        raise validation_error(f"Sum of routing configuration weights must equal 100. Received: {weights}")
+    catalog = Catalog(call.store)
+    if any(catalog.find_version(text) is None for text in named):
+        raise ApiError(*_MISSING)
+    return arns[0].state_machine
+
+
+def _alias_arn(call: ApiCall) -> StatesArn:
+    text = call.arguments["stateMachineAliasArn"]
+    arn = parse_arn(text, "stateMachine")
+    if arn.qualifier is None or arn.is_version:
+        raise api_error("InvalidArn", f"State machine ARN must be qualified by an alias: {text}")
+    return arn
+
+
+def _existing(call: ApiCall) -> Alias:
+    alias = Catalog(call.store).find_alias(_alias_arn(call).text)
+    if alias is None:
+        raise ApiError(*_MISSING)
+    return alias
+
+
+def create_state_machine_alias(call: ApiCall) -> Json:
+    """CreateStateMachineAlias. Safe to retry."""
+    asked = call.arguments
+    machine_arn = _check_routes(call, asked["routingConfiguration"])
+    arn = f"{machine_arn}:{asked['name']}"
+    with changing:
+        catalog = Catalog(call.store)
+        machine = catalog.machine(machine_arn)
+        if machine.deleting:
+            raise api_error("StateMachineDeleting", machine_arn)
+        alias = catalog.find_alias(arn)
+        if alias is None:
+            now = call.now_ms()
+            alias = Alias(
+                arn=arn,
+                name=asked["name"],
+                machine_arn=machine_arn,
+                routes=asked["routingConfiguration"],
+                created_ms=now,
+                updated_ms=now,
+                description=asked.get("description"),
+            )
+            catalog.put_alias(alias)
+        elif (alias.routes, alias.description) != (asked["routingConfiguration"], asked.get("description")):
+            raise api_error(
+                "ConflictException", "Failed to create alias because an alias with the same name already exists."
+            )
+    return {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
+
+
+def update_state_machine_alias(call: ApiCall) -> Json:
+    """UpdateStateMachineAlias: change description, routes, or both."""
+    asked = call.arguments
+    routes, description = asked.get("routingConfiguration"), asked.get("description")
+    if routes is None and description is None:
+        raise validation_error("Either the description or the routingConfiguration must be specified")
+    with changing:
+        alias = _existing(call)
+        if routes is not None and _check_routes(call, routes) != alias.machine_arn:
+            raise validation_error("Routing configuration must contain versions of the alias's own state machine.")
+        alias = replace(
+            alias,
+            routes=alias.routes if routes is None else routes,
+            description=alias.description if description is None else description,
+            updated_ms=call.now_ms(),
+        )
+        Catalog(call.store).put_alias(alias)
+    return {"updateDate": seconds(alias.updated_ms)}
+
+
+def describe_state_machine_alias(call: ApiCall) -> Json:
+    """DescribeStateMachineAlias."""
+    alias = _existing(call)
+    shown: dict[str, Json] = {
+        "stateMachineAliasArn": alias.arn,
+        "name": alias.name,
+        "routingConfiguration": alias.routes,
+        "creationDate": seconds(alias.created_ms),
+        "updateDate": seconds(alias.updated_ms),
+    }
+    return shown | {"description": alias.description} if alias.description else shown
+
+
+def delete_state_machine_alias(call: ApiCall) -> Json:
+    """DeleteStateMachineAlias. Safe to repeat."""
+    call.store.delete_document(ALIAS, _alias_arn(call).text)
+    return {}
+
+
+def list_state_machine_aliases(call: ApiCall) -> Json:
+    """ListStateMachineAliases of a machine, or of one version; oldest first."""
+    text = call.arguments["stateMachineArn"]
+    arn = parse_arn(text, "stateMachine")
+    Catalog(call.store).machine(arn.state_machine, text)
+    page, more = call.documents(ALIAS, arn.state_machine)
+    aliases = [
+        {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
+        for alias in (Alias(**one.body) for one in page)
+        if arn.qualifier is None or any(route["stateMachineVersionArn"] == text for route in alias.routes)
+    ]
+    return {"stateMachineAliases": aliases, **more}
