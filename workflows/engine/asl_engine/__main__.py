@@ -5,8 +5,8 @@
     asl-engine run FILE.asl.json --input '{"report_id": 1}' [--tasks package.module:mapping]
     asl-engine serve --port 8083 --db FILE [--skippable]
 
-``run`` prints the history while it runs. It exits with 0 for SUCCEEDED, 1 for FAILED, 3 for TIMED_OUT, 4 for ABORTED, and
-2 with a message if it cannot start. ``serve`` exits with 0 at SIGTERM or SIGINT.
+``run`` prints the history while it runs. It exits with 0 for SUCCEEDED, 1 for FAILED, 3 for TIMED_OUT, 4 for
+ABORTED, and 2 with a message if it cannot start. ``serve`` exits with 0 at SIGTERM or SIGINT.
 """
 
 import argparse
@@ -49,7 +49,9 @@ def _input_of(option: str) -> Json:
     try:
         return loads(text)
     except ValueError as error:
-        raise CommandRefused("--input", f"invalid JSON: {error}.", "Give JSON, or @FILE with the name of a JSON file.") from None
+        raise CommandRefused(
+            "--input", f"invalid JSON: {error}.", "Give JSON, or @FILE with the name of a JSON file."
+        ) from None
 
 
 def _tasks_of(option: str | None) -> Mapping[str, Function]:
@@ -100,8 +102,8 @@ def _shown(value: object) -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     from asl_engine.clock import SkippableClock
-    from asl_engine.server.validation import Account
     from asl_engine.server.serve import serve_until_stopped
+    from asl_engine.server.validation import Account
 
     def ready(host: str, port: int) -> None:
         where = options.db or "in memory: lost when this process ends"
@@ -131,7 +133,9 @@ def _store_of(database: Path | None) -> "Store":
         return open_store(database)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CommandRefused(str(database), f"cannot be used: {reason}.", "Give a file that this user can write.") from None
+        raise CommandRefused(
+            str(database), f"cannot be used: {reason}.", "Give a file that this user can write."
+        ) from None
 
 
 def _port(text: str) -> int:
@@ -153,14 +157,22 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=_port, default=8083, help="the port, 0 for any free one (default 8083)")
     serve.add_argument("--db", type=Path, metavar="FILE", help="the SQLite database (default: in memory)")
-    serve.add_argument("--region", default="us-east-1", help="the region of requests without credentials (default us-east-1)")
-    serve.add_argument("--account", default="000000000000", help="the account, unless the access key is an account number (default 000000000000)")
+    serve.add_argument(
+        "--region", default="us-east-1", help="the region of requests without credentials (default us-east-1)"
+    )
+    serve.add_argument(
+        "--account",
+        default="000000000000",
+        help="the account, unless the access key is an account number (default 000000000000)",
+    )
     serve.add_argument(
         "--status-events",
         metavar="SOURCE",
         help="put status change events with this source (AWS: aws.states) on the default event bus",
     )
-    serve.add_argument("--skippable", action="store_true", help="enable the operation SkipTime, which moves the time forward in tests")
+    serve.add_argument(
+        "--skippable", action="store_true", help="enable the operation SkipTime, which moves the time forward in tests"
+    )
     serve.set_defaults(command=_serve)
     return parser
 

@@ -75,7 +75,7 @@ def test_what_a_function_raises_is_the_states_error(
 def test_a_state_without_an_answer_fails_the_test_and_says_how_to_give_one(
     state_machine: StateMachine, machine: Machine, task: Machine
 ) -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"(?s)'A'.*was given no answer.*Give one by .* Given: 'B'"):
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)'A'.*has no answer.*Add one by .* Given: 'B'"):
         state_machine(machine(("A", task("a")))).run({}, {"B": 1})
 
 

@@ -16,9 +16,8 @@ from asl_engine.clock import Clock
 from asl_engine.jsontext import Json
 from asl_engine.runner.listeners import Listener
 from asl_engine.runner.runner import Runner
-from asl_engine.server.arns import Account
-from asl_engine.server.serve import serve
-from asl_engine.server.start_nested import start_nested
+from asl_engine.server.serve import serve, start_nested
+from asl_engine.server.validation import Account
 from asl_engine.store import Store
 from asl_engine.store.memory import MemoryStore
 

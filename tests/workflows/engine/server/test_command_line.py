@@ -85,7 +85,7 @@ def test_a_run_that_nothing_can_move_on_is_told(
     code = main(["run", written(definition), "--tasks", "silent_tasks:tasks"])
 
     assert code == 1
-    assert "the execution waits in Watch" in capsys.readouterr().err
+    assert "waits for a task in Watch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
@@ -94,16 +94,16 @@ def test_what_is_no_port_is_told(port: str, capsys: pytest.CaptureFixture[str]) 
         main(["serve", f"--port={port}"])
 
     assert ended.value.code == 2
-    assert f"'{port}' is no port: give a number from 0 to 65535" in capsys.readouterr().err
+    assert f"'{port}' is not a port. Give a number from 0 to 65535." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["run", "missing.asl.json"], "missing.asl.json: cannot be read: No such file or directory."),
-        (["run", "FILE", "--input", "nonsense"], "--input: not JSON"),
+        (["run", "FILE", "--input", "nonsense"], "--input: invalid JSON"),
         (["run", "FILE", "--input", "@missing.json"], "missing.json: cannot be read"),
-        (["run", "FILE", "--tasks", "no_such_module:tasks"], "Name a mapping as package.module:mapping."),
+        (["run", "FILE", "--tasks", "no_such_module:tasks"], "Give a mapping as package.module:mapping."),
         (["run", "FILE", "--tasks", "os:sep"], "os:sep: not a mapping"),
         (["serve", "--db", "FILE/engine.sqlite"], "engine.sqlite: cannot be used: "),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 
-from asl_engine.server.operations.history import details_key
+from asl_engine.server.operations.executions import details_key
 from tests.workflows.engine.server.served import PASS, WAIT, Server, machine_of, refusal
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from asl_engine.errors import TaskTimedOut
-from asl_engine.server.arns import Account
 from asl_engine.server.http import Request, Response
-from asl_engine.server.operation import ApiCall, Operation
-from asl_engine.server.protocol import Api
+from asl_engine.server.protocol import Api, ApiCall, Operation
 from asl_engine.server.routes import OPERATIONS
+from asl_engine.server.validation import Account
 from tests.workflows.engine.server.served import PASS, ROLE, Server
 
 

@@ -1,4 +1,4 @@
-"""Requests held against the limits of their fields."""
+"""Validation of requests: limits of fields, names and ARNs."""
 
 import re
 from typing import Any
@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asl_engine.errors import ApiError
-from asl_engine.server import request_validation as validation
 from asl_engine.server.request_fields import FIELDS
-from asl_engine.server.request_validation import check_request
 from asl_engine.server.routes import OPERATIONS
+from asl_engine.server.validation import Account, Field, check_name, check_request, parse_arn
 
 MODEL = botocore.session.Session().get_service_model("stepfunctions")
 
@@ -38,37 +37,35 @@ def test_every_operation_of_the_api_has_its_fields_and_is_carried_out() -> None:
     assert set(OPERATIONS) == set(FIELDS) == set(MODEL.operation_names)
 
 
-def limits(shape: validation.FieldShape) -> tuple[str, dict[str, Any]]:
-    """Return what kind of value a shape is, and its limits, as botocore's model names them."""
-    if isinstance(shape, validation.Text):
-        found = {"min": shape.min or None, "max": shape.max, "enum": sorted(shape.values) or None}
-        return "text", found
-    if isinstance(shape, validation.Number):
-        return "number", {"min": shape.min, "max": shape.max}
-    if isinstance(shape, validation.Items):
-        return "list", {"min": shape.min or None, "max": shape.max}
-    return ("flag" if isinstance(shape, validation.Flag) else "structure"), {}
+def limits(ours: Field) -> tuple[str, dict[str, Any]]:
+    """Return a field's kind and limits, in the form of ``modelled``."""
+    if ours.kind == "Number":
+        return ours.kind, {"min": ours.min, "max": ours.max}
+    found: dict[str, Any] = {"min": ours.min or None, "max": ours.max}
+    if ours.kind == "String":
+        return ours.kind, {**found, "enum": sorted(ours.values) or None}
+    return ours.kind, found if ours.kind == "List" else {}
 
 
-KINDS = {"string": "text", "boolean": "flag", "list": "list", "structure": "structure"}
+KINDS = {"string": "String", "boolean": "Boolean", "list": "List", "structure": "Structure"}
 
 
 def modelled(shape: Shape) -> tuple[str, dict[str, Any]]:
-    kind = KINDS.get(shape.type_name, "number")
+    kind = KINDS.get(shape.type_name, "Number")
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if kind == "number":
+    if kind == "Number":
         return kind, {"min": least, "max": most}
     found = {"min": least or None, "max": most}
-    if kind == "text":
+    if kind == "String":
         return kind, {**found, "enum": sorted(shape.metadata.get("enum", ())) or None}
-    return kind, found if kind == "list" else {}
+    return kind, found if kind == "List" else {}
 
 
-def compare(ours: validation.FieldShape, theirs: Shape, at: str) -> None:
+def compare(ours: Field, theirs: Shape, at: str) -> None:
     assert limits(ours) == modelled(theirs), at
-    if isinstance(ours, validation.Structure) and isinstance(theirs, StructureShape):
+    if isinstance(theirs, StructureShape):
         compare_fields(ours.fields, theirs, at)
-    if isinstance(ours, validation.Items) and isinstance(theirs, ListShape):
+    if ours.member is not None and isinstance(theirs, ListShape):
         compare(ours.member, theirs.member, f"{at}[]")
 
 
@@ -153,3 +150,32 @@ def test_what_keeps_the_limits_passes(size: int, reverse: bool, arn: str) -> Non
 
 def test_patterns_are_whole() -> None:
     assert re.search("pattern", message("RedriveExecution", {"executionArn": "arn", "clientToken": "a b"}))
+
+
+# --- names and ARNs ---
+
+FITTING = st.text("abcXYZ019-_.'()!@+=é漢", min_size=1, max_size=80)
+
+
+@given(FITTING)
+def test_a_name_may_hold_what_aws_does_not_forbid(name: str) -> None:
+    assert check_name(name) == name
+
+
+@given(FITTING, st.sampled_from(' <>{}[]?*"#%\\^|~`$&,;:/\t\n\x00\x1f\x7f\x80\x9f'), FITTING)
+def test_a_name_with_a_forbidden_character_is_refused(before: str, forbidden: str, after: str) -> None:
+    with pytest.raises(ApiError) as raised:
+        check_name(before + forbidden + after)
+
+    assert str(raised.value) == f"InvalidName: Invalid Name: '{before}{forbidden}{after}'"
+
+
+def test_an_arn_is_parsed() -> None:
+    account = Account("eu-west-1", "123456789012")
+
+    version, alias = (parse_arn(account.arn("stateMachine", "m", part), "stateMachine") for part in ("12", "v12"))
+
+    assert version.text == "arn:aws:states:eu-west-1:123456789012:stateMachine:m:12"
+    assert version.state_machine == alias.state_machine == account.arn("stateMachine", "m")
+    assert (version.qualifier, version.is_version) == ("12", True)
+    assert (alias.qualifier, alias.is_version) == ("v12", False)
