@@ -1,1 +1,1 @@
-"""A simulated day with a burst: it chooses MaximumConcurrency and BatchSize (``make capacity``, ``CAPACITY.md``)."""
+"""A simulated day that chooses MaximumConcurrency and BatchSize (``make capacity``, ``deploy/CAPACITY.md``)."""

@@ -1,21 +1,21 @@
-"""``python -m deploy.capacity``: simulates, chooses, and fills the tables of ``deploy/CAPACITY.md`` in; minutes."""
+"""``python -m deploy.capacity``: simulate, choose, and write the tables of ``deploy/CAPACITY.md``; takes minutes."""
 
 from deploy import ROOT
 from deploy.capacity import choice
 from deploy.capacity.choice import BURST, TASKS_A_DAY, Setting, Sweep
-from deploy.capacity.stage import SimulatedStage
+from deploy.capacity.simulation import SimulatedStage
 from deploy.cost.figures import QUOTAS
-from deploy.cost.quotas import busiest_with_database, running
-from deploy.cost.usage import visits_of
+from deploy.cost.transitions import entries_of
+from deploy.cost.usage import busiest_with_database, concurrency
 from deploy.markdown import fill, table
-from deploy.template.connections import instances_per_function
+from deploy.template.check import instances_per_function
 
 PAGE = ROOT / "deploy" / "CAPACITY.md"
 CONNECTIONS = (200, 400, 800, 1_600)
 
 
 def main() -> None:
-    """Run everything, fill the page in and print its tables."""
+    """Simulate all loads, write the page's tables and print them."""
     found = choice.sweep(choice.production_connections())
     chosen = choice.choose(found)
     tables = {
@@ -30,9 +30,9 @@ def main() -> None:
 
 
 def load() -> str:
-    """Return what the simulation assumes: a change of it makes the page stale."""
+    """Return the simulation's assumptions; a change of these makes the page stale."""
     rows = [
-        (f"`{name}`", count, f"{visits_of(name).transitions:.2f}", f"{running(visits_of(name).functions):.1f} s")
+        (f"`{name}`", count, f"{entries_of(name).transitions:.2f}", f"{concurrency(entries_of(name).functions):.1f} s")
         for name, count in TASKS_A_DAY.items()
     ]
     starts, transitions = QUOTAS["StartExecution"], QUOTAS["StateTransition"]
@@ -46,7 +46,7 @@ def load() -> str:
 
 
 def chosen_setting(setting: Setting) -> str:
-    """Return the line that says what was chosen."""
+    """Return the line with the chosen setting."""
     return f"Chosen: **MaximumConcurrency {setting[0]}, BatchSize {setting[1]}**."
 
 
@@ -91,7 +91,7 @@ def _day(setting: Setting) -> str:
         rows.append((f"`{workflow}`", len(some), *times, one.failed))
     found = table(("workflow", "tasks", "95 % started within", "all", "95 % ended within", "failed"), rows)
     throttled = f"{stage.throttled_starts:,} starts and {stage.throttled_functions:,} invocations"
-    return f"{found}\n\nThrottled, and tried again: {throttled}."
+    return f"{found}\n\nThrottled and retried: {throttled}."
 
 
 def _seconds(seconds: float) -> str:

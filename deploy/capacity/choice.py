@@ -1,4 +1,4 @@
-"""The loads, the sweep over MaximumConcurrency and BatchSize, and what it chooses."""
+"""Choose MaximumConcurrency and BatchSize: the loads, the sweep over settings, and the rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from itertools import product
 from random import Random
 from statistics import quantiles
 
-from deploy.capacity.stage import SimulatedStage, Task
+from deploy.capacity.simulation import SimulatedStage, Task
 from deploy.stages import read_stage
-from deploy.template.connections import instances_per_function
+from deploy.template.check import instances_per_function
 
-# What a day brings; guards are on their rounds at night too.
+# Guards are on their rounds at night too.
 TASKS_A_DAY = {
     "guard_report": 20_000,
     "incident_escalation": 60,
@@ -27,7 +27,7 @@ MOST_START_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class SimulatedDay:
-    """How many seconds after being sent 95 % of a load's tasks were started, all were, and 95 % had ended."""
+    """Results of a load; the first three in seconds after sending."""
 
     start_p95: float
     start_longest: float
@@ -38,7 +38,7 @@ class SimulatedDay:
     batches: int
 
 
-# MaximumConcurrency and BatchSize, and what becomes of the burst and of the standing queue with them.
+# MaximumConcurrency and BatchSize; the results of the burst and of the standing queue for each.
 type Setting = tuple[int, int]
 type Sweep = dict[Setting, tuple[SimulatedDay, SimulatedDay]]
 
@@ -51,12 +51,12 @@ def burst(reports: int = BURST) -> list[Task]:
 
 
 def standing_queue() -> list[Task]:
-    """Return reports that all wait at once, as after an outage or a redrive of dead letters."""
+    """Return reports that all wait at once, as after an outage."""
     return [Task(0.0, "guard_report") for _ in range(BURST)]
 
 
 def day() -> list[Task]:
-    """Return every task of a day, the burst among them."""
+    """Return every task of a day, the burst included."""
     rng = Random(1)  # noqa: S311  simulates, hides nothing
     workflows = (workflow for workflow, count in TASKS_A_DAY.items() for _ in range(count))
     hours = range(len(SHARES_OF_HOURS))
@@ -69,13 +69,13 @@ def production_connections() -> int:
 
 
 def simulate(tasks: list[Task], setting: Setting, connections: int) -> SimulatedDay:
-    """Run tasks through a stage whose database has so many connections."""
+    """Run tasks through a stage whose database allows this number of connections."""
     stage = SimulatedStage(*setting, instances_per_function(connections))
     return outcome(stage, stage.run(tasks))
 
 
 def outcome(stage: SimulatedStage, tasks: Sequence[Task]) -> SimulatedDay:
-    """Return what became of tasks that a stage has run, or of some of them."""
+    """Return the results of all or some of the tasks that a stage has run."""
     starts = [task.started_at - task.sent_at for task in tasks]
     failed = sum(not task.succeeded for task in tasks)
     end_p95 = _p95([task.ended_at - task.sent_at for task in tasks])
@@ -96,10 +96,10 @@ def choose(found: Sweep) -> Setting:
     in_time = [setting for setting, (burst, _) in found.items() if burst.start_p95 <= MOST_START_SECONDS]
     if not in_time:
         raise ValueError(
-            f"No setting starts 95 % of the burst within {MOST_START_SECONDS} s: "
-            "allow more time in deploy/capacity/choice.py, or ask AWS for more starts a second."
+            f"No setting starts 95 % of the burst within {MOST_START_SECONDS} s. "
+            "Raise MOST_START_SECONDS in deploy/capacity/choice.py, or request a higher StartExecution quota."
         )
-    # A throttled start holds its batch up, each batch is paid for, and what waits in the queue costs nothing.
+    # A throttled start delays its batch, each batch is billed, and waiting in the queue is free.
     return min(
         in_time,
         key=lambda setting: (

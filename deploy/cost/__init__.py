@@ -1,1 +1,1 @@
-"""What the workflows cost on AWS, and which quota stops them first: ``make cost`` fills in ``deploy/COST.md``."""
+"""Costs of the workflows on AWS and their first quota limit (``make cost``, ``deploy/COST.md``)."""

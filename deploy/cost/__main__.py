@@ -1,12 +1,20 @@
-"""``python -m deploy.cost``: fills the tables of ``deploy/COST.md`` in, and prints them."""
+"""``python -m deploy.cost``: write the tables of ``deploy/COST.md`` and print them."""
 
 from collections.abc import Sequence
 
 from deploy import ROOT
 from deploy.cost.figures import QUOTAS, SHAPES, NotEstimated
-from deploy.cost.quotas import busiest_with_database, needs, request
-from deploy.cost.transitions import workflows
-from deploy.cost.usage import SERVICES, durable, ours, price, single_lambda, visits_of
+from deploy.cost.transitions import entries_of, workflows
+from deploy.cost.usage import (
+    SERVICES,
+    busiest_with_database,
+    durable,
+    ours,
+    price,
+    quota_needs,
+    quota_request,
+    single_lambda,
+)
 from deploy.markdown import fill, table
 
 PAGE = ROOT / "deploy" / "COST.md"
@@ -14,7 +22,7 @@ RATES = (10, 100, 1_000)
 
 
 def main() -> None:
-    """Fill the page in and print its tables."""
+    """Write the page's tables and print them."""
     tables = {**estimates(), "not estimated": not_estimated()}
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), tables), encoding="utf-8")
     print("\n\n".join(tables.values()))
@@ -25,15 +33,16 @@ def estimates() -> dict[str, str]:
     known = [workflow for workflow in SHAPES if not why_not(workflow)]
     designs = ("Workflow", "one task is", "transitions", "as it is", "guide's single Lambda", "durable functions")
     quotas = ("Workflow", "tasks/s", "first quota", "needed", "granted", "ask for", "mails/s", "with a database")
+    services = [(f"`{name}`", *(_usd(price(ours(name), service)) for service in SERVICES)) for name in known]
     return {
-        "designs": table(designs, [_designs(workflow) for workflow in known]),
-        "services": table(("Workflow", *SERVICES), [_services(workflow) for workflow in known]),
+        "designs": table(designs, map(_designs, known)),
+        "services": table(("Workflow", *SERVICES), services),
         "quotas": table(quotas, [_quotas(workflow, rate) for workflow in known for rate in RATES]),
     }
 
 
 def not_estimated() -> str:
-    """Return the workflows without an estimate and why. No test compares this list: a new workflow needs no figures."""
+    """Return the workflows without an estimate and why; no test compares it."""
     return "\n".join(f"- `{name}`: {why}." for name in workflows() if (why := why_not(name))) or "None."
 
 
@@ -49,15 +58,11 @@ def why_not(workflow: str) -> str:
 def _designs(workflow: str) -> Sequence[str]:
     usages = (ours(workflow), single_lambda(workflow), durable(workflow))
     prices = ("not possible" if usage is None else _usd(price(usage)) for usage in usages)
-    return f"`{workflow}`", SHAPES[workflow].task, f"{visits_of(workflow).transitions:.2f}", *prices
-
-
-def _services(workflow: str) -> Sequence[str]:
-    return f"`{workflow}`", *(_usd(price(ours(workflow), service)) for service in SERVICES)
+    return f"`{workflow}`", SHAPES[workflow].task, f"{entries_of(workflow).transitions:.2f}", *prices
 
 
 def _quotas(workflow: str, rate: int) -> Sequence[str]:
-    needed = {name: rate * each for name, each in needs(workflow).items()}
+    needed = {name: rate * each for name, each in quota_needs(workflow).items()}
     first = next(iter(needed))
     share = needed[first] / QUOTAS[first].limit
     function, instances = busiest_with_database(workflow)
@@ -67,7 +72,7 @@ def _quotas(workflow: str, rate: int) -> Sequence[str]:
         f"**{first}**" if share > 1 else first,
         f"{needed[first]:,.0f} ({share:.0%})",
         f"{QUOTAS[first].limit:,}",
-        ", ".join(filter(None, (request(name, amount) for name, amount in needed.items()))) or "nothing",
+        ", ".join(filter(None, (quota_request(name, amount) for name, amount in needed.items()))) or "nothing",
         f"{rate * SHAPES[workflow].mails:,.0f}",
         f"{rate * instances:,.0f} of `{function}`",
     )

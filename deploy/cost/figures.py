@@ -1,4 +1,4 @@
-"""The inputs of all estimates, read from ``figures.toml``: prices, quotas, measurements and the shapes of tasks."""
+"""Inputs of all estimates, read from ``figures.toml``: prices, quotas, measurements and task shapes."""
 
 import tomllib
 from pathlib import Path
@@ -9,35 +9,34 @@ FIGURES_FILE = Path(__file__).with_name("figures.toml")
 MILLION = 1_000_000
 
 # "At 1,769 MB, a function has the equivalent of one vCPU": https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-# What was measured on a whole core is taken 1,769 / MemorySize times as long, as if all of it were computing: too high
-# rather than too low.
+# A duration of a whole core is multiplied by 1,769 / MemorySize, as if all were computation: an upper bound.
 CORE_MB = 1_769
-# One call of StartExecution, there and back; the ten of a batch are made at the same time.
+# Round trip of one StartExecution; the ten of a batch run concurrently.
 START_EXECUTION_MS = 100
-# How many messages the dispatcher's measurement is of; fewer take and log so much less.
+# Messages in the dispatcher's measurement; its duration and log are proportional to the batch.
 MEASURED_BATCH = 10
-# small, medium and large, each as WebP and as JPEG (make_thumbnails/thumbnail_sizes.py), and their bytes together:
+# small, medium and large, each as WebP and as JPEG (make_thumbnails/thumbnail_sizes.py), and their total size:
 # those of the demo's largest photo, 1536 x 1024, scaled to the 3:4 of a phone's.
 THUMBNAILS_PER_FILE = 6
 THUMBNAIL_BYTES_PER_FILE = 300_000
-# Each status change of an execution is an event: RUNNING, and how it ended.
+# Each status change of an execution is an event: RUNNING, then the final status.
 STATUS_EVENTS = 2
-# DynamoDB, for each mail: was it sent? (a consistent read), it is being sent, it is sent.
+# DynamoDB, for each mail: a consistent read of its state, then writes of "sending" and "sent".
 DYNAMODB_READS_PER_MAIL = 1
 DYNAMODB_WRITES_PER_MAIL = 2
 # CloudWatch adds this to each line: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 LOG_LINE_BYTES = 26
-# What a step returns, which a durable execution writes down and keeps for 14 days.
+# A step's result, which a durable execution writes and keeps for 14 days.
 STEP_RESULT_BYTES = 1_000
 DURABLE_KEPT_MONTHS = 14 / 30
-# The share of Task states that are tried once more. AWS counts each retry as a transition.
+# Share of Task states that are retried once. AWS counts each retry as a transition.
 RETRY_RATE = 0.01
-# Files and logs are priced for this long. Files stay longer: the parameter RetentionReportDays.
+# Storage of files and logs in the price. Files are kept longer: the parameter RetentionReportDays.
 STORAGE_MONTHS = 1
 
 
 class NotEstimated(LookupError):
-    """A workflow has no figures, or its definition has what cannot be counted. The message says which."""
+    """A workflow has no figures, or its definition cannot be counted. The message says why."""
 
 
 class _Entry(BaseModel):
@@ -45,7 +44,7 @@ class _Entry(BaseModel):
 
 
 class Price(_Entry):
-    """``usd`` for ``per`` of ``unit``. ``page`` is AWS's page of it; ``read`` says what was read, and when."""
+    """A list price: ``usd`` for ``per`` of ``unit``, and its source."""
 
     usd: float
     per: float
@@ -56,7 +55,7 @@ class Price(_Entry):
 
 
 class Quota(_Entry):
-    """What AWS grants in us-east-2: ``limit`` each second with ``bucket`` at once, or ``limit`` at the same time."""
+    """AWS's default: ``limit`` per second with a ``bucket``, or at the same time."""
 
     unit: str
     limit: int
@@ -66,7 +65,7 @@ class Quota(_Entry):
 
 
 class Measured(_Entry):
-    """One invocation of a function. ``stand_in`` names the function whose figures these are, if it has none."""
+    """One invocation of a function. ``stand_in`` names the function measured in its place."""
 
     p50_ms: int
     p95_ms: int
@@ -78,7 +77,7 @@ class Measured(_Entry):
 
 
 class WorkflowShape(_Entry):
-    """What one task of a workflow is made of; ``figures.toml`` describes the fields."""
+    """Contents of one task of a workflow; ``figures.toml`` describes the fields."""
 
     task: str
     items: dict[str, int] = {}
@@ -93,7 +92,7 @@ class WorkflowShape(_Entry):
     def _check_ways(self) -> "WorkflowShape":
         for state, shares in self.ways.items():
             if abs(sum(shares.values()) - 1) > 1e-9 or min(shares.values()) < 0:
-                raise ValueError(f"{state}: its shares are {shares}. Make them 1 together, none below 0.")
+                raise ValueError(f"{state}: the shares are {shares}. Make them add up to 1, none below 0.")
         return self
 
 

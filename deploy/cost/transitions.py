@@ -1,18 +1,18 @@
-"""Counts state transitions: how often an execution enters each state of its definition.
+"""Count the state transitions of an execution from its state machine definition.
 
-"Step Functions counts a state transition each time a step of your workflow is executed", retries among them
-(https://aws.amazon.com/step-functions/pricing/): a state entered is one transition, a Map is one and each of its items
-as many as its states, and a retry is one more.
+AWS bills each state entry as a transition, retries included (https://aws.amazon.com/step-functions/pricing/). A Map is
+one transition, and each of its items as many as it enters states.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from deploy import ROOT
-from deploy.cost.figures import RETRY_RATE, NotEstimated, WorkflowShape
+from deploy.cost.figures import RETRY_RATE, SHAPES, NotEstimated, WorkflowShape
 from deploy.packages.functions import FUNCTIONS
 
 type Definition = Mapping[str, Any]
@@ -24,20 +24,20 @@ _NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True)
-class Visits:
-    """How often one execution enters each state, and how often its Tasks invoke each function, without retries."""
+class Entries:
+    """Entries of each state and invocations of each function per execution, retries excluded."""
 
-    states: defaultdict[str, float]
-    functions: defaultdict[str, float]
+    states: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    functions: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @property
     def tasks(self) -> float:
-        """Return the number of Task states entered."""
+        """The number of entries of Task states."""
         return sum(self.functions.values())
 
     @property
     def transitions(self) -> float:
-        """The transitions that AWS counts, with retries at the assumed rate."""
+        """The transitions that AWS bills, retries at the assumed rate included."""
         return sum(self.states.values()) + RETRY_RATE * self.tasks
 
 
@@ -46,60 +46,67 @@ def workflows() -> list[str]:
     return sorted(path.name.removesuffix(".asl.json") for path in STATE_MACHINES.glob("*.asl.json"))
 
 
+@cache
 def read_definition(workflow: str) -> Definition:
     """Return the rendered state machine of a workflow."""
     definition: Definition = json.loads((STATE_MACHINES / f"{workflow}.asl.json").read_text(encoding="utf-8"))
     return definition
 
 
-def visits(definition: Definition, shape: WorkflowShape) -> Visits:
-    """Return what one execution enters.
+@cache
+def entries_of(workflow: str) -> Entries:
+    """Return the state entries of one execution of a workflow. Raises NotEstimated."""
+    return count_entries(read_definition(workflow), SHAPES[workflow])
 
-    Raises NotEstimated where the shape does not fit the definition, for a distributed Map, and for a Task that invokes
-    no function of the project.
+
+def count_entries(definition: Definition, shape: WorkflowShape) -> Entries:
+    """Return the state entries of one execution.
+
+    Raises NotEstimated for a shape that does not fit the definition, for a distributed Map, and for a Task that invokes
+    none of the project's functions.
     """
-    seen = Visits(defaultdict(float), defaultdict(float))
-    _follow(definition, 1.0, shape, seen)
-    if unknown := {*shape.items, *shape.ways} - set(seen.states):
+    found = Entries()
+    _follow(definition, 1.0, shape, found)
+    if unknown := {*shape.items, *shape.ways} - set(found.states):
         raise NotEstimated(f"its shape names states that no execution enters: {', '.join(sorted(unknown))}")
-    return seen
+    return found
 
 
 def function_of(name: str, state: Definition) -> str:
     """Return the function that a Task invokes. Raises NotEstimated."""
-    given = state.get("Parameters", {}).get("FunctionName")
-    if given not in _FUNCTIONS:
+    arn = state.get("Parameters", {}).get("FunctionName")
+    if arn not in _FUNCTIONS:
         raise NotEstimated(f"{name} invokes none of the functions")
-    return _FUNCTIONS[given]
+    return _FUNCTIONS[arn]
 
 
-def ways_out(name: str, state: Definition, shape: WorkflowShape) -> Mapping[str, float]:
-    """Return the shares in which executions go on from a state; nothing at its end."""
-    after = state.get("Default") or state.get("Next")
-    return shape.ways.get(name) or ({after: 1.0} if after else {})
+def next_states(name: str, state: Definition, shape: WorkflowShape) -> Mapping[str, float]:
+    """Return the share of executions for each next state; empty at the end."""
+    following = state.get("Default") or state.get("Next")
+    return shape.ways.get(name) or ({following: 1.0} if following else {})
 
 
-def _follow(machine: Definition, times: float, shape: WorkflowShape, seen: Visits) -> None:
+def _follow(machine: Definition, times: float, shape: WorkflowShape, found: Entries) -> None:
     flow = {machine["StartAt"]: times}
     while flow:
         name, amount = flow.popitem()
         if name not in machine["States"]:
             raise NotEstimated(f"it has no state {name}, which its shape names")
         state = machine["States"][name]
-        _count(name, state, amount, shape, seen)
-        for after, share in ways_out(name, state, shape).items():
+        _count(name, state, amount, shape, found)
+        for following, share in next_states(name, state, shape).items():
             if amount * share > _NEGLIGIBLE:
-                flow[after] = flow.get(after, 0) + amount * share
+                flow[following] = flow.get(following, 0) + amount * share
 
 
-def _count(name: str, state: Definition, times: float, shape: WorkflowShape, seen: Visits) -> None:
-    seen.states[name] += times
+def _count(name: str, state: Definition, times: float, shape: WorkflowShape, found: Entries) -> None:
+    found.states[name] += times
     if state["Type"] == "Task":
-        seen.functions[function_of(name, state)] += times
+        found.functions[function_of(name, state)] += times
     for branch in state.get("Branches", ()):
-        _follow(branch, times, shape, seen)
+        _follow(branch, times, shape, found)
     if state["Type"] == "Map":
         body = state["ItemProcessor"]
         if name not in shape.items or body.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED":
             raise NotEstimated(f"the Map {name} is distributed, or its number of items is missing")
-        _follow(body, times * shape.items[name], shape, seen)
+        _follow(body, times * shape.items[name], shape, found)

@@ -1,4 +1,4 @@
-"""Reads the SAM template and translates it into plain CloudFormation, as ``sam deploy`` has AWS do it."""
+"""Read the SAM template and translate it into CloudFormation, as ``sam deploy`` does."""
 
 import copy
 import logging
@@ -16,16 +16,13 @@ type Template = dict[str, Any]
 
 
 def read_template(path: Path = TEMPLATE_FILE) -> Template:
-    """Return the SAM template as data, every short form written out: ``!Ref X`` is ``{"Ref": "X"}``."""
+    """Return the SAM template with long forms: ``{"Ref": "X"}`` for ``!Ref X``."""
     template: Template = yaml_parse(path.read_text(encoding="utf-8"))
     return template
 
 
 def point_at_objects(template: Template, uri_of: Callable[[Path], str]) -> Template:
-    """Return the template with each local file it names replaced by the ``s3://`` URI of its copy.
-
-    This is what ``sam package`` does. ``uri_of`` is given each file's path.
-    """
+    """Return the template with ``uri_of`` of each local file in its place, as ``sam package`` does."""
     packaged = copy.deepcopy(template)
     for resource in packaged["Resources"].values():
         properties = resource.get("Properties", {})
@@ -42,7 +39,7 @@ def translate(template: Template, parameters: Mapping[str, str], region: str) ->
     from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # it ships no types
     from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # it ships no types
 
-    # It warns once for each function that gradual deploys have a feature of AWS's own that is not here.
+    # It warns about a feature toggle of AWS once for each function.
     logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
     translator = Translator(
         managed_policy_map=dict(_MANAGED_POLICIES), sam_parser=Parser(), boto_session=boto3.Session(region_name=region)
@@ -51,7 +48,7 @@ def translate(template: Template, parameters: Mapping[str, str], region: str) ->
     return translated
 
 
-# Those that SAM attaches by name; it would ask IAM for the rest.
+# Those that SAM attaches by name; it looks the others up in IAM.
 _MANAGED_POLICIES: Mapping[str, str] = {
     name: f"arn:aws:iam::aws:policy/{path}{name}"
     for name, path in (

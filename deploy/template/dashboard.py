@@ -1,4 +1,4 @@
-"""The one CloudWatch dashboard: the metrics of the guide, and those that the functions count themselves.
+"""The CloudWatch dashboard: the guide's metrics and those that the functions emit.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -26,7 +26,7 @@ from deploy.template.alarms import (
 )
 from workflows.project import PROJECT
 
-# What the functions count, by the graph it is shown in: see ``count`` in lambdas/shared/runtime/powertools.py.
+# Metrics of the functions by graph: see ``count`` in lambdas/shared/runtime/powertools.py.
 COUNTED = {
     "Dispatcher": (
         *("ExecutionsStarted", "ExecutionsAlreadyStarted", "MessagesRejected"),
@@ -40,7 +40,7 @@ WIDTH, HEIGHT, COLUMNS = 8, 6, 3
 
 
 def dashboard(alarms: Iterable[Alarm]) -> dict[str, Any]:
-    """Return the body of the dashboard; its texts name parameters and pseudo parameters, as Fn::Sub has them."""
+    """Return the body of the dashboard, with parameters as in Fn::Sub."""
     graphs = [*_of_the_guide(), *_of_steps(), *_counted()]
     states = [
         "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:" + f"{STACK}-{alarm.name}"
@@ -66,24 +66,15 @@ def _of_the_guide() -> Iterator[dict[str, Any]]:
 
 
 def _of_steps() -> Iterator[dict[str, Any]]:
+    machines, bad = PROJECT.workflows, ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    scheduler = ("InvocationAttemptCount", "TargetErrorCount", "InvocationDroppedCount")
+    groups = [{"ScheduleGroup": f"{STACK}-{group}"} for group in SCHEDULE_GROUPS]
     yield _graph("Errors of functions", [function_metric("Errors", one.name) for one in FUNCTIONS])
     yield _graph("Throttles of functions", [function_metric("Throttles", one.name) for one in FUNCTIONS])
-    bad = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
-    yield _graph(
-        "Executions that did not succeed", [machine_metric(name, one) for one in PROJECT.workflows for name in bad]
-    )
-    yield _graph("Transitions held up", [machine_metric("ExecutionThrottled", one) for one in PROJECT.workflows])
-    yield _graph(
-        "Time of executions, p99, ms", [machine_metric("ExecutionTime", one, "p99") for one in PROJECT.workflows]
-    )
-    yield _graph(
-        "Schedules",
-        [
-            Metric("AWS/Scheduler", name, {"ScheduleGroup": f"{STACK}-{group}"})
-            for group in SCHEDULE_GROUPS
-            for name in ("InvocationAttemptCount", "TargetErrorCount", "InvocationDroppedCount")
-        ],
-    )
+    yield _graph("Executions that did not succeed", [machine_metric(name, one) for one in machines for name in bad])
+    yield _graph("Delayed transitions", [machine_metric("ExecutionThrottled", one) for one in machines])
+    yield _graph("Time of executions, p99, ms", [machine_metric("ExecutionTime", one, "p99") for one in machines])
+    yield _graph("Schedules", [Metric("AWS/Scheduler", name, group) for group in groups for name in scheduler])
 
 
 def _counted() -> Iterator[dict[str, Any]]:
@@ -115,7 +106,7 @@ def _error_rate() -> dict[str, Any]:
 
 
 def _database() -> dict[str, Any]:
-    """What holds connections, and how many are held: the stack does not know the database's name, so all are shown."""
+    # All databases of the account: the stack does not know the name of its own.
     search = "SEARCH('{AWS/RDS,DBInstanceIdentifier} MetricName=\"DatabaseConnections\"', 'Maximum', 300)"
     holders = [function_metric("ConcurrentExecutions", one.name, "Maximum") for one in FUNCTIONS if one.needs_database]
     lines = [[{"expression": search, "label": "connections of "}], *(_line(one) for one in holders)]

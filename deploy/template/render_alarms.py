@@ -1,6 +1,6 @@
-"""Renders alarms and dashboard into the template: ``python -m deploy.template.render_alarms [--check]``.
+"""Render alarms and dashboard into the template: ``python -m deploy.template.render_alarms [--check]``.
 
-Only their region is written, so that the rest of the template stays as people wrote it.
+Only their region changes.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
 
@@ -22,17 +22,17 @@ END = "  # ---- End of the alarms and the dashboard ----\n"
 
 
 class RegionMissing(DeployError):
-    """The template has no place for the alarms, or more than one."""
+    """The template has no region for the alarms, or more than one."""
 
     def __str__(self) -> str:
         return (
-            "deploy/template.yaml: has not one region for the alarms. "
-            f"Put these two lines among its resources:\n{BEGIN}{END}".rstrip()
+            "deploy/template.yaml: there is not exactly one region for the alarms. "
+            f"Put these two lines among the resources:\n{BEGIN}{END}".rstrip()
         )
 
 
 class _Sub(str):
-    """A text that names parameters, for Fn::Sub."""
+    """A text with parameters, for Fn::Sub."""
 
 
 class _Ref(str):
@@ -43,7 +43,7 @@ class _Dumper(yaml.SafeDumper):
     """YAML with CloudFormation's short forms."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the base class's
-        """Write everything out: CloudFormation knows no anchors."""
+        """Write no anchors: CloudFormation has none."""
         return True
 
 
@@ -54,7 +54,7 @@ _Dumper.add_representer(
 
 
 def with_alarms(text: str, template: Template) -> str:
-    """Return the template's text with the alarms and the dashboard in their region. Raises RegionMissing."""
+    """Return the template's text with alarms and dashboard in their region."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or BEGIN in after or END in before + after:
@@ -92,7 +92,7 @@ def _properties(alarm: Alarm) -> dict[str, Any]:
 
 def _of_one(alarm: Alarm) -> dict[str, Any]:
     [metric] = alarm.metrics.values()
-    if metric.statistic.startswith("p"):  # where calls are few, the slowest is the hundredth
+    if metric.statistic.startswith("p"):  # with few calls, the slowest is the p99
         statistic = {"ExtendedStatistic": metric.statistic, "EvaluateLowSampleCountPercentile": "evaluate"}
     else:
         statistic = {"Statistic": metric.statistic}
@@ -116,7 +116,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the region, or with --check return 1 when it differs from the code; 2 where it is missing."""
+    """Write the region; return 1 if it differs with --check, 2 if it is missing."""
     parser = argparse.ArgumentParser(prog="python -m deploy.template.render_alarms", description="Render the alarms.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the region is out of date")
     options = parser.parse_args(arguments)
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.check:
         TEMPLATE_FILE.write_text(rendered, encoding="utf-8")
     elif rendered != text:
-        print("deploy/template.yaml: its alarms are out of date. Run make states.", file=sys.stderr)
+        print("deploy/template.yaml: the alarms are out of date. Run make states.", file=sys.stderr)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The loads, and what the sweep chooses."""
+"""The loads, and the choice among the settings of a sweep."""
 
 from collections import Counter
 from dataclasses import replace
@@ -36,11 +36,11 @@ def test_a_throttled_start_decides_before_the_number_of_batches() -> None:
     assert choose(found) == (3, 10)
 
 
-def test_of_two_that_throttle_as_few_the_one_with_fewer_batches_wins() -> None:
+def test_fewer_batches_win_between_equally_throttled_settings() -> None:
     assert choose(sweep(c2=replace(QUIET, batches=30), c3=QUIET, c5=replace(QUIET, batches=25))) == (3, 10)
 
 
-def test_of_equals_the_least_concurrency_wins() -> None:
+def test_the_least_concurrency_wins_between_equals() -> None:
     assert choose(sweep(c5=QUIET, c2=QUIET, c3=QUIET)) == (2, 10)
 
 

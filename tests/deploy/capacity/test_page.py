@@ -1,4 +1,4 @@
-"""``CAPACITY.md`` is of today's inputs, and the template has what it chose. A new workflow changes neither."""
+"""``CAPACITY.md`` matches today's inputs, and the template has its choice."""
 
 import pytest
 
@@ -8,24 +8,24 @@ from deploy.markdown import fill
 from deploy.stages import read_stage
 from deploy.template.cloudformation import Template
 
-AGAIN = "Run make capacity, and put what it chooses into deploy/template.yaml and deploy/samconfig.toml."
+AGAIN = "Run make capacity, and put its choice into deploy/template.yaml and deploy/samconfig.toml."
 
 
 @pytest.fixture
 def setting(template: Template) -> tuple[int, int]:
-    """What the template has: MaximumConcurrency and BatchSize."""
+    """MaximumConcurrency and BatchSize of the template."""
     mapping = template["Resources"]["TasksEventSourceMapping"]["Properties"]
     return template["Parameters"]["MaximumConcurrency"]["Default"], mapping["BatchSize"]
 
 
-def test_the_template_and_production_have_what_was_chosen(setting: tuple[int, int]) -> None:
+def test_the_template_and_production_have_the_chosen_setting(setting: tuple[int, int]) -> None:
     page = command.PAGE.read_text(encoding="utf-8")
 
     assert fill(page, {"chosen": command.chosen_setting(setting)}) == page, AGAIN
     assert read_stage("production").parameters["MaximumConcurrency"] == str(setting[0]), AGAIN
 
 
-def test_the_page_is_of_todays_load_definitions_and_quotas() -> None:
+def test_the_page_matches_todays_load_definitions_and_quotas() -> None:
     page = command.PAGE.read_text(encoding="utf-8")
 
     assert fill(page, {"load": command.load()}) == page, AGAIN
@@ -39,5 +39,5 @@ def test_the_template_starts_the_burst_in_time_and_loses_nothing(setting: tuple[
 
 
 @pytest.mark.slow
-def test_the_whole_sweep_chooses_what_the_template_has(setting: tuple[int, int]) -> None:
+def test_the_whole_sweep_chooses_the_templates_setting(setting: tuple[int, int]) -> None:
     assert choose(sweep(production_connections())) == setting, AGAIN

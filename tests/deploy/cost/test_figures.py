@@ -1,4 +1,4 @@
-"""The inputs: complete, and with their sources."""
+"""Complete inputs with their sources."""
 
 import pytest
 
@@ -29,13 +29,13 @@ def test_a_picture_has_as_many_thumbnails_as_the_function_makes() -> None:
     assert len(read_thumbnail_sizes()) == THUMBNAILS_PER_FILE
 
 
-def test_what_has_no_figures_is_not_estimated() -> None:
+def test_an_entry_without_figures_is_not_estimated() -> None:
     for figures in (MEASURED, SHAPES):
         with pytest.raises(NotEstimated, match=r"figures\.toml has no figures of audit_shift"):
             figures["audit_shift"]
 
 
 @pytest.mark.parametrize("shares", [{"A": 0.5, "B": 0.4}, {"A": 1.5, "B": -0.5}])
-def test_shares_that_are_not_one_together_are_refused(shares: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="1 together"):
+def test_shares_that_do_not_add_up_to_one_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="add up to 1"):
         WorkflowShape(task="one", ways={"Ask": shares})

@@ -1,4 +1,4 @@
-"""``COST.md`` is what ``make cost`` writes today; a workflow without figures stops nothing."""
+"""``COST.md`` is current; a workflow without figures is only listed."""
 
 from pathlib import Path
 

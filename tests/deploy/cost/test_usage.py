@@ -1,18 +1,30 @@
-"""What a million tasks cost: worked out by hand where it can be, and what holds whatever the numbers."""
+"""Cost of a million tasks and the first quota that limits them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cost.figures import CORE_MB, MEASURED, MILLION, PRICES, RETRY_RATE, SHAPES
-from deploy.cost.usage import SERVICES, billed_s, durable, invocations, memory_mb, ours, price, single_lambda
+from deploy.cost.figures import CORE_MB, MEASURED, MILLION, PRICES, QUOTAS, RETRY_RATE, SHAPES
+from deploy.cost.usage import (
+    SERVICES,
+    billed_s,
+    busiest_with_database,
+    durable,
+    invocations,
+    memory_mb,
+    ours,
+    price,
+    quota_needs,
+    quota_request,
+    single_lambda,
+)
 
 
-def test_a_mail_is_two_transitions_and_their_retries_at_25_dollars_a_million() -> None:
+def test_a_mail_is_two_transitions_and_their_retries() -> None:
     assert price(ours("notification_email"), "Step Functions") == pytest.approx(25 * 2 * (1 + RETRY_RATE))
 
 
-def test_a_function_with_a_third_of_a_core_is_billed_three_times_what_a_whole_one_took(
+def test_a_third_of_a_core_is_billed_three_times_as_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(MEASURED, "send_email", MEASURED["send_email"].model_copy(update={"mean_ms": 100}))
@@ -44,12 +56,12 @@ def test_no_price_goes_down_with_more_of_anything(workflow: str, name: str, more
     assert price(usage) <= price({**usage, name: usage.get(name, 0) + more})
 
 
-def test_what_waits_for_an_answer_cannot_be_one_invocation() -> None:
+def test_a_workflow_that_waits_for_an_answer_cannot_be_one_invocation() -> None:
     assert single_lambda("incident_escalation") is None
     assert single_lambda("guard_report") is not None
 
 
-def test_a_single_lambda_sends_the_mails_of_what_failed_again_and_ours_does_not() -> None:
+def test_only_a_single_lambda_repeats_mails_after_a_failure() -> None:
     once = single_lambda("guard_report")
 
     assert once is not None
@@ -58,5 +70,42 @@ def test_a_single_lambda_sends_the_mails_of_what_failed_again_and_ours_does_not(
     assert once["mail"] == pytest.approx(3 * (1 + 1 - 0.99**12))
 
 
-def test_a_durable_report_has_an_operation_for_the_start_each_try_map_and_item() -> None:
+def test_a_durable_report_counts_start_attempts_maps_and_items() -> None:
     assert durable("guard_report")["durable_operation"] == pytest.approx(1 + 12 * 1.01 + 2 + 5)
+
+
+def test_transitions_limit_reports_first_at_36_a_second() -> None:
+    name, needed = next(iter(quota_needs("guard_report").items()))
+
+    assert name == "StateTransition"
+    assert needed == ours("guard_report")["transition"]
+    assert 36 * needed < QUOTAS[name].limit < 37 * needed
+
+
+@pytest.mark.parametrize("workflow", SHAPES)
+def test_every_quota_is_compared_and_the_scarcest_comes_first(workflow: str) -> None:
+    shares = [needed / QUOTAS[name].limit for name, needed in quota_needs(workflow).items()]
+
+    assert shares == sorted(shares, reverse=True)
+    assert set(quota_needs(workflow)) == set(QUOTAS)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed", "asked"),
+    [
+        ("StartExecution", 100, ""),
+        ("StartExecution", 101, "StartExecution 160"),
+        ("StateTransition", 2_212, "StateTransition 3,400"),
+        ("StateTransition", 22_120, "StateTransition 34,000"),
+        ("S3 PUT", 14_000, "S3 PUT (more prefixes)"),
+    ],
+)
+def test_a_quota_request_is_half_as_much_again_in_two_digits(name: str, needed: float, asked: str) -> None:
+    assert quota_request(name, needed) == asked
+
+
+def test_rendering_mails_needs_the_most_instances_with_a_database() -> None:
+    function, instances = busiest_with_database("guard_report")
+
+    assert function == "render_email"
+    assert instances == pytest.approx(3 * 1.01 * 0.436)  # three mails, their retries, billed seconds

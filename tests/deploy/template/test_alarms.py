@@ -1,4 +1,4 @@
-"""The alarms, the dashboard and the runbook: each thing that can fail has an alarm, and each alarm a section."""
+"""Alarms, dashboard and runbook: each resource has alarms, each alarm a section."""
 
 import ast
 import json
@@ -38,7 +38,7 @@ def metrics_of(properties: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def watched(template: Template) -> set[tuple[str, str, str]]:
-    """What the template's alarms look at: namespace, metric, and the value of the first dimension."""
+    """Return namespace, metric and first dimension of the template's alarms."""
     return {
         (metric["Namespace"], metric["MetricName"], metric["Dimensions"][0]["Value"]["Fn::Sub"])
         for properties in in_template(template, "AWS::CloudWatch::Alarm").values()
@@ -46,13 +46,13 @@ def watched(template: Template) -> set[tuple[str, str, str]]:
     }
 
 
-def test_the_template_has_the_alarms_and_the_dashboard_as_they_are_in_the_code(template: Template) -> None:
+def test_the_template_has_the_alarms_and_dashboard_of_the_code(template: Template) -> None:
     text = TEMPLATE_FILE.read_text(encoding="utf-8")
 
     assert with_alarms(text, template) == text, "Run make states."
 
 
-def test_rendering_leaves_the_rest_of_the_template_as_it_was(template: Template) -> None:
+def test_rendering_changes_only_the_region(template: Template) -> None:
     text = with_alarms(f"before\n{BEGIN}  Gone: 1\n{END}after\n", template)
 
     assert text.startswith(f"before\n{BEGIN}")
@@ -62,14 +62,12 @@ def test_rendering_leaves_the_rest_of_the_template_as_it_was(template: Template)
 
 @pytest.mark.parametrize("text", ["", BEGIN, END + BEGIN, (BEGIN + END) * 2])
 def test_a_template_without_exactly_one_region_is_refused(template: Template, text: str) -> None:
-    with pytest.raises(RegionMissing, match="Put these two lines among its resources"):
+    with pytest.raises(RegionMissing, match="Put these two lines among the resources"):
         with_alarms(text, template)
 
 
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
-def test_each_alarm_has_its_name_tells_the_topic_and_says_where_it_is_explained(
-    template: Template, alarm: Alarm
-) -> None:
+def test_each_alarm_has_its_name_topic_and_runbook_link(template: Template, alarm: Alarm) -> None:
     properties = in_template(template, "AWS::CloudWatch::Alarm")[alarm.resource]
 
     assert properties["AlarmName"] == {"Fn::Sub": "${Prefix}-${Stage}-" + alarm.name}
@@ -82,13 +80,11 @@ def test_each_alarm_has_its_name_tells_the_topic_and_says_where_it_is_explained(
     assert alarm.period_seconds * alarm.periods <= 24 * 3600
 
 
-def test_the_names_are_each_given_once() -> None:
+def test_the_names_are_unique() -> None:
     assert len({alarm.name for alarm in ALARMS}) == len({alarm.resource for alarm in ALARMS}) == len(ALARMS)
 
 
-def test_every_queue_of_dead_letters_every_machine_every_function_and_every_group_of_schedules_is_watched(
-    template: Template,
-) -> None:
+def test_every_queue_machine_function_and_schedule_group_has_alarms(template: Template) -> None:
     wanted = set()
     for queue, properties in in_template(template, "AWS::SQS::Queue").items():
         name = "ApproximateNumberOfMessagesVisible" if "DeadLetter" in queue else "ApproximateAgeOfOldestMessage"
@@ -115,7 +111,7 @@ def test_every_queue_of_dead_letters_every_machine_every_function_and_every_grou
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_a_function_near_its_own_timeout_is_told_of(template: Template, function: Function) -> None:
+def test_a_function_near_its_timeout_raises_an_alarm(template: Template, function: Function) -> None:
     shared, own = template["Globals"]["Function"], template["Resources"][function.resource]["Properties"]
     duration = in_template(template, "AWS::CloudWatch::Alarm")[f"{pascal(function.name)}DurationAlarm"]
 
@@ -124,9 +120,7 @@ def test_a_function_near_its_own_timeout_is_told_of(template: Template, function
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_a_burst_that_throttles_what_has_a_database_wakes_nobody_until_it_has_gone_on_for_half_an_hour(
-    template: Template, function: Function
-) -> None:
+def test_throttling_with_a_database_is_an_alarm_after_half_an_hour(template: Template, function: Function) -> None:
     throttles = in_template(template, "AWS::CloudWatch::Alarm")[f"{pascal(function.name)}ThrottlesAlarm"]
     needed = throttles["Period"] * throttles["DatapointsToAlarm"]
 
@@ -134,16 +128,16 @@ def test_a_burst_that_throttles_what_has_a_database_wakes_nobody_until_it_has_go
     assert throttles["EvaluationPeriods"] == (6 if function.needs_database else 3)
 
 
-def test_a_task_waits_as_long_as_operations_have_said_before_it_is_told_of(template: Template) -> None:
+def test_the_age_of_a_task_has_the_operators_threshold(template: Template) -> None:
     age = in_template(template, "AWS::CloudWatch::Alarm")["TasksAgeAlarm"]
 
     assert age["Threshold"] == {"Ref": "StuckUnstartedSeconds"}
 
 
 @pytest.mark.parametrize(("failed", "ended", "rate"), [(0, 0, 0), (2, 100, 2), (0, 7, 0), (3, 3, 100)])
-def test_the_error_rate_divides_by_nothing_where_nothing_ended(failed: int, ended: int, rate: float) -> None:
+def test_the_error_rate_is_zero_when_nothing_ended(failed: int, ended: int, rate: float) -> None:
     [alarm] = [one for one in ALARMS if one.kind == "error-rate"]
-    # CloudWatch's two functions; its IF looks at each point by itself, so only the side that is taken is worked out.
+    # CloudWatch's IF evaluates each point by itself, so only one side is computed.
     taken = re.fullmatch(r"IF\((.+) > 0, (.+), 0\)", alarm.expression)
     assert taken is not None
     given = {"FILL": lambda value, _filler: value, "failed": failed, "ended": ended}
@@ -152,7 +146,7 @@ def test_the_error_rate_divides_by_nothing_where_nothing_ended(failed: int, ende
     assert alarm.threshold == 1
 
 
-def test_only_alarms_of_this_stack_may_tell_the_topic_and_only_by_tls(template: Template) -> None:
+def test_only_alarms_of_this_stack_may_publish_and_only_by_tls(template: Template) -> None:
     [policy] = in_template(template, "AWS::SNS::TopicPolicy").values()
     allowed, denied = policy["PolicyDocument"]["Statement"]
 
@@ -163,21 +157,21 @@ def test_only_alarms_of_this_stack_may_tell_the_topic_and_only_by_tls(template: 
     assert in_template(template, "AWS::SNS::Topic")["AlarmsTopic"]["KmsMasterKeyId"]["Fn::If"][0] == "HasKey"
 
 
-def test_whoever_is_mailed_is_a_parameter(template: Template) -> None:
+def test_the_mail_address_is_a_parameter(template: Template) -> None:
     subscription = template["Resources"]["AlarmsByMail"]
 
     assert subscription["Condition"] == "MailsAlarms"
     assert subscription["Properties"]["Endpoint"] == {"Ref": "AlarmEmail"}
 
 
-def test_each_alarm_has_its_section_of_the_runbook_and_each_section_its_alarm() -> None:
+def test_each_alarm_has_one_section_in_the_runbook() -> None:
     sections = SECTION.findall(RUNBOOK)
 
     assert sorted(sections) == sorted({alarm.kind for alarm in ALARMS})
 
 
 @pytest.mark.parametrize("kind", sorted({alarm.kind for alarm in ALARMS}))
-def test_a_section_says_what_it_means_what_to_look_at_and_what_to_type(kind: str) -> None:
+def test_a_section_has_meaning_places_and_commands(kind: str) -> None:
     section = re.split(r"^##", RUNBOOK.partition(f"### Alarm `{kind}`\n")[2], flags=re.MULTILINE)[0]
 
     places = [section.find(words) for words in ("**Means**", "**Look at**", "**Type**")]
@@ -196,13 +190,13 @@ def counted_in_the_code() -> Iterator[str]:
                     yield first.value
 
 
-def test_the_dashboard_shows_whatever_the_functions_count() -> None:
+def test_the_dashboard_shows_all_metrics_of_the_functions() -> None:
     from lambdas.dispatch_tasks.handler import METRICS
 
     assert {name for names in COUNTED.values() for name in names} == {*counted_in_the_code(), *METRICS.values()}
 
 
-def test_the_dashboard_is_json_and_shows_every_metric_of_the_guide(template: Template) -> None:
+def test_the_dashboard_is_json_with_every_metric_of_the_guide(template: Template) -> None:
     [properties] = in_template(template, "AWS::CloudWatch::Dashboard").values()
     body = json.loads(properties["DashboardBody"]["Fn::Sub"])
     shown = json.dumps(body)
@@ -219,9 +213,7 @@ def test_the_dashboard_is_json_and_shows_every_metric_of_the_guide(template: Tem
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_a_function_goes_over_to_its_new_version_while_its_own_alarms_are_watched(
-    translated: Template, function: Function
-) -> None:
+def test_alarms_of_a_function_stop_its_gradual_deployment(translated: Template, function: Function) -> None:
     resources = translated["Resources"]
     group = resources[f"{function.resource}DeploymentGroup"]["Properties"]
     alias = resources[f"{function.resource}Aliaslive"]
@@ -235,14 +227,12 @@ def test_a_function_goes_over_to_its_new_version_while_its_own_alarms_are_watche
     assert alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["DeploymentGroupName"] == {
         "Ref": f"{function.resource}DeploymentGroup"
     }
-    # Of the alias: what is called otherwise decides nothing.
+    # Only errors of the alias count.
     assert resources[f"{name}ErrorsAlarm"]["Properties"]["Dimensions"][1]["Value"]["Fn::Sub"].endswith(":live")
 
 
 @pytest.mark.parametrize("workflow", PROJECT.workflows)
-def test_a_machine_goes_over_to_its_new_version_while_its_failures_are_watched(
-    translated: Template, workflow: str
-) -> None:
+def test_failures_of_a_machine_stop_its_gradual_deployment(translated: Template, workflow: str) -> None:
     preference = translated["Resources"][f"{pascal(workflow)}StateMachineAliaslive"]["Properties"]
     gradual = preference["DeploymentPreference"]
 
@@ -254,7 +244,7 @@ def test_a_machine_goes_over_to_its_new_version_while_its_failures_are_watched(
         assert gradual[key]["Fn::If"][2] == {"Ref": "AWS::NoValue"}
 
 
-def test_each_way_of_deploying_is_known_to_functions_and_to_machines(template: Template) -> None:
+def test_functions_and_machines_have_every_deployment_preference(template: Template) -> None:
     allowed = template["Parameters"]["DeploymentPreferenceType"]["AllowedValues"]
     mapping = template["Mappings"]["GradualDeploys"]
 

@@ -1,21 +1,21 @@
-"""One stage, simulated: tasks go through queue, dispatcher, quotas and the steps of their workflows.
+"""Simulate one stage: tasks pass queue, dispatcher, quotas and the steps of their workflows.
 
-Durations, shapes of tasks and quotas are those of ``deploy/cost``; executions catch nothing.
+Durations, task shapes and quotas are those of ``deploy/cost``; executions catch nothing. The event loop's time jumps to
+the next timer, so that a simulated day takes seconds.
 """
 
 import asyncio
 import math
+import selectors
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import Any
 
-from deploy.capacity.buckets import TokenBucket
-from deploy.capacity.clock import now, run_simulated
 from deploy.cost.figures import CORE_MB, MEASURED, MEASURED_BATCH, QUOTAS, SHAPES, START_EXECUTION_MS, WorkflowShape
-from deploy.cost.transitions import Definition, function_of, read_definition, ways_out
+from deploy.cost.transitions import Definition, function_of, next_states, read_definition
 from deploy.cost.usage import DISPATCHER, memory_mb
 from deploy.packages.functions import FUNCTIONS
 from lambdas.dispatch_tasks.starts import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS
@@ -26,8 +26,67 @@ CALL_SECONDS = START_EXECUTION_MS / 1_000
 MOST_SPREAD = 1.0
 
 
+class _NoWaiting(selectors.SelectSelector):
+    """A selector that advances the time instead of waiting."""
+
+    seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("The simulation cannot continue: no timer is left.")
+        self.seconds += timeout
+        return []
+
+
+class _SimulatedLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._clock = _NoWaiting()
+        super().__init__(self._clock)
+
+    def time(self) -> float:
+        return self._clock.seconds
+
+
+def run_simulated[T](main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in simulated time, which starts at 0."""
+    with asyncio.Runner(debug=False, loop_factory=_SimulatedLoop) as runner:
+        return runner.run(main)
+
+
+def now() -> float:
+    """Return the simulated seconds."""
+    return asyncio.get_running_loop().time()
+
+
+class TokenBucket:
+    """A bucket of at most ``capacity`` tokens, full at first, that gains ``per_second``."""
+
+    def __init__(self, capacity: float, per_second: float) -> None:
+        self.capacity, self.per_second = capacity, per_second
+        self._tokens, self._at = capacity, 0.0
+
+    def take(self) -> bool:
+        """Take a token and return True; return False for a throttled call."""
+        self._refill()
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    async def wait(self) -> None:
+        """Wait for a token. Step Functions delays transitions in order and refuses none."""
+        self._refill()
+        self._tokens -= 1
+        if self._tokens < 0:
+            await asyncio.sleep(-self._tokens / self.per_second)
+
+    def _refill(self) -> None:
+        self._tokens = min(self.capacity, self._tokens + (now() - self._at) * self.per_second)
+        self._at = now()
+
+
 class Throttled(Exception):
-    """A function had no instance free."""
+    """A function has no free instance."""
 
 
 @dataclass
@@ -42,7 +101,7 @@ class Task:
 
 
 class SimulatedStage:
-    """A stage with so many instances of each function with a database. For one run."""
+    """A stage with ``per_function`` instances of each function with a database. For one run."""
 
     def __init__(self, maximum_concurrency: int, batch_size: int, per_function: int, seed: int = 1) -> None:
         self._dispatchers, self._batch_size = maximum_concurrency, batch_size
@@ -56,7 +115,7 @@ class SimulatedStage:
         self.batches = self.throttled_starts = self.throttled_functions = 0
 
     def run(self, tasks: Iterable[Task]) -> list[Task]:
-        """Send the tasks, each at its time, and return them when each has ended."""
+        """Send each task at its time; return when the last one has ended."""
         return run_simulated(self._run(sorted(tasks, key=lambda task: task.sent_at)))
 
     async def _run(self, tasks: list[Task]) -> list[Task]:
@@ -73,7 +132,6 @@ class SimulatedStage:
         return tasks
 
     async def _dispatch(self) -> None:
-        """Dispatch batch after batch, as one of MaximumConcurrency; the starts of a batch go side by side."""
         while True:
             batch = await self._next_batch()
             self.batches += 1
@@ -92,7 +150,7 @@ class SimulatedStage:
             return batch
 
     async def _start(self, task: Task) -> None:
-        """Start an execution, again and again while it is throttled, as ``lambdas/dispatch_tasks`` does."""
+        """Start an execution, with the retries of ``lambdas/dispatch_tasks`` while it is throttled."""
         delay = FIRST_DELAY_SECONDS
         while not self._starts.take():
             self.throttled_starts += 1
@@ -104,7 +162,7 @@ class SimulatedStage:
 
     async def _execute(self, task: Task) -> None:
         try:
-            await self._run_states(_definition(task.workflow), SHAPES[task.workflow])
+            await self._run_states(read_definition(task.workflow), SHAPES[task.workflow])
             task.succeeded = True
         except* Throttled:
             pass
@@ -119,8 +177,8 @@ class SimulatedStage:
                 await self._perform(name, state, shape)
             elif state["Type"] == "Map":
                 await self._map(state, shape.items[name], shape)
-            ways = ways_out(name, state, shape)
-            name = self._rng.choices(list(ways), list(ways.values()))[0] if ways else ""
+            following = next_states(name, state, shape)
+            name = self._rng.choices(list(following), list(following.values()))[0] if following else ""
 
     async def _map(self, state: Mapping[str, Any], items: int, shape: WorkflowShape) -> None:
         left = iter(range(items))
@@ -134,7 +192,7 @@ class SimulatedStage:
                 group.create_task(some())
 
     async def _perform(self, name: str, state: Mapping[str, Any], shape: WorkflowShape) -> None:
-        """Invoke the function of a Task, again and again while it is throttled, as its Retry says."""
+        """Invoke a Task's function, with the retries of its Retry while throttled."""
         function = function_of(name, state)
         retry = next(one for one in state["Retry"] if "Lambda.TooManyRequestsException" in one["ErrorEquals"])
         for attempt in range(retry["MaxAttempts"] + 1):
@@ -166,19 +224,13 @@ class SimulatedStage:
 
 @cache
 def duration(function: str) -> tuple[float, float]:
-    """Return the lognormal distribution of a function's seconds: the logarithm of its median, and its sigma.
+    """Return the lognormal distribution of a function's seconds: logarithm of the median, and sigma.
 
-    What was measured on a whole core takes as much longer as its MemorySize has less of one. The dispatcher's are of
-    one message: `make bench` has 2.7 ms for a batch of one and 12.7 for ten besides their starts, so nearly all of a
-    batch's is that of its messages.
+    Durations measured on a whole core are scaled to the MemorySize. The dispatcher's is of one message: `make bench`
+    has 2.7 ms for a batch of one and 12.7 ms for ten, starts apart, so nearly all of a batch's is that of its messages.
     """
     found = MEASURED[function]
     slower = max(1.0, CORE_MB / memory_mb(function))
     messages = MEASURED_BATCH if function == DISPATCHER else 1
     spread = math.log(found.p95_ms / found.p50_ms) / 1.645  # the normal distribution's 95 %
     return math.log(found.p50_ms / 1_000 * slower / messages), min(spread, MOST_SPREAD)
-
-
-@cache
-def _definition(workflow: str) -> Definition:
-    return read_definition(workflow)

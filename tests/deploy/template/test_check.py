@@ -1,4 +1,4 @@
-"""As many instances as the database has connections for: the mapping, and the stages that take from it."""
+"""Instances per function with a database: the mapping and the stages' parameters."""
 
 import copy
 import re
@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.stages import STAGES, Stage, read_stage
-from deploy.template.cloudformation import Template
-from deploy.template.connections import (
+from deploy.template.check import (
     FUNCTIONS_SHARE,
     RESERVED_BY_DATABASE,
     VERSIONS_AT_A_TIME,
@@ -17,6 +16,7 @@ from deploy.template.connections import (
     instances_per_function,
     reserved,
 )
+from deploy.template.cloudformation import Template
 
 
 def stage(name: str, **parameters: str) -> Stage:
@@ -32,7 +32,7 @@ def test_two_versions_of_every_function_leave_django_its_share(max_connections: 
     assert (instances + 1) * VERSIONS_AT_A_TIME * WITH_DATABASE > usable * FUNCTIONS_SHARE
 
 
-def test_the_template_and_its_stages_contradict_nothing(template: Template) -> None:
+def test_the_template_and_its_stages_have_no_contradictions(template: Template) -> None:
     assert list(contradictions(template, map(read_stage, STAGES))) == []
     assert (
         list(template["Mappings"]["DatabaseConnections"])
@@ -40,7 +40,7 @@ def test_the_template_and_its_stages_contradict_nothing(template: Template) -> N
     )
 
 
-def test_the_proxy_keeps_to_the_same_share_and_gives_up_before_a_function_does(template: Template) -> None:
+def test_the_proxy_has_the_same_share_and_a_shorter_timeout(template: Template) -> None:
     pool = template["Resources"]["DatabaseProxyTargetGroup"]["Properties"]["ConnectionPoolConfigurationInfo"]
     timeouts = [
         resource["Properties"].get("Timeout", template["Globals"]["Function"]["Timeout"])
@@ -52,17 +52,16 @@ def test_the_proxy_keeps_to_the_same_share_and_gives_up_before_a_function_does(t
     assert pool["ConnectionBorrowTimeout"] < min(timeouts)
 
 
-def test_a_mapping_that_is_out_of_step_with_the_functions_is_refused(template: Template) -> None:
+def test_a_mapping_with_another_number_is_refused(template: Template) -> None:
     wrong = copy.deepcopy(template)
     wrong["Mappings"]["DatabaseConnections"]["400"]["PerFunction"] = 14
 
-    [told] = contradictions(wrong, [])
+    [fault] = contradictions(wrong, [])
 
-    assert told.startswith("template.yaml, Mappings/DatabaseConnections/400: PerFunction is 14;")
-    assert told.endswith("has to be 13.")
+    assert fault.startswith("template.yaml, Mappings/DatabaseConnections/400: PerFunction is 14. Set it to 13:")
 
 
-def test_a_stage_that_reserves_more_than_an_account_has_is_refused(template: Template) -> None:
+def test_a_stage_that_reserves_more_than_an_account_allows_is_refused(template: Template) -> None:
     stages = [
         stage("big", DatabaseMaxConnections="3200"),
         stage("odd", DatabaseMaxConnections="150"),
@@ -72,10 +71,10 @@ def test_a_stage_that_reserves_more_than_an_account_has_is_refused(template: Tem
     big, odd = contradictions(template, stages)
 
     assert re.match(r"samconfig.toml, big: 9\d\d instances are reserved, of 900", big)
-    assert odd.startswith("samconfig.toml, odd: DatabaseMaxConnections is none of 100, 200,")
+    assert odd.startswith("samconfig.toml, odd: DatabaseMaxConnections is not one of 100, 200,")
 
 
-def test_what_is_reserved_is_the_dispatcher_s_and_that_of_each_function_with_a_database(template: Template) -> None:
+def test_the_dispatcher_and_the_functions_with_a_database_reserve_concurrency(template: Template) -> None:
     given = {"MaximumConcurrency": "7", "DatabaseMaxConnections": "100"}
 
     assert reserved(given, template) == 7 + 9 * 3
