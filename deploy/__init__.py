@@ -6,4 +6,4 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class DeployError(Exception):
-    """An expected failure: its text says what is wrong and what to do, so that a command prints nothing else."""
+    """An expected failure: commands print its text instead of a traceback."""

@@ -1,11 +1,11 @@
-"""Fills tables into pages of Markdown, whose prose is written by hand."""
+"""Insert generated tables into Markdown pages."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
 def fill(page: str, blocks: Mapping[str, str]) -> str:
-    """Return a page with each block between its two marks, ``<!-- name: who writes it -->`` and ``<!-- /name -->``.
+    """Return a page with each block between ``<!-- name: … -->`` and ``<!-- /name -->``.
 
     Raises ValueError for a block without marks.
     """
@@ -17,12 +17,12 @@ def fill(page: str, blocks: Mapping[str, str]) -> str:
             flags=re.DOTALL,
         )
         if times != 1:
-            raise ValueError(f"The page has {times} pairs of marks of {name}. Write <!-- {name}: … --> once.")
+            raise ValueError(f"The page has {times} pairs of marks for {name}. Write <!-- {name}: … --> exactly once.")
     return page
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table. Whole numbers get commas, all else is written as ``str`` has it."""
+    """Return a table; integers get thousands separators."""
     return "\n".join((_line(head), f"|{'---|' * len(head)}", *map(_line, rows)))
 
 

@@ -128,7 +128,7 @@ def concurrency(rates: Mapping[str, float]) -> float:
 
 
 def busiest_with_database(workflow: str) -> tuple[str, float]:
-    """Return the function with a database and the most instances at one task/s, and their number."""
+    """Return the busiest function with a database, and its instances at one task/s."""
     each = {name: concurrency({name: rate}) for name, rate in invocations(workflow).items()}
     return max(((n, count) for n, count in each.items() if FUNCTIONS_BY_NAME[n].needs_database), key=lambda one: one[1])
 

@@ -1,1 +1,1 @@
-"""The local stack: the whole system on one machine, and the demo on top of it."""
+"""The whole system on one machine, and its demo."""

@@ -1,4 +1,4 @@
-"""``python -m deploy.local up`` and ``python -m deploy.local demo [FILES…]``: what make up and make demo run."""
+"""``python -m deploy.local up|demo [FILES…]``: the commands of make up and make demo."""
 
 import argparse
 import os
@@ -16,16 +16,16 @@ LOCAL_DIR = ROOT / ".local"
 
 
 def main() -> int:
-    """Run the command and return its exit code: 0 when all went well, 130 after Ctrl-C while starting."""
+    """Run the command and return its exit code, 130 after Ctrl-C during the start."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="The local stack, until Ctrl-C.")
-    demo = commands.add_parser("demo", help="The main job from upload to mail, to its end.")
+    demo = commands.add_parser("demo", help="Guard reports from upload to mail, then stop.")
     demo.add_argument("files", nargs="*", type=Path, help="Files to upload instead of the samples.")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # SIGINT too: a shell starts background jobs that ignore it
-    os.umask(0o077)  # passwords, keys and people's mails lie below .local
+        signal.signal(number, _interrupt)  # SIGINT too: background jobs of a shell ignore it
+    os.umask(0o077)  # .local contains passwords, keys and mails
     progress = Progress()
     try:
         if arguments.command == "up":
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Let every signal that asks to stop do what Ctrl-C does."""
+    """Handle every termination signal like Ctrl-C."""
     raise KeyboardInterrupt
 
 

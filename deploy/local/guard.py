@@ -1,8 +1,7 @@
-"""Runs a command until it ends, or until standard input does.
+"""Run a command until it ends or standard input is closed.
 
-Who started this holds the other end of that pipe: closing it stops the command, and so does being killed, since the
-operating system closes it then. Run with the standard library alone, as the leader of a session that Ctrl-C does not
-reach; what the command has started ends with it.
+The parent holds the other end of standard input; the operating system closes it when the parent is killed. Runs with
+the standard library alone, as the leader of a session that Ctrl-C does not reach. Descendants of the command end too.
 """
 
 import os
@@ -15,7 +14,7 @@ GRACE_SECONDS = 8.0
 
 
 def main() -> int:
-    """Run the command of the arguments and return its exit code, 128 and a signal's number if it ended by one."""
+    """Run the command; return its exit code, or 128 plus its signal."""
     signal.signal(signal.SIGTERM, _do_nothing)  # sent to the whole group at the end
     command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)  # noqa: S603  the stack's own programs
     threading.Thread(target=_stop_with_input, args=(command,), daemon=True).start()
@@ -25,11 +24,11 @@ def main() -> int:
 
 
 def _do_nothing(_number: int, _frame: object) -> None:
-    """Handle a signal, which a command that is started does not inherit, unlike ignoring it."""
+    """Handle a signal; unlike SIG_IGN, the command does not inherit a handler."""
 
 
 def _stop_with_input(command: "subprocess.Popen[bytes]") -> None:
-    os.read(0, 1)  # nothing ever comes: it returns at the end
+    os.read(0, 1)  # returns at the end of input
     command.terminate()
     try:
         command.wait(GRACE_SECONDS)

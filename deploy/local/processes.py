@@ -1,4 +1,4 @@
-"""The processes of the local stack: started together, ended together, whatever happens to the one that started them."""
+"""Child processes of the local stack, which always end with their parent."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ LOG_TAIL_LINES = 15
 
 
 class ProcessEnded(DeployError):
-    """A process of the stack ended by itself; the text says which, and what it printed last."""
+    """A process of the stack ended by itself; the text has its last output."""
 
 
 @dataclass
@@ -37,35 +37,35 @@ class _Child:
         if self.process.stdin is not None:
             self.process.stdin.close()
         self.process.wait()
-        with suppress(ProcessLookupError, PermissionError):  # nothing is left, or on macOS only zombies
+        with suppress(ProcessLookupError, PermissionError):  # none is left, or on macOS only zombies
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Processes:
-    """Child processes, each below a guard that ends it when this process stops or is killed. Threads may share it."""
+    """Child processes, each under a guard that ends it with this process. Thread-safe."""
 
     def __init__(self) -> None:
         self._children: list[_Child] = []
         self._lock, self._is_stopping = threading.Lock(), False
 
     def start(self, name: str, command: Sequence[str], log_file: Path, environment: Mapping[str, str]) -> None:
-        """Start a process that lasts, its output going to a file. Raises ProcessEnded while all are being stopped."""
+        """Start a long-running process with its output in a file. Raises ProcessEnded during a stop."""
         self._start(name, command, log_file, environment, lasts=True)
 
     def run(self, name: str, command: Sequence[str], log_file: Path, environment: Mapping[str, str]) -> None:
-        """Run a process to its end. Raises ProcessEnded when that is not a good one, also when it was stopped."""
+        """Run a process to its end. Raises ProcessEnded for an exit code other than 0."""
         child = self._start(name, command, log_file, environment, lasts=False)
         if child.process.wait() != 0:
             raise child.ended()
 
     def check(self) -> None:
-        """Raise ProcessEnded when one that was started to last is no longer running."""
+        """Raise ProcessEnded if a long-running process has ended."""
         for child in list(self._children):
             if child.lasts and child.process.poll() is not None:
                 raise child.ended()
 
     def stop(self) -> None:
-        """End every process, the last started first, and the processes they started. Safe to call twice."""
+        """End every process and its descendants, the last started first. Safe to call twice."""
         with self._lock:
             self._is_stopping = True
         for child in reversed(self._children):
@@ -76,7 +76,7 @@ class Processes:
     ) -> _Child:
         with self._lock, log_file.open("ab") as log:
             if self._is_stopping:
-                raise ProcessEnded(f"{name} was not started: the stack is being stopped.")
+                raise ProcessEnded(f"{name} was not started: the stack is stopping.")
             process = subprocess.Popen(  # noqa: S603  the stack's own programs
                 [sys.executable, "-I", "-S", str(GUARD), *command],
                 cwd=ROOT,
@@ -92,7 +92,7 @@ class Processes:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on now."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -100,7 +100,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether nothing listens on a port of 127.0.0.1."""
+    """Return whether a port of 127.0.0.1 is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Prints the steps of a start with their seconds, and now and then how far something is."""
+"""Print the steps of a start with their seconds, and the progress of long ones."""
 
 import sys
 import time
@@ -9,20 +9,19 @@ from typing import TextIO
 
 from deploy import ROOT
 
-# A line that only counts up is worth repeating this often.
 LIVE_EVERY_SECONDS = 5.0
 NAME_WIDTH = 12
 
 
 class Progress:
-    """Prints lines. Threads may share it."""
+    """Prints lines. Thread-safe."""
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream, self._live_at = stream, 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
-        """Time a step; what the block appends to the list is printed beside its name when it ends well."""
+        """Time a step; print it with the details that the block appends, unless it raises."""
         started = time.monotonic()
         details: list[str] = []
         yield details
@@ -30,16 +29,16 @@ class Progress:
 
     def say(self, text: str = "") -> None:
         """Print a line."""
-        self._stream.write(f"{text}\n")  # in one write: lines of other threads stay apart
+        self._stream.write(f"{text}\n")  # one write: other threads' lines do not mix
         self._stream.flush()
 
     def live(self, text: str) -> None:
-        """Print how far something is, unless that was printed a moment ago."""
+        """Print a line, at most every five seconds."""
         if time.monotonic() - self._live_at >= LIVE_EVERY_SECONDS:
             self._live_at = time.monotonic()
             self.say(text)
 
 
 def short_path(path: Path) -> str:
-    """Return a path as it is typed at the root of the repository."""
+    """Return a path relative to the root of the repository."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

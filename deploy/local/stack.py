@@ -1,4 +1,4 @@
-"""The local stack: PostgreSQL, the AWS stand-in with the deployed template, Django. Started and ended as one."""
+"""The local stack: PostgreSQL, ministack with the deployed template, the engine and Django."""
 
 import json
 import os
@@ -17,15 +17,17 @@ from deploy.local.aws.deployment import Overlay, Release, deploy
 from deploy.local.aws.kept_files import put_back, set_aside
 from deploy.local.aws.lambda_runtime import WARM_UP
 from deploy.local.aws.mailbox import Mailbox
-from deploy.local.aws.stand_in import LocalAws, endpoint_of, start_aws, wait_until_it_answers
-from deploy.local.aws.step_functions import (
+from deploy.local.aws.stand_in import (
     ENGINE,
     EVENTS_SOURCE,
+    LocalAws,
     chosen_step_functions,
     copy_state_machines,
+    endpoint_of,
+    start_aws,
     start_engine,
+    wait_until_it_answers,
 )
-from deploy.local.function_log import FILE as FUNCTIONS_LOG
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.processes import Processes, free_port, is_free
 from deploy.local.progress import Progress, short_path
@@ -35,22 +37,23 @@ from deploy.packages.functions import FUNCTIONS
 PREFIX, STAGE = "qu-security", "dev"
 BUCKET = "qu-security-files-local"
 SENDER = "noreply@example.com"
-# Ports that people know, where nobody has them already.
+# The usual ports, if they are free.
 DJANGO_PORT, AWS_PORT = 8000, 4566
 MANAGE = str(ROOT / "backend" / "manage.py")
+FUNCTIONS_LOG = "functions.log"  # of all functions; each line begins with the function's name
 
 
 class StackNotRunning(DeployError):
-    """The local stack, or a part of it, is not there; the text tells which."""
+    """The local stack, or a part of it, is not running."""
 
 
 @dataclass(frozen=True)
 class StackOptions:
     """Differences between ``make up``, the demo and the tests.
 
-    ``stays``: the database and the files are there again at the next start, and the ports are those that people
-    know. ``warm``: instances of each function that are started before anything asks for them, by function name.
-    ``wait_scale`` shortens what Step Functions waits between tries. ``skippable``: the engine's time can be moved.
+    ``stays``: database and files survive a restart, and ports are the usual ones. ``warm``: instances to start in
+    advance, by function. ``wait_scale`` shortens the intervals of retriers. ``skippable``: the engine's time can be
+    advanced.
     """
 
     stays: bool = False
@@ -62,7 +65,7 @@ class StackOptions:
 
 
 class LocalStack:
-    """The running stack. ``start`` once, then ``stop``, which also ends a start that failed half-way."""
+    """The running stack. Call ``start`` once, then ``stop``, also after a failed start."""
 
     def __init__(self, folder: Path, options: StackOptions, progress: Progress) -> None:
         self.folder, self.options, self._progress = folder.resolve(), options, progress
@@ -81,7 +84,7 @@ class LocalStack:
         self.secret_key = self._known("DJANGO_SECRET_KEY") or secrets.token_urlsafe(50)
 
     def start(self) -> None:
-        """Start everything; what does not need one another starts side by side."""
+        """Start all parts, independent ones concurrently."""
         if not self.options.stays:
             shutil.rmtree(self.folder, ignore_errors=True)
         for folder in (self.folder, self.logs, self.folder / "ministack"):
@@ -95,7 +98,7 @@ class LocalStack:
             try:
                 self._start_side_by_side(pool)
             except BaseException:
-                self._processes.stop()  # so that no thread of the pool goes on waiting for a process
+                self._processes.stop()  # otherwise threads of the pool would wait for their processes
                 raise
 
     def _start_side_by_side(self, pool: ThreadPoolExecutor) -> None:
@@ -116,11 +119,11 @@ class LocalStack:
 
     @property
     def can_redrive(self) -> bool:
-        """Whether executions can be redriven: ministack's Step Functions can not."""
+        """True with the engine: ministack has no redrive."""
         return self._has_engine
 
     def stop(self) -> None:
-        """End every process of the stack. Safe to call twice, and after a start that failed."""
+        """End every process of the stack. Safe to call twice, and after a failed start."""
         if self._processes is None:
             return
         self._processes.stop()
@@ -131,13 +134,13 @@ class LocalStack:
             self.mailbox.stop()
 
     def check(self) -> None:
-        """Raise ProcessEnded when a part of the stack is no longer running."""
+        """Raise ProcessEnded if a part of the stack is no longer running."""
         if self._processes is not None:
             self._processes.check()
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of Django: with these, manage.py works on this stack."""
+        """Environment variables for manage.py on this stack."""
         return {
             **self.aws.environment,
             "STAGE": STAGE,
@@ -157,7 +160,7 @@ class LocalStack:
         }
 
     def write_environment(self) -> Path:
-        """Write what reaches the stack into ``stack.env``, for nobody else to read, and return its path."""
+        """Write addresses, secrets and settings into ``stack.env``, readable by its owner alone."""
         people = {
             "DJANGO_URL": self.django_url,
             "ADMIN_USER": self.people["staff_username"],
@@ -173,12 +176,22 @@ class LocalStack:
         return path
 
     def manage(self, *arguments: str) -> Path:
-        """Run a management command on this stack. Returns the file that holds what it printed."""
+        """Run a management command on this stack; return the file with its output."""
         output = self.logs / f"{arguments[0]}.log"
         self._running.run(
             f"manage.py {arguments[0]}", [sys.executable, MANAGE, *arguments], output, self._django_environment()
         )
         return output
+
+    def log_entries(self, function: str, *words: str) -> list[dict[str, Any]]:
+        """Return a function's structured log lines that contain all the words, oldest first."""
+        lines = (line.partition(" ") for line in (self.logs / FUNCTIONS_LOG).read_text(errors="replace").splitlines())
+        texts = [text for name, _, text in lines if name.endswith(f"-{function}") and text.startswith("{")]
+        return [json.loads(text) for text in texts if all(word in text for word in words)]
+
+    def steps_done(self, function: str, task_id: str) -> int:
+        """Return how many times a function has finished its step for a task."""
+        return len(self.log_entries(function, task_id, "step done"))
 
     @property
     def _kept_files(self) -> Path:
@@ -207,11 +220,11 @@ class LocalStack:
             data_dir = self.folder / "postgres"
             kept = data_dir.exists()
             self._postgres = start_postgres(data_dir, durable=self.options.stays)
-            # It is a daemon; this stops it when the stack is killed.
+            # PostgreSQL is a daemon; the keeper stops it when the stack is killed.
             keeper = [sys.executable, "-m", "deploy.local.postgres", str(data_dir)]
             self._running.start("postgresql", keeper, self.logs / "postgresql.log", {"PATH": os.defpath})
             self.database_url = self._postgres.url
-            details.append("the database of the last time" if kept else "a new database")
+            details.append("the existing database" if kept else "a new database")
 
     def _start_aws(self, packages_dir: Path) -> None:
         with self._progress.step("aws") as details:
@@ -252,7 +265,7 @@ class LocalStack:
                 details.append(f"{put_back(self.aws, self._kept_files, BUCKET)} files kept")
             log = self.logs / "deployment.log"
             log.write_text("\n".join(changes) + "\n")
-            details.append(f"{len(changes)} changes for ministack are in {short_path(log)}")
+            details.append(f"{len(changes)} changes for ministack in {short_path(log)}")
 
     def _start_engine(self) -> None:
         with self._progress.step("engine") as details:
@@ -267,7 +280,7 @@ class LocalStack:
         with self._progress.step("database") as details:
             self.manage("migrate", "--no-input", "--verbosity", "0")
             self.people = self._seed()
-            details.append("migrated, with a first client, properties, guards and supervisors")
+            details.append("migrated, with a client, properties, guards and supervisors")
 
     def _seed(self) -> dict[str, Any]:
         output = self.logs / "seed_demo.log"
@@ -279,7 +292,7 @@ class LocalStack:
         return people
 
     def _known(self, name: str) -> str:
-        """Return what ``stack.env`` of the last time says, if its state is kept."""
+        """Return a value of the previous ``stack.env``, if the state is kept; else ""."""
         path = self.folder / "stack.env"
         lines = path.read_text().splitlines() if self.options.stays and path.exists() else []
         values = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -296,12 +309,12 @@ class LocalStack:
             FunctionName=f"{PREFIX}-{STAGE}-{name}:live", Payload=json.dumps(WARM_UP).encode()
         )
         if "FunctionError" in answer:
-            raise StackNotRunning(f"{name} does not start: {answer['Payload'].read().decode()}")
+            raise StackNotRunning(f"The function {name} does not start: {answer['Payload'].read().decode()}")
 
     def _start_django(self) -> None:
         with self._progress.step("django") as details:
             address = self.django_url.removeprefix("http://")
-            # Django's own threaded server: one thread for each upload, and the admin's static files.
+            # The development server: a thread per upload, and the admin's static files.
             self._running.start(
                 "django",
                 [sys.executable, MANAGE, "runserver", address, "--noreload", "--insecure"],
@@ -317,5 +330,5 @@ class LocalStack:
 
 
 def open_private(path: Path) -> TextIO:
-    """Open a new file that only its owner may read."""
+    """Open a new file that only its owner can read."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")

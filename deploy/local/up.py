@@ -1,4 +1,4 @@
-"""``make up``: the local stack, until somebody stops it."""
+"""``make up``: the local stack, until it is stopped."""
 
 import fcntl
 import os
@@ -15,13 +15,13 @@ CHECK_SECONDS = 0.5
 
 
 class AlreadyRunning(DeployError):
-    """The local stack is running already; the text says where."""
+    """The local stack is already running; the text has its address."""
 
 
 def run_until_stopped(folder: Path, progress: Progress) -> int:
-    """Start the stack, say how to reach it, and end it when asked to, or when who started it is gone."""
+    """Run the stack until Ctrl-C or the end of the parent process."""
     with only_one(folder) as lock:
-        # Not mails/: that is the demo's, which may run beside.
+        # mails/ belongs to the demo, which may run at the same time.
         options = StackOptions(stays=True, mail_folder=folder / "inbox")
         stack = LocalStack(folder, options, progress)
         started = time.monotonic()
@@ -36,13 +36,13 @@ def run_until_stopped(folder: Path, progress: Progress) -> int:
             progress.say("\nStopping")
         finally:
             stack.stop()
-        progress.say(f"Stopped. The database and the files stay in {short_path(folder)} for the next time.")
+        progress.say(f"Stopped. Database and files stay in {short_path(folder)} for the next start.")
     return 0
 
 
 @contextmanager
 def only_one(folder: Path, what: str = "The local stack") -> Iterator[Path]:
-    """Hold a folder against a second ``what``, until this process ends. Raises AlreadyRunning."""
+    """Lock a folder against a second ``what``. Raises AlreadyRunning."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stack.lock"
     with path.open("a") as file:
@@ -52,7 +52,7 @@ def only_one(folder: Path, what: str = "The local stack") -> Iterator[Path]:
             pid, _, url = path.read_text().strip().partition(" ")
             where = f" at {url} (process {pid})" if url else ""
             raise AlreadyRunning(
-                f"{what} is already running{where}. Wait for its end, or press Ctrl-C where it runs."
+                f"{what} is already running{where}. Wait for its end, or stop it with Ctrl-C."
             ) from None
         path.write_text("")
         yield path
@@ -73,7 +73,7 @@ Ready in {seconds:.0f} s. Ctrl-C ends it.
   Console       {stack.django_url}/console/   every task, execution, dead letter and schedule
   Back office   {stack.django_url}/admin/     user {stack.people["staff_username"]}, password in {folder}/stack.env
   API           {stack.django_url}/api/docs/
-  AWS           {stack.aws.endpoint}     boto3, the AWS CLI and manage.py use it after: set -a; . {folder}/stack.env
+  AWS           {stack.aws.endpoint}     for boto3, the AWS CLI and manage.py: set -a; . {folder}/stack.env
   Mails         {short_path(stack.mailbox.folder)}/*.eml
   Logs          {short_path(stack.logs)}/functions.log (every function), django.log, ministack.log
 

@@ -1,1 +1,1 @@
-"""The functions: which there are, what each needs, and the zip that is built of it."""
+"""The functions, their dependencies, and their zips."""

@@ -1,17 +1,15 @@
-"""Builds one reproducible zip per function in ``.build/``, with only what the function imports.
+"""Build one reproducible zip per function in ``.build/``, with only what the function imports.
 
 ``python -m deploy.packages.build [--platform linux-arm64] [--function make_thumbnails]``
 
-Equal inputs (``uv.lock`` and our sources) give equal bytes, and a zip whose inputs did not change is not
-built again. What is in a zip: our modules by import closure, the packages of the function's dependency
-group as ``uv.lock`` has them (checked by hash), and bytecode, since Lambda's code folder is read-only and
-would have every cold start compile all of it again.
+Equal inputs (``uv.lock`` and our sources) give equal bytes; unchanged zips are not rebuilt. A zip contains our modules
+by import closure, the packages of the function's dependency group from ``uv.lock`` (checked by hash), and bytecode:
+Lambda's code folder is read-only, so every cold start would compile the modules.
 """
 
 import argparse
 import fcntl
 import hashlib
-import json
 import os
 import platform as host
 import shutil
@@ -28,7 +26,6 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from deploy import ROOT, DeployError
-from deploy.packages.contents import source_files
 from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME, Function
 
 BUILD_DIR = ROOT / ".build"
@@ -39,17 +36,17 @@ PLATFORMS: Mapping[str, str | None] = {
     "native": None,
 }
 LAMBDA_PYTHON = (3, 13)
-# Lambda's Python runtime brings these; a package that carried them too would only start slower.
+# Lambda's Python runtime has these; copies of them would only slow the start.
 RUNTIME_PACKAGES: tuple[str, ...] = ("boto3", "botocore")
-# The oldest time a zip can tell; any fixed one would do.
+# The oldest time in a zip; any fixed one works.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-# Unzipped, AWS takes 250 MiB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# AWS's limit, unzipped. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
-# A stack that runs for longer than this after the code has changed would have to be started again.
+# A stack that is still running this long after a change of the code has to be restarted.
 UNPACKED_SECONDS = 86_400
 
-# Pure Python that is published as source alone; every other package comes as a wheel. Without pkg-config's folder it
-# finds no library of this machine to compile against: pyvips-binary brings the one it uses.
+# Pure Python, published as source alone; all others are wheels. Without pkg-config's folder it finds no library to
+# compile against: pyvips-binary has the one it uses.
 _FROM_SOURCE: tuple[str, ...] = ("pyvips",)
 _BUILD_ENVIRONMENT = {"PKG_CONFIG_LIBDIR": os.devnull, "PKG_CONFIG_PATH": os.devnull}
 
@@ -57,7 +54,7 @@ _KEPT_LANGUAGES = frozenset({"en", "es"})
 _DROPPED_FOLDERS = frozenset({"tests", "__pycache__"})
 _DROPPED_SUFFIXES = frozenset({".pxd", ".pyi", ".po", ".pyc"})
 _DROPPED_METADATA = frozenset({".lock", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
-# Of Pillow: windows, fonts, and AVIF, which libvips reads. Of PyAV and pypdfium2: what compilers and shells want.
+# Pillow's windows, fonts and AVIF (libvips reads it); headers of PyAV; the command line of pypdfium2.
 _DROPPED_OF_DECODERS: tuple[str, ...] = (
     "PIL/_avif",
     "PIL/_imagingft",
@@ -87,12 +84,12 @@ _DROPPED_OF_DJANGO: tuple[str, ...] = (
 
 
 class PackageNotBuilt(DeployError):
-    """A function's zip could not be built; the text says at which step and what the tool said."""
+    """A function's zip could not be built; the text has the tool's output."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A built zip. Sizes in bytes; AWS counts the unzipped one against its limit."""
+    """A built zip. AWS's limit applies to the unzipped size."""
 
     function: Function
     platform: str
@@ -103,9 +100,9 @@ class Package:
 
 
 def build_packages(functions: Iterable[Function], platform: str, build_dir: Path = BUILD_DIR) -> list[Package]:
-    """Build what is not built yet and return every package. Raises PackageNotBuilt.
+    """Build missing packages and return all of them. Raises PackageNotBuilt.
 
-    Safe to call from several processes: one builds, the others wait and then find it done.
+    Safe to call from several processes: one builds, the others wait.
     """
     functions = list(functions)
     with _locked(build_dir), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -113,15 +110,13 @@ def build_packages(functions: Iterable[Function], platform: str, build_dir: Path
         folders = dict(
             zip(groups, pool.map(lambda group: install_group(group, platform, build_dir), groups), strict=True)
         )
-        packages = list(
+        return list(
             pool.map(lambda function: _package(function, platform, folders[function.group], build_dir), functions)
         )
-        _record_sizes(packages, build_dir)
-    return packages
 
 
 def install_group(group: str, platform: str, build_dir: Path = BUILD_DIR) -> Path:
-    """Return a folder with a dependency group as ``uv.lock`` has it, pruned and compiled."""
+    """Return a folder with a dependency group from ``uv.lock``, pruned and compiled."""
     requirements = locked_requirements(group, () if group == "lambda-runtime" else RUNTIME_PACKAGES)
     digest = _digest(requirements.encode(), platform.encode(), _python_tag(platform).encode(), _recipe())
     folder = build_dir / "dependencies" / platform / f"{group}-{digest[:16]}"
@@ -133,9 +128,9 @@ def install_group(group: str, platform: str, build_dir: Path = BUILD_DIR) -> Pat
         _install(requirements, platform, made)
         _prune(made)
         _compile(made, platform)
-        # Compressed once for every function of the group: a change of our own code then takes a moment.
+        # Compressed once for all functions of the group, so that a change of our code is quick to build.
         zipped = Path(scratch) / "packages.zip"
-        # Nobody carries a zip for this machine anywhere: it is unpacked where it lies.
+        # A zip for this machine is only unpacked here: its size does not matter.
         append_to_zip(zipped, _files_below(made), level=1 if platform == "native" else 6)
         zipped.rename(_zip_of(folder))
         made.rename(folder)
@@ -144,14 +139,14 @@ def install_group(group: str, platform: str, build_dir: Path = BUILD_DIR) -> Pat
 
 
 def runtime_packages(build_dir: Path = BUILD_DIR) -> Path:
-    """Return a folder with what Lambda's Python runtime brings of its own, for this machine."""
+    """Return a folder with the packages of Lambda's Python runtime, for this machine."""
     with _locked(build_dir):
         return install_group("lambda-runtime", "native", build_dir)
 
 
 @cache
 def locked_requirements(group: str, without: tuple[str, ...] = ()) -> str:
-    """Return a group's packages as ``uv.lock`` pins them, with hashes, less what the runtime brings."""
+    """Return a group's requirements from ``uv.lock``, with hashes, except those in ``without``."""
     prune = [argument for package in without for argument in ("--prune", package)]
     return _run(
         "uv", "export", "--frozen", "--no-default-groups", "--only-group", group, "--no-emit-project",
@@ -160,7 +155,7 @@ def locked_requirements(group: str, without: tuple[str, ...] = ()) -> str:
 
 
 def _package(function: Function, platform: str, packages_dir: Path, build_dir: Path) -> Package:
-    sources = source_files(function)
+    sources = function.source_files()
     contents = (part for name, path in sources.items() for part in (name.encode(), path.read_bytes()))
     key = _digest(packages_dir.name.encode(), _recipe(), *contents)
     path = build_dir / platform / f"{function.name}.zip"
@@ -172,7 +167,9 @@ def _package(function: Function, platform: str, packages_dir: Path, build_dir: P
     with zipfile.ZipFile(path) as archive:
         unzipped = sum(entry.file_size for entry in archive.infolist())
     if unzipped > MAX_UNZIPPED_BYTES:
-        raise PackageNotBuilt(f"{path} holds {unzipped:,} bytes; Lambda takes {MAX_UNZIPPED_BYTES:,}. Prune more.")
+        raise PackageNotBuilt(
+            f"{path} has {unzipped:,} bytes unzipped; Lambda allows {MAX_UNZIPPED_BYTES:,}. Prune more."
+        )
     return Package(function, platform, path, path.stat().st_size, unzipped, was_built)
 
 
@@ -191,7 +188,7 @@ def _write_package(path: Path, sources: Mapping[str, Path], packages_dir: Path, 
 
 
 def unpack(package: Package) -> Path:
-    """Return a folder with a zip's content, made once for each zip. One unused for a day is removed."""
+    """Return a folder with a zip's content; remove folders unused for a day."""
     digest = hashlib.sha256(package.path.read_bytes()).hexdigest()
     folder = package.path.parent / "unpacked" / f"{package.function.name}-{digest[:16]}"
     if not folder.is_dir():
@@ -200,7 +197,7 @@ def unpack(package: Package) -> Path:
             archive.extractall(Path(scratch) / "package")
             try:
                 (Path(scratch) / "package").rename(folder)
-            except OSError:  # ENOTEMPTY, which has no class of its own: another process was first
+            except OSError:  # ENOTEMPTY: another process was first
                 if not folder.is_dir():
                     raise
     os.utime(folder)
@@ -211,9 +208,9 @@ def unpack(package: Package) -> Path:
 
 
 def append_to_zip(path: Path, files: Mapping[str, Path], level: int = 6) -> None:
-    """Add files to a zip, or to a new one. Its bytes depend on names and contents alone: fixed order, times, modes.
+    """Add files to a new or existing zip. Equal names and contents give equal bytes.
 
-    ``level`` is that of the compression: 1 is the quickest, 9 the smallest.
+    ``level``: compression, 1 (fastest) to 9 (smallest).
     """
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
@@ -239,7 +236,7 @@ def _install(requirements: str, platform: str, folder: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(requirements)
         file.flush()
-        # Copied, not linked: what is compiled and pruned here must not reach uv's cache.
+        # Copied, not linked: pruning must not change uv's cache.
         _run(
             "uv", "pip", "install", "--quiet", "--target", str(folder), "--link-mode", "copy", "--no-deps",
             "--only-binary", ":all:", *(f"--no-binary={name}" for name in _FROM_SOURCE), "--require-hashes",
@@ -257,7 +254,7 @@ def _prune(folder: Path) -> None:
 
 
 def is_dropped(name: str) -> bool:
-    """Tell whether a file of an installed package, named from the zip's top, is left out of the zip."""
+    """Return whether a file of a package, named from the zip's top, is left out."""
     path = PurePosixPath(name)
     return (
         path.suffix in _DROPPED_SUFFIXES
@@ -270,7 +267,6 @@ def is_dropped(name: str) -> bool:
 
 
 def _is_other_language(path: PurePosixPath) -> bool:
-    """django/…/locale/<language>/…, in a language the project does not speak."""
     parts = path.parts
     if parts[0] != "django" or "locale" not in parts[:-2]:
         return False
@@ -279,15 +275,15 @@ def _is_other_language(path: PurePosixPath) -> bool:
 
 
 def _compile(folder: Path, platform: str) -> None:
-    """Add bytecode that is never checked against its source: the zip's files do not change."""
+    """Add bytecode that is never checked against its source."""
     if not _can_compile(platform):
         return
-    # A process of its own with fixed hashes: what else was loaded would show in the bytes.
+    # In a separate process with fixed hashes, for reproducible bytes.
     subprocess.run(  # noqa: S603  our own interpreter and arguments
         [sys.executable, "-S", "-s", "-P", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash",
          "-s", str(folder), str(folder)],
         env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
-        check=False,  # a package may carry a file for another Python version; what is imported is compiled then
+        check=False,  # packages may contain files for other Python versions
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -303,7 +299,6 @@ def _python_tag(platform: str) -> str:
 
 @cache
 def _recipe() -> bytes:
-    """The code that builds is an input as well."""
     return Path(__file__).read_bytes()
 
 
@@ -323,18 +318,6 @@ def _remove_older(folder: Path, group: str) -> None:
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
             _zip_of(other).unlink(missing_ok=True)
-
-
-def _record_sizes(packages: Iterable[Package], build_dir: Path) -> None:
-    """Keep the sizes in ``packages.json``: platform, then function, then bytes."""
-    path = build_dir / "packages.json"
-    sizes = json.loads(path.read_text()) if path.exists() else {}
-    for package in packages:
-        sizes.setdefault(package.platform, {})[package.function.name] = {
-            "zipped_bytes": package.zipped_bytes,
-            "unzipped_bytes": package.unzipped_bytes,
-        }
-    path.write_text(json.dumps(sizes, indent=2, sort_keys=True) + "\n")
 
 
 def _run(*command: str) -> str:
@@ -367,7 +350,7 @@ def _locked(build_dir: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    """Build the packages a command line asks for, say what they weigh, and return the exit code."""
+    """Build packages, print their sizes, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.packages.build", description=__doc__.partition("\n")[0])
     parser.add_argument("--platform", choices=PLATFORMS, default="linux-arm64", help="default: linux-arm64")
     parser.add_argument("--function", choices=FUNCTIONS_BY_NAME, action="append", help="default: every function")

@@ -1,4 +1,4 @@
-"""The closure of a module's imports among our own files, read from the source without running it."""
+"""The closure of a module's imports among our files, read from source."""
 
 import ast
 import re
@@ -9,18 +9,18 @@ from pathlib import Path
 from deploy import ROOT
 
 BACKEND = ROOT / "backend"
-# Django runs with backend/ on the path, so its packages are at the top of a zip as well.
+# Django runs with backend/ on the path, so its packages are at the top of a zip too.
 SOURCE_ROOTS: tuple[Path, ...] = (ROOT, BACKEND)
-# What is never part of a function, though it lies beside what is.
+# Never part of a function.
 NOT_DEPLOYED = frozenset({"deploy", "tests"})
 # A setting names a class by its path: "reports.files.s3_storage.SignedS3Storage".
 _DOTTED_NAME = re.compile(r"[a-z_]+(\.\w+)+")
 
 
 def import_closure(roots: Iterable[str]) -> dict[str, Path]:
-    """Return our modules that the roots import, directly or not, with the packages above them.
+    """Return our modules that the roots import directly or indirectly, and their packages.
 
-    Imports inside functions count, and so do class paths in strings. A root that is no module is left out.
+    Imports inside functions and class paths in strings count. Roots that are not modules are ignored.
     """
     found: dict[str, Path] = {}
     waiting = list(roots)
@@ -35,14 +35,14 @@ def import_closure(roots: Iterable[str]) -> dict[str, Path]:
 
 
 def packages_reached(closure: dict[str, Path]) -> set[str]:
-    """Return the names of our modules in a closure, and the top-level packages of others that they import."""
+    """Return a closure's module names and the top-level packages that they import."""
     names = (name for module, path in closure.items() for name in imported_names(module, path))
     return closure.keys() | {name.partition(".")[0] for name in names}
 
 
 @cache
 def source_of(module: str) -> Path | None:
-    """Return the file of one of our modules; None for those of others and for names inside a module."""
+    """Return the file of one of our modules; None for any other name."""
     if module.partition(".")[0] in {"", *NOT_DEPLOYED}:
         return None
     relative = Path(*module.split("."))
@@ -54,7 +54,7 @@ def source_of(module: str) -> Path | None:
 
 @cache
 def imported_names(module: str, path: Path) -> tuple[str, ...]:
-    """Return every name that a module may import: a module, or a name in one."""
+    """Return every name that a module may import."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     return tuple(name for node in ast.walk(ast.parse(path.read_bytes())) for name in _imported_by(node, package))
 
@@ -70,7 +70,7 @@ def _imported_by(node: ast.AST, package: str) -> Iterator[str]:
         case ast.Constant(value=str(text)) if _DOTTED_NAME.fullmatch(text):
             words = text.split(".")
             named = (".".join(words[:length]) for length in range(2, len(words) + 1))
-            # A class is in a module; a package is the name of a Django app, which contents.py adds where it is needed.
+            # The name of a package alone is that of a Django app, which functions.py adds where it is needed.
             yield from (name for name in named if not _is_package(name))
 
 

@@ -1,4 +1,4 @@
-"""The stages and what ``deploy/samconfig.toml`` says of each."""
+"""The stages and their parameters in ``deploy/samconfig.toml``."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ STAGES = ("dev", "production")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage. ``parameters``: what it overrides of the template's, by name."""
+    """One stage. ``parameters`` override those of the template."""
 
     name: str
     stack_name: str
@@ -22,12 +22,12 @@ class Stage:
 
     @property
     def public_url(self) -> str:
-        """The site's address, without a slash at its end. Raises KeyError if the stage gives none."""
+        """The site's address without a trailing slash. Raises KeyError without one."""
         return self.parameters["PublicUrl"].rstrip("/")
 
 
 def read_stage(name: str, path: Path = SAMCONFIG) -> Stage:
-    """Return a stage. Raises KeyError for what the file does not say."""
+    """Return a stage. Raises KeyError for a missing value."""
     parameters = tomllib.loads(path.read_text(encoding="utf-8"))[name]["deploy"]["parameters"]
     overrides = dict(override.split("=", 1) for override in parameters["parameter_overrides"])
     return Stage(name, parameters["stack_name"], parameters["region"], overrides)

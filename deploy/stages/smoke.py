@@ -1,9 +1,8 @@
-"""Asks a deployed stage whether it works: ``python -m deploy.stages.smoke --stage dev``.
+"""Test a deployed stage: ``python -m deploy.stages.smoke --stage dev``.
 
-Its site is asked for ``/livez/`` and, with the database, ``/healthz/``; then ``manage.py smoke`` enqueues a task
-that does no harm and follows it through queue, dispatcher, execution and back to its row. That command runs where
-the stage's settings are: in the function that Zappa made (``--task zappa``), or in this process' environment
-(``--task here``: the local stack's, or a shell beside the container). Each step is said with its seconds.
+Requests ``/livez/`` and, with the database, ``/healthz/``; then ``manage.py smoke`` enqueues a harmless task and
+follows it through queue, dispatcher and execution to its row. That command runs in Zappa's function (``--task zappa``)
+or in this environment (``--task here``: the local stack, or a shell beside the container).
 """
 
 import argparse
@@ -23,45 +22,45 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deploy import ROOT, DeployError
 from deploy.stages import STAGES, Stage, read_stage
 
-# A cold start after a deploy, and the database's first connection.
+# Includes a cold start after a deployment and the first connection to the database.
 SITE_SECONDS = 60.0
 PATHS = ("/livez/", "/healthz/")
 _ZAPPA_SETTINGS = ROOT / "deploy" / "zappa_settings.json"
 
 
 class SmokeTestFailed(DeployError):
-    """The stage does not work; the text says which step failed, and why."""
+    """The stage does not work; the text has the failed step and the reason."""
 
 
 def ask_site(url: str, within_seconds: float = SITE_SECONDS) -> None:
-    """Return once every address answers 200. Raises SmokeTestFailed if one does not in time."""
+    """Return once every address answers 200. Raises SmokeTestFailed after the time limit."""
     end = time.monotonic() + within_seconds
     for path in PATHS:
-        while said := _refusal(f"{url}{path}"):
+        while fault := _fault(f"{url}{path}"):
             if time.monotonic() >= end:
-                raise SmokeTestFailed(f"{url}{path}: {said}")
+                raise SmokeTestFailed(f"{url}{path}: {fault}")
             time.sleep(1)
 
 
-def _refusal(url: str) -> str:
+def _fault(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  from our own file or the command line
             return "" if response.status == 200 else f"answered {response.status}"
     except urllib.error.HTTPError as error:
         return f"answered {error.code}: {error.read(300).decode(errors='replace')}"
-    except OSError as error:  # URLError, and a connection that is reset
+    except OSError as error:  # URLError, or a connection reset
         return f"does not answer: {error}"
 
 
 def run_by_zappa(function_name: str, region: str) -> str:
-    """Run ``manage.py smoke`` in Zappa's function and return the end of its log. Raises SmokeTestFailed."""
+    """Run ``manage.py smoke`` in Zappa's function; return the end of its log."""
     config = Config(read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})  # not twice
     try:
         answer = boto3.client("lambda", region, config=config).invoke(
             FunctionName=function_name, Payload=json.dumps({"manage": "smoke"}).encode(), LogType="Tail"
         )
     except (ClientError, BotoCoreError) as error:
-        raise SmokeTestFailed(f"The function {function_name} can not be invoked: {error}") from error
+        raise SmokeTestFailed(f"The function {function_name} cannot be invoked: {error}") from error
     log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
     if "FunctionError" in answer:
         raise SmokeTestFailed(f"{function_name}: {answer['Payload'].read().decode(errors='replace')}\n{log}")
@@ -69,7 +68,7 @@ def run_by_zappa(function_name: str, region: str) -> str:
 
 
 def run_here() -> str:
-    """Run ``manage.py smoke`` with this environment and return what it said. Raises SmokeTestFailed."""
+    """Run ``manage.py smoke`` in this environment; return its output."""
     command = [sys.executable, "backend/manage.py", "smoke"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
@@ -78,31 +77,30 @@ def run_here() -> str:
 
 
 def zappa_function(stage: Stage) -> str:
-    """Return the name that Zappa gives the stage's function."""
+    """Return the name of the stage's function from Zappa."""
     project = json.loads(_ZAPPA_SETTINGS.read_text(encoding="utf-8"))["base"]["project_name"]
     return f"{project}-{stage.name}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the smoke test: 0 when every step went well, 1 at the first that did not."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.stages.smoke", description="Ask a stage if it works.")
+    """Run the smoke test; return 0 if every step succeeds, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.stages.smoke", description="Test a deployed stage.")
     parser.add_argument("--stage", choices=STAGES, required=True)
-    parser.add_argument("--url", help="The site, if it is not the PublicUrl of deploy/samconfig.toml.")
-    parser.add_argument(
-        "--task", choices=("zappa", "here", "none"), default="zappa", help="Where manage.py smoke runs."
-    )
+    parser.add_argument("--url", help="The site; default: PublicUrl in deploy/samconfig.toml.")
+    places = ("zappa", "here", "none")
+    parser.add_argument("--task", choices=places, default="zappa", help="Where manage.py smoke runs.")
     given = parser.parse_args(arguments)
     stage = read_stage(given.stage)
     tasks: dict[str, Callable[[], str]] = {
         "zappa": lambda: run_by_zappa(zappa_function(stage), stage.region),
         "here": run_here,
-        "none": lambda: "left out\n",
+        "none": lambda: "skipped\n",
     }
     url = (given.url or stage.public_url).rstrip("/")
     try:
         began = time.monotonic()
         ask_site(url)
-        print(f"{time.monotonic() - began:6.2f} s  {url} is live and has its database")
+        print(f"{time.monotonic() - began:6.2f} s  {url} is live and reaches its database")
         began = time.monotonic()
         print(tasks[given.task](), end="")
         print(f"{time.monotonic() - began:6.2f} s  manage.py smoke, by: {given.task}")

@@ -1,10 +1,10 @@
-"""Old versions of functions and machines: ``python -m deploy.stages.versions --stage dev [--days 14] [--yes]``.
+"""List or remove old versions: ``python -m deploy.stages.versions --stage dev [--days 14] [--yes]``.
 
-CloudFormation keeps them all (SAM gives a version the DeletionPolicy Retain), and has to: a failed execution can be
-redriven for 14 days, by the definition that it began with. Listed, and removed with --yes, is a version that another
-took the place of at least so many days ago, that no alias points to, and, of a machine, by which no execution runs
-or could still be redriven. A step's function is called by its alias: a redrive calls today's.
-Not while a deploy is on. https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+CloudFormation keeps all versions (SAM sets DeletionPolicy Retain), because a failed execution can be redriven for 14
+days with the definition of its start. A version is old if it was replaced at least ``--days`` ago, no alias points to
+it, and no execution runs or can be redriven with it. Functions are called by alias: a redrive calls the current
+version. Do not run it during a deployment.
+https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
 
 import argparse
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 REDRIVABLE_DAYS = 14
-# PENDING_REDRIVE is of a Map Run's children, and is refused without one; their parent is RUNNING then.
+# PENDING_REDRIVE applies to children of a Map Run, whose parent is RUNNING.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
 NEEDING = ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED")
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version: what it is of, its number, when the next one was published, and why it stays ("": it may go)."""
+    """One version of a machine or function. ``stays``: why to keep it, or ""."""
 
     of: str
     number: int
@@ -41,7 +41,7 @@ class Version:
 
 
 def machine_versions(client: "SFNClient", machine_arn: str, now: datetime, days: int) -> Iterator[Version]:
-    """Yield a state machine's versions, the oldest first."""
+    """Yield a state machine's versions, oldest first."""
     pages = _pages(client.list_state_machine_versions, "stateMachineVersions", stateMachineArn=machine_arn)
     versions = [(int(one["stateMachineVersionArn"].rpartition(":")[2]), one["creationDate"]) for one in pages]
     routed = _routed(client, machine_arn)
@@ -52,7 +52,7 @@ def machine_versions(client: "SFNClient", machine_arn: str, now: datetime, days:
 
 
 def function_versions(client: "LambdaClient", name: str, now: datetime, days: int) -> Iterator[Version]:
-    """Yield a function's published versions, the oldest first."""
+    """Yield a function's published versions, oldest first."""
     listed = client.get_paginator("list_versions_by_function").paginate(FunctionName=name)
     versions = [
         (int(one["Version"]), datetime.fromisoformat(one["LastModified"]))
@@ -69,7 +69,7 @@ def function_versions(client: "LambdaClient", name: str, now: datetime, days: in
 
 
 def resources_of(client: "CloudFormationClient", stack_name: str) -> tuple[list[str], list[str]]:
-    """Return a stack's state machines by ARN and functions by name. Raises ClientError where there is no stack."""
+    """Return the ARNs of a stack's state machines and the names of its functions."""
     machines, functions = [], []
     for page in client.get_paginator("list_stack_resources").paginate(StackName=stack_name):
         for resource in page["StackResourceSummaries"]:
@@ -106,7 +106,7 @@ def _routed(client: "SFNClient", machine_arn: str) -> set[int]:
 
 
 def _needed_by(client: "SFNClient", version_arn: str, now: datetime) -> str:
-    """Return which execution needs a version, "" if none does."""
+    """Return the execution that needs a version, "" for none."""
     for status in NEEDING:
         for one in _pages(client.list_executions, "executions", stateMachineArn=version_arn, statusFilter=status):
             ended_at = one.get("stopDate")
@@ -116,7 +116,7 @@ def _needed_by(client: "SFNClient", version_arn: str, now: datetime) -> str:
 
 
 def _pages(operation: Any, result: str, **arguments: Any) -> Iterator[Any]:
-    """Yield what an operation lists; boto3 has no paginator for the versions of state machines."""
+    """Yield the results of a list operation for which boto3 has no paginator."""
     token: dict[str, str] = {}
     while True:
         answer = operation(**arguments, **token)
@@ -136,16 +136,18 @@ def _remove(states: "SFNClient", functions: "LambdaClient", version: Version) ->
 def _days(text: str) -> int:
     days = int(text)
     if days < REDRIVABLE_DAYS:
-        raise argparse.ArgumentTypeError(f"an execution can be redriven for {REDRIVABLE_DAYS} days: give no fewer")
+        raise argparse.ArgumentTypeError(
+            f"executions can be redriven for {REDRIVABLE_DAYS} days: use at least {REDRIVABLE_DAYS}"
+        )
     return days
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List old versions, and remove them with --yes. 1 when AWS refuses; what was removed is said before."""
+    """List old versions, or remove them with --yes; return 1 for an AWS error."""
     parser = argparse.ArgumentParser(prog="python -m deploy.stages.versions", description="Remove old versions.")
     parser.add_argument("--stage", choices=STAGES, required=True)
-    parser.add_argument("--days", type=_days, default=REDRIVABLE_DAYS, help="since another took its place (14)")
-    parser.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
+    parser.add_argument("--days", type=_days, default=REDRIVABLE_DAYS, help="days since the replacement (14)")
+    parser.add_argument("--yes", action="store_true", help="remove the old versions instead of listing them")
     given = parser.parse_args(arguments)
     stage = read_stage(given.stage)
     try:

@@ -1,11 +1,10 @@
-"""Lays Django out for Zappa in ``.build/zappa/``, and runs Zappa there.
+"""Prepare Django in ``.build/zappa/`` and run Zappa there.
 
 ``python -m deploy.stages.zappa --stage dev deploy`` (or ``update``, ``package``, ``status``, ``"manage" smoke``, …)
 
-Zappa zips the folder that it is started in and the packages of a virtual environment. Here both hold what
-the web process needs and nothing else: no list of what to leave out could be relied on to keep a new
-``.local`` with its secrets at home. What ``deploy/zappa_settings.json`` says in braces is a parameter or an
-output of the deployed stack; ``package --without-stack`` leaves it, to try the packaging without AWS.
+Zappa zips its working folder and the packages of a virtual environment. Both contain only what the web process needs:
+an exclusion list could miss a folder with secrets. Names in braces in ``deploy/zappa_settings.json`` are parameters or
+outputs of the deployed stack; ``--without-stack package`` leaves them, to test the packaging without AWS.
 """
 
 import argparse
@@ -29,25 +28,22 @@ from deploy.stages import STAGES, read_stage
 SETTINGS_FILE = ROOT / "deploy" / "zappa_settings.json"
 BUILD_DIR = ROOT / ".build" / "zappa"
 ZAPPA = "zappa==0.63.0"
-# Zappa packs for the Python that it runs under. Ours where it is that one: uv need not look for another.
+# Zappa packages for the Python that it runs on.
 PYTHON = sys.executable if sys.version_info[:2] == LAMBDA_PYTHON else ".".join(map(str, LAMBDA_PYTHON))
-# What the web process reads at run time. The functions' code is not in it: they run beside it.
+# The folders that the web process reads; functions run separately.
 FOLDERS = ("backend", "workflows", "state_machines")
 _LEFT_OUT = ("__pycache__", "*.pyc", "db.sqlite3", "*.po", "graphs")
-_SOURCES = ("--no-binary", "placebo")  # of pure Python, and published as source alone
+_SOURCES = ("--no-binary", "placebo")  # pure Python, published as source alone
 _PACKAGING = frozenset({"deploy", "package", "update"})  # the others read the settings alone
 _LISTS = frozenset({"VpcSubnetIds", "VpcSecurityGroupIds"})
 
 
 class ZappaNotReady(DeployError):
-    """Zappa can not be run; the text says at which step, and what to do."""
+    """Zappa cannot run; the text has the failed step and what to do."""
 
 
 def fill(settings: Any, values: Mapping[str, str]) -> Any:
-    """Return the settings with each text ``{Name}`` replaced by that value; lists by their parts.
-
-    Raises ZappaNotReady for a name without a value.
-    """
+    """Return the settings with each ``{Name}`` replaced. Raises ZappaNotReady for a missing value."""
     if isinstance(settings, dict):
         return {name: fill(value, values) for name, value in settings.items()}
     if not (isinstance(settings, str) and settings.startswith("{")):
@@ -59,7 +55,7 @@ def fill(settings: Any, values: Mapping[str, str]) -> Any:
 
 
 def complete(settings: Any, values: Mapping[str, str]) -> Any:
-    """Return the settings as Zappa takes them: filled, and outside a VPC without one."""
+    """Return the filled settings, without an empty VPC configuration."""
     host = urlsplit(values.get("PublicUrl", "")).hostname or ""
     filled = fill(settings, {**values, "PublicHost": host})
     for stage in filled.values():
@@ -69,21 +65,21 @@ def complete(settings: Any, values: Mapping[str, str]) -> Any:
 
 
 def read_stack(stack_name: str, region: str) -> dict[str, str]:
-    """Return the parameters and the outputs of the deployed stack, by name. Raises ZappaNotReady without it."""
+    """Return the deployed stack's parameters and outputs by name. Raises ZappaNotReady."""
     try:
         found = boto3.client("cloudformation", region).describe_stacks(StackName=stack_name)["Stacks"][0]
     except (ClientError, BotoCoreError) as error:
-        raise ZappaNotReady(f"The stack {stack_name} in {region} can not be read: {error}") from error
+        raise ZappaNotReady(f"The stack {stack_name} in {region} cannot be read: {error}") from error
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
     return parameters | {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
 
 
-def lay_out(folder: Path, settings: Any) -> None:
-    """Make the folder that Zappa zips: our code, the static files and the settings."""
+def copy_sources(folder: Path, settings: Any) -> None:
+    """Create the folder that Zappa zips: our code, static files and settings."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*_LEFT_OUT))
-    # Zappa makes a package of every folder with Python in it: this one would be taken for Python's own locale.
+    # Zappa makes a package of every folder with Python files: this one would shadow the module locale.
     (folder / "backend" / "locale" / "catalog.py").unlink()
     (folder / "zappa_settings.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
     environment = {
@@ -98,10 +94,7 @@ def lay_out(folder: Path, settings: Any) -> None:
 
 
 def install(venv: Path, platform: str) -> None:
-    """Make the virtual environment whose packages Zappa takes: the group ``server`` as uv.lock has it, and Zappa.
-
-    What uv.lock has is held to its hashes; Zappa, and what it needs besides, is not in it.
-    """
+    """Create Zappa's virtual environment: the group ``server`` of uv.lock, checked by hash, and Zappa."""
     uv = str(ROOT / ".venv" / "bin" / "uv")
     requirements = venv.parent / "requirements.txt"
     requirements.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +109,7 @@ def install(venv: Path, platform: str) -> None:
 
 
 def zappa(folder: Path, venv: Path, arguments: Sequence[str]) -> int:
-    """Run Zappa, apart from our own environment, in the folder, and return its exit code."""
+    """Run Zappa in the folder, isolated from our environment; return its exit code."""
     uv = str(ROOT / ".venv" / "bin" / "uv")
     command = [uv, "tool", "run", "--python", PYTHON, "--from", ZAPPA, "zappa", *arguments]
     return subprocess.run(command, cwd=folder, env=os.environ | {"VIRTUAL_ENV": str(venv)}, check=False).returncode  # noqa: S603
@@ -129,13 +122,13 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 2 when it could not begin, else Zappa's own exit code."""
+    """Run the command; return Zappa's exit code, or 2 if it could not start."""
     parser = argparse.ArgumentParser(prog="python -m deploy.stages.zappa", description="Run Zappa for a stage.")
     parser.add_argument("--stage", choices=STAGES, required=True)
-    parser.add_argument("--without-stack", action="store_true", help="Do not read the stack: for package.")
+    parser.add_argument("--without-stack", action="store_true", help="Leave the settings unfilled, for package.")
     parser.add_argument("--platform", choices=sorted(PLATFORMS), default="linux-arm64")
     parser.add_argument("command", help="Zappa's: deploy, update, package, manage, status, rollback, …")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help="What the command takes after the stage.")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="Arguments of the command after the stage.")
     given = parser.parse_args(arguments)
     folder, venv = BUILD_DIR / given.stage, BUILD_DIR / "venv"
     try:
@@ -144,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stage = read_stage(given.stage)
             settings = complete(settings, read_stack(stage.stack_name, stage.region))
         if given.command in _PACKAGING or not venv.exists() or not folder.exists():
-            lay_out(folder, settings)
+            copy_sources(folder, settings)
             install(venv, given.platform)
     except ZappaNotReady as error:
         print(error, file=sys.stderr)

@@ -22,7 +22,7 @@ def read_template(path: Path = TEMPLATE_FILE) -> Template:
 
 
 def point_at_objects(template: Template, uri_of: Callable[[Path], str]) -> Template:
-    """Return the template with ``uri_of`` of each local file in its place, as ``sam package`` does."""
+    """Return the template with ``uri_of`` for each local file, like ``sam package``."""
     packaged = copy.deepcopy(template)
     for resource in packaged["Resources"].values():
         properties = resource.get("Properties", {})

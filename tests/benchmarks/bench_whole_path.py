@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.aws.stand_in import INSTANCES_PER_FUNCTION
-from deploy.local.demo.executions import read_execution
+from deploy.local.demo.operations import read_execution
 from deploy.local.demo.uploads import SAMPLES, Upload, send_report
 from deploy.local.progress import Progress
 from deploy.local.stack import PREFIX, STAGE, LocalStack, StackOptions

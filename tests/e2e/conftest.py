@@ -14,10 +14,9 @@ import psycopg
 import pytest
 
 from deploy import ROOT
-from deploy.local.demo.executions import ExecutionEnd, read_execution
+from deploy.local.demo.operations import ExecutionEnd, read_execution
 from deploy.local.demo.run import FLAKY
 from deploy.local.demo.uploads import SAMPLES, Upload, send_report
-from deploy.local.function_log import entries, steps_done
 from deploy.local.progress import Progress
 from deploy.local.stack import LocalStack, StackOptions
 
@@ -129,7 +128,7 @@ class WholePath:
 
     def steps_done(self, function: str, task_id: str) -> int:
         """Return how often a function has done its work for a task."""
-        return steps_done(self.stack.logs, function, task_id)
+        return self.stack.steps_done(function, task_id)
 
     def has_started(self, task_id: str, workflow: str) -> bool:
         """Tell whether a task's execution is there."""
@@ -142,7 +141,7 @@ class WholePath:
 
     def log(self, function: str, *words: str) -> list[dict[str, Any]]:
         """Return a function's log lines that have all the words."""
-        return entries(self.stack.logs, function, *words)
+        return self.stack.log_entries(function, *words)
 
     def dead_letters(self) -> dict[str, str]:
         """Return the bodies in the dead-letter queue by MessageId."""

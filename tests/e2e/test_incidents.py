@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
+from deploy.local.aws.stand_in import ENGINE, chosen_step_functions
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import WholePath, eventually
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
+from deploy.local.aws.stand_in import ENGINE, chosen_step_functions
 from deploy.local.demo.flaky import FAIL, WAITS_MARK, word_key
 from tests.e2e.conftest import WholePath, eventually
 from tests.e2e.refusal import ERROR, MARK, accept_files, refuse_files

@@ -4,8 +4,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 
-from deploy.local.demo.executions import digests_of
-from deploy.local.demo.operations import fire_soon
+from deploy.local.demo.operations import digests_of, fire_soon
 from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.message import SCHEDULED_TIME
 from tests.e2e.conftest import WholePath, eventually

@@ -48,7 +48,7 @@ def test_alarms_tell_the_stack_s_topic_and_the_dashboard_shows_them(path: WholeP
     [dashboard] = cloudwatch.list_dashboards()["DashboardEntries"]
     body = json.loads(cloudwatch.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"])
 
-    # ministack has no metric math: deploy/local/aws/adaptation.py leaves out those alarms.
+    # ministack has no metric math: deploy/local/aws/deployment.py leaves out those alarms.
     assert found.keys() == {alarm.name for alarm in alarms(read_template()) if not alarm.expression}
     assert all(one["AlarmActions"] == one["OKActions"] == [topic] for one in found.values())
     assert found["tasks-age"]["Dimensions"][0]["Value"] == path.stack.outputs["TasksQueueUrl"].rpartition("/")[2]

@@ -11,7 +11,7 @@ import pytest
 
 from deploy import ROOT
 from deploy.local.aws.deployment import Overlay, Release, StackNotDeployed
-from deploy.local.aws.step_functions import ENGINE, chosen_step_functions
+from deploy.local.aws.stand_in import ENGINE, chosen_step_functions
 from deploy.local.demo.flaky import WAITS_MARK, word_key
 from deploy.local.stack import PREFIX, STAGE
 from deploy.packages.functions import FUNCTIONS

@@ -3,7 +3,7 @@
 from botocore.exceptions import ClientError
 
 from deploy.local.aws.deployment import STACK_NAME, Release, StackNotDeployed, outputs_once, request_of
-from deploy.local.aws.step_functions import copy_state_machines
+from deploy.local.aws.stand_in import copy_state_machines
 from deploy.local.stack import LocalStack
 
 

@@ -1,8 +1,8 @@
-"""Stands in for Lambda's Python runtime on one machine: speaks the Lambda Runtime API to whoever runs functions.
+"""A Python runtime for functions on one machine: a client of the Lambda Runtime API.
 
-Run by a function's ``bootstrap`` with the standard library alone (``python -I -S``), so that a function
-finds its own zip, what Lambda's runtime brings (boto3), and nothing else of this machine. As on AWS an
-error reaches the caller by its class name, and does not end the process.
+A function's ``bootstrap`` runs it with the standard library alone (``python -I -S``), so that the function finds its
+own zip, the packages of Lambda's runtime (boto3), and nothing else of this machine. As on AWS, the caller gets an
+error's class name, and an error does not end the process.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -19,15 +19,15 @@ from collections.abc import Callable
 from typing import IO, Any
 
 _API = "/2018-06-01/runtime"
-# Where what functions print is kept, one file for all; and a folder with what Lambda's runtime brings.
+# The log file of all functions, and the folder with the packages of Lambda's runtime.
 LOG_FILE_VARIABLE = "QU_FUNCTIONS_LOG"
 RUNTIME_PACKAGES_VARIABLE = "QU_RUNTIME_PACKAGES"
-# An event that starts an environment and does not reach its handler, so that the first real one is not cold.
+# An event that starts an environment without calling its handler.
 WARM_UP = {"local_runtime": "warm up"}
 
 
 class LambdaContext:
-    """The context object, as far as Python handlers use it."""
+    """The context object of a Python handler."""
 
     identity = None
     client_context = None
@@ -48,22 +48,22 @@ class LambdaContext:
 
 
 class Lines(io.TextIOBase):
-    """Standard output and error: passed on, and kept line by line with the function's name before each."""
+    """A stream that also logs each line, after the function's name."""
 
     def __init__(self, through: IO[str], log_file: int, name: str) -> None:
         self._through, self._log_file, self._name, self._rest = through, log_file, name, ""
 
     def write(self, text: str) -> int:
-        """Write through, and keep every line once it is whole."""
+        """Write through, and log every complete line."""
         self._through.write(text)
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            # One write per line to a file opened for appending: lines of other processes stay apart.
+            # One write per line in append mode: lines of other processes do not mix.
             os.write(self._log_file, f"{self._name} {line}\n".encode(errors="replace"))
         return len(text)
 
     def flush(self) -> None:
-        """Pass on what is written so far."""
+        """Flush the stream written through."""
         self._through.flush()
 
     def fileno(self) -> int:
@@ -72,7 +72,7 @@ class Lines(io.TextIOBase):
 
 
 def main() -> None:
-    """Load the handler, then answer one invocation after the other until the service is gone."""
+    """Load the handler, then handle invocations until the service ends."""
     _keep_output()
     sys.path[:0] = [os.environ["QU_OVERLAY"], os.environ["LAMBDA_TASK_ROOT"]]
     sys.path.append(os.environ[RUNTIME_PACKAGES_VARIABLE])
@@ -96,8 +96,8 @@ def main() -> None:
 
 
 def _acknowledge_at_once(connection: http.client.HTTPConnection) -> None:
-    """The service sends an event's head and body apart; an acknowledgement that waits costs 40 ms in between."""
-    quick_ack = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it, and forgets it after a while
+    """Send TCP acknowledgements immediately: a delayed one costs 40 ms between head and body."""
+    quick_ack = getattr(socket, "TCP_QUICKACK", None)  # on Linux alone, and not permanent
     if quick_ack is not None and connection.sock is not None:
         connection.sock.setsockopt(socket.IPPROTO_TCP, quick_ack, 1)
 
@@ -134,7 +134,7 @@ def _as_error(error: BaseException) -> dict[str, Any]:
     return {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
-        "stackTrace": traceback.format_tb(error.__traceback__)[1:],  # from the function's own code on
+        "stackTrace": traceback.format_tb(error.__traceback__)[1:],  # without this module's own frame
     }
 
 
@@ -148,4 +148,4 @@ if __name__ == "__main__":
     try:
         main()
     except (ConnectionError, http.client.HTTPException):
-        sys.exit(0)  # whoever ran the functions is gone
+        sys.exit(0)  # the service has ended

@@ -1,6 +1,6 @@
-"""SES of the local stack: takes each mail and keeps it as an ``.eml`` file, pictures included.
+"""SES of the local stack: saves each mail as an ``.eml`` file, pictures included.
 
-ministack's own SES keeps only the texts of a mail.
+ministack's SES saves only the texts of a mail.
 """
 
 import base64
@@ -19,12 +19,12 @@ SEND_EMAIL_PATH = "/v2/email/outbound-emails"
 
 
 def message_id_of(send_once_key: str) -> str:
-    """Return the Message-ID of the mail that goes out once under a key, from a sender at example.com."""
+    """Return the Message-ID for a send-once key and a sender at example.com."""
     return f"<{hashlib.sha256(send_once_key.encode()).hexdigest()[:32]}@example.com>"
 
 
 class Mailbox(ThreadingHTTPServer):
-    """An SES endpoint on 127.0.0.1 that takes raw mails, and a folder with those that it took."""
+    """An SES endpoint on 127.0.0.1 that saves raw mails in a folder."""
 
     daemon_threads = True
 
@@ -38,21 +38,21 @@ class Mailbox(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, name="mailbox", daemon=True).start()
 
     def messages(self) -> list[EmailMessage]:
-        """Return the mails taken so far, the oldest first."""
+        """Return the mails so far, oldest first."""
         return [message_from_bytes(path.read_bytes(), policy=default) for path in sorted(self.folder.glob("*.eml"))]
 
     def sent_under(self, send_once_key: str) -> EmailMessage | None:
-        """Return the mail that went out under a key, or None if none has."""
+        """Return the mail with a send-once key, or None."""
         message_id = message_id_of(send_once_key)
         return next((mail for mail in self.messages() if mail["Message-ID"] == message_id), None)
 
     def stop(self) -> None:
-        """Take no more mails. Those that were taken stay in the folder."""
+        """Accept no more mails. The folder keeps the saved ones."""
         self.shutdown()
         self.server_close()
 
     def keep(self, request: dict[str, Any]) -> str:
-        """Keep the mail of a SendEmail request and return its name."""
+        """Save the mail of a SendEmail request and return its name."""
         to = "-".join(request["Destination"]["ToAddresses"])
         with self._lock:
             self._count += 1
@@ -68,7 +68,7 @@ class _Ses(BaseHTTPRequestHandler):
     server: Mailbox
 
     def do_POST(self) -> None:
-        """Answer SendEmail once its mail is kept, and every other operation as unknown."""
+        """Save the mail of SendEmail; answer 404 to every other operation."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         knows = self.path.rstrip("/") == SEND_EMAIL_PATH
         answer = {"MessageId": self.server.keep(json.loads(body))} if knows else {"message": "Unknown operation."}
@@ -80,4 +80,4 @@ class _Ses(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
-        """Log nothing: the folder shows every mail."""
+        """Log nothing."""

@@ -1,12 +1,9 @@
-"""Runs ministack with a bound on the instances of each function, and with schedules that tell their time.
+"""Run ministack with a limit of instances per function, and with scheduled times in messages.
 
-An invocation beyond the bound waits its turn. By itself ministack starts one more process for each invocation
-that finds the others busy. Forty of them on two cores take minutes to do what two do in seconds; and to refuse an
-invocation, as Lambda does at its limits, would only have it tried again later.
-
-EventBridge Scheduler fills the scheduled time into a target's input; ministack leaves the placeholder, by which no
-message can be dispatched. It reads every expression in UTC, and sweeps every ten seconds: here every second.
-Its version is pinned, and tests hold it to the names used here.
+ministack starts another process for each concurrent invocation; dozens of them on two cores take minutes for the work
+of seconds. Here an invocation beyond the limit waits. EventBridge Scheduler writes the scheduled time into a target's
+input; ministack leaves the placeholder, with which no message can be dispatched. It checks schedules every ten seconds:
+here every second. Its version is pinned, and tests check the names used here.
 """
 
 import os
@@ -28,7 +25,7 @@ type Invoke = Callable[..., None]
 
 
 def bounded(execute: Execute, instances: int) -> Execute:
-    """Return ministack's way to run a function, with so many invocations of one function at a time."""
+    """Return ministack's function executor with a limit of concurrent invocations per function."""
     semaphores: defaultdict[str, threading.BoundedSemaphore] = defaultdict(
         lambda: threading.BoundedSemaphore(instances)
     )
@@ -43,8 +40,8 @@ def bounded(execute: Execute, instances: int) -> Execute:
     return execute_in_turn
 
 
-def telling_the_time(invoke: Invoke) -> Invoke:
-    """Return ministack's way to send a target its input, with the scheduled time filled into a schedule's."""
+def with_scheduled_time(invoke: Invoke) -> Invoke:
+    """Return ministack's target invocation with scheduled times in the inputs."""
 
     def invoke_with_time(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *more: Any) -> None:
         if event.get("Source") == "aws.scheduler" and SCHEDULED_TIME in target.get("Input", ""):
@@ -56,23 +53,23 @@ def telling_the_time(invoke: Invoke) -> Invoke:
 
 
 def scheduled_time(expression: str, now: float) -> str:
-    """Return for which time a schedule fires now, in seconds since 1970: its own if it has one, else this minute."""
+    """Return the time of ``at()``, or this minute for other expressions."""
     try:
         parsed = parse(expression)
-    except ExpressionRefused:  # ministack takes more than AWS does
+    except ExpressionRefused:  # ministack accepts more than AWS
         parsed = None
     moment = parsed.local if isinstance(parsed, At) else datetime.fromtimestamp(now, UTC).replace(second=0)
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def main() -> None:
-    """Serve until stopped. Everything else is ministack's own, and its settings are in the environment."""
+    """Serve until stopped, with the settings in the environment."""
     from ministack import app  # type: ignore[import-untyped]  # it ships no types
     from ministack.services import eventbridge, lambda_svc, scheduler  # type: ignore[import-untyped]  # it ships none
 
     instances = int(os.environ[INSTANCES_VARIABLE])
     lambda_svc._execute_function_dispatch = bounded(lambda_svc._execute_function_dispatch, instances)
-    eventbridge._invoke_target = telling_the_time(eventbridge._invoke_target)
+    eventbridge._invoke_target = with_scheduled_time(eventbridge._invoke_target)
     scheduler._SCHEDULE_TICK_INTERVAL = SWEEP_SECONDS
     app.main()
 

@@ -1,5 +1,10 @@
-"""The AWS stand-in of the local stack: ministack on 127.0.0.1, and boto3 clients for it."""
+"""AWS of the local stack: ministack, the project's engine as Step Functions, and boto3 clients.
 
+CloudFormation creates the state machines in ministack's own Step Functions; they are copied into the engine under the
+same ARNs.
+"""
+
+import json
 import os
 import sys
 import time
@@ -7,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import boto3
 from botocore.config import Config
@@ -21,25 +26,37 @@ REGION: Final = "us-east-2"
 ACCOUNT: Final = "000000000000"  # of the credentials below
 START_TIMEOUT_SECONDS = 60
 INSTANCES_PER_FUNCTION = max(2, os.cpu_count() or 2)
-# Not secret: nothing but 127.0.0.1 can be reached with them. The id becomes account 000000000000.
+# Not secret: nothing but 127.0.0.1 can be reached with them. The id gives the account 000000000000.
 KEY_ID, SECRET_KEY = "test", "test"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+ENGINE, MINISTACK = "engine", "ministack"
+# ministack's event bus refuses events with AWS's own sources from outside.
+EVENTS_SOURCE = "local.states"
 
 
 class AwsNotReady(DeployError):
-    """The AWS stand-in did not answer in time."""
+    """A server of the local stack did not answer in time."""
+
+
+class UnknownStepFunctions(DeployError):
+    """STEP_FUNCTIONS has an unknown value."""
+
+
+def chosen_step_functions() -> str:
+    """Return the value of STEP_FUNCTIONS. Raises UnknownStepFunctions."""
+    name = os.environ.get("STEP_FUNCTIONS", "") or ENGINE
+    if name not in (ENGINE, MINISTACK):
+        raise UnknownStepFunctions(f"STEP_FUNCTIONS is {name!r}. Set STEP_FUNCTIONS={ENGINE} or {MINISTACK}.")
+    return name
 
 
 class LocalAws:
-    """Where the AWS stand-in listens, and a client of each of its services.
-
-    ``sfn_endpoint`` is apart, so that another Step Functions can take its place; ``ses_endpoint`` is the mailbox.
-    """
+    """Endpoints of the local AWS and a client for each service."""
 
     def __init__(self, endpoint: str, sfn_endpoint: str, ses_endpoint: str) -> None:
         self.endpoint, self.sfn_endpoint, self.ses_endpoint = endpoint, sfn_endpoint, ses_endpoint
         session = boto3.Session(KEY_ID, SECRET_KEY, region_name=REGION)
-        # A call is tried once: an invocation must not run again without its caller's knowledge.
+        # No retries: an invocation must not run twice without its caller's knowledge.
         once = Config(retries={"total_max_attempts": 1}, read_timeout=120, max_pool_connections=32)
         self.cloudformation = session.client("cloudformation", endpoint_url=endpoint)
         self.functions = session.client("lambda", endpoint_url=endpoint, config=once)
@@ -48,12 +65,12 @@ class LocalAws:
         self.secrets = session.client("secretsmanager", endpoint_url=endpoint)
         self.sqs = session.client("sqs", endpoint_url=endpoint)
         self.step_functions = session.client("stepfunctions", endpoint_url=sfn_endpoint)
-        # Where CloudFormation deploys state machines to: the stand-in's own Step Functions.
+        # CloudFormation deploys state machines to ministack's own Step Functions.
         self.deployed_step_functions = session.client("stepfunctions", endpoint_url=endpoint)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes boto3, in any process, talk to the stand-in and to nothing else."""
+        """Environment variables that direct boto3 to the local AWS alone."""
         return {
             **CREDENTIALS,
             "AWS_REGION": REGION,
@@ -62,13 +79,13 @@ class LocalAws:
             "AWS_ENDPOINT_URL_SFN": self.sfn_endpoint,
             "AWS_ENDPOINT_URL_SESV2": self.ses_endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,  # a profile of this machine must not send anything elsewhere
+            "AWS_CONFIG_FILE": os.devnull,  # no profile of this machine
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
 
 def endpoint_of(port: int) -> str:
-    """Return the endpoint of an AWS stand-in on a port."""
+    """Return the endpoint of a port on 127.0.0.1."""
     return f"http://127.0.0.1:{port}"
 
 
@@ -83,11 +100,10 @@ def start_aws(
     keeps_files: bool,
     wait_scale: float = 1.0,
 ) -> LocalAws:
-    """Start ministack and return once it answers. Raises AwsNotReady, or ProcessEnded with what it said.
+    """Start ministack and return once it answers. Raises AwsNotReady or ProcessEnded.
 
-    ``folder`` is the local stack's. ``packages_dir`` holds what Lambda's runtime brings. ``sfn_endpoint`` is
-    where another Step Functions will take the place of ministack's. ``keeps_files``: what is put into S3 is
-    there again after the next start.
+    ``packages_dir`` contains the packages of Lambda's runtime. ``sfn_endpoint`` is the engine's, if it replaces
+    ministack's Step Functions. ``keeps_files``: S3 objects survive a restart.
     """
     endpoint = endpoint_of(port)
     aws = LocalAws(endpoint, sfn_endpoint or endpoint, ses_endpoint)
@@ -107,11 +123,11 @@ def start_aws(
         "SFN_WAIT_SCALE": str(wait_scale),
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",  # it would tidy up the machine's own containers
+        "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",  # it would remove the machine's own containers
         "LOG_LEVEL": "INFO",
-        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unbounded: what waits for its turn is not too much
+        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unbounded: invocations wait instead
         INSTANCES_VARIABLE: str(INSTANCES_PER_FUNCTION),
-        # Functions inherit ministack's environment: this is what their bootstrap needs.
+        # Read by the bootstrap of the functions, which inherit ministack's environment.
         "QU_PYTHON": sys.executable,
         "QU_LAMBDA_RUNTIME": str(Path(__file__).with_name("lambda_runtime.py")),
         LOG_FILE_VARIABLE: str(logs / "functions.log"),
@@ -124,7 +140,7 @@ def start_aws(
 
 
 def wait_until_it_answers(url: str, check: Callable[[], None]) -> None:
-    """Return once a URL answers at all. Raises AwsNotReady after a minute, or what ``check`` raises."""
+    """Return once a URL gives any response. Raises AwsNotReady after a minute; calls ``check`` meanwhile."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         check()
@@ -135,4 +151,57 @@ def wait_until_it_answers(url: str, check: Callable[[], None]) -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise AwsNotReady(f"{url} did not answer in {START_TIMEOUT_SECONDS} s. Look into the logs beside it.")
+    raise AwsNotReady(
+        f"{url} did not answer within {START_TIMEOUT_SECONDS} s. See the logs of the stack, in .local/logs for make up."
+    )
+
+
+def start_engine(processes: Processes, folder: Path, aws: LocalAws, *, skippable: bool = False) -> None:
+    """Start the engine at ``sfn_endpoint`` and return once it answers.
+
+    Deploy the functions first: executions saved in ``engine.sqlite3`` continue at once. ``skippable``: ``skip_time``
+    can advance its time.
+    """
+    port, database = aws.sfn_endpoint.rsplit(":", 1)[-1], folder / "engine.sqlite3"
+    command = [sys.executable, "-m", "asl_engine", "serve", "--port", port, "--db", str(database)]
+    command += ["--region", REGION, "--account", ACCOUNT, "--status-events", EVENTS_SOURCE]
+    command += ["--skippable"] if skippable else []
+    environment = {**aws.environment, "PATH": os.environ.get("PATH", os.defpath), "PYTHONUNBUFFERED": "1"}
+    processes.start("engine", command, folder / "logs" / "engine.log", environment)
+    wait_until_it_answers(aws.sfn_endpoint, processes.check)
+
+
+def copy_state_machines(aws: LocalAws, wait_scale: float = 1.0) -> list[str]:
+    """Create or update the deployed state machines in the engine; return their names.
+
+    ``wait_scale`` below 1 shortens the intervals of retriers.
+    """
+    deployed, engine, names = aws.deployed_step_functions, aws.step_functions, []
+    pages = deployed.get_paginator("list_state_machines").paginate()
+    for arn in [machine["stateMachineArn"] for page in pages for machine in page["stateMachines"]]:
+        machine = deployed.describe_state_machine(stateMachineArn=arn)
+        definition = hasten(json.loads(machine["definition"]), wait_scale)
+        text = json.dumps(definition, indent=2)
+        try:
+            engine.create_state_machine(
+                name=machine["name"], definition=text, roleArn=machine["roleArn"], type=machine["type"]
+            )
+        except engine.exceptions.StateMachineAlreadyExists:  # of an earlier start
+            engine.update_state_machine(stateMachineArn=arn, definition=text, roleArn=machine["roleArn"])
+        names.append(machine["name"])
+    return names
+
+
+def hasten(definition: Any, wait_scale: float) -> Any:
+    """Return a definition whose retriers wait a fraction of their time, at least a second."""
+    if isinstance(definition, list):
+        return [hasten(item, wait_scale) for item in definition]
+    if not isinstance(definition, dict) or wait_scale >= 1:
+        return definition
+    hastened = {key: hasten(value, wait_scale) for key, value in definition.items()}
+    for retrier in hastened.get("Retry", []):
+        interval = max(1, round(retrier.get("IntervalSeconds", 1) * wait_scale))
+        retrier["IntervalSeconds"] = interval
+        if "MaxDelaySeconds" in retrier:
+            retrier["MaxDelaySeconds"] = max(interval + 1, round(retrier["MaxDelaySeconds"] * wait_scale))
+    return hastened

@@ -1,1 +1,1 @@
-"""The demo: its uploads, what is done to them, and whether all came of it that should."""
+"""The demo: its uploads, its operations, and the checks of their effects."""

@@ -1,4 +1,4 @@
-"""Whether the demo did what it should: each effect is read where it is, and held against what it has to be."""
+"""Check the effects of the demo: compare each finding with its expected value."""
 
 import json
 import urllib.request
@@ -12,15 +12,13 @@ import psycopg
 
 from deploy.local.aws.mailbox import message_id_of
 from deploy.local.demo import flaky
-from deploy.local.demo.executions import ExecutionEnd, digests_of, read_execution
-from deploy.local.demo.operations import STEPS, arn_of, record_status
+from deploy.local.demo.operations import STEPS, ExecutionEnd, arn_of, digests_of, read_execution, record_status
 from deploy.local.demo.uploads import REPORTS_PATH, SAMPLES, Upload
-from deploy.local.function_log import entries
 from deploy.local.stack import LocalStack
 from workflows.contracts.guard_report import DRAWN_KINDS
 
 MAX_RECEIVES = 3
-# The samples, and no file of the reader's that has their names.
+# The samples, not the user's files of the same names.
 REFUSED_FILES = {SAMPLES / "truncated.jpg": "UnreadableImage", SAMPLES / "floor-plan.svg": "ActiveContent"}
 _IMAGE_STARTS = (b"RIFF", b"\xff\xd8\xff", b"\x89PNG")
 _ERRORS_SQL = "SELECT error FROM reports_reportfile WHERE report_id = %s ORDER BY position"
@@ -32,16 +30,16 @@ SELECT u.id, u.email FROM reports_guardreport r JOIN core_propertysupervisor s O
 JOIN auth_user u ON u.id = s.user_id WHERE r.id = %(id)s
 """
 
-# What it is of, what was found, and what it has to be.
+# Subject, finding, expected value.
 type Check = tuple[str, object, object]
 
 
 @dataclass
 class Report:
-    """One report, with what was found of it.
+    """One report and its effects.
 
-    ``files``: as the API shows them, each with the "error" of its row. ``wrong_addresses``: signed addresses that give
-    something else than the file or a picture. ``recipients``: addresses by user id.
+    ``files``: as in the API, each with the "error" of its row. ``wrong_addresses``: signed URLs with other content than
+    the file or a picture. ``recipients``: addresses by user id.
     """
 
     upload: Upload
@@ -56,23 +54,23 @@ class Report:
 
     @property
     def thumbnails(self) -> int:
-        """Number of thumbnails of its files."""
+        """Number of thumbnails of all files."""
         return sum(len(file["thumbnails"]) for file in self.files)
 
 
 @dataclass(frozen=True)
 class Played:
-    """What the demo has done: ``sent`` are the uploads with the API's answers, ``poison_id`` a MessageId."""
+    """Actions of the demo. ``sent``: uploads with the API's answers."""
 
     sent: Sequence[tuple[Upload, Mapping[str, Any]]]
     poison_id: str
     digest: ExecutionEnd | None
-    ran_again: Sequence[str] | None  # None where nothing can be redriven
+    repeated: Sequence[str] | None  # None without redrive
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that was found, and what of it is not as it has to be."""
+    """All findings, and a sentence for each wrong one."""
 
     reports: Sequence[Report]
     dead_letters: Mapping[str, str]
@@ -82,29 +80,29 @@ class Evidence:
 
 
 def gather(stack: LocalStack, played: Played) -> Evidence:
-    """Read everything and check it."""
+    """Read all effects and check them."""
     with ThreadPoolExecutor(4) as pool:
         reports = list(pool.map(lambda sent: _report(stack, *sent), played.sent))
     mails, dead_letters = stack.mailbox.messages(), _dead_letters(stack)
-    receives = [entry.get("receive_count") for entry in entries(stack.logs, "dispatch_tasks", played.poison_id)]
+    receives = [entry.get("receive_count") for entry in stack.log_entries("dispatch_tasks", played.poison_id)]
     checks = [check for report in reports for check in of_report(report)]
     checks += [
         *of_mails(mails, reports, digests_of(played.digest) if played.digest else []),
         ("the digest's execution", played.digest and played.digest.status, "SUCCEEDED"),
         ("the dead-letter queue", list(dead_letters), [played.poison_id]),
         ("receives of the dead letter", [one for one in receives if one], [*range(1, MAX_RECEIVES + 1)]),
-        ("steps that the redrive ran again", played.ran_again, played.ran_again and [*STEPS[2:]]),
+        ("steps that the redrive ran again", played.repeated, played.repeated and [*STEPS[2:]]),
     ]
     return Evidence(reports, dead_letters, len(mails), int(played.digest is not None), problems_of(checks))
 
 
 def problems_of(checks: Sequence[Check]) -> list[str]:
-    """Return a sentence for each check whose finding is another than it has to be."""
-    return [f"{what}: {found!r}, not {wanted!r}." for what, found, wanted in checks if found != wanted]
+    """Return a sentence for each check whose finding is not the expected value."""
+    return [f"{what}: {found!r}, not {expected!r}." for what, found, expected in checks if found != expected]
 
 
 def of_report(report: Report) -> Iterator[Check]:
-    """Check a report's execution and its files' verdicts."""
+    """Check a report's execution and the verdicts on its files."""
     name, sent = f"report {report.report_id}", report.upload.files
     yield f"{name}, record and execution", (report.record_status, report.execution.status), ("SUCCEEDED", "SUCCEEDED")
     failed = report.execution.failed_tries
@@ -124,7 +122,7 @@ def of_report(report: Report) -> Iterator[Check]:
 
 
 def of_mails(mails: Sequence[EmailMessage], reports: Sequence[Report], digests: Sequence[str]) -> Iterator[Check]:
-    """Give each report its mails; check that each person got one, that a digest came, and no mail beside them."""
+    """Check one mail per recipient, the digests, and no other mail; assign reports their mails."""
     by_id = {str(mail["Message-ID"]): mail for mail in mails}
     for report in reports:
         for user_id, address in report.recipients.items():
@@ -133,23 +131,23 @@ def of_mails(mails: Sequence[EmailMessage], reports: Sequence[Report], digests: 
             yield what, mail and str(mail["To"]), address
             if mail:
                 report.mails.append(mail)
-                yield from _of_mail(what, mail, shows=report.thumbnails > 0)
+                yield from _of_mail(what, mail, has_pictures=report.thumbnails > 0)
     yield "digests sent", len([key for key in digests if by_id.pop(message_id_of(key), None)]), max(1, len(digests))
     yield "other mails", [f"{mail['To']}: {mail['Subject']}" for mail in by_id.values()], []
 
 
-def _of_mail(what: str, mail: EmailMessage, *, shows: bool) -> Iterator[Check]:
+def _of_mail(what: str, mail: EmailMessage, *, has_pictures: bool) -> Iterator[Check]:
     html, text = mail.get_body(("html",)), mail.get_body(("plain",))
     yield f"{what}, has a subject, HTML and text", bool(str(mail["Subject"]).strip() and html and text), True
     pictures = {str(part["Content-ID"]).strip("<>"): part.get_content() for part in mail.walk() if part["Content-ID"]}
     content = str(html.get_content()) if html else ""
     yield f"{what}, pictures not shown", [one for one in pictures if f"cid:{one}" not in content], []
-    yield f"{what}, shows pictures", bool(pictures), shows
+    yield f"{what}, shows pictures", bool(pictures), has_pictures
     yield f"{what}, are pictures", all(picture.startswith(_IMAGE_STARTS) for picture in pictures.values()), True
 
 
 def _report(stack: LocalStack, upload: Upload, answer: Mapping[str, Any]) -> Report:
-    """Read a report as the mobile app would, over its signed addresses too, and what only the database has."""
+    """Read a report from the API, its signed URLs and the database."""
     report_id, task_id = answer["id"], answer["async_processing"]["task_id"]
     headers = {"X-Api-Key": stack.people["api_key"], "X-Guard-ID": str(upload.guard_id)}
     url = f"{stack.django_url}{REPORTS_PATH}{report_id}/"

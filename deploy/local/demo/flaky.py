@@ -1,9 +1,8 @@
-"""A Make Thumbnails that fails on purpose, for the demo and the tests: no deployed package has this module.
+"""A Make Thumbnails that fails on purpose, for demo and tests alone.
 
-Files whose name contains ``fails-twice`` meet StorageUnavailable on their first two tries. Tries are
-counted in the bucket, since each may run in another process. Files whose name contains ``waits-for-a-word`` wait
-until the bucket has a word for them: ``fail`` fails the iteration, which nothing tries again or catches; any other
-lets them work.
+Files with ``fails-twice`` in their name raise StorageUnavailable on the first two attempts, counted in the bucket since
+each may run in another process. Files with ``waits-for-a-word`` wait for a word in the bucket: ``fail`` fails the
+iteration with an error that is neither retried nor caught; with any other word they are processed.
 """
 
 import time
@@ -18,29 +17,18 @@ FAILURES = 2
 WAITS_MARK = "waits-for-a-word"
 FAIL = "fail"
 PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.1
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Fail the first two tries of a marked file; do the real work of every other."""
-    file = event["file"]
+    """Fail for marked files; otherwise call the real handler."""
+    file, objects = event["file"], object_store()
     if MARK in file["name"]:
-        tried = count_try(f"demo/tries/{file['file_id']}", object_store())
-        if tried <= FAILURES:
-            raise StorageUnavailable(file["key"], f"failed on purpose, try {tried}.", "Try again.")
-    if WAITS_MARK in file["name"] and read_word(word_key(file["name"]), object_store()) == FAIL:
-        raise PayloadInvalid(file["key"], "failed on purpose.", "Put another word, and redrive the execution.")
+        attempt = _count_attempt(f"demo/tries/{file['file_id']}", objects)
+        if attempt <= FAILURES:
+            raise StorageUnavailable(file["key"], f"failed on purpose, attempt {attempt}.", "Try again.")
+    if WAITS_MARK in file["name"] and _read_word(word_key(file["name"]), objects) == FAIL:
+        raise PayloadInvalid(file["key"], "failed on purpose.", "Write another word, and redrive the execution.")
     return make_thumbnails(event, context)
-
-
-def count_try(key: str, objects: ObjectStore) -> int:
-    """Return which try this is, 1 being the first. A file's tries never overlap."""
-    try:
-        tried = int(objects.read(key)) + 1
-    except FileMissing:
-        tried = 1
-    objects.write(key, str(tried).encode(), "text/plain")
-    return tried
 
 
 def word_key(name: str) -> str:
@@ -48,8 +36,16 @@ def word_key(name: str) -> str:
     return f"demo/words/{name}"
 
 
-def read_word(key: str, objects: ObjectStore) -> str:
-    """Return the word that lies under a key, as soon as one does. Raises FileMissing after a minute."""
+def _count_attempt(key: str, objects: ObjectStore) -> int:
+    try:
+        attempt = int(objects.read(key)) + 1  # a file's attempts never overlap
+    except FileMissing:
+        attempt = 1
+    objects.write(key, str(attempt).encode(), "text/plain")
+    return attempt
+
+
+def _read_word(key: str, objects: ObjectStore) -> str:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -57,4 +53,4 @@ def read_word(key: str, objects: ObjectStore) -> str:
         except FileMissing:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(LOOK_SECONDS)
+            time.sleep(0.1)

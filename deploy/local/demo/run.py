@@ -1,6 +1,6 @@
-"""``make demo``: guard reports travel from an HTTP upload to thumbnails, rows and mails, and the stack ends again.
+"""``make demo``: guard reports from upload to mail, on a separate stack.
 
-One of them fails and is redriven; a schedule fires, and its digest is mailed.
+One report fails and is redriven; a schedule fires, and its digest is mailed.
 """
 
 import json
@@ -16,37 +16,35 @@ import psycopg
 from deploy import DeployError
 from deploy.local.aws.deployment import Overlay
 from deploy.local.demo.evidence import Evidence, Played, gather
-from deploy.local.demo.operations import fire, redrive, say
+from deploy.local.demo.operations import FINAL_STATUSES, fire, redrive, write_word
 from deploy.local.demo.uploads import Upload, send_report, uploads
 from deploy.local.progress import Progress, short_path
 from deploy.local.stack import LocalStack, StackOptions
 from deploy.local.up import only_one
 from deploy.packages.functions import FUNCTIONS
 
-# Two at a time: a phone here and there, not a stampede that starts forty functions on two cores.
+# More would start dozens of functions on two cores.
 UPLOADS_AT_A_TIME = 2
 DONE_WITHIN_SECONDS = 150
-# A typing error such as a producer might make; the dispatcher finds no such task, three times over.
+# A typing error such as a producer might make: the dispatcher finds no such task, three times.
 POISON = json.dumps({"task": "process_guard_reprot", "payload": {"report_id": 1}})
 FLAKY = Overlay(
     "flaky_make_thumbnails.lambda_handler",
     {"flaky_make_thumbnails.py": Path(__file__).with_name("flaky.py").read_bytes()},
 )
-# The steps of many files or many people at a time start with two instances; those of an incident are not needed.
+# Steps of a Map start with two instances; the demo has no incidents.
 _ONE = ("list_digests", "run_task")
 _NONE = ("await_acknowledgement", "choose_person", "record_acknowledgement")
 WARM = {function.name: 1 if function.name in _ONE else 2 for function in FUNCTIONS if function.name not in _NONE}
-# What is tried again would wait for seconds.
-WAIT_SCALE = 0.2
-_ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+WAIT_SCALE = 0.2  # retries without waits of seconds
 
 
 class FilesNotFound(DeployError):
-    """A file that was named does not exist."""
+    """A named file does not exist."""
 
 
 def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> int:
-    """Run the demo and return its exit code: 0 only when everything is as it must be."""
+    """Run the demo and return its exit code: 0 only if all checks pass."""
     missing = [str(path) for path in own_files if not path.is_file()]
     if missing:
         raise FilesNotFound(f'There is no file {", ".join(missing)}. Name files that exist: make demo FILES="a.jpg"')
@@ -77,7 +75,7 @@ def run_demo(local_dir: Path, own_files: Sequence[Path], progress: Progress) -> 
 
 
 def summary(evidence: Evidence, seconds: float) -> dict[str, int | float]:
-    """Return what ``demo.json`` holds."""
+    """Return the contents of ``demo.json``."""
     succeeded = sum(report.record_status == "SUCCEEDED" for report in evidence.reports)
     return {
         "reports": len(evidence.reports),
@@ -111,18 +109,17 @@ def lines_of(evidence: Evidence) -> Iterator[str]:
 def _play(stack: LocalStack, own_files: Sequence[Path], progress: Progress) -> Played:
     poison = stack.aws.sqs.send_message(QueueUrl=stack.outputs["TasksQueueUrl"], MessageBody=POISON)
     planned = uploads(own_files, stack.people["guard_ids"], fails=stack.can_redrive)
-    say(stack)
+    write_word(stack)
     answers = _send(stack, planned, progress)
     _wait(stack, progress, len(planned), dead_letters=0)
-    again = redrive(stack, answers[0]["async_processing"]["task_id"], progress) if stack.can_redrive else None
+    repeated = redrive(stack, answers[0]["async_processing"]["task_id"], progress) if stack.can_redrive else None
     digest = fire(stack, progress)
     progress.say()
     _wait(stack, progress, len(planned), dead_letters=1)
-    return Played([*zip(planned, answers, strict=True)], poison["MessageId"], digest, again)
+    return Played([*zip(planned, answers, strict=True)], poison["MessageId"], digest, repeated)
 
 
 def _send(stack: LocalStack, planned: Sequence[Upload], progress: Progress) -> list[Mapping[str, Any]]:
-    """Send the reports and return the API's answers. Raises UploadRefused; no more are sent then."""
     answers: list[Mapping[str, Any]] = []
     with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
         for answer in pool.map(partial(send_report, stack.django_url, stack.people["api_key"]), planned):
@@ -132,7 +129,7 @@ def _send(stack: LocalStack, planned: Sequence[Upload], progress: Progress) -> l
 
 
 def _wait(stack: LocalStack, progress: Progress, total: int, dead_letters: int) -> None:
-    """Show how far it is, until all executions have ended and so many messages are dead, or the time is over."""
+    """Print the progress until everything has ended or time is up."""
     url = stack.outputs["TasksDeadLetterQueueUrl"]
     query = "SELECT status, count(*) FROM executions_taskrecord WHERE schedule = '' GROUP BY status"
     since = time.monotonic()
@@ -140,7 +137,7 @@ def _wait(stack: LocalStack, progress: Progress, total: int, dead_letters: int) 
         while True:
             stack.check()
             counts: dict[str, int] = dict(connection.execute(query).fetchall())
-            done = sum(count for status, count in counts.items() if status in _ENDED)
+            done = sum(count for status, count in counts.items() if status in FINAL_STATUSES)
             mails = len([*stack.mailbox.folder.glob("*.eml")])
             queue = stack.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
             dead = int(queue["Attributes"]["ApproximateNumberOfMessages"])

@@ -1,4 +1,4 @@
-"""What the demo uploads, and how: guard reports over HTTP, as the mobile app sends them."""
+"""The demo's guard reports, uploaded over HTTP as the mobile app does."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REPORTS_PATH = "/api/mobile/guard-reports/"
 MIN_REPORTS = 12
 UPLOAD_TIMEOUT_SECONDS = 60
 
-# note, then the files: a name, or a name to upload it under and the sample it is.
+# A note and its files: a sample, or an upload name and its sample.
 type Spec = tuple[str, Sequence[str | tuple[str, str]]]
 
 BROKEN: Spec = (
@@ -45,7 +45,7 @@ SAMPLE_REPORTS: Sequence[Spec] = (
 
 @dataclass(frozen=True)
 class Upload:
-    """A report to send: who sends it, its note, its files by the names they are sent under, whether it is urgent."""
+    """A report to send. ``files`` are pairs of an upload name and a path."""
 
     guard_id: int
     note: str
@@ -54,14 +54,14 @@ class Upload:
 
 
 class UploadRefused(DeployError):
-    """The API did not take a report; the text holds its answer."""
+    """The API refused a report; the text has its answer."""
 
 
 def uploads(own_files: Sequence[Path], guard_ids: Sequence[int], *, fails: bool = True) -> list[Upload]:
-    """Return the reports to send: of the reader's own files, if any, else of the samples.
+    """Return the reports to send, of the user's own files or else the samples.
 
-    Either way one has a broken file, one a hostile one, and one's file meets a step that fails twice;
-    ``fails``: the first one's fails its execution until that is fixed.
+    One has a broken file, one a hostile file, and one a file whose step fails twice. With ``fails``, the first one
+    fails its execution until the cause is fixed.
     """
     reports = list(_own_reports(own_files) if own_files else SAMPLE_REPORTS)
     first = [FAILS_UNTIL_FIXED] if fails else []  # it takes longest
@@ -81,9 +81,9 @@ def send_report(django_url: str, api_key: str, upload: Upload) -> dict[str, Any]
     with urllib3.PoolManager(retries=False, timeout=UPLOAD_TIMEOUT_SECONDS) as http:
         response = http.request("POST", f"{django_url}{REPORTS_PATH}", fields=fields, headers=headers)
     if response.status != 201:
-        said = response.data[:500].decode(errors="replace")
+        text = response.data[:500].decode(errors="replace")
         names = ", ".join(name for name, _ in upload.files)
-        raise UploadRefused(f"{names}: POST {REPORTS_PATH} answered {response.status}: {said}")
+        raise UploadRefused(f"{names}: POST {REPORTS_PATH} answered {response.status}: {text}")
     answer: dict[str, Any] = response.json()
     return answer
 

@@ -1,5 +1,6 @@
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,16 @@ from deploy.local.postgres import Postgres, socket_dir_of, start_postgres
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "postgres"
-    yield folder
-    Postgres(folder, socket_dir_of(folder)).stop()
+def folder() -> Iterator[Path]:
+    """A folder outside pytest's, which every start of another pytest closes to PostgreSQL's account."""
+    with tempfile.TemporaryDirectory(prefix="qu-test-data-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def data_dir(folder: Path) -> Iterator[Path]:
+    yield folder / "postgres"
+    Postgres(folder / "postgres", socket_dir_of(folder / "postgres")).stop()
 
 
 def _pid(server: Postgres) -> int:
@@ -29,7 +36,7 @@ def _wait_for_end(pid: int) -> None:
         time.sleep(0.01)
 
 
-def test_what_was_committed_is_there_after_a_stop_and_after_a_kill(data_dir: Path) -> None:
+def test_committed_data_survives_a_stop_and_a_kill(data_dir: Path) -> None:
     server = start_postgres(data_dir)
     with psycopg.connect(server.url) as connection:
         connection.execute("create table kept (id int)")
@@ -48,7 +55,7 @@ def test_what_was_committed_is_there_after_a_stop_and_after_a_kill(data_dir: Pat
         assert connection.execute("select count(*) from kept").fetchone() == (2,)
 
 
-def test_a_pid_file_whose_pid_is_now_another_programs_does_not_stop_a_start(data_dir: Path) -> None:
+def test_a_pid_file_with_another_programs_pid_does_not_block_a_start(data_dir: Path) -> None:
     server = start_postgres(data_dir, durable=False)
     pid_file = server.data_dir / "postmaster.pid"
     left_behind = pid_file.read_text().replace(str(_pid(server)), str(os.getppid()), 1)
@@ -61,7 +68,7 @@ def test_a_pid_file_whose_pid_is_now_another_programs_does_not_stop_a_start(data
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_a_running_server_is_taken_over_and_ends_at_its_first_stop(data_dir: Path) -> None:
+def test_a_running_server_is_adopted_and_ends_at_its_first_stop(data_dir: Path) -> None:
     first, second = start_postgres(data_dir, durable=False), start_postgres(data_dir, durable=False)
     pid = _pid(first)
 
@@ -72,8 +79,8 @@ def test_a_running_server_is_taken_over_and_ends_at_its_first_stop(data_dir: Pat
     _wait_for_end(pid)
 
 
-def test_a_data_folder_too_deep_for_a_socket_still_serves(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
+def test_a_data_folder_with_a_long_path_works(folder: Path) -> None:
+    deep = folder / ("d" * 60) / ("e" * 60)
     server = start_postgres(deep, durable=False)
     try:
         with psycopg.connect(server.url) as connection:

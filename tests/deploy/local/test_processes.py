@@ -104,7 +104,7 @@ def test_a_command_that_has_ended_well_is_no_loss(processes: Processes, tmp_path
 def test_nothing_starts_once_all_are_being_stopped(processes: Processes, tmp_path: Path) -> None:
     processes.stop()
 
-    with pytest.raises(ProcessEnded, match="the stack is being stopped"):
+    with pytest.raises(ProcessEnded, match="the stack is stopping"):
         processes.start("late", [sys.executable, "-c", ""], tmp_path / "log", os.environ)
 
 

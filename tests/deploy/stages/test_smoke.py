@@ -95,7 +95,7 @@ def test_a_task_that_fails_there_fails_the_smoke_test(function: Stubber) -> None
 def test_a_function_that_is_not_there_is_named(function: Stubber) -> None:
     function.add_client_error("invoke", "ResourceNotFoundException")
 
-    with pytest.raises(SmokeTestFailed, match="The function qu-security-dev can not be invoked"):
+    with pytest.raises(SmokeTestFailed, match="The function qu-security-dev cannot be invoked"):
         run_by_zappa("qu-security-dev", "us-east-2")
 
 

@@ -122,7 +122,7 @@ def test_parameters_and_outputs_are_read_from_the_deployed_stack(monkeypatch: py
             Parameters=[{"ParameterKey": "Stage", "ParameterValue": "dev"}],
         )
         assert read_stack(stage.stack_name, stage.region) == {"Stage": "dev", "BucketName": "files"}
-        with pytest.raises(ZappaNotReady, match="no-such-stack in us-east-2 can not be read"):
+        with pytest.raises(ZappaNotReady, match="no-such-stack in us-east-2 cannot be read"):
             read_stack("no-such-stack", stage.region)
 
 

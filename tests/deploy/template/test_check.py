@@ -70,7 +70,7 @@ def test_a_stage_that_reserves_more_than_an_account_allows_is_refused(template: 
 
     big, odd = contradictions(template, stages)
 
-    assert re.match(r"samconfig.toml, big: 9\d\d instances are reserved, of 900", big)
+    assert re.match(r"samconfig.toml, big: 9\d\d instances are reserved; an account can reserve 900", big)
     assert odd.startswith("samconfig.toml, odd: DatabaseMaxConnections is not one of 100, 200,")
 
 

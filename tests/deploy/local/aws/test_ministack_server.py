@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.local.aws.deployment import local_zip
-from deploy.local.aws.ministack_server import bounded, scheduled_time, telling_the_time
+from deploy.local.aws.ministack_server import bounded, scheduled_time, with_scheduled_time
 from deploy.local.aws.stand_in import INSTANCES_PER_FUNCTION, LocalAws, start_aws
 from deploy.local.processes import Processes, free_port
 from qu_workflows.protocol.message import SCHEDULED_TIME, read_message, write_scheduled_message
@@ -75,7 +75,7 @@ def test_a_schedule_fires_for_its_own_time_or_for_this_minute(expression: str, t
 
 def test_a_schedule_s_message_gets_its_time_and_can_be_dispatched() -> None:
     sent: list[str] = []
-    invoke = telling_the_time(lambda target, *_: sent.append(target["Input"]))
+    invoke = with_scheduled_time(lambda target, *_: sent.append(target["Input"]))
     target = {"Arn": "arn", "Input": write_scheduled_message(SCHEDULES[0])}
 
     invoke(target, {"Source": "aws.scheduler", "Time": NOON}, {"ScheduleExpression": "rate(1 minute)"})
@@ -86,7 +86,7 @@ def test_a_schedule_s_message_gets_its_time_and_can_be_dispatched() -> None:
 
 def test_what_no_schedule_sends_is_left_alone() -> None:
     sent: list[Any] = []
-    invoke = telling_the_time(lambda *arguments: sent.append(arguments))
+    invoke = with_scheduled_time(lambda *arguments: sent.append(arguments))
     target, event = {"Input": "<aws.scheduler.scheduled-time>"}, {"Source": "aws.states", "Time": NOON}
 
     invoke(target, event, {}, "view")

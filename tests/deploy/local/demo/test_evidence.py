@@ -10,7 +10,7 @@ import pytest
 from deploy.local.aws.mailbox import message_id_of
 from deploy.local.demo import flaky
 from deploy.local.demo.evidence import Report, of_mails, of_report, problems_of
-from deploy.local.demo.executions import ExecutionEnd
+from deploy.local.demo.operations import ExecutionEnd
 from deploy.local.demo.uploads import SAMPLES, Upload
 
 EXECUTION = ExecutionEnd("arn", "SUCCEEDED", "{}", "{}", 1.5, [])

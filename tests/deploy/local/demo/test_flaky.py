@@ -28,7 +28,7 @@ def event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_a_marked_file_fails_twice_and_then_works(event: dict[str, Any]) -> None:
     for number in (1, 2):
-        with pytest.raises(StorageUnavailable, match=f"on purpose, try {number}"):
+        with pytest.raises(StorageUnavailable, match=f"on purpose, attempt {number}"):
             lambda_handler(event, None)
 
     assert len(lambda_handler(event, None)["thumbnails"]) == 6

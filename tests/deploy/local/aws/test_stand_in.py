@@ -9,13 +9,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deploy.local.aws.stand_in import REGION, LocalAws, endpoint_of
-from deploy.local.aws.step_functions import (
+from deploy.local.aws.stand_in import (
     ENGINE,
     MINISTACK,
+    REGION,
+    LocalAws,
     UnknownStepFunctions,
     chosen_step_functions,
     copy_state_machines,
+    endpoint_of,
     hasten,
     start_engine,
 )

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from deploy.local.aws.adaptation import LOCAL_RUNTIME, UNKNOWN_TYPES, adapt
+from deploy.local.aws.deployment import LOCAL_RUNTIME, UNKNOWN_TYPES, adapt
 from deploy.template.cloudformation import Template
 
 PARAMETERS = {"VisibilityTimeoutSeconds": "5", "MaximumConcurrency": "2"}
