@@ -1,4 +1,4 @@
-"""Finds the system's Chromium, or has Debian's package manager install it; says what is missing where it may not.
+"""Find the system's Chromium, or install it with Debian's package manager.
 
 ``python -m tests.chromium`` is what ``make test`` calls before the tests. It always ends well: the tests of pages
 are skipped without a browser, in a sentence, unless BROWSER_TESTS=required, as in CI.
@@ -28,12 +28,12 @@ def find() -> Path | None:
 
 
 def is_required() -> bool:
-    """Whether tests without a browser must fail."""
+    """Return True if tests without a browser must fail."""
     return os.environ.get("BROWSER_TESTS", "") == REQUIRED
 
 
 def install() -> None:
-    """Install it where that takes no more than the package manager: as root, on Debian or a system like it."""
+    """Install it as root on Debian and similar systems."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

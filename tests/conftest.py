@@ -1,4 +1,4 @@
-"""What the whole test run shares: its environment, and a PostgreSQL that starts with the first test to need one.
+"""Environment of the test run, and a PostgreSQL started on first use.
 
 The environment is set before Django reads its settings, so this module is where Django is set up.
 Nothing here reaches out: the credentials are made up, and only moto or a local server answers.
@@ -25,7 +25,7 @@ _DATA_DIR = Path(os.environ.setdefault(_DATA_DIR_VARIABLE, f"{tempfile.gettempdi
 def _set_environment() -> None:
     for name in list(os.environ):
         if name.startswith(("AWS_", "DJANGO_", "USE_ASYNC_TASKS", "TASK_")):
-            del os.environ[name]  # what a developer's shell says must not change a test
+            del os.environ[name]  # a developer's shell must not change a test
     os.environ.update(
         AWS_ACCESS_KEY_ID="testing",
         AWS_SECRET_ACCESS_KEY="testing",
@@ -58,7 +58,7 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure() -> None:
-    """Remove what a killed run has left behind."""
+    """Remove the leftovers of a killed run."""
     if _IS_FIRST_PROCESS:
         for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX))):
@@ -85,7 +85,7 @@ def postgres() -> Postgres:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """Leave the test databases be at the end: they go with their server."""
+    """Keep the test databases: they are removed with their server."""
     return True
 
 

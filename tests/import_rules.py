@@ -41,7 +41,7 @@ def with_apps(rules: str, backend: Path) -> str:
 
 
 def cycle_of(packages: Sequence[str]) -> list[str]:
-    """Return the names of packages that import each other, the first again at the end; none where there is no cycle."""
+    """Return a cycle of packages, with its first one repeated, or []."""
     graph = grimp.build_graph(*packages, cache_dir=None)
     imported: dict[str, set[str]] = {package: set() for package in packages}
     for module in graph.modules:

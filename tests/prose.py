@@ -28,7 +28,7 @@ LINK = re.compile(r"(?<!`)\[[^\]\[]*\]\(([^)\s]+)\)")
 
 
 def main(paths: Sequence[str]) -> int:
-    """Print what is wrong in the files, all of the repository where none is named; return 1 where anything is."""
+    """Print the faults of the files, by default all; return 1 if there are any."""
     banned = banned_words(GLOSSARY.read_text(encoding="utf-8"))
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths]
     names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -38,7 +38,7 @@ def main(paths: Sequence[str]) -> int:
 
 
 def banned_words(glossary: str) -> re.Pattern[str]:
-    """Return what finds the words in backticks of the last column of the glossary's table, in prose and in names."""
+    """Return a pattern for the banned words of the glossary, in prose and in names."""
     rows = [line.split("|") for line in glossary.splitlines() if line.startswith("|") and line.count("|") == 4]
     words = [word for row in rows for word in re.findall(r"`([^`]+)`", row[3])]
     prose = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in sorted(words, key=len, reverse=True))
@@ -77,7 +77,7 @@ def docstring_faults(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def dead_links(path: Path, text: str) -> Iterator[str]:
-    """Yield the relative links of a Markdown page to no file, or to no heading of the file."""
+    """Yield a page's relative links without a file or heading."""
     for link in LINK.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
         target, _, heading = link.partition("#")
         if re.match(r"[a-z]+:", link):

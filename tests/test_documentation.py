@@ -1,4 +1,4 @@
-"""What a newcomer is told and what there is: settings, make targets, files that are linked."""
+"""Settings, make targets and linked files in the documentation match the code."""
 
 import ast
 import re
@@ -56,7 +56,7 @@ _NAME = re.compile(r"_?[A-Z][A-Z0-9_]{2,}")
 
 
 def settings_read_in(source: str) -> Iterator[str]:
-    """Yield the names of environment variables that a module reads, given literally or by a constant."""
+    """Yield the environment variables that a module reads, by literal or constant."""
     tree = ast.parse(source)
     constants = {
         node.targets[0].id: node.value.value
@@ -100,7 +100,7 @@ def settings_listed() -> set[str]:
 
 
 def rows_of(document: Path, heading: str) -> dict[str, list[str]]:
-    """The rows of the first table below a heading, by what their first cell has in backticks, or is."""
+    """Return the rows of a heading's first table, by the code in the first cell."""
     section = document.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     return {row[0].strip("`"): row[1:] for row in cells[2:]}
@@ -138,9 +138,9 @@ def test_every_make_target_is_documented() -> None:
 
 
 def test_every_refusal_is_documented_with_what_people_read() -> None:
-    told = {error: row[-1] for error, row in rows_of(FILES, "Refusals").items()}
+    documented = {error: row[-1] for error, row in rows_of(FILES, "Refusals").items()}
 
-    assert told == {error.__name__: SENTENCES[error.__name__] for error in FILE_ERRORS}
+    assert documented == {error.__name__: SENTENCES[error.__name__] for error in FILE_ERRORS}
 
 
 def test_the_documented_limits_are_those_of_the_functions() -> None:

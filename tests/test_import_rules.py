@@ -1,4 +1,4 @@
-"""The import rules hold for a function and an app that are added, without naming them anywhere."""
+"""The import rules apply to added functions and apps."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def broken_rules(tree: Path, package: str, code: str) -> str:
-    """Return what the check says of a tree that has one more module, in a new package."""
+    """Return the check's output for a tree with one more module in a new package."""
     module = tree / package / "handler.py"
     module.parent.mkdir()
     try:
@@ -74,7 +74,7 @@ def test_a_new_app_is_under_the_rules(tree: Path, code: str, rule: str) -> None:
     assert rule in broken_rules(tree, "backend/kites", f"{code}\n")
 
 
-def test_a_new_room_of_the_console_uses_the_public_face_of_an_app_alone(tree: Path) -> None:
+def test_a_new_package_of_the_console_uses_only_public_faces(tree: Path) -> None:
     rule = "Of an app the console imports the services and queries alone"
 
     assert rule in broken_rules(

@@ -1,4 +1,4 @@
-"""How long each function's code takes to import, and what its package weighs unzipped.
+"""Import time of each function's code, and the unzipped size of its package.
 
 Each import is a fresh process that finds what Lambda's would: the function's own package, and what the
 runtime brings. Target: the dispatcher takes at most 1.3 times ``import boto3, aws_lambda_powertools``.
@@ -26,7 +26,7 @@ MEGABYTE = 1024 * 1024
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-2",
     "AWS_REGION": "us-east-2",
-    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "DATABASE_URL": "postgres://unknown@127.0.0.1:1/none",
     "DJANGO_SECRET_KEY": "not-a-secret" * 5,
     "PATH": os.defpath,
 }

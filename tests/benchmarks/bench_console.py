@@ -1,7 +1,7 @@
-"""How long the console's pages take on the server at the sizes that they are promised for, on PostgreSQL.
+"""Server time of the console's pages at their promised sizes, on PostgreSQL.
 
 The reference is the limit: 300 ms for a page, 200 ms for the graph of 200 states, at the median. Step Functions is
-the project's own engine behind its API; what a page asks it for is asked once and kept, as for whoever looks on.
+the project's own engine behind its API; its answers are cached, as for the second reader of a page.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""How long the dispatcher takes for a batch of ten, beside one start, when a start takes 40 ms.
+"""Time of the dispatcher for a batch of ten, when a start takes 40 ms.
 
 Target: at most twice one start, since the ten go side by side.
 """
@@ -47,7 +47,7 @@ class SlowStepFunctions(BaseHTTPRequestHandler):
 
 
 def serve() -> None:
-    """Serve on a free port, told on standard output."""
+    """Serve on a free port, printed to standard output."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), SlowStepFunctions)
     sys.stdout.write(f"{server.server_address[1]}\n")
     sys.stdout.flush()

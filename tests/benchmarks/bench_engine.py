@@ -1,4 +1,4 @@
-"""How fast the engine is in its own process, on one core, with its durable store and whole histories.
+"""Speed of the engine in process, on one core, with its durable store.
 
 The floor is what no engine that keeps the same history rows can be faster than: serialising them with
 orjson and writing them to SQLite by one executemany. Celery runs its chain on Redis with a result
@@ -70,7 +70,7 @@ def line(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 TEN_PASSES = line([{"Type": "Pass"}] * 10)
 THREE_STEPS = line([{"Type": "Task", "Resource": FUNCTION}] * 3)
 WAIT = line([{"Type": "Wait", "Seconds": 10_000_000}])
-# An inline Map of so many iterations would be longer than a history may be.
+# An inline Map with this many iterations would exceed the limit of a history.
 CHILDREN = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}}
 EACH = line([{"Type": "Map", "ItemProcessor": line([{"Type": "Pass"}]) | CHILDREN}])
 
@@ -102,7 +102,7 @@ def start(runner: Runner, definition: str, given: str) -> str:
 
 
 def seconds_of(runner: Runner, definition: Mapping[str, Any], given: Any, number: int) -> tuple[float, list[str]]:
-    """Return how long that many executions at once take until all have ended, and their ARNs."""
+    """Return the seconds until this many concurrent executions have ended, and their ARNs."""
     definition_text, text = json.dumps(definition), json.dumps(given)
     with ThreadPoolExecutor(STARTERS) as starters:
         began = time.perf_counter()
@@ -189,7 +189,7 @@ def chains() -> float:
 
 
 def map_seconds(items: int) -> float:
-    """Seconds that a distributed Map over so many items takes, durable."""
+    """Return the seconds of a durable distributed Map over this number of items."""
     with sqlite_store() as store, running(store) as runner:
         return seconds_of(runner, EACH, list(range(items)), 1)[0]
 
@@ -205,8 +205,8 @@ def waiting_bytes() -> float:
     return float(used)
 
 
-def wait_and_tell() -> None:
-    """Print how many threads there are while many executions wait, and how many bytes each costs."""
+def wait_and_report() -> None:
+    """Print the threads and the bytes per execution while many executions wait."""
     with sqlite_store() as store, running(store) as runner:
         _start_waiting(runner, 2000)
         before = _resident_bytes()
@@ -228,7 +228,7 @@ def _start_waiting(runner: Runner, number: int) -> None:
 
 @contextmanager
 def celery() -> Iterator[Callable[[], float] | None]:
-    """Run Redis and a Celery worker; give what measures chains per second, or None where one is missing."""
+    """Run Redis and a Celery worker; yield a measure of chains per second, or None."""
     server = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
     if server is None or importlib.util.find_spec("celery") is None:
         sys.stderr.write(
@@ -296,6 +296,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["waiting"]:
-        wait_and_tell()
+        wait_and_report()
     else:
         sys.exit(main())

@@ -1,4 +1,4 @@
-"""How fast the engine is as a server, beside ministack and moto, asked by the same boto3 script.
+"""Speed of the engine as a server, compared with ministack and moto.
 
 Ours keeps its executions and whole histories in a durable store; the others keep theirs in memory.
 boto3 itself takes some 0.6 to 0.9 ms of a core for a call: one script asks for about 1,200 executions a
@@ -38,7 +38,7 @@ _names = count()
 
 @contextmanager
 def server(*arguments: str, port: int, **environment: str) -> Iterator[str]:
-    """Run a server in a process of its own until the end of the block, and give its address."""
+    """Run a server in a subprocess during the block; yield its address."""
     credentials = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
@@ -53,7 +53,7 @@ def server(*arguments: str, port: int, **environment: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -70,7 +70,7 @@ def _wait_for(port: int) -> None:
 
 
 class Script:
-    """What is asked of each server."""
+    """The requests to each server."""
 
     def __init__(self, endpoint: str) -> None:
         self._client: SFNClient = boto3.client(
@@ -95,7 +95,7 @@ class Script:
         return TRANSITIONS / (time.perf_counter() - began)
 
     def executions(self) -> float:
-        """Executions of ten Pass states per second, started as the dispatcher does: ten at a time.
+        """Return executions of ten Pass states per second, started ten at a time.
 
         Then it is asked which are running until none is.
         """
@@ -127,7 +127,7 @@ class Script:
 
 
 def execute_in_moto(endpoint: str) -> None:
-    """Have moto run state machines, which it does only when told to."""
+    """Enable execution of state machines in moto."""
     body = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
     urlopen(Request(f"{endpoint}/moto-api/config", body, {"Content-Type": "application/json"})).close()  # noqa: S310  our own server
 

@@ -1,4 +1,4 @@
-"""How many tasks a second can be enqueued, beside bare calls to SQS with the same messages at the same endpoint.
+"""Tasks enqueued per second, compared with bare SQS calls.
 
 Ours checks each task against its contract, records it in PostgreSQL, sends it and records that it was sent;
 the clock stops when all of that is done. Target: at least 0.7 of the bare rate.
@@ -89,7 +89,7 @@ class Bench:
         self.bodies = _bodies(MANY)
 
     def rate(self, count: int, work: Work) -> Callable[[], float]:
-        """Return a measure of how many a second the work does, the queue and the table being empty."""
+        """Return a measure of tasks per second, with queue and table empty."""
 
         def run() -> float:
             self._empty()
@@ -112,7 +112,7 @@ class Bench:
             cursor.execute(f"TRUNCATE {TaskRecord._meta.db_table} CASCADE")
 
     def _check(self, count: int) -> None:
-        """Raise RuntimeError unless every message is in the queue, and every record says that it was sent."""
+        """Raise RuntimeError unless all messages are in the queue and recorded as sent."""
         from qu_workflows.records.models import TaskRecord
 
         of_queue = self.bare.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
@@ -142,7 +142,7 @@ class Bench:
         backend.enqueue_many(custom_processing, [((), {"data": _data(n)}) for n in range(MANY)])
 
     def one_by_one(self) -> None:
-        """Enqueue each task with a call of its own, and wait until the last message is sent and marked so."""
+        """Enqueue each task separately; wait until the last message is recorded as sent."""
         from common.tasks import custom_processing
         from qu_workflows.tasks.outbox import sender
 
@@ -151,14 +151,14 @@ class Bench:
         sender.wait()
 
     def one_by_one_in_a_transaction(self) -> None:
-        """Enqueue each task with a call of its own, all in one transaction, as a request does."""
+        """Enqueue each task separately in one transaction, as a request does."""
         from django.db import transaction
 
         with transaction.atomic():
             self.one_by_one()
 
     def one_by_one_waiting(self) -> None:
-        """Enqueue each task with a call of its own that returns once its message is sent."""
+        """Enqueue each task separately and wait for each message."""
         from django.test import override_settings
 
         with override_settings(TASK_SEND_IN_BACKGROUND=False):

@@ -1,4 +1,4 @@
-"""How many files a second two cores take through both functions, and what the libraries that decode them weigh.
+"""Files per second through both functions on two cores, and library sizes.
 
 200 files as guards send them, made here: photos of several formats, videos, sounds, PDFs, papers. Each goes through
 inspect_file and make_thumbnails without S3, every decoding in the decoder's own process. The reference is the same
@@ -78,7 +78,7 @@ def make_files(folder: Path) -> None:
 
 
 def loop(folder: Path, cores: int) -> None:
-    """Take all files through on so many cores, and print what it took as JSON. A process of its own runs this."""
+    """Process all files on some cores and print the cost as JSON, in a subprocess."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])  # the decoders inherit it
     contents = [(folder / str(number)).read_bytes() for number in range(len(MIX))]
     files = [contents[number] for number, (count, _) in enumerate(MIX.values()) for _ in range(count)]
@@ -98,9 +98,9 @@ def loop(folder: Path, cores: int) -> None:
 
 
 def peak_mib(pid: int) -> float:
-    """Return the most memory that a running process has held. What getrusage tells begins with its parent's."""
+    """Return a process's peak memory; getrusage would include its parent's."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]  # Linux tells it always
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]  # always present on Linux
 
 
 def measure_loop(folder: Path, peaks: dict[str, float], cores: int) -> float:

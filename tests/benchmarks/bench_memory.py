@@ -1,4 +1,4 @@
-"""How much memory a JPEG of 100 megapixels takes in each function: its decoder alone, and with the function itself.
+"""Memory of each function for a JPEG of 100 megapixels, with and without decoder.
 
 A progressive one stands beside it: libjpeg holds the coefficients of all its pixels until the last scan is read, two
 bytes for each sample (three for a pixel with colours at half the resolution, six at the full), whatever reads it.
@@ -33,7 +33,7 @@ FUNCTIONS = ("inspect_file", "make_thumbnails")
 
 
 def write_photo(path: Path, *, progressive: bool) -> None:
-    """Write a JPEG of 101 megapixels, of one tile many times over: with shapes, and the noise of a sensor."""
+    """Write a JPEG of 101 megapixels from one repeated tile with shapes and noise."""
     size = WIDTH // TILES, HEIGHT // TILES
     tile = pyvips.Image.perlin(*size, cell_size=300, seed=1) * 80 + 128
     tile += pyvips.Image.gaussnoise(*size, sigma=4, mean=0, seed=2)
@@ -42,7 +42,7 @@ def write_photo(path: Path, *, progressive: bool) -> None:
 
 
 def take(function: str, path: Path) -> None:
-    """Run one function on a file, and print what it and its decoder have held. A process of its own runs this."""
+    """Run a function on a file and print its memory, in a subprocess."""
     objects = DiskObjects(path.parent)
     if function == "inspect_file":
         found = facts.inspect_file(path.name, objects.chunks(path.name), Limits())

@@ -1,4 +1,4 @@
-"""Step invocations per second on the whole path, beside ministack's own Lambda doing the same ones.
+"""Step invocations per second on the whole path, compared with direct invocations.
 
 The path: a message, the dispatcher, Step Functions, every step of guard_report, the status written back.
 The reference: the same functions with the same events, invoked through ministack's Invoke with as many
@@ -73,7 +73,7 @@ def upload(stack: LocalStack) -> list[int]:
 
 
 def run_path(stack: LocalStack, report_ids: Sequence[int]) -> float:
-    """Send one message for each report and return the seconds until the last execution has succeeded."""
+    """Send a message per report; return the seconds until all executions succeed."""
     began = time.perf_counter()
     sent = stack.aws.sqs.send_message_batch(
         QueueUrl=stack.outputs["TasksQueueUrl"],
@@ -90,7 +90,7 @@ def run_path(stack: LocalStack, report_ids: Sequence[int]) -> float:
 
 
 def wait_for(stack: LocalStack, task_ids: Sequence[str]) -> None:
-    """Return once the executions of these tasks have succeeded. Raises RuntimeError for one that has not."""
+    """Wait until these executions succeed. Raises RuntimeError for a failed one."""
     machine = stack.outputs["GuardReportStateMachineArn"]
     waiting = set(task_ids)
     while waiting:
@@ -105,7 +105,7 @@ def wait_for(stack: LocalStack, task_ids: Sequence[str]) -> None:
 
 
 def invoke_directly(stack: LocalStack, report_ids: Sequence[int]) -> float:
-    """Invoke the same steps with the same events, report beside report, and return the seconds it took."""
+    """Invoke the same steps with the same events concurrently; return the seconds."""
     began = time.perf_counter()
     with ThreadPoolExecutor(REPORTS) as pool:
         list(pool.map(lambda report_id: phases(stack, [report_id]), report_ids))

@@ -1,4 +1,4 @@
-"""What every benchmark shares: its size, and a table on the screen, the same as JSON, an exit code at its end.
+"""Shared by all benchmarks: sizes, the table, its JSON, and the exit code.
 
 ``BENCH_SMALL=1`` makes each benchmark one small round, which misses no target: the tests run it so that none can rot.
 """
@@ -39,7 +39,7 @@ class Row:
 
     @property
     def passes(self) -> bool:
-        """Whether the target is reached, where there is one."""
+        """True without a target or with the target reached."""
         if self.target is None or self.ratio is None:
             return self.target is None
         return self.ratio >= self.target if self.more_is_better else self.ratio <= self.target
@@ -92,7 +92,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
-    """Return the median of each measure, taken in turns, so that a busy moment meets all of them.
+    """Return each measure's median; rounds alternate, so that load affects all.
 
     The first turn warms up and does not count.
     """

@@ -1,4 +1,4 @@
-"""One small round of each benchmark, as ``make bench`` runs it, so that none stops working unseen."""
+"""One small round of each benchmark, as in ``make bench``."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Django in a container: Docker is not asked; what the Dockerfile says is, and its command is run here."""
+"""Django in a container: the Dockerfile is checked and its command is run."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def test_images_and_tools_are_pinned() -> None:
     assert any("uv sync --frozen --only-group server" in run for run in of("RUN"))
 
 
-def test_it_runs_without_rights_and_the_adapter_asks_the_address_that_needs_no_database() -> None:
+def test_it_is_unprivileged_and_its_readiness_needs_no_database() -> None:
     names = [name for name, _rest in instructions()]
 
     assert of("USER") == ["1000"]
@@ -73,7 +73,7 @@ def test_it_runs_without_rights_and_the_adapter_asks_the_address_that_needs_no_d
     assert any("/lambda-adapter /opt/extensions/lambda-adapter" in copied for copied in of("COPY"))
 
 
-def test_the_function_is_made_of_the_dockerfile_and_takes_the_outputs_of_the_other_stack() -> None:
+def test_the_function_uses_the_dockerfile_and_the_other_stacks_outputs() -> None:
     template, other = read_template(TEMPLATE), read_template()
     function = template["Resources"]["DjangoFunction"]
     docker = function["Metadata"]
@@ -94,7 +94,7 @@ def test_it_has_every_variable_that_zappa_gives_out_of_the_stack() -> None:
     assert wanted <= function["Environment"]["Variables"].keys()
 
 
-def test_what_both_templates_take_as_a_number_has_the_same_default_and_bounds() -> None:
+def test_numbers_of_both_templates_have_equal_defaults_and_bounds() -> None:
     ours, other = read_template(TEMPLATE)["Parameters"], read_template()["Parameters"]
     both = {name for name in ours.keys() & other.keys() if ours[name]["Type"] == "Number"}
 
@@ -105,7 +105,7 @@ def test_what_both_templates_take_as_a_number_has_the_same_default_and_bounds() 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """The container's command, run from the root on a free port of 127.0.0.1, with a database that is not there."""
+    """The container's command on a free port of 127.0.0.1, without its database."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -118,7 +118,7 @@ def served(tmp_path: Path) -> Iterator[str]:
         "DJANGO_STATIC_ROOT": str(static),
         "PORT": str(port),
         "GUNICORN_HOST": "127.0.0.1",
-        "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+        "DATABASE_URL": "postgresql://unknown@127.0.0.1:9/none",
     }
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command(), cwd=ROOT, env=environment() | own, stdout=log, stderr=log)

@@ -7,7 +7,7 @@ from deploy.markdown import fill, table
 PAGE = "Prose.\n\n<!-- prices: written by make cost -->\nold\n<!-- /prices -->\n\nMore prose.\n"
 
 
-def test_a_table_has_a_line_of_dashes_below_its_head_and_commas_in_whole_numbers() -> None:
+def test_a_table_has_a_header_rule_and_thousands_separators() -> None:
     assert table(("what", "of"), [("one", 1_234_567), (2.5, "12345")]).splitlines() == [
         "| what | of |",
         "|---|---|",

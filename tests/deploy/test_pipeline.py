@@ -1,4 +1,4 @@
-"""``.github/workflows/deploy.yml``: in order, with no key to keep, of targets that are there. GitHub is not asked."""
+"""``.github/workflows/deploy.yml``: job order, no stored keys, existing targets."""
 
 import re
 from typing import Any
@@ -45,7 +45,7 @@ def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it() -> None
     assert [line for line in lines if not re.fullmatch(r"- uses: [\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line)] == []
 
 
-def test_there_is_no_key_to_keep_and_only_who_reaches_aws_gets_a_token() -> None:
+def test_there_are_no_keys_and_only_aws_jobs_get_a_token() -> None:
     assert "secrets." not in TEXT
     assert WORKFLOW["permissions"] == {"contents": "read"}
     for name, job in JOBS.items():
@@ -66,7 +66,7 @@ def test_what_is_deployed_was_built_once_of_the_same_commit() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_is_deployed_in_its_environment_and_migrated_before_its_functions_change(stage: str) -> None:
+def test_a_stage_is_migrated_before_its_functions_change(stage: str) -> None:
     words = commands(f"deploy-{stage}")
     migrate, stack = (
         next(place for place, command in enumerate(words) if what in command) for what in ("migrate", "make deploy")

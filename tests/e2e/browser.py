@@ -1,4 +1,4 @@
-"""A browser as far as a page of a form needs one: cookies, and a button of a form pressed."""
+"""A minimal browser: cookies and form submission."""
 
 import urllib.error
 import urllib.request
@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urljoin
 
 @dataclass(frozen=True)
 class Page:
-    """A page as it was answered. ``fields`` are its form's hidden ones, ``buttons`` its buttons' values by name."""
+    """A page. ``fields``: its form's hidden fields; ``buttons``: values by name."""
 
     url: str
     status: int

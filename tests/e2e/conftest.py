@@ -1,4 +1,4 @@
-"""One local stack for all tests of the whole path, started once and ended with the run."""
+"""One local stack for all tests of the whole path."""
 
 import json
 import subprocess
@@ -31,14 +31,14 @@ POISON = {
     "UnknownTask": json.dumps({"task": "os.system", "payload": {"command": "true"}}),
     "PayloadDoesNotFit": json.dumps({"task": "process_guard_report", "payload": {"report_id": "one"}}),
 }
-# What somebody will write: see next_release.py.
+# A task of the next release: see next_release.py.
 TASK_TO_COME = json.dumps({"task": "count_shifts", "payload": {"guard_id": 1}})
 FINISHED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a management command has answered."""
+    """The result of a management command."""
 
     code: int
     out: str
@@ -47,12 +47,12 @@ class Ran:
 
 @dataclass(frozen=True)
 class WholePath:
-    """The whole path, from where a client stands."""
+    """The whole path from a client's view."""
 
     stack: LocalStack
 
     def send_report(self, *files: str | tuple[str, str], guard: int = 0, is_incident: bool = False) -> dict[str, Any]:
-        """Upload a report of samples; a pair is a name to send a sample under. Returns the API's answer."""
+        """Upload samples; a pair is an upload name and a sample. Returns the API's answer."""
         named = [(file, SAMPLES / file) if isinstance(file, str) else (file[0], SAMPLES / file[1]) for file in files]
         upload = Upload(self.stack.people["guard_ids"][guard], "A note of the guard", named, is_incident)
         return send_report(self.stack.django_url, self.stack.people["api_key"], upload)
@@ -90,7 +90,7 @@ class WholePath:
         return json.loads(done.stdout.splitlines()[-1])
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Return what PostgreSQL has."""
+        """Return the rows of a query."""
         with psycopg.connect(self.stack.database_url) as connection:
             return connection.execute(query, parameters).fetchall()
 
@@ -131,7 +131,7 @@ class WholePath:
         return self.stack.steps_done(function, task_id)
 
     def has_started(self, task_id: str, workflow: str) -> bool:
-        """Tell whether a task's execution is there."""
+        """Return whether a task's execution exists."""
         step_functions = self.stack.aws.step_functions
         try:
             step_functions.describe_execution(executionArn=self.arn(task_id, workflow))
@@ -155,7 +155,7 @@ class WholePath:
 
 
 def eventually[Found](look: Callable[[], Found], what: str, within_seconds: float = PATIENCE_SECONDS) -> Found:
-    """Return what is found as soon as it is something."""
+    """Return the first true result of ``look``."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:
         found = look()
@@ -169,8 +169,7 @@ def eventually[Found](look: Callable[[], Found], what: str, within_seconds: floa
 def path() -> Iterator[WholePath]:
     """The running stack. Its logs are printed when it does not start.
 
-    It has a folder of its own: pytest's temporary folders are closed to PostgreSQL's user each time
-    another run of pytest begins.
+    It has its own folder: another run of pytest closes pytest's temporary folders to PostgreSQL's account.
     """
     with tempfile.TemporaryDirectory(prefix="qu-test-stack-", ignore_cleanup_errors=True) as name:
         yield from _running_stack(Path(name))
@@ -198,7 +197,7 @@ def _running_stack(folder: Path) -> Iterator[WholePath]:
 
 @pytest.fixture(scope="session")
 def batch(path: WholePath) -> dict[str, str]:
-    """One batch with a good message among the bad ones, and one too early: MessageIds by what they are."""
+    """MessageIds of a batch with a good message, bad ones and an early one."""
     bodies = {"good": GOOD, "TaskToCome": TASK_TO_COME, **POISON}
     return dict(zip(bodies, path.send_messages(*bodies.values()), strict=True))
 

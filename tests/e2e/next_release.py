@@ -1,4 +1,4 @@
-"""The next release of the project: the one in which somebody has added a task, and deployed it."""
+"""The next release of the project, with one more task."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ FUNCTIONS = ("dispatch_tasks", "run_task")
 
 
 def write_release(folder: Path) -> Path:
-    """Write the project with one more task into a folder and return it: manage.py works there."""
+    """Write the project with one more task into a folder; return the folder."""
     for name in ("backend", "workflows", "lambdas", "state_machines"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".local"))
     with (folder / "backend" / TASKS).open("a") as tasks:
@@ -44,7 +44,7 @@ def write_release(folder: Path) -> Path:
 
 @contextmanager
 def deployed(release: Path, aws: LocalAws) -> Iterator[None]:
-    """Deploy the two functions that have to know of tasks, as a release does, and take them back at the end."""
+    """Deploy the two functions with the task catalog; restore them at the end."""
     with tempfile.TemporaryDirectory(dir=BUILD_DIR, prefix="next-release-", ignore_cleanup_errors=True) as folder:
         before = {name: _deploy(name, release, aws, Path(folder)) for name in FUNCTIONS}
         try:
@@ -55,7 +55,7 @@ def deployed(release: Path, aws: LocalAws) -> Iterator[None]:
 
 
 def _deploy(name: str, release: Path, aws: LocalAws, folder: Path) -> str:
-    """Deploy a function's package with the release's files in it; return the version that was live."""
+    """Deploy a function with the release's files; return the previous version."""
     [package] = build_packages([FUNCTIONS_BY_NAME[name]], "native", BUILD_DIR)
     code = folder / name
     shutil.copytree(unpack(package), code, copy_function=os.link)  # some thousand files, of which two change

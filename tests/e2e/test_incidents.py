@@ -1,4 +1,4 @@
-"""An incident, from its upload to the link of the mail and to the execution's end."""
+"""An incident from upload to the mail's link and the execution's end."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def skip_time(path: WholePath, seconds: float) -> None:
 
 
 def link_of(path: WholePath, report_id: int, address: str) -> str:
-    """Return the link of the mail that asks a person, once that person is waited for."""
+    """Return the link in a person's mail, once the execution waits for them."""
     inquiry = (
         "SELECT i.id FROM reports_incidentinquiry i JOIN auth_user u ON u.id = i.user_id"
         " WHERE i.report_id = %s AND u.email = %s AND i.task_token != ''"
@@ -86,7 +86,7 @@ def test_an_incident_is_acknowledged_from_the_mail_and_its_execution_ends(path: 
     assert not again.buttons, "the link is of one use"
 
 
-def test_who_reads_mails_without_cookies_can_answer_and_a_link_that_was_guessed_can_not(path: WholePath) -> None:
+def test_a_mails_link_works_without_cookies_and_a_guessed_one_fails(path: WholePath) -> None:
     report_id, task_id = incident(path)
     link = link_of(path, report_id, FIRST)
 

@@ -1,4 +1,4 @@
-"""What the dispatcher makes of messages: one execution each, however often they come."""
+"""The dispatcher starts one execution per message, however often it is delivered."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ def test_a_good_message_among_bad_ones_runs_once(path: WholePath, batch: dict[st
     assert json.loads(execution.output)["size_bytes"] == len("example")
 
 
-def test_a_task_with_its_own_id_runs_once_however_often_it_is_delivered(path: WholePath) -> None:
+def test_a_task_with_its_own_id_runs_once_despite_redeliveries(path: WholePath) -> None:
     body = json.dumps({"id": "e2e-delivered-twice", "task": "custom_processing", "payload": {"data": "twice"}})
 
     path.send_messages(body, body)

@@ -1,4 +1,4 @@
-"""Ten thousand dead letters are moved back while the mover is killed in the middle: none lost, each started once.
+"""Ten thousand dead letters are redriven despite a kill: none lost, each started once.
 
 The queues, the dispatcher and Step Functions are copies, so that the other tests keep theirs to themselves: the
 deployed dispatcher's code between two queues of its own and an engine whose state machines end at once.
@@ -48,7 +48,7 @@ class Pair:
     machine_arns: dict[str, str]
 
     def fill(self) -> set[str]:
-        """Put the messages in, every other one without an id, and return the names of their executions."""
+        """Send the messages, half of them without an id; return their execution names."""
         with ThreadPoolExecutor(4) as pool:
             return set().union(*pool.map(self._put, batched(range(MESSAGES), 10)))
 
@@ -73,7 +73,7 @@ class Pair:
             return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 
     def count(self, url: str) -> int:
-        """Return how many messages a queue has, those that somebody holds among them."""
+        """Return the number of messages in a queue, those in flight included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         given = self.path.stack.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
         return sum(int(number) for number in given.values())
@@ -90,7 +90,7 @@ class Pair:
 
 
 def body(number: int) -> dict[str, Any]:
-    """Return a message: of two tasks, and every other one of each without an id, as an earlier producer sends it."""
+    """Return a message of one of two tasks, half of them without an id."""
     task, payload = (
         ("custom_processing", {"data": str(number)}),
         ("process_guard_report", {"report_id": number + 1}),
@@ -203,7 +203,7 @@ def test_ten_thousand_dead_letters_are_moved_back_though_the_mover_is_killed(pai
     assert len(started) == MESSAGES
     assert set(started) == expected
     print(f"{MESSAGES} moved in {time.monotonic() - begun:.0f} s, {left} after the kill")  # noqa: T201  shown by -s
-    # At most the batch that the killed mover had in hand is told twice, and one entry says that it never ended.
+    # At most the killed mover's last batch is audited twice, and one entry never ended.
     outcomes = pair.path.rows(
         "SELECT outcome, count(*) FROM executions_auditentry WHERE target = %s GROUP BY outcome", f"{NAME}-dlq"
     )

@@ -1,4 +1,4 @@
-"""A failed execution redriven: it goes on where it failed, what was done is not done again, the task record follows."""
+"""A redriven execution continues from its failed state, and its record follows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ REPORT_ID = 4_000_000_000
 
 @pytest.fixture(autouse=True, scope="module")
 def _on_the_engine() -> None:
-    assert chosen_step_functions() == ENGINE, "ministack can not redrive: run this with STEP_FUNCTIONS=engine"
+    assert chosen_step_functions() == ENGINE, "ministack cannot redrive: run this with STEP_FUNCTIONS=engine"
 
 
 def redrive(path: WholePath, task_id: str) -> None:
@@ -30,7 +30,7 @@ def redrive(path: WholePath, task_id: str) -> None:
     assert eventually(lambda: path.rows(query, task_id), "the redrive to be recorded") == [(1, "")]
 
 
-def test_a_failed_execution_can_be_redriven_once_its_cause_is_mended(path: WholePath) -> None:
+def test_a_failed_execution_can_be_redriven_once_its_cause_is_fixed(path: WholePath) -> None:
     code = f"import json; from common.tasks import *; print(json.dumps(process_guard_report.enqueue({REPORT_ID}).id))"
     task_id = str(path.in_django(code))
     failed = path.finished(task_id)
@@ -54,7 +54,7 @@ def refusing(path: WholePath) -> Iterator[None]:
         accept_files(path.stack.database_url)
 
 
-def test_an_execution_that_failed_at_its_third_step_does_not_repeat_the_first_two(path: WholePath) -> None:
+def test_a_redrive_of_the_third_step_does_not_repeat_the_first_two(path: WholePath) -> None:
     with refusing(path):
         answer = path.send_report((f"{MARK}.jpg", "coffee.jpg"), "gravel.webp")
         task_id = answer["async_processing"]["task_id"]

@@ -24,7 +24,7 @@ FILES = (
 
 @pytest.fixture(scope="module")
 def report(path: WholePath) -> dict[str, Any]:
-    """A report with a file of every kind, a broken picture and a hostile one, once it is processed."""
+    """A processed report with all kinds of files, a broken and a hostile one."""
     answer = path.send_report(*FILES)
     path.finished(answer["async_processing"]["task_id"])
     return answer
@@ -130,7 +130,7 @@ def test_a_mail_is_sent_once_whatever_is_repeated(path: WholePath, report: dict[
     assert len(path.stack.mailbox.messages()) == before
 
 
-def test_a_report_that_does_not_exist_fails_by_its_own_name_and_at_once(path: WholePath) -> None:
+def test_a_missing_report_fails_immediately_with_its_own_error(path: WholePath) -> None:
     [message_id] = path.send_messages(json.dumps({"task": "process_guard_report", "payload": {"report_id": 999_999}}))
 
     execution = path.finished(message_id)
@@ -139,7 +139,7 @@ def test_a_report_that_does_not_exist_fails_by_its_own_name_and_at_once(path: Wh
     assert execution.failed_tries == ["ReportNotFound"]
 
 
-def test_whoever_reads_the_report_s_page_needs_the_link_of_the_mail(path: WholePath, report: dict[str, Any]) -> None:
+def test_the_reports_page_needs_the_link_of_the_mail(path: WholePath, report: dict[str, Any]) -> None:
     found = path.in_django(
         "import json; from django.test import Client; from reports.links import ReportLink, report_url;"
         f"url = report_url(ReportLink({report['id']}, {path.stack.people['supervisor_user_ids'][0]}));"

@@ -1,4 +1,4 @@
-"""Schedules: what they put on the queue becomes one execution, named after the schedule and its time."""
+"""A schedule starts one execution, named after the schedule and its time."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the stack's template promises of its data and its traces, once it is deployed."""
+"""Encryption, access and traces of the deployed stack."""
 
 import json
 from typing import Any
@@ -11,7 +11,11 @@ from qu_workflows.protocol.traces import trace_id_of
 from tests.e2e.conftest import WholePath
 from tests.e2e.test_tasks import enqueue
 
-NOBODY: dict[str, Any] = {"region_name": "us-east-2", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+OTHER_PRINCIPAL: dict[str, Any] = {
+    "region_name": "us-east-2",
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+}
 
 
 def test_queues_are_under_the_stack_s_key_and_files_have_versions(path: WholePath) -> None:
@@ -36,9 +40,9 @@ def test_the_trace_that_begins_with_the_task_is_the_execution_s(path: WholePath)
     assert f"Root={trace_id_of(task_id, enqueued_at)};" in header
 
 
-def test_alarms_tell_the_stack_s_topic_and_the_dashboard_shows_them(path: WholePath) -> None:
+def test_alarms_publish_to_the_topic_and_are_on_the_dashboard(path: WholePath) -> None:
     topic = path.stack.outputs["AlarmsTopicArn"]
-    cloudwatch = boto3.client("cloudwatch", endpoint_url=path.stack.aws.endpoint, **NOBODY)
+    cloudwatch = boto3.client("cloudwatch", endpoint_url=path.stack.aws.endpoint, **OTHER_PRINCIPAL)
 
     found = {
         one["AlarmName"].removeprefix(stack_prefix(topic)): one

@@ -1,4 +1,4 @@
-"""Where messages end that start nothing. After the other tests: three receives take their time."""
+"""Messages that start nothing. Last, since three receives take time."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,7 @@ from tests.e2e.conftest import POISON, TASK_TO_COME, WholePath, eventually
 from tests.e2e.next_release import deployed, write_release
 
 
-def test_bad_messages_end_in_the_dead_letter_queue_after_three_receives_and_say_why(
-    path: WholePath, batch: dict[str, str]
-) -> None:
+def test_bad_messages_are_dead_letters_after_three_receives(path: WholePath, batch: dict[str, str]) -> None:
     bad = {name: message_id for name, message_id in batch.items() if name in POISON}
     dead = eventually(
         lambda: found if set(bad.values()) <= (found := path.dead_letters()).keys() else {}, "the bad ones"
@@ -24,7 +22,7 @@ def test_bad_messages_end_in_the_dead_letter_queue_after_three_receives_and_say_
         assert all(line["reason"] for line in lines)
 
 
-def test_a_message_whose_task_comes_later_waits_in_the_dead_letter_queue_and_is_run_once_redriven(
+def test_a_message_for_a_later_release_runs_after_a_redrive(
     path: WholePath, batch: dict[str, str], tmp_path: Path
 ) -> None:
     message_id = batch["TaskToCome"]

@@ -1,4 +1,4 @@
-"""The stack updated while it works: a parameter, code and a definition, one after the other, and back again."""
+"""Updates of parameters, code and a definition while the stack works."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ SECONDS_BETWEEN_MESSAGES = 1.0
 
 
 def next_code(module: str, *also: Overlay) -> Overlay:
-    """Return an overlay that says that it is the next release, and does what the former one does."""
+    """Return an overlay that logs the next release and calls the former code."""
     files = {name: content for overlay in also for name, content in overlay.files.items()}
     return Overlay("next_code.lambda_handler", {**files, "next_code.py": NEXT_CODE.format(module=module).encode()})
 
@@ -116,9 +116,7 @@ def said_next(path: WholePath, function: str, task_id: str) -> bool:
     return bool(path.log(function, '"release": "next"', task_id))
 
 
-def test_what_runs_and_what_waits_outlives_an_update_of_a_parameter_of_code_and_of_a_definition(
-    path: WholePath, updating: Updating
-) -> None:
+def test_running_and_waiting_executions_survive_updates(path: WholePath, updating: Updating) -> None:
     before = path.stack.release
     report_id, waits = incident(path)
     link = link_of(path, report_id, FIRST)

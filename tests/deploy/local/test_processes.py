@@ -81,7 +81,7 @@ def test_a_killed_stack_leaves_no_process(tmp_path: Path) -> None:
     eventually(lambda: ["gone"] if not any(map(is_running, pids)) else [])
 
 
-def test_a_process_that_ends_by_itself_is_told_with_its_last_words(processes: Processes, tmp_path: Path) -> None:
+def test_a_process_that_ends_by_itself_is_reported_with_its_output(processes: Processes, tmp_path: Path) -> None:
     processes.start("poet", [sys.executable, "-c", "print('o captain'); exit(3)"], tmp_path / "log", os.environ)
 
     with pytest.raises(ProcessEnded, match=r"poet ended with code 3\.(.|\n)*o captain"):
@@ -90,12 +90,12 @@ def test_a_process_that_ends_by_itself_is_told_with_its_last_words(processes: Pr
             time.sleep(0.02)
 
 
-def test_a_command_that_fails_is_told_with_what_it_said(processes: Processes, tmp_path: Path) -> None:
+def test_a_failed_command_is_reported_with_its_output(processes: Processes, tmp_path: Path) -> None:
     with pytest.raises(ProcessEnded, match=r"migrate ended with code 1\.(.|\n)*no such table"):
         processes.run("migrate", [sys.executable, "-c", "exit('no such table')"], tmp_path / "log", os.environ)
 
 
-def test_a_command_that_has_ended_well_is_no_loss(processes: Processes, tmp_path: Path) -> None:
+def test_a_successful_command_raises_nothing(processes: Processes, tmp_path: Path) -> None:
     processes.run("migrate", [sys.executable, "-c", ""], tmp_path / "log", os.environ)
 
     processes.check()

@@ -1,4 +1,4 @@
-"""What is printed while the stack comes up."""
+"""The output during the start of the stack."""
 
 import io
 import itertools

@@ -52,5 +52,5 @@ def test_the_packages_above_a_module_come_with_it() -> None:
     assert set(closure) == {"qu_workflows", "qu_workflows.protocol", "qu_workflows.protocol.contract"}
 
 
-def test_what_is_nobody_s_module_is_left_out() -> None:
+def test_names_without_a_module_are_left_out() -> None:
     assert import_closure(["os", "django.db", "workflows.nowhere"]) == {}

@@ -57,7 +57,7 @@ def test_the_dispatcher_gets_the_catalog_s_files_and_nothing_of_the_backend() ->
 
 
 @pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.needs_database], ids=lambda function: function.name)
-def test_a_function_with_a_database_gets_models_templates_and_translations_but_no_web(function: Function) -> None:
+def test_a_function_with_a_database_gets_django_without_the_web(function: Function) -> None:
     files = function.source_files()
 
     assert {"config/functions.py", "core/models.py", "reports/models.py"} <= files.keys()

@@ -1,4 +1,4 @@
-"""The functions' zips: the same each time, and enough to run with nothing else of this machine."""
+"""The functions' zips: reproducible, and complete without this machine's packages."""
 
 import subprocess
 import sys
@@ -141,9 +141,7 @@ def test_a_packaged_decoder_decodes_with_nothing_but_its_package(
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_a_package_carries_neither_lambda_s_runtime_nor_anybody_s_tests(
-    packages: dict[str, Package], function: Function
-) -> None:
+def test_a_package_has_no_runtime_packages_and_no_tests(packages: dict[str, Package], function: Function) -> None:
     with zipfile.ZipFile(packages[function.name].path) as archive:
         names = archive.namelist()
 
@@ -201,13 +199,11 @@ def test_packages_are_pinned_with_their_hashes_and_without_what_the_runtime_brin
 def test_a_package_too_large_for_lambda_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy.packages.build, "MAX_UNZIPPED_BYTES", 1000)
 
-    with pytest.raises(PackageNotBuilt, match="Lambda takes 1,000"):
+    with pytest.raises(PackageNotBuilt, match="Lambda allows 1,000"):
         build_packages([FUNCTIONS_BY_NAME["dispatch_tasks"]], "native", tmp_path)
 
 
-def test_a_package_that_another_process_unpacks_at_the_same_time_is_there_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_package_can_be_unpacked_by_two_processes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "load_report.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("handler.py", "")

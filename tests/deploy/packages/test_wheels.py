@@ -1,4 +1,4 @@
-"""The libraries that decode files exist, ready built, for both kinds of processor that Lambda has."""
+"""The decoding libraries have wheels for both of Lambda's architectures."""
 
 import subprocess
 import sys

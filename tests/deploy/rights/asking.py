@@ -1,4 +1,4 @@
-"""What a call of AWS's API asks of IAM: the action, the resource and the condition keys, as AWS's own tables say.
+"""The IAM permissions of AWS API calls: actions, resources and condition keys, from AWS's tables.
 
 Not each operation is an action of its name: SendMessageBatch asks for sqs:SendMessage, HeadObject for s3:GetObject.
 And some ask for more than one thing: what is encrypted under a key of the stack asks for the key too, a schedule asks
@@ -26,7 +26,7 @@ class NotInTheTables(Exception):
         self.service, self.operation = service, operation
 
     def __str__(self) -> str:
-        return f"{self.service} {self.operation}: nobody has said what it asks of IAM. Add it to {__file__}."
+        return f"{self.service} {self.operation}: its IAM permissions are unknown. Add it to {__file__}."
 
 
 class Asking:
@@ -55,7 +55,7 @@ class Asking:
         return asked
 
     def of_missing(self, operation: str, given: Parameters) -> Ask | None:
-        """Return what one must be allowed so that S3 says of an object that it is not there, and not 403.
+        """Return the permission with which S3 answers 404 instead of 403 for a missing object.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         """
@@ -138,7 +138,7 @@ class Asking:
             yield Ask(f"logs:{operation}", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{given['logGroupName']}")
 
     def _of_key(self, resource: str, service: str, *actions: str) -> Iterator[Ask]:
-        """Ask for the key that a resource is encrypted under: the service asks in its caller's name."""
+        """Ask for the key of an encrypted resource, which the service uses for its caller."""
         key = self._keys.get(resource)
         via = {"kms:ViaService": f"{service}.{REGION}.amazonaws.com", "kms:CallerAccount": ACCOUNT}
         yield from (Ask(action, key, via) for action in actions if key)

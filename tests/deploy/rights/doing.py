@@ -18,7 +18,7 @@ type Surroundings = Callable[[str], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Run:
-    """One run: of which functions or people, and what it does. It raises where it could not do its work."""
+    """One run for functions or people. It raises if its work fails."""
 
     name: str
     of: tuple[str, ...]
@@ -45,7 +45,7 @@ class Runs(list[Run]):
 
 @cache
 def asked_by(stack: Stack, run: Run, who: str, role: Role, within: Surroundings) -> Sequence[Ask]:
-    """Do a run under a role and return what it asks of IAM. Fails if anything is refused, or the work is not done."""
+    """Do a run under a role and return its requests; fail on a refusal."""
     stack.empty()
     with within(who), _rolled_back():
         steps = run.steps(stack, who)
@@ -57,7 +57,7 @@ def asked_by(stack: Stack, run: Run, who: str, role: Role, within: Surroundings)
 
 
 def needed_by_none(asked: Iterable[Ask], role: Role, rest: Role = ()) -> list[str]:
-    """Return what a role could lose, one thing at a time, and still allow all that is asked.
+    """Return the parts of a role that no request needs, one at a time.
 
     ``rest`` is what it has beside: of that nothing is taken.
     """
@@ -67,7 +67,7 @@ def needed_by_none(asked: Iterable[Ask], role: Role, rest: Role = ()) -> list[st
 
 @contextmanager
 def _rolled_back() -> Generator[None]:
-    """Undo what is written to the database, and let the code's own transactions be as durable as they like."""
+    """Roll back all writes, durable transactions included."""
     block = transaction.atomic()
     block._from_testcase = True  # type: ignore[attr-defined]  # what Django's TestCase sets
     with block:

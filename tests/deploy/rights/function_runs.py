@@ -1,4 +1,4 @@
-"""What each function is run with to show what its role is for: its real handler, with its real inputs.
+"""Runs of each function's real handler with real inputs, to exercise its role.
 
 A run is prepared under no role; what follows its ``yield`` is done under the function's role, and raises where the
 function did not do its work. Functions with a database have PostgreSQL, the rest is moto's.
@@ -58,7 +58,7 @@ def lambda_logs_and_traces(stack: Stack, function: str) -> Generator[None]:
 
 @RUNS.of(*FUNCTION_NAMES)
 def lambda_reads_the_environment(stack: Stack, function: str) -> Generator[None]:
-    """The variables are encrypted under the stack's key, and decrypted in the name of the function's role.
+    """Lambda decrypts the environment variables with the function's role.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     """
@@ -185,7 +185,7 @@ def a_picture_that_is_gone_is_seen_to_be_gone(stack: Stack, _function: str) -> G
 
 
 def _render(stack: Stack, event: dict[str, Any]) -> None:
-    """Render a mail: it lies where Send Email reads it, and so do the pictures that it names."""
+    """Render a mail and its pictures to where Send Email reads them."""
     from lambdas.render_email.handler import lambda_handler
 
     key = lambda_handler({"task_id": TASK_ID} | event, None)["email_key"]
@@ -324,7 +324,7 @@ def a_task_s_payload_that_is_gone_is_seen_to_be_gone(_stack: Stack, _function: s
 
 @RUNS.of("run_task")
 def the_outbox_is_sent(_stack: Stack, _function: str) -> Generator[None]:
-    """One task that goes at once, one whose payload travels by S3, and one that is due in a week."""
+    """An immediate task, one with its payload in S3, and one due in a week."""
     from qu_workflows.records.models import TaskRecord
 
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""Code run under a role: each call that it makes of AWS is recorded, and refused where IAM would refuse it.
+"""Run code under a role: record each AWS call, and refuse it if IAM would.
 
 moto answers the calls; that IAM lets them through is decided here, by the role's statements (see policies.py).
 """
@@ -20,7 +20,7 @@ _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
 @dataclass
 class Verdicts:
-    """What was asked of IAM in one run, and what of that was refused."""
+    """The IAM requests of one run, and the refused ones."""
 
     statements: tuple[Statement, ...]
     asked: list[Ask] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Judge:
             self._verdicts = verdicts
 
     def answer(self, operation: str, answer: Any) -> None:
-        """Give what AWS answers to an operation that moto does not have; a function is called for its answer."""
+        """Set the answer, or a function for it, of an operation that moto lacks."""
         self._answers[operation] = answer
 
     def forget_answers(self) -> None:
@@ -71,7 +71,7 @@ class Judge:
         self._answers.clear()
 
     def ask(self, ask: Ask) -> None:
-        """Do in the role's name what AWS's own services do. Raises ClientError where the role may not."""
+        """Request a permission for an AWS service. Raises ClientError if the role lacks it."""
         assert self._verdicts
         self._verdicts.asked.append(ask)
         if not is_allowed(self._verdicts.statements, ask):

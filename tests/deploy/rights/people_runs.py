@@ -1,4 +1,4 @@
-"""What Django and what operators are run with, to show what BackendPolicy and OperatorPolicy are for.
+"""Runs of Django and of operators, to exercise BackendPolicy and OperatorPolicy.
 
 The services behind the API, the pages, the console and the commands, each under the one policy alone.
 """
@@ -54,7 +54,7 @@ def record(task_id: str = "task-1", **changes: Any) -> TaskRecord:
 
 @RUNS.of("backend")
 def tasks_are_enqueued(_stack: Stack, _person: str) -> Generator[None]:
-    """One alone, several at once, one whose payload travels by S3, and one that is due in a week."""
+    """Tasks: single, several at once, with a payload in S3, due in a week."""
     from common.tasks import custom_processing
     from qu_workflows.tasks.backends import StepFunctionsBackend
 
@@ -81,7 +81,7 @@ def files_come_in_and_one_that_belongs_to_nothing_goes(stack: Stack, _person: st
 
 @RUNS.of("backend")
 def a_signed_link_shows_a_file_and_its_thumbnails(stack: Stack, _person: str) -> Generator[None]:
-    """Who follows the link asks in the name of the role that signed it.
+    """A signed link uses the permissions of the role that signed it.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
     """
@@ -147,7 +147,7 @@ def an_execution_is_stopped(stack: Stack, _person: str) -> Generator[None]:
 
 @RUNS.of("operator")
 def a_task_is_restarted(stack: Stack, _person: str) -> Generator[None]:
-    """One whose payload travels by S3: it is put there anew."""
+    """A task with its payload in S3, which is uploaded again."""
     from qu_workflows.executions.queries import find_record
     from qu_workflows.executions.services import restart_one
 

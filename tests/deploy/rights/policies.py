@@ -2,7 +2,7 @@
 
 A request is allowed when a statement with "Allow" fits and none with "Deny" does. A statement fits by its actions,
 its resources and every one of its conditions. What is written here and not known to this module raises, so that
-nothing is let through by a word that nobody has read.
+no unread element grants anything.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -19,7 +19,7 @@ type Role = tuple["Statement", ...]
 
 @dataclass(frozen=True)
 class Ask:
-    """What a request asks of IAM: one action on one resource, and the values of its condition keys."""
+    """A request to IAM: an action, a resource, and values of condition keys."""
 
     action: str
     resource: str
@@ -47,7 +47,7 @@ class Statement:
         )
 
     def lesser(self) -> Iterator[tuple[str, "Statement | None"]]:
-        """Yield what is left when any one thing is taken away, and what that is: first the whole statement."""
+        """Yield each part and the statement without it, the whole statement first."""
         named = "+".join(self.actions)
         yield named, None
         if len(self.actions) > 1:
@@ -64,14 +64,14 @@ class Statement:
 
 
 def less_by_one(whole: Role) -> Iterator[tuple[str, Role]]:
-    """Yield what is left of some statements when any one thing is taken away, and what that is."""
+    """Yield each single part of the statements, and the statements without it."""
     for index, statement in enumerate(whole):
         for taken, left in statement.lesser():
             yield taken, (*whole[:index], *([left] if left else []), *whole[index + 1 :])
 
 
 def read_statement(given: Mapping[str, Any]) -> Statement:
-    """Read a statement of an identity's policy. Raises ValueError for an element that is not known here."""
+    """Read a statement of an identity's policy. Raises ValueError for an unknown element."""
     if unknown := given.keys() - _ELEMENTS:
         raise ValueError(f"a statement has {', '.join(sorted(unknown))}. Teach tests/deploy/rights/policies.py it.")
     return Statement(
@@ -86,7 +86,7 @@ def is_allowed(statements: Iterable[Statement], ask: Ask, *, conditions: bool = 
 
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
-    """Return whether a text fits a pattern in which ``*`` is any text and ``?`` is any one character."""
+    """Return whether a text matches a pattern with ``*`` and ``?``."""
     regular = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
     return re.fullmatch(regular, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
 
@@ -100,12 +100,12 @@ def _without(values: tuple[str, ...], value: str) -> tuple[str, ...]:
 
 
 def _end(arn: str) -> str:
-    """Return the part of an ARN that tells it from others."""
+    """Return the distinctive part of an ARN."""
     return arn.split(":", 5)[-1].removeprefix("stateMachine:")
 
 
 def _holds(operator: str, wanted: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    """Return whether each key of a condition has one of its values. A key that a request lacks has none of them."""
+    """Return whether each key of a condition is present with one of its values."""
     plain = operator.removesuffix("IfExists")
     if plain not in _OPERATORS:
         raise ValueError(f"the condition operator {operator} is not known. Teach tests/deploy/rights/policies.py it.")

@@ -1,4 +1,4 @@
-"""The translated template with every name as it would be: what CloudFormation's intrinsic functions come to."""
+"""The translated template with CloudFormation's intrinsic functions resolved."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -106,7 +106,7 @@ class Names:
         return {key: item for key, one in value.items() if (item := self.whole(one)) is not _ABSENT}
 
     def name(self, resource: str) -> str:
-        """Return a resource's name: what it is called, or where the stack would make one up, its logical id."""
+        """Return a resource's name, or its logical id for a generated name."""
         kind, given = self.resources[resource]["Type"], self.resources[resource].get("Properties", {})
         if kind == "AWS::Lambda::Alias":
             return f"{self.name(_referred(given['FunctionName']))}:{given['Name']}"

@@ -1,4 +1,4 @@
-"""The stack of the template in moto: its queues, bucket, table and secrets, by the names that the template gives."""
+"""The template's stack in moto: queues, bucket, table and secrets."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from tests.deploy.rights.resolving import ACCOUNT, WHOLE_STACK, Names
 
 @cache
 def translated_template() -> Template:
-    """Return what SAM makes of the template; read while tests are collected, since its statements name them."""
+    """Return the template translated by SAM, already during collection."""
     return translate(
         point_at_objects(read_template(), lambda path: f"s3://example-bucket/{path.name}"), PARAMETERS, REGION
     )
@@ -39,7 +39,7 @@ def names() -> Names:
 
 
 def policies_of(role: str) -> Mapping[str, tuple[Statement, ...]]:
-    """Return a role's policies in the stack by their names: its own, and those of AWS that are attached to it."""
+    """Return a role's policies by name, attached AWS policies included."""
     properties = names().properties(role)
     own = {one["PolicyName"]: read_statements(one["PolicyDocument"]) for one in properties.get("Policies", [])}
     attached = {arn: _attached(arn) for arn in properties.get("ManagedPolicyArns", [])}
@@ -85,7 +85,7 @@ def _policies_of_aws() -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack, standing. What is done through it directly is done as nobody in particular."""
+    """The running stack. Direct calls are not judged."""
 
     judge: Judge
     bucket: str
@@ -111,7 +111,7 @@ class Stack:
         return set(s3_backends[ACCOUNT]["aws"].buckets[self.bucket].keys)
 
     def empty(self) -> None:
-        """Take everything out of the bucket, the queues and the table, and have the sender verified."""
+        """Empty the bucket, queues and table, and verify the sender."""
         s3_backends[ACCOUNT]["aws"].buckets[self.bucket].keys.clear()
         for queue in sqs_backends[ACCOUNT][REGION].queues.values():
             queue._messages = []  # PurgeQueue works once a minute
@@ -166,7 +166,7 @@ def _make_secrets() -> None:
 
 @contextmanager
 def running_as(function: str) -> Generator[None]:
-    """Have the environment of a function, and the settings that Django would have read of it."""
+    """Set a function's environment and the Django settings from it."""
     variables = environment_of(function)
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, variables))
@@ -218,7 +218,7 @@ def _django_of_the_stack(variables: Mapping[str, str]) -> Generator[None]:
 
 
 def forget_clients() -> None:
-    """Drop every client that the code keeps: those of before moto stood, or of a moto that is gone."""
+    """Drop all cached clients, since they belong to another moto."""
     from lambdas.shared.runtime.aws import aws_client
 
     aws.forget_clients()

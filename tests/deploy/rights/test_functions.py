@@ -1,4 +1,4 @@
-"""Each function under its own role: the role has all that the function needs, and nothing that it does not need.
+"""Each function under its own role, which has exactly the needed permissions.
 
 A run that is refused anything fails; a right that no run needs is named: a statement, one of its actions, one of its
 resources, or one of a condition's values.
@@ -56,10 +56,8 @@ def test_a_function_needs_each_policy_of_aws_that_sam_attaches(stack: Stack, fun
 
 
 @pytest.mark.parametrize("function", FUNCTION_NAMES)
-def test_a_function_reaches_the_parts_of_the_bucket_that_its_runs_use_and_no_others(
-    stack: Stack, function: str
-) -> None:
-    """A wildcard that is too wide would be used, too; so each kind of object is tried."""
+def test_a_function_reaches_only_the_parts_of_the_bucket_in_use(stack: Stack, function: str) -> None:
+    """Each kind of object is tried, to detect a wildcard that is too wide."""
     objects = {(f"s3:{verb}Object", prefix) for verb, prefix in product(("Get", "Put", "Delete"), PREFIXES)}
     role, bucket = statements_of(role_of(function)), f"arn:aws:s3:::{stack.bucket}/"
 

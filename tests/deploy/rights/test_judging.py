@@ -1,4 +1,4 @@
-"""Calls are recorded with all that they ask for, and refused where the role has not all of it."""
+"""Calls are recorded, and refused when the role lacks a permission."""
 
 from collections.abc import Generator
 
@@ -40,13 +40,13 @@ def refused(stack: Stack, role: Role) -> list[str]:
     return [ask.action for ask in verdicts.refused]
 
 
-def test_an_action_a_resource_or_a_condition_that_does_not_fit_is_refused(stack: Stack) -> None:
+def test_another_action_resource_or_condition_is_refused(stack: Stack) -> None:
     assert refused(stack, (USE_KEY,)) == ["s3:GetObject"]
     assert refused(stack, reading(stack, "thumbnails/*")) == ["s3:GetObject"]
     assert refused(stack, reading(stack, StringEquals={"aws:SourceVpc": "vpc-1"})) == ["s3:GetObject"]
 
 
-def test_who_may_not_use_the_key_may_not_read_what_is_under_it(stack: Stack) -> None:
+def test_reading_an_encrypted_object_needs_the_key(stack: Stack) -> None:
     assert refused(stack, reading(stack)[:1]) == ["kms:Decrypt"]
 
 
@@ -58,30 +58,30 @@ def test_that_an_object_is_missing_is_said_only_to_who_may_list(stack: Stack) ->
 
 
 def test_a_call_that_is_in_no_table_stops_the_run(stack: Stack) -> None:
-    with stack.judge.under([USE_KEY]), pytest.raises(NotInTheTables, match="nobody has said what it asks of IAM"):
+    with stack.judge.under([USE_KEY]), pytest.raises(NotInTheTables, match="its IAM permissions are unknown"):
         client("sqs").list_queues()
 
 
-RUN = Run("a_file_is_read", ("somebody",), a_file_is_read)
+RUN = Run("a_file_is_read", ("person",), a_file_is_read)
 
 
 def test_a_role_with_too_little_fails_a_run(stack: Stack) -> None:
     with pytest.raises(ClientError, match="not authorized to perform: s3:GetObject"):
-        asked_by(stack, RUN, "somebody", (USE_KEY,), running_django)
+        asked_by(stack, RUN, "person", (USE_KEY,), running_django)
 
 
 def test_a_run_that_goes_on_without_what_it_was_refused_fails_too(stack: Stack) -> None:
-    quiet = Run("quiet", ("somebody",), a_file_is_read_if_it_can_be)
+    quiet = Run("quiet", ("person",), a_file_is_read_if_it_can_be)
 
     with pytest.raises(AssertionError, match="s3:GetObject"):
-        asked_by(stack, quiet, "somebody", (USE_KEY,), running_django)
+        asked_by(stack, quiet, "person", (USE_KEY,), running_django)
 
 
 def test_what_a_role_has_too_much_of_is_named(stack: Stack) -> None:
     prefixes = (f"arn:aws:s3:::{stack.bucket}/media/*", f"arn:aws:s3:::{stack.bucket}/emails/*")
     role = (Statement("Allow", ("s3:GetObject", "s3:PutObject"), prefixes, {}), USE_KEY)
 
-    asked = asked_by(stack, RUN, "somebody", role, running_django)
+    asked = asked_by(stack, RUN, "person", role, running_django)
 
     assert [ask.action for ask in asked] == ["s3:GetObject", "kms:Decrypt"]
     assert needed_by_none(asked, role) == ["s3:PutObject", f"s3:GetObject+s3:PutObject@{stack.bucket}/emails/*"]

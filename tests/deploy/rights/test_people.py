@@ -43,7 +43,7 @@ def test_whatever_else_operators_may_do_nothing_of_production_is_deleted(action:
 
 
 def test_a_policy_allows_nothing_on_every_resource_but_ending_tasks() -> None:
-    """The actions that end a task with a token have no resource type: AWS takes "*" alone for them."""
+    """AWS accepts only "*" for the actions that end a task by token."""
     wide = {action for name in POLICIES.values() for one in managed_policy(name) for action in one.actions
             if one.effect == "Allow" and "*" in one.resources}  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The evaluator decides as IAM does, and refuses to decide on what it does not know."""
+"""The evaluator decides like IAM, and rejects unknown elements."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_a_deny_goes_before_any_allow() -> None:
 @pytest.mark.parametrize(
     ("prefix", "is_met"), [("media/a", True), ("thumbnails/", True), ("emails/", False), ("", False), (None, False)]
 )
-def test_a_condition_wants_one_of_its_values_and_a_key_that_is_there(prefix: str | None, is_met: bool) -> None:
+def test_a_condition_needs_its_key_and_one_of_its_values(prefix: str | None, is_met: bool) -> None:
     context = {} if prefix is None else {"S3:Prefix": prefix}
 
     assert allowed(Ask("s3:ListBucket", "arn:aws:s3:::b", context), LIST) == is_met
@@ -67,7 +67,7 @@ def test_actions_have_no_case_and_resources_have() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_a_star_is_any_text_and_nothing_else_of_a_pattern_is_more_than_itself(a: str, b: str, between: str) -> None:
+def test_a_star_matches_any_text_and_other_characters_themselves(a: str, b: str, between: str) -> None:
     literal = [text.replace("*", "").replace("?", "") for text in (a, b)]
 
     assert matches("*".join(literal), between.join(literal))

@@ -1,4 +1,4 @@
-"""The roles under which AWS's own services act for the stack: each has what it does there, and nothing else.
+"""The roles of AWS services in the stack have exactly the needed permissions.
 
 No code of this project runs under them, so what they ask for is read from the definitions and the schedules.
 """
@@ -85,7 +85,7 @@ def test_no_machine_may_invoke_an_unpublished_version_or_another_stack_s_functio
 
 
 def asked_by_scheduler() -> list[Ask]:
-    """Return what EventBridge Scheduler does in the name of the role that the schedules and Django give it."""
+    """Return the requests of EventBridge Scheduler with the role of the schedules."""
     asked = []
     for schedule in names().of_type("AWS::Scheduler::Schedule"):
         target = names().properties(schedule)["Target"]
@@ -149,7 +149,7 @@ def test_code_deploy_needs_each_right_that_its_role_gives() -> None:
 
 
 @pytest.mark.parametrize("role", ["DatabaseProxyRole", "SchedulerRole"])
-def test_a_service_takes_on_a_role_for_the_stack_s_own_account_alone(role: str) -> None:
+def test_a_service_assumes_a_role_only_for_the_stacks_account(role: str) -> None:
     """Else what is another account's could name the role.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html

@@ -7,7 +7,7 @@ from deploy.template.cloudformation import read_template
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_an_environment_gives_each_parameter_without_a_default_and_none_that_is_not_there(name: str) -> None:
+def test_a_stage_sets_all_required_and_no_unknown_parameters(name: str) -> None:
     stage = read_stage(name)
     parameters = read_template()["Parameters"]
     wanted = {name for name, parameter in parameters.items() if "Default" not in parameter}

@@ -1,4 +1,4 @@
-"""Which old versions may go: none that an alias, an execution or a redrive may still ask for."""
+"""Old versions are removed unless an alias, execution or redrive needs them."""
 
 import io
 import zipfile
@@ -24,7 +24,7 @@ def days_ago(days: float) -> datetime:
 
 
 class StatesOfATest:
-    """Step Functions' side of versions, which moto has not: three, of 100, 50 and 20 days ago, and one of today."""
+    """A stand-in for Step Functions' versions, which moto lacks: four of them."""
 
     def __init__(self, *executions: dict[str, Any]) -> None:
         self.executions = executions
@@ -65,7 +65,7 @@ def old_machine_versions(*executions: dict[str, Any], days: int = 14) -> list[in
     return [one.number for one in machine_versions(client, ARN, NOW, days) if not one.stays]
 
 
-def test_of_a_machine_what_was_replaced_long_ago_and_nothing_asks_for_is_old() -> None:
+def test_an_unneeded_machine_version_replaced_long_ago_is_old() -> None:
     assert old_machine_versions() == [1, 2]  # 3 was replaced today, whenever it was made
     assert old_machine_versions(days=30) == [1]
 
@@ -75,7 +75,7 @@ def test_a_version_that_an_execution_runs_by_stays() -> None:
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_a_version_stays_as_long_as_an_execution_can_be_redriven_by_it(status: str) -> None:
+def test_a_version_stays_while_an_execution_can_be_redriven(status: str) -> None:
     assert old_machine_versions(execution(1, status, 13.9)) == [2]
     assert old_machine_versions(execution(1, status, 14.1)) == [1, 2]
 
@@ -107,7 +107,7 @@ def code(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_of_a_function_what_was_replaced_long_ago_and_no_alias_points_to_is_old(functions: Any) -> None:
+def test_a_function_version_without_alias_replaced_long_ago_is_old(functions: Any) -> None:
     def old(in_days: float) -> list[int]:
         now = datetime.now(UTC) + timedelta(days=in_days)
         return [one.number for one in function_versions(functions, FUNCTION, now, 14) if not one.stays]

@@ -73,13 +73,13 @@ def test_the_settings_module_exists_and_each_variable_is_one_that_is_read() -> N
     }
 
 
-def test_what_is_in_braces_is_a_parameter_or_an_output_of_the_stack() -> None:
+def test_names_in_braces_are_parameters_or_outputs_of_the_stack() -> None:
     template = read_template()
 
     assert placeholders() - {"PublicHost"} <= template["Parameters"].keys() | template["Outputs"].keys()
 
 
-def test_the_runtime_is_that_of_the_functions_and_the_role_is_made_by_us() -> None:
+def test_zappa_has_the_functions_runtime_and_our_role() -> None:
     base, functions = SETTINGS["base"], read_template()["Globals"]["Function"]
     role = read_template(ROOT / "deploy" / "zappa_role.yaml")["Resources"]["Role"]["Properties"]
 
@@ -97,7 +97,7 @@ def test_the_stack_fills_in_what_belongs_to_one_account() -> None:
     assert not any("{" in text for text in texts(filled))
 
 
-def test_outside_a_vpc_zappa_is_told_of_none() -> None:
+def test_outside_a_vpc_zappa_gets_no_vpc_configuration() -> None:
     assert "vpc_config" not in complete(SETTINGS, values() | {"VpcSubnetIds": ""})["base"]
 
 

@@ -1,4 +1,4 @@
-"""What CloudFormation does to each resource when one template follows another: by the schemas of its resources."""
+"""The effect of a template update on each resource, by CloudFormation's schemas."""
 
 import json
 import re
@@ -33,7 +33,7 @@ class Deployed:
     parameters: Mapping[str, str]
 
     def properties(self, name: str, moved: set[tuple[str, str]]) -> dict[str, Any]:
-        """Return a resource's properties with the parameters filled in, and a mark where a reference has moved."""
+        """Return a resource's properties with parameters resolved and moved references marked."""
         declared = self.template["Parameters"]
         values = {one: str(self.parameters.get(one, it.get("Default", ""))) for one, it in declared.items()}
         filled: dict[str, Any] = _fill(self.template["Resources"][name].get("Properties", {}), values, moved)
@@ -41,7 +41,7 @@ class Deployed:
 
 
 def changes(before: Deployed, after: Deployed) -> Changes:
-    """Return what an update does. A resource is replaced where a property that is only for creation differs."""
+    """Return an update's effects. A different create-only property replaces its resource."""
     old, new = before.template["Resources"], after.template["Resources"]
     both = old.keys() & new.keys()
     replaced: set[str] = set()

@@ -1,4 +1,4 @@
-"""What checkov is not asked has its reason, and the tools that judge the template have their versions."""
+"""Skipped checkov checks have reasons, and the linters have versions."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the template promises: the guide's values, least privilege, and one name for each thing."""
+"""The template has the guide's values, least privilege and consistent names."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def test_the_task_queue_has_the_values_of_the_guide(template: Template) -> None:
     assert queue["QueueName"] == {"Fn::Sub": "${Prefix}-tasks-${Stage}"}
 
 
-def test_dead_letters_stay_as_long_as_sqs_allows_and_come_from_the_task_queue_alone(template: Template) -> None:
+def test_dead_letters_are_kept_14_days_and_only_from_the_task_queue(template: Template) -> None:
     dead_letters = template["Resources"]["TasksDeadLetterQueue"]["Properties"]
 
     assert dead_letters["MessageRetentionPeriod"] == FOURTEEN_DAYS_SECONDS
@@ -103,9 +103,7 @@ class TestEachFunction:
         assert properties["Handler"] == f"{function.handler_module}.lambda_handler"
         assert properties["CodeUri"] == f"../.build/linux-arm64/{function.name}.zip"
 
-    def test_it_has_a_role_of_its_own_and_a_log_group_that_forgets(
-        self, translated: Template, function: Function
-    ) -> None:
+    def test_it_has_its_own_role_and_a_log_group_with_retention(self, translated: Template, function: Function) -> None:
         properties = translated["Resources"][function.resource]["Properties"]
         group = translated["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
 
@@ -133,9 +131,7 @@ class TestEachFunction:
         by_connections = {"Fn::FindInMap": ["DatabaseConnections", {"Ref": "DatabaseMaxConnections"}, "PerFunction"]}
         assert (bound == by_connections) == function.needs_database
 
-    def test_only_the_one_that_sends_mail_may_use_ses_and_the_table_of_mails(
-        self, translated: Template, function: Function
-    ) -> None:
+    def test_only_send_email_may_use_ses_and_the_table_of_mails(self, translated: Template, function: Function) -> None:
         sends = function.name == "send_email"
         services = {action.partition(":")[0] for action in actions_of(translated, function)}
 
@@ -194,9 +190,7 @@ def test_a_machine_invokes_the_aliases_that_its_definition_names_and_no_others(
 
 
 @pytest.mark.parametrize("resource", MACHINES)
-def test_a_machine_is_traced_logged_where_logs_need_no_policy_and_started_by_its_alias(
-    template: Template, resource: str
-) -> None:
+def test_a_machine_is_traced_logged_and_started_by_its_alias(template: Template, resource: str) -> None:
     properties = resources(template, "AWS::Serverless::StateMachine")[resource]
     [destination] = properties["Logging"]["Destinations"]
     group = destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
@@ -260,7 +254,7 @@ def test_every_change_of_an_execution_s_status_is_recorded_or_kept(template: Tem
     assert properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
 
 
-def test_the_scheduler_may_send_to_the_queue_and_keep_what_it_could_not_send(template: Template) -> None:
+def test_the_scheduler_may_send_to_the_queue_and_its_dead_letters(template: Template) -> None:
     (policy,) = resources(template, "AWS::IAM::Role")["SchedulerRole"]["Policies"]
     statement, by_key = policy["PolicyDocument"]["Statement"]
 
@@ -285,9 +279,7 @@ def test_django_reads_no_payload_and_no_mail_and_never_the_queue(template: Templ
     assert [statement["Action"] for statement in statements if statement["Resource"] == "*"] == [ENDS_A_TASK]
 
 
-def test_who_has_a_task_token_may_send_it_back_and_nobody_else_has_the_right(
-    template: Template, translated: Template
-) -> None:
+def test_only_functions_with_task_tokens_may_send_them(template: Template, translated: Template) -> None:
     backend = resources(template, "AWS::IAM::ManagedPolicy")["BackendPolicy"]["PolicyDocument"]["Statement"]
     [by_django] = [it for it in backend if "states:SendTaskSuccess" in it["Action"]]
     by_functions = {

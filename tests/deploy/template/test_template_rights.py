@@ -1,4 +1,4 @@
-"""What the template says of rights: no wildcard without a reason beside it, a role for each, none of AWS's for more."""
+"""Permissions in the template: reasons for wildcards, a role for each function."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ LEAST_REASON = 15  # characters
 
 
 def wildcards(lines: list[str]) -> list[int]:
-    """Return the numbers of the lines, from 0, that name a resource by a wildcard alone."""
+    """Return the line numbers, from 0, with a wildcard as resource."""
     return [
         number
         for number, line in enumerate(lines)
@@ -32,7 +32,7 @@ def code_of(line: str) -> str:
 
 
 def reason_for(number: int, lines: list[str]) -> str:
-    """Return the comments beside a line: in it, in its statement, and right above its statement."""
+    """Return the comments in a line, in its statement, and above it."""
     start = number
     while not re.match(r"\s*- (\{ )?(Effect|Sid):", lines[start]):
         start -= 1
@@ -80,8 +80,8 @@ def actions_of(statement: dict[str, Any]) -> list[str]:
     return [given] if isinstance(given, str) else given
 
 
-def test_nobody_is_allowed_all_of_a_service(template: Template) -> None:
-    """The key's own account is: that gives nobody a right. A Deny may name all."""
+def test_no_role_is_allowed_all_of_a_service(template: Template) -> None:
+    """Except the key's own account, which grants nothing, and Deny statements."""
     allowing = [one for one in statements(template) if one["Effect"] == "Allow" and "Principal" not in one]
 
     assert allowing
@@ -112,7 +112,7 @@ def policies_of_aws(role: str) -> set[str]:
     return set()
 
 
-def test_of_aws_s_own_policies_there_are_those_that_sam_attaches_and_no_others(translated: Template) -> None:
+def test_only_the_aws_policies_that_sam_attaches_are_used(translated: Template) -> None:
     roles = {name: it["Properties"] for name, it in translated["Resources"].items() if it["Type"] == "AWS::IAM::Role"}
 
     attached = {
@@ -123,7 +123,7 @@ def test_of_aws_s_own_policies_there_are_those_that_sam_attaches_and_no_others(t
     assert attached == {name: policies_of_aws(name) for name in roles}
 
 
-def test_a_role_is_passed_on_to_the_scheduler_alone_by_who_makes_schedules(template: Template) -> None:
+def test_a_role_is_passed_only_to_the_scheduler(template: Template) -> None:
     passing = [one for one in statements(template) if "iam:PassRole" in actions_of(one)]
 
     assert len(passing) == 3  # run_task's outbox, Django's tasks for later, operators' pausing

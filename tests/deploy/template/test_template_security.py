@@ -1,4 +1,4 @@
-"""Who can read what the stack keeps: the key, the transport, the versions of files."""
+"""Protection of the stack's data: encryption, transport, versions of files."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -96,7 +96,7 @@ def test_the_bucket_the_table_and_the_environments_are_under_the_key(template: T
 
 
 @pytest.mark.parametrize("name", READS_AND_WRITES)
-def test_a_role_has_the_key_for_the_services_it_uses_and_through_them_alone(translated: Template, name: str) -> None:
+def test_a_role_uses_the_key_only_through_its_services(translated: Template, name: str) -> None:
     read, written = set[str](), set[str]()
     for statement in statements(translated, name):
         if statement["Effect"] != "Allow" or not any(action.startswith("kms:") for action in actions(statement)):
@@ -140,9 +140,7 @@ def test_queues_and_bucket_refuse_what_comes_unencrypted(template: Template) -> 
     assert refusing == {*of_type(template, "AWS::SQS::Queue"), *of_type(template, "AWS::S3::Bucket")}
 
 
-def test_a_file_that_was_overwritten_or_deleted_comes_back_for_a_month_and_no_role_may_prevent_it(
-    template: Template, translated: Template
-) -> None:
+def test_old_versions_of_files_are_kept_for_a_month(template: Template, translated: Template) -> None:
     bucket = template["Resources"]["Bucket"]["Properties"]
     [rule] = [one for one in bucket["LifecycleConfiguration"]["Rules"] if "NoncurrentVersionExpiration" in one]
 

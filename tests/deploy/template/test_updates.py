@@ -1,4 +1,4 @@
-"""An update of a parameter, of code or of a definition leaves alone what holds data and what is running."""
+"""Updates of parameters, code or definitions preserve data and running executions."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ STATEFUL = {
     "AWS::Logs::LogGroup",
     "AWS::StepFunctions::StateMachine",
 }
-# What somebody else has an ARN of: definitions, the event source mapping, the dispatcher.
+# Resources that others know by ARN: definitions, the event source mapping, the dispatcher.
 KNOWN_BY_ARN = {"AWS::Lambda::Function", "AWS::Lambda::Alias", "AWS::StepFunctions::StateMachineAlias"}
 HOLDS_DATA = {"TasksQueue", "TasksDeadLetterQueue", "Bucket", "SentEmailsTable", "EncryptionKeyOfStack"}
 # Names and ids too long for a version's description. A new value of one needs another Revision.
@@ -43,7 +43,7 @@ def deployed() -> Deployed:
 
 @functools.cache
 def release(new_file: str = "", **parameters: str) -> Deployed:
-    """Translate as a deploy does; ``new_file`` is one whose content, and so whose name in S3, is another."""
+    """Translate as a deployment does; ``new_file`` gets another name in S3."""
     values = PARAMETERS | parameters
     template = read_template()
 
@@ -77,7 +77,7 @@ def of_kind(deployed: Deployed, names: set[str], *kinds: str) -> set[str]:
     ],
     ids=lambda value: str(value) if isinstance(value, str) else "-".join(value),
 )
-def test_no_update_replaces_or_removes_what_holds_data_or_what_others_know_by_its_arn(
+def test_no_update_replaces_data_or_resources_known_by_arn(
     deployed: Deployed, new_file: str, parameters: dict[str, str]
 ) -> None:
     after = release(new_file, **parameters)
@@ -98,7 +98,7 @@ def test_another_name_is_seen_to_replace_what_holds_data(deployed: Deployed) -> 
     assert found.replaced >= HOLDS_DATA - {"Bucket", "EncryptionKeyOfStack"} | {"RunTaskStateMachine"}
 
 
-def test_what_holds_data_stays_when_it_is_replaced_and_when_the_stack_goes(template: Template) -> None:
+def test_data_is_kept_after_a_replacement_or_removal(template: Template) -> None:
     resources = template["Resources"]
     kept = {name for name in resources if resources[name].get("DeletionPolicy") == "Retain"}
 
@@ -106,7 +106,7 @@ def test_what_holds_data_stays_when_it_is_replaced_and_when_the_stack_goes(templ
     assert {name for name in kept if resources[name].get("UpdateReplacePolicy") == "Retain"} == HOLDS_DATA
 
 
-def test_another_log_level_puts_a_version_beside_each_old_one_and_moves_its_alias(
+def test_another_log_level_makes_new_versions_and_moves_the_aliases(
     deployed: Deployed,
 ) -> None:
     found = changes(deployed, release(LogLevel="DEBUG"))
@@ -128,7 +128,7 @@ def test_another_concurrency_changes_the_event_source_mapping_alone_and_no_versi
     assert found == Changes(set(), set(), set(), {"TasksEventSourceMapping", "DispatchTasksFunction"})
 
 
-def test_new_code_makes_a_version_beside_the_old_one_and_moves_the_alias_alone(deployed: Deployed) -> None:
+def test_new_code_makes_a_new_version_and_moves_the_alias(deployed: Deployed) -> None:
     after = release("load_report.zip")
 
     found = changes(deployed, after)
@@ -140,7 +140,7 @@ def test_new_code_makes_a_version_beside_the_old_one_and_moves_the_alias_alone(d
     assert found.updated == {"LoadReportFunction", "LoadReportFunctionAliaslive"}
 
 
-def test_a_new_definition_makes_a_version_beside_the_old_one_and_moves_the_alias_alone(deployed: Deployed) -> None:
+def test_a_new_definition_makes_a_new_version_and_moves_the_alias(deployed: Deployed) -> None:
     found = changes(deployed, release("incident_escalation.asl.json"))
 
     machine = "IncidentEscalationStateMachine"
@@ -184,7 +184,7 @@ def _longest(parameter: dict[str, Any]) -> int:
     return int(parameter.get("MaxLength") or len(str(parameter["MaxValue"])))
 
 
-def test_the_revision_tells_which_parameters_need_another(template: Template) -> None:
+def test_the_revision_lists_the_parameters_that_need_another(template: Template) -> None:
     description = template["Parameters"]["Revision"]["Description"]
 
     assert set(re.findall(r"\w+", description)) & template["Parameters"].keys() == NEEDS_REVISION

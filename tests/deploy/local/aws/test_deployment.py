@@ -1,4 +1,4 @@
-"""What the template gives up for ministack, and nothing more."""
+"""The changes of the template for ministack, and no others."""
 
 import json
 from typing import Any

@@ -18,7 +18,7 @@ def keep(s3_dir: Path, key: str, **meta: Any) -> None:
     path.with_name(f"{path.name}.meta.json").write_text(json.dumps({"key": key, **meta}))
 
 
-def test_what_was_deleted_does_not_come_back_though_the_bucket_has_its_versions(tmp_path: Path) -> None:
+def test_a_deleted_file_with_versions_is_not_restored(tmp_path: Path) -> None:
     keep(tmp_path / "s3", "media/kept.jpg", content_type="image/jpeg", version_id="1")
     keep(tmp_path / "s3", "media/deleted.jpg", is_delete_marker=True, version_id="3")
     put: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The local stand-in for Lambda's Python runtime, run as a process against a Runtime API."""
+"""The local Python runtime, as a process with a Runtime API."""
 
 import json
 import queue
@@ -138,7 +138,7 @@ def test_an_event_is_answered_by_the_handler_of_the_package(api: RuntimeApi) -> 
 
 
 @pytest.mark.usefixtures("runtime")
-def test_an_error_is_told_by_its_class_and_does_not_end_the_process(api: RuntimeApi) -> None:
+def test_an_error_is_reported_by_class_and_does_not_end_the_process(api: RuntimeApi) -> None:
     path, failure = api.ask("fail")
     _, answer = api.ask({})
 
@@ -165,7 +165,7 @@ def test_what_a_function_prints_is_kept_with_its_name(api: RuntimeApi, tmp_path:
     assert json.loads(lines[-1].removeprefix("sample "))["errorType"] == "StorageUnavailable"
 
 
-def test_a_handler_that_can_not_be_loaded_is_told_before_the_process_ends(api: RuntimeApi, tmp_path: Path) -> None:
+def test_a_handler_that_cannot_be_loaded_is_reported(api: RuntimeApi, tmp_path: Path) -> None:
     process = start(api, tmp_path, "nowhere.lambda_handler")
 
     path, failure = api.answers.get(timeout=20)
@@ -174,7 +174,7 @@ def test_a_handler_that_can_not_be_loaded_is_told_before_the_process_ends(api: R
     assert process.wait(20) == 1
 
 
-def test_the_process_ends_when_who_runs_functions_is_gone(api: RuntimeApi, tmp_path: Path) -> None:
+def test_the_process_ends_with_its_service(api: RuntimeApi, tmp_path: Path) -> None:
     process = start(api, tmp_path)
     api.ask({})
     api.events.put(GONE)

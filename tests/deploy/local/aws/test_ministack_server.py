@@ -1,4 +1,4 @@
-"""What the local stack puts around ministack: a bound on instances of a function, and the time of a schedule."""
+"""ministack with a limit of instances and scheduled times."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ from qu_workflows.protocol.message import SCHEDULED_TIME, read_message, write_sc
 from workflows.schedules import SCHEDULES
 
 
-def test_no_more_invocations_of_a_function_run_at_a_time_than_there_may_be_instances() -> None:
+def test_concurrent_invocations_of_a_function_have_a_limit() -> None:
     running: dict[str, int] = {"a": 0, "b": 0}
     most = dict(running)
     lock = threading.Lock()

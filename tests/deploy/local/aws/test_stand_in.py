@@ -1,4 +1,4 @@
-"""The engine as the local stack's Step Functions: which is chosen, and the machines copied into it."""
+"""The choice of Step Functions, and machines copied into the engine."""
 
 import json
 from collections.abc import Iterator
@@ -84,9 +84,7 @@ def test_another_name_says_which_there_are(monkeypatch: pytest.MonkeyPatch) -> N
         chosen_step_functions()
 
 
-def test_the_deployed_machines_are_made_in_the_engine_and_brought_up_to_date(
-    deployed: "SFNClient", engine: "SFNClient"
-) -> None:
+def test_deployed_machines_are_created_or_updated_in_the_engine(deployed: "SFNClient", engine: "SFNClient") -> None:
     for number in range(3):
         text = json.dumps(definition(Comment=str(number)))
         deployed.create_state_machine(name=f"machine-{number}", definition=text, roleArn=ROLE)
@@ -102,7 +100,7 @@ def test_the_deployed_machines_are_made_in_the_engine_and_brought_up_to_date(
         assert json.loads(kept["definition"]) == definition(Comment=machine["name"][-1])
 
 
-def test_a_machine_of_the_last_time_gets_the_new_definition(engine: "SFNClient") -> None:
+def test_an_existing_machine_gets_the_new_definition(engine: "SFNClient") -> None:
     arn = engine.create_state_machine(name="changed", definition=json.dumps(definition(Comment="old")), roleArn=ROLE)[
         "stateMachineArn"
     ]
@@ -125,7 +123,7 @@ def test_a_machine_of_the_last_time_gets_the_new_definition(engine: "SFNClient")
     assert json.loads(engine.describe_state_machine(stateMachineArn=arn)["definition"]) == definition(Comment="new")
 
 
-def test_retriers_wait_for_a_part_of_their_time_wherever_they_are() -> None:
+def test_all_retriers_wait_a_fraction_of_their_time() -> None:
     nested = {"States": {"Each": {"ItemProcessor": {"States": {"A": {"Retry": RETRY, "TimeoutSeconds": 90}}}}}}
 
     hastened = hasten(nested, 0.1)

@@ -1,4 +1,4 @@
-"""What the demo would find wrong."""
+"""The faults that the demo detects."""
 
 from dataclasses import replace
 from email.message import EmailMessage

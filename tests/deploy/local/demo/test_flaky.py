@@ -40,13 +40,11 @@ def test_any_other_file_works_at_once(event: dict[str, Any]) -> None:
     assert len(lambda_handler(event, None)["thumbnails"]) == 6
 
 
-def test_a_file_that_waits_for_a_word_fails_by_one_word_and_works_by_another(
-    event: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_waiting_file_fails_or_works_depending_on_its_word(event: dict[str, Any], tmp_path: Path) -> None:
     event["file"]["name"] = f"{WAITS_MARK}.jpg"
     key = word_key(event["file"]["name"])
-    told = threading.Timer(0.2, lambda: DiskObjects(tmp_path).write(key, FAIL.encode(), "text/plain"))
-    told.start()
+    timer = threading.Timer(0.2, lambda: DiskObjects(tmp_path).write(key, FAIL.encode(), "text/plain"))
+    timer.start()
 
     with pytest.raises(PayloadInvalid, match="on purpose"):
         lambda_handler(event, None)
@@ -55,7 +53,7 @@ def test_a_file_that_waits_for_a_word_fails_by_one_word_and_works_by_another(
     assert len(lambda_handler(event, None)["thumbnails"]) == 6
 
 
-def test_a_file_that_hears_no_word_is_given_up(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_its_word_fails_in_the_end(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     event["file"]["name"] = f"{WAITS_MARK}.jpg"
     monkeypatch.setattr(flaky, "PATIENCE_SECONDS", 0.0)
 

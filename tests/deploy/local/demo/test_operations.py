@@ -19,7 +19,7 @@ TARGET = {
 }
 
 
-def test_the_copy_goes_in_two_seconds_with_the_same_target_and_names_its_task() -> None:
+def test_the_copy_fires_in_two_seconds_with_the_same_target() -> None:
     group = "qu-security-dev-schedules"
     with mock_aws():
         scheduler = boto3.client("scheduler")

@@ -1,4 +1,4 @@
-"""What the demo counts and prints, and that it runs once at a time."""
+"""The demo's summary and lines, and its lock."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -52,7 +52,7 @@ def test_the_hostile_sample_is_rejected() -> None:
         inspect_file(HOSTILE, chunks_of(SAMPLES / HOSTILE), Limits())
 
 
-def test_one_sample_is_on_its_side_and_tells_a_place() -> None:
+def test_one_sample_is_rotated_and_has_a_position() -> None:
     with Image.open(SAMPLES / "sideways-with-gps.jpg") as image:
         exif = image.getexif()
 

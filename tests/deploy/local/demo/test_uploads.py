@@ -1,4 +1,4 @@
-"""What the demo uploads, and how."""
+"""The demo's uploads."""
 
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -13,7 +13,7 @@ from deploy.local.demo import flaky
 from deploy.local.demo.uploads import MIN_REPORTS, SAMPLES, Upload, UploadRefused, send_report, uploads
 
 
-def test_every_sample_is_sent_and_one_file_is_broken_and_one_fails_twice() -> None:
+def test_every_sample_is_sent_with_the_planned_faults() -> None:
     planned = uploads([], [1, 2, 3])
     sent = [path.name for upload in planned for _, path in upload.files]
     samples = {path.name for path in SAMPLES.iterdir() if path.name != "README.md"}
@@ -33,7 +33,7 @@ def test_nothing_fails_where_no_execution_can_be_redriven() -> None:
     assert not [name for upload in planned for name, _ in upload.files if name.startswith(flaky.WAITS_MARK)]
 
 
-def test_own_files_take_the_place_of_the_samples_but_not_of_the_trouble(tmp_path: Path) -> None:
+def test_own_files_replace_the_samples_but_not_the_faults(tmp_path: Path) -> None:
     own = tmp_path / "door.jpg"
     own.write_bytes(b"x")
 
