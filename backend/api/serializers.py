@@ -234,7 +234,7 @@ class ProcessingSerializer(serializers.Serializer[Any]):
 
 
 class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
-    """A report for the back office, which can change the note and mark it as an incident."""
+    """A report for the back office, with a writable note and incident flag."""
 
     is_incident = serializers.BooleanField(
         required=False,

@@ -1,4 +1,4 @@
-"""The REST API of guard reports and tasks, for the mobile app and the back office."""
+"""The REST API of guard reports and tasks."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What all views of the REST API share: error responses, pagination, and errors in the OpenAPI document."""
+"""Error responses and pagination of the REST API, and their OpenAPI description."""
 
 from typing import Any
 

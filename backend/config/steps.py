@@ -10,7 +10,7 @@ from qu_workflows.tasks.without_queue.steps import StepHandler
 
 
 def step_handlers() -> Mapping[str, StepHandler]:
-    """Import and return the handlers by function name. Two of them differ from those on Lambda."""
+    """Import and return the handlers by function name; two differ from those on Lambda."""
     # Nothing reads metrics from standard output here, and threads would share them.
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     from lambdas.choose_person.handler import lambda_handler as choose_person

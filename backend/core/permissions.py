@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 
 class BackOfficePermissions(DjangoModelPermissions):
-    """Allows staff with the right to view, add or change the view's model, as in the admin.
+    """Allows staff with rights on the view's model, as in the admin.
 
     DELETE deactivates a row, so it needs the right to change.
     """

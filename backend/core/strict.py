@@ -1,4 +1,4 @@
-"""Strict types in requests: REST framework would read 0 as false, 5 as "5" and "5" as 5."""
+"""Strict types in requests: REST framework accepts 0 for false and "5" for 5."""
 
 from typing import Any
 

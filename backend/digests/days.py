@@ -46,7 +46,7 @@ def check_ended(task_id: str, day: date, time_zones: Iterable[str]) -> None:
 
 
 def bounds_of(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the start of a day in a time zone and of the next day, in UTC."""
+    """Return the start and the end of a day in a time zone, as UTC."""
     start, end = (datetime.combine(one, time.min, zone) for one in (day, day + _ONE_DAY))
     # If clocks skip midnight, the time of the skip; if midnight is repeated, the first one.
     return start.astimezone(UTC), end.astimezone(UTC)

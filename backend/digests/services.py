@@ -1,4 +1,4 @@
-"""The daily digest: one mail to each client about a day's reports, limited to the size of a mail."""
+"""The daily digest: one mail to each client about a day's reports."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -282,7 +282,7 @@ def clock_time(report: GuardReport) -> str:
 
 
 def choose_pictures(reports: Iterable[PresentedReport]) -> dict[int, list[PresentedFile]]:
-    """Return pictures by report id: first one of each report, then a second, then a third."""
+    """Return pictures by report id: at first one of each report, then more."""
     reports = list(reports)
     chosen: dict[int, list[PresentedFile]] = {shown.report.pk: [] for shown in reports}
     count, size_bytes = 0, 0

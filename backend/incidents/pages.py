@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def incident_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show an incident to the person asked, and record the answer: see ``_show`` for the status."""
+    """Show an incident to the person asked, and record the answer."""
     try:
         inquiry_id = read_incident_token(token)
     except SignatureExpired:

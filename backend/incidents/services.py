@@ -81,7 +81,7 @@ def acknowledge(inquiry_id: int) -> IncidentInquiry:
 
 
 def give_sign(inquiry_id: int) -> IncidentInquiry:
-    """Record a heartbeat of the person asked, which extends the turn, at most to its end.
+    """Record a heartbeat, which extends the turn, at most to its end.
 
     Raises InquiryOver and StepFunctionsUnavailable; then nothing is changed. Safe to retry.
     """
@@ -210,9 +210,9 @@ def choose_person(given: ChoosePersonInput) -> Turn:
 
 
 def keep_token(given: AwaitAcknowledgementInput) -> Acknowledgement | None:
-    """Save the token of a turn, whose time starts now, and return an answer that came before it.
+    """Save the token of a turn, and return an answer that came before it.
 
-    Safe to retry: the last token counts. Raises RecipientNotFound.
+    The turn's time starts now. Safe to retry: the last token counts. Raises RecipientNotFound.
     """
     with transaction.atomic():
         try:

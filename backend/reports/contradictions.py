@@ -1,4 +1,4 @@
-"""Contradictions in reports: facts in the database that do not agree, as sentences in the active language.
+"""Contradictions between facts about a report, as sentences in the active language.
 
 To add a rule, write a function from reports to pairs of a report's id and a ``Contradiction``, with at most one query
 for all reports, and add it to ``RULES``.
@@ -173,7 +173,7 @@ def _taken_elsewhere(reports: Reports) -> Found:
 
 
 def meters_between(latitude: float, longitude: float, to_latitude: float, to_longitude: float) -> float:
-    """Return the distance of two places by the haversine formula, with an error of at most 0.5 %."""
+    """Return the distance by the haversine formula, with an error below 0.5 %."""
     phi, to_phi = math.radians(latitude), math.radians(to_latitude)
     across = math.sin((to_phi - phi) / 2) ** 2
     along = math.sin(math.radians(to_longitude - longitude) / 2) ** 2
@@ -207,7 +207,7 @@ def _taken_at_other_time(reports: Reports) -> Found:
 
 
 def _moments(captured_at: datetime, file: ReportFile, report: GuardReport) -> tuple[datetime, datetime]:
-    """Return the earliest and the latest time of a file: its camera's clock may be set to any zone."""
+    """Return the earliest and the latest possible time of a file."""
     if not file.capture_zone_assumed:
         return captured_at, captured_at
     clock = captured_at.astimezone(report.tzinfo()).replace(tzinfo=UTC)

@@ -148,7 +148,7 @@ class ReportFile(models.Model):
         _("time zone assumed"),
         default=False,
         db_default=False,
-        help_text=_("The camera told its own local time: it is taken for that of the property."),
+        help_text=_("The camera's time has no zone: that of the property is assumed."),
     )
     camera = models.CharField(_("camera"), max_length=120, blank=True, default="", db_default="")
     latitude = models.FloatField(_("latitude"), null=True, blank=True)

@@ -29,7 +29,7 @@ _PAGE_POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-u
 
 @require_safe
 def report_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show a report to the reader of the link: 410 for an expired link, 404 for an invalid one."""
+    """Show a report to a link's reader. Return 410 for an expired link, else 404."""
     try:
         link = read_token(token)
     except SignatureExpired:
@@ -55,7 +55,7 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def signed_file(request: HttpRequest, token: str, name: str) -> HttpResponse | FileResponse:  # noqa: ARG001  the name is for people
-    """Serve a local file or a range: 410 for an expired URL, 404 for an invalid one."""
+    """Serve a local file. Return 410 for an expired URL, 404 for an invalid one."""
     try:
         path, media_type = open_signed(token)
     except SignatureExpired:
@@ -102,7 +102,7 @@ def refusal(request: HttpRequest, status: int, problem: str, remedy: str) -> Htt
 
 
 def private[ResponseT: HttpResponse | FileResponse](response: ResponseT) -> ResponseT:
-    """Keep a response out of shared caches and search engines, and its URL from other sites."""
+    """Exclude a response from shared caches and search engines, and hide its URL."""
     patch_cache_control(response, private=True, max_age=0 if isinstance(response, HttpResponse) else 3600)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"

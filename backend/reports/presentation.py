@@ -1,4 +1,4 @@
-"""A report in words and pictures, for its page and its mails, in the active language."""
+"""Reports for pages and mails, in the active language."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ NO_THUMBNAIL = gettext_noop("A file of this kind has no picture to be made small
 
 @dataclass(frozen=True)
 class PresentedFile:
-    """A file: ``facts`` such as "JPEG, 4032 x 3024, 2.1 MB", ``taken`` the time and the camera.
+    """A file for its readers. ``facts`` is such as "JPEG, 4032 x 3024, 2.1 MB".
 
     ``map_url`` and ``coordinates`` are where it was taken, "" if unknown. ``play`` labels the picture of a video or a
     recording, such as "Video, 0:42"; "" for others.
@@ -81,7 +81,7 @@ class PresentedFile:
 
 @dataclass(frozen=True)
 class PresentedReport:
-    """A report for its readers. ``time`` is local to the place; ``incident`` is "" for other reports."""
+    """A report for its readers. ``incident`` is "" for other reports."""
 
     report: GuardReport
     place: str
@@ -155,7 +155,7 @@ def format_time(moment: datetime) -> str:
 
 
 def format_clock(moment: datetime, report: GuardReport, now: datetime) -> str:
-    """Return a time at the report's place, such as 14:05 CST; with the date if that is not today."""
+    """Return a local time, such as 14:05 CST, with the date unless today."""
     zone = report.tzinfo()
     local = moment.astimezone(zone)
     # Translators: a date format of Django, for the time of day.
@@ -208,7 +208,7 @@ def _map_url(latitude: Decimal | float | None, longitude: Decimal | float | None
 
 
 def _facts(file: ReportFile) -> str:
-    """Return the facts of a file, such as "MP4 video, 1920 x 1080, 0:42, 12.3 MB"."""
+    """Return facts such as "MP4 video, 1920 x 1080, 0:42, 12.3 MB"."""
     kinds = {"video": _("%(type)s video"), "audio": _("%(type)s sound")}
     parts = [kinds.get(file.kind, "%(type)s") % {"type": type_name(file.media_type)} if file.media_type else ""]
     if file.width and file.height:

@@ -22,7 +22,7 @@ SHOWN_TASKS = 5
 
 
 def guards_called(text: str) -> list[Guard]:
-    """Return at most MAX_GUARDS guards with each word of a text in a name, with their users."""
+    """Return at most MAX_GUARDS guards whose names contain each word of a text."""
     words = text.split()[:5]
     if not words:
         return []

@@ -238,7 +238,7 @@ def _remove_record_batch(now: datetime, ids: Collection[str]) -> int:
 
 
 def _batches(rows: QuerySet[Any], moment: str, size: int) -> Iterator[Sequence[Any]]:
-    """Yield ids in batches, ordered by a time and the id. Each batch is queried after the last one."""
+    """Yield ids in batches by time and id, querying each after the last."""
     after: tuple[datetime, Any] | None = None
     while True:
         left = rows

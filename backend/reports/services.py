@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CreatedReport:
-    """A report and the id of its task, None if the task could not be enqueued."""
+    """A report and its task's id, None if it could not be enqueued."""
 
     report: GuardReport
     task_id: str | None
@@ -190,7 +190,7 @@ def _found(facts: FileFacts, zone: tzinfo) -> dict[str, Any]:
 
 
 def resolve_capture(text: str | None, zone: tzinfo) -> tuple[datetime | None, bool]:
-    """Return a capture time of ISO 8601, and whether ``zone`` was assumed for a text without an offset.
+    """Return a capture time, and whether ``zone`` was assumed.
 
     Invalid texts count as missing: a file may contain anything.
     """

@@ -1,4 +1,4 @@
-"""HTTP range requests for local files, which players need to seek and Safari to play at all."""
+"""HTTP range requests for local files: players need them to seek, Safari to play."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ class _Part:
 
 
 def serve(request: HttpRequest, path: Path, media_type: str) -> FileResponse | HttpResponse:
-    """Return the file, or the range of a GET request: 206, or 416 for a range outside of the file.
+    """Return the file with 200, a requested range with 206, or 416.
 
     Several ranges, other units and malformed ranges get the whole file, as HTTP allows. So does If-Range, since the
     response has no validator. https://www.rfc-editor.org/rfc/rfc9110#section-14

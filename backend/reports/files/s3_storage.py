@@ -29,7 +29,7 @@ class SignedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has n
         return str(super().url(name, safe | (parameters or {}), expire, http_method))
 
     def url_as(self, name: str, media_type: str) -> str:
-        """Return a signed URL that serves the file as a media type. Unknown types are downloads."""
+        """Return a signed URL with a media type. Unknown types are downloads."""
         return self.url(name, _headers(media_type))
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:

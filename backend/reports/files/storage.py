@@ -1,4 +1,4 @@
-"""Storage of files in S3, or on the local disk without a bucket; their names and signed URLs.
+"""Storage of files in S3 or on the local disk, their names and signed URLs.
 
 A full key is the storage's prefix (``media/`` for uploads, none for thumbnails) and the file's name. On disk, keys are
 paths in MEDIA_ROOT's parent, so that the functions find files by the same keys.
@@ -91,7 +91,7 @@ class SignedFileSystemStorage(FileSystemStorage):
         return self.url_as(name, media_type_of(f"{self.prefix}{name}"))
 
     def url_as(self, name: str | None, media_type: str) -> str:
-        """Return a signed path that serves the file as a media type. Unknown types are downloads."""
+        """Return a signed path with a media type. Unknown types are downloads."""
         if not name:
             raise ValueError("A file without a name has no URL. Save the file first.")
         token = signing.dumps([f"{self.prefix}{name}", media_type], salt=_SALT)

@@ -233,7 +233,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         db_default=False,
                         default=False,
-                        help_text="The camera told its own local time: it is taken for that of the property.",
+                        help_text="The camera's time has no zone: that of the property is assumed.",
                         verbose_name="time zone assumed",
                     ),
                 ),

@@ -276,7 +276,7 @@ def test_a_list_is_narrowed_down(app: APIClient, guard: Guard, query: dict[str, 
     assert [row["note"] for row in response.json()["results"]] == expected
 
 
-def test_a_list_is_ordered_as_asked_the_newest_first_unless_told(app: APIClient, guard: Guard) -> None:
+def test_a_list_is_ordered_newest_first_by_default(app: APIClient, guard: Guard) -> None:
     early = make_report(guard, report_datetime=datetime(2026, 1, 1, tzinfo=UTC))
     late = make_report(guard, report_datetime=datetime(2026, 1, 2, tzinfo=UTC))
 
@@ -357,7 +357,7 @@ def test_no_address_of_the_api_answers_in_html(app: APIClient) -> None:
         assert response["Content-Type"] == "application/json"
 
 
-def test_errors_are_told_in_the_callers_language(app: APIClient) -> None:
+def test_errors_are_in_the_callers_language(app: APIClient) -> None:
     response = app.post(URL, {}, format="multipart", headers={"Accept-Language": "es"})
 
     assert "al menos un archivo" in str(response.json()["file"])

@@ -74,7 +74,7 @@ def test_only_templates_of_mails_are_rendered(name: str) -> None:
         compose(make_user(), "Subject", name, {})
 
 
-def test_somebody_unknown_gets_no_mail() -> None:
+def test_an_unknown_user_gets_no_mail() -> None:
     with pytest.raises(RecipientNotFound):
         notification_email(notification(10**9))
 

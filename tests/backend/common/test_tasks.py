@@ -54,7 +54,7 @@ def test_a_called_report_task_is_found_by_its_report_too(sent: Bodies) -> None:
 
 
 @pytest.mark.usefixtures("sent")
-def test_a_call_that_does_not_fit_the_contract_is_an_exception_at_the_call() -> None:
+def test_an_invalid_call_raises_an_exception() -> None:
     with pytest.raises(PayloadDoesNotFit, match="report_id"):
         tasks.process_guard_report(report_id="seven")  # type: ignore[arg-type]  # the mistake
     with pytest.raises(PayloadDoesNotFit, match="template_name"):

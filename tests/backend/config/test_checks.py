@@ -46,7 +46,7 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
         ({"STAGE": "staging"}, "E001", "STAGE"),
         (PRODUCTION | {"DEBUG": True}, "E002", "DJANGO_DEBUG"),
         (PRODUCTION | {"SECRET_KEY": "short"}, "E003", "DJANGO_SECRET_KEY"),
-        ({"DEFAULT_FROM_EMAIL": "nobody"}, "E005", "DEFAULT_FROM_EMAIL"),
+        ({"DEFAULT_FROM_EMAIL": "no address"}, "E005", "DEFAULT_FROM_EMAIL"),
         ({"PUBLIC_URL": "reports.example.com"}, "E006", "PUBLIC_URL"),
         ({"PUBLIC_URL": "https://x/?y"}, "E006", "PUBLIC_URL"),
         (PRODUCTION | {"PUBLIC_URL": "http://reports.example.com"}, "E007", "PUBLIC_URL"),
@@ -80,7 +80,7 @@ def test_a_complete_production_is_well(settings: Settings) -> None:
         ({"STUCK_UNSENT_SECONDS": OLDER_THAN_SECONDS}, "W003", "STUCK_UNSENT_SECONDS"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_to_set(
+def test_a_problem_names_the_setting_and_the_remedy(
     settings: Settings, changed: dict[str, Any], number: int, named: str
 ) -> None:
     apply(settings, changed)
@@ -129,7 +129,7 @@ def test_workflows_may_run_in_a_production_process_that_sends_mail(settings: Set
 @pytest.mark.parametrize(
     "environment", [{"STAGE": "production"}, {"DJANGO_ALLOWED_HOSTS": "127.0.0.1,api.example.com"}]
 )
-def test_a_site_that_others_reach_does_not_start_without_a_key_of_its_own(environment: dict[str, str]) -> None:
+def test_a_public_site_does_not_start_without_its_own_key(environment: dict[str, str]) -> None:
     program = "import config.base"
     given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "backend"), "DJANGO_SECRET_KEY": ""}
 

@@ -38,7 +38,7 @@ def test_a_process_is_live_whatever_its_database_does(monkeypatch: pytest.Monkey
     assert Client().get("/livez/").json() == {"status": "ok"}
 
 
-def test_in_production_liveness_is_asked_without_tls_and_static_files_can_be_served_here() -> None:
+def test_production_serves_liveness_without_tls_and_static_files() -> None:
     program = (
         "from config import settings as s; "
         "print(s.SECURE_REDIRECT_EXEMPT, s.STATIC_ROOT, s.MIDDLEWARE.index(s.WHITE_NOISE))"

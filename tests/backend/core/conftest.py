@@ -1,4 +1,4 @@
-"""Somebody of the back office, who is signed in."""
+"""A signed-in user of the back office."""
 
 import pytest
 from rest_framework.test import APIClient

@@ -54,7 +54,7 @@ def test_staff_without_the_right_to_view_sees_nothing(path: str) -> None:
     assert newcomer.get(f"/api/{path}/").status_code == 403
 
 
-def test_staff_may_do_over_the_api_what_it_may_do_in_the_admin() -> None:
+def test_the_api_has_the_rights_of_the_admin() -> None:
     guard, clerk = make_guard(), make_user(is_staff=True)
     api = APIClient()
 

@@ -29,7 +29,7 @@ def test_a_key_is_printed_once() -> None:
     assert key.name == "Mobile app 2.0"
 
 
-def test_the_demo_has_guards_on_shift_and_people_to_tell() -> None:
+def test_the_demo_has_guards_on_shift_and_recipients() -> None:
     demo = json.loads(run("seed_demo", "--password", "correct horse"))
 
     guards = Guard.objects.filter(pk__in=demo["guard_ids"])

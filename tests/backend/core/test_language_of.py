@@ -7,7 +7,7 @@ from core.models import Profile, language_of
 
 
 @pytest.mark.django_db
-def test_a_person_without_a_profile_is_written_to_in_the_site_s_language() -> None:
+def test_a_person_without_a_profile_has_the_default_language() -> None:
     User.objects.create_user("one")
 
     assert language_of(User.objects.get(username="one")) == "en"

@@ -35,9 +35,7 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     name=st.sampled_from(ZONES),
     days_off=st.integers(-1, 1),
 )
-def test_a_moment_is_within_the_day_that_a_calendar_at_the_place_shows(
-    moment: datetime, name: str, days_off: int
-) -> None:
+def test_a_moment_belongs_to_its_local_day(moment: datetime, name: str, days_off: int) -> None:
     zone = ZoneInfo(name)
     shown = moment.astimezone(zone).date()
 
@@ -94,7 +92,7 @@ def test_without_a_date_it_is_the_day_before() -> None:
         ("daily_report_digest-20261120T120000Z-attempt-2", date(2026, 11, 19)),
     ],
 )
-def test_a_scheduled_run_tells_of_the_day_before_its_time_however_late_it_runs(task_id: str, day: date) -> None:
+def test_a_late_scheduled_run_reports_the_day_before_its_time(task_id: str, day: date) -> None:
     assert digest_day(task_id) == day
 
 
@@ -111,7 +109,7 @@ def test_a_date_that_is_asked_for_goes_before_the_scheduled_time() -> None:
         ("0001-01-01", "date: 0001-01-01 is before 1970-01-01. Give a day from 1970-01-01 to 2026-11-22."),
     ],
 )
-def test_what_is_no_digest_day_of_is_an_error_that_says_what_to_give(asked: str, problem: str) -> None:
+def test_an_invalid_day_is_an_error_with_a_remedy(asked: str, problem: str) -> None:
     with pytest.raises(PayloadInvalid) as raised:
         digest_day("t-1", asked)
 

@@ -61,7 +61,7 @@ def mail_to(client: Client, day: str = DAY) -> EmailDocument:
 # ---- Who gets one ----
 
 
-def test_each_client_with_a_report_that_day_gets_one_digest_in_their_order() -> None:
+def test_each_client_with_reports_gets_one_digest() -> None:
     first, second = client_with_report(), client_with_report()
     report_at(make_property(owner=first))
     make_property()  # nothing was reported there
@@ -106,7 +106,7 @@ def test_a_list_costs_two_queries_however_many_clients_there_are(
         list_digests("t-1")
 
 
-def test_more_clients_than_one_execution_can_write_to_are_an_error_that_says_so(
+def test_too_many_clients_are_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("digests.services.MAX_DIGESTS", 2)
@@ -119,7 +119,7 @@ def test_more_clients_than_one_execution_can_write_to_are_an_error_that_says_so(
         list_digests("t-1")
 
 
-def test_a_run_that_is_to_be_skipped_lists_nobody_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skipped_run_lists_no_client_and_gives_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     client_with_report()
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(hours=13))
 
@@ -144,7 +144,7 @@ def test_a_day_that_has_not_ended_is_refused() -> None:
         list_digests("t-1", "2026-11-24")
 
 
-def test_a_day_that_goes_on_at_a_property_far_west_is_refused_unless_a_schedule_asks(
+def test_a_day_that_has_not_ended_in_the_west_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = client_with_report()
@@ -181,7 +181,7 @@ def test_another_day_than_yesterday_is_named() -> None:
     assert mail_to(client, "2026-11-20").subject == "20 Nov 2026 at Gate House: 1 report"
 
 
-def test_the_mail_tells_of_each_property_its_reports_in_the_order_of_time() -> None:
+def test_the_mail_lists_reports_by_property_and_time() -> None:
     client, guard = make_client(), make_guard(user=make_user("ana", first_name="Ana", last_name="Ruiz"))
     gate, office = (make_property(owner=client, name=name, address=f"1 {name} Street") for name in ("Gate", "Office"))
     report_at(gate, NOON + timedelta(hours=2), note="Later.", guard=guard)
@@ -205,17 +205,17 @@ def test_the_mail_tells_of_each_property_its_reports_in_the_order_of_time() -> N
     assert f'src="cid:file-{file.pk}"' in mail.html
 
 
-def test_only_the_clients_own_reports_of_that_day_in_use_are_told() -> None:
+def test_only_the_clients_active_reports_of_the_day_are_listed() -> None:
     client = make_client()
     place = make_property(owner=client)
-    report_at(place, note="Told.")
+    report_at(place, note="Listed.")
     report_at(place, NOON - timedelta(days=1), note="Of the day before.")
     report_at(place, note="Out of use.", is_active=False)
     report_at(make_property(), note="Of another client.")
 
     mail = mail_to(client)
 
-    assert "Told." in mail.text
+    assert "Listed." in mail.text
     for other in ("Of the day before.", "Out of use.", "Of another client."):
         assert other not in mail.text
 
@@ -233,7 +233,7 @@ def test_each_report_is_linked_for_the_client_alone() -> None:
         }
 
 
-def test_incidents_are_told_on_top_the_open_ones_first() -> None:
+def test_incidents_are_listed_first_and_open_ones_on_top() -> None:
     client, supervisor = make_client(), make_user(first_name="Mara", last_name="Stone")
     place = make_property(owner=client, name="Gate House")
     seen_at = NOON + timedelta(minutes=7)
@@ -247,7 +247,7 @@ def test_incidents_are_told_on_top_the_open_ones_first() -> None:
     assert first < second < text.index("== Gate House ==")
 
 
-def test_what_does_not_add_up_stands_with_its_report_and_is_counted_on_top() -> None:
+def test_contradictions_are_shown_with_the_report_and_counted() -> None:
     client = make_client()
     report = report_at(make_property(owner=client))
     make_picture(report, "dock.png", media_type="image/jpeg")
@@ -263,7 +263,7 @@ def test_what_does_not_add_up_stands_with_its_report_and_is_counted_on_top() -> 
         assert "broken.jpg was refused. The picture is damaged and cannot be shown." in body
 
 
-def test_files_that_are_still_being_processed_are_told() -> None:
+def test_files_in_processing_are_counted() -> None:
     client = make_client()
     make_file(report_at(make_property(owner=client), processed_at=None))
 
@@ -276,7 +276,7 @@ def test_the_client_reads_his_own_language() -> None:
     assert '<html lang="es"' in mail_to(client).html
 
 
-def test_the_hours_of_a_day_on_which_clocks_went_back_are_told_apart() -> None:
+def test_repeated_hours_have_different_zones() -> None:
     client = make_client()
     place = make_property(owner=client)
     for moment in (datetime(2026, 11, 1, 5, 30, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC)):
@@ -328,7 +328,7 @@ def fill(place: Property, reports: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Round done. ", '"' * 140])
-def test_a_day_of_any_size_fits_what_mail_programs_show_and_servers_take(text: str) -> None:
+def test_a_digest_of_any_size_fits_into_a_mail(text: str) -> None:
     client = make_client()
     for number in range(3):
         fill(make_property(owner=client, name=f"{number}{text}"[:120], address=text), 20, text)
@@ -351,7 +351,7 @@ def test_the_largest_mail_stays_below_eight_megabytes() -> None:
     assert len(compose(document, pictures, "once", NOW).raw) < 8_000_000
 
 
-def test_of_a_long_day_incidents_and_what_does_not_add_up_keep_their_details() -> None:
+def test_on_a_long_day_incidents_and_contradictions_keep_details() -> None:
     client = make_client()
     place = make_property(owner=client)
     guard = make_guard()
@@ -403,7 +403,7 @@ def test_an_upright_picture_alone_does_not_fill_the_screen() -> None:
     assert re.findall(r'<img [^>]*width="(\d+)"', mail_to(client).html) == ["340", "220"]
 
 
-def test_of_very_many_properties_those_with_incidents_are_told() -> None:
+def test_of_many_properties_those_with_incidents_are_listed() -> None:
     client, guard = make_client(), make_guard()
     for number in range(60):
         report_at(make_property(owner=client, name=f"House {number:02}"), guard=guard)
@@ -415,7 +415,7 @@ def test_of_very_many_properties_those_with_incidents_are_told() -> None:
     assert "21 properties more have reports." in mail.text
 
 
-# ---- Who can not be told ----
+# ---- No recipient ----
 
 
 def test_a_client_who_can_get_no_mail_is_an_error() -> None:
@@ -431,7 +431,7 @@ def test_a_client_who_can_get_no_mail_is_an_error() -> None:
         mail_to(client)
 
 
-def test_a_day_whose_reports_were_all_taken_out_of_use_is_told_to_nobody() -> None:
+def test_a_day_without_active_reports_sends_no_mail() -> None:
     client = client_with_report()
     GuardReport.objects.update(is_active=False)
 
@@ -439,7 +439,7 @@ def test_a_day_whose_reports_were_all_taken_out_of_use_is_told_to_nobody() -> No
         mail_to(client)
 
 
-def test_a_property_with_a_wrong_time_zone_keeps_only_its_own_client_from_the_mail() -> None:
+def test_a_wrong_time_zone_affects_its_own_client_only() -> None:
     good, bad = client_with_report(), make_client()
     report_at(make_property(owner=bad, time_zone="Mars/Olympus"))
 

@@ -61,7 +61,7 @@ def run(task_id: str) -> TaskRecord:
 
 
 def result_of(record: TaskRecord) -> Any:
-    """What the execution answered: a SentDigests."""
+    """The execution's output, a SentDigests."""
     return record.result
 
 
@@ -81,7 +81,7 @@ def test_each_client_is_mailed_yesterdays_reports_in_this_process(clients: list[
 
 
 @pytest.mark.usefixtures("clients")
-def test_a_day_asked_for_by_hand_is_told() -> None:
+def test_a_requested_day_is_reported() -> None:
     daily_report_digest(date="2020-02-29")
 
     record = TaskRecord.objects.get()
@@ -93,7 +93,7 @@ def test_a_day_asked_for_by_hand_is_told() -> None:
 
 
 @pytest.mark.usefixtures("clients")
-def test_a_day_that_has_not_ended_fails_and_mails_nobody() -> None:
+def test_a_day_that_has_not_ended_fails_without_a_mail() -> None:
     daily_report_digest(date=f"{timezone.localdate()}")
 
     record = TaskRecord.objects.get()
@@ -102,9 +102,7 @@ def test_a_day_that_has_not_ended_fails_and_mails_nobody() -> None:
     assert mail.outbox == []
 
 
-def test_what_goes_wrong_for_one_client_keeps_nobody_elses_mail_back(
-    clients: list[Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_failure_of_one_client_does_not_stop_others(clients: list[Client], monkeypatch: pytest.MonkeyPatch) -> None:
     gone, wrong_zone, crashing, unrendered, fine = clients
 
     def make(step: Step) -> Step:
@@ -115,7 +113,7 @@ def test_what_goes_wrong_for_one_client_keeps_nobody_elses_mail_back(
             if event["digest"]["client_id"] == crashing.pk:
                 raise MemoryError("as a bug would have it")
             if event["digest"]["client_id"] == unrendered.pk:
-                raise TemplateInvalid("emails/digest.html", "does not render.", "Mend it.")
+                raise TemplateInvalid("emails/digest.html", "cannot be rendered.", "Fix it.")
             return step(event)
 
         return render

@@ -1,4 +1,4 @@
-"""Incidents and inquiries for the tests, and a Step Functions that says what it is told to say."""
+"""Incidents and inquiries for the tests, and a fake of Step Functions."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ def make_incident(*supervisors: User, **fields: Any) -> GuardReport:
 
 
 def make_inquiry(report: GuardReport | None = None, user: User | None = None, **fields: Any) -> IncidentInquiry:
-    """An inquiry that somebody waits for, with a token of Step Functions."""
+    """An inquiry with a task token of Step Functions."""
     report, now = report or make_incident(), timezone.now()
     times = {"asked_at": now, "sign_by": now + timedelta(minutes=5), "answer_by": now + timedelta(minutes=15)}
     known = {"task_id": f"t-{report.pk}", "turn": report.inquiries.count() + 1, "task_token": f"token-{report.pk}"}
@@ -25,7 +25,7 @@ def make_inquiry(report: GuardReport | None = None, user: User | None = None, **
 
 
 class FakeStepFunctions:
-    """boto3's client: keeps what it is sent, and answers with an error by the name in ``error``."""
+    """A boto3 client that records requests, and raises the error named ``error``."""
 
     def __init__(self) -> None:
         self.error = ""

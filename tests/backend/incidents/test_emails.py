@@ -46,7 +46,7 @@ def test_the_mail_says_where_who_what_and_until_when() -> None:
     assert [image.alt for image in mail.images] == ["door.jpg"]
 
 
-def test_the_link_is_the_inquiry_s_and_the_report_is_one_more_away() -> None:
+def test_the_link_opens_the_inquiry() -> None:
     inquiry_id = one_incident(make_user())
 
     mail = incident_email(inquiry_id)
@@ -82,7 +82,7 @@ def test_a_time_on_another_day_comes_with_its_date(noon: datetime, settings: Set
     assert "acknowledge by 25 Nov 2026 08:00 EST that" in mail.text
 
 
-def test_the_name_of_a_place_can_not_break_the_subject_or_the_mail() -> None:
+def test_the_name_of_a_place_cannot_break_the_mail() -> None:
     place = make_property(name="Gate\r\nBcc: x@example.com <script>alert(1)</script>")
     mail = incident_email(make_inquiry(make_incident(property=place)).pk)
 
@@ -100,14 +100,14 @@ def test_who_can_get_no_mail_is_an_error_of_the_recipient() -> None:
             incident_email(inquiry.pk)
 
 
-def test_of_an_incident_that_somebody_has_acknowledged_nobody_is_mailed() -> None:
+def test_no_mail_is_sent_about_an_acknowledged_incident() -> None:
     inquiry = make_inquiry(make_incident(acknowledged_at=timezone.now()))
 
     with pytest.raises(RecipientNotFound, match="is already acknowledged"):
         incident_email(inquiry.pk)
 
 
-def test_a_person_whose_account_is_deleted_is_passed_over_and_ends_no_escalation() -> None:
+def test_a_deleted_account_does_not_end_the_escalation() -> None:
     inquiry = make_inquiry()
     inquiry_id = inquiry.pk
     inquiry.user.delete()

@@ -113,9 +113,7 @@ def test_a_sign_of_life_moves_the_heartbeat_and_never_past_the_end(step_function
 
 
 @pytest.mark.parametrize("answer", ["acknowledge", "sign"])
-def test_what_step_functions_no_longer_waits_for_is_refused_and_nothing_is_recorded(
-    step_functions: FakeStepFunctions, answer: str
-) -> None:
+def test_an_answer_after_the_timeout_is_refused(step_functions: FakeStepFunctions, answer: str) -> None:
     inquiry = make_inquiry()
     step_functions.error = "TaskTimedOut"
 
@@ -146,7 +144,7 @@ def test_without_step_functions_nothing_is_recorded_and_the_buttons_stay(
 
 
 def test_an_answer_before_the_token_is_recorded_for_the_state_to_find(step_functions: FakeStepFunctions) -> None:
-    inquiry = make_inquiry(task_token="", sign_by=PAST, answer_by=PAST)  # nobody waits yet: no time runs
+    inquiry = make_inquiry(task_token="", sign_by=PAST, answer_by=PAST)  # the turn has not started
 
     assert has_buttons(look(inquiry))
     assert press(inquiry).status_code == 302
@@ -188,7 +186,7 @@ def test_an_old_link_says_who_has_acknowledged() -> None:
     assert "Ben Ode has acknowledged this at" in response.content.decode()
 
 
-def test_once_staff_has_acknowledged_nobody_is_asked_any_more(step_functions: FakeStepFunctions) -> None:
+def test_an_acknowledgement_by_staff_ends_the_turn(step_functions: FakeStepFunctions) -> None:
     inquiry, staff = make_inquiry(), make_user("staff", first_name="Desk", last_name="One")
 
     assert acknowledge_for_staff(inquiry.report_id, staff)

@@ -1,4 +1,4 @@
-"""Marked as an incident, acknowledged, and asked about in turn: each once, whoever comes at the same time."""
+"""Incidents are marked, acknowledged and escalated once, also concurrently."""
 
 import threading
 from collections.abc import Callable
@@ -38,7 +38,7 @@ from workflows.contracts.incident_escalation import (
 from workflows.errors import NobodyAcknowledged, RecipientNotFound, ReportNotFound
 
 pytestmark = pytest.mark.django_db
-NOBODY = 10**9
+UNKNOWN = 10**9
 
 
 def escalations(report: GuardReport | None = None) -> int:
@@ -101,7 +101,7 @@ class TestMarked:
         assert mark_incident(report.pk) is not None
         assert escalations(report) == 2
 
-    def test_what_is_acknowledged_is_asked_of_nobody(self) -> None:
+    def test_an_acknowledged_incident_is_not_escalated(self) -> None:
         report = make_incident()
         acknowledge_for_staff(report.pk, make_user())
 
@@ -109,7 +109,7 @@ class TestMarked:
 
     def test_a_report_that_is_not_there_is_an_error(self) -> None:
         with pytest.raises(ReportNotFound):
-            mark_incident(NOBODY)
+            mark_incident(UNKNOWN)
 
     def test_a_report_is_kept_though_its_escalation_could_not_be_enqueued(
         self, app: APIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -126,7 +126,7 @@ class TestMarked:
 
 
 class TestChosen:
-    def test_supervisors_come_in_their_order_and_a_retry_passes_nobody_over(self) -> None:
+    def test_supervisors_are_asked_in_order_also_after_a_retry(self) -> None:
         first, second = make_user(), make_user()
         report = make_incident(first, second)
 
@@ -164,7 +164,7 @@ class TestChosen:
         assert (turn.timeout_seconds, turn.heartbeat_seconds) == (120, 30)
         assert inquiry.answer_by - inquiry.asked_at == timedelta(seconds=120)
 
-    def test_nobody_left_says_how_to_mend_it_and_the_last_turn_is_closed_all_the_same(self) -> None:
+    def test_after_the_last_person_the_error_has_a_remedy(self) -> None:
         report = make_incident(make_user())
         choose(report)
         keep(report.inquiries.get())
@@ -184,7 +184,7 @@ class TestChosen:
         assert (turn.is_acknowledged, turn.number, turn.inquiry_id, turn.recipient) == (True, 1, None, None)
         assert report.inquiries.get().status == "acknowledged"
 
-    def test_another_execution_asks_everybody_anew(self) -> None:
+    def test_another_execution_asks_all_people_again(self) -> None:
         first = make_user()
         report = make_incident(first)
         choose(report)
@@ -201,7 +201,7 @@ class TestChosen:
         assert turn.recipient is not None
         assert turn.recipient.user_id == able.pk
 
-    def test_a_report_taken_out_of_use_ends_the_asking_and_the_turn_and_goes_on_once_it_is_back(self) -> None:
+    def test_an_inactive_report_ends_the_turn_until_it_is_activated(self) -> None:
         report = make_incident(make_user(), make_user())
         choose(report)
         GuardReport.objects.update(is_active=False)
@@ -216,11 +216,11 @@ class TestChosen:
     @pytest.mark.parametrize("fields", [{"is_active": False}, None])
     def test_a_report_that_is_gone_is_an_error(self, fields: dict[str, Any] | None) -> None:
         with pytest.raises(ReportNotFound):
-            choose(make_incident(make_user(), **fields) if fields else GuardReport(pk=NOBODY))
+            choose(make_incident(make_user(), **fields) if fields else GuardReport(pk=UNKNOWN))
 
 
 class TestKept:
-    def test_the_token_of_a_later_attempt_counts_and_the_time_begins_anew(self) -> None:
+    def test_a_later_attempt_replaces_token_and_time(self) -> None:
         old = timezone.now() - timedelta(hours=1)
         inquiry = make_inquiry(asked_at=old, sign_by=old, answer_by=old + timedelta(minutes=10), task_token="")
 
@@ -241,9 +241,9 @@ class TestKept:
         assert answer is not None
         assert (answer.inquiry_id, answer.user_id) == (inquiry.pk, inquiry.user_id)
 
-    def test_an_inquiry_that_went_with_its_person_is_an_error_of_the_recipient(self) -> None:
+    def test_a_deleted_inquiry_is_an_error_of_the_recipient(self) -> None:
         with pytest.raises(RecipientNotFound):
-            keep(IncidentInquiry(pk=NOBODY))
+            keep(IncidentInquiry(pk=UNKNOWN))
 
 
 class TestRecorded:
@@ -252,7 +252,7 @@ class TestRecorded:
         given = RecordAcknowledgementInput(task_id="t-1", report_id=inquiry.report_id, acknowledgement=answer)
         return record_acknowledgement(given).user_id
 
-    def test_what_the_page_could_not_commit_is_recorded_from_the_state_s_output_once(self) -> None:
+    def test_an_uncommitted_answer_is_recorded_from_the_output(self) -> None:
         inquiry = make_inquiry()
 
         assert [self.record(inquiry, inquiry.user) for _ in range(2)] == [inquiry.user_id] * 2

@@ -1,4 +1,4 @@
-"""The back office changes a report while its workflow records what became of the files."""
+"""The back office changes a report while its workflow records the files."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -43,7 +43,7 @@ def by_the_admin(report: GuardReport, note: str) -> int:
 
 @pytest.fixture
 def workflow() -> Iterator[None]:
-    """The workflow, which ends between the moment when a report is read and the moment when it is saved."""
+    """A workflow that ends between reading and saving a report."""
 
     def record(instance: GuardReport, **_: Any) -> None:
         GuardReport.objects.filter(pk=instance.pk).update(processed_at=timezone.now())

@@ -58,7 +58,7 @@ def test_a_report_that_adds_up_has_no_contradictions() -> None:
     assert found_of(report) == []
 
 
-def test_a_file_of_an_earlier_report_of_the_property_is_told_with_its_time() -> None:
+def test_a_file_of_an_earlier_report_is_reported_with_its_time() -> None:
     place = make_property()
     earlier = report_on_duty(MOMENT - timedelta(days=3), property=place)
     make_picture(earlier, "old.jpg", sha256=DIGEST)
@@ -70,7 +70,7 @@ def test_a_file_of_an_earlier_report_of_the_property_is_told_with_its_time() -> 
     assert Kind.SAME_FILE not in dict(found_of(earlier))
 
 
-def test_of_another_property_nothing_is_told_but_that_it_is_another() -> None:
+def test_the_name_of_another_property_is_not_shown() -> None:
     earlier = report_on_duty(MOMENT - timedelta(days=3), property=make_property(name="Secret Villa"))
     make_picture(earlier, sha256=DIGEST)
     report = report_on_duty()
@@ -80,7 +80,7 @@ def test_of_another_property_nothing_is_told_but_that_it_is_another() -> None:
 
 
 @pytest.mark.parametrize("is_placed", [True, False])
-def test_a_file_of_an_earlier_report_without_a_property_is_not_said_to_be_from_elsewhere(is_placed: bool) -> None:
+def test_an_earlier_report_without_a_property_is_not_another_property(is_placed: bool) -> None:
     earlier = arriving(make_report(report_datetime=MOMENT), MOMENT - HOUR)
     make_picture(earlier, sha256=DIGEST)
     report = report_on_duty()
@@ -90,7 +90,7 @@ def test_a_file_of_an_earlier_report_without_a_property_is_not_said_to_be_from_e
     assert found_of(report) == [(Kind.SAME_FILE, "new.jpg is also in an earlier report.")]
 
 
-def test_a_report_out_of_use_and_the_report_itself_are_no_earlier_reports() -> None:
+def test_inactive_reports_are_not_earlier_reports() -> None:
     gone = report_on_duty(MOMENT - timedelta(days=3), is_active=False)
     make_picture(gone, sha256=DIGEST)
     report = report_on_duty()
@@ -142,14 +142,14 @@ def test_files_whose_content_is_unknown_are_not_the_same() -> None:
         ("gate.jpg", "", ""),
     ],
 )
-def test_a_name_that_promises_another_type_than_the_content_is_told(name: str, media_type: str, sentence: str) -> None:
+def test_an_extension_of_another_type_is_reported(name: str, media_type: str, sentence: str) -> None:
     report = report_on_duty()
     make_file(report, name, media_type=media_type)
 
     assert found_of(report) == ([(Kind.OTHER_TYPE, sentence)] if sentence else [])
 
 
-def test_a_refused_file_is_told_with_its_reason_unless_files_are_told_by_themselves() -> None:
+def test_a_refused_file_is_reported_with_its_reason() -> None:
     report = report_on_duty()
     make_file(report, "broken.jpg", status=FileState.REJECTED, error="UnreadableImage")
 
@@ -158,7 +158,7 @@ def test_a_refused_file_is_told_with_its_reason_unless_files_are_told_by_themsel
     assert sentences_beside_files(report) == []
 
 
-def test_a_report_outside_of_any_shift_is_told() -> None:
+def test_a_report_outside_of_all_shifts_is_reported() -> None:
     guard = make_guard()
     make_shift(guard, planned_start=MOMENT - timedelta(days=1), planned_end=MOMENT - timedelta(hours=8))
     # Another guard's.
@@ -176,14 +176,14 @@ def test_a_shift_that_was_entered_after_the_report_counts() -> None:
     assert found_of(report) == []
 
 
-@pytest.mark.parametrize(("minutes", "is_told"), [(-16, True), (-15, False), (495, False), (496, True)])
-def test_minutes_before_and_after_a_shift_are_held_against_nobody(minutes: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("minutes", "is_reported"), [(-16, True), (-15, False), (495, False), (496, True)])
+def test_minutes_before_and_after_a_shift_are_tolerated(minutes: int, is_reported: bool) -> None:
     guard = make_guard()
     make_shift(guard, planned_start=MOMENT, planned_end=MOMENT + 8 * HOUR)
     moment = MOMENT + timedelta(minutes=minutes)
     report = arriving(make_report(guard, report_datetime=moment), moment)
 
-    assert (Kind.NO_SHIFT in dict(found_of(report))) == is_told
+    assert (Kind.NO_SHIFT in dict(found_of(report))) == is_reported
 
 
 LATER = {"planned_start": MOMENT + HOUR, "planned_end": MOMENT + 9 * HOUR}
@@ -203,7 +203,7 @@ LATER = {"planned_start": MOMENT + HOUR, "planned_end": MOMENT + 9 * HOUR}
         {"planned_start": MOMENT, "planned_end": MOMENT + HOUR, "is_active": False},
     ],
 )
-def test_a_shift_holds_a_moment_just_as_the_query_for_it_has_it(fields: dict[str, Any]) -> None:
+def test_holds_agrees_with_the_query(fields: dict[str, Any]) -> None:
     guard = make_guard()
     shift = make_shift(guard, **fields)
     report = arriving(make_report(guard, report_datetime=MOMENT), MOMENT)
@@ -222,7 +222,7 @@ def test_a_shift_holds_a_moment_just_as_the_query_for_it_has_it(fields: dict[str
         (timedelta(days=2, hours=1), "The report arrived 2 days after its time."),
     ],
 )
-def test_a_time_far_from_the_arrival_is_told(late: timedelta, sentence: str) -> None:
+def test_a_time_far_from_the_arrival_is_reported(late: timedelta, sentence: str) -> None:
     report = report_on_duty(MOMENT + late)
 
     assert found_of(report) == ([(Kind.TIME, sentence)] if sentence else [])
@@ -261,7 +261,7 @@ def placed(**fields: Any) -> GuardReport:
         (40.7289, "gate.jpg was taken 3.2 km from the place of the report, according to its camera."),
     ],
 )
-def test_a_photo_taken_far_from_the_report_is_told_with_the_distance(latitude: float, sentence: str) -> None:
+def test_a_photo_taken_far_from_the_report_is_reported_with_the_distance(latitude: float, sentence: str) -> None:
     report = placed()
     make_picture(report, "gate.jpg", latitude=latitude, longitude=-74.1)
 
@@ -294,19 +294,19 @@ def test_without_two_places_there_is_no_distance(report_fields: dict[str, Any], 
         (timedelta(hours=3), "taken 3 hours after the time of the report, according to its camera's clock."),
     ],
 )
-def test_a_photo_taken_at_another_time_is_told_with_the_span(late: timedelta, sentence: str) -> None:
+def test_a_photo_taken_at_another_time_is_reported_with_the_span(late: timedelta, sentence: str) -> None:
     report = report_on_duty()
     make_picture(report, "gate.jpg", captured_at=MOMENT + late)
 
     assert found_of(report) == ([(Kind.TAKEN_AT_OTHER_TIME, f"gate.jpg was {sentence}")] if sentence else [])
 
 
-@pytest.mark.parametrize(("hours", "is_told"), [(18, False), (20, True), (-31, False), (-32, True)])
-def test_a_clock_whose_zone_is_not_known_may_be_set_to_any(hours: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("hours", "is_reported"), [(18, False), (20, True), (-31, False), (-32, True)])
+def test_a_clock_whose_zone_is_not_known_may_be_set_to_any(hours: int, is_reported: bool) -> None:
     report = report_on_duty()  # in New York, five hours behind UTC: a clock of Kiribati is 19 hours ahead of it
     make_picture(report, captured_at=MOMENT + timedelta(hours=hours), capture_zone_assumed=True)
 
-    assert (Kind.TAKEN_AT_OTHER_TIME in dict(found_of(report))) == is_told
+    assert (Kind.TAKEN_AT_OTHER_TIME in dict(found_of(report))) == is_reported
 
 
 def test_the_limits_are_settings_and_nought_asks_for_none(settings: Settings) -> None:
@@ -319,7 +319,7 @@ def test_the_limits_are_settings_and_nought_asks_for_none(settings: Settings) ->
     assert found_of(report) == []
 
 
-def test_a_refused_file_is_told_of_its_refusal_alone() -> None:
+def test_a_refused_file_is_reported_of_its_refusal_alone() -> None:
     report = placed()
     taken: dict[str, Any] = {"latitude": 50.0, "longitude": 8.0, "captured_at": MOMENT - timedelta(days=9)}
     make_file(report, status=FileState.REJECTED, error="UnreadableImage", **taken)
@@ -328,9 +328,7 @@ def test_a_refused_file_is_told_of_its_refusal_alone() -> None:
 
 
 @given(places, places)
-def test_a_distance_is_the_same_both_ways_and_at_most_half_around_the_earth(
-    here: tuple[float, float], there: tuple[float, float]
-) -> None:
+def test_a_distance_is_symmetric_and_bounded(here: tuple[float, float], there: tuple[float, float]) -> None:
     meters = meters_between(*here, *there)
 
     assert 0 <= meters <= HALF_AROUND_METERS

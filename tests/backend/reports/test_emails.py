@@ -28,7 +28,7 @@ from workflows.contracts.guard_report import Recipient
 from workflows.errors import RecipientNotFound, ReportNotFound
 
 pytestmark = pytest.mark.django_db
-NOBODY = 10**9
+UNKNOWN = 10**9
 MOMENT = datetime(2026, 11, 24, 19, 5, tzinfo=UTC)
 
 
@@ -70,7 +70,7 @@ def test_the_mail_of_an_incident_says_that_it_is_one() -> None:
         assert "Incident" not in body
 
 
-def test_nobody_is_told_of_a_report_taken_out_of_use_while_it_was_processed() -> None:
+def test_no_mail_is_sent_about_an_inactive_report() -> None:
     report, reader = report_to(), make_user()
     report.deactivate()
 
@@ -100,7 +100,7 @@ def test_pictures_are_shown_inline_and_as_jpeg() -> None:
     assert all(file.name in mail.html for file in files)
 
 
-def test_a_picture_recorded_before_each_size_had_a_jpeg_is_shown_as_its_mail_picture() -> None:
+def test_a_thumbnail_of_an_earlier_version_is_shown() -> None:
     report = report_to()
     file = make_old_picture(report)
 
@@ -121,7 +121,7 @@ def test_other_sizes_than_the_usual_are_shown_as_well(left: str) -> None:
     assert image.key == file.thumbnails.get(size="small").key
 
 
-def test_what_plays_is_marked_and_its_facts_are_told() -> None:
+def test_videos_and_recordings_are_labeled() -> None:
     report = report_to(latitude=Decimal("40.7"), longitude=Decimal("-74.1"))
     moment = MOMENT.replace(day=20)
     make_video(report, captured_at=moment, camera="Fairphone 5", latitude=40.7289, longitude=-74.1)
@@ -154,7 +154,7 @@ def test_a_refused_file_is_named_with_its_reason() -> None:
         assert "details for us" not in body
 
 
-def test_what_does_not_add_up_is_told() -> None:
+def test_contradictions_are_listed() -> None:
     report = report_to()
     make_picture(report, "dock.png", media_type="image/jpeg")
 
@@ -183,7 +183,7 @@ def test_the_time_is_that_of_the_place() -> None:
     assert "24 Nov 2026 20:05 CET" in mail.text
 
 
-def test_a_report_without_a_property_is_told_by_its_guard() -> None:
+def test_a_report_without_a_property_names_its_guard() -> None:
     mail = mail_of(make_report(make_guard(user=make_user(first_name="Guard", last_name="9")), report_datetime=MOMENT))
 
     assert mail.subject == "Guard report – Guard 9, 24 Nov 2026 14:05"  # noqa: RUF001  a dash, as people set it
@@ -238,8 +238,8 @@ def test_a_mail_costs_a_fixed_number_of_queries(django_assert_num_queries: Djang
 def test_a_reader_who_can_get_no_mail_is_an_error() -> None:
     report = report_to()
 
-    with pytest.raises(RecipientNotFound, match=f"user {NOBODY}: does not exist"):
-        report_email(report.pk, Recipient(user_id=NOBODY, role="client"))
+    with pytest.raises(RecipientNotFound, match=f"user {UNKNOWN}: does not exist"):
+        report_email(report.pk, Recipient(user_id=UNKNOWN, role="client"))
     with pytest.raises(RecipientNotFound, match="has no email address"):
         mail_of(report, make_user(email=""))
     with pytest.raises(RecipientNotFound, match="is not active"):
@@ -247,5 +247,5 @@ def test_a_reader_who_can_get_no_mail_is_an_error() -> None:
 
 
 def test_a_report_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(ReportNotFound, match=f"report {NOBODY}"):
-        report_email(NOBODY, Recipient(user_id=make_user().pk, role="client"))
+    with pytest.raises(ReportNotFound, match=f"report {UNKNOWN}"):
+        report_email(UNKNOWN, Recipient(user_id=make_user().pk, role="client"))

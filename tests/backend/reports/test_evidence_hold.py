@@ -97,7 +97,7 @@ def test_held_reports_can_be_listed_alone() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hold_that_comes_while_the_report_is_being_removed_is_told_that_it_is_gone() -> None:
+def test_a_hold_during_the_removal_is_refused() -> None:
     report = make_report()
     browser, answers = browser_with("change_guardreport"), Queue[Any]()
     given = {"evidence_hold": "on", "evidence_hold_reason": REASON, "files-TOTAL_FORMS": 0, "files-INITIAL_FORMS": 0}
@@ -114,7 +114,7 @@ def test_a_hold_that_comes_while_the_report_is_being_removed_is_told_that_it_is_
     with transaction.atomic():
         GuardReport.objects.filter(pk=report.pk).delete()
         thread.start()
-        wait_until_somebody_waits_for_a_lock()
+        wait_until_a_lock_is_awaited()
     thread.join()
 
     answer = answers.get_nowait()
@@ -122,7 +122,7 @@ def test_a_hold_that_comes_while_the_report_is_being_removed_is_told_that_it_is_
     assert "Perhaps it was deleted?" in unescape(answer.content.decode())
 
 
-def wait_until_somebody_waits_for_a_lock() -> None:
+def wait_until_a_lock_is_awaited() -> None:
     asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     for _ in range(1000):
         with connection.cursor() as cursor:
@@ -131,11 +131,11 @@ def wait_until_somebody_waits_for_a_lock() -> None:
             if cursor.fetchone() != (0,):
                 return
         sleep(0.01)
-    raise AssertionError("Nobody waits for a lock.")
+    raise AssertionError("No transaction waits for a lock.")
 
 
 @pytest.mark.parametrize("wrong", ["x", "9" * 30])
-def test_a_report_that_never_was_is_told_to_be_none(wrong: str) -> None:
+def test_an_unknown_report_is_reported_as_missing(wrong: str) -> None:
     page = reverse("admin:reports_guardreport_change", args=[wrong])
 
     answer = browser_with("change_guardreport").post(page, {}, follow=True)

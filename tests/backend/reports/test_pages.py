@@ -65,7 +65,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert all(part.startswith("/files/") for source in sources for part in source.split(", "))
 
 
-def test_a_video_shows_its_poster_frame_its_length_and_where_it_was_taken() -> None:
+def test_a_video_has_a_poster_frame_a_duration_and_a_place() -> None:
     report = make_report(property=make_property())
     taken: dict[str, Any] = {
         "captured_at": datetime(2026, 11, 24, 19, 5, tzinfo=UTC),
@@ -104,7 +104,7 @@ def test_the_page_of_an_incident_says_how_it_stands() -> None:
     assert "Incident" not in open_page(make_report(), reader).content.decode()
 
 
-def test_the_page_tells_what_does_not_add_up() -> None:
+def test_the_page_lists_contradictions() -> None:
     report = make_report()
     make_picture(report, "<b>dock.png", media_type="image/jpeg")
 

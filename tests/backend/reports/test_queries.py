@@ -1,4 +1,4 @@
-"""What a report's own pages, in the admin and in the API, tell of its tasks."""
+"""A report's tasks, in the admin and in the API."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,26 +30,26 @@ def staff(*codenames: str) -> User:
     return user
 
 
-def told_by_api(report: GuardReport, user: User) -> Any:
+def processing_in_api(report: GuardReport, user: User) -> Any:
     client = APIClient()
     client.force_authenticate(user)
     return client.get(f"/api/guard-reports/{report.pk}/").json()["processing"]
 
 
-def told_by_admin(report: GuardReport, user: User) -> str:
+def admin_page(report: GuardReport, user: User) -> str:
     browser = Browser()
     browser.force_login(user)
     return browser.get(reverse("admin:reports_guardreport_change", args=[report.pk])).content.decode()
 
 
-def test_the_api_tells_the_newest_processing_and_where_it_is_seen() -> None:
+def test_the_api_has_the_newest_processing_with_its_url() -> None:
     report = make_report()
     make_task(report, minutes_ago=9, status=TaskStatus.FAILED)
     newest = make_task(report, minutes_ago=5, status=TaskStatus.RUNNING)
     make_task(report, workflow="incident_escalation", status=TaskStatus.SUCCEEDED)
     make_task(make_report(), status=TaskStatus.SUCCEEDED)
 
-    assert told_by_api(report, staff("view_console")) == {
+    assert processing_in_api(report, staff("view_console")) == {
         "task_id": newest.pk,
         "status": "RUNNING",
         "console_url": f"http://testserver/console/tasks/{newest.pk}/",
@@ -60,19 +60,19 @@ def test_the_api_gives_no_address_to_who_may_not_see_the_console() -> None:
     report = make_report()
     task = make_task(report)
 
-    assert told_by_api(report, staff()) == {"task_id": task.pk, "status": "READY", "console_url": None}
+    assert processing_in_api(report, staff()) == {"task_id": task.pk, "status": "READY", "console_url": None}
 
 
 def test_the_api_says_when_there_is_no_record() -> None:
-    assert told_by_api(make_report(), staff("view_console")) is None
+    assert processing_in_api(make_report(), staff("view_console")) is None
 
 
-def test_the_guard_is_not_told() -> None:
+def test_the_guard_does_not_see_the_processing() -> None:
     assert "processing" not in GuardReportSerializer().fields
 
 
 @pytest.mark.parametrize("number", [1, 4])
-def test_the_api_lists_any_number_of_reports_with_their_processing_in_the_same_queries(
+def test_the_number_of_queries_does_not_depend_on_the_reports(
     number: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _number in range(number):
@@ -83,44 +83,44 @@ def test_the_api_lists_any_number_of_reports_with_their_processing_in_the_same_q
     with django_assert_num_queries(
         5
     ):  # count, reports, files, inquiries, shifts; thumbnails and people only where there are
-        told = client.get("/api/guard-reports/").json()
+        response = client.get("/api/guard-reports/").json()
 
-    assert [report["processing"]["status"] for report in told["results"]] == ["READY"] * number
+    assert [report["processing"]["status"] for report in response["results"]] == ["READY"] * number
 
 
-def test_a_change_by_the_api_tells_it_as_well() -> None:
+def test_a_change_by_the_api_has_the_processing() -> None:
     task = make_task(report := make_report())
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
 
-    told = client.patch(f"/api/guard-reports/{report.pk}/", {"note": "Changed."}).json()
+    response = client.patch(f"/api/guard-reports/{report.pk}/", {"note": "Changed."}).json()
 
-    assert told["processing"]["task_id"] == task.pk
+    assert response["processing"]["task_id"] == task.pk
 
 
 def test_the_admin_links_each_task_about_a_report() -> None:
     report = make_report()
     tasks = [make_task(report, status=TaskStatus.FAILED), make_task(report, 3, "incident_escalation", task="escalate")]
 
-    page = told_by_admin(report, staff("view_console"))
+    page = admin_page(report, staff("view_console"))
 
     assert all(f'href="/console/tasks/{task.pk}/"' in page for task in tasks)
     assert page.index(tasks[0].pk) < page.index(tasks[1].pk)
     assert "Failed" in page
 
 
-def test_the_admin_tells_the_tasks_without_links_to_who_may_not_see_the_console() -> None:
+def test_without_access_to_the_console_tasks_have_no_links() -> None:
     make_task(report := make_report(), task="process_<b>")
 
-    page = told_by_admin(report, staff())
+    page = admin_page(report, staff())
 
     assert "process_&lt;b&gt;" in page
     assert "/console/" not in page
 
 
 def test_the_admin_says_when_no_task_is_recorded() -> None:
-    assert "None is recorded, or no longer." in told_by_admin(make_report(), staff())
+    assert "None is recorded, or no longer." in admin_page(make_report(), staff())
 
 
 def test_the_admin_leads_to_the_console() -> None:
-    assert 'href="/console/"' in told_by_admin(make_report(), staff("view_console"))
+    assert 'href="/console/"' in admin_page(make_report(), staff("view_console"))

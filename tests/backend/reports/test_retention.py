@@ -42,7 +42,7 @@ def _dates(settings: Settings) -> None:
 
 
 def report_of(days: int, came_in: int | None = None, **fields: Any) -> GuardReport:
-    """Make a report of so many days ago, which came in then or so many days ago."""
+    """Create a report of some days ago."""
     now = timezone.now()
     report = make_report(report_datetime=now - timedelta(days=days), **fields)
     created_at = now - timedelta(days=days if came_in is None else came_in)
@@ -166,7 +166,7 @@ def test_zero_days_keep_for_ever(settings: Settings) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["RETENTION_REPORT_DAYS", "RETENTION_TASK_DAYS"])
 @pytest.mark.parametrize("days", [-1, -5000, 1, retention.MIN_DAYS - 1, retention.MAX_DAYS + 1, 10**12])
-def test_days_that_can_not_be_meant_are_refused_and_nothing_goes(settings: Settings, name: str, days: int) -> None:
+def test_invalid_days_are_refused(settings: Settings, name: str, days: int) -> None:
     report_of(9999)
     record_of(9999)
     setattr(settings, name, days)
@@ -198,7 +198,7 @@ def test_a_telephone_whose_clock_is_years_behind_loses_nothing() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", [TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING])
-def test_a_report_that_a_workflow_is_at_work_on_waits_for_its_end(status: str) -> None:
+def test_a_report_in_processing_is_kept(status: str) -> None:
     report = report_of(OLD)
     record = record_of(1, status, subject_id=report.pk)
 
@@ -208,7 +208,7 @@ def test_a_report_that_a_workflow_is_at_work_on_waits_for_its_end(status: str) -
 
 
 @pytest.mark.django_db
-def test_a_report_waits_while_a_file_is_at_work_that_may_take_over_its_thumbnails(media_root: Path) -> None:
+def test_a_report_is_kept_while_its_thumbnails_may_be_reused(media_root: Path) -> None:
     report = report_of(OLD)
     picture = make_picture(report)
     put_all()
@@ -256,7 +256,7 @@ def test_records_about_a_report_under_hold_stay_with_it() -> None:
 
 @dataclass(frozen=True)
 class Given:
-    """A report as Hypothesis makes it up: files are of a few names and thumbnails, so that some are shared."""
+    """A report of Hypothesis; some files and thumbnails are shared."""
 
     days: int
     came_in: int
@@ -307,7 +307,7 @@ def must_stay(given: Given) -> bool:
 @pytest.mark.django_db
 @example_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mix=st.lists(GIVEN, max_size=8), at_once=st.integers(1, 3))
-def test_whatever_the_mix_nothing_held_or_young_is_touched_and_no_object_is_lost_or_left(
+def test_a_sweep_removes_expired_rows_and_their_objects_only(
     mix: list[Given], at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "REPORTS_AT_ONCE", at_once)
@@ -355,9 +355,7 @@ def test_who_refers_to_an_object_is_found_by_an_index() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_crash_among_the_objects_leaves_every_row_and_the_next_sweep_ends_it(
-    media_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_sweep_completes_a_crashed_one(media_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_picture(report_of(OLD))
     put_all()
     before = referred_to()
@@ -382,7 +380,7 @@ def test_a_crash_among_the_objects_leaves_every_row_and_the_next_sweep_ends_it(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_the_database_would_refuse_at_the_commit_is_refused_before_any_object_goes(media_root: Path) -> None:
+def test_constraints_are_checked_before_objects_are_deleted(media_root: Path) -> None:
     make_picture(report := report_of(OLD))
     put_all()
     before = stored(media_root.parent)
@@ -418,7 +416,7 @@ def test_a_hold_set_while_the_sweep_runs_wins(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_somebody_else_has_locked_is_left_for_the_next_sweep() -> None:
+def test_locked_rows_are_left_for_the_next_sweep() -> None:
     report, _ = report_of(OLD), report_of(OLD)
     record_of(OLD, subject_id=report.pk)
     with transaction.atomic():
@@ -447,7 +445,7 @@ def test_two_sweeps_at_once_leave_no_object_that_both_reports_referred_to(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_when_the_time_is_over_the_rest_is_left_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_stops_at_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "REPORTS_AT_ONCE", 2)
     for _ in range(5):
         report_of(OLD)
@@ -476,9 +474,7 @@ def bucket(settings: Settings) -> Iterator[S3Client]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_on_s3_objects_are_deleted_by_their_whole_keys_and_many_at_once(
-    bucket: S3Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_s3_objects_are_deleted_in_batches_by_full_key(bucket: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.files.s3_storage.MAX_DELETED_AT_ONCE", 3)
     make_picture(report_of(OLD))
     kept = make_picture(report_of(YOUNG), "other.jpg", size_bytes=7)
@@ -491,7 +487,7 @@ def test_on_s3_objects_are_deleted_by_their_whole_keys_and_many_at_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_s3_will_not_delete_keeps_its_rows_and_the_sweep_says_what_to_do(bucket: S3Client) -> None:
+def test_rows_of_undeleted_s3_objects_are_kept(bucket: S3Client) -> None:
     make_picture(report_of(OLD))
     record_of(OLD)
     bucket.delete_bucket(Bucket="files")

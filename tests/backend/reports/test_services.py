@@ -154,9 +154,9 @@ def test_client_and_supervisors_hear_of_a_report_in_their_order() -> None:
     first, second = make_user("supervisor"), make_user("supervisor")
     place = make_property(second, first)
 
-    told = recipients_of(make_report(property=place))
+    recipients = recipients_of(make_report(property=place))
 
-    assert [(person.user_id, person.role) for person in told] == [
+    assert [(person.user_id, person.role) for person in recipients] == [
         (place.owner.user_id, "client"),
         (second.pk, "supervisor"),
         (first.pk, "supervisor"),
@@ -199,7 +199,7 @@ def test_a_report_is_loaded_with_whole_keys() -> None:
     assert [person.role for person in loaded.recipients] == ["client"]
 
 
-def test_nobody_hears_of_a_report_out_of_use() -> None:
+def test_an_inactive_report_has_no_recipients() -> None:
     report = make_report(property=make_property(), is_active=False)
 
     assert load_report(report.pk).recipients == []
@@ -245,7 +245,7 @@ def test_a_later_result_replaces_the_earlier_one() -> None:
     assert (file.status, file.error, file.reason, file.thumbnails.count()) == ("accepted", "", "", 1)
 
 
-def test_what_the_camera_wrote_is_recorded_in_the_time_zone_of_the_property() -> None:
+def test_metadata_is_recorded_in_the_propertys_time_zone() -> None:
     report = make_report(property=make_property(time_zone="Europe/Madrid"))
     file = make_file(report, "walk.mp4")
     taken = {"captured_at": "2026-11-24T14:05:00", "camera": "Fair\x00phone 5 ", "latitude": 40.7, "longitude": -74.1}
@@ -265,7 +265,7 @@ def test_what_the_camera_wrote_is_recorded_in_the_time_zone_of_the_property() ->
     assert (again.captured_at, again.capture_zone_assumed, again.camera, again.latitude) == (None, False, "", None)
 
 
-def test_a_size_is_recorded_once_for_each_media_type_and_why_there_is_none() -> None:
+def test_thumbnails_are_recorded_by_size_and_type() -> None:
     report = make_report()
     file, bare = make_file(report, "gate.jpg"), make_file(report, "notes.zip")
     jpeg = SMALL.model_copy(update={"media_type": "image/jpeg", "key": "thumbnails/a/small.jpg"})

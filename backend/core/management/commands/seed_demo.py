@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def seed_demo(password: str) -> dict[str, Any]:
-    """Create or find the demo's rows; each guard has a current shift. The API key is new each time."""
+    """Create or find the demo's rows, with a current shift for each guard."""
     staff = _user(STAFF_USERNAME, "", "")
     staff.is_staff = staff.is_superuser = True
     staff.set_password(password)

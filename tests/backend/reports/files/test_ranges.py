@@ -1,4 +1,4 @@
-"""Parts of a file on the local disk, as a browser asks for them that plays a video."""
+"""Range requests for local files."""
 
 import pytest
 from django.core.files.base import ContentFile
@@ -17,7 +17,7 @@ def url() -> str:
 
 
 @pytest.mark.parametrize(
-    ("asked", "part", "told"),
+    ("asked", "part", "content_range"),
     [
         ("bytes=0-1", CONTENT[:2], "bytes 0-1/200"),  # what Safari asks first
         ("bytes=0-", CONTENT, "bytes 0-199/200"),
@@ -29,11 +29,11 @@ def url() -> str:
         ("Bytes= 7-7 ", CONTENT[7:8], "bytes 7-7/200"),
     ],
 )
-def test_one_range_is_served_as_that_part(url: str, asked: str, part: bytes, told: str) -> None:
+def test_one_range_is_served_as_that_part(url: str, asked: str, part: bytes, content_range: str) -> None:
     response = Client().get(url, headers={"Range": asked})
 
     assert (response.status_code, response.getvalue()) == (206, part)
-    assert response["Content-Range"] == told
+    assert response["Content-Range"] == content_range
     assert response["Content-Length"] == str(len(part))
     assert response["Content-Type"] == "video/mp4"
     assert response["Content-Disposition"].startswith("inline")
@@ -70,7 +70,7 @@ def test_a_range_of_what_may_have_changed_is_answered_with_the_whole(url: str) -
     assert (response.status_code, response.getvalue()) == (200, CONTENT)
 
 
-def test_head_tells_that_parts_can_be_asked_for(url: str) -> None:
+def test_head_announces_ranges(url: str) -> None:
     response = Client().head(url, headers={"Range": "bytes=0-1"})
     response.close()
 

@@ -57,7 +57,7 @@ def test_a_signed_url_serves_the_file() -> None:
 @pytest.mark.parametrize(
     "name", ["page.html", "picture.svg", "script.js", "unknown", "page.xhtml", "plan.pdf", "a.jpg"]
 )
-def test_an_upload_of_which_nothing_is_known_is_a_download_whatever_its_name(name: str) -> None:
+def test_an_upload_of_unknown_type_is_a_download(name: str) -> None:
     response = Client().get(store(name, PAGE))
     response.close()
 
@@ -166,7 +166,7 @@ def test_on_s3_the_whole_key_has_the_prefix(bucket: S3Client) -> None:
 
 @pytest.mark.parametrize("name", ["door.jpg", "page.html"])
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_the_url_is_signed_for_an_hour_and_safe_to_open(name: str) -> None:
+def test_an_s3_url_is_signed_for_an_hour_and_safe(name: str) -> None:
     query = parse_qs(urlsplit(s3_storage().url(name)).query)
 
     assert query["response-content-disposition"] == ["attachment"]
@@ -201,7 +201,7 @@ def headers_of(file: ReportFile) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("kind", "media_type"), [("image", "image/heic"), ("video", "video/mp4"), ("audio", "audio/amr")]
 )
-def test_what_was_decoded_opens_as_what_was_found_whatever_its_name(kind: str, media_type: str) -> None:
+def test_a_decoded_file_opens_as_its_detected_type(kind: str, media_type: str) -> None:
     assert headers_of(stored("page.html", kind=kind, media_type=media_type)) == (media_type, "inline")
 
 
@@ -282,5 +282,5 @@ def test_any_name_can_be_shown(name: str) -> None:
         ("n" * 300 + ".jpg", "n" * 146 + ".jpg", "n" * 60 + ".jpg"),
     ],
 )
-def test_a_name_loses_its_folders_and_what_nobody_sees(name: str, shown: str, stored: str) -> None:
+def test_a_name_loses_folders_and_invisible_characters(name: str, shown: str, stored: str) -> None:
     assert (display_name(name), safe_name(name)) == (shown, stored)
