@@ -1,6 +1,5 @@
 """Serializers of guard reports and tasks."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +23,7 @@ from reports.contradictions import Contradiction, contradictions_of
 from reports.files.storage import objects, original_url
 from reports.files.uploads import check_number_of
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
-from reports.queries import console_path, processing_of
+from reports.queries import console_path
 
 EARLIEST_REPORT = datetime(2000, 1, 1, tzinfo=UTC)
 # Clocks of phones are wrong by hours, not by days.
@@ -268,12 +267,12 @@ class BackOfficeReportSerializer(StrictTypesMixin, GuardReportSerializer):
     @extend_schema_field(ProcessingSerializer(allow_null=True))
     def get_processing(self, report: GuardReport) -> dict[str, Any] | None:
         """Return the report's newest task, with its URL for users with access."""
-        processing = processing_of(report)
+        processing: dict[str, Any] | None = getattr(report, "newest_processing")  # noqa: B009  annotated
         if processing is None:
             return None
         request = self.context["request"]
-        path = console_path(processing.task_id, request.user)
-        return {**asdict(processing), "console_url": _absolute(request, path) if path else None}
+        path = console_path(processing["task_id"], request.user)
+        return {**processing, "console_url": _absolute(request, path) if path else None}
 
     def get_contradictions(self, report: GuardReport) -> list[str]:
         """Return the contradictions; for a list, of all reports at once, in two queries."""

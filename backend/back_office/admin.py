@@ -22,7 +22,7 @@ from qu_workflows.records.typed_admin import StackedInline
 from reports.contradictions import contradictions_of
 from reports.files.storage import objects, original_url
 from reports.models import GuardReport, IncidentInquiry, ReportFile, Thumbnail
-from reports.presentation import PresentedFile, present_file, type_name
+from reports.presentation import present_file, type_name
 from reports.queries import console_path, tasks_about
 from reports.services import enqueue_processing
 
@@ -42,10 +42,6 @@ class ReportFileInline(StackedInline):
     can_delete = False
     show_change_link = False
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._presented: dict[int, PresentedFile] = {}  # Django creates an inline for each request
-
     def has_add_permission(self, request: HttpRequest, obj: GuardReport | None = None) -> bool:  # noqa: ARG002  Django's signature
         """Refuse: guards send files with the report."""
         return False
@@ -62,7 +58,7 @@ class ReportFileInline(StackedInline):
     @admin.display(description=_("thumbnails"))
     def preview(self, file: ReportFile) -> SafeString | str:
         """Return the smallest thumbnail with links to all."""
-        shown = self._present(file)
+        shown = present_file(file)
         stills = shown.stills()
         if not stills:
             return gettext(file.thumbnails_reason) if file.thumbnails_reason else "-"
@@ -80,12 +76,12 @@ class ReportFileInline(StackedInline):
     @admin.display(description=_("facts"))
     def facts(self, file: ReportFile) -> str:
         """Return the facts about the content."""
-        return " · ".join(part for part in (self._present(file).facts, file.media_type) if part)
+        return " · ".join(part for part in (present_file(file).facts, file.media_type) if part)
 
     @admin.display(description=_("taken"))
     def capture(self, file: ReportFile) -> SafeString | str:
         """Return the time, the camera and the place of the file's metadata."""
-        shown = self._present(file)
+        shown = present_file(file)
         if not shown.map_url:
             return shown.taken or "-"
         link = '{}{}<a href="{}" rel="noreferrer noopener" target="_blank">{}</a> ({})'
@@ -97,11 +93,6 @@ class ReportFileInline(StackedInline):
     def digest(self, file: ReportFile) -> SafeString | str:
         """Return the digest, which wraps on narrow screens."""
         return format_html('<code style="overflow-wrap:anywhere">{}</code>', file.sha256) if file.sha256 else "-"
-
-    def _present(self, file: ReportFile) -> PresentedFile:
-        if file.pk not in self._presented:
-            self._presented[file.pk] = present_file(file, file.report.tzinfo())
-        return self._presented[file.pk]
 
 
 def _thumbnail_in_words(made: Thumbnail) -> str:

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -61,19 +60,11 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True)
-class GuardAccess:
-    """A request of the mobile app: its key, and the guard for whom it acts."""
-
-    api_key: ApiKey
-    guard: Guard
-
-
 class GuardAuthentication(BaseAuthentication):
     """Requires an active key in ``X-Api-Key`` and an active guard in ``X-Guard-ID``."""
 
-    def authenticate(self, request: Request) -> tuple[Any, GuardAccess] | None:
-        """Return the guard's user and the access, None without a key. Raises AuthenticationFailed."""
+    def authenticate(self, request: Request) -> tuple[Any, Guard] | None:
+        """Return the guard's user and the guard, None without a key. Raises AuthenticationFailed."""
         text = request.headers.get(API_KEY_HEADER, "").strip()
         if not text:
             return None
@@ -84,7 +75,7 @@ class GuardAuthentication(BaseAuthentication):
         if guard is None:
             raise AuthenticationFailed(_("X-Guard-ID is not the id of an active guard."))
         note_use(key)
-        return guard.user, GuardAccess(key, guard)
+        return guard.user, guard
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  REST framework's signature
         """Return the WWW-Authenticate header of a 401."""
@@ -99,10 +90,9 @@ def _active_guard(text: str) -> Guard | None:
 
 def guard_of(request: Request) -> Guard:
     """Return the guard for whom a request acts. Raises TypeError without IsGuard."""
-    access = request.auth
-    if not isinstance(access, GuardAccess):
+    if not isinstance(request.auth, Guard):
         raise TypeError("The request has no guard. Add IsGuard to the view's permission_classes.")
-    return access.guard
+    return request.auth
 
 
 class IsGuard(BasePermission):
@@ -110,7 +100,7 @@ class IsGuard(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002  REST framework's signature
         """Return whether the request acts for a guard."""
-        return isinstance(request.auth, GuardAccess)
+        return isinstance(request.auth, Guard)
 
 
 class GuardAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no types

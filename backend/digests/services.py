@@ -19,7 +19,7 @@ from digests.days import check_ended, digest_day, happened_on
 from qu_workflows.tasks.scheduled_runs import reason_to_skip
 from reports.contradictions import Contradiction, Kind, contradictions_of
 from reports.emails import email_thumbnail, inline_image
-from reports.links import ReportLink, report_url
+from reports.links import report_url
 from reports.models import FileState, GuardReport
 from reports.presentation import PresentedFile, PresentedReport, incident_status, local_time, present
 from workflows.contracts.daily_report_digest import MAX_DIGESTS, Digest, DigestList
@@ -267,7 +267,7 @@ def line_of(report: GuardReport, day: DigestDay) -> Line:
     return Line(
         time=clock_time(report),
         time_zone=moment.tzname() or "",
-        url=report_url(ReportLink(report.pk, day.user_id)),
+        url=report_url(report.pk, day.user_id),
         guard=str(report.guard),
         incident=incident_status(report),
         is_open=report.is_incident and report.acknowledged_at is None,
@@ -316,7 +316,7 @@ def _details(report: GuardReport, shown: PresentedReport, pictures: list[Present
     return Details(
         line=line_of(report, day),
         shown=shown,
-        note=Truncator(shown.note.strip()).chars(NOTE_CHARACTERS),
+        note=Truncator(report.note.strip()).chars(NOTE_CHARACTERS),
         pictures=pictures,
         more_pictures=len(shown.pictures) - len(pictures),
         files=shown.files[:FILES_PER_REPORT],

@@ -10,7 +10,7 @@ from common.emails import compose, reader_of
 from core.models import language_of
 from incidents.services import no_inquiry
 from reports.emails import inline_images, pictures_of
-from reports.links import ReportLink, incident_url, report_url
+from reports.links import incident_url, report_url
 from reports.models import GuardReport, IncidentInquiry
 from reports.presentation import format_clock, incident_title, present
 from workflows.contracts.notification_email import EmailDocument
@@ -42,7 +42,7 @@ def incident_email(inquiry_id: int) -> EmailDocument:
             "shown": shown,
             "pictures": pictures_of(shown, images),
             "url": incident_url(inquiry.pk),
-            "report_url": report_url(ReportLink(report.pk, reader.pk)),
+            "report_url": report_url(report.pk, reader.pk),
             **_times(report, inquiry, timezone.now()),
         }
         return compose(reader, subject, TEMPLATE_NAME, context, [image for image, _thumbnail in images])

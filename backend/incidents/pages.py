@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from core.models import language_of, name_of
 from incidents.services import InquiryOver, acknowledge, give_sign, is_over
 from qu_workflows.aws.task_tokens import StepFunctionsUnavailable
-from reports.links import ReportLink, read_incident_token, report_url
+from reports.links import read_incident_token, report_url
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus
 from reports.pages import page_picture, private, refusal
 from reports.presentation import format_clock, incident_title, present
@@ -104,7 +104,7 @@ def _context(inquiry: IncidentInquiry) -> dict[str, Any]:
         "shown": shown,
         "title": incident_title(report),
         "pictures": [page_picture(file) for file in shown.pictures],
-        "report_url": report_url(ReportLink(report.pk, inquiry.user_id)),
+        "report_url": report_url(report.pk, inquiry.user_id),
         "person": name_of(inquiry.user),
         "answer_by": format_clock(inquiry.answer_by, report, now),
         "sign_by": format_clock(inquiry.sign_by, report, now),

@@ -8,9 +8,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from common.emails import compose, reader_of
-from core.models import language_of
+from core.models import Property, language_of
 from reports.contradictions import sentences_beside_files
-from reports.links import ReportLink, report_url
+from reports.links import report_url
 from reports.models import GuardReport, Thumbnail
 from reports.presentation import PresentedFile, PresentedReport, present, title
 from workflows.contracts.guard_report import Recipient, RecipientRole
@@ -44,9 +44,9 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
             "subject": subject,
             "shown": shown,
             "pictures": pictures_of(shown, images),
-            "url": report_url(ReportLink(report.pk, reader.pk)),
+            "url": report_url(report.pk, reader.pk),
             "link_days": settings.REPORT_LINK_DAYS,
-            "why": _why(recipient.role, shown.place),
+            "why": _why(recipient.role, report.property),
         }
         return compose(reader, subject, TEMPLATE_NAME, context, [image for image, _thumbnail in images])
 
@@ -90,7 +90,7 @@ def pictures_of(shown: PresentedReport, images: Sequence[tuple[InlineImage, Thum
     ]
 
 
-def _why(role: RecipientRole, place: str) -> str:
-    if role is RecipientRole.CLIENT:
-        return _("You receive this mail because %(place)s is your property.") % {"place": place}
+def _why(role: RecipientRole, place: Property | None) -> str:
+    if role is RecipientRole.CLIENT and place:
+        return _("You receive this mail because %(place)s is your property.") % {"place": place.name}
     return _("You receive this mail because you supervise the guards of QU Security.")

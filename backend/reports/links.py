@@ -1,6 +1,5 @@
 """Signed links in mails: to a report for one reader, and to an incident's inquiry."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,24 +14,16 @@ _SALT = "reports.links"
 _INCIDENT_SALT = "reports.links.incident"
 
 
-@dataclass(frozen=True)
-class ReportLink:
-    """A report and its reader."""
-
-    report_id: int
-    user_id: int
-
-
-def report_url(link: ReportLink) -> str:
+def report_url(report_id: int, user_id: int) -> str:
     """Return the public URL of a report for a reader."""
-    token = signing.dumps([link.report_id, link.user_id], salt=_SALT)
+    token = signing.dumps([report_id, user_id], salt=_SALT)
     return settings.PUBLIC_URL + REPORT_PAGE_PATH.format(token=token)
 
 
-def read_token(token: str) -> ReportLink:
-    """Return a token's link. Raises django.core.signing.SignatureExpired or BadSignature."""
+def read_token(token: str) -> tuple[int, int]:
+    """Return a token's report id and user id. Raises SignatureExpired or BadSignature."""
     report_id, user_id = signing.loads(token, salt=_SALT, max_age=timedelta(days=settings.REPORT_LINK_DAYS))
-    return ReportLink(report_id, user_id)
+    return report_id, user_id
 
 
 def incident_url(inquiry_id: int) -> str:
@@ -41,6 +32,6 @@ def incident_url(inquiry_id: int) -> str:
 
 
 def read_incident_token(token: str) -> int:
-    """Return a token's inquiry id. Raises django.core.signing.SignatureExpired or BadSignature."""
+    """Return a token's inquiry id. Raises SignatureExpired or BadSignature."""
     inquiry_id: int = signing.loads(token, salt=_INCIDENT_SALT, max_age=timedelta(days=INCIDENT_LINK_DAYS))
     return inquiry_id

@@ -31,13 +31,13 @@ _PAGE_POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-u
 def report_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show a report to a link's reader. Return 410 for an expired link, else 404."""
     try:
-        link = read_token(token)
+        report_id, user_id = read_token(token)
     except SignatureExpired:
         return refusal(request, 410, _("This link has expired"), _("Ask the security office for the report."))
     except BadSignature:
         return _no_report(request)
-    report = GuardReport.objects.active().for_reading().filter(pk=link.report_id).first()
-    reader = User.objects.filter(pk=link.user_id, is_active=True).select_related("profile").first()
+    report = GuardReport.objects.active().for_reading().filter(pk=report_id).first()
+    reader = User.objects.filter(pk=user_id, is_active=True).select_related("profile").first()
     if report is None or reader is None:
         return _no_report(request)
     with translation.override(language_of(reader)):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -84,19 +84,14 @@ class PresentedReport:
     """A report for its readers. ``incident`` is "" for other reports."""
 
     report: GuardReport
-    place: str
-    address: str
     incident: str
-    guard: str
     time: str
     time_zone: str
-    note: str
     map_url: str
     coordinates: str
     pictures: list[PresentedFile]
     files: list[PresentedFile]
     refused: list[PresentedFile]
-    is_processed: bool
     contradictions: Sequence[str]
 
 
@@ -106,36 +101,31 @@ def present(report: GuardReport, contradictions: Sequence[str] = ()) -> Presente
     ``contradictions`` are sentences of ``reports.contradictions``.
     """
     moment = local_time(report)
-    files = [present_file(file, report.tzinfo()) for file in report.files.all()]
+    files = [present_file(file) for file in report.files.all()]
     url = _map_url(report.latitude, report.longitude)
     return PresentedReport(
         report=report,
-        place=report.property.name if report.property else "",
-        address=report.property.address if report.property else "",
         incident=incident_status(report),
-        guard=str(report.guard),
         time=format_time(moment),
         time_zone=moment.tzname() or "",
-        note=report.note,
         map_url=url,
         coordinates=f"{report.latitude}, {report.longitude}" if url else "",
         pictures=[shown for shown in files if shown.stills()],
         files=[shown for shown in files if shown.file.status != FileState.REJECTED],
         refused=[shown for shown in files if shown.file.status == FileState.REJECTED],
-        is_processed=report.processed_at is not None,
         contradictions=contradictions,
     )
 
 
-def present_file(file: ReportFile, zone: tzinfo) -> PresentedFile:
-    """Return a file for its readers, with times in ``zone``."""
+def present_file(file: ReportFile) -> PresentedFile:
+    """Return a file for its readers, with times at the report's place."""
     url = _map_url(file.latitude, file.longitude)
     return PresentedFile(
         file,
         file.name,
         _facts(file),
         refusal=sentence_of(file.error) if file.status == FileState.REJECTED else "",
-        taken=_taken(file, zone),
+        taken=_taken(file),
         map_url=url,
         coordinates=f"{file.latitude:.5f}, {file.longitude:.5f}" if url else "",
         play=_play(file),
@@ -223,11 +213,11 @@ def _facts(file: ReportFile) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _taken(file: ReportFile, zone: tzinfo) -> str:
+def _taken(file: ReportFile) -> str:
     """Return the time and the camera of a file's metadata, "" without both."""
     if file.captured_at is None:
         return file.camera
-    words = {"time": format_time(file.captured_at.astimezone(zone)), "camera": file.camera}
+    words = {"time": format_time(file.captured_at.astimezone(file.report.tzinfo())), "camera": file.camera}
     if file.capture_zone_assumed:
         words["time"] = _("%(time)s by the camera's clock") % words
     return (_("Taken on %(time)s with %(camera)s") if file.camera else _("Taken on %(time)s")) % words

@@ -1,10 +1,8 @@
 """Lookups of reports by guard, and of the tasks about a report."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import and_
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -49,25 +47,11 @@ def guards_of(report_ids: Iterable[int]) -> dict[int, str]:
     return {report.pk: name_of(report.guard.user) for report in found}
 
 
-@dataclass(frozen=True)
-class Processing:
-    """The newest task that processes a report, and its status."""
-
-    task_id: str
-    status: str
-
-
 def with_processing(reports: GuardReportQuerySet) -> GuardReportQuerySet:
-    """Annotate the reports for ``processing_of``, in the same query."""
+    """Annotate ``newest_processing``: the newest processing's ``{"task_id", "status"}``, or None."""
     newest = TaskRecord.objects.filter(subject_id=OuterRef("pk"), workflow=PROCESSING).order_by("-enqueued_at", "-id")
     found = newest.values_list(JSONObject(task_id="id", status="status"))[:1]
     return reports.annotate(newest_processing=Subquery(found))
-
-
-def processing_of(report: GuardReport) -> Processing | None:
-    """Return the processing of a report from ``with_processing``, None without a record."""
-    found: dict[str, Any] | None = getattr(report, "newest_processing")  # noqa: B009  annotated
-    return Processing(**found) if found else None
 
 
 def tasks_about(report_id: int) -> list[TaskRecord]:

@@ -141,8 +141,8 @@ def test_a_missing_report_fails_immediately_with_its_own_error(path: WholePath) 
 
 def test_the_reports_page_needs_the_link_of_the_mail(path: WholePath, report: dict[str, Any]) -> None:
     found = path.in_django(
-        "import json; from django.test import Client; from reports.links import ReportLink, report_url;"
-        f"url = report_url(ReportLink({report['id']}, {path.stack.people['supervisor_user_ids'][0]}));"
+        "import json; from django.test import Client; from reports.links import report_url;"
+        f"url = report_url({report['id']}, {path.stack.people['supervisor_user_ids'][0]});"
         "address = url.replace(__import__('django.conf').conf.settings.PUBLIC_URL, '');"
         "client = Client(SERVER_NAME='127.0.0.1');"
         "print(json.dumps([client.get(address).status_code, client.get('/reports/guessed/').status_code]))"

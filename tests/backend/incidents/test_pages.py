@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from incidents.services import acknowledge_for_staff
 from qu_workflows.aws.task_tokens import new_local_token
-from reports.links import INCIDENT_LINK_DAYS, INCIDENT_PAGE_PATH, ReportLink, incident_url, report_url
+from reports.links import INCIDENT_LINK_DAYS, INCIDENT_PAGE_PATH, incident_url, report_url
 from reports.models import IncidentInquiry
 from tests.backend.clock import at
 from tests.backend.incidents.making import FakeStepFunctions, make_incident, make_inquiry
@@ -213,7 +213,7 @@ def test_a_changed_link_opens_nothing_and_neither_does_one_of_a_report() -> None
     inquiry = make_inquiry()
     path = path_of(inquiry)
     changed = path[:-2] + ("x" if path[-2] != "x" else "y") + "/"
-    of_report = report_url(ReportLink(inquiry.report_id, inquiry.user_id)).rpartition("/reports/")[2].rstrip("/")
+    of_report = report_url(inquiry.report_id, inquiry.user_id).rpartition("/reports/")[2].rstrip("/")
 
     for wrong in (changed, INCIDENT_PAGE_PATH.format(token="nothing"), INCIDENT_PAGE_PATH.format(token=of_report)):
         assert Client().get(wrong).status_code == 404

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from reports.links import REPORT_PAGE_PATH, ReportLink, report_url
+from reports.links import REPORT_PAGE_PATH, report_url
 from reports.models import FileState, GuardReport
 from tests.backend.clock import at
 from tests.backend.people import (
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def path_to(report: GuardReport, reader: User) -> str:
-    return report_url(ReportLink(report.pk, reader.pk)).removeprefix("http://127.0.0.1:8000")
+    return report_url(report.pk, reader.pk).removeprefix("http://127.0.0.1:8000")
 
 
 def open_page(report: GuardReport, reader: User) -> Any:
