@@ -233,12 +233,7 @@ def _context(day: DigestDay, properties: Sequence[Property], date_: date) -> dic
 
 
 def _images(places: Sequence[DigestProperty]) -> list[InlineImage]:
-    return [
-        inline_image(file, email_thumbnail(file))
-        for place in places
-        for details in place.details
-        for file in details.pictures
-    ]
+    return [inline_image(file) for place in places for details in place.details for file in details.pictures]
 
 
 def places_of(day: DigestDay, limits: DigestLimits) -> tuple[list[DigestProperty], int]:

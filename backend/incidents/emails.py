@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone, translation
 
-from common.emails import compose, reader_of
+from common.emails import reader_of
 from core.models import language_of
 from incidents.services import no_inquiry
-from reports.emails import inline_images, pictures_of
+from reports.emails import compose_report
 from reports.links import incident_url, report_url
 from reports.models import GuardReport, IncidentInquiry
 from reports.presentation import format_clock, incident_title, present
@@ -35,17 +35,12 @@ def incident_email(inquiry_id: int) -> EmailDocument:
     if report.acknowledged_at is not None:
         raise RecipientNotFound(f"report {report.pk}", "is already acknowledged.", "No action is needed.")
     with translation.override(language_of(reader)):
-        shown, subject = present(report), incident_title(report)
-        images = inline_images(shown)
         context = {
-            "subject": subject,
-            "shown": shown,
-            "pictures": pictures_of(shown, images),
             "url": incident_url(inquiry.pk),
             "report_url": report_url(report.pk, reader.pk),
             **_times(report, inquiry, timezone.now()),
         }
-        return compose(reader, subject, TEMPLATE_NAME, context, [image for image, _thumbnail in images])
+        return compose_report(reader, incident_title(report), TEMPLATE_NAME, present(report), context)
 
 
 def _times(report: GuardReport, inquiry: IncidentInquiry, now: datetime) -> dict[str, Any]:

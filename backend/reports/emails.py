@@ -1,9 +1,9 @@
 """The mail that notifies a person of a guard report."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -38,26 +38,23 @@ def report_email(report_id: int, recipient: Recipient) -> EmailDocument:
     if not report.is_active:
         raise RecipientNotFound(f"report {report_id}", "is not active: no mail is sent about it.", "Activate it.")
     with translation.override(language_of(reader)):
-        shown, subject = present(report, sentences_beside_files(report)), title(report)
-        images = inline_images(shown)
         context = {
-            "subject": subject,
-            "shown": shown,
-            "pictures": pictures_of(shown, images),
             "url": report_url(report.pk, reader.pk),
             "link_days": settings.REPORT_LINK_DAYS,
             "why": _why(recipient.role, report.property),
         }
-        return compose(reader, subject, TEMPLATE_NAME, context, [image for image, _thumbnail in images])
+        shown = present(report, sentences_beside_files(report))
+        return compose_report(reader, title(report), TEMPLATE_NAME, shown, context)
 
 
-def inline_images(shown: PresentedReport) -> list[tuple[InlineImage, Thumbnail]]:
-    """Return a report's first pictures for a mail, each with its thumbnail."""
-    return [
-        (inline_image(file, thumbnail), thumbnail)
-        for file in shown.pictures[:MAX_PICTURES]
-        for thumbnail in [email_thumbnail(file)]
-    ]
+def compose_report(
+    reader: User, subject: str, template_name: str, shown: PresentedReport, context: dict[str, Any]
+) -> EmailDocument:
+    """Return a mail about a report, with its first pictures. Raises TemplateInvalid."""
+    files = shown.pictures[:MAX_PICTURES]
+    pictures = [{"file": file, "width": min(email_thumbnail(file).width, MAX_PICTURE_WIDTH)} for file in files]
+    context |= {"subject": subject, "shown": shown, "pictures": pictures}
+    return compose(reader, subject, template_name, context, [inline_image(file) for file in files])
 
 
 def email_thumbnail(file: PresentedFile) -> Thumbnail:
@@ -70,24 +67,12 @@ def email_thumbnail(file: PresentedFile) -> Thumbnail:
     )
 
 
-def inline_image(file: PresentedFile, thumbnail: Thumbnail) -> InlineImage:
+def inline_image(file: PresentedFile) -> InlineImage:
     """Return a picture as an attachment of a mail."""
+    thumbnail = email_thumbnail(file)
     return InlineImage(
         content_id=f"file-{file.file.pk}", key=thumbnail.key, media_type=thumbnail.media_type, alt=file.name
     )
-
-
-def pictures_of(shown: PresentedReport, images: Sequence[tuple[InlineImage, Thumbnail]]) -> list[dict[str, Any]]:
-    """Return the context of the pictures for a mail's template."""
-    return [
-        {
-            "content_id": image.content_id,
-            "alt": f"{file.play}: {image.alt}" if file.play else image.alt,
-            "width": min(thumbnail.width, MAX_PICTURE_WIDTH),
-            "play": file.play,
-        }
-        for file, (image, thumbnail) in zip(shown.pictures, images, strict=False)
-    ]
 
 
 def _why(role: RecipientRole, place: Property | None) -> str:
