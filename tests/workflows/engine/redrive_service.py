@@ -1,4 +1,4 @@
-"""A served engine on the SQLite store whose time is fast and moved by the test, for the rules of redrive."""
+"""A served engine on the SQLite store, whose time a test moves."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ NUMBERS = count()
 
 
 class Broken(Exception):
-    """What the function raises."""
+    """The function's error."""
 
 
 class FastClock:
@@ -53,9 +53,9 @@ class Service:
 
     def __init__(self, folder: Path) -> None:
         self.clock = FastClock()
-        self.told: list[ExecutionRecord] = []
+        self.reported: list[ExecutionRecord] = []
         self.store = SqliteStore(folder / "engine.db")
-        self.server = Server(self.store, clock=self.clock, draw=random, listeners=[self.told.append])
+        self.server = Server(self.store, clock=self.clock, draw=random, listeners=[self.reported.append])
         self.server.start()
         self.calls: list[Json] = []
         self.broken: set[str] = set()
@@ -69,12 +69,12 @@ class Service:
             config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, max_pool_connections=20),
         )
 
-    def told_of(self, arn: str, most: int, patience_seconds: float = 10) -> list[ExecutionRecord]:
-        """Return what listeners were told of an execution, once there are so many: they are told beside the API."""
+    def reported_of(self, arn: str, most: int, patience_seconds: float = 10) -> list[ExecutionRecord]:
+        """Return an execution's records that listeners got, after waiting for ``most`` of them."""
         deadline = time.monotonic() + patience_seconds
-        while len(told := [one for one in self.told if one.arn == arn]) < most and time.monotonic() < deadline:
+        while len(reported := [one for one in self.reported if one.arn == arn]) < most and time.monotonic() < deadline:
             time.sleep(0.01)
-        return told
+        return reported
 
     def work(self, event: Json) -> Json:
         """Fail while the item's name is among the broken ones, else return it."""

@@ -31,7 +31,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_says_where_and_what_and_survives_pickling(error: EngineError) -> None:
+def test_an_error_has_where_and_problem_and_can_be_pickled(error: EngineError) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
 
     assert (type(copy), str(copy), copy.__dict__) == (type(error), str(error), error.__dict__)
@@ -39,13 +39,13 @@ def test_an_error_says_where_and_what_and_survives_pickling(error: EngineError) 
     assert str(error.problem) in str(error)
 
 
-def test_an_error_ends_with_what_to_do() -> None:
+def test_an_error_ends_with_its_remedy() -> None:
     error = StoreInUse("engine.sqlite3")
 
     assert str(error) == f"engine.sqlite3: another process uses this file. {error.remedy}"
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     assert [name for name in asl_engine.__all__ if getattr(asl_engine, name).__name__ != name] == []
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = asl_engine.no_such_name

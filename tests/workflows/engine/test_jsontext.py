@@ -16,7 +16,7 @@ def test_a_value_survives_its_text(value: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**64), 10**18, 10**40])
-def test_integers_of_any_size_are_kept_whole(number: int) -> None:
+def test_integers_of_any_size_are_exact(number: int) -> None:
     text = dumps({"n": [number, "é"]})
 
     assert text == f'{{"n":[{number},"é"]}}'
@@ -29,13 +29,13 @@ def test_half_of_a_surrogate_pair_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1}, [10**40, object()]])
-def test_what_is_no_json_is_refused(value: Any) -> None:
+def test_a_value_without_json_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="not JSON serializable"):
         dumps(value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "nope", '{"a": NaN}', "12345678901234567890x"])
-def test_a_text_that_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         loads(text)
 

@@ -1,4 +1,4 @@
-"""Redrive as AWS has it, rule by rule: over the server, through boto3, on the SQLite store.
+"""AWS's rules of redrive, one by one, through boto3 and the SQLite store.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
@@ -31,7 +31,7 @@ MAP = machine_of(
 # --- what may be redriven ---
 
 
-def test_what_has_failed_timed_out_or_was_stopped_may_be_redriven(service: Service) -> None:
+def test_failed_timed_out_and_stopped_executions_can_be_redriven(service: Service) -> None:
     failed = service.failed(FAIL)
     timed_out = service.start(service.create(json.dumps({**json.loads(machine_of(Later=wait())), "TimeoutSeconds": 1})))
     stopped = service.start(service.create(machine_of(Later=wait())))
@@ -47,13 +47,13 @@ def test_what_has_failed_timed_out_or_was_stopped_may_be_redriven(service: Servi
 
 
 def refused_with(service: Service, arn: str, reason: str) -> None:
-    """Check that the execution is described as not redrivable for the reason, and its redrive refused by it."""
+    """Check that the execution is not redrivable, and its redrive refused, for a reason."""
     described = service.sfn.describe_execution(executionArn=arn)
     assert (described["redriveStatus"], described["redriveStatusReason"]) == ("NOT_REDRIVABLE", reason)
     assert refusal(service.sfn.redrive_execution, executionArn=arn) == ("ExecutionNotRedrivable", reason)
 
 
-def test_a_running_or_succeeded_execution_may_not(service: Service) -> None:
+def test_running_and_succeeded_executions_cannot_be_redriven(service: Service) -> None:
     running = service.start(service.create(machine_of(Later=wait())))
     succeeded = service.start(service.create(machine_of(Done={"Type": "Pass"})))
     service.closed(succeeded)
@@ -76,7 +76,7 @@ def test_an_execution_may_be_redriven_for_fourteen_days_after_its_end(
         refused_with(service, arn, "Execution redrivable period exceeded")
 
 
-def test_an_execution_that_began_more_than_a_year_ago_may_not(service: Service) -> None:
+def test_an_execution_older_than_a_year_cannot_be_redriven(service: Service) -> None:
     service.clock.shift_ms = -366 * DAY_MS
     arn = service.start(service.create(machine_of(Later=wait(400 * 86_400))))
     service.clock.shift_ms = -2 * DAY_MS
@@ -88,7 +88,7 @@ def test_an_execution_that_began_more_than_a_year_ago_may_not(service: Service) 
     refused_with(service, arn, "Execution has exceeded the max execution time")
 
 
-def test_an_execution_older_than_redrive_itself_may_not(service: Service) -> None:
+def test_an_execution_older_than_the_feature_cannot_be_redriven(service: Service) -> None:
     service.clock.move_to(1_699_000_000_000)
 
     arn = service.failed(FAIL)
@@ -96,7 +96,7 @@ def test_an_execution_older_than_redrive_itself_may_not(service: Service) -> Non
     refused_with(service, arn, "Execution was started before the launch of RedriveExecution")
 
 
-def test_an_execution_with_a_full_history_may_not(service: Service) -> None:
+def test_an_execution_with_a_full_history_cannot_be_redriven(service: Service) -> None:
     rule = {"Variable": "$.done", "IsPresent": True, "Next": "Done"}
     again = {"Type": "Choice", "Choices": [rule], "Default": "Again"}
     arn = service.failed(json.dumps({"StartAt": "Again", "States": {"Again": again, "Done": {"Type": "Succeed"}}}))
@@ -111,7 +111,7 @@ def test_an_execution_with_a_full_history_may_not(service: Service) -> None:
     refused_with(service, arn, "Execution history event limit exceeded")
 
 
-def test_an_execution_whose_machine_is_deleted_may_not(service: Service) -> None:
+def test_an_execution_of_a_deleted_machine_cannot_be_redriven(service: Service) -> None:
     arn = service.failed(FAIL)
 
     service.sfn.delete_state_machine(
@@ -136,7 +136,7 @@ def test_an_express_execution_has_no_redrive(service: Service) -> None:
         ("a" * 257, "ValidationException"),
     ],
 )
-def test_what_is_no_execution_is_refused(service: Service, arn: str, code: str) -> None:
+def test_an_unknown_execution_is_refused(service: Service, arn: str, code: str) -> None:
     assert refusal(service.sfn.redrive_execution, executionArn=arn)[0] == code
 
 
@@ -151,7 +151,7 @@ def test_a_client_token_has_1_to_64_characters_of_ascii(service: Service) -> Non
 # --- what stays the same ---
 
 
-def test_arn_definition_version_and_alias_stay_though_the_alias_moves(service: Service) -> None:
+def test_arn_definition_version_and_alias_are_kept(service: Service) -> None:
     sfn = service.sfn
     machine = service.create(machine_of(First={"Type": "Pass", "Result": "of the first"}, Work=work()))
     service.broken.add("of the first")
@@ -173,7 +173,7 @@ def test_arn_definition_version_and_alias_stay_though_the_alias_moves(service: S
     assert (found["stateMachineVersionArn"], found["stateMachineAliasArn"]) == (first, alias)
 
 
-def test_results_of_finished_states_and_the_input_of_the_failed_one_stay(service: Service) -> None:
+def test_results_of_finished_states_are_kept(service: Service) -> None:
     definition = machine_of(
         First=work(Parameters="first", ResultPath="$.first"), Work=work(Parameters={"item.$": "$.item"})
     )
@@ -192,7 +192,7 @@ def test_results_of_finished_states_and_the_input_of_the_failed_one_stay(service
 # --- which states rerun ---
 
 
-def test_a_task_is_scheduled_and_started_again_without_being_entered_again(service: Service) -> None:
+def test_a_task_is_scheduled_again_without_a_new_entry(service: Service) -> None:
     service.broken.add("a")
     arn = service.failed(TASK, input='{"item": "a"}')
     service.broken.clear()
@@ -209,7 +209,7 @@ def test_a_task_is_scheduled_and_started_again_without_being_entered_again(servi
     ]
 
 
-def test_a_pass_that_was_left_is_not_run_again(service: Service) -> None:
+def test_a_finished_pass_does_not_rerun(service: Service) -> None:
     service.broken.add("a")
     arn = service.failed(machine_of(Before={"Type": "Pass"}, Work=work()), input='{"item": "a"}')
 
@@ -229,7 +229,7 @@ def test_the_rules_of_a_choice_are_evaluated_again(service: Service) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Timestamp", "Seconds"])
-def test_a_wait_whose_end_is_past_goes_straight_on(service: Service, kind: str) -> None:
+def test_a_wait_whose_end_is_past_continues_at_once(service: Service, kind: str) -> None:
     later = {"Type": "Wait", "Timestamp": "2024-01-01T00:00:00Z"} if kind == "Timestamp" else wait(60)
     if kind == "Timestamp":
         service.clock.move_to(1_704_000_000_000)  # the day before
@@ -285,7 +285,7 @@ def test_only_the_iterations_that_failed_or_were_aborted_rerun(service: Service)
 
 
 @pytest.mark.parametrize("kind", ["Parallel", "Map"])
-def test_all_children_rerun_where_their_results_together_were_too_large(service: Service, kind: str) -> None:
+def test_all_children_rerun_if_their_results_were_too_large(service: Service, kind: str) -> None:
     large = {"Type": "Task", "Resource": f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:large", "End": True}
     service.server.functions["large"] = lambda event: service.calls.append(event) or "x" * 140_000  # type: ignore[func-returns-value]  # append gives None
     programs = [{"StartAt": name, "States": {name: large}} for name in ("One", "Other")]
@@ -305,7 +305,7 @@ def test_all_children_rerun_where_their_results_together_were_too_large(service:
 
 
 @pytest.mark.parametrize("kind", ["Task", "Parallel", "Map"])
-def test_retries_count_from_nothing(service: Service, kind: str) -> None:
+def test_retries_count_from_zero(service: Service, kind: str) -> None:
     retry = {"Retry": [{"ErrorEquals": ["Broken"], "MaxAttempts": 2, "IntervalSeconds": 1, "BackoffRate": 1}]}
     state = work(**retry)
     program = {"StartAt": "Inner", "States": {"Inner": work(End=True)}}
@@ -324,7 +324,7 @@ def test_retries_count_from_nothing(service: Service, kind: str) -> None:
     assert service.calls == ["a"] * 6
 
 
-def test_the_timeouts_of_task_and_machine_begin_anew(service: Service) -> None:
+def test_the_timeouts_of_task_and_machine_restart(service: Service) -> None:
     activity = service.sfn.create_activity(name=f"rules-{next(NUMBERS)}")["activityArn"]
     hangs = {"Type": "Task", "Resource": activity, "TimeoutSeconds": 1}
     definition = json.loads(machine_of(First=hangs))
@@ -342,7 +342,7 @@ def test_the_timeouts_of_task_and_machine_begin_anew(service: Service) -> None:
 # --- history ---
 
 
-def test_the_history_goes_on_in_the_old_one_with_an_event_that_counts(service: Service) -> None:
+def test_the_history_continues_with_a_counted_event(service: Service) -> None:
     arn = service.failed(FAIL)
     before = service.history(arn)
 
@@ -400,7 +400,7 @@ def test_the_last_ten_tokens_hold(service: Service) -> None:
     assert service.closed(arn)["redriveCount"] == 12
 
 
-def test_requests_at_once_with_one_token_redrive_once_and_all_are_answered_the_same(service: Service) -> None:
+def test_concurrent_requests_with_one_token_redrive_once(service: Service) -> None:
     arn = service.failed(FAIL)
 
     with ThreadPoolExecutor(20) as threads:
@@ -412,7 +412,7 @@ def test_requests_at_once_with_one_token_redrive_once_and_all_are_answered_the_s
     assert service.closed(arn)["redriveCount"] == 1
 
 
-def test_a_refused_redrive_uses_no_token_up(service: Service) -> None:
+def test_a_refused_redrive_does_not_use_its_token(service: Service) -> None:
     arn = service.start(service.create(machine_of(Later=wait())))
     refusal(service.sfn.redrive_execution, executionArn=arn, clientToken="a")
     service.sfn.stop_execution(executionArn=arn)
@@ -447,7 +447,7 @@ def test_a_redriven_execution_that_succeeds_keeps_no_error(service: Service) -> 
     assert not {"error", "cause"} & set(found)
 
 
-def test_executions_are_listed_by_when_they_were_started_or_redriven_last(service: Service) -> None:
+def test_executions_are_listed_by_last_start_or_redrive(service: Service) -> None:
     machine = service.create(machine_of(Later=wait()))
     first, second = service.start(machine, name="first"), service.start(machine, name="second")
     service.sfn.stop_execution(executionArn=first)
@@ -472,12 +472,12 @@ def test_redrive_filter_and_pending_redrive_need_a_map_run(service: Service) -> 
         assert refusal(service.sfn.list_executions, stateMachineArn=machine, **asked)[0] == "ValidationException"
 
 
-def test_a_redrive_is_told_as_a_change_of_status(service: Service) -> None:
+def test_a_redrive_is_reported_as_a_change_of_status(service: Service) -> None:
     arn = service.failed(FAIL)
 
     service.redriven(arn)
 
-    assert [(one.status, one.redrive_count) for one in service.told_of(arn, 4)] == [
+    assert [(one.status, one.redrive_count) for one in service.reported_of(arn, 4)] == [
         ("RUNNING", 0),
         ("FAILED", 0),
         ("RUNNING", 1),

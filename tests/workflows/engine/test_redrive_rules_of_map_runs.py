@@ -1,4 +1,4 @@
-"""Redrive of Map Runs as AWS has it, rule by rule: over the server, through boto3, on the SQLite store.
+"""AWS's rules of redriving Map Runs, one by one, through boto3.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html
 """
@@ -33,7 +33,7 @@ def map_run_of(service: Service, arn: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
-def test_a_map_run_is_redriven_under_its_arn_for_its_failed_children_alone(service: Service, kind: str) -> None:
+def test_a_map_run_is_redriven_for_its_failed_children_only(service: Service, kind: str) -> None:
     service.broken.add("b")
     arn = service.failed(distributed(kind, ToleratedFailureCount=0, MaxConcurrency=1), input=items("a", "b", "c"))
     before = map_run_of(service, arn)
@@ -52,7 +52,7 @@ def test_a_map_run_is_redriven_under_its_arn_for_its_failed_children_alone(servi
     assert event["mapRunRedrivenEventDetails"] == {"mapRunArn": before["mapRunArn"], "redriveCount": 1}
 
 
-def test_standard_children_go_on_where_they_failed_and_are_listed_as_redriven(service: Service) -> None:
+def test_standard_children_continue_and_are_listed_as_redriven(service: Service) -> None:
     service.broken.add("b")
     arn = service.failed(distributed(ToleratedFailureCount=0, MaxConcurrency=1), input=items("a", "b"))
     map_run = map_run_of(service, arn)["mapRunArn"]
@@ -69,7 +69,7 @@ def test_standard_children_go_on_where_they_failed_and_are_listed_as_redriven(se
     assert "PassStateEntered" not in service.types_after_redrive(child)
 
 
-def test_a_failed_child_is_redriven_by_its_map_run_alone(service: Service) -> None:
+def test_a_failed_child_is_redriven_by_its_map_run_only(service: Service) -> None:
     service.broken.add("a")
     arn = service.failed(distributed(), input=items("a"))
     (child,) = service.sfn.list_executions(mapRunArn=map_run_of(service, arn)["mapRunArn"])["executions"]
@@ -80,7 +80,7 @@ def test_a_failed_child_is_redriven_by_its_map_run_alone(service: Service) -> No
     assert refusal(service.sfn.redrive_execution, executionArn=child["executionArn"])[0] == "ExecutionNotRedrivable"
 
 
-def test_a_child_that_may_not_be_redriven_any_more_fails_the_map_run_again(service: Service) -> None:
+def test_a_child_that_cannot_be_redriven_fails_the_map_run_again(service: Service) -> None:
     release = threading.Event()
     service.server.functions["held"] = lambda event: event if release.wait(20) else None
     held = {"Type": "Task", "Resource": f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:held"}
@@ -142,7 +142,7 @@ def test_children_over_the_concurrency_limit_are_counted_as_pending_redrive(serv
     assert json.loads(found["output"]) == ["a", "b", "c"]
 
 
-def test_a_new_map_run_starts_where_the_results_were_too_large(service: Service) -> None:
+def test_a_new_map_run_starts_if_the_results_were_too_large(service: Service) -> None:
     service.server.functions["large"] = lambda _: "x" * 140_000
     large = {"Type": "Task", "Resource": f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:large", "End": True}
     processor = {
@@ -163,7 +163,7 @@ def test_a_new_map_run_starts_where_the_results_were_too_large(service: Service)
 @pytest.mark.parametrize(
     ("redrives", "status", "error"), [(999, "SUCCEEDED", None), (1000, "FAILED", "States.Runtime")]
 )
-def test_a_map_run_is_redriven_a_thousand_times_at_most(
+def test_a_map_run_is_redriven_at_most_a_thousand_times(
     service: Service, redrives: int, status: str, error: str | None
 ) -> None:
     service.broken.add("a")

@@ -1,6 +1,6 @@
-"""The Amazon States Language in one process: a pure core, a store, a runner, and AWS's API.
+"""The Amazon States Language in one process: core, store, runner and AWS's API.
 
-The names below are the public ones; each is imported at its first use, so that one does not load all others.
+The names below are public; each is imported at its first use, so that one does not load all others.
 """
 
 from importlib import import_module

@@ -38,7 +38,7 @@ class SystemClock:
 
 
 class SkippableClock(SystemClock):
-    """The machine's time, moved forward by hand from any thread. A new process has the machine's time again."""
+    """The machine's time, moved forward by hand from any thread, within this process."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0
@@ -58,7 +58,7 @@ class SkippableClock(SystemClock):
             self._waiting.discard(woken)
 
     def skip(self, ms: int) -> int:
-        """Move the time forward by 0 or more milliseconds, wake all waiting threads, and return the new time."""
+        """Move the time forward, wake all waiting threads, and return the new time."""
         with self._lock:
             self._ahead_ms += ms
             for woken in self._waiting:
@@ -67,7 +67,7 @@ class SkippableClock(SystemClock):
 
 
 class SkippingClock:
-    """A time that jumps to the next timer when no work is under way, and else stands still.
+    """A time that jumps to the next timer without work, and else stands still.
 
     A Wait of a year takes no time. ``start_ms`` is by default the machine's time.
     """

@@ -66,7 +66,7 @@ class ExpressionMalformed(EngineError, ValueError):
 
 
 class StateFailed(EngineError):
-    """A state failed. ``location`` is the field whose expression failed, for an EvaluationFailed event.
+    """A state failed. ``location`` is the failed expression's field, for EvaluationFailed.
 
     If ``headed``, core puts AWS's "An error occurred while executing the state …" before the cause.
     """
@@ -87,7 +87,7 @@ class ApiError(EngineError):
 
 
 class RunnerStopped(EngineError):
-    """The runner was closed or could not save. All that it answered before is on disk."""
+    """The runner was closed or could not save. Its answers are on disk."""
 
     def __init__(self, reason: str) -> None:
         remedy = "Start another on the same store: it continues from the saved state."

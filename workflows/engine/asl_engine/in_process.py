@@ -43,7 +43,7 @@ def run(
     state_machine: str = "state-machine",
     on_event: Callable[[HistoryEvent], None] | None = None,
 ) -> Result:
-    """Run an execution of a definition, a text or a JSON value, and return its result.
+    """Run an execution of a definition (text or JSON value) and return its result.
 
     All runs in the calling thread, one task after the other, and nothing is stored. ``tasks`` are functions by Lambda
     function name, ARN or Resource; an exception fails its task by the class's name. ``performer`` performs all tasks

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def state_machine() -> "Callable[[str | Path | Mapping[str, Json]], ScriptedStateMachine]":
-    """Return a function that makes a state machine from an ASL file's path, a definition's text or its JSON value."""
+    """Return a factory of state machines, from a path, a definition's text or its value."""
     from asl_engine.testing import scripted
 
     return scripted

@@ -1,4 +1,4 @@
-"""The pytest fixture ``state_machine``: runs a state machine in milliseconds with given answers of its tasks.
+"""The pytest fixture ``state_machine``: runs a state machine with given answers of tasks.
 
 The fixture needs no import (``pytest_plugin.py`` registers it)::
 
@@ -77,13 +77,13 @@ class ScriptedResult(Result):
     tasks: Mapping[str, list[Json]] = field(repr=False)
 
     def assert_succeeded(self) -> None:
-        """Fail the test with a summary of the history unless the execution succeeded."""
+        """Fail the test with the history unless the execution succeeded."""
         __tracebackhide__ = True
         if self.status != "SUCCEEDED":
             pytest.fail(f"The execution ended {self.status}, not SUCCEEDED.\n{self}")
 
     def assert_failed(self, error: str) -> None:
-        """Fail the test with a summary of the history unless the execution failed by this error."""
+        """Fail the test with the history unless the execution failed by this error."""
         __tracebackhide__ = True
         if (self.status, self.error) != ("FAILED", error):
             pytest.fail(f"The execution ended {self.status} ({self.error}), not FAILED ({error}).\n{self}")
@@ -176,7 +176,7 @@ def _short(text: str | None, most: int = 100) -> str:
 
 
 def scripted(definition: str | Path | Mapping[str, Json]) -> ScriptedStateMachine:
-    """Return a state machine of an ASL file's path, a definition's text or its JSON value."""
+    """Return a state machine, from a path, a definition's text or its value."""
     if isinstance(definition, Mapping):
         return ScriptedStateMachine(dumps(dict(definition)))
     if isinstance(definition, str) and definition.lstrip().startswith("{"):

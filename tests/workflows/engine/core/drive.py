@@ -1,4 +1,4 @@
-"""Drives one execution through ``advance`` alone, in time of its own: no runner, store or clock."""
+"""Drives one execution through ``advance``, without runner, store and clock."""
 
 import heapq
 from collections import defaultdict
@@ -30,7 +30,7 @@ class Failure(Exception):
 
 
 class Drive:
-    """One execution. ``tasks`` gives, per state's name, what its tasks answer in turn (the last one for good).
+    """One execution. ``tasks`` has the successive answers by state; the last one is repeated.
 
     An answer is a value, a Failure, or a function of the parameters. A state without answers hangs.
     """
@@ -78,7 +78,7 @@ class Drive:
         return step.history
 
     def run(self, until_ms: int | None = None) -> "Drive":
-        """Hand over what is due, in order of time, until nothing is (or up to a time)."""
+        """Deliver all due events in order of time, up to a time."""
         while self.due and (until_ms is None or self.due[0][0] <= until_ms):
             self.deliver(0)
         if until_ms is not None:
@@ -86,7 +86,7 @@ class Drive:
         return self
 
     def deliver(self, position: int, *, again: bool = False) -> None:
-        """Hand over one of the events that are due; ``again``: and keep it, to be handed over once more."""
+        """Deliver one of the due events; with ``again`` keep it for a second delivery."""
         self.due.sort()
         at_ms, number, event = self.due[position]
         if not again:
@@ -171,7 +171,7 @@ class Drive:
 
 
 def machine(*states: tuple[str, dict[str, Json]], **fields: Json) -> dict[str, Json]:
-    """Return a definition of states that follow each other, but where one says where it goes."""
+    """Return a definition of states in a row, unless one has its own Next."""
     names = [name for name, _ in states]
     made: dict[str, Json] = {}
     for (name, state), after in zip(states, [*names[1:], None], strict=True):

@@ -20,7 +20,7 @@ def each(*states: tuple[str, dict[str, Json]], **fields: Json) -> dict[str, Json
     return {"Type": "Map", "ItemProcessor": machine(*states), **fields}
 
 
-def test_branches_run_on_chains_of_their_own_and_the_state_goes_on_from_the_last() -> None:
+def test_branches_have_own_event_chains_and_the_last_one_continues() -> None:
     one, other = machine(("A1", PASS), ("A2", PASS)), machine(("B1", PASS | {"Result": "b"}))
     drive = Drive(machine(("Both", parallel(one, other)), ("After", PASS)), {"x": 1}).start()
 
@@ -39,7 +39,7 @@ def test_branches_run_on_chains_of_their_own_and_the_state_goes_on_from_the_last
     assert drive.links() == [0, 0, 2, 3, 4, 5, 6, 3, 8, 9, 9, 11, 12, 13]
 
 
-def test_iterations_run_in_turn_where_only_one_may_run() -> None:
+def test_iterations_run_in_turn_with_concurrency_one() -> None:
     drive = Drive(machine(("Each", each(("One", PASS), MaxConcurrency=1))), [7, 8]).start()
 
     assert drive.output == [7, 8]
@@ -65,7 +65,7 @@ def test_a_map_over_no_items_ends_at_once() -> None:
 
 
 @pytest.mark.parametrize(("limit", "running"), [(1, 1), (3, 3), (0, 40), (100, 40)])
-def test_no_more_iterations_run_at_once_than_may(limit: int, running: int) -> None:
+def test_max_concurrency_limits_iterations(limit: int, running: int) -> None:
     drive = Drive(machine(("Each", each(("Do", task()), MaxConcurrency=limit))), list(range(60)))
     drive.send(Start())
 
@@ -75,7 +75,7 @@ def test_no_more_iterations_run_at_once_than_may(limit: int, running: int) -> No
     assert len(drive.invoked) == running + 1
 
 
-def test_results_are_in_the_order_of_the_items_whatever_ends_first() -> None:
+def test_results_are_in_the_order_of_the_items() -> None:
     drive = Drive(machine(("Each", each(("Do", task())))), ["a", "b", "c"])
     drive.send(Start())
     for sent in reversed(drive.invoked):
@@ -85,7 +85,7 @@ def test_results_are_in_the_order_of_the_items_whatever_ends_first() -> None:
 
 
 @pytest.mark.parametrize("field", ["ItemSelector", "Parameters"])
-def test_an_item_may_be_put_into_an_input_of_its_own(field: str) -> None:
+def test_item_selector_makes_the_input_of_an_iteration(field: str) -> None:
     selector = {"value.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index", "rest.$": "$.rest"}
     state = each(("One", PASS), ItemsPath="$.items", **{field: selector})
 
@@ -94,14 +94,14 @@ def test_an_item_may_be_put_into_an_input_of_its_own(field: str) -> None:
     assert drive.output == [{"value": "x", "index": 0, "rest": 1}]
 
 
-def test_what_is_no_array_has_no_items() -> None:
+def test_items_must_be_an_array() -> None:
     drive = Drive(machine(("Each", each(("One", PASS), ItemsPath="$.items"))), {"items": 1}).start()
 
     assert drive.last.details["cause"].endswith('Reference path "$.items" must point to array.')
 
 
 @pytest.mark.parametrize("given", ["no", {}, 1.5, None])
-def test_a_concurrency_that_is_no_whole_number_fails_the_execution(given: Json) -> None:
+def test_a_fractional_concurrency_fails_the_execution(given: Json) -> None:
     drive = Drive(
         machine(("Each", each(("One", PASS), ItemsPath="$.i", MaxConcurrencyPath="$.n"))), {"i": [], "n": given}
     )
@@ -116,7 +116,7 @@ def test_a_negative_concurrency_fails_the_execution_before_the_map_starts() -> N
     assert "Expected non-negative integer for MaxConcurrency, got '-1' instead." in drive.last.details["cause"]
 
 
-def test_an_item_that_can_not_be_selected_fails_the_execution_even_in_the_middle() -> None:
+def test_a_failing_item_selector_fails_the_execution_at_any_iteration() -> None:
     state = each(("Do", task()), MaxConcurrency=1, ItemSelector={"v.$": "$$.Map.Item.Value.v"})
     drive = Drive(machine(("Each", state)), [{"v": 1}, {}], tasks={"Do": [1]}).start()
 
@@ -124,7 +124,7 @@ def test_an_item_that_can_not_be_selected_fails_the_execution_even_in_the_middle
     assert "the state 'Each'" in (drive.execution.cause or "")
 
 
-def test_an_item_that_can_not_be_selected_aborts_those_under_way_and_may_be_caught() -> None:
+def test_a_failing_item_selector_aborts_iterations_and_can_be_caught() -> None:
     catch = [{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "After"}]
     state = each(("Do", task()), ItemSelector="{% $states.context.Map.Item.Value.v %}", Catch=catch, End=True)
     definition = machine(("Each", state), ("After", PASS | {"Output": "caught"}), QueryLanguage="JSONata")
@@ -189,7 +189,7 @@ def test_a_retried_map_starts_again_with_all_its_items() -> None:
     assert drive.execution.branches == {}
 
 
-def test_a_caught_failure_of_a_branch_goes_on_behind_the_parallel() -> None:
+def test_a_caught_failure_of_a_branch_continues_after_the_parallel() -> None:
     boom = machine(("Boom", {"Type": "Fail", "Error": "Bad", "Cause": "because"}))
     state = parallel(boom, Catch=[{"ErrorEquals": ["Bad"], "Next": "After"}], End=True)
 
@@ -207,7 +207,7 @@ def test_states_runtime_within_a_branch_ends_the_execution_without_a_failed_stat
     assert "the state 'Bad' (entered at the event id #4)" in (drive.execution.cause or "")
 
 
-def test_a_parallel_that_fails_after_its_branches_is_told_so() -> None:
+def test_a_parallel_that_fails_after_its_branches_writes_its_failure() -> None:
     state = parallel(machine(("Ok", PASS)), ResultSelector={"m.$": "$.nope"})
     drive = Drive(machine(("All", state))).start()
 
@@ -215,7 +215,7 @@ def test_a_parallel_that_fails_after_its_branches_is_told_so() -> None:
     assert drive.links()[-2:] == [5, 6]
 
 
-def test_a_step_stops_for_its_length_and_goes_on_later() -> None:
+def test_a_long_step_stops_and_continues_later() -> None:
     definition = machine(
         ("Add", PASS | {"Parameters": {"n.$": "States.MathAdd($.n, 1)"}}),
         (
@@ -236,7 +236,7 @@ def test_a_step_stops_for_its_length_and_goes_on_later() -> None:
     assert drive.now_ms == START_MS
 
 
-def test_a_map_in_a_map_in_a_parallel_gives_each_its_result() -> None:
+def test_nested_maps_in_a_parallel_return_their_results() -> None:
     inner = each(("One", PASS), ItemsPath="$.inner")
     outer = each(("Inner", inner))
     drive = Drive(
@@ -249,7 +249,7 @@ def test_a_map_in_a_map_in_a_parallel_gives_each_its_result() -> None:
 
 def test_the_work_of_a_map_grows_no_faster_than_its_items() -> None:
     def lines_run(items: int) -> int:
-        """Count the lines of Python that run: the same on every machine, however busy it is."""
+        """Count the lines of Python that run, equal on every machine."""
         drive = Drive(machine(("Each", each(("One", PASS)))), list(range(items)), express=True)
         lines = 0
 

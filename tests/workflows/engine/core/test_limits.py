@@ -30,7 +30,7 @@ def test_the_25000th_event_may_be_a_success() -> None:
     assert (drive.last.id, drive.last.type) == (25_000, "ExecutionSucceeded")
 
 
-def test_another_failure_as_the_25000th_event_is_told_as_the_history_s() -> None:
+def test_a_failure_as_the_25000th_event_reports_the_full_history() -> None:
     states = [(f"P{number}", {"Type": "Pass"}) for number in range(12_497)]
     drive = Drive(machine(*states, ("Do", task())), tasks={"Do": [Failure("Bad")]}).start()
 
@@ -54,7 +54,7 @@ def test_a_longer_timeout_of_an_express_machine_changes_nothing() -> None:
     assert Drive(later, express=True).start().execution.stop_ms == START_MS + 300_000
 
 
-def test_what_comes_after_a_year_ends_the_execution() -> None:
+def test_an_event_after_a_year_ends_the_execution() -> None:
     year = 365 * 86_400
     within = Drive(machine(("Later", {"Type": "Wait", "Seconds": year}))).start()
     beyond = Drive(machine(("Later", {"Type": "Wait", "Seconds": year + 1}))).start()

@@ -1,4 +1,4 @@
-"""Distributed Map: what its parent does, and the Map Run as a state machine of its own."""
+"""Distributed Map: its parent, and the Map Run as a state machine."""
 
 import pytest
 from hypothesis import given
@@ -69,7 +69,7 @@ def test_a_retried_map_starts_a_map_run_of_its_own() -> None:
     assert drive.send(MapRunEnded(first.branch_id, first.token, [1])) == []
 
 
-def test_stopping_the_parent_gives_its_map_run_up() -> None:
+def test_stopping_the_parent_cancels_its_map_run() -> None:
     drive = of()
     command = started(drive)
     drive.send(Stop())
@@ -85,7 +85,7 @@ def test_stopping_the_parent_gives_its_map_run_up() -> None:
         ({"ToleratedFailurePercentagePath": "$.n"}, -1, "ToleratedFailurePercentage must be between 0 and 100."),
     ],
 )
-def test_a_tolerance_that_is_none_fails_the_execution_after_the_map_has_started(
+def test_an_invalid_tolerance_fails_the_execution_after_map_state_started(
     fields: dict[str, Json], given: Json, cause: str
 ) -> None:
     drive = of({"items": [1], "n": given}, ItemsPath="$.items", **fields)
@@ -134,7 +134,7 @@ def children(drive: Drive, items: list[Json]) -> list[Json]:
     return [child.input for child in children_of(state, started(drive).settings, items, lambda: 0.5, START_MS)]
 
 
-def test_a_child_gets_its_item_or_what_the_selector_makes_of_it() -> None:
+def test_a_child_gets_its_item_or_the_selected_input() -> None:
     assert children(of(), ["a", "b"]) == ["a", "b"]
     selector = {"v.$": "$$.Map.Item.Value", "i.$": "$$.Map.Item.Index", "in.$": "$[0]"}
     assert children(of(ItemSelector=selector), ["a"]) == [{"v": "a", "i": 0, "in": 1}]
@@ -148,7 +148,7 @@ def test_a_child_gets_its_item_or_what_the_selector_makes_of_it() -> None:
         ({"Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": {"Bucket": "b", "Prefix": "p"}}, "s3://b"),
     ],
 )
-def test_an_item_tells_where_it_comes_from(reader: dict[str, Json], source: str) -> None:
+def test_an_item_has_its_source(reader: dict[str, Json], source: str) -> None:
     fields = {"ItemReader": reader} if reader else {}
     selector = {"from.$": "$$.Map.Item.Source"}
 
@@ -165,14 +165,14 @@ def test_items_are_put_together_into_batches() -> None:
 
 
 @given(st.lists(st.text(max_size=30), max_size=30), st.integers(200, 400))
-def test_no_batch_is_larger_than_it_may_be_and_no_item_is_lost(items: list[str], limit: int) -> None:
+def test_batches_are_within_their_limit_and_lose_no_item(items: list[str], limit: int) -> None:
     batches = children(of(ItemBatcher={"MaxInputBytesPerBatch": limit}), items)
 
     assert [item for batch in batches for item in batch["Items"]] == items
     assert all(len(dumps(batch).encode()) <= limit for batch in batches)
 
 
-def test_an_item_that_fits_no_batch_is_refused() -> None:
+def test_an_item_larger_than_a_batch_is_refused() -> None:
     with pytest.raises(StateFailed, match="larger than a batch"):
         children(of(ItemBatcher={"MaxInputBytesPerBatch": 20}), ["x" * 30])
 
@@ -184,7 +184,7 @@ def run_of(children: int, *, limit: int = 0, count: int | None = None, percentag
     return MapRun(limit, count, percentage, [1] * children)
 
 
-def test_as_many_children_run_at_once_as_may_and_the_next_follows_each_end() -> None:
+def test_the_concurrency_limit_holds_and_the_next_child_follows() -> None:
     run = run_of(4, limit=2)
 
     assert run.begin() == ([0, 1], [], None)
@@ -215,7 +215,7 @@ def test_a_map_run_without_children_succeeds_at_once() -> None:
         ({"percentage": 100}, 4, "SUCCEEDED"),
     ],
 )
-def test_failures_are_tolerated_up_to_their_number_and_share(
+def test_failures_are_tolerated_up_to_count_and_percentage(
     tolerance: dict[str, float], failures: int, status: str
 ) -> None:
     run = run_of(4, limit=1, **tolerance)  # type: ignore[arg-type]  # a percentage is a float, a count an int
@@ -228,7 +228,7 @@ def test_failures_are_tolerated_up_to_their_number_and_share(
     assert step.ended == status
 
 
-def test_too_many_failures_stop_the_children_that_run_and_start_no_more() -> None:
+def test_too_many_failures_stop_running_children_and_start_no_more() -> None:
     run = run_of(5, limit=3)
     run.begin()
 
@@ -248,7 +248,7 @@ def test_an_aborted_map_run_stops_its_children() -> None:
 
 
 @given(st.lists(st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]), max_size=20), st.integers(0, 5))
-def test_a_map_run_goes_on_after_a_restart_from_the_statuses_of_its_children(statuses: list[str], limit: int) -> None:
+def test_a_map_run_resumes_from_the_statuses_of_its_children(statuses: list[str], limit: int) -> None:
     run = MapRun(limit, 100, None, [1] * len(statuses), statuses=list(statuses))
     step = run.begin()
     done = {number for number, status in enumerate(statuses) if status in ("SUCCEEDED", "FAILED")}
@@ -265,7 +265,7 @@ def test_a_map_run_goes_on_after_a_restart_from_the_statuses_of_its_children(sta
     assert done == set(range(len(statuses)))
 
 
-def test_a_status_of_an_execution_is_one_of_a_child() -> None:
+def test_a_child_can_have_each_status_of_an_execution() -> None:
     run = run_of(1)
     run.begin()
 

@@ -1,4 +1,4 @@
-"""What holds for every machine and every order of events."""
+"""Properties of every state machine and every order of events."""
 
 from collections import Counter
 from functools import partial
@@ -34,7 +34,7 @@ def _leaf(kind: str, name: str) -> dict[str, Json]:
 
 
 def _machine(shape: Any, name: str) -> dict[str, Json]:
-    """Return a definition of a shape: a list of kinds of leaf, and of lists of shapes (a Parallel, or a Map of one)."""
+    """Return the definition of a shape: a list of leaves and of lists of shapes."""
     states: States = []
     for number, part in enumerate(shape):
         own = f"{name}{number}"
@@ -78,7 +78,7 @@ ITEMS: Json = {"items": [0, 1, 2]}
 
 
 def answers(definition: dict[str, Json], *, failing: bool = True) -> dict[str, list[Any]]:
-    """Return what tasks answer: something of their own name and input; where retried, an error at first."""
+    """Return the answers of tasks, made of name and input; an error first if retried."""
     found: dict[str, list[Any]] = {}
     for name, state in _names(definition).items():
         if state["Type"] == "Task":
@@ -167,5 +167,5 @@ def test_a_redrive_after_a_stop_anywhere_runs_nothing_again_that_was_done(shape:
 
 
 def _finished(drive: Drive) -> Counter[str]:
-    """Return how many states, tasks and iterations have ended well, by the event that says so."""
+    """Count the events of successful states, tasks and iterations."""
     return Counter(kind for kind in drive.types() if kind.endswith(("Succeeded", "Exited")))

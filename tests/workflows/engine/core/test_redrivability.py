@@ -1,4 +1,4 @@
-"""Which executions can be redriven, and AWS's reason where they cannot."""
+"""Redrivability of executions, and AWS's reasons against it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ CLOSED: dict[str, Any] = {"status": "FAILED", "start_ms": START_MS, "stop_ms": S
 
 
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT"])
-def test_what_has_failed_stopped_or_timed_out_can_be_redriven(status: str) -> None:
+def test_failed_stopped_and_timed_out_executions_can_be_redriven(status: str) -> None:
     changed = {"status": status, "now_ms": START_MS + 14 * DAY_MS, "history_length": 24_998}
 
     assert redrivability(**CLOSED | changed) == ("REDRIVABLE", None)
@@ -35,7 +35,7 @@ def test_what_has_failed_stopped_or_timed_out_can_be_redriven(status: str) -> No
         ({"now_ms": START_MS + 14 * DAY_MS + 1}, "Execution redrivable period exceeded"),
     ],
 )
-def test_what_cannot_be_redriven_says_why(changed: dict[str, Any], reason: str) -> None:
+def test_an_execution_that_cannot_be_redriven_has_a_reason(changed: dict[str, Any], reason: str) -> None:
     assert redrivability(**CLOSED | changed) == ("NOT_REDRIVABLE", reason)
 
 

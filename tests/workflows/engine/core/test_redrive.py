@@ -31,7 +31,7 @@ def redriven(drive: Drive) -> list[str]:
 # --- what reruns ---
 
 
-def test_a_task_is_scheduled_again_and_what_was_done_before_is_not() -> None:
+def test_the_failed_task_runs_again_and_finished_states_do_not() -> None:
     definition = machine(
         ("First", task(ResultPath="$.first")), ("Second", task(ResultPath="$.second")), ("After", PASS)
     )
@@ -55,7 +55,7 @@ def test_a_task_is_scheduled_again_and_what_was_done_before_is_not() -> None:
     assert (drive.execution.redrive_count, drive.execution.error) == (1, None)
 
 
-def test_each_redrive_counts() -> None:
+def test_each_redrive_is_counted() -> None:
     drive = Drive(machine(("Do", task())), tasks={"Do": [Failure("Bad"), Failure("Bad"), 1]}).start()
     redriven(drive)
     redriven(drive)
@@ -64,7 +64,7 @@ def test_each_redrive_counts() -> None:
     assert drive.output == 1
 
 
-def test_the_context_object_tells_of_the_redrive() -> None:
+def test_the_context_object_has_the_redrive() -> None:
     state = task(Parameters={"count.$": "$$.Execution.RedriveCount"})
     drive = Drive(machine(("Do", state)), tasks={"Do": [Failure("Bad"), 1]}).start()
     redriven(drive)
@@ -72,7 +72,7 @@ def test_the_context_object_tells_of_the_redrive() -> None:
     assert [command.parameters["count"] for command in drive.invoked] == [0, 1]
 
 
-def test_retriers_count_from_nothing() -> None:
+def test_retriers_count_from_zero() -> None:
     retry = [{"ErrorEquals": ["Bad"], "MaxAttempts": 1}]
     drive = Drive(machine(("Do", task(Retry=retry))), tasks={"Do": [Failure("Bad")] * 3 + [1]}).start()
     assert drive.count("Do") == 2
@@ -82,7 +82,7 @@ def test_retriers_count_from_nothing() -> None:
     assert (drive.count("Do"), drive.output) == (4, 1)
 
 
-def test_timeouts_begin_anew() -> None:
+def test_timeouts_restart() -> None:
     drive = Drive(machine(("Do", task(TimeoutSeconds=20)), TimeoutSeconds=30))
     drive.start()
     assert drive.execution.stop_ms == START_MS + 20_000
@@ -113,7 +113,7 @@ def test_the_rules_of_a_choice_are_evaluated_again() -> None:
 
 
 @pytest.mark.parametrize(("later_ms", "ends_ms"), [(1000, 60_000), (90_000, 90_000)])
-def test_a_wait_keeps_its_end_and_one_that_is_past_goes_on_at_once(later_ms: int, ends_ms: int) -> None:
+def test_a_wait_keeps_its_end_even_if_that_is_past(later_ms: int, ends_ms: int) -> None:
     drive = Drive(machine(("Wait", {"Type": "Wait", "Seconds": 60})))
     drive.send(Start())
     drive.send(Stop())
@@ -124,7 +124,7 @@ def test_a_wait_keeps_its_end_and_one_that_is_past_goes_on_at_once(later_ms: int
     assert drive.execution.stop_ms == START_MS + ends_ms
 
 
-def test_a_state_that_was_stopped_in_its_back_off_runs_at_once_and_a_later_wait_its_whole_time() -> None:
+def test_a_state_stopped_in_its_back_off_runs_at_once() -> None:
     retry = [{"ErrorEquals": ["Bad"], "IntervalSeconds": 1000}]
     drive = Drive(
         machine(("Do", task(Retry=retry)), ("Wait", {"Type": "Wait", "Seconds": 60})), tasks={"Do": [Failure("Bad"), 1]}
@@ -166,7 +166,7 @@ def test_only_the_branches_that_failed_or_were_aborted_rerun() -> None:
     assert len(drive.of("ParallelStateStarted")) == 1
 
 
-def test_only_the_iterations_that_failed_rerun_and_those_not_begun_get_their_turn() -> None:
+def test_failed_iterations_rerun_and_pending_ones_follow() -> None:
     failing = [Failure("Bad")]
 
     def answer(item: int) -> int:
@@ -185,7 +185,7 @@ def test_only_the_iterations_that_failed_rerun_and_those_not_begun_get_their_tur
     assert drive.execution.branches == {}
 
 
-def test_all_branches_rerun_where_the_results_were_too_large() -> None:
+def test_all_branches_rerun_if_their_results_were_too_large() -> None:
     big = "x" * 150_000
     branches = [machine((name, task())) for name in ("One", "Other")]
     drive = Drive(machine(("All", parallel(*branches))), tasks={"One": [big], "Other": [big, "small"]}).start()
@@ -197,7 +197,7 @@ def test_all_branches_rerun_where_the_results_were_too_large() -> None:
     assert drive.output == [big, "small"]
 
 
-def test_a_parallel_that_failed_behind_its_branches_is_left_again_without_running_them() -> None:
+def test_a_parallel_that_failed_after_its_branches_does_not_rerun_them() -> None:
     branches = [machine((name, task())) for name in ("One", "Other")]
     state = parallel(*branches, ResultSelector={"v.$": "$.missing"})
     drive = Drive(machine(("All", state)), tasks={"One": [1], "Other": [2]}).start()
@@ -206,7 +206,7 @@ def test_a_parallel_that_failed_behind_its_branches_is_left_again_without_runnin
     assert [drive.count(name) for name in ("One", "Other")] == [1, 1]
 
 
-def test_an_inner_branch_reruns_from_the_state_it_failed_in() -> None:
+def test_an_inner_branch_reruns_from_its_failed_state() -> None:
     inner = machine(("First", task()), ("Second", task()))
     outer = machine(("Inner", parallel(inner)))
     drive = Drive(machine(("All", parallel(outer))), tasks={"First": [1], "Second": [Failure("Bad"), 2]}).start()
@@ -216,7 +216,7 @@ def test_an_inner_branch_reruns_from_the_state_it_failed_in() -> None:
     assert (drive.count("First"), drive.count("Second"), drive.output) == (1, 2, [[2]])
 
 
-def test_a_state_that_states_runtime_ended_reruns() -> None:
+def test_a_state_that_failed_by_states_runtime_reruns() -> None:
     drive = Drive(machine(("All", parallel(machine(("Bad", PASS | {"Parameters": {"v.$": "$.nope"}})))))).start()
 
     assert redriven(drive) == ["ExecutionRedriven", "ExecutionFailed"]
@@ -258,9 +258,7 @@ def test_a_failed_map_run_is_redriven_under_its_arn() -> None:
         ({"ResultSelector": {"v.$": "$.missing"}}, {"output": [1, 2]}),
     ],
 )
-def test_a_new_map_run_starts_where_the_old_one_has_nothing_to_rerun(
-    fields: dict[str, Json], end: dict[str, Json]
-) -> None:
+def test_a_new_map_run_starts_without_children_to_rerun(fields: dict[str, Json], end: dict[str, Json]) -> None:
     drive, started = of_map_run(**fields)
     drive.send(MapRunEnded(started.branch_id, started.token, **end))
 

@@ -1,4 +1,4 @@
-"""Saved executions: what is saved is enough to go on, today and with rows of earlier versions."""
+"""Saved executions continue, also from rows of earlier versions."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ CALLBACK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 ACTIVITY = "arn:aws:states:us-east-1:111111111111:activity:work"
 
 
-def test_a_row_leaves_out_what_has_its_default() -> None:
+def test_a_row_omits_defaults() -> None:
     assert branch_to_row(Branch(1, None, (), 0, "One")) == {
         "v": VERSION,
         "phase": "ready",
@@ -30,7 +30,7 @@ def test_a_row_leaves_out_what_has_its_default() -> None:
 
 
 @pytest.mark.parametrize("value", [None, False, 0, 0.0, "", [], {}, [0], {"a": False}])
-def test_a_value_that_equals_a_default_comes_back_as_it_was(value: Json) -> None:
+def test_a_value_equal_to_a_default_is_restored(value: Json) -> None:
     branch = Branch(
         1, None, (("Each", -1),), 3, "One", Phase.TASK, input=value, item=value, output=value, retries={1: 2}
     )
@@ -41,7 +41,7 @@ def test_a_value_that_equals_a_default_comes_back_as_it_was(value: Json) -> None
     assert [type(got) for got in (back.input, back.item, back.output)] == [type(value)] * 3
 
 
-def test_a_row_of_a_later_version_is_refused_by_name() -> None:
+def test_a_row_of_a_later_version_is_refused() -> None:
     with pytest.raises(ValueError, match="format 99, saved by a later version"):
         branch_from_row({"v": 99, "phase": "ready"})
 
@@ -59,7 +59,7 @@ def commands_of(drive: Drive) -> list[object]:
     return list(commands_to_resume(drive.program, drive.execution))
 
 
-def test_a_task_in_flight_is_performed_again_with_the_token_and_the_ends_it_had() -> None:
+def test_a_task_in_flight_is_performed_again_with_its_token_and_timeouts() -> None:
     drive = Drive(machine(("Do", task(TimeoutSeconds=60)), TimeoutSeconds=90))
     drive.send(Start())
     sent = drive.invoked[0]
@@ -72,7 +72,7 @@ def test_a_task_in_flight_is_performed_again_with_the_token_and_the_ends_it_had(
     ]
 
 
-def test_a_submitted_task_is_only_waited_for() -> None:
+def test_a_submitted_task_is_only_awaited() -> None:
     drive = Drive(machine(("Do", task(CALLBACK))))
     drive.send(Start())
     sent = drive.invoked[0]
@@ -93,7 +93,7 @@ def test_an_activity_that_a_worker_has_is_not_offered_again() -> None:
     assert commands_of(drive) == []
 
 
-def test_a_wait_keeps_its_end_and_a_step_that_stopped_goes_on() -> None:
+def test_a_wait_keeps_its_end_and_a_long_step_continues() -> None:
     waiting = Drive(machine(("Wait", {"Type": "Wait", "Seconds": 9})))
     waiting.send(Start())
     looping = Drive(machine(("Loop", {"Type": "Pass", "Next": "Loop"})))

@@ -1,4 +1,4 @@
-"""What each type of state does and writes."""
+"""Effects and events of each type of state."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.workflows.engine.core.drive import START_MS, Drive, machine, task
 PASS = {"Type": "Pass"}
 
 
-def test_each_state_writes_what_goes_in_and_what_comes_out_and_the_first_follows_nothing() -> None:
+def test_each_state_writes_its_input_and_output() -> None:
     drive = Drive(machine(("One", PASS), ("Two", {"Type": "Pass", "Result": 2})), {"a": 1}).start()
 
     assert [(event.id, event.previous_id, event.type, event.details) for event in drive.history] == [
@@ -49,7 +49,7 @@ def test_data_flows_by_the_paths_of_the_state(fields: dict[str, Json], output: J
     assert Drive(machine(("One", PASS | fields)), {"a": {"b": 1}}).start().output == output
 
 
-def test_variables_are_assigned_together_as_the_state_ends_and_seen_by_later_states() -> None:
+def test_variables_are_assigned_together_when_the_state_exits() -> None:
     swap = PASS | {"Assign": {"x.$": "$y", "y.$": "$x"}}
     definition = machine(
         ("Set", PASS | {"Assign": {"x": 1, "y": 2}}), ("Swap", swap), ("Show", PASS | {"Parameters": {"x.$": "$x"}})
@@ -61,7 +61,7 @@ def test_variables_are_assigned_together_as_the_state_ends_and_seen_by_later_sta
     assert drive.output == {"x": 2}
 
 
-def test_a_branch_sees_the_variables_around_it_and_keeps_its_own_to_itself() -> None:
+def test_a_branch_sees_outer_variables_and_hides_its_own() -> None:
     inner = machine(("Set", PASS | {"Assign": {"own": 2}}), ("Show", PASS | {"Parameters": {"v.$": "$outer"}}))
     definition = machine(
         ("Set Outer", PASS | {"Assign": {"outer": 1}}),
@@ -75,7 +75,7 @@ def test_a_branch_sees_the_variables_around_it_and_keeps_its_own_to_itself() -> 
     assert drive.status is Status.FAILED
 
 
-def test_a_choice_goes_by_the_first_rule_that_holds_and_else_by_default() -> None:
+def test_a_choice_takes_the_first_matching_rule_or_default() -> None:
     rules = [
         {"Variable": "$.n", "NumericGreaterThan": 5, "Next": "Big"},
         {"Variable": "$.n", "NumericEquals": 9, "Next": "B"},
@@ -90,7 +90,7 @@ def test_a_choice_goes_by_the_first_rule_that_holds_and_else_by_default() -> Non
     assert Drive(definition, {"n": 1}).start().output == "small"
 
 
-def test_a_choice_that_leads_nowhere_fails_the_execution() -> None:
+def test_a_choice_without_a_match_fails_the_execution() -> None:
     definition = machine(
         ("Which", {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 1, "Next": "End"}]}),
         ("End", PASS),
@@ -112,7 +112,7 @@ def test_a_wait_ends_at_its_time_and_not_before() -> None:
     assert drive.output == {"a": 1}
 
 
-def test_a_wait_until_a_time_that_is_past_goes_on_at_once() -> None:
+def test_a_wait_until_a_past_time_continues_at_once() -> None:
     drive = Drive(machine(("Wait", {"Type": "Wait", "Timestamp": "2016-03-14T01:59:00Z"})))
     drive.send(Start())
 
@@ -133,7 +133,7 @@ def test_a_wait_until_a_time_that_is_past_goes_on_at_once() -> None:
         ),
     ],
 )
-def test_a_wait_for_what_is_no_time_fails_the_execution(fields: dict[str, Json], data: Json, cause: str) -> None:
+def test_a_wait_with_an_invalid_time_fails_the_execution(fields: dict[str, Json], data: Json, cause: str) -> None:
     drive = Drive(machine(("Wait", {"Type": "Wait", **fields})), data).start()
 
     head = "An error occurred while executing the state 'Wait' (entered at the event id #2). "
@@ -163,7 +163,7 @@ def test_a_jsonata_error_is_written_before_it_fails_the_state() -> None:
     assert drive.links() == [0, 0, 0, 3]
 
 
-def test_the_context_object_tells_execution_state_machine_state_and_token() -> None:
+def test_the_context_object_has_execution_state_machine_state_and_token() -> None:
     definition = machine(
         ("Ask", task("arn:aws:states:::sqs:sendMessage.waitForTaskToken", Parameters={"all.$": "$$"})),
     )
@@ -184,7 +184,7 @@ def test_the_context_object_tells_execution_state_machine_state_and_token() -> N
     assert context["Task"] == {"Token": drive.invoked[0].task_token}
 
 
-def test_an_iteration_sees_its_item_in_the_context_object_even_within_a_parallel() -> None:
+def test_the_context_object_of_an_iteration_has_its_item() -> None:
     inner = machine(("Show", PASS | {"Parameters": {"item.$": "$$.Map.Item"}}))
     each = machine(("Both", {"Type": "Parallel", "Branches": [inner]}))
     definition = machine(("Each", {"Type": "Map", "ItemProcessor": each}))

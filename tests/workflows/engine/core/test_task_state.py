@@ -1,4 +1,4 @@
-"""A task's life: how it is told, retried, caught, timed out and ended from outside."""
+"""Tasks: their events, retries, catchers, timeouts and task tokens."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def waiting(**fields: Json) -> tuple[Drive, InvokeTask]:
         (ACTIVITY, ["ActivityScheduled", "ActivityStarted", "ActivitySucceeded"]),
     ],
 )
-def test_each_kind_of_resource_tells_its_task_by_events_of_its_own(resource: str, types: list[str]) -> None:
+def test_each_kind_of_resource_has_its_own_events(resource: str, types: list[str]) -> None:
     drive = Drive(machine(("Do", task(resource))), tasks={"Do": ["done"]}).start()
 
     assert drive.types(since=2) == [*types, "TaskStateExited", "ExecutionSucceeded"]
@@ -53,7 +53,7 @@ def test_each_kind_of_resource_tells_its_task_by_events_of_its_own(resource: str
     assert drive.output == "done"
 
 
-def test_an_integration_is_told_with_its_resource_region_and_limits() -> None:
+def test_an_integrations_events_have_resource_region_and_timeouts() -> None:
     drive, sent = waiting(resource=CALLBACK, Parameters={"a": 1}, TimeoutSeconds=60, HeartbeatSeconds=5)
 
     assert drive.last.details == {
@@ -67,7 +67,7 @@ def test_an_integration_is_told_with_its_resource_region_and_limits() -> None:
     assert (sent.parameters, sent.timeout_seconds) == ({"a": 1}, 60)
 
 
-def test_limits_may_come_from_the_input() -> None:
+def test_timeouts_can_come_from_the_input() -> None:
     drive = Drive(machine(("Do", task(TimeoutSecondsPath="$.t", HeartbeatSecondsPath="$.h"))), {"t": 60, "h": 5})
     drive.send(Start())
 
@@ -75,7 +75,7 @@ def test_limits_may_come_from_the_input() -> None:
     assert (scheduled["timeoutInSeconds"], scheduled["heartbeatInSeconds"]) == (60, 5)
 
 
-def test_a_submitted_task_waits_for_whoever_has_its_token() -> None:
+def test_a_submitted_task_waits_for_its_token() -> None:
     drive, sent = waiting(resource=CALLBACK)
     drive.send(TaskSubmitted(sent.branch_id, sent.token, {"MessageId": "m"}))
 
@@ -94,7 +94,7 @@ def test_a_task_token_names_its_task() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "not a token", task_token("a", 1, 2, 3)[:-8], "Zm9v"])
-def test_what_is_no_task_token_is_refused(text: str) -> None:
+def test_an_invalid_task_token_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         read_task_token(text)
 
@@ -119,7 +119,7 @@ def test_an_activity_is_started_by_its_worker() -> None:
         (ACTIVITY, "schedule", ["ActivityScheduleFailed"]),
     ],
 )
-def test_a_failure_is_told_by_the_phase_it_came_in(resource: str, phase: str, types: list[str]) -> None:
+def test_the_phase_of_a_failure_selects_its_event(resource: str, phase: str, types: list[str]) -> None:
     drive, sent = waiting(resource=resource)
     drive.send(TaskFailed(sent.branch_id, sent.token, "Bad", "because", phase))
 
@@ -127,7 +127,7 @@ def test_a_failure_is_told_by_the_phase_it_came_in(resource: str, phase: str, ty
     assert drive.last.details == {"error": "Bad", "cause": "because"}
 
 
-def test_a_task_that_gives_too_much_fails() -> None:
+def test_a_task_with_too_large_a_result_fails() -> None:
     definition = machine(
         (
             "Do",
@@ -153,7 +153,7 @@ def test_a_task_that_gives_too_much_fails() -> None:
 
 
 @given(st.sampled_from(["token", "branch"]), st.integers(1, 50))
-def test_an_event_for_something_else_changes_nothing(wrong: str, by: int) -> None:
+def test_an_event_of_another_task_changes_nothing(wrong: str, by: int) -> None:
     drive, sent = waiting()
     branch_id, token = (sent.branch_id, sent.token + by) if wrong == "token" else (sent.branch_id + by, sent.token)
 
@@ -166,7 +166,7 @@ def test_an_event_for_something_else_changes_nothing(wrong: str, by: int) -> Non
     assert drive.status is Status.RUNNING
 
 
-def test_an_outcome_told_twice_counts_once() -> None:
+def test_a_repeated_result_counts_once() -> None:
     drive = Drive(machine(("Do", task()), ("Wait", {"Type": "Wait", "Seconds": 9})))
     drive.send(Start())
     sent = drive.invoked[0]
@@ -215,14 +215,14 @@ retriers = st.builds(
 
 
 @given(retriers, st.integers(1, 10_000))
-def test_a_delay_never_shrinks_and_never_passes_its_cap(retrier: Retrier, retry_number: int) -> None:
+def test_delays_never_shrink_and_are_capped(retrier: Retrier, retry_number: int) -> None:
     delay = delay_before(retrier, retry_number)
 
     assert retrier.max_delay_seconds is not None
     assert 0 < delay <= delay_before(retrier, retry_number + 1) <= retrier.max_delay_seconds
 
 
-def test_a_retry_waits_longer_each_time_and_schedules_again_without_entering() -> None:
+def test_retries_wait_longer_and_do_not_enter_the_state() -> None:
     retry = [{"ErrorEquals": ["Bad"], "IntervalSeconds": 2, "BackoffRate": 3, "MaxAttempts": 2}]
     drive = Drive(machine(("Do", task(Retry=retry))), tasks={"Do": [Failure("Bad"), Failure("Bad"), "done"]})
     drive.start()
@@ -243,7 +243,7 @@ def test_each_retrier_counts_its_own_retries() -> None:
     assert drive.count("Do") == 3
 
 
-def test_a_retry_count_is_in_the_context_object_and_begins_anew_with_the_next_visit() -> None:
+def test_the_retry_count_restarts_with_the_next_state_entry() -> None:
     definition = machine(
         ("Do", task(Parameters={"n.$": "$$.State.RetryCount"}, ResultPath=None, Retry=[{"ErrorEquals": ["Bad"]}])),
         ("Again", task(Parameters={"n.$": "$$.State.RetryCount"})),
@@ -260,7 +260,7 @@ def test_jitter_takes_a_part_of_the_delay() -> None:
     assert START_MS < drive.now_ms < START_MS + 100_000
 
 
-def test_a_catcher_puts_error_and_cause_where_it_says() -> None:
+def test_a_catcher_writes_error_and_cause_to_its_result_path() -> None:
     catch = [{"ErrorEquals": ["Bad"], "ResultPath": "$.error", "Next": "After"}]
     definition = machine(("Do", task(Catch=catch, End=True)), ("After", PASS))
 
@@ -317,7 +317,7 @@ def test_a_task_without_an_answer_times_out() -> None:
     assert (sent.branch_id, sent.token) in drive.cancelled
 
 
-def test_an_answer_after_the_timeout_is_too_late() -> None:
+def test_an_answer_after_the_timeout_changes_nothing() -> None:
     drive = Drive(
         machine(
             ("Do", task(TimeoutSeconds=5, Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "After"}], End=True)),
@@ -332,7 +332,7 @@ def test_an_answer_after_the_timeout_is_too_late() -> None:
     assert drive.run().output == {"Error": "States.Timeout", "Cause": ""}
 
 
-def test_heartbeats_put_off_the_end_of_a_task() -> None:
+def test_heartbeats_extend_a_task() -> None:
     drive, sent = waiting(resource=CALLBACK, HeartbeatSeconds=5)
     for second in (4, 8):
         drive.run(until_ms=START_MS + second * 1000)
@@ -344,7 +344,7 @@ def test_heartbeats_put_off_the_end_of_a_task() -> None:
     assert drive.types(since=3) == ["TaskStarted", "TaskTimedOut", "ExecutionFailed"]
 
 
-def test_an_activity_owes_heartbeats_only_once_a_worker_has_it() -> None:
+def test_an_activitys_heartbeat_timeout_begins_with_its_worker() -> None:
     drive, sent = waiting(resource=ACTIVITY, HeartbeatSeconds=5, TimeoutSeconds=600)
     drive.run(until_ms=START_MS + 60_000)
     drive.send(TaskStarted(sent.branch_id, sent.token, "worker"))
@@ -368,7 +368,7 @@ def test_an_execution_times_out_as_a_whole() -> None:
     assert drive.cancelled == {(drive.invoked[0].branch_id, drive.invoked[0].token)}
 
 
-def test_a_stopped_execution_gives_up_its_tasks_and_takes_no_more_events() -> None:
+def test_a_stopped_execution_cancels_its_tasks_and_ignores_events() -> None:
     drive, sent = waiting()
     drive.send(Stop("Manual", "enough"))
 

@@ -30,7 +30,7 @@ class Bench:
         self._make_store = make_store
         self.store = make_store()
         self.runner: Runner | None = None
-        self.told: list[tuple[str, str]] = []
+        self.statuses: list[tuple[str, str]] = []
 
     def runner_with(
         self,
@@ -50,7 +50,7 @@ class Bench:
             performer,
             clock=clock or SkippingClock(),
             workers=workers,
-            listeners=[lambda record: self.told.append((record.name, record.status))],
+            listeners=[lambda record: self.statuses.append((record.name, record.status))],
         )
         self.runner.start_up()
         return self.runner

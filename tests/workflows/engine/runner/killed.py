@@ -1,9 +1,8 @@
 """Runs executions in a process that is killed again and again: ``killed.py FOLDER KILLS SEED``.
 
-Each life begins an execution, goes on with the others, and is ended by SIGKILL after a random time; the
-last one runs until all have ended. ``FOLDER/log`` tells in order what happened: ``started NAME`` (the
-start was answered), ``begin KEY`` (a task function was called), ``token TOKEN``, and after each kill
-``saved KEY`` for each task whose success is in a saved history.
+Each process starts an execution, continues the others, and is killed after a random time; the last one runs until all
+have ended. ``FOLDER/log`` has in order the lines ``started NAME`` (the start was answered), ``begin KEY`` (a task
+function was called), ``token TOKEN``, and after each kill ``saved KEY`` for each task with a success in a history.
 """
 
 import json
@@ -80,16 +79,16 @@ INPUT = '{"items":["x","y","z"]}'
 
 
 class Log:
-    """Lines, each written at once, so that a kill takes none that was told."""
+    """Lines, each written at once, so that a kill loses none."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def tell(self, *words: str) -> None:
+    def write(self, *words: str) -> None:
         os.write(self._file, f"{' '.join(words)}\n".encode())
 
-    def told(self, word: str) -> list[str]:
+    def lines(self, word: str) -> list[str]:
         lines = self._path.read_text().splitlines()
         return [line.split(" ", 1)[1] for line in lines if line.startswith(f"{word} ")]
 
@@ -105,18 +104,18 @@ class Life:
 
     def work(self, given: dict[str, str]) -> dict[str, str]:
         key = "/".join((given["execution"], given["state"], given["item"])).replace(" ", "_")
-        self.log.tell("begin", key)
+        self.log.write("begin", key)
         time.sleep(random.random() * 0.02)  # noqa: S311  not for secrets
         return {"key": key}
 
     def flaky(self, given: dict[str, str]) -> dict[str, str]:
         answer = self.work(given)
-        if self.log.told("begin").count(answer["key"]) < 2:
+        if self.log.lines("begin").count(answer["key"]) < 2:
             raise ConnectionError
         return answer
 
     def ask(self, given: dict[str, str]) -> None:
-        self.log.tell("token", given["token"])
+        self.log.write("token", given["token"])
 
     def live(self, *, last: bool) -> None:
         self.runner.start_up()
@@ -142,13 +141,13 @@ class Life:
             self.runner.start(record, json.dumps(DEFINITION))
         except ExecutionAlreadyExists:
             return
-        self.log.tell("started", name)
+        self.log.write("started", name)
 
     def answer(self) -> None:
         """Answer task tokens, of this life and those before, until each is taken."""
         answered: set[str] = set()
         while True:
-            for token in set(self.log.told("token")) - answered:
+            for token in set(self.log.lines("token")) - answered:
                 with suppress(ApiError):  # it was answered in a life before
                     self.runner.succeed_task(token, {})
                 answered.add(token)
@@ -156,7 +155,7 @@ class Life:
 
 
 def note_what_is_saved(folder: Path, saved: set[str]) -> None:
-    """Tell which tasks have succeeded in the histories."""
+    """Log the tasks that succeeded in the histories."""
     store, log = SqliteStore(folder / "engine.db"), Log(folder / "log")
     for record in store.executions(ExecutionFilter(), limit=100_000):
         for event in store.history(record.arn, limit=1000):
@@ -164,7 +163,7 @@ def note_what_is_saved(folder: Path, saved: set[str]) -> None:
                 key = json.loads(event.details["output"])["key"]
                 if key not in saved:
                     saved.add(key)
-                    log.tell("saved", key)
+                    log.write("saved", key)
     store.close()
 
 

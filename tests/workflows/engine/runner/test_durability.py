@@ -1,4 +1,4 @@
-"""What was answered or invoked is on disk first: the engine is killed at random points, and goes on."""
+"""Durability: the engine is killed at random points, and resumes without a loss."""
 
 import subprocess
 import sys
@@ -57,11 +57,11 @@ def check_that_every_execution_is_whole(store: SqliteStore, started: set[str]) -
         assert exited == Counter(STATES)
 
 
-def test_twenty_kills_lose_nothing_and_repeat_nothing_that_has_ended(tmp_path: Path) -> None:
+def test_twenty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     live_and_be_killed(tmp_path, kills=20, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 6))
-def test_a_hundred_kills_lose_nothing_and_repeat_nothing_that_has_ended(tmp_path: Path, seed: int) -> None:
+def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
     live_and_be_killed(tmp_path, kills=100, seed=seed)

@@ -50,7 +50,7 @@ def test_a_map_run_without_items_ends_at_once(bench: Any, machine: Machine, task
     assert bench.run(machine(("Map", distributed(machine(("D", task("any")))))), given=[]).output == "[]"
 
 
-def test_no_more_children_run_at_once_than_may(bench: Any, machine: Machine, task: Machine) -> None:
+def test_max_concurrency_limits_children(bench: Any, machine: Machine, task: Machine) -> None:
     running, most = [0], [0]
     lock = threading.Lock()
 
@@ -77,7 +77,7 @@ def failing(number: int) -> int:
     return number
 
 
-def test_failures_within_the_tolerance_are_left_out(bench: Any, machine: Machine, task: Machine) -> None:
+def test_tolerated_failures_are_not_in_the_results(bench: Any, machine: Machine, task: Machine) -> None:
     bench.runner_with({"failing": failing})
     definition = machine(("Map", distributed(machine(("F", task("failing"))), ToleratedFailureCount=2)))
 
@@ -98,7 +98,7 @@ def test_more_failures_than_are_tolerated_fail_the_map(bench: Any, machine: Mach
     assert "MapRunFailed" in bench.types(record.arn)
 
 
-def test_items_that_can_not_be_read_fail_the_map(bench: Any, machine: Machine, task: Machine) -> None:
+def test_unreadable_items_fail_the_map(bench: Any, machine: Machine, task: Machine) -> None:
     bench.runner_with()
     reader = {
         "Resource": "arn:aws:states:::s3:getObject",
@@ -158,9 +158,7 @@ def test_stopping_an_execution_stops_its_map_run(bench: Any, machine: Machine, t
     assert runner.map_runs.describe(arn)["status"] == "ABORTED"
 
 
-def test_a_map_run_goes_on_after_a_restart_and_runs_no_finished_child_again(
-    bench: Any, machine: Machine, task: Machine
-) -> None:
+def test_a_map_run_resumes_without_rerunning_finished_children(bench: Any, machine: Machine, task: Machine) -> None:
     calls: Counter[int] = Counter()
     release = threading.Event()
 
@@ -185,7 +183,7 @@ def test_a_map_run_goes_on_after_a_restart_and_runs_no_finished_child_again(
     release.set()
 
 
-def test_a_restart_does_not_forget_the_failures_before(bench: Any, machine: Machine, task: Machine) -> None:
+def test_failures_count_across_a_restart(bench: Any, machine: Machine, task: Machine) -> None:
     release = threading.Event()
 
     def fail_or_hold(number: int) -> int:
@@ -208,7 +206,7 @@ def test_a_restart_does_not_forget_the_failures_before(bench: Any, machine: Mach
     release.set()
 
 
-def test_a_running_map_run_can_be_given_more_room(bench: Any, machine: Machine, task: Machine) -> None:
+def test_the_concurrency_of_a_running_map_run_can_be_raised(bench: Any, machine: Machine, task: Machine) -> None:
     release = threading.Event()
     runner = bench.runner_with({"hold": lambda number: release.wait(10) and number})
     record = bench.start(machine(("Map", distributed(machine(("H", task("hold"))), MaxConcurrency=1))), given=[1, 2, 3])
@@ -225,11 +223,11 @@ def test_a_running_map_run_can_be_given_more_room(bench: Any, machine: Machine, 
     assert not runner.map_runs.update(arn, max_concurrency=3)
 
 
-def test_there_is_no_map_run_of_another_arn(bench: Any) -> None:
+def test_an_unknown_map_run_is_not_described(bench: Any) -> None:
     assert bench.runner_with().map_runs.describe("nothing") is None
 
 
-def test_the_room_given_to_a_map_run_stays_after_a_restart(bench: Any, machine: Machine, task: Machine) -> None:
+def test_updated_limits_of_a_map_run_survive_a_restart(bench: Any, machine: Machine, task: Machine) -> None:
     release = threading.Event()
     held = {"f": lambda _: release.wait(20)}
     runner = bench.runner_with(held, clock=SystemClock())
@@ -246,9 +244,7 @@ def test_the_room_given_to_a_map_run_stays_after_a_restart(bench: Any, machine: 
     assert (described["maxConcurrency"], described["toleratedFailurePercentage"]) == (2, 50)
 
 
-def test_a_redrive_waits_for_the_children_that_are_still_being_stopped(
-    bench: Any, machine: Machine, task: Machine
-) -> None:
+def test_a_redrive_waits_for_children_that_are_being_stopped(bench: Any, machine: Machine, task: Machine) -> None:
     def slow(number: int) -> int:
         time.sleep(0.01)
         return number
@@ -268,9 +264,7 @@ def test_a_redrive_waits_for_the_children_that_are_still_being_stopped(
     assert (described["status"], described["executionCounts"]["succeeded"]) == ("SUCCEEDED", 800)
 
 
-def test_children_of_a_stopped_map_run_are_stopped_after_a_crash_between(
-    bench: Any, machine: Machine, task: Machine
-) -> None:
+def test_a_restart_stops_children_of_a_stopped_map_run(bench: Any, machine: Machine, task: Machine) -> None:
     release = threading.Event()
     runner = bench.runner_with({"f": lambda _: release.wait(20)}, clock=SystemClock())
     record = bench.start(machine(("Map", distributed(machine(("F", task("f")))))), given=[1, 2])

@@ -13,7 +13,7 @@ from asl_engine.runner.tasks import WorkerPool
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("abc")), max_size=60), st.sets(st.sampled_from("abc")))
-def test_timers_come_due_in_order_and_dropped_ones_never(timers_set: list[tuple[int, str]], dropped: set[str]) -> None:
+def test_timers_fire_in_order_and_dropped_ones_never(timers_set: list[tuple[int, str]], dropped: set[str]) -> None:
     timers = Timers()
     for number, (at_ms, arn) in enumerate(timers_set):
         timers.set(at_ms, arn, 1, number)
@@ -38,7 +38,7 @@ def test_timers_of_closed_executions_do_not_pile_up() -> None:
     assert len(timers) < 3000
 
 
-def test_a_limit_leaves_timers_for_later() -> None:
+def test_timers_beyond_the_limit_remain() -> None:
     timers = Timers()
     for number in range(5):
         timers.set(number, "a", 1, number)
@@ -73,7 +73,7 @@ def test_a_pool_has_no_more_threads_than_jobs_or_its_size() -> None:
     pool.close()
 
 
-def test_a_skipping_clock_jumps_only_when_nothing_is_under_way() -> None:
+def test_a_skipping_clock_jumps_only_without_work() -> None:
     clock, woken = SkippingClock(1000), threading.Event()
 
     clock.wait(woken, 5000, busy=False)
@@ -100,7 +100,7 @@ def test_a_waiting_clock_returns_when_it_is_woken(until_ms: int | None) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_a_waiting_clock_returns_when_its_time_has_come() -> None:
+def test_a_waiting_clock_returns_at_its_time() -> None:
     clock = SystemClock()
     end_ms = clock.now_ms() + 20
 
@@ -110,7 +110,7 @@ def test_a_waiting_clock_returns_when_its_time_has_come() -> None:
     assert clock.now_ms() >= end_ms
 
 
-def test_a_clock_that_is_moved_wakes_who_waits_and_goes_on_from_there() -> None:
+def test_moving_a_clock_wakes_waiting_threads() -> None:
     clock, woken = SkippableClock(), threading.Event()
     end_ms = clock.now_ms() + 3_600_000
     threading.Timer(0.02, clock.skip, [3_600_000]).start()
@@ -123,7 +123,7 @@ def test_a_clock_that_is_moved_wakes_who_waits_and_goes_on_from_there() -> None:
     assert clock.skip(0) >= end_ms
 
 
-def test_a_clock_that_was_moved_before_anybody_waited_does_not_let_them_wait() -> None:
+def test_a_clock_moved_before_the_wait_does_not_wait() -> None:
     clock = SkippableClock()
     end_ms = clock.now_ms() + 3_600_000
     clock.skip(3_600_000)

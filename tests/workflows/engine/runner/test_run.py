@@ -37,7 +37,7 @@ def test_a_failure_has_its_error_and_cause(machine: Machine, task: Machine) -> N
     assert "not you" in (result.cause or "")
 
 
-def test_retries_wait_and_begin_again(machine: Machine, task: Machine) -> None:
+def test_retries_wait_and_run_again(machine: Machine, task: Machine) -> None:
     calls: list[int] = []
     clock = SkippingClock(0)
 

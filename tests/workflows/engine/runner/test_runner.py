@@ -46,12 +46,10 @@ def test_an_execution_runs_to_its_end(bench: Any, machine: Machine, task: Machin
         "LambdaFunctionSucceeded",
     ]
     bench.runner.close()
-    assert bench.told == [("one", "RUNNING"), ("one", "SUCCEEDED")]
+    assert bench.statuses == [("one", "RUNNING"), ("one", "SUCCEEDED")]
 
 
-def test_what_a_function_raises_fails_its_task_by_the_name_of_the_class(
-    bench: Any, machine: Machine, task: Machine
-) -> None:
+def test_a_functions_exception_fails_its_task_by_class_name(bench: Any, machine: Machine, task: Machine) -> None:
     def refuse(_: Any) -> None:
         raise LookupError("nothing there")
 
@@ -63,7 +61,7 @@ def test_what_a_function_raises_fails_its_task_by_the_name_of_the_class(
     assert json.loads(record.cause)["errorMessage"] == "nothing there"
 
 
-def test_a_fault_of_the_performer_fails_the_task_alone(
+def test_an_error_of_the_performer_fails_the_task_only(
     bench: Any, machine: Machine, task: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = bench.runner_with()
@@ -98,7 +96,7 @@ def test_time_is_not_skipped_while_a_task_is_under_way(bench: Any, machine: Mach
     assert record.status == "SUCCEEDED"
 
 
-def test_a_real_clock_waits_as_long_as_it_takes(bench: Any, machine: Machine) -> None:
+def test_a_real_clock_waits(bench: Any, machine: Machine) -> None:
     bench.runner_with(clock=SystemClock())
 
     record = bench.run(machine(("W", {"Type": "Wait", "Seconds": 1})))
@@ -106,7 +104,7 @@ def test_a_real_clock_waits_as_long_as_it_takes(bench: Any, machine: Machine) ->
     assert 1000 <= record.stop_ms - record.start_ms < 3000
 
 
-def test_the_same_name_and_input_while_it_runs_answer_the_same(bench: Any, machine: Machine, task: Machine) -> None:
+def test_a_repeated_start_returns_the_running_execution(bench: Any, machine: Machine, task: Machine) -> None:
     release = threading.Event()
     bench.runner_with({"hold": lambda _: release.wait(10)})
     first = bench.start(machine(("A", task("hold"))), given={"a": 1})
@@ -122,7 +120,7 @@ def test_the_same_name_and_input_while_it_runs_answer_the_same(bench: Any, machi
     assert (again.arn, again.start_ms) == (first.arn, first.start_ms)
 
 
-def test_one_name_at_once_from_many_threads_starts_one_execution(bench: Any, machine: Machine) -> None:
+def test_many_threads_with_one_name_start_one_execution(bench: Any, machine: Machine) -> None:
     bench.runner_with()
     answers: list[str] = []
 
@@ -161,7 +159,7 @@ def test_an_execution_can_be_stopped(bench: Any, machine: Machine, task: Machine
     assert bench.types(record.arn)[-1] == "ExecutionAborted"
 
 
-def test_what_is_asked_of_an_execution_that_is_not_there_is_refused(bench: Any) -> None:
+def test_operations_on_an_unknown_execution_are_refused(bench: Any) -> None:
     runner = bench.runner_with()
 
     with pytest.raises(ExecutionDoesNotExist, match="Execution Does Not Exist: 'nothing'"):
@@ -170,7 +168,7 @@ def test_what_is_asked_of_an_execution_that_is_not_there_is_refused(bench: Any) 
         runner.redrive("nothing")
 
 
-def test_a_redriven_execution_goes_on_at_the_state_that_failed(bench: Any, machine: Machine, task: Machine) -> None:
+def test_a_redriven_execution_continues_at_the_failed_state(bench: Any, machine: Machine, task: Machine) -> None:
     calls: list[str] = []
 
     def flaky(_: Any) -> str:
@@ -191,7 +189,7 @@ def test_a_redriven_execution_goes_on_at_the_state_that_failed(bench: Any, machi
     with pytest.raises(ExecutionNotRedrivable, match="Execution is SUCCEEDED and cannot be redriven"):
         runner.redrive(record.arn)
     runner.close()
-    assert bench.told == [("one", "RUNNING"), ("one", "FAILED"), ("one", "RUNNING"), ("one", "SUCCEEDED")]
+    assert bench.statuses == [("one", "RUNNING"), ("one", "FAILED"), ("one", "RUNNING"), ("one", "SUCCEEDED")]
 
 
 def token_of(tokens: list[str]) -> str:
@@ -263,7 +261,7 @@ def test_a_task_token_survives_a_restart(bench: Any, machine: Machine, tokens: l
     assert len(tokens) == 1
 
 
-def test_a_text_that_is_no_token_is_told_from_one_whose_execution_is_gone(bench: Any, asking: Any) -> None:
+def test_an_invalid_token_differs_from_one_of_a_deleted_execution(bench: Any, asking: Any) -> None:
     with pytest.raises(InvalidToken, match="Invalid Token: 'Invalid token'"):
         asking.succeed_task("NoSuchTaskToken", 1)
     with pytest.raises(InvalidToken):
@@ -272,7 +270,7 @@ def test_a_text_that_is_no_token_is_told_from_one_whose_execution_is_gone(bench:
         asking.succeed_task(task_token(f"{bench.place}:execution:orders:gone", 1, 1, 7), 1)
 
 
-def test_without_threads_an_execution_that_nothing_can_move_is_told(bench: Any, machine: Machine) -> None:
+def test_a_stalled_execution_is_reported_without_threads(bench: Any, machine: Machine) -> None:
     runner = bench.runner_with(workers=0)
     runner.performer._functions["ask"] = str
 
@@ -281,7 +279,7 @@ def test_without_threads_an_execution_that_nothing_can_move_is_told(bench: Any, 
 
 
 @pytest.mark.parametrize("workers", [0, 4])
-def test_a_task_function_may_end_its_own_task_by_its_token(bench: Any, machine: Machine, workers: int) -> None:
+def test_a_task_function_can_end_its_own_task_by_token(bench: Any, machine: Machine, workers: int) -> None:
     runner = bench.runner_with(workers=workers, clock=SystemClock())
     runner.performer._functions["ask"] = lambda given: runner.succeed_task(given["token"], "mine")
 
@@ -306,7 +304,7 @@ def test_the_tasks_of_an_activity_wait_for_workers(bench: Any, machine: Machine)
     assert started.details["workerName"] == "worker 1"
 
 
-def test_the_task_of_an_activity_that_was_stopped_is_handed_to_nobody(bench: Any, machine: Machine) -> None:
+def test_a_stopped_activity_task_is_not_given_to_a_worker(bench: Any, machine: Machine) -> None:
     activity = f"{bench.place}:activity:pack"
     runner = bench.runner_with()
     record = bench.start(machine(("Pack", {"Type": "Task", "Resource": activity})))
@@ -369,7 +367,7 @@ def test_a_task_that_was_under_way_is_performed_again_after_a_restart(
     forever.set()
 
 
-def test_a_task_that_takes_long_is_shown_as_started_meanwhile(bench: Any, machine: Machine, task: Machine) -> None:
+def test_a_long_task_is_shown_as_started(bench: Any, machine: Machine, task: Machine) -> None:
     release = threading.Event()
     bench.runner_with({"hold": lambda _: release.wait(10)}, clock=SystemClock())
     record = bench.start(machine(("A", task("hold"))))
@@ -400,7 +398,7 @@ def nested(pattern: str) -> dict[str, Any]:
     }
 
 
-def test_a_task_waits_for_the_execution_that_it_has_started(bench: Any, machine: Machine) -> None:
+def test_a_task_waits_for_its_nested_execution(bench: Any, machine: Machine) -> None:
     child = machine(("W", {"Type": "Wait", "Seconds": 1}))
     bench.runner_with(start_execution=start_nested(bench, child), clock=SystemClock())
 
@@ -410,7 +408,7 @@ def test_a_task_waits_for_the_execution_that_it_has_started(bench: Any, machine:
     assert (output["Status"], output["Output"], output["Name"]) == ("SUCCEEDED", {"n": 1}, "child")
 
 
-def test_a_task_fails_with_the_execution_that_it_has_started(bench: Any, machine: Machine) -> None:
+def test_a_task_fails_with_its_nested_execution(bench: Any, machine: Machine) -> None:
     child = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken"}}}
     bench.runner_with(start_execution=start_nested(bench, child))
 
@@ -420,19 +418,19 @@ def test_a_task_fails_with_the_execution_that_it_has_started(bench: Any, machine
     assert json.loads(record.cause)["Error"] == "Broken"
 
 
-def test_listeners_are_told_again_of_what_closed_just_before_a_restart(bench: Any, machine: Machine) -> None:
+def test_a_restart_reports_recently_closed_executions_again(bench: Any, machine: Machine) -> None:
     bench.runner_with(clock=SkippingClock(1_000_000))
     bench.run(machine(("Done", {"Type": "Pass"})), "long ago")
     bench.restart(clock=SkippingClock(2_000_000))
     bench.run(machine(("Done", {"Type": "Pass"})), "just now")
-    bench.told.clear()
+    bench.statuses.clear()
 
     bench.restart()
 
-    assert bench.told == [("just now", "SUCCEEDED")]
+    assert bench.statuses == [("just now", "SUCCEEDED")]
 
 
-def test_a_started_execution_is_waited_for_across_a_restart(bench: Any, machine: Machine) -> None:
+def test_a_nested_execution_is_awaited_across_a_restart(bench: Any, machine: Machine) -> None:
     child = machine(("W", {"Type": "Wait", "Seconds": 100}))
     bench.runner_with(start_execution=start_nested(bench, child), clock=HeldClock())
     record = bench.start(machine(("Start", nested(".sync"))))
@@ -445,7 +443,7 @@ def test_a_started_execution_is_waited_for_across_a_restart(bench: Any, machine:
     assert bench.types(record.arn).count("TaskSubmitted") == 1
 
 
-def test_stopping_an_execution_stops_the_one_that_it_waits_for(bench: Any, machine: Machine) -> None:
+def test_stopping_an_execution_stops_its_nested_one(bench: Any, machine: Machine) -> None:
     child = machine(("W", {"Type": "Wait", "Seconds": 100}))
     runner = bench.runner_with(start_execution=start_nested(bench, child), clock=HeldClock())
     record = bench.start(machine(("Start", nested(".sync"))))
@@ -457,7 +455,7 @@ def test_stopping_an_execution_stops_the_one_that_it_waits_for(bench: Any, machi
     assert runner.closed(record.arn.replace(":one", ":child"), 10).status == "ABORTED"
 
 
-def test_an_express_execution_is_not_kept(bench: Any, machine: Machine) -> None:
+def test_an_express_execution_is_not_stored(bench: Any, machine: Machine) -> None:
     runner = bench.runner_with()
 
     record = bench.start(machine(("W", {"Type": "Wait", "Seconds": 2})), express=True)
@@ -468,7 +466,7 @@ def test_an_express_execution_is_not_kept(bench: Any, machine: Machine) -> None:
     assert runner.closed(record.arn, 10) == closed  # asked for just after its end
 
 
-def test_a_fault_of_the_engine_stops_the_one_execution(
+def test_an_engine_fault_stops_one_execution_only(
     bench: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from asl_engine.runner import event_loop as engine
@@ -490,7 +488,7 @@ def test_a_fault_of_the_engine_stops_the_one_execution(
     assert "the engine failed on" in caplog.text
 
 
-def test_a_store_that_fails_stops_the_runner_and_every_caller_is_told(
+def test_a_failing_store_stops_the_runner_and_all_callers(
     bench: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = bench.runner_with()
@@ -526,7 +524,7 @@ def test_a_listener_that_fails_harms_nothing(bench: Any, machine: Machine, caplo
     assert "the status listener" in caplog.text
 
 
-def test_more_executions_than_are_held_in_memory_all_end(bench: Any, machine: Machine) -> None:
+def test_more_executions_than_the_cache_holds_all_end(bench: Any, machine: Machine) -> None:
     runner = bench.runner_with(clock=HeldClock())
     runner._executions._capacity = 5
     records = [bench.start(machine(("W", {"Type": "Wait", "Seconds": 60})), str(number)) for number in range(40)]
@@ -537,7 +535,7 @@ def test_more_executions_than_are_held_in_memory_all_end(bench: Any, machine: Ma
     assert {runner.closed(record.arn, 10).status for record in records} == {"SUCCEEDED"}
 
 
-def test_a_long_loop_leaves_room_for_others(bench: Any) -> None:
+def test_a_long_loop_does_not_block_other_executions(bench: Any) -> None:
     loop = {
         "StartAt": "Count",
         "States": {

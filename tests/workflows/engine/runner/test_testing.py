@@ -22,7 +22,7 @@ def invoking(**fields: Any) -> dict[str, Any]:
     return {"Type": "Task", "Resource": INVOKE, "Parameters": parameters, "OutputPath": "$.Payload", **fields}
 
 
-def test_each_state_answers_as_it_is_told(state_machine: StateMachine, machine: Machine, task: Machine) -> None:
+def test_each_state_gives_its_answer(state_machine: StateMachine, machine: Machine, task: Machine) -> None:
     definition = machine(("A", task("a")), ("W", {"Type": "Wait", "Seconds": 3600}), ("B", invoking()))
 
     result = state_machine(definition).run({"n": 1}, {"A": {"a": 2}, "B": lambda payload: payload["a"] + 1})
@@ -51,7 +51,7 @@ def test_the_last_answer_stays(state_machine: StateMachine, machine: Machine, ta
 
 
 @pytest.mark.parametrize("pattern", [f"{INVOKE}.waitForTaskToken", "arn:aws:states:::states:startExecution.sync"])
-def test_a_task_that_ends_later_is_answered_as_any_other(
+def test_a_task_that_ends_later_is_answered_like_any_other(
     state_machine: StateMachine, machine: Machine, pattern: str
 ) -> None:
     parameters = {"FunctionName": "f", "Payload": {"t.$": "$$.Task.Token"}} if "lambda" in pattern else {"A": "b"}
@@ -63,7 +63,7 @@ def test_a_task_that_ends_later_is_answered_as_any_other(
     assert state_machine(definition).run({}, {"Ask": fails("Refused")}).error == "Refused"
 
 
-def test_what_a_function_raises_is_the_states_error(
+def test_a_functions_exception_is_the_states_error(
     state_machine: StateMachine, machine: Machine, task: Machine
 ) -> None:
     def refuse(_: Any) -> None:
@@ -72,14 +72,14 @@ def test_what_a_function_raises_is_the_states_error(
     state_machine(machine(("A", task("a")))).run({}, {"A": refuse}).assert_failed("KeyError")
 
 
-def test_a_state_without_an_answer_fails_the_test_and_says_how_to_give_one(
+def test_a_state_without_an_answer_fails_with_a_remedy(
     state_machine: StateMachine, machine: Machine, task: Machine
 ) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"(?s)'A'.*has no answer.*Add one by .* Given: 'B'"):
         state_machine(machine(("A", task("a")))).run({}, {"B": 1})
 
 
-def test_an_unexpected_end_shows_what_happened(state_machine: StateMachine, machine: Machine, task: Machine) -> None:
+def test_an_unexpected_end_shows_the_history(state_machine: StateMachine, machine: Machine, task: Machine) -> None:
     result = state_machine(machine(("A", task("a")), ("B", task("b")))).run({}, {"A": 1, "B": fails("Broken", "it is")})
 
     with pytest.raises(pytest.fail.Exception, match=r"(?s)ended FAILED, not SUCCEEDED.*A .*B .*Failed: Broken: it is"):

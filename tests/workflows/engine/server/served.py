@@ -26,7 +26,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/engine"
 
 
 class Server:
-    """A server on a free port. ``functions`` perform the tasks and may be added to at any time."""
+    """A server on a free port. ``functions`` perform the tasks; a test can add some."""
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ def test_the_input_may_be_in_a_file_and_tasks_in_a_module(
     assert capsys.readouterr().out.endswith('SUCCEEDED  {"a":42}\n')
 
 
-def test_the_exit_code_tells_how_it_ended(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_shows_the_status(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
     late = json.loads(machine_of(Later={"Type": "Wait", "Seconds": 60})) | {"TimeoutSeconds": 1}
 
     assert main(["run", written(machine_of(Broken={"Type": "Fail", "Error": "Broken", "Cause": "It is."}))]) == 1
@@ -74,7 +74,7 @@ def test_the_exit_code_tells_how_it_ended(written: Any, capsys: pytest.CaptureFi
     assert main(["run", written(json.dumps(late))]) == 3
 
 
-def test_a_run_that_nothing_can_move_on_is_told(
+def test_a_stalled_run_is_reported(
     written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "silent_tasks.py").write_text('tasks = {"watch": lambda event: None}\n')
@@ -89,7 +89,7 @@ def test_a_run_that_nothing_can_move_on_is_told(
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
-def test_what_is_no_port_is_told(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["serve", f"--port={port}"])
 
@@ -98,7 +98,7 @@ def test_what_is_no_port_is_told(port: str, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["run", "missing.asl.json"], "missing.asl.json: cannot be read: No such file or directory."),
         (["run", "FILE", "--input", "nonsense"], "--input: invalid JSON"),
@@ -108,18 +108,18 @@ def test_what_is_no_port_is_told(port: str, capsys: pytest.CaptureFixture[str]) 
         (["serve", "--db", "FILE/engine.sqlite"], "engine.sqlite: cannot be used: "),
     ],
 )
-def test_what_keeps_a_command_from_beginning_is_told_with_a_remedy(
-    written: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+def test_a_command_that_cannot_start_reports_a_remedy(
+    written: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
 ) -> None:
     machine = written(PASS)
 
     code = main([argument.replace("FILE", machine) for argument in arguments])
 
     assert code == 2
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
-def test_a_refused_definition_tells_every_problem(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_definition_lists_every_problem(written: Any, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["run", written('{"StartAt": "A", "States": {"B": {"Type": "Nap"}, "C": {"Type": "Pass"}}}')])
 
     lines = capsys.readouterr().err.splitlines()
@@ -129,7 +129,7 @@ def test_a_refused_definition_tells_every_problem(written: Any, capsys: pytest.C
     assert any(line.startswith("  /StartAt: ") for line in lines)
 
 
-def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -173,7 +173,7 @@ def post(url: str, operation: str, **body: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_ends_cleanly_and_goes_on_where_it_was(serving: Any, ending: signal.Signals) -> None:
+def test_a_server_stops_cleanly_and_resumes(serving: Any, ending: signal.Signals) -> None:
     process, url = serving()
     machine = post(url, "CreateStateMachine", name="m", definition=PASS, roleArn="arn:aws:iam::1:role/engine")
     arn = post(url, "StartExecution", stateMachineArn=machine["stateMachineArn"], name="kept")["executionArn"]
@@ -197,7 +197,7 @@ def test_two_servers_do_not_share_a_database(serving: Any) -> None:
     assert "another process uses this file" in second.stderr.read()
 
 
-def test_the_time_of_a_server_is_moved_only_where_it_was_allowed(serving: Any, tmp_path: Path) -> None:
+def test_only_a_skippable_server_moves_its_time(serving: Any, tmp_path: Path) -> None:
     _, skippable = serving("--skippable")
     _, other = serving("--db", str(tmp_path / "other.sqlite"))
 

@@ -53,7 +53,7 @@ def test_metadata_alone_leaves_input_and_output_out(sfn: "SFNClient", create: Cr
     assert not {"input", "output", "inputDetails", "outputDetails"} & set(found)
 
 
-def test_the_same_start_while_it_runs_answers_the_same(sfn: "SFNClient", create: Create, closed: Closed) -> None:
+def test_a_repeated_start_gets_the_same_answer(sfn: "SFNClient", create: Create, closed: Closed) -> None:
     machine = create(WAIT)["stateMachineArn"]
     one = sfn.start_execution(stateMachineArn=machine, name="once", input="{}")
 
@@ -80,17 +80,13 @@ def test_the_same_start_while_it_runs_answers_the_same(sfn: "SFNClient", create:
         ({"stateMachineArn": "arn:aws:states:eu-west-1:123456789012:activity:none"}, "InvalidArn"),
     ],
 )
-def test_what_aws_would_not_start_is_refused(
-    sfn: "SFNClient", create: Create, asked: dict[str, Any], code: str
-) -> None:
+def test_an_invalid_start_is_refused(sfn: "SFNClient", create: Create, asked: dict[str, Any], code: str) -> None:
     machine = create()["stateMachineArn"]
 
     assert refusal(sfn.start_execution, **{"stateMachineArn": machine, **asked})[0] == code
 
 
-def test_a_version_keeps_its_definition_whatever_the_machine_becomes(
-    sfn: "SFNClient", create: Create, closed: Closed
-) -> None:
+def test_a_version_keeps_its_definition(sfn: "SFNClient", create: Create, closed: Closed) -> None:
     made = create(publish=True)
     sfn.update_state_machine(stateMachineArn=made["stateMachineArn"], definition=FAIL)
 
@@ -162,7 +158,9 @@ def test_executions_are_listed_by_status_the_latest_first(sfn: "SFNClient", crea
         ({"stateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:none"}, "StateMachineDoesNotExist"),
     ],
 )
-def test_a_list_of_nothing_known_is_refused(sfn: "SFNClient", create: Create, asked: dict[str, Any], code: str) -> None:
+def test_a_list_of_an_unknown_owner_is_refused(
+    sfn: "SFNClient", create: Create, asked: dict[str, Any], code: str
+) -> None:
     if asked.pop("owner", False):
         asked["stateMachineArn"] = create()["stateMachineArn"]
 
@@ -176,7 +174,7 @@ def test_an_express_machine_lists_no_executions(sfn: "SFNClient", create: Create
 
 
 @pytest.mark.parametrize("operation", ["describe_execution", "stop_execution", "get_execution_history"])
-def test_an_execution_that_is_not_there_is_told_so(sfn: "SFNClient", operation: str) -> None:
+def test_an_unknown_execution_is_refused(sfn: "SFNClient", operation: str) -> None:
     arn = "arn:aws:states:eu-west-1:123456789012:execution:none:none"
 
     assert refusal(getattr(sfn, operation), executionArn=arn) == (
@@ -213,9 +211,7 @@ def test_a_token_of_another_list_is_refused(sfn: "SFNClient", create: Create, to
     assert refusal(sfn.list_executions, stateMachineArn=machine, nextToken=token)[0] == "InvalidToken"
 
 
-def test_events_carry_their_details_and_may_leave_the_data_out(
-    sfn: "SFNClient", create: Create, closed: Closed
-) -> None:
+def test_events_have_details_and_can_omit_data(sfn: "SFNClient", create: Create, closed: Closed) -> None:
     arn = sfn.start_execution(stateMachineArn=create()["stateMachineArn"], input='{"a": 1}')["executionArn"]
     closed(arn)
 
@@ -234,7 +230,7 @@ def test_events_carry_their_details_and_may_leave_the_data_out(
     assert bare[1]["stateEnteredEventDetails"] == {"name": "Done"}
 
 
-def test_the_details_of_every_type_of_event_have_a_place_in_the_api() -> None:
+def test_the_api_has_the_details_of_every_event_type() -> None:
     event = botocore.session.Session().get_service_model("stepfunctions").shape_for("HistoryEvent")
     members = set(event.members)  # type: ignore[attr-defined]  # of a structure, which botocore does not say
     types = set(event.members["type"].enum)  # type: ignore[attr-defined]  # the same
@@ -278,7 +274,7 @@ def test_an_execution_whose_machine_is_deleted_is_not_redriven(
     assert refusal(sfn.redrive_execution, executionArn=arn) == ("ExecutionNotRedrivable", reason)
 
 
-def test_an_express_execution_is_waited_for(sfn: "SFNClient", create: Create) -> None:
+def test_start_sync_execution_waits_for_an_express_execution(sfn: "SFNClient", create: Create) -> None:
     good, bad = (create(one, type="EXPRESS")["stateMachineArn"] for one in (PASS, FAIL))
 
     well = sfn.start_sync_execution(stateMachineArn=good, name="now", input='{"a": 1}')
@@ -290,7 +286,7 @@ def test_an_express_execution_is_waited_for(sfn: "SFNClient", create: Create) ->
     assert (ill["status"], ill["error"], ill["cause"]) == ("FAILED", "Broken", "It is.")
 
 
-def test_a_standard_execution_is_not_waited_for(sfn: "SFNClient", create: Create) -> None:
+def test_start_sync_execution_refuses_a_standard_machine(sfn: "SFNClient", create: Create) -> None:
     assert refusal(sfn.start_sync_execution, stateMachineArn=create()["stateMachineArn"]) == (
         "StateMachineTypeNotSupported",
         "This operation is not supported by this type of state machine",
@@ -340,7 +336,7 @@ def test_a_task_fails_by_its_token(sfn: "SFNClient", create: Create, closed: Clo
     assert (found["status"], found["error"], found["cause"]) == ("FAILED", "Broken", "It is.")
 
 
-def test_an_activity_is_worked_on_by_those_who_ask(sfn: "SFNClient", create: Create, closed: Closed) -> None:
+def test_workers_poll_for_the_tasks_of_an_activity(sfn: "SFNClient", create: Create, closed: Closed) -> None:
     activity = sfn.create_activity(name="night-watch", tags=[{"key": "team", "value": "night"}])["activityArn"]
     machine = create(machine_of(Watch={"Type": "Task", "Resource": activity}))["stateMachineArn"]
     arn = sfn.start_execution(stateMachineArn=machine, input='{"gate": 3}')["executionArn"]
@@ -353,7 +349,7 @@ def test_an_activity_is_worked_on_by_those_who_ask(sfn: "SFNClient", create: Cre
     assert sfn.list_tags_for_resource(resourceArn=activity)["tags"] == [{"key": "team", "value": "night"}]
 
 
-def test_a_worker_without_work_waits_and_goes_empty_handed(sfn: "SFNClient", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_work_gets_an_empty_answer(sfn: "SFNClient", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asl_engine.server.operations.tasks.POLL_SECONDS", 0.1)
     activity = sfn.create_activity(name="idle")["activityArn"]
 
@@ -442,16 +438,16 @@ def runs_of(sfn: "SFNClient", arn: str) -> list[Any]:
     return wait_for(lambda: sfn.list_map_runs(executionArn=arn)["mapRuns"], 1)
 
 
-def wait_for(look: Callable[[], Any], count: int) -> list[Any]:
-    """Look until there are so many; them."""
+def wait_for(find: Callable[[], Any], count: int) -> list[Any]:
+    """Call ``find`` until it returns ``count`` items, and return them."""
     for _ in range(200):
-        if len(found := look()) >= count:
+        if len(found := find()) >= count:
             return list(found)
         time.sleep(0.02)
     raise AssertionError(found)
 
 
-def test_a_map_run_that_is_not_there_is_told_so(sfn: "SFNClient") -> None:
+def test_an_unknown_map_run_is_refused(sfn: "SFNClient") -> None:
     arn = "arn:aws:states:eu-west-1:123456789012:mapRun:none/map:1"
 
     assert refusal(sfn.describe_map_run, mapRunArn=arn) == ("ResourceNotFound", f"Resource not found: '{arn}'")

@@ -71,7 +71,7 @@ def test_a_request_may_come_in_any_pieces() -> None:
     talk(conversation)
 
 
-def test_a_client_may_ask_to_go_on_before_it_sends_its_body() -> None:
+def test_a_client_can_expect_100_continue() -> None:
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head, body = post(b"body", "Expect: 100-continue").split(b"\r\n\r\n")
         writer.write(head + b"\r\n\r\n")
@@ -82,7 +82,7 @@ def test_a_client_may_ask_to_go_on_before_it_sends_its_body() -> None:
     talk(conversation)
 
 
-def test_the_connection_is_closed_when_the_client_says_so() -> None:
+def test_the_connection_is_closed_at_the_clients_request() -> None:
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(post(b"bye", "Connection: close"))
         assert (await answer_of(reader))[1]["Connection"] == "close"
@@ -105,9 +105,7 @@ def test_the_connection_is_closed_when_the_client_says_so() -> None:
         (b"POST / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n", 431, b"at most"),
     ],
 )
-def test_what_is_no_request_is_refused_with_a_reason_and_the_connection_closed(
-    sent: bytes, status: int, remedy: bytes
-) -> None:
+def test_an_invalid_request_is_refused_and_its_connection_closed(sent: bytes, status: int, remedy: bytes) -> None:
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(sent)
         found, headers, body = await answer_of(reader)
@@ -118,7 +116,7 @@ def test_what_is_no_request_is_refused_with_a_reason_and_the_connection_closed(
     talk(conversation)
 
 
-def test_a_request_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfinished_request_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "REQUEST_SECONDS", 0.05)
 
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,7 +127,7 @@ def test_a_request_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch
     talk(conversation)
 
 
-def test_bytes_that_trickle_do_not_put_off_the_end_of_a_slow_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trickling_bytes_do_not_extend_the_deadline_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "REQUEST_SECONDS", 0.1)
 
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -155,7 +153,7 @@ def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     talk(conversation)
 
 
-def test_a_client_that_does_not_read_gets_no_more_answers_until_it_does() -> None:
+def test_a_client_gets_further_answers_only_after_reading() -> None:
     begun: list[int] = []
 
     async def large(_request: Request) -> Response:
@@ -172,7 +170,7 @@ def test_a_client_that_does_not_read_gets_no_more_answers_until_it_does() -> Non
     talk(conversation, large)
 
 
-def test_a_server_that_stops_lets_the_answer_under_way_out() -> None:
+def test_a_stopping_server_sends_the_answer_under_way() -> None:
     async def run() -> bytes:
         begun = asyncio.Event()
 
@@ -194,7 +192,7 @@ def test_a_server_that_stops_lets_the_answer_under_way_out() -> None:
     assert asyncio.run(run()) == b"last"
 
 
-def test_a_client_that_leaves_ends_what_was_done_for_it() -> None:
+def test_a_disconnect_cancels_the_clients_request() -> None:
     async def run() -> bool:
         begun, given_up = asyncio.Event(), asyncio.Event()
 

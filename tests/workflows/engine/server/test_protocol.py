@@ -23,7 +23,7 @@ def ask(
     return asyncio.run(api.handle(request))
 
 
-def told(response: Response) -> tuple[int, dict[str, Any]]:
+def status_and_body(response: Response) -> tuple[int, dict[str, Any]]:
     return response.status, json.loads(response.body)
 
 
@@ -35,7 +35,7 @@ def test_an_answer_names_its_request_and_its_protocol(server: Server) -> None:
     assert len(response.headers["x-amzn-RequestId"]) == 36
 
 
-def test_the_place_is_that_of_the_credentials(server: Server) -> None:
+def test_region_and_account_are_those_of_the_credentials(server: Server) -> None:
     def arn(authorization: str, name: str) -> str:
         body = {"name": name, "definition": PASS, "roleArn": ROLE}
         response = ask(server, "AWSStepFunctions.CreateStateMachine", body, authorization=authorization)
@@ -57,31 +57,31 @@ def test_the_place_is_that_of_the_credentials(server: Server) -> None:
         ("AWSStepFunctions.ListStateMachines", b"[]", "SerializationException"),
     ],
 )
-def test_what_is_no_request_is_refused_by_code(server: Server, operation: str, body: Any, code: str) -> None:
-    status, answer = told(ask(server, operation, body))
+def test_an_invalid_request_is_refused_by_code(server: Server, operation: str, body: Any, code: str) -> None:
+    status, answer = status_and_body(ask(server, operation, body))
 
     assert (status, answer["__type"]) == (400, code)
     assert answer["message"]
 
 
-def test_what_the_runner_refuses_keeps_its_code(server: Server) -> None:
+def test_an_error_of_the_runner_keeps_its_code(server: Server) -> None:
     def refuse(_call: ApiCall) -> None:
         raise TaskTimedOut
 
-    status, answer = told(ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(refuse)}))
+    status, answer = status_and_body(
+        ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(refuse)})
+    )
 
     assert (status, answer["__type"]) == (400, "TaskTimedOut")
 
 
-def test_a_fault_of_the_engine_is_logged_under_the_requests_id(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_engine_fault_is_logged_with_the_request_id(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     def break_down(_call: ApiCall) -> None:
         raise ZeroDivisionError
 
     response = ask(server, "AWSStepFunctions.ListActivities", more={"ListActivities": Operation(break_down)})
 
-    status, answer = told(response)
+    status, answer = status_and_body(response)
     assert (status, answer["__type"]) == (500, "InternalServerError")
     assert response.headers["x-amzn-RequestId"] in answer["message"]
     assert response.headers["x-amzn-RequestId"] in caplog.text
@@ -89,7 +89,7 @@ def test_a_fault_of_the_engine_is_logged_under_the_requests_id(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/health", 200), ("GET", "/", 405), ("PUT", "/", 405)])
-def test_only_the_health_path_is_read(server: Server, method: str, path: str, status: int) -> None:
+def test_get_is_for_the_health_path_only(server: Server, method: str, path: str, status: int) -> None:
     api = Api(server.runner, OPERATIONS, Account(), draw=lambda: 0.5)
 
     assert asyncio.run(api.handle(Request(method, path, {}, b""))).status == status

@@ -53,15 +53,13 @@ def start(server: Server, name: str, definition: str) -> tuple[Any, str]:
     return sfn, sfn.start_execution(stateMachineArn=machine, name="one")["executionArn"]
 
 
-def test_a_wait_ends_once_the_time_is_moved_past_its_end_and_everything_tells_the_moved_time(
-    skippable: Server, changes: list[ExecutionRecord]
-) -> None:
+def test_moving_the_time_ends_a_wait_at_the_moved_time(skippable: Server, changes: list[ExecutionRecord]) -> None:
     sfn, arn = start(skippable, "wait", machine_of(Rest={"Type": "Wait", "Seconds": HOUR}))
     began = time.time()
 
-    status, told = skip(skippable, {"seconds": HOUR - 600})
+    status, answer = skip(skippable, {"seconds": HOUR - 600})
     assert status == 200
-    assert began + HOUR - 660 < told["now"] < began + HOUR - 540
+    assert began + HOUR - 660 < answer["now"] < began + HOUR - 540
     assert sfn.describe_execution(executionArn=arn)["status"] == "RUNNING"
     skip(skippable, {"seconds": 600.5})
     skippable.runner.closed(arn, 10)
@@ -76,7 +74,7 @@ def test_a_wait_ends_once_the_time_is_moved_past_its_end_and_everything_tells_th
     assert (last.status, last.stop_ms) == ("SUCCEEDED", round(described["stopDate"].timestamp() * 1000))
 
 
-def test_a_task_that_waits_for_its_token_times_out_once_the_time_is_moved(skippable: Server) -> None:
+def test_moving_the_time_times_out_a_callback_task(skippable: Server) -> None:
     skippable.functions["ask"] = lambda event: event
     parameters = {"FunctionName": "ask", "Payload": {"token.$": "$$.Task.Token"}}
     ask = {"Type": "Task", "Resource": ECHO, "Parameters": parameters, "TimeoutSeconds": 900}
@@ -92,17 +90,17 @@ def test_a_task_that_waits_for_its_token_times_out_once_the_time_is_moved(skippa
 
 
 @pytest.mark.parametrize("body", [{}, {"seconds": -1}, {"seconds": 10**9}, {"seconds": "900"}])
-def test_a_time_that_can_not_be_skipped_is_refused(skippable: Server, body: dict[str, Any]) -> None:
+def test_an_invalid_time_to_skip_is_refused(skippable: Server, body: dict[str, Any]) -> None:
     before = skippable.runner.clock.now_ms()
 
-    status, told = skip(skippable, body)
+    status, answer = skip(skippable, body)
 
     assert status == 400
-    assert told["__type"] in ("ValidationException", "SerializationException")
+    assert answer["__type"] in ("ValidationException", "SerializationException")
     assert skippable.runner.clock.now_ms() < before + 60_000
 
 
-def test_an_engine_whose_time_is_the_machine_s_knows_no_such_operation(server: Server) -> None:
-    status, told = skip(server, {"seconds": 1})
+def test_a_machines_clock_has_no_skip_time(server: Server) -> None:
+    status, answer = skip(server, {"seconds": 1})
 
-    assert (status, told["__type"]) == (400, "UnknownOperationException")
+    assert (status, answer["__type"]) == (400, "UnknownOperationException")

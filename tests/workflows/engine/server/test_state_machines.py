@@ -34,7 +34,7 @@ def test_a_machine_is_described_as_it_was_created(sfn: "SFNClient", create: Crea
     assert "variableReferences" not in found
 
 
-def test_the_same_creation_answers_the_same_whatever_the_role(sfn: "SFNClient", create: Create) -> None:
+def test_a_repeated_creation_gets_the_same_answer(sfn: "SFNClient", create: Create) -> None:
     made = create(name="twice", publish=True, versionDescription="first")
 
     again = create(name="twice", publish=True, versionDescription="first", roleArn=f"{ROLE}-2")
@@ -86,23 +86,23 @@ def test_another_creation_of_the_same_name_is_refused(create: Create, other: dic
         ({"tags": [{"key": str(n), "value": ""} for n in range(51)]}, "TooManyTags", "Too many tags"),
     ],
 )
-def test_what_aws_would_not_create_is_refused(create: Create, asked: dict[str, Any], code: str, message: str) -> None:
-    found, told = refusal(create, **asked)
+def test_an_invalid_state_machine_is_refused(create: Create, asked: dict[str, Any], code: str, message: str) -> None:
+    found, text = refusal(create, **asked)
 
     assert found == code
-    assert message in told
+    assert message in text
 
 
-def test_all_problems_of_a_definition_are_told_at_once(create: Create) -> None:
+def test_all_problems_of_a_definition_are_listed(create: Create) -> None:
     definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "C": {"Type": "Nap"}}})
 
-    _, told = refusal(create, definition=definition)
+    _, text = refusal(create, definition=definition)
 
-    assert "/States/A" in told
-    assert "/States/C" in told
+    assert "/States/A" in text
+    assert "/States/C" in text
 
 
-def test_logging_and_encryption_are_shown_again(sfn: "SFNClient", create: Create) -> None:
+def test_logging_and_encryption_are_described(sfn: "SFNClient", create: Create) -> None:
     logging = {
         "level": "ERROR",
         "includeExecutionData": True,
@@ -144,7 +144,7 @@ def test_an_update_of_nothing_is_refused(sfn: "SFNClient", create: Create) -> No
     assert refusal(sfn.update_state_machine, stateMachineArn=arn, publish=True)[0] == "MissingRequiredParameter"
 
 
-def test_a_revision_has_one_version_and_numbers_are_never_given_twice(sfn: "SFNClient", create: Create) -> None:
+def test_a_revision_has_one_version_with_a_unique_number(sfn: "SFNClient", create: Create) -> None:
     arn = create(publish=True)["stateMachineArn"]
     again = sfn.publish_state_machine_version(stateMachineArn=arn)
     second = sfn.update_state_machine(stateMachineArn=arn, definition=OTHER, publish=True, versionDescription="two")
@@ -168,7 +168,7 @@ def test_only_the_current_revision_can_be_published(sfn: "SFNClient", create: Cr
     assert sfn.publish_state_machine_version(stateMachineArn=arn, revisionId="INITIAL")
 
 
-def test_a_version_that_an_alias_routes_to_can_not_be_deleted(sfn: "SFNClient", create: Create) -> None:
+def test_a_version_of_an_alias_cannot_be_deleted(sfn: "SFNClient", create: Create) -> None:
     version = create(publish=True)["stateMachineVersionArn"]
     sfn.create_state_machine_alias(
         name="live", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}]
@@ -206,22 +206,22 @@ def test_an_alias_is_created_updated_listed_and_deleted(sfn: "SFNClient", create
     )
 
 
-def test_an_alias_routes_to_versions_of_one_machine_by_weights_that_make_100(sfn: "SFNClient", create: Create) -> None:
+def test_the_weights_of_an_alias_must_sum_to_100(sfn: "SFNClient", create: Create) -> None:
     one, other = (create(publish=True) for _ in range(2))
 
-    def told(*routes: tuple[str, int]) -> str:
+    def text(*routes: tuple[str, int]) -> str:
         configuration = [{"stateMachineVersionArn": arn, "weight": weight} for arn, weight in routes]
         return refusal(sfn.create_state_machine_alias, name="live", routingConfiguration=configuration)[1]
 
     version = one["stateMachineVersionArn"]
-    assert "distinct" in told((version, 50), (version, 50))
-    assert "must contain state machine version ARNs" in told((one["stateMachineArn"], 100))
-    assert told((version, 99)) == "Sum of routing configuration weights must equal 100. Received: [99]"
-    assert "one state machine" in told((version, 50), (other["stateMachineVersionArn"], 50))
-    assert "does not exist" in told((f"{one['stateMachineArn']}:9", 100))
+    assert "distinct" in text((version, 50), (version, 50))
+    assert "must contain state machine version ARNs" in text((one["stateMachineArn"], 100))
+    assert text((version, 99)) == "Sum of routing configuration weights must equal 100. Received: [99]"
+    assert "one state machine" in text((version, 50), (other["stateMachineVersionArn"], 50))
+    assert "does not exist" in text((f"{one['stateMachineArn']}:9", 100))
 
 
-def test_pages_hold_what_is_asked_for_and_lead_to_the_next(sfn: "SFNClient", create: Create) -> None:
+def test_pages_have_the_requested_size_and_a_next_token(sfn: "SFNClient", create: Create) -> None:
     made = [create()["stateMachineArn"] for _ in range(3)]
 
     found: list[str] = []
@@ -238,11 +238,11 @@ def test_pages_hold_what_is_asked_for_and_lead_to_the_next(sfn: "SFNClient", cre
 
 
 @pytest.mark.parametrize("token", ["nonsense", "bm9uc2Vuc2U=", "WzFd", "W1tdLHt9XQ=="])
-def test_a_token_that_was_never_given_is_refused(sfn: "SFNClient", token: str) -> None:
+def test_an_unknown_next_token_is_refused(sfn: "SFNClient", token: str) -> None:
     assert refusal(sfn.list_state_machines, nextToken=token) == ("InvalidToken", "Invalid Token: 'Invalid token'")
 
 
-def test_a_deleted_machine_is_gone_with_its_versions_aliases_and_tags(sfn: "SFNClient", create: Create) -> None:
+def test_deleting_a_machine_deletes_versions_aliases_and_tags(sfn: "SFNClient", create: Create) -> None:
     made = create(publish=True, tags=[{"key": "team", "value": "night"}], name="mayfly")
     arn, version = made["stateMachineArn"], made["stateMachineVersionArn"]
     sfn.create_state_machine_alias(
@@ -273,7 +273,7 @@ def test_deleting_a_machine_ends_its_executions(sfn: "SFNClient", create: Create
     assert refusal(sfn.start_execution, stateMachineArn=arn)[0] == "StateMachineDoesNotExist"
 
 
-def test_a_deletion_that_a_crash_cut_short_is_finished(sfn: "SFNClient", create: Create, server: Server) -> None:
+def test_an_interrupted_deletion_is_finished(sfn: "SFNClient", create: Create, server: Server) -> None:
     arn = create(WAIT)["stateMachineArn"]
     execution = sfn.start_execution(stateMachineArn=arn)["executionArn"]
     server.runner.store.put_document(Document(DELETION, arn, {}))
@@ -331,11 +331,11 @@ def test_a_version_has_no_tags(sfn: "SFNClient", create: Create) -> None:
         ("arn:aws:states:eu-west-1:1:execution:a:b", "Resource type not valid in this context: execution"),
     ],
 )
-def test_what_is_no_arn_of_a_machine_is_refused(sfn: "SFNClient", arn: str, detail: str) -> None:
+def test_an_invalid_state_machine_arn_is_refused(sfn: "SFNClient", arn: str, detail: str) -> None:
     assert refusal(sfn.describe_state_machine, stateMachineArn=arn) == ("InvalidArn", f"Invalid Arn: '{detail}'")
 
 
-def test_validation_answers_all_problems_and_is_no_error(sfn: "SFNClient") -> None:
+def test_validate_answers_all_problems_without_an_error(sfn: "SFNClient") -> None:
     broken = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass"}, "B": {"Type": "Pass"}}})
 
     found = sfn.validate_state_machine_definition(definition=broken)
@@ -348,7 +348,7 @@ def test_validation_answers_all_problems_and_is_no_error(sfn: "SFNClient") -> No
     assert (fine["result"], fine["diagnostics"]) == ("OK", [])
 
 
-def test_the_variables_of_each_state_are_told(sfn: "SFNClient", create: Create) -> None:
+def test_the_variables_of_each_state_are_described(sfn: "SFNClient", create: Create) -> None:
     definition = machine_of(
         Keep={"Type": "Pass", "Assign": {"guard": 1}}, Use={"Type": "Pass", "Parameters": {"guard.$": "$guard"}}
     )

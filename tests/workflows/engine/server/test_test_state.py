@@ -63,7 +63,7 @@ def broken(error: str, cause: str = "It is.") -> dict[str, Any]:
     return {"mock": {"errorOutput": {"error": error, "cause": cause}}}
 
 
-def test_each_step_of_a_pass_is_told(attempt: Try) -> None:
+def test_each_step_of_a_pass_is_inspected(attempt: Try) -> None:
     state = {
         "Type": "Pass",
         "InputPath": "$.guard",
@@ -90,13 +90,13 @@ def test_each_step_of_a_pass_is_told(attempt: Try) -> None:
     }
 
 
-def test_paths_of_null_give_nothing(attempt: Try) -> None:
+def test_null_paths_discard_their_data(attempt: Try) -> None:
     assert attempt({"Type": "Pass", "InputPath": None, "End": True}, {"a": 1})["output"] == {}
     assert attempt({"Type": "Pass", "OutputPath": None, "End": True}, {"a": 1})["output"] == {}
     assert attempt({"Type": "Pass", "Result": 1, "ResultPath": None, "End": True}, {"a": 1})["output"] == {"a": 1}
 
 
-def test_a_task_calls_its_function_and_selects_of_its_result(attempt: Try, server: Server) -> None:
+def test_a_task_calls_its_function_and_selects_its_result(attempt: Try, server: Server) -> None:
     server.functions["guard"] = lambda event: {"name": event["id"], "secret": 1}
     state = {"Type": "Task", "Resource": FUNCTION, "ResultSelector": {"name.$": "$.name"}, "End": True}
 
@@ -107,7 +107,7 @@ def test_a_task_calls_its_function_and_selects_of_its_result(attempt: Try, serve
     assert found["inspectionData"]["afterResultSelector"] == {"name": 7}
 
 
-def test_a_task_that_fails_is_told_as_failed(attempt: Try, server: Server) -> None:
+def test_a_failed_task_is_reported(attempt: Try, server: Server) -> None:
     def fail(_event: Any) -> None:
         raise LookupError("no guard")
 
@@ -146,7 +146,7 @@ def test_jsonata_sees_input_result_context_and_variables(attempt: Try) -> None:
     assert found["inspectionData"]["variables"] == {"factor": 2, "last": 8}
 
 
-def test_the_first_rule_that_holds_is_taken(attempt: Try) -> None:
+def test_the_first_matching_rule_is_taken(attempt: Try) -> None:
     state = {
         "Type": "Choice",
         "Choices": [
@@ -188,7 +188,7 @@ def test_a_retrier_takes_an_error_until_its_attempts_are_used_up(attempt: Try) -
             {"ErrorEquals": ["Other"]},
             {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 3, "BackoffRate": 2, "MaxAttempts": 2},
         ],
-        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.problem", "Next": "Mend"}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.problem", "Next": "Fix"}],
         "End": True,
     }
 
@@ -201,7 +201,7 @@ def test_a_retrier_takes_an_error_until_its_attempts_are_used_up(attempt: Try) -
     assert tried(0)["inspectionData"]["errorDetails"] == {"retryIndex": 1, "retryBackoffIntervalSeconds": 3}
     assert (second["status"], second["error"], second["cause"]) == ("RETRIABLE", "Broken", "It is.")
     assert second["inspectionData"]["errorDetails"]["retryBackoffIntervalSeconds"] == 6
-    assert (last["status"], last["nextState"]) == ("CAUGHT_ERROR", "Mend")
+    assert (last["status"], last["nextState"]) == ("CAUGHT_ERROR", "Fix")
     assert last["output"] == {"a": 1, "problem": {"Error": "Broken", "Cause": "It is."}}
     assert last["inspectionData"]["errorDetails"] == {"catchIndex": 0}
 
@@ -216,7 +216,7 @@ def test_a_jsonata_catcher_shapes_its_output(attempt: Try) -> None:
                 "ErrorEquals": ["Broken"],
                 "Assign": {"failed": True},
                 "Output": "{% $states.errorOutput.Cause %}",
-                "Next": "Mend",
+                "Next": "Fix",
             }
         ],
         "End": True,
@@ -282,13 +282,13 @@ def test_a_state_is_found_anywhere_in_a_machine(attempt: Try) -> None:
         ),
     ],
 )
-def test_what_can_not_be_tried_is_refused(
+def test_an_invalid_request_is_refused(
     attempt: Try, state: dict[str, Any], more: dict[str, Any], code: str, message: str
 ) -> None:
-    found, told = refusal(attempt, state=state, **more)
+    found, shown = refusal(attempt, state=state, **more)
 
     assert found == code
-    assert message in told
+    assert message in shown
 
 
 def test_a_given_context_is_the_whole_context(attempt: Try) -> None:
@@ -299,7 +299,7 @@ def test_a_given_context_is_the_whole_context(attempt: Try) -> None:
     }
 
 
-def test_a_map_tells_its_items_and_limits(attempt: Try) -> None:
+def test_a_map_shows_its_items_and_limits(attempt: Try) -> None:
     state = {
         **MAP,
         "ItemsPath": "$.gates",
@@ -312,11 +312,11 @@ def test_a_map_tells_its_items_and_limits(attempt: Try) -> None:
     found = attempt(state, {"gates": [3, 4], "limit": 2}, "DEBUG", **mock(["a", "b"]))
 
     assert found["output"] == ["a", "b"]
-    told = found["inspectionData"]
-    assert told["afterItemsPath"] == [3, 4]
-    assert told["afterItemSelector"] == [{"gate": 3, "at": 0}, {"gate": 4, "at": 1}]
-    assert told["afterItemBatcher"][1] == {"BatchInput": {"limit": 2}, "Items": [{"gate": 4, "at": 1}]}
-    assert (told["maxConcurrency"], told["toleratedFailurePercentage"]) == (2, 50.0)
+    shown = found["inspectionData"]
+    assert shown["afterItemsPath"] == [3, 4]
+    assert shown["afterItemSelector"] == [{"gate": 3, "at": 0}, {"gate": 4, "at": 1}]
+    assert shown["afterItemBatcher"][1] == {"BatchInput": {"limit": 2}, "Items": [{"gate": 4, "at": 1}]}
+    assert (shown["maxConcurrency"], shown["toleratedFailurePercentage"]) == (2, 50.0)
 
 
 @pytest.mark.parametrize(

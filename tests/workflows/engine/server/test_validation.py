@@ -33,7 +33,7 @@ def route(number: int, weight: int) -> dict[str, Any]:
     return {"stateMachineVersionArn": f"arn:{number}", "weight": weight}
 
 
-def test_every_operation_of_the_api_has_its_fields_and_is_carried_out() -> None:
+def test_every_operation_has_fields_and_a_function() -> None:
     assert set(OPERATIONS) == set(FIELDS) == set(MODEL.operation_names)
 
 
@@ -77,20 +77,20 @@ def compare_fields(fields: Any, theirs: StructureShape, at: str) -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(FIELDS))
-def test_the_limits_are_those_of_aws_own_model(operation: str) -> None:
+def test_the_limits_equal_those_of_the_aws_model(operation: str) -> None:
     modelled_input = MODEL.operation_model(operation).input_shape
     assert modelled_input is not None
     compare_fields(FIELDS[operation], modelled_input, operation)
 
 
-def test_a_missing_field_is_told_as_null() -> None:
+def test_a_missing_field_is_reported_as_null() -> None:
     assert message("DescribeExecution", {}) == (
         "1 validation error detected: Value null at 'executionArn' failed to satisfy constraint: "
         "Member must not be null"
     )
 
 
-def test_all_violations_are_told_at_once() -> None:
+def test_all_violations_are_reported_together() -> None:
     assert message("ListExecutions", {"maxResults": 1001, "nextToken": "", "statusFilter": "done"}) == (
         "3 validation errors detected: Value 'done' at 'statusFilter' failed to satisfy constraint: Member must "
         "satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]; "
@@ -99,23 +99,23 @@ def test_all_violations_are_told_at_once() -> None:
     )
 
 
-def test_members_of_lists_are_named_by_their_place() -> None:
-    told = message("CreateStateMachineAlias", {"name": "live", "routingConfiguration": [route(1, 101)]})
+def test_list_members_are_reported_by_position() -> None:
+    text = message("CreateStateMachineAlias", {"name": "live", "routingConfiguration": [route(1, 101)]})
 
-    assert "Value '101' at 'routingConfiguration.1.member.weight' failed to satisfy constraint" in told
+    assert "Value '101' at 'routingConfiguration.1.member.weight' failed to satisfy constraint" in text
 
 
 def test_a_list_is_shown_as_java_prints_it() -> None:
     routes = [route(1, 50), route(2, 30), route(3, 20)]
 
-    told = message("CreateStateMachineAlias", {"name": "live", "routingConfiguration": routes})
+    text = message("CreateStateMachineAlias", {"name": "live", "routingConfiguration": routes})
 
     shown = ", ".join(
         f"RoutingConfigurationListItem(stateMachineVersionArn=arn:{n}, weight={w})"
         for n, w in ((1, 50), (2, 30), (3, 20))
     )
-    assert told.startswith(f"1 validation error detected: Value '[{shown}]' at 'routingConfiguration'")
-    assert told.endswith("Member must have length less than or equal to 2")
+    assert text.startswith(f"1 validation error detected: Value '[{shown}]' at 'routingConfiguration'")
+    assert text.endswith("Member must have length less than or equal to 2")
 
 
 @pytest.mark.parametrize("name", ["1", "12", "a b", "é", ""])
@@ -126,29 +126,29 @@ def test_an_alias_needs_a_name_with_a_letter(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "text"),
     [
-        ({"executionArn": 1}, "INT_VALUE can not be converted to a String"),
-        ({"executionArn": "arn", "maxResults": "ten"}, "STR_VALUE can not be converted to a Number"),
-        ({"executionArn": "arn", "maxResults": True}, "BOOL_VALUE can not be converted to a Number"),
-        ({"executionArn": "arn", "maxResults": 1.5}, "FLOAT_VALUE can not be converted to a Number"),
-        ({"executionArn": "arn", "reverseOrder": "yes"}, "STR_VALUE can not be converted to a Boolean"),
+        ({"executionArn": 1}, "INT_VALUE can not be converted to a String"),  # AWS's words
+        ({"executionArn": "arn", "maxResults": "ten"}, "STR_VALUE can not be converted to a Number"),  # AWS's words
+        ({"executionArn": "arn", "maxResults": True}, "BOOL_VALUE can not be converted to a Number"),  # AWS's words
+        ({"executionArn": "arn", "maxResults": 1.5}, "FLOAT_VALUE can not be converted to a Number"),  # AWS's words
+        ({"executionArn": "arn", "reverseOrder": "yes"}, "STR_VALUE can not be converted to a Boolean"),  # AWS's words
     ],
 )
-def test_a_value_of_the_wrong_kind_is_no_request(arguments: dict[str, Any], told: str) -> None:
+def test_a_value_of_the_wrong_type_is_refused(arguments: dict[str, Any], text: str) -> None:
     error = refusal("GetExecutionHistory", arguments)
 
-    assert (error.code, error.message) == ("SerializationException", told)
+    assert (error.code, error.message) == ("SerializationException", text)
 
 
 @given(st.integers(0, 1000), st.booleans(), st.text(min_size=1, max_size=256))
-def test_what_keeps_the_limits_passes(size: int, reverse: bool, arn: str) -> None:
+def test_values_within_the_limits_pass(size: int, reverse: bool, arn: str) -> None:
     asked = {"executionArn": arn, "maxResults": size, "reverseOrder": reverse, "unknown": object()}
 
     check_request(FIELDS["GetExecutionHistory"], asked)
 
 
-def test_patterns_are_whole() -> None:
+def test_patterns_match_the_whole_value() -> None:
     assert re.search("pattern", message("RedriveExecution", {"executionArn": "arn", "clientToken": "a b"}))
 
 
@@ -158,7 +158,7 @@ FITTING = st.text("abcXYZ019-_.'()!@+=é漢", min_size=1, max_size=80)
 
 
 @given(FITTING)
-def test_a_name_may_hold_what_aws_does_not_forbid(name: str) -> None:
+def test_names_can_have_all_characters_that_aws_allows(name: str) -> None:
     assert check_name(name) == name
 
 

@@ -1,4 +1,4 @@
-"""``advance``, one step of an execution: saved state and one event in, new state and commands out.
+"""``advance``, one step of an execution: state and event in, state and commands out.
 
 A step runs every branch until it waits, within bounds. An event that is late or comes twice (its token is not
 the branch's) changes nothing, so events need at-least-once delivery only.

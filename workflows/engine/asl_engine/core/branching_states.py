@@ -1,4 +1,4 @@
-"""Parallel and Map, whose children are branches of this execution, or child executions of a Map Run.
+"""Parallel and Map, with children in this execution or in a Map Run.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/state-parallel.html
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map.html
@@ -64,7 +64,7 @@ def _begin_children(work: Work, branch: Branch, state: State, limit: int, starte
 
 
 def items_of(work: Work, branch: Branch, state: MapState) -> list[Json]:
-    """Return the items from the state's input or expression. Raises StateFailed unless they are an array."""
+    """Return the items of the state's input or expression. Raises StateFailed without an array."""
     if state.jsonata:
         value = branch.input if state.items is None else state.items.evaluate(StateEnv(work, branch, branch.input))
         if not isinstance(value, list):

@@ -203,7 +203,7 @@ def _after_output_path(work: Work, branch: Branch, state: State, output: Json) -
 
 
 def check_size(name: str, text: str) -> None:
-    """Raise StateFailed for a text over AWS's limit; ``name`` is the state or task that gave it."""
+    """Raise StateFailed for a text over AWS's limit, of the state or task ``name``."""
     if len(text) > MAX_DATA_BYTES // 4 and size_bytes(text) > MAX_DATA_BYTES:
         raise StateFailed(
             DATA_LIMIT_EXCEEDED,
@@ -225,7 +225,7 @@ def integer(work: Work, branch: Branch, state: State, field: str, expression: Ex
 
 
 def invalid_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
-    """Return the error for a field that needs an "integer" or a "float" and has another value."""
+    """Return the error for a field without a valid "integer" or "float"."""
     if state.jsonata:
         return unexpected_type(state, field, "number", value)
     return StateFailed(

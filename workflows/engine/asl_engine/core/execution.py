@@ -1,4 +1,4 @@
-"""The saved state of an execution: a header, and a tree of branches, each in one state.
+"""The saved state of an execution: a header and a tree of branches.
 
 The root branch runs the definition itself. A Parallel state adds a branch per branch, an inline Map one per
 iteration. A branch holds everything that continuing after a crash needs.
@@ -97,7 +97,7 @@ class Branch:
 
 @dataclass(slots=True)
 class Execution:
-    """One execution. ``branches`` are the open ones, and those whose output or failure is still needed."""
+    """One execution. ``branches`` are those open or still needed."""
 
     arn: str
     name: str

@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class HistoryEvent:
-    """One event. ``details`` is the content of the API's ``…EventDetails``, with JSON (input, output) as text."""
+    """One event. ``details`` are the API's ``…EventDetails``, with JSON as text."""
 
     id: int
     previous_id: int

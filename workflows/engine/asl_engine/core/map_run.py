@@ -65,7 +65,7 @@ class MapRunSettings:
 
 
 class Child(NamedTuple):
-    """A child execution's input, the number of its items, and its Map.Item of the context object."""
+    """A child execution's input, its number of items, and the context object's Map.Item."""
 
     input: Json
     item_count: int
@@ -73,7 +73,7 @@ class Child(NamedTuple):
 
 
 class MapRunStep(NamedTuple):
-    """Children to start and to stop by number, and the Map Run's final status once it has ended."""
+    """Numbers of children to start and to stop; an ended Map Run's status."""
 
     start: list[int]
     stop: list[int]
@@ -82,7 +82,7 @@ class MapRunStep(NamedTuple):
 
 @dataclass(slots=True)
 class MapRun:
-    """Counts and scheduling of one Map Run; ``statuses`` are its children's from before a restart or redrive."""
+    """One Map Run. ``statuses`` are its children's from before a restart or redrive."""
 
     max_concurrency: int
     tolerated_failure_count: int | None
@@ -105,7 +105,7 @@ class MapRun:
         self.is_failing = self._exceeds_tolerance()
 
     def begin(self) -> MapRunStep:
-        """Return the first children to start, or the next after a restart. Without any, the Map Run ends."""
+        """Return the children to start, also after a restart. Without any, the Map Run ends."""
         if self.is_failing or self.is_aborted:
             return MapRunStep([], self._running(), self._end())
         return MapRunStep(self._take_next(), [], self._end())

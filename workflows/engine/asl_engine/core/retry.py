@@ -39,7 +39,7 @@ def delay_before(retrier: Retrier, retry_number: int) -> float:
 def take_retry(
     state: State, branch: Branch, error: str | None, *, is_heartbeat: bool = False
 ) -> tuple[Retrier, int] | None:
-    """Count a retry on the first retrier that matches; return both, None if its attempts are used up.
+    """Count a retry of the first matching retrier; return both, None without attempts left.
 
     Each retrier has its own count, from the moment the state was entered or redriven.
     """

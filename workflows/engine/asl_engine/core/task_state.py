@@ -34,17 +34,17 @@ class TaskFamily:
 
     @property
     def is_activity(self) -> bool:
-        """Whether a worker polls for the task."""
+        """True if a worker polls for the task."""
         return self.prefix == "Activity"
 
     @property
     def is_integration(self) -> bool:
-        """Whether the events are Task… ones."""
+        """True if the events are Task… ones."""
         return self.prefix == "Task"
 
     @property
     def wants_token(self) -> bool:
-        """Whether a task token ends the task: a callback, or an activity."""
+        """True if a task token ends the task: a callback, or an activity."""
         return self.is_activity or self.resource.endswith(".waitForTaskToken")
 
     def scheduled(self, parameters: str, region: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class TaskFamily:
         return {**self.common, **present} if self.common else present
 
     def failed(self, phase: str) -> str:
-        """Return the type of the event for a failure in this phase: schedule, start, submit or run."""
+        """Return the event type of a failure in a phase: schedule, start, submit or run."""
         if self.is_integration:
             has_own_type = phase in ("start", "submit")
         elif self.is_activity:

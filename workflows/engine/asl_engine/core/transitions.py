@@ -45,7 +45,7 @@ def leave(work: Work, branch: Branch, state: State, outcome: StateResult, next_n
 
 
 def _exit(work: Work, branch: Branch, state: State, outcome: StateResult, previous_id: int) -> None:
-    """Write the Exited event; take over output and variables. Raises StateFailed if the output is too large."""
+    """Write the Exited event and set output and variables. Raises StateFailed."""
     output, assigned = outcome
     text = branch.input_text if output is branch.input else None
     if text is None:
@@ -131,7 +131,7 @@ def _abort(work: Work, branch: Branch) -> None:
 
 
 def _child_done(work: Work, parent: Branch, child: Branch) -> None:
-    """Record a child's success; begin the next child, or leave the state after the last one."""
+    """Begin the next child, or leave the state after the last one."""
     state = work.state_of(parent)
     work.touch(parent)
     parent.child_left -= 1
@@ -148,13 +148,13 @@ def _child_done(work: Work, parent: Branch, child: Branch) -> None:
 
 
 def join(work: Work, parent: Branch, state: State) -> None:
-    """Leave a Parallel or a Map with the outputs of its children, all of which are done."""
+    """Leave a Parallel or a Map with its children's outputs; all are done."""
     results = [child.output for child in work.children_of(parent)]
     conclude(work, parent, state, results, parent.last_event_id)
 
 
 def conclude(work: Work, parent: Branch, state: State, result: object, before_id: int) -> None:
-    """Leave a Parallel or a Map with its result. As on AWS, the Exited event follows ``before_id``, not Succeeded."""
+    """Leave a Parallel or a Map. As on AWS, Exited follows ``before_id``, not Succeeded."""
     work.emit(parent, f"{state.type.value}StateSucceeded")
     try:
         _exit(work, parent, state, outcome_of(work, parent, state, result), before_id)
@@ -189,7 +189,7 @@ def _cause_of(branch: Branch, state: State, failure: StateFailed) -> str | None:
 def _write_evaluation_failed(
     work: Work, branch: Branch, state: State, error: str | None, cause: str | None, location: str
 ) -> None:
-    """Write EvaluationFailed. As recorded on AWS it follows the event before Entered, except in a Wait."""
+    """Write EvaluationFailed: as on AWS after the event before Entered, except in a Wait."""
     previous_id = branch.last_event_id
     if previous_id == branch.entered_event_id and state.type is not StateType.WAIT:
         previous_id = branch.before_entered_id
@@ -329,7 +329,7 @@ def _reason(error: str | None, cause: str | None) -> dict[str, str]:
 
 
 def _close(work: Work, status: Status) -> None:
-    """Close the execution. One that succeeded keeps no branch, any other those that a redrive needs."""
+    """Close the execution, and keep only the branches that a redrive needs."""
     execution = work.execution
     execution.status, execution.stop_ms, execution.timeout_ms = status, work.now_ms, None
     work.ready.clear()

@@ -22,7 +22,7 @@ _CLOSING = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted
 
 
 class Step(NamedTuple):
-    """The changed execution, the events to append, and the commands to perform once both are saved."""
+    """The changed execution, the events to append, and the commands to perform afterwards."""
 
     execution: Execution
     history: list[HistoryEvent]
@@ -205,5 +205,5 @@ class Work:
 
 
 def value_text(value: Json) -> str:
-    """Return a value as AWS shows it in a cause: a string unquoted, any other as JSON."""
+    """Return a value as in AWS's causes: a string unquoted, else JSON."""
     return value if isinstance(value, str) else dumps(value)

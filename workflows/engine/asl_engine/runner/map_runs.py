@@ -62,7 +62,7 @@ type MapRunCommand = StartMapRun | RedriveMapRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapRunPlan:
-    """A Map Run's settings, and the branch that waits for it. ``redriven_ms`` is the time of its last redrive."""
+    """A Map Run's settings, times, and the branch that waits for it."""
 
     arn: str
     execution_arn: str
@@ -275,7 +275,7 @@ class MapRuns:
             )
 
     def _status_of(self, live: _Live, number: int, closed: dict[int, str]) -> str:
-        """Return a child's status for the counts. A failed one counts as running until it is reported."""
+        """Return a child's status. A failed one counts as running until reported."""
         record = self._store.execution(live.plan.child_names(number)[0])
         if record is None:
             return Status.PENDING
@@ -320,7 +320,7 @@ class MapRuns:
         self._inbox.put(message)
 
     def _redrive_of_child(self, opened: OpenExecution) -> Redrive | None:
-        """Return the child's redrive, or None and report its old end if AWS does not allow one."""
+        """Return the child's redrive; if AWS forbids it, report its old end."""
         execution = opened.execution
         status, _ = redrive_status(execution, self._clock.now_ms())
         if status is RedriveStatus.REDRIVABLE_BY_MAP_RUN:

@@ -238,7 +238,7 @@ class Runner:
         return self._ask(message) or self.clock.now_ms()
 
     def redrive(self, arn: str, client_token: str | None = None) -> int:
-        """Redrive a closed execution; return the time in milliseconds. Safe to repeat with the same token.
+        """Redrive a closed execution and return the time in milliseconds. Idempotent by token.
 
         Raises ExecutionDoesNotExist, ExecutionNotRedrivable.
         """
@@ -269,7 +269,7 @@ class Runner:
         return record.redrivability(self.clock.now_ms(), length, machine_is_deleting=machine_is_deleting)
 
     def when_closed(self, arn: str, notify: Listener) -> None:
-        """Call ``notify`` once, from any thread, when the execution closes; at once if it is closed."""
+        """Call ``notify`` once when the execution closes, at once if it is closed."""
         self._status_listeners.when_closed(arn, notify)
 
     def closed(self, arn: str, timeout_seconds: float | None = None) -> ExecutionRecord:

@@ -1,4 +1,4 @@
-"""Tasks under way: performed by a pool of threads, polled by activity workers, or ended by their task token."""
+"""Tasks: performed by a pool of threads, by activity workers, or ended by token."""
 
 import logging
 import threading
@@ -32,7 +32,7 @@ type MakeEvent = Callable[[int, int], Event]  # from a branch's id and its token
 
 
 class WorkerPool:
-    """Up to ``size`` threads, started on demand; with ``size`` 0 jobs run in the caller's thread.
+    """Up to ``size`` threads, started on demand; 0 runs jobs in the caller's thread.
 
     The threads are daemons: a blocked job does not keep the process alive, and runs again after the next start.
     """
@@ -46,11 +46,11 @@ class WorkerPool:
 
     @property
     def busy(self) -> bool:
-        """Whether any job is queued or running."""
+        """True if any job is queued or running."""
         return self._unfinished > 0
 
     def do(self, job: Job) -> None:
-        """Run the job, now (``size`` 0) or when a thread is free. A job must not raise."""
+        """Run the job when a thread is free. It must not raise."""
         if not self._size:
             job()
             return
@@ -94,7 +94,7 @@ class TaskDispatch:
         self._nested: dict[tuple[str, int], str] = {}  # execution and token of a task -> its nested execution
 
     def perform(self, opened: OpenExecution, command: InvokeTask) -> None:
-        """Perform a task; wait only for the end of one that was submitted before a restart."""
+        """Perform a task, or wait for one submitted before a restart."""
         if command.submission is not None:
             self._watch_nested(opened.record.arn, command, command.submission)
             return
@@ -102,7 +102,7 @@ class TaskDispatch:
         self._pool.do(lambda: self._job(opened, command))
 
     def cancel(self, opened: OpenExecution, command: CancelTask) -> None:
-        """Cancel a task: one that has not begun never will; the result of a running one is dropped."""
+        """Cancel a task. The result of a running one is dropped."""
         key = (opened.record.arn, command.token)
         self._out.discard(key)
         nested = self._nested.pop(key, None)
@@ -190,7 +190,7 @@ class ActivityTask(NamedTuple):
 
 
 class Activities:
-    """The queues of activities' tasks. Not saved: the waiting executions fill them again after a restart."""
+    """The queues of activities' tasks, filled again by the waiting executions after a restart."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -19,7 +19,7 @@ changing = threading.RLock()  # a change reads the machine first, so only one ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """The fields that an update can change. The first revision has no ``revision_id``, as on AWS."""
+    """The fields that an update can change. The first has no ``revision_id``."""
 
     definition: str
     role_arn: str
@@ -181,7 +181,7 @@ class Catalog:
         self._store.put_document(Document(ALIAS, alias.arn, asdict(alias), alias.machine_arn, sort))
 
     def delete_machine(self, arn: str) -> None:
-        """Delete a machine with its versions, aliases and tags, but not the revisions of its executions."""
+        """Delete a machine, its versions, aliases and tags, but not its revisions."""
         for version in self.versions(arn):
             self._store.delete_document(VERSION, version.arn)
         for alias in self.aliases(arn):

@@ -1,4 +1,4 @@
-"""AWS's JSON 1.0 protocol: from a request to the call of an operation, and from its result to an answer.
+"""AWS's JSON 1.0 protocol: requests, calls of operations, and answers.
 
 https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 """
@@ -79,7 +79,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The function of an operation: ``run`` in a thread, or the coroutine ``waits`` in the event loop.
+    """An operation's function: ``run`` in a thread, or the coroutine ``waits``.
 
     A ``quick`` one reads so little of the store that it runs in the event loop, as a thread would cost more.
     ``fields`` are those of an operation that AWS does not have; ``FIELDS`` has AWS's.
@@ -102,7 +102,7 @@ def seconds(at_ms: int) -> float:
 
 
 class Api:
-    """Answers requests. An access key of twelve digits is the account's number, else ``account`` is used."""
+    """Answers requests. An access key of twelve digits replaces the number of ``account``."""
 
     def __init__(
         self, engine: Runner, operations: Mapping[str, Operation], account: Account, *, draw: Callable[[], float]

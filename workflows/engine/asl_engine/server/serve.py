@@ -1,4 +1,4 @@
-"""Serves the Step Functions API of a store, with a runner and performers of tasks, until stopped."""
+"""Serves the Step Functions API of a store until stopped."""
 
 import asyncio
 import signal
@@ -62,10 +62,10 @@ async def serve(
 
 
 def _skip_time(clock: Clock) -> Mapping[str, Operation]:
-    """Return the operation SkipTime, which AWS does not have, if the clock is skippable (``--skippable``).
+    """Return the operation SkipTime if the clock is skippable.
 
-    It takes ``{"seconds": 900}`` and answers ``{"now": <seconds since the epoch>}``. All timers that are then due
-    fire at once, also those of running tasks.
+    AWS does not have it. It takes ``{"seconds": 900}``, fires all timers that are then due, also those of running
+    tasks, and answers ``{"now": <seconds since the epoch>}``.
     """
     if not isinstance(clock, SkippableClock):
         return {}
@@ -106,9 +106,10 @@ def serve_until_stopped(
     ready: Callable[[str, int], None],
     clock: Clock | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then close the store. Raises OSError if the address cannot be used.
+    """Serve until SIGTERM or SIGINT, then close the store.
 
-    Status events are put on the default event bus with the source ``events_source``, if that is not None.
+    Puts status events with the source ``events_source`` on the default event bus, unless it is None. Raises OSError
+    if the address cannot be used.
     """
     events = EventBridgeStatusEvents(ServiceClients(), events_source) if events_source else None
     listeners = [events.publish] if events else []

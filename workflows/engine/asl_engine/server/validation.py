@@ -38,7 +38,7 @@ _TEXTS = {
 
 
 def api_error(code: str, subject: object = "") -> ApiError:
-    """Return the error of a code about a subject, which is the whole message of a code without a text here."""
+    """Return the error of a code. Without a text here, ``subject`` is the message."""
     return ApiError(code, _TEXTS.get(code, "{}").replace("{}", str(subject)))
 
 
@@ -104,7 +104,7 @@ class StatesArn:
 
     @property
     def is_version(self) -> bool:
-        """Whether the qualifier is a version."""
+        """True if the qualifier is a version."""
         return self.qualifier is not None and _VERSION.fullmatch(self.qualifier) is not None
 
 
@@ -241,7 +241,7 @@ def _check_type(limits: Field, value: Json) -> None:
     right = isinstance(value, _JSON_TYPES[limits.kind]) and (limits.kind == "Boolean" or not isinstance(value, bool))
     if not right or (limits.kind == "Number" and isinstance(value, float) and not limits.real):
         name = type(value).__name__.upper()
-        raise ApiError("SerializationException", f"{name}_VALUE can not be converted to a {limits.kind}")
+        raise ApiError("SerializationException", f"{name}_VALUE can not be converted to a {limits.kind}")  # AWS's words
 
 
 def _violated(limits: Field, value: Json) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _new_record(call: ApiCall, target: Target) -> ExecutionRecord:
 
 
 def start_execution(call: ApiCall) -> Json:
-    """StartExecution. Safe to retry with a name: a running execution of equal input is the answer."""
+    """StartExecution. Safe to retry with a name and equal input."""
     target = _target(call)
     return _begun(_start(call, target, _new_record(call, target)))
 

@@ -151,7 +151,7 @@ def _text(value: Json) -> str:
 
 @dataclass(slots=True)
 class _Trial:
-    """The state under test in its execution. ``numbers`` of the inspection are not printed as text."""
+    """The state under test. ``numbers`` of the inspection are not printed as text."""
 
     call: ApiCall
     state: State
@@ -295,7 +295,7 @@ def _parsed(text: str, field_name: str) -> Json:
 
 
 def _locate(definition: Json, name: str | None) -> tuple[dict[str, Json], bool]:
-    """Return the state under test, at any depth of the definition, and whether JSONata encloses it."""
+    """Return the state under test, and whether JSONata encloses it."""
     if name is None:
         if "States" in definition and "Type" not in definition:
             raise validation_error("stateName must be specified when the definition is a state machine")
