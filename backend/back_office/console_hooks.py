@@ -1,4 +1,4 @@
-"""What the product adds to the console: tasks by report and guard, open incidents, the signed links to mask."""
+"""The product's console hooks: search by report and guard, open incidents, masked links."""
 
 import re
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ _SIGNED_LINK = re.compile(r"(?:(?<=/reports/)|(?<=/incidents/)|(?<=/files/))[\w-
 
 
 def find_report(text: str) -> SubjectsFound | None:
-    """Return the report of a number."""
+    """Return the report with a number."""
     if not _NUMBER.fullmatch(text):
         return None
     return SubjectsFound(_("report %(id)s") % {"id": int(text)}, (int(text),))
 
 
 def find_reports_of_guards(text: str) -> SubjectsFound | None:
-    """Return the reports of the guard of a number, or of those whose name holds each word."""
+    """Return the reports of the guard with a number, or of guards by name."""
     if _NUMBER.fullmatch(text):
         guard = guard_numbered(int(text))
         guards = [guard] if guard else []
@@ -50,19 +50,19 @@ def report_url(report_id: int) -> str:
 
 
 def guard_of(report_id: int) -> str:
-    """Return the name of the guard who wrote a report, "" where it is gone."""
+    """Return the name of a report's guard, "" if the report was deleted."""
     return guards_of([report_id]).get(report_id, "")
 
 
 def incidents() -> Iterator[Need]:
-    """Yield the incidents that nobody has acknowledged, and how many more there are; by one query."""
+    """Yield unacknowledged incidents and the number of further ones, by one query."""
     found = open_incidents()
     for incident in found.shown:
         yield _need(incident)
     if more := found.count - len(found.shown):
         what = ngettext("%(count)s more incident", "%(count)s more incidents", more) % {"count": more}
         url = reverse("admin:reports_guardreport_changelist") + "?is_incident__exact=1"
-        yield Need("incidents", "error", more, what, _("Nobody has acknowledged them."), url, _("See the reports"))
+        yield Need("incidents", "error", more, what, _("They are not acknowledged."), url, _("See the reports"))
 
 
 def _need(incident: OpenIncident) -> Need:
@@ -70,9 +70,9 @@ def _need(incident: OpenIncident) -> Need:
     if incident.property:
         what = f"{what}, {incident.property}"
     why = (
-        _("Nobody has acknowledged it yet; somebody is being asked.")
+        _("It is not acknowledged yet; a person is being asked.")
         if incident.is_asked
-        else _("Nobody has acknowledged it, and nobody is asked.")
+        else _("It is not acknowledged, and no person is being asked.")
     )
     return Need(
         kind="incident",
@@ -103,11 +103,11 @@ register(
         search_texts=SearchTexts(
             label=gettext_lazy("Report, guard, task id, error or execution ARN"),
             placeholder=gettext_lazy("Report, guard, task id, error"),
-            help=gettext_lazy("A number is a report. To be exact:"),
+            help=gettext_lazy("A number is a report. Or name the kind:"),
             examples=("report:7", "guard:7", "guard:Ana", "task:019ab1", "error:ReportNotFound"),
             not_found=gettext_lazy(
-                "There is no report, task id, error or guard “%(text)s” that a task belongs to. Give the whole number "
-                "of a report, the first four letters of a task id or more, a part of an error's or of a guard's name."
+                "No task has a report, task id, error or guard “%(text)s”. Enter the full number of a report, at least "
+                "four characters of a task id, or a part of the name of an error or a guard."
             ),
         ),
         needs=incidents,

@@ -34,12 +34,12 @@ _rights: dict[Endpoint, tuple[Right, ...]] = {}
 
 
 def page(view: View) -> Endpoint:
-    """Make a page of a view: only GET, for staff with the right to view. ``as_json`` returns the JSON twin."""
+    """Make a page of a view: only GET, for staff with the right to view."""
     return _guarded(view, require_safe, Right.VIEW)
 
 
 def action(*rights: Right) -> Callable[[View], Endpoint]:
-    """Make an action of a view: only POST, for staff with these rights and the right to view."""
+    """Make an action of a view: only POST, for staff with these rights."""
     return lambda view: _guarded(view, require_POST, Right.VIEW, *rights)
 
 
@@ -71,7 +71,7 @@ def actor_of(request: HttpRequest) -> str:
 
 
 def refusal_of(request: HttpRequest, *rights: Right) -> HttpResponseBase | None:
-    """Return a redirect to sign in, or 403 with the missing rights; None for a user who has them.
+    """Return a redirect to sign in, or 403; None for a user with these rights.
 
     For views whose action is in the form; ``page`` and ``action`` call it themselves.
     """
@@ -96,7 +96,7 @@ def _is_staff(request: HttpRequest) -> bool:
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
-    """Redirect to LOGIN_URL, and from there back to the page, or to the page whose form was sent."""
+    """Redirect to LOGIN_URL, and from there back to the page."""
     came_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
     back = request.get_full_path()
     if request.method != "GET" or is_htmx(request):  # a browser cannot open this address

@@ -33,7 +33,7 @@ WORDS = {
 
 
 def duration(seconds: Any) -> str:
-    """Return a duration in its two largest units: 0.42 s, 3.1 s, 2 min 5 s, 3 h 4 min."""
+    """Return a duration in its two largest units, such as 2 min 5 s."""
     if seconds is None:
         return "–"  # noqa: RUF001  an en dash
     total = float(seconds)

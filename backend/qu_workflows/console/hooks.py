@@ -28,9 +28,10 @@ class SubjectsFound:
 
 @dataclass(frozen=True)
 class SearchKind:
-    """A kind of subject to search for, such as ``guard`` in ``guard:Ana``. ``find`` returns None if there is none.
+    """A kind of subject to search for, such as ``guard`` in ``guard:Ana``.
 
-    A search without a kind tries all; those with ``before_tasks`` before task ids and errors.
+    ``find`` returns None if there is none. A search without a kind tries all, those with ``before_tasks`` before task
+    ids and errors.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Subjects:
 
 @dataclass(frozen=True)
 class SearchTexts:
-    """The texts of the search fields. ``not_found`` has a placeholder for the ``text`` of the search."""
+    """The texts of the search fields. ``not_found`` has the placeholder ``%(text)s``."""
 
     label: Text
     placeholder: Text
@@ -67,9 +68,10 @@ class SearchTexts:
 
 @dataclass(frozen=True)
 class Need:
-    """A problem on the overview. ``level`` is error or warning; ``url`` is the page to fix it.
+    """A problem on the overview. ``level`` is error or warning.
 
-    ``since`` is when the oldest of ``count`` began, ``until`` when it can no longer be fixed this way.
+    ``url`` is the page to fix it. ``since`` is when the oldest of ``count`` began, ``until`` when it can no longer be
+    fixed this way.
     """
 
     kind: str

@@ -113,7 +113,7 @@ def _fits(key: str, patterns: tuple[str, ...]) -> bool:
 
 @dataclass
 class _Masking:
-    """The masking of one value. Keys and texts repeat in a long history: each is masked once."""
+    """The masking of one value, whose repeated keys and texts are masked once."""
 
     patterns: tuple[str, ...]
     texts: dict[tuple[str, int], str] = field(default_factory=dict)  # by text and depth
@@ -187,7 +187,7 @@ def _hidden(value: Any) -> Any:
 
 
 def _read(text: str) -> tuple[Any, bool]:
-    """Return the JSON in a text or None, and whether an object in it repeats a key."""
+    """Return the JSON in a text or None, and whether it repeats a key."""
     if not text.lstrip().startswith(("{", "[", '"')):
         return None, False
     repeats = []

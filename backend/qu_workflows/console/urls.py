@@ -1,6 +1,7 @@
-"""The console's addresses. A JSON twin's address ends with ``.json`` in place of the last slash.
+"""The console's addresses.
 
-Names begin with the section that the navigation highlights: ``tasks``, ``tasks-redrive``.
+A JSON twin's address ends with ``.json`` in place of the last slash. Names begin with the section that the navigation
+highlights: ``tasks``, ``tasks-redrive``.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The geometry of a timeline: one bar per state entry, one segment per attempt, in units of ``WIDTH``."""
+"""The geometry of a timeline: one bar per state entry, one segment per attempt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Scale:
 
 
 def scale_of(history: History, now: datetime) -> Scale:
-    """Return the scale of an execution: from its first event to its last, or until now while it runs."""
+    """Return the scale from the first event to the last, or until now."""
     if not history.events:
         return Scale(now, now)
     return Scale(history.events[0].at, now if history.status == "RUNNING" else history.events[-1].at)

@@ -29,7 +29,7 @@ _KINDS_OF_VALUE = ("String", "Numeric", "Boolean", "Timestamp")
 
 
 def rule_words(rule: Mapping[str, Any]) -> str:
-    """Return the condition of a Choice rule: ``$.kind is image or pdf``, ``$.tries < 3``, JSONata."""
+    """Return the condition of a Choice rule: ``$.kind is image or pdf``, ``$.n < 3``."""
     if "Condition" in rule:
         return _expression(rule["Condition"])
     for key, joint in (("And", _("and")), ("Or", _("or"))):
@@ -114,7 +114,7 @@ def all_errors(catcher: Mapping[str, Any]) -> str:
 
 
 def kind_words(state: Mapping[str, Any]) -> str:
-    """Return the kind of a state: ``Lambda function``, ``Wait 5 min``, ``Map, 5 at a time``."""
+    """Return the kind of a state: ``Lambda function``, ``Map, 5 at a time``."""
     kind = str(state.get("Type", "?"))
     words = {"Task": _task, "Wait": _wait, "Map": _map, "Parallel": _parallel}.get(kind)
     return words(state) if words else kind

@@ -70,7 +70,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class EdgeRoute:
-    """The corners of an edge from border to border, and its label, whose center it crosses."""
+    """The corners of an edge from border to border, and its label."""
 
     points: tuple[Point, ...]
     label: Rectangle | None = None
@@ -78,7 +78,7 @@ class EdgeRoute:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """A layout: nodes and routes in the order of the arguments, all between 0, 0 and the size."""
+    """A layout: nodes and routes in the order of the arguments."""
 
     size: Size
     nodes: tuple[Rectangle, ...]
@@ -87,9 +87,9 @@ class Arrangement:
 
 @lru_cache(maxsize=128)
 def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangement:
-    """Lay out nodes and edges, equal arguments giving equal layouts. Raises LayoutFailed.
+    """Return the layout of nodes and edges. Raises LayoutFailed.
 
-    Cached, since live pages repeat the same graph.
+    Deterministic, and cached since live pages repeat the same graph.
     """
     if not sizes:
         return Arrangement(Size(0, 0), (), ())
@@ -111,7 +111,7 @@ def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangeme
 
 
 def _request(sizes: Sequence[Size], links: Sequence[LayoutEdge]) -> tuple[graphlay.Graph, list[int]]:
-    """Return graphlay's graph, and for each edge the index of its label's node, -1 for none."""
+    """Return graphlay's graph, and each edge's index of its label, -1 for none."""
     graph, parts = graphlay.Graph(), []
     for size in sizes:
         # graphlay sorts nodes without edges by label.

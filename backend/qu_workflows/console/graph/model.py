@@ -29,9 +29,10 @@ class EdgeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Edge:
-    """A transition between two states of a level; ``source`` is None at the start, ``target`` at the end.
+    """A transition between two states of a level.
 
-    ``labels`` are its alternative conditions in short, ``details`` the same in full.
+    ``source`` is None at the start, ``target`` at the end. ``labels`` are its alternative conditions in short,
+    ``details`` the same in full.
     """
 
     source: str | None

@@ -1,4 +1,4 @@
-"""Placement of a whole graph: nested levels are laid out first, and each state is sized to contain its own."""
+"""Placement of a whole graph, nested levels first, so that states can contain them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ class PlacedState:
 
 @dataclass(frozen=True)
 class PlacedEdge:
-    """A transition with the lines of its label. ``count`` is how often it was taken, None if that is not shown."""
+    """A transition with its label. ``count`` is None if counts are not shown."""
 
     transition: Edge
     route: EdgeRoute
@@ -174,7 +174,7 @@ def _by_source(transitions: Iterable[Edge]) -> dict[str | None, list[Edge]]:
 def _drawn_and_written(transitions: Sequence[Edge]) -> tuple[list[Edge], dict[str | None, list[Edge]]]:
     """Return the transitions drawn as lines, and by source those that are only written.
 
-    A hundred lines at one state are unreadable, and take seconds to lay out.
+    A hundred lines at one state are unreadable, and their layout takes seconds.
     """
     out_of = Counter(each.source for each in transitions)
     into = Counter(each.target for each in transitions)

@@ -87,11 +87,11 @@ class Drawing:
     title: str = ""
 
     def shown(self, state: GraphState) -> StateShown | None:
-        """Return the outcome of a state, None in the graph of a state machine."""
+        """Return the outcome of a state, None without an execution."""
         return None if self.states is None else self.states.get(state.name, StateShown(status="NOT_RUN"))
 
     def status_of(self, state: GraphState) -> str:
-        """Return the outcome of a state as text, "" in the graph of a state machine."""
+        """Return the outcome of a state as text, "" without an execution."""
         shown = self.shown(state)
         return shown.line if shown else ""
 

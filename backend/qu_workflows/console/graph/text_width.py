@@ -47,7 +47,7 @@ def _thousandths(character: str) -> int:
 
 @lru_cache(maxsize=4096)
 def wrap(text: str, size: float, width: float, most_lines: int = 100) -> tuple[str, ...]:
-    """Return a text as lines that fit a width, broken at spaces, or inside words that are too wide.
+    """Wrap a text at spaces, or inside words that are too wide.
 
     After ``most_lines`` it is cut, with an ellipsis.
     """

@@ -1,1 +1,1 @@
-"""The content of each page, as its template and its JSON twin have it; ``views`` are the requests for it."""
+"""The content of each page, for its template and its JSON twin."""

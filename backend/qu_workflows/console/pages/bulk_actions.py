@@ -1,4 +1,4 @@
-"""A bulk action in a form: from its preview to the confirmation, and from one portion to the next.
+"""A bulk action in a form, from its preview to its last portion.
 
 It is signed for the user who saw the preview, and has one batch id in the audit log.
 """
@@ -47,7 +47,7 @@ class BulkOrder:
 
     @classmethod
     def signed(cls, request: HttpRequest, act: BulkAction) -> Self:
-        """Read the form of a preview. Raises BadSignature if it is of another action or user, or too old."""
+        """Read the form of a preview. Raises BadSignature for another action or user."""
         order = cls(**signing.loads(request.POST.get("order", ""), salt=_salt(request), max_age=VALID_SECONDS))
         if order.act != act:
             raise signing.BadSignature(f"order for {order.act}")

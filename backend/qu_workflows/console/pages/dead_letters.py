@@ -139,7 +139,7 @@ def counts_of(letters: Iterable[DeadLetter]) -> list[ReasonCount]:
 
 
 def moved_sentences(moved: DeadLetterResult, command: str) -> list[str]:
-    """Return the result of a redrive in sentences, what was moved first. ``command`` moves the rest."""
+    """Return the result of a redrive in sentences. ``command`` moves the rest."""
     first = ngettext(
         "%(count)s message was moved to the task queue.",
         "%(count)s messages were moved to the task queue.",

@@ -216,7 +216,10 @@ def mark_of(record: TaskRecord, snapshot: ExecutionSnapshot, now: datetime) -> s
 
 
 def acts_mark_of(record: TaskRecord, snapshot: ExecutionSnapshot) -> str:
-    """Return a mark that changes when the possible actions do, so that a reason being typed is kept until then."""
+    """Return a mark that changes when the possible actions do.
+
+    Until then the forms stay, with a reason that is being typed.
+    """
     status = snapshot.history.status if snapshot.history else ""
     return f"{record.status}-{record.redrive_count}-{status}-{int(bool(snapshot.unanswered))}"
 

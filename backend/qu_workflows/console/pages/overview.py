@@ -57,7 +57,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Queues:
-    """The queued messages and open tasks. Depths are None if SQS never answered; ``unanswered`` is the reason."""
+    """Queued messages and open tasks. Depths are None if SQS never answered."""
 
     is_used: bool
     queue: QueueDepth | None
@@ -81,7 +81,7 @@ class Now:
 
 @dataclass(frozen=True)
 class HourCount:
-    """The tasks of a workflow with a status, recorded in the hour that starts at ``hour``."""
+    """The tasks of a workflow with a status, recorded in one hour."""
 
     hour: datetime
     workflow: str
@@ -91,7 +91,7 @@ class HourCount:
 
 @dataclass(frozen=True)
 class WorkflowDay:
-    """The tasks of a workflow in one day. ``error_rate`` is of those that ended, None if none has."""
+    """The tasks of a workflow in one day. ``error_rate`` is of those that ended."""
 
     workflow: str
     counts: Mapping[str, int]
@@ -102,7 +102,7 @@ class WorkflowDay:
 
 @dataclass(frozen=True)
 class OverviewDay:
-    """The last 24 hours by hour and workflow, their total, and the slowest steps of the newest samples."""
+    """The last 24 hours, and the slowest steps of the newest samples."""
 
     begins: datetime
     hours: Sequence[HourCount]
@@ -113,7 +113,7 @@ class OverviewDay:
 
 @dataclass(frozen=True)
 class _AwsAnswers:
-    """Both queues, the reasons of the dead letters, and the deployed schedules; empty for tasks without a queue."""
+    """The answers of SQS and EventBridge Scheduler; empty for tasks without a queue."""
 
     queue: Cached[QueueDepth]
     dead_letters: Cached[QueueDepth]
@@ -122,7 +122,7 @@ class _AwsAnswers:
 
 
 def now_of(now: datetime) -> Now:
-    """Return the current status, by five queries. AWS is read meanwhile and waited for one second."""
+    """Return the current status, by five queries, waiting one second for AWS."""
     if settings.USE_ASYNC_TASKS:
         dead_letter_queries.refresh_depths()
         schedule_queries.refresh_deployed_states()
@@ -146,7 +146,7 @@ def now_of(now: datetime) -> Now:
 
 
 def day_of(now: datetime) -> OverviewDay:
-    """Return the last 24 hours, by two queries. They start at a full hour and include the current one."""
+    """Return the last 24 hours up to the current one, by two queries."""
     begins = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     hours = _hour_counts(begins)
     of_workflows = _by_status(hours, "workflow")
@@ -244,7 +244,7 @@ def _slowest_steps() -> list[StepStatistics]:
 
 
 def _of_alert(alert: Alert | None) -> Iterator[Need]:
-    """Yield the stuck tasks of an open alert; its dead letters and incidents are needs of their own."""
+    """Yield the stuck tasks of an open alert."""
     for kind, (words, query) in _STUCK.items():
         found = (alert.findings if alert else {}).get(kind, {})
         count = found.get("count", 0)
@@ -271,7 +271,7 @@ def _of_dead_letters(answers: _AwsAnswers) -> Iterator[Need]:
 
 
 def _redrivable_groups(now: datetime) -> Iterable[Mapping[str, Any]]:
-    """Return failures that AWS still redrives and that were not restarted, by workflow and error, most urgent first.
+    """Return redrivable failures that were not restarted, by workflow and error, oldest first.
 
     Aborted executions are left out: a user has stopped them.
     """

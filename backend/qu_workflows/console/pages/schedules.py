@@ -15,7 +15,7 @@ from qu_workflows.schedules.queries import DeployedSchedule, Difference, Schedul
 
 @dataclass(frozen=True)
 class ScheduleRun:
-    """One run of a schedule. A user started ``is_by_hand`` ones. ``skipped`` is the reason, "" if it ran."""
+    """One run of a schedule. ``skipped`` is the reason, "" if it ran."""
 
     task_id: str
     status: str

@@ -1,4 +1,4 @@
-"""State entries of one execution for its page: for the graph, as lists to pick from, and one in detail."""
+"""State entries of one execution: for the graph, in lists, and in detail."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Picks:
-    """One page of picks, failures first. ``counts`` is by status over all pages; ``length`` is that of the Map."""
+    """One page of picks, failures first. ``counts`` is by status, over all pages."""
 
     shown: Sequence[Pick] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class TryShown:
 
 @dataclass(frozen=True, kw_only=True)
 class StateDetails:
-    """One state entry in detail, masked; only name, kind, status and definition for a state that did not run."""
+    """One state entry in detail, masked, or a state that did not run."""
 
     name: str
     kind: str
@@ -170,7 +170,7 @@ def find_entry(history: History, state: str, iteration: str | None, number: int 
 def details_shown(
     history: History, entry: StateEntry, definition: Mapping[str, Any] | None, now: datetime, page: int
 ) -> StateDetails:
-    """Return one entry in detail. ``page`` selects a page of its iterations or of the other entries of its state."""
+    """Return one entry in detail. ``page`` is that of its iterations or entries."""
     found = queries.details_of(history, entry)
     keyed = list(zip(history.entries, keys_of(history), strict=True))
     return StateDetails(
@@ -211,7 +211,7 @@ def not_run(name: str, definition: Mapping[str, Any] | None) -> StateDetails | N
 
 
 def cause_words(cause: str) -> str:
-    """Return the message inside a cause, such as ``errorMessage`` of a function's error, or the cause itself."""
+    """Return ``errorMessage`` or ``Cause`` of a JSON cause, or the cause itself."""
     try:
         content = json.loads(cause)
     except ValueError:
@@ -222,7 +222,7 @@ def cause_words(cause: str) -> str:
 
 
 def state_definition(definition: Mapping[str, Any] | None, name: str) -> Mapping[str, Any] | None:
-    """Return the definition of one state without the states inside it; None if there is no such state."""
+    """Return the definition of one state without the states inside it, or None."""
     for each, state in _all_states(definition or {}):
         if each == name:
             return {key: value for key, value in state.items() if key not in ("ItemProcessor", "Iterator", "Branches")}

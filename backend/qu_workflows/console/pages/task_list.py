@@ -81,7 +81,7 @@ def found_context(request: HttpRequest, query: TaskQuery, found: TaskPage) -> di
 
 
 def preview_context(request: HttpRequest, order: BulkOrder, seen: BulkPreview | None) -> dict[str, Any]:
-    """Return the context of a preview around its tasks; ``seen`` is None for an order that was refused."""
+    """Return the context of a preview. ``seen`` is None if it was refused."""
     act = BulkAction(order.act)
     if seen is None:
         return {"back": _to(order.query)}
@@ -133,7 +133,7 @@ def _by_reason(portion: BulkProgress) -> Sequence[tuple[str, Sequence[str]]]:
 
 
 def _command(order: BulkOrder) -> str:
-    """Return the command that does the same, "" if it has no options for this filter."""
+    """Return the equivalent command, "" if it has no options for this filter."""
     chosen = order.task_query.search()
     has_no_option = chosen.id_begins or chosen.subject_ids is not None or chosen.redrivable
     errors = chosen.errors or ()

@@ -1,4 +1,4 @@
-"""The task list's query: filters in an address, and the text of a search parsed into one of them.
+"""The task list's query: filters in an address, one of them a search.
 
 ::
 
@@ -34,7 +34,7 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 @dataclass(frozen=True)
 class Meaning:
-    """One meaning of a search: the ``query`` for exactly this, and the fields of a TaskFilter."""
+    """One meaning of a search: its unambiguous ``query`` and fields of a TaskFilter."""
 
     query: str
     label: str
@@ -43,7 +43,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class SearchMeanings:
-    """A parsed search: the meaning that is used, None if nothing was found, and the others."""
+    """A parsed search: the meaning used, None if nothing was found, and others."""
 
     taken: Meaning | None
     others: Sequence[Meaning] = ()
@@ -107,7 +107,7 @@ def read_query(given: QueryDict) -> TaskQuery:
 
 
 def refusal_text(refused: OperationRefused) -> str:
-    """Return a refusal as a sentence for a page, with fields in place of command options."""
+    """Return a refusal for a page, with fields in place of command options."""
     return f"{refused.where.lstrip('-')}: {refused.problem} {refused.remedy}".replace("--", "")
 
 

@@ -44,7 +44,7 @@ def sections(context: Context) -> Sequence[Link]:
 
 @register.simple_tag(takes_context=True)
 def twin(context: Context) -> str:
-    """Return the address of the page's JSON twin with the same query, "" for an action."""
+    """Return the address of the page's JSON twin, "" for an action."""
     request = context["request"]
     match = request.resolver_match
     query = request.META.get("QUERY_STRING", "")
@@ -112,7 +112,7 @@ def reason_words(reason: str) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    """Return a share (0 to 1) in percent; only 0 and 1 become 0 % and 100 %."""
+    """Return a share in percent; only 1 becomes 100 %, only 0 becomes 0 %."""
     if share is None:
         return _NOT_KNOWN
     rounded = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
@@ -121,7 +121,7 @@ def percent(share: float | None) -> str:
 
 @register.simple_tag(takes_context=True)
 def page_with(context: Context, entry: EntryKey | None = None, **changes: Any) -> str:
-    """Return the address of an execution's page with another state entry selected, and other query parameters changed.
+    """Return the address of an execution's page with another entry or changed parameters.
 
     "" removes a parameter.
     """
@@ -134,9 +134,9 @@ def page_with(context: Context, entry: EntryKey | None = None, **changes: Any) -
 
 @register.filter
 def started_url(arn: str) -> str:
-    """Return the page of an execution that a state started, or the AWS page of a Map Run or one of its executions.
+    """Return the page of an execution or Map Run that a state started.
 
-    "" if there is none: the ARN may be from an output, and anything.
+    A Map Run and its executions have pages only at AWS.
     """
     if ":mapRun:" in arn:
         return map_run_url(arn)

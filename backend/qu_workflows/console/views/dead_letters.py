@@ -105,7 +105,7 @@ def _move(choice: pages.Choice, actor: str) -> list[str]:
 
 
 def _done(request: HttpRequest, act: Callable[[], Sequence[str]]) -> HttpResponseBase:
-    """Run an action and show its result on the list, as a warning if it has more than one sentence."""
+    """Run an action and show its result; more than one sentence is a warning."""
     try:
         sentences = act()
     except OperationRefused as refused:

@@ -34,7 +34,7 @@ _SLOWEST_SECONDS = 30
 
 @page
 def execution(request: HttpRequest, task_id: str) -> Page | HttpResponseBase:
-    """Show a task: status, graph, the selected state, and its table, its events, or its input and output."""
+    """Show a task and its execution."""
     record, query, now = _record(task_id), ExecutionQuery.of(request.GET), timezone.now()
     snapshot = queries.snapshot_of(record)
     mark = mark_of(record, snapshot, now)
@@ -88,7 +88,7 @@ def graph_svg(request: HttpRequest, task_id: str) -> HttpResponseBase:  # noqa: 
 
 @page
 def history_json(request: HttpRequest, task_id: str) -> HttpResponseBase:
-    """Return the whole history as a file: the events of Step Functions, masked, and the state entries."""
+    """Return the events and state entries of the history, masked, as a file."""
     record = _record(task_id)
     snapshot = queries.snapshot_of(record)
     if snapshot.history is None:
@@ -126,7 +126,7 @@ def stop(request: HttpRequest, task_id: str) -> HttpResponseBase:
 
 @action(Right.REDRIVE)
 def restart(request: HttpRequest, task_id: str) -> HttpResponseBase:
-    """Run the task again as a new execution, and show that. A succeeded task needs ``even_succeeded``."""
+    """Run the task again as a new execution, and show that."""
     record = _record(task_id)
     with _refusals_shown(request):
         even_succeeded = bool(request.POST.get("even_succeeded"))

@@ -32,7 +32,7 @@ class EdgeRow:
 
 @dataclass(frozen=True)
 class StateRow:
-    """A state as a row. Its node in the graph links to ``anchor``; ``figures`` are None without samples."""
+    """A state as a row, linked from the graph by ``anchor``."""
 
     name: str
     kind: str
@@ -114,7 +114,7 @@ def _find(workflow: str) -> StateMachine:
 
 
 def _definition(found: StateMachine) -> tuple[DeployedStateMachine, Mapping[str, Any] | None, bool]:
-    """Return the definition of Step Functions or else of this project's files, and whether it is the former."""
+    """Return the deployed definition or else that of the files, and whether it is deployed."""
     at_aws = queries.deployed(found.arn) if found.arn else DeployedStateMachine()
     if at_aws.definition is not None:
         return at_aws, at_aws.definition, True
@@ -149,7 +149,7 @@ def _transitions(level: Level | None, counted: EdgeCounts) -> list[EdgeRow]:
 
 
 def _drawing(counted: EdgeCounts, rows: Sequence[StateRow] = (), *, title: str) -> Drawing:
-    """Return the drawing with counted transitions: for the page, its nodes linked to ``rows``, or for a file."""
+    """Return the drawing with counted transitions, linked to ``rows`` or as a file."""
     anchors = {row.name: f"#{row.anchor}" for row in rows}
     return Drawing(
         href=anchors.__getitem__ if rows else None,

@@ -1,4 +1,4 @@
-"""What tests of the console share: the project's workflows on a served engine, queues, a clean cache of looks."""
+"""Fixtures of the console: workflows on a served engine, queues, empty caches."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ def workflows(
     transactional_db: None,  # noqa: ARG001  another thread has to see what is written
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Workflows]:
-    """The project's workflows at Step Functions; task records follow them, from a thread of their own."""
+    """The project's workflows at Step Functions, followed by task records."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", _served_workflows.server.url)
     _served_workflows.begin()
     yield _served_workflows

@@ -1,4 +1,4 @@
-"""The project's own workflows on a served engine, with functions of the test, and task records that follow them."""
+"""The project's workflows on a served engine, with test functions and task records."""
 
 import json
 import queue
@@ -36,11 +36,11 @@ type Fault = Callable[[Any], None]
 
 
 class DatabaseUnavailable(Exception):
-    """What a step raises that does not reach PostgreSQL."""
+    """A step cannot reach PostgreSQL."""
 
 
 class UnreadableImage(Exception):
-    """What a step raises of a file that nothing reads."""
+    """A step cannot read a file."""
 
 
 def raising(error: Exception) -> Fault:
@@ -53,7 +53,7 @@ def raising(error: Exception) -> Fault:
 
 
 class Functions:
-    """The functions of the workflows by their names. A fault is called before its function, and may raise or wait."""
+    """The functions of the workflows by name. Faults run before them and may raise."""
 
     def __init__(self) -> None:
         self.faults: dict[str, Fault] = {}
@@ -130,13 +130,13 @@ class Follower:
     """Has the task records follow the executions, as the function for EventBridge's events does."""
 
     def __init__(self) -> None:
-        self._told: queue.Queue[ExecutionRecord | None] = queue.Queue()
+        self._changed: queue.Queue[ExecutionRecord | None] = queue.Queue()
         self._thread: threading.Thread | None = None
 
-    def tell(self, record: ExecutionRecord) -> None:
+    def on_change(self, record: ExecutionRecord) -> None:
         """Take a change of status. A listener of the engine."""
         if self._thread is not None:
-            self._told.put(record)
+            self._changed.put(record)
 
     def start(self) -> None:
         """Begin to write to the database."""
@@ -144,14 +144,14 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was told, and nothing from now on."""
+        """Write the received changes, then stop."""
         thread, self._thread = self._thread, None
-        self._told.put(None)
+        self._changed.put(None)
         if thread is not None:
             thread.join(PATIENCE_SECONDS)
 
     def _follow(self) -> None:
-        while (record := self._told.get()) is not None:
+        while (record := self._changed.get()) is not None:
             apply_status_change(detail_of(record))
         connection.close()
 
@@ -161,7 +161,7 @@ class Workflows:
 
     def __init__(self) -> None:
         self.functions, self._follower = Functions(), Follower()
-        self.server = Server(draw=lambda: _WAITS, listeners=[self._follower.tell])
+        self.server = Server(draw=lambda: _WAITS, listeners=[self._follower.on_change])
         self.server.functions.update(self.functions.by_name())
         self._machines: dict[str, str] = {}
 
@@ -196,7 +196,7 @@ class Workflows:
         return self._machines[name]
 
     def start(self, task: str, payload: dict[str, Any], machine: str = "", **record: Any) -> TaskRecord:
-        """Start a task's execution, on its own workflow's machine if none is given; its record, which follows it."""
+        """Start a task's execution, and return its record."""
         entry = PROJECT.catalog.get(task)
         workflow = entry.workflow if entry else RUN_TASK
         task_id, now = new_task_id(), timezone.now()

@@ -1,4 +1,4 @@
-"""What the console has to show: a day of tasks, samples of histories, acts, alerts, and some reports with a story.
+"""Content for the console: a day of tasks, samples, actions, alerts and reports.
 
 Everything here is written to the database, and what is wanted of it is returned. ``fill`` makes records in bulk,
 which have no execution at Step Functions: what has one is made by ``running.Workflows``.
@@ -41,10 +41,10 @@ _TASKS: tuple[tuple[str, str, float, float], ...] = (
 _ERRORS = {
     "guard_report": ("DatabaseUnavailable", "StorageUnavailable", "KeyError"),
     "notification_email": ("EmailServiceUnavailable", "TemplateInvalid"),
-    "incident_escalation": ("NobodyAcknowledged",),
+    "incident_escalation": ("RecipientNotFound",),
     "run_task": ("ZeroDivisionError", "OperationalError"),
 }
-# The way of an execution through its states, each with how often it is entered.
+# The states of an execution in order, each with its number of entries.
 _WAYS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "guard_report": (
         ("Load Report", "Task", 1),
@@ -72,7 +72,7 @@ _INSIDE |= {("Person Notified", "Summarize")}
 
 @dataclass
 class Day:
-    """A day of the back office. ``markup`` is a record whose every text tries to be HTML."""
+    """A day of tasks. Every text of the record ``markup`` is HTML."""
 
     failed: TaskRecord
     succeeded: TaskRecord
@@ -83,14 +83,14 @@ class Day:
 
 
 def fill(count: int, *, hours: float = 24.0, seed: int = 7, ends: datetime | None = None) -> list[TaskRecord]:
-    """Save so many records of tasks enqueued within the last hours, in one statement for each thousand."""
+    """Save ``count`` records of tasks enqueued within the last hours."""
     now, draw = ends or timezone.now(), random.Random(seed)  # noqa: S311  no secret
     made = [_record(now - timedelta(hours=hours * draw.random()), draw, now) for _ in range(count)]
     return TaskRecord.objects.bulk_create(made, batch_size=1000)
 
 
 def fill_many(count: int, *, hours: float = 24.0 * 14) -> None:
-    """Save so many records quickly: a thousand that differ, and shifted copies of them, made in the database."""
+    """Save many records quickly: a thousand, and shifted copies made in the database."""
     fill(1000, hours=hours)
     columns = [str(each.column) for each in TaskRecord._meta.concrete_fields]
     shifted = {name: f"{name} - random() * interval '{hours} hours' * 0.01" for name in ("enqueued_at", "sent_at")}
@@ -165,7 +165,7 @@ def alert(ends: datetime | None = None) -> Alert:
 
 
 def a_day(workflows: Workflows, *, tasks: int = 300) -> Day:
-    """Make a day with everything that the console shows, some of it with an execution at Step Functions."""
+    """Make a day with everything that the console shows."""
     report, broken, waiting, hostile = _reports()
     functions = workflows.functions
     functions.reports |= {
@@ -197,7 +197,7 @@ def process(workflows: Workflows, report: GuardReport, **record: Any) -> TaskRec
 
 
 def _reports() -> Iterator[GuardReport]:
-    """Make four reports: a usual one, one with a broken picture, an incident, and one that tries to be HTML."""
+    """Make four reports: a normal one, a broken image, an incident, HTML."""
     supervisor = make_user("supervisor", first_name="Supervisor", last_name="1", is_staff=True)
     place = make_property(supervisor, name="Property 1", alias="Harbour gate")
     guard = make_guard()

@@ -1,4 +1,4 @@
-"""The console at the sizes that it is promised for, and how long its pages take there, on the server."""
+"""The console at its documented sizes, and the server time of its pages."""
 
 import json
 import statistics
@@ -20,7 +20,7 @@ from tests.benchmarks.report import sized
 
 TASKS = sized(100_000, 200)
 ITERATIONS = sized(1_000, 4)
-FILES_OF_THE_LONGEST = sized(1_450, 4)  # so many bring a history to just under 25,000 events, where AWS ends it
+FILES_OF_THE_LONGEST = sized(1_450, 4)  # a history of just under 25,000 events, AWS's limit
 STATES = 200
 DEAD_LETTERS = sized(200, 20)
 PAGE_MS = 300.0
@@ -28,7 +28,7 @@ GRAPH_MS = 200.0
 
 
 def line_of_passes(count: int = STATES) -> dict[str, Any]:
-    """Return a machine of so many states; every tenth chooses, and skips ahead by some."""
+    """Return ``count`` states in a row; every tenth is a Choice that skips some."""
     names = [f"State {number:03}" for number in range(count)]
     states: dict[str, Any] = {name: {"Type": "Pass", "Next": after} for name, after in pairwise(names)}
     states[names[-1]] = {"Type": "Pass", "End": True}
@@ -69,7 +69,7 @@ def fill_all(workflows: Workflows, dead_letters: DeadLetterQueue) -> dict[str, s
 
 
 def median_ms(call: Callable[[], Any], rounds: int = 7) -> float:
-    """Return how long a call takes, in milliseconds, at the median; the first warms up and does not count."""
+    """Return the median milliseconds of a call, after one warm-up."""
     call()
     taken = []
     for _ in range(rounds):
@@ -80,7 +80,7 @@ def median_ms(call: Callable[[], Any], rounds: int = 7) -> float:
 
 
 def page_ms(client: Client, address: str, rounds: int = 7) -> float:
-    """Return how long a page takes at the median. Raises AssertionError for one that does not come."""
+    """Return the median milliseconds of a page. Raises AssertionError for an error."""
 
     def open_page() -> None:
         response = client.get(address)

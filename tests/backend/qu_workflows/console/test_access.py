@@ -1,4 +1,4 @@
-"""Who may see and do what: every address of the console against every right."""
+"""Access control: every address of the console against every right."""
 
 import json
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_a_page_is_refused_to_people_who_are_not_staff(pattern: URLPattern) -> N
 
 
 @named([*PAGES, *ACTS])
-def test_nobody_sees_or_does_anything_without_signing_in(pattern: URLPattern) -> None:
+def test_every_address_requires_signing_in(pattern: URLPattern) -> None:
     method = "post" if pattern in ACTS else "get"
 
     response = getattr(Client(), method)(address_of(pattern))
@@ -101,7 +101,7 @@ def test_nobody_sees_or_does_anything_without_signing_in(pattern: URLPattern) ->
 
 
 @named(ACTS)
-def test_an_act_is_refused_to_who_has_all_rights_but_its_own(pattern: URLPattern) -> None:
+def test_an_action_is_refused_without_its_own_right(pattern: URLPattern) -> None:
     for right in rights_of(pattern.callback):
         response = signed_in(person(*[other for other in Right if other is not right])).post(address_of(pattern))
 
@@ -131,7 +131,7 @@ def test_an_act_takes_the_token_of_a_form(pattern: URLPattern) -> None:
     assert "This form is not from a page of this session." in response.content.decode()
 
 
-def test_who_signs_in_comes_back_to_the_page() -> None:
+def test_signing_in_returns_to_the_page() -> None:
     user = make_user("returning", is_staff=True, is_superuser=True)
     user.set_password("a long password")
     user.save()
@@ -152,13 +152,13 @@ def test_who_signs_in_comes_back_to_the_page() -> None:
         ("", "/console/"),
     ],
 )
-def test_who_signs_in_after_a_form_comes_back_to_the_page_of_the_form(came_from: str, back: str) -> None:
+def test_signing_in_after_a_form_returns_to_its_page(came_from: str, back: str) -> None:
     response = Client().post("/console/schedules/watch_stuck/pause/", headers={"referer": came_from})
 
     assert response.headers["Location"] == f"/admin/login/?next={back}"
 
 
-def test_a_part_that_is_asked_for_after_the_session_ended_sends_the_whole_page_to_the_sign_in() -> None:
+def test_a_partial_request_after_the_session_redirects_the_page() -> None:
     page = "http://testserver/console/patterns/"
 
     response = Client().get("/console/patterns/", headers={"hx-request": "true", "hx-current-url": page})
@@ -167,10 +167,10 @@ def test_a_part_that_is_asked_for_after_the_session_ended_sends_the_whole_page_t
     assert response.headers["HX-Redirect"] == "/admin/login/?next=/console/patterns/"
 
 
-@pytest.mark.parametrize("who", ["nobody", "visitor", "viewer"])
+@pytest.mark.parametrize("who", ["anonymous", "visitor", "viewer"])
 def test_every_response_has_the_policies(who: str) -> None:
     clients = {
-        "nobody": Client(),
+        "anonymous": Client(),
         "visitor": signed_in(person(is_staff=False)),
         "viewer": signed_in(person(Right.VIEW)),
     }
@@ -189,7 +189,7 @@ def test_pages_elsewhere_keep_their_own_policies() -> None:
     assert "Content-Security-Policy" not in Client().get("/admin/login/").headers
 
 
-def test_an_address_without_a_page_is_told_in_the_consoles_own_look() -> None:
+def test_a_missing_page_is_an_error_page_of_the_console() -> None:
     response = signed_in(person(Right.VIEW)).get("/console/<b>no</b>/")
 
     assert response.status_code == 404
@@ -197,7 +197,7 @@ def test_an_address_without_a_page_is_told_in_the_consoles_own_look() -> None:
     assert "<b>" not in response.content.decode()
 
 
-def test_a_twin_that_there_is_not_is_told_as_json() -> None:
+def test_a_missing_twin_is_an_error_in_json() -> None:
     response = signed_in(person(Right.VIEW)).get("/console/no-such-page.json")
 
     assert response.status_code == 404
@@ -211,7 +211,7 @@ def test_a_twin_is_refused_as_json() -> None:
     assert Right.VIEW in json.loads(response.content)["detail"]
 
 
-def test_what_breaks_is_told_in_the_consoles_own_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_is_an_error_page_of_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(request: HttpRequest, given: object, *, as_json: bool) -> None:  # noqa: ARG001  as what it stands for
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""What a product adds to the console, and the console without a product."""
+"""The console with the hooks of a product, and without."""
 
 import re
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def orders() -> ConsoleHooks:
         search_kinds=[
             SearchKind("order", lambda text: SubjectsFound(f"order {text}", (int(text),)) if text == "7" else None)
         ],
-        needs=lambda: [Need("unpaid", "error", 3, "3 orders are unpaid", "Nobody asked.", "/unpaid/", "See them")],
+        needs=lambda: [Need("unpaid", "error", 3, "3 orders are unpaid", "Not asked for.", "/unpaid/", "See them")],
         secret_patterns=[ORDER],
         masked_keys=["coupon"],
     )

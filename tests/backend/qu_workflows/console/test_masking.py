@@ -1,4 +1,4 @@
-"""What is secret or personal in a payload is shown nowhere, whatever form it comes in; the rest stays as it was."""
+"""Masking of secrets and personal data in payloads of every form."""
 
 import json
 from time import perf_counter
@@ -29,7 +29,7 @@ json_values = st.recursive(
 
 @st.composite
 def payloads_with_a_secret(draw: st.DrawFn) -> Any:
-    """Return a payload with SECRET under a masked key, wrapped in objects, lists and texts of JSON."""
+    """Return a payload with a nested SECRET under a masked key."""
     hidden: Any = draw(st.sampled_from([SECRET, [SECRET, None], {"inner": SECRET}, {SECRET: 1}, f"{SECRET} and more"]))
     value: Any = {draw(st.sampled_from(MASKED_KEYS)): hidden}
     for wrap in draw(st.lists(st.sampled_from(["object", "list", "text", "indented"]), max_size=6)):
@@ -66,7 +66,7 @@ def test_no_masked_value_is_left_in_what_is_shown(payload: Any) -> None:
 
 
 @given(payloads_with_a_secret(), st.data())
-def test_no_part_of_a_masked_value_is_left_in_a_text_that_was_cut(payload: Any, data: st.DataObject) -> None:
+def test_truncated_texts_contain_no_part_of_a_secret(payload: Any, data: st.DataObject) -> None:
     text = json.dumps(payload)
 
     shown = payload_text(text[: data.draw(st.integers(0, len(text)))])
@@ -172,7 +172,7 @@ def test_which_keys_are_masked_is_a_setting(settings: Settings) -> None:
     assert mask(payload) == payload | {"badge": MASK, "guardBadge": MASK, "case_number": MASK}
 
 
-def test_what_lies_too_deep_is_not_shown() -> None:
+def test_too_deeply_nested_values_are_hidden() -> None:
     value: Any = {"password": SECRET}
     for _level in range(200):
         value = [value]
@@ -252,15 +252,15 @@ def test_the_usual_keys_are_in_order() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["*", "Token", "task-token", "[a", "a b", "?*"])
-def test_a_pattern_that_can_not_be_meant_is_told(settings: Settings, pattern: str) -> None:
-    told = found(settings, ["password", "secret", "token", "authorization", pattern])
+def test_an_invalid_pattern_is_reported(settings: Settings, pattern: str) -> None:
+    messages = found(settings, ["password", "secret", "token", "authorization", pattern])
 
-    assert [message.id for message in told] == ["console.E001"]
-    assert repr(pattern) in told[0].msg
+    assert [message.id for message in messages] == ["console.E001"]
+    assert repr(pattern) in messages[0].msg
 
 
-def test_a_setting_that_leaves_out_passwords_is_told(settings: Settings) -> None:
-    told = found(settings, ["email", "secret", "*token*"])
+def test_a_setting_without_passwords_is_reported(settings: Settings) -> None:
+    messages = found(settings, ["email", "secret", "*token*"])
 
-    assert [message.id for message in told] == ["console.W001"]
-    assert "password, authorization" in told[0].msg
+    assert [message.id for message in messages] == ["console.W001"]
+    assert "password, authorization" in messages[0].msg

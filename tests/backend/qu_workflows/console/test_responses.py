@@ -19,7 +19,7 @@ def test_times_of_a_twin_are_in_utc_whatever_zone_they_came_in() -> None:
         assert to_json({"at": [local]}) == {"at": ["2026-11-24T14:03:07+00:00"]}
 
 
-def test_what_json_has_no_word_for_is_told_in_one_that_it_has() -> None:
+def test_values_without_a_json_type_are_converted() -> None:
     identifier = UUID(int=1)
 
     shown = to_json({"enum": Colour.RED, "for": timedelta(minutes=2), "id": identifier, "all": (1, None, True, "a")})

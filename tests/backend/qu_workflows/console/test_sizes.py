@@ -1,4 +1,4 @@
-"""The pages at the sizes that they are promised for. The bounds are generous; ``make bench`` holds the real ones."""
+"""Pages at their documented sizes, with generous limits; ``make bench`` has the real ones."""
 
 import pytest
 from django.db import connection
@@ -67,7 +67,7 @@ def test_no_page_asks_the_database_more_often_when_there_is_more(
 
 
 def _queries(client: Client, address: str) -> int:
-    """Return how many queries a page takes, having been looked at once: what a process keeps, it keeps then."""
+    """Return the queries of a page that was requested before, with filled caches."""
     client.get(address)
     clear_snapshots()
     client.get(address)

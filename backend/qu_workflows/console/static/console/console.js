@@ -1,24 +1,24 @@
-// What the console's pages do beside htmx. Everything works without it.
+// Enhancements beside htmx. Every page works without them.
 "use strict";
 
-// Django's CSRF token goes with each POST of htmx.
+// htmx sends Django's CSRF token with each POST.
 document.addEventListener("htmx:configRequest", (event) => {
   const token = document.querySelector("input[name=csrfmiddlewaretoken]");
   if (token) event.detail.headers["X-CSRFToken"] = token.value;
 });
 
-// A checkbox that ticks all of its table.
+// A checkbox that selects all rows of its table.
 document.addEventListener("change", (event) => {
   if (!event.target.matches("input[data-ticks]")) return;
   document.querySelectorAll(event.target.dataset.ticks).forEach((box) => { box.checked = event.target.checked; });
 });
 
-// What is live is not asked for while nobody sees it.
+// A hidden page does not poll.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();
 });
 
-// What is drawn anew keeps the focus, what is unfolded and how far a box was scrolled.
+// A refreshed part keeps its focus, open details and scroll positions.
 let before = null;
 document.addEventListener("htmx:beforeSwap", (event) => {
   const live = event.target;

@@ -1,4 +1,4 @@
-"""Chromium, and the site that it looks at: Django on PostgreSQL in a thread, Step Functions and SQS beside it."""
+"""Chromium, and a site on PostgreSQL with Step Functions and SQS."""
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from workflows.schedules import SCHEDULES
 
 @dataclass
 class Site:
-    """A site with a day in it. ``operator`` has every right. ``letters`` are the MessageIds of the dead letters."""
+    """A site with a day of tasks. ``letters`` are MessageIds of dead letters."""
 
     url: str
     day: Day

@@ -1,4 +1,4 @@
-"""Makes the README's two pictures of those that the tests of pages have kept: small enough to lie in the repository."""
+"""Makes the README's two pictures from screenshots of the page tests."""
 
 import sys
 from pathlib import Path

@@ -34,9 +34,8 @@ def make_operator(*rights: Right, name: str = "operator") -> User:
 
 
 @dataclass
-class Visitor:
-    """A browser of its own for one person, and what went wrong in it: ``errors`` has what the console of the browser
-    said, refusals by the Content-Security-Policy among it."""
+class Browsing:
+    """A browser with one signed-in user. ``errors`` are those of its console."""
 
     context: BrowserContext
     page: Page
@@ -55,10 +54,10 @@ class Visitor:
         return self.page.locator("main").inner_text()
 
 
-def visit(
+def sign_in(
     browser: Browser, address: str, user: User, *, width: int = 1440, scheme: str = "light", scripts: bool = True
-) -> Visitor:
-    """Return a browser in which somebody is signed in."""
+) -> Browsing:
+    """Return a browser with a signed-in user."""
     context = browser.new_context(
         viewport={"width": width, "height": HEIGHT},
         color_scheme="dark" if scheme == "dark" else "light",
@@ -73,7 +72,7 @@ def visit(
     page, errors = context.new_page(), list[str]()
     page.on("console", lambda message: errors.append(_said(message)) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    return Visitor(context, page, address, errors)
+    return Browsing(context, page, address, errors)
 
 
 def _said(message: ConsoleMessage) -> str:
@@ -81,7 +80,7 @@ def _said(message: ConsoleMessage) -> str:
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe-core finds against WCAG A and AA, a line for each rule and its first places."""
+    """Return the WCAG A and AA violations of axe-core, one line for each rule."""
     found: dict[str, Any] = _axe.run(
         page, options={"runOnly": {"type": "tag", "values": _TAGS}, "resultTypes": ["violations"]}
     ).response
@@ -98,7 +97,7 @@ def _why(node: dict[str, Any]) -> str:
 
 
 def overflow(page: Page) -> list[str]:
-    """Return what stands out of the page at its right, outside of boxes that scroll by themselves."""
+    """Return elements wider than the page, outside of scrollable boxes."""
     out: list[str] = page.evaluate(
         """() => {
           const wide = document.documentElement.clientWidth;
@@ -111,11 +110,11 @@ def overflow(page: Page) -> list[str]:
     return out
 
 
-def keep_pictures_for_readme(visitor: Visitor, paths: Mapping[str, str]) -> None:
+def keep_pictures_for_readme(browsing: Browsing, paths: Mapping[str, str]) -> None:
     """Keep what a desk shows of some pages in ``.local/screens/readme-<name>.png``."""
-    visitor.page.set_viewport_size({"width": 1280, "height": HEIGHT})
+    browsing.page.set_viewport_size({"width": 1280, "height": HEIGHT})
     for name, path in paths.items():
-        visitor.open(path).screenshot(path=SCREENS / f"readme-{name}.png")
+        browsing.open(path).screenshot(path=SCREENS / f"readme-{name}.png")
 
 
 def keep_picture(page: Page, name: str) -> Path:

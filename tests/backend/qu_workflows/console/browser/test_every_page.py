@@ -1,6 +1,6 @@
-"""Every page of the console, looked at: WCAG A and AA by axe-core, light and dark, at the widths of a phone and a desk.
+"""Every page of the console: accessibility, width and errors, in light and dark.
 
-The pictures are in ``.local/screens/``: they are made to be looked at.
+Screenshots are in ``.local/screens/``, for people to inspect.
 """
 
 import os
@@ -17,13 +17,13 @@ from tests.backend.qu_workflows.console.browser.reading import (
     SCHEMES,
     SCREENS,
     WIDTHS,
-    Visitor,
+    Browsing,
     keep_picture,
     keep_pictures_for_readme,
     make_operator,
     overflow,
+    sign_in,
     violations,
-    visit,
 )
 
 FOCUSED = f"?state={quote('Record Report')}"
@@ -69,45 +69,43 @@ SECTIONS: dict[str, dict[str, Callable[[Site], str]]] = {
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_page_of_a_section_is_for_everybody_in_light_and_dark_at_every_width(
-    section: str, site: Site, browser: Browser
-) -> None:
+def test_pages_are_accessible_in_light_and_dark_at_every_width(section: str, site: Site, browser: Browser) -> None:
     found: list[str] = []
     for scheme in SCHEMES:
-        visitor = visit(browser, site.url, site.operator, scheme=scheme)
+        browsing = sign_in(browser, site.url, site.operator, scheme=scheme)
         for name, address in SECTIONS[section].items():
-            found += [f"{name}, {scheme}, {one}" for one in _looked_at(visitor, name, address(site), scheme)]
-        visitor.context.close()
+            found += [f"{name}, {scheme}, {one}" for one in _looked_at(browsing, name, address(site), scheme)]
+        browsing.context.close()
 
     assert not found, "\n".join(found)
 
 
 def test_the_pictures_of_the_readme_are_made(site: Site, browser: Browser) -> None:
-    visitor = visit(browser, site.url, site.operator)
+    browsing = sign_in(browser, site.url, site.operator)
     graph = f"/console/tasks/{site.day.failed.pk}/#live"
 
-    keep_pictures_for_readme(visitor, {"overview": "/console/#day", "execution": graph})
+    keep_pictures_for_readme(browsing, {"overview": "/console/#day", "execution": graph})
 
     assert all((SCREENS / f"readme-{name}.png").stat().st_size for name in ("overview", "execution"))
-    visitor.context.close()
+    browsing.context.close()
 
 
-def test_who_may_only_look_is_offered_nothing_to_do(site: Site, browser: Browser) -> None:
-    visitor = visit(browser, site.url, make_operator(Right.VIEW, name="viewer"))
+def test_a_viewer_is_offered_no_action(site: Site, browser: Browser) -> None:
+    browsing = sign_in(browser, site.url, make_operator(Right.VIEW, name="viewer"))
     offered = []
     for section in SECTIONS.keys() - {"patterns"}:
         for name, address in SECTIONS[section].items():
-            page = visitor.open(address(site))
+            page = browsing.open(address(site))
             offered += [name] * page.locator("main form[method=post] button").count()
-    visitor.context.close()
+    browsing.context.close()
 
     assert offered == []
 
 
-def _looked_at(visitor: Visitor, name: str, path: str, scheme: str) -> list[str]:
-    """Return what is wrong with a page: for everybody, at any width, and with what others wrote into it."""
-    visitor.errors.clear()
-    page, found = visitor.open(path), []
+def _looked_at(browsing: Browsing, name: str, path: str, scheme: str) -> list[str]:
+    """Return the faults of a page: accessibility, width, and user input as markup."""
+    browsing.errors.clear()
+    page, found = browsing.open(path), []
     for width in (width for width in WIDTHS if (width, scheme) in LOOKED_AT):
         page.set_viewport_size({"width": width, "height": HEIGHT})
         keep_picture(page, f"{name}-{width}-{scheme}")
@@ -115,6 +113,6 @@ def _looked_at(visitor: Visitor, name: str, path: str, scheme: str) -> list[str]
         if (width, scheme) in JUDGED:
             found += [f"{width} px: {one}" for one in violations(page)]
     if page.locator("main img[onerror], main script").count() or page.title() == "1":
-        found.append("what somebody wrote became a part of the page")
+        found.append("user input became markup")
     refused = "Failed to load resource: the server responded with a status of 404"
-    return found + [f"the browser says: {error}" for error in visitor.errors if not error.startswith(refused)]
+    return found + [f"the browser says: {error}" for error in browsing.errors if not error.startswith(refused)]

@@ -1,4 +1,4 @@
-"""What people do in the console, in a browser, from the first look to the end."""
+"""User stories in a browser, from the first page to the end."""
 
 import re
 import threading
@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from qu_workflows.console.access import Right
 from qu_workflows.records.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from tests.backend.people import make_guard, make_property, make_report, make_user
-from tests.backend.qu_workflows.console.browser.reading import Visitor, make_operator, visit
+from tests.backend.qu_workflows.console.browser.reading import Browsing, make_operator, sign_in
 from tests.backend.qu_workflows.console.running import DatabaseUnavailable, Workflows, raising
 from tests.backend.qu_workflows.console.scenes import MARKUP, process
 from tests.backend.qu_workflows.dead_letter_queues import UNKNOWN, DeadLetterQueue, good
@@ -32,13 +32,13 @@ def failed(workflows: Workflows) -> TaskRecord:
 
 
 @pytest.fixture
-def operator(browser: Browser, live_server: LiveServer) -> Visitor:
-    return visit(browser, live_server.url, make_operator())
+def operator(browser: Browser, live_server: LiveServer) -> Browsing:
+    return sign_in(browser, live_server.url, make_operator())
 
 
 @pytest.mark.usefixtures("dead_letters")
-def test_a_failed_report_is_seen_opened_understood_redriven_and_watched_to_its_end(
-    failed: TaskRecord, workflows: Workflows, operator: Visitor
+def test_a_failed_report_is_found_redriven_and_watched(
+    failed: TaskRecord, workflows: Workflows, operator: Browsing
 ) -> None:
     page = operator.open("/console/")
     expect(page.locator("#now")).to_contain_text("1 failed execution of guard_report can be redriven")
@@ -67,7 +67,7 @@ def test_a_failed_report_is_seen_opened_understood_redriven_and_watched_to_its_e
 
 @pytest.mark.usefixtures("workflows")
 def test_a_dead_letter_is_seen_understood_and_redriven_until_it_is_gone(
-    dead_letters: DeadLetterQueue, operator: Visitor
+    dead_letters: DeadLetterQueue, operator: Browsing
 ) -> None:
     fine, _unknown = dead_letters.put(good("report-of-the-night"), UNKNOWN)
     page = operator.open("/console/")
@@ -88,7 +88,7 @@ def test_a_dead_letter_is_seen_understood_and_redriven_until_it_is_gone(
 
 
 def test_a_report_is_found_and_redriven_with_the_keyboard_alone(
-    failed: TaskRecord, workflows: Workflows, operator: Visitor
+    failed: TaskRecord, workflows: Workflows, operator: Browsing
 ) -> None:
     page = operator.open("/console/tasks/")
     page.keyboard.press("Tab")
@@ -118,8 +118,8 @@ def test_an_execution_is_understood_and_stopped_without_javascript(
     workflows: Workflows, browser: Browser, live_server: LiveServer
 ) -> None:
     running = workflows.started(workflows.start("escalate_incident", {"report_id": make_report(is_incident=True).pk}))
-    visitor = visit(browser, live_server.url, make_operator(), scripts=False)
-    page = visitor.open(f"/console/tasks/{running.pk}/")
+    browsing = sign_in(browser, live_server.url, make_operator(), scripts=False)
+    page = browsing.open(f"/console/tasks/{running.pk}/")
 
     page.locator(".graph a[href*='Choose']").click()
     expect(page.locator("#state h2")).to_contain_text("Choose Person")
@@ -136,8 +136,8 @@ def test_an_execution_is_understood_and_stopped_without_javascript(
 def test_a_person_without_the_rights_sees_no_button_and_is_refused(
     failed: TaskRecord, workflows: Workflows, browser: Browser, live_server: LiveServer
 ) -> None:
-    visitor = visit(browser, live_server.url, make_operator(Right.VIEW, name="viewer"))
-    page = visitor.open(f"/console/tasks/{failed.pk}/")
+    browsing = sign_in(browser, live_server.url, make_operator(Right.VIEW, name="viewer"))
+    page = browsing.open(f"/console/tasks/{failed.pk}/")
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
 
     assert page.locator("main form[method=post]").count() == 0
@@ -157,7 +157,7 @@ def test_a_person_without_the_rights_sees_no_button_and_is_refused(
 
 
 def test_markup_in_notes_names_errors_and_payloads_is_shown_as_text(
-    workflows: Workflows, dead_letters: DeadLetterQueue, operator: Visitor
+    workflows: Workflows, dead_letters: DeadLetterQueue, operator: Browsing
 ) -> None:
     guard = make_guard(user=make_user("guard", first_name=MARKUP[:60]))
     report = make_report(guard, note=MARKUP, property=make_property(name=MARKUP[:60]))
@@ -194,7 +194,7 @@ def _done(action: AuditAction) -> list[str]:
 
 
 def _tab_to(page: Page, selector: str) -> None:
-    """Press Tab until what a selector names has the focus, and see that the focus is to be seen."""
+    """Press Tab until an element has the focus, and check that it is visible."""
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
         if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
@@ -203,7 +203,7 @@ def _tab_to(page: Page, selector: str) -> None:
         raise AssertionError(f"{selector} was not reached by {MOST_TABS} tabs.")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     inside = page.evaluate("document.activeElement.querySelector('rect') !== null")
-    assert outline != "none" or inside, f"{selector} has the focus, and nobody can see it."
+    assert outline != "none" or inside, f"{selector} has an invisible focus."
 
 
 def _is_unharmed(page: Page, path: str) -> None:

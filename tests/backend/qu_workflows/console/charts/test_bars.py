@@ -29,15 +29,15 @@ def test_the_table_beside_the_columns_has_the_numbers_that_were_given(
     chart = charts.columns(given_hours, "Tasks by hour.")
 
     status_of = {str(word): name for name, word in WORDS.items()}
-    told = [
+    described = [
         (label, {status_of[word]: number for word, number in zip(chart.headings, numbers, strict=True) if number})
         for label, numbers in chart.rows
     ]
-    assert told == [(label, {name: number for name, number in by.items() if number}) for label, by in given_hours]
+    assert described == [(label, {name: number for name, number in by.items() if number}) for label, by in given_hours]
 
 
 @given(hours)
-def test_every_column_stands_on_the_base_within_its_own_share_of_the_width_and_below_the_top_line(
+def test_every_column_is_within_its_own_share_of_the_chart(
     given_hours: list[tuple[str, dict[str, int]]],
 ) -> None:
     chart = charts.columns(given_hours, "")
@@ -60,7 +60,7 @@ def test_every_column_stands_on_the_base_within_its_own_share_of_the_width_and_b
 
 
 @given(counts)
-def test_the_parts_of_a_share_follow_each_other_to_its_end_and_are_told_in_words(by_status: dict[str, int]) -> None:
+def test_the_parts_of_a_share_fill_it_and_are_described(by_status: dict[str, int]) -> None:
     row = charts.shares("guard_report", by_status)
 
     at = 0.0
@@ -87,7 +87,7 @@ def test_a_range_goes_from_left_to_right_within_its_scale(values: list[tuple[str
 
 
 @given(st.integers(0, LARGEST))
-def test_the_lines_of_the_grid_are_few_and_reach_the_largest_number_with_less_than_one_line_to_spare(
+def test_grid_lines_are_few_and_just_reach_the_largest_number(
     largest: int,
 ) -> None:
     ticks = charts.nice_ticks(largest)
@@ -125,7 +125,7 @@ def test_where_nothing_was_counted_there_is_an_axis_and_no_bar(
     assert [label for label, _numbers in chart.rows] == [label for label, _by_status in given_hours]
 
 
-def test_all_at_zero_seconds_is_drawn_at_the_left_end_of_a_scale() -> None:
+def test_zero_seconds_are_drawn_at_the_left_end() -> None:
     chart = charts.ranges([("Pass", "run_task", 0.0, 0.0)])
 
     assert [(row.low, row.high) for row in chart.rows] == [("2%", "2%")]

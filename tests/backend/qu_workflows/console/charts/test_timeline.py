@@ -26,7 +26,7 @@ def test_what_happened_inside_an_execution_is_drawn_inside_its_timeline(
     assert width >= THINNEST
 
 
-def test_a_retry_is_a_segment_of_its_own_and_told_in_words() -> None:
+def test_a_retry_is_a_segment_of_its_own_and_described() -> None:
     def event(number: int, kind: str, after: float, **details: object) -> dict[str, object]:
         at = NOON + timedelta(seconds=after)
         return {"id": number, "previousEventId": number - 1, "type": kind, "timestamp": at, "xEventDetails": details}

@@ -1,4 +1,4 @@
-"""Definitions for the tests of graphs: drawn at random, those of the repository, and large ones."""
+"""Definitions for tests of graphs: random ones, those of the repository, large ones."""
 
 import json
 from itertools import pairwise
@@ -18,7 +18,7 @@ _TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80)
 
 @st.composite
 def definitions(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
-    """Return any machine that AWS would take, and some that it would not: states that nothing leads to."""
+    """Return any definition that AWS accepts, and some with unreachable states."""
     names = draw(st.lists(_TEXTS, unique=True, min_size=60, max_size=60))
     return _machine(draw, names, depth)
 
@@ -62,7 +62,7 @@ _rules = st.recursive(
 
 
 def line_of(count: int) -> dict[str, Any]:
-    """Return a machine of so many tasks, one after the other; each tenth state chooses, and every error is caught."""
+    """Return ``count`` tasks in a row, with Choices between them and every error caught."""
     states: dict[str, Any] = {}
     for number in range(count):
         after = f"State {number + 1:03}" if number + 1 < count else "Failed"
@@ -83,7 +83,7 @@ def line_of(count: int) -> dict[str, Any]:
 
 
 def fan_of(count: int) -> dict[str, Any]:
-    """Return a machine that chooses one of so many states."""
+    """Return a machine that chooses one of ``count`` states."""
     rules = [{"Variable": "$.x", "NumericEquals": number, "Next": f"Way {number}"} for number in range(count)]
     ways = {f"Way {number}": {"Type": "Pass", "Next": "Together"} for number in range(count)}
     return {
@@ -97,7 +97,7 @@ def fan_of(count: int) -> dict[str, Any]:
 
 
 def branches_of(count: int) -> dict[str, Any]:
-    """Return a machine of so many branches beside each other, of ten states each."""
+    """Return a machine of ``count`` parallel branches of ten states each."""
 
     def branch(number: int) -> dict[str, Any]:
         names = [f"Branch {number} {step}" for step in range(10)]

@@ -1,4 +1,4 @@
-"""What a graph says and shows."""
+"""Texts and markup of graphs."""
 
 import json
 import statistics

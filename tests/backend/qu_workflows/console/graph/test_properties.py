@@ -1,4 +1,4 @@
-"""What holds for the graph of every definition."""
+"""Properties of the graph of every definition."""
 
 from collections import Counter
 from collections.abc import Iterator

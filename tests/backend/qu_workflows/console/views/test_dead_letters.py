@@ -1,4 +1,4 @@
-"""The pages of the dead letters: what started nothing and why, moved back and purged after a preview."""
+"""The pages of the dead letters, and their actions after a preview."""
 
 import json
 
@@ -44,7 +44,7 @@ def saved_bodies() -> list[str]:
     return [json.loads(line)["body"] for text in texts for line in text.splitlines()]
 
 
-def test_each_message_is_told_with_why_and_counted_by_reason(dead_letters: DeadLetterQueue, client: Client) -> None:
+def test_messages_have_reasons_and_are_counted_by_them(dead_letters: DeadLetterQueue, client: Client) -> None:
     ids = dead_letters.put(good("good-1"), UNKNOWN, UNFIT, NO_JSON)
 
     page = client.get(LIST).content.decode()
@@ -214,7 +214,7 @@ def test_the_whole_queue_is_moved_but_for_what_would_come_back(dead_letters: Dea
     assert dead_letters.ids() == {ids[-1]}
 
 
-def test_a_redrive_ends_when_its_time_is_up_and_says_how_to_go_on(
+def test_a_redrive_ends_at_its_time_limit_with_the_command(
     dead_letters: DeadLetterQueue, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letter_services, "SECONDS", 1.5)
@@ -230,7 +230,7 @@ def test_a_redrive_ends_when_its_time_is_up_and_says_how_to_go_on(
     assert dead_letters.ids()
 
 
-def test_of_a_queue_too_long_for_a_request_the_command_is_told(
+def test_too_long_a_queue_is_refused_with_the_command(
     dead_letters: DeadLetterQueue, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letter_services, "MOST_IN_A_REQUEST", 2)

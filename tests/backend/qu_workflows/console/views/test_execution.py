@@ -48,7 +48,7 @@ def operated(_served: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opera
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Step Functions that nobody reaches."""
+    """Step Functions is unreachable."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")
     aws.forget_clients()
     clear_snapshots()
@@ -142,7 +142,7 @@ def test_a_state_that_was_not_entered_is_shown_by_its_definition(staff: Client, 
     assert (selected["status"], selected["definition"]["Type"]) == ("NOT_RUN", "Task")
 
 
-def test_every_event_is_there_with_its_details_and_the_state_that_it_is_of(staff: Client, operated: Operated) -> None:
+def test_every_event_has_its_details_and_its_state(staff: Client, operated: Operated) -> None:
     record = operated.run(2)
 
     listed = shown(staff, record, "?view=events")["events"]
@@ -230,7 +230,7 @@ def test_what_runs_is_asked_for_again_and_what_has_ended_is_not(staff: Client, o
     assert polled
     query = polled[1].replace("&amp;", "&")
     again = staff.get(address(record, f"?{query}"), headers={"HX-Request": "true"})
-    if again.headers.get("HX-Reswap") != "none":  # the seconds of what runs were drawn anew
+    if again.headers.get("HX-Reswap") != "none":  # the durations were redrawn
         assert 'id="live"' in again.content.decode()
     operated.sfn.stop_execution(executionArn=record.execution_arn)
     operated.followed(record)
@@ -284,7 +284,7 @@ def test_without_the_right_an_act_is_neither_seen_nor_done(
     assert not AuditEntry.objects.exists()
 
 
-def test_a_task_that_has_not_started_shows_its_payload_and_the_graph_of_the_files(staff: Client) -> None:
+def test_a_waiting_task_shows_its_payload_and_the_graph(staff: Client) -> None:
     record = recorded(payload={"report_id": 7, "token": "hunter2"})
 
     data, page = shown(staff, record, "?view=input"), html(staff, record)
@@ -309,7 +309,7 @@ def test_what_ran_in_this_process_has_a_page(staff: Client) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_when_step_functions_is_not_reached_the_page_says_so_and_shows_the_record(staff: Client) -> None:
+def test_without_step_functions_the_page_shows_the_record(staff: Client) -> None:
     arn = "arn:aws:states:us-east-2:123456789012:execution:m:x"
     record = recorded(status=TaskStatus.FAILED, error="Boom", execution_arn=arn, finished_at=timezone.now())
 

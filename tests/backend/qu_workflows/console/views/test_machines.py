@@ -28,7 +28,7 @@ PAGE = "/console/machines/guard_report/"
 
 
 @pytest.fixture(autouse=True)
-def _ask_anew() -> Iterator[None]:
+def _empty_caches() -> Iterator[None]:
     clear_state_machines()
     yield
     clear_state_machines()
@@ -57,7 +57,7 @@ def record(number: int = 0, **values: Any) -> TaskRecord:
 
 
 def sampled(count: int, edges: dict[str, dict[str, int]], *, states: tuple[str, ...] = ("Make Thumbnails",)) -> None:
-    """Save so many samples of guard_report; the first was of a failure."""
+    """Save ``count`` samples of guard_report; the first failed."""
     for number in range(count):
         entries = [
             {
@@ -109,7 +109,7 @@ def test_a_page_draws_the_ways_as_often_as_they_were_taken(client: Client) -> No
     assert twin["samples"] == 4
 
 
-def test_a_page_tells_how_its_states_do(client: Client) -> None:
+def test_a_page_shows_the_statistics_of_its_states(client: Client) -> None:
     sampled(4, {})
 
     [row] = [

@@ -1,4 +1,4 @@
-"""The overview: what needs a person, what is in line, and the last day, with AWS there or not."""
+"""The overview: problems, status and the last day, with and without AWS."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ def needs(client: Client) -> list[tuple[str, int, str]]:
     return [(need["kind"], need["count"], need["url"]) for need in now["needs"]]
 
 
-def test_a_quiet_day_says_that_nothing_is_to_be_done(client: Client) -> None:
+def test_a_quiet_day_has_no_problems(client: Client) -> None:
     page = client.get("/console/").content.decode()
 
     assert "None." in page
@@ -67,7 +67,7 @@ def test_a_quiet_day_says_that_nothing_is_to_be_done(client: Client) -> None:
     assert "sample_histories" in page
 
 
-def test_failures_are_told_by_error_those_first_that_can_soonest_be_redriven_no_more(client: Client) -> None:
+def test_failures_are_grouped_by_error_most_urgent_first(client: Client) -> None:
     failed("StorageUnavailable", 1)
     failed("DatabaseUnavailable", 13.1)
     failed("DatabaseUnavailable", 2)
@@ -94,7 +94,7 @@ def test_a_secret_in_the_name_of_an_error_is_on_no_list(admin_client: Client) ->
     assert [text for text in shown if "Refused password=•••" not in text and "\\u2022" not in text] == []
 
 
-def test_failures_of_an_error_are_told_since_the_first_of_them(client: Client) -> None:
+def test_failures_of_an_error_have_the_time_of_the_first(client: Client) -> None:
     failed("DatabaseUnavailable", 2)
     first = failed("DatabaseUnavailable", 13.1)
 
@@ -103,7 +103,7 @@ def test_failures_of_an_error_are_told_since_the_first_of_them(client: Client) -
     assert datetime.fromisoformat(need["since"]) == first.finished_at
 
 
-def test_a_failure_that_was_restarted_needs_nobody_but_its_last_attempt_does(client: Client) -> None:
+def test_only_the_last_attempt_of_a_restarted_task_needs_attention(client: Client) -> None:
     first = failed("Lost", 3)
     failed("LostAgain", 2, pk=f"{first.pk}-attempt-2", attempt_of=first.pk)
     failed("LostAtLast", 1, pk=f"{first.pk}-attempt-3", attempt_of=first.pk)
@@ -113,7 +113,7 @@ def test_a_failure_that_was_restarted_needs_nobody_but_its_last_attempt_does(cli
     assert need[2].endswith("q=error%3ALostAtLast")
 
 
-def test_an_incident_is_told_until_somebody_acknowledges_it(client: Client) -> None:
+def test_an_incident_is_shown_until_it_is_acknowledged(client: Client) -> None:
     report = make_report(is_incident=True)
     assert needs(client) == [("incident", 1, f"/admin/reports/guardreport/{report.pk}/change/")]
 
@@ -122,7 +122,7 @@ def test_an_incident_is_told_until_somebody_acknowledges_it(client: Client) -> N
     assert needs(client) == []
 
 
-def test_an_open_alert_is_told_by_what_is_stuck(client: Client) -> None:
+def test_an_open_alert_shows_the_stuck_tasks(client: Client) -> None:
     alert = scenes.alert()
     alert.findings = {"unsent": {"count": 3, "oldest": timezone.now().isoformat(), "examples": []}}
     alert.save()
@@ -130,7 +130,7 @@ def test_an_open_alert_is_told_by_what_is_stuck(client: Client) -> None:
     assert needs(client) == [("stuck_unsent", 3, "/console/tasks/?status=READY&scheduled=1")]
 
 
-def test_dead_letters_are_told_with_their_number_and_why(client: Client, dead_letters: DeadLetterQueue) -> None:
+def test_dead_letters_have_their_number_and_reasons(client: Client, dead_letters: DeadLetterQueue) -> None:
     dead_letters.put("no JSON")
     dead_letters.put("nor this")
 
@@ -141,7 +141,7 @@ def test_dead_letters_are_told_with_their_number_and_why(client: Client, dead_le
     assert ("dead_letters", 2, "/console/dead-letters/") in needs(client)
 
 
-def test_a_paused_schedule_is_told(
+def test_a_paused_schedule_is_shown(
     client: Client, dead_letters: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del dead_letters
@@ -152,7 +152,7 @@ def test_a_paused_schedule_is_told(
     assert needs(client) == [("paused", 1, "/console/schedules/send_outbox/")]
 
 
-def test_without_sqs_the_rest_is_shown_and_the_page_says_what_is_not_known(
+def test_without_sqs_the_page_shows_the_rest_and_what_is_unknown(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.USE_ASYNC_TASKS = True
@@ -168,9 +168,7 @@ def test_without_sqs_the_rest_is_shown_and_the_page_says_what_is_not_known(
     assert "can be redriven" in page
 
 
-def test_the_page_asks_the_database_once_for_each_fact_however_much_there_is(
-    client: Client, django_assert_max_num_queries: Any
-) -> None:
+def test_the_number_of_queries_is_constant(client: Client, django_assert_max_num_queries: Any) -> None:
     scenes.sample(scenes.fill(300))
 
     with django_assert_max_num_queries(7 + 4):  # the session, the user and two of rights

@@ -1,4 +1,4 @@
-"""The pages of the schedules: what runs when, what became of it, and what people do to it."""
+"""The pages of the schedules: runs, outcomes and actions."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -108,7 +108,7 @@ def test_how_a_deployed_schedule_differs_is_shown_beside_what_is_declared(client
     assert "cron(0 9 * * ? *)" in page
 
 
-def test_where_a_schedule_is_not_deployed_it_can_be_run_but_not_paused(client: Client) -> None:
+def test_an_undeployed_schedule_can_run_but_not_be_paused(client: Client) -> None:
     page = client.get(f"/console/schedules/{NAME}/").content.decode()
 
     assert "Not deployed" in page
@@ -169,5 +169,5 @@ def test_who_may_not_change_schedules_is_shown_no_buttons(client: Client) -> Non
         ("no expression", "no expression"),
     ],
 )
-def test_an_expression_is_told_in_words(expression: str, words: str) -> None:
+def test_an_expression_is_described_in_words(expression: str, words: str) -> None:
     assert in_words(expression) == words

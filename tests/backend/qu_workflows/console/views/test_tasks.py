@@ -1,4 +1,4 @@
-"""The list of tasks: what is found by what somebody types, how it is shown, and acts on many."""
+"""The list of tasks: search, filters, pages and bulk actions."""
 
 import re
 import time
@@ -59,7 +59,7 @@ def order_in(page: str) -> str:
     return str(order)
 
 
-def test_a_task_is_found_by_its_report_its_guard_its_id_its_error_and_its_arn(client: Client) -> None:
+def test_a_task_is_found_by_report_guard_id_error_and_arn(client: Client) -> None:
     guard = make_guard(user=make_user("g", first_name="Ana", last_name="Luz"))
     report = make_report(guard)
     other = make_report()
@@ -83,7 +83,7 @@ def test_a_task_is_found_by_its_report_its_guard_its_id_its_error_and_its_arn(cl
     assert ids(client, f"?report={report.pk}") == ids(client, "?error=ReportNotFound") == [one.pk]
 
 
-def test_a_number_is_a_report_first_and_the_page_says_what_else_it_may_be(client: Client) -> None:
+def test_a_number_is_a_report_and_other_meanings_are_linked(client: Client) -> None:
     guard = make_guard()
     report = make_report(guard)
     failed(pk="of-the-guard", subject_id=report.pk)
@@ -99,15 +99,13 @@ def test_a_number_is_a_report_first_and_the_page_says_what_else_it_may_be(client
         assert f"q=guard%3A{guard.pk}" in link
 
 
-@pytest.mark.parametrize(
-    "text", ["nobody of this name", "999999999999999999", "9" * 40, "task:", "error:x", "☃", "a\x00b"]
-)
+@pytest.mark.parametrize("text", ["an unknown name", "999999999999999999", "9" * 40, "task:", "error:x", "☃", "a\x00b"])
 def test_what_is_nothing_finds_nothing_and_the_page_says_what_to_give(client: Client, text: str) -> None:
     failed()
 
     page = html(client, f"/console/tasks/?q={quote(text)}")
 
-    assert "No task matches these filters." in page or "There is no report, task id, error or guard" in page
+    assert "No task matches these filters." in page or "No task has a report, task id, error or guard" in page
     assert ids(client, f"?q={quote(text)}") == []
 
 
@@ -155,9 +153,7 @@ def test_a_filter_that_is_none_is_refused_with_what_to_do(client: Client, query:
     assert said in html(client, f"/console/tasks/{query}", by_htmx=True)
 
 
-def test_the_pages_follow_each_other_by_their_links_and_by_the_cursors_of_the_twin(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_are_linked_and_the_twin_has_cursors(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
     for number in range(search.PAGE_ROWS * 2 + 1):
         failed(pk=f"t-{number:03}", enqueued_at=now - timedelta(seconds=number))
@@ -219,7 +215,7 @@ def test_nothing_that_is_recorded_or_typed_becomes_html(client: Client) -> None:
     assert unescape(html(client, paths[0])).count(HOSTILE) == 3  # as text: the task, its choice, its error
 
 
-def test_a_masked_error_is_no_link_since_nothing_would_be_found_by_it(client: Client) -> None:
+def test_a_masked_error_is_no_link(client: Client) -> None:
     failed(pk="secret", error="password=hunter2")
     failed(pk="plain", error="ReportNotFound")
 
@@ -286,7 +282,7 @@ def test_a_preview_says_who_is_left_out_and_why(client: Client) -> None:
     assert "tasks: none is ticked." in html(client, "/console/tasks/preview/?act=redrive", 400)
 
 
-def test_more_than_can_be_done_from_a_page_is_a_command_s_work(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_tasks_for_a_page_need_the_command(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "COUNTED", 2)
     for number in range(3):
         failed(pk=f"t-{number}", error="It's")
@@ -308,9 +304,7 @@ def _down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_down")
-def test_an_order_is_of_its_preview_its_person_its_act_and_its_hours(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_order_is_bound_to_user_action_and_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     failed(pk="one")
     order = order_in(html(client, "/console/tasks/preview/?act=redrive&id=one"))
     others = signed_in(person(*Right))
@@ -330,7 +324,7 @@ def test_an_order_is_of_its_preview_its_person_its_act_and_its_hours(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_down")
-def test_when_step_functions_is_not_reached_the_page_says_so_and_waits_for_a_person(client: Client) -> None:
+def test_without_step_functions_a_bulk_action_halts(client: Client) -> None:
     failed(pk="one")
     failed(pk="two", enqueued_at=timezone.now() - timedelta(seconds=1))
     order = order_in(html(client, "/console/tasks/preview/?act=redrive&which=all&status=FAILED"))
