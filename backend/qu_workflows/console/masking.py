@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import count
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.defaults import MASKED_KEYS
 from qu_workflows.console.hooks import registered_hooks
+from qu_workflows.executions.queries import TaskRow
 
 MASK = "•••"
 SHOWN_CHARACTERS = 20_000  # of one payload on a page; a browser shows more of it slowly
@@ -72,17 +73,7 @@ def masked_keys() -> Sequence[str]:
     return tuple(getattr(settings, "CONSOLE_MASKED_KEYS", MASKED_KEYS))
 
 
-class Row(Protocol):
-    """A dataclass with the error of a task."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def error(self) -> str:
-        """The error's name."""
-
-
-def masked_row[R: Row](row: R) -> R:
+def masked_row(row: TaskRow) -> TaskRow:
     """Return a row with its error masked."""
     return replace(row, error=mask(row.error))
 

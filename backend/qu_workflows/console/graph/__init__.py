@@ -15,21 +15,14 @@ from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
 
-from qu_workflows.console.graph.layout import LayoutFailed
-from qu_workflows.console.graph.model import UnclearDefinition, read_definition
+from qu_workflows.console.graph.model import GraphNotDrawn, read_definition
 from qu_workflows.console.graph.placement import place
 from qu_workflows.console.graph.svg import Drawing, StateShown
 
-__all__ = ["Drawing", "GraphNotDrawn", "StateShown", "UnclearDefinition", "draw", "read_definition", "svg_of"]
-
+__all__ = ["Drawing", "GraphNotDrawn", "StateShown", "draw", "read_definition", "svg_of"]
 
 _PLAIN = Drawing()
-
-
-class GraphNotDrawn(Exception):
-    """A definition cannot be drawn; the message is for people."""
 
 
 def draw(definition: Mapping[str, Any], drawing: Drawing = _PLAIN) -> SafeString:
@@ -42,8 +35,5 @@ def draw(definition: Mapping[str, Any], drawing: Drawing = _PLAIN) -> SafeString
 
 def svg_of(definition: Mapping[str, Any], drawing: Drawing = _PLAIN) -> SafeString:
     """Return the graph of a definition as one safe ``<svg>`` element. Raises GraphNotDrawn."""
-    try:
-        placed = place(read_definition(definition), drawing.status_of, drawing.edges)
-    except (UnclearDefinition, LayoutFailed) as problem:
-        raise GraphNotDrawn(_("The graph cannot be drawn: %(problem)s") % {"problem": problem}) from problem
+    placed = place(read_definition(definition), drawing.status_of, drawing.edges)
     return mark_safe(drawing.svg(placed))  # noqa: S308  every text and address in it was escaped by the drawing

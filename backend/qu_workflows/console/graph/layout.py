@@ -11,11 +11,9 @@ from typing import Any
 
 import graphlay
 
+from qu_workflows.console.graph.model import GraphNotDrawn
+
 type Point = tuple[float, float]
-
-
-class LayoutFailed(ValueError):
-    """The library refused a graph; the message is the library's."""
 
 
 # Larger graphs get a good order that is found quickly instead of the best one.
@@ -87,7 +85,7 @@ class Arrangement:
 
 @lru_cache(maxsize=128)
 def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangement:
-    """Return the layout of nodes and edges. Raises LayoutFailed.
+    """Return the layout of nodes and edges. Raises GraphNotDrawn.
 
     Deterministic, and cached since live pages repeat the same graph.
     """
@@ -97,7 +95,7 @@ def arrange(sizes: tuple[Size, ...], links: tuple[LayoutEdge, ...]) -> Arrangeme
     try:
         found = graphlay.layout(graph, options=_QUICK if len(graph.nodes) > _LARGE else _OPTIONS).raw
     except graphlay.GraphlayError as error:
-        raise LayoutFailed(str(error)) from error
+        raise GraphNotDrawn(str(error)) from error
     low, high = found["bounds"]["min"], found["bounds"]["max"]
     nodes = [_rectangle(node, low) for node in found["nodes"]]
     lines = [

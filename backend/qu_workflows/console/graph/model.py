@@ -15,8 +15,11 @@ from qu_workflows.console.graph.labels import all_errors, catcher_words, kind_wo
 _DEEPEST = 30
 
 
-class UnclearDefinition(ValueError):
-    """A definition cannot be drawn; the message is a sentence that says why."""
+class GraphNotDrawn(ValueError):
+    """A definition cannot be drawn; its argument is a sentence that says why."""
+
+    def __str__(self) -> str:
+        return _("The graph cannot be drawn: %(problem)s") % {"problem": self.args[0]}
 
 
 class EdgeKind(StrEnum):
@@ -75,16 +78,16 @@ class Level:
 
 
 def read_definition(definition: Any) -> Level:
-    """Return the outermost level of a definition. Raises UnclearDefinition."""
+    """Return the outermost level of a definition. Raises GraphNotDrawn."""
     return _level(definition, _("The definition"), 0)
 
 
 def _level(node: Any, where: str, depth: int) -> Level:
     states = node.get("States") if isinstance(node, Mapping) else None
     if not isinstance(states, Mapping) or not all(isinstance(each, Mapping) for each in states.values()):
-        raise UnclearDefinition(_("%(where)s has no states.") % {"where": where})
+        raise GraphNotDrawn(_("%(where)s has no states.") % {"where": where})
     if depth > _DEEPEST:
-        raise UnclearDefinition(_("%(where)s is nested too deeply to be drawn.") % {"where": where})
+        raise GraphNotDrawn(_("%(where)s is nested too deeply to be drawn.") % {"where": where})
     start = node.get("StartAt")
     transitions = [each for name, state in states.items() for each in _merged(_transitions(str(name), state))]
     if isinstance(start, str):
@@ -93,7 +96,7 @@ def _level(node: Any, where: str, depth: int) -> Level:
         if each.target is not None and each.target not in states:
             source = each.source or "StartAt"
             text = _("%(source)s leads to “%(target)s”, which is not a state beside it.")
-            raise UnclearDefinition(text % {"source": source, "target": each.target})
+            raise GraphNotDrawn(text % {"source": source, "target": each.target})
     ordered = _in_reading_order(list(states), transitions)
     return Level(tuple(_state(name, states[name], depth) for name in ordered), tuple(transitions))
 

@@ -60,9 +60,9 @@ def found_context(request: HttpRequest, query: TaskQuery, found: TaskPage) -> di
     return {
         "count": f"{found.count:,}",
         "counted": f"{COUNTED:,}",
-        "searched": query.meanings.taken,
+        "searched": next(iter(query.meanings), None),
         "not_found": str(registered_hooks().search_texts.not_found) % {"text": query.texts["q"]},
-        "others": [Link(other.label, _to(query.address(q=other.query))) for other in query.meanings.others],
+        "others": [Link(other.label, _to(query.address(q=other.query))) for other in query.meanings[1:]],
         "presets": [
             Link(str(words), _to(query.address(since=since, until="")), query.texts["since"] == since)
             for since, words in _PRESETS

@@ -42,14 +42,6 @@ class Meaning:
 
 
 @dataclass(frozen=True)
-class SearchMeanings:
-    """A parsed search: the meaning used, None if nothing was found, and others."""
-
-    taken: Meaning | None
-    others: Sequence[Meaning] = ()
-
-
-@dataclass(frozen=True)
 class TaskQuery:
     """The filters of an address, as texts that may be invalid."""
 
@@ -63,14 +55,14 @@ class TaskQuery:
         return not (any(self.texts.values()) or self.statuses or any(self.switches.values()))
 
     @cached_property
-    def meanings(self) -> SearchMeanings:
-        """The parsed ``q``, by a few queries of the database."""
-        return parse_search(self.texts["q"]) if self.texts["q"] else SearchMeanings(None)
+    def meanings(self) -> Sequence[Meaning]:
+        """The meanings of ``q``, the first of which is used; by a few queries of the database."""
+        return parse_search(self.texts["q"]) if self.texts["q"] else ()
 
     def search(self) -> TaskFilter:
         """Return the filter of tasks. Raises OperationRefused for an invalid time or status."""
-        given, taken = self.texts, self.meanings.taken
-        found: Mapping[str, Any] = taken.parts if taken else {"subject_ids": ()} if given["q"] else {}
+        given = self.texts
+        nothing: Mapping[str, Any] = {"subject_ids": ()} if given["q"] else {}
         return TaskFilter(
             workflow=given["workflow"],
             task=given["task"],
@@ -78,15 +70,14 @@ class TaskQuery:
             since=read_moment(given["since"], _("since")) if given["since"] else None,
             until=read_moment(given["until"], _("until")) if given["until"] else None,
             schedule=given["schedule"],
-            **found,
+            **(self.meanings[0].parts if self.meanings else nothing),
             redrivable=self.switches["redrivable"],
             hides_scheduled=not self.switches["scheduled"],
         )
 
     def pinned(self) -> "TaskQuery":
         """Return the query with ``q`` replaced by its one meaning."""
-        taken = self.meanings.taken
-        return replace(self, texts={**self.texts, "q": taken.query}) if taken else self
+        return replace(self, texts={**self.texts, "q": self.meanings[0].query}) if self.meanings else self
 
     def address(self, **changes: str) -> str:
         """Return the query of an address, with changed texts and ``before`` or ``after`` added."""
@@ -111,8 +102,8 @@ def refusal_text(refused: OperationRefused) -> str:
     return f"{refused.where.lstrip('-')}: {refused.problem} {refused.remedy}".replace("--", "")
 
 
-def parse_search(text: str) -> SearchMeanings:
-    """Parse a search, trying each kind until one finds a task.
+def parse_search(text: str) -> list[Meaning]:
+    """Return the meanings of a search, preferred first: without a prefix, those that find any task.
 
     A prefix selects the kind: ``task:019ab1``, ``error:Timeout``, ``error:*found*`` for all errors with a word,
     ``guard:Ana`` for a kind of the product.
@@ -120,19 +111,22 @@ def parse_search(text: str) -> SearchMeanings:
     kinds = registered_hooks().search_kinds
     name, colon, value = text.partition(":")
     if colon and name in ("task", "error"):
-        return SearchMeanings((_task if name == "task" else _error)(value.strip()))
+        return _given((_task if name == "task" else _error)(value.strip()))
     if colon and (kind := next((kind for kind in kinds if kind.name == name), None)):
-        return SearchMeanings(_subject(kind, value.strip()))
+        return _given(_subject(kind, value.strip()))
     if text.startswith("arn:"):
-        return SearchMeanings(_task(text.rpartition(":")[2]))
-    meanings = [
+        return _given(_task(text.rpartition(":")[2]))
+    meanings = _given(
         *(_subject(kind, text) for kind in kinds if kind.before_tasks),
         _task(text),
         _error(text) or (_error(f"*{text}*") if len(text) >= _SHORTEST_PART else None),
         *(_subject(kind, text) for kind in kinds if not kind.before_tasks),
-    ]
-    found = [each for each in meanings if each and TaskFilter(**each.parts).records().order_by().exists()]
-    return SearchMeanings(found[0], found[1:]) if found else SearchMeanings(None)
+    )
+    return [each for each in meanings if TaskFilter(**each.parts).records().order_by().exists()]
+
+
+def _given(*meanings: Meaning | None) -> list[Meaning]:
+    return [each for each in meanings if each]
 
 
 def _clean(text: str) -> str:

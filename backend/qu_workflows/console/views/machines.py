@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import page
-from qu_workflows.console.graph import Drawing, GraphNotDrawn, UnclearDefinition, draw, read_definition, svg_of
+from qu_workflows.console.graph import Drawing, GraphNotDrawn, draw, read_definition, svg_of
 from qu_workflows.console.graph.model import Level
 from qu_workflows.console.responses import Page, json_file, svg_file
 from qu_workflows.executions import queries
@@ -127,7 +127,7 @@ def _definition(found: StateMachine) -> tuple[DeployedStateMachine, Mapping[str,
 def _level(definition: Mapping[str, Any] | None) -> Level | None:
     try:
         return read_definition(definition)
-    except UnclearDefinition:
+    except GraphNotDrawn:
         return None
 
 

@@ -37,7 +37,7 @@ def task_list(request: HttpRequest) -> Page:
         "is_more": found.is_more,
         "newer": found.newer,
         "older": found.older,
-        "read_as": query.meanings.taken.query if query.meanings.taken else "",
+        "read_as": query.meanings[0].query if query.meanings else "",
     }
     return _list_page(data, form_context(query) | found_context(request, query, found))
 
