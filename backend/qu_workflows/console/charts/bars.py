@@ -161,7 +161,7 @@ def ranges(values: Sequence[tuple[str, str, float, float]]) -> Ranges:
             context=context,
             low=_percent(_place(p50, low, high)),
             high=_percent(_place(p95, low, high)),
-            words=_("half within %(p50)s, 95 %% within %(p95)s") % {"p50": duration(p50), "p95": duration(p95)},
+            words=_("p50 %(p50)s, p95 %(p95)s") % {"p50": duration(p50), "p95": duration(p95)},
         )
         for label, context, p50, p95 in values
     ]

@@ -56,7 +56,7 @@ class TaskQuery:
 
     @cached_property
     def meanings(self) -> Sequence[Meaning]:
-        """The meanings of ``q``, the first of which is used; by a few queries of the database."""
+        """The meanings of ``q``, by a few queries. The first is used."""
         return parse_search(self.texts["q"]) if self.texts["q"] else ()
 
     def search(self) -> TaskFilter:
@@ -103,7 +103,7 @@ def refusal_text(refused: OperationRefused) -> str:
 
 
 def parse_search(text: str) -> list[Meaning]:
-    """Return the meanings of a search, preferred first: without a prefix, those that find any task.
+    """Return the meanings of a search, preferred first.
 
     A prefix selects the kind: ``task:019ab1``, ``error:Timeout``, ``error:*found*`` for all errors with a word,
     ``guard:Ana`` for a kind of the product.
