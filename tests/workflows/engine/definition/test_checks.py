@@ -125,8 +125,8 @@ def test_a_machines_own_fields_are_checked(fields: dict[str, Any], location: str
     ("state", "location", "message"),
     [
         ({}, "", "These fields are required: [Type]"),
-        ({"Type": "Loop"}, "/Type", "Value should be one of the following: [Task, Wait, Pass, Succeed, Fail, Choice, "
-         "Parallel, Map]"),
+        ({"Type": "Loop"}, "/Type", "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, "
+         "Fail, Choice, Parallel, Map]"),
         (passing(End=False), "", f"This object should have only one {ONLY_NEXT_END}"),
         (passing(Next="There"), "", f"There should only be one {ONLY_NEXT_END}"),
         (passing(End="yes"), "/End", "Expected value of type [BOOLEAN]"),
@@ -215,6 +215,11 @@ def test_the_catcher_of_all_errors_comes_last() -> None:
         f"{HERE}/Catch[0]/ErrorEquals[0]",
         "States.ALL must appear alone and at end of list",
     )
+
+
+@pytest.mark.parametrize("state", [task(), mapping(), parallel(branch())])
+def test_empty_lists_of_retriers_and_catchers_are_valid(state: dict[str, Any]) -> None:
+    assert check(one_state({**state, "Retry": [], "Catch": []})) == []
 
 
 def test_a_catcher_needs_a_target() -> None:
@@ -427,7 +432,7 @@ def test_an_unknown_integration_is_refused(resource: str) -> None:
         (f"{INVOKE}.waitForTaskToken",
          "Express state machine does not support '.waitForTaskToken' service integration "),
         ("arn:aws:states:::states:startExecution.sync",
-         "Express state machine does not support '.sync' service integration "),
+         "Express state machine does not support '.sync' service integration"),
     ],
 )  # fmt: skip
 def test_an_express_machine_has_request_response_alone(resource: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """Problems between states: names, labels, transitions, reachability, variables."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -128,6 +129,16 @@ def test_an_inner_variable_may_not_shadow_an_outer_one() -> None:
             "The variable name 'total' was already defined in a parent scope.",
         )
     ]
+
+
+@pytest.mark.parametrize("around", [parallel, mapping])
+def test_an_inner_variable_may_have_the_name_of_a_catchers(around: Callable[..., dict[str, Any]]) -> None:
+    catch = [{"ErrorEquals": ["States.ALL"], "Assign": {"total": 0}, "Next": "There"}]
+    inner = branch(Assign={"total": 1})
+
+    assert found_in(one_state(around(inner, Catch=catch))) == []
+    (found,) = found_in(one_state(around(inner, Catch=catch, Assign={"total": 2})))
+    assert found[0] == "DUPLICATE_VARIABLE_NAME"
 
 
 def test_sibling_scopes_may_share_a_name() -> None:

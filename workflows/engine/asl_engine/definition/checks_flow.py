@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from asl_engine.definition.diagnostics import INVALID_LABEL_NAME, Diagnostic
+from asl_engine.definition.diagnostics import Diagnostic
 from asl_engine.definition.scopes import Node, Scope, assigned_in, scopes_of, transitions_of
 
 MISSING_TRANSITION_TARGET = "MISSING_TRANSITION_TARGET"
@@ -58,10 +58,10 @@ def _labels(scopes: list[Scope]) -> Iterator[Diagnostic]:
             unfit = _NOT_IN_A_LABEL.search(label)
             if len(label) > MAX_LABEL:
                 message = f"Label cannot exceed {MAX_LABEL} characters"
-                yield Diagnostic(INVALID_LABEL_NAME, message, at, "Shorten the label.")
+                yield Diagnostic("INVALID_LABEL_NAME", message, at, "Shorten the label.")
             elif unfit:
                 message = f"Label contains invalid character: {unfit[0]!r}"
-                yield Diagnostic(INVALID_LABEL_NAME, message, at, "Use letters, digits, - and _.")
+                yield Diagnostic("INVALID_LABEL_NAME", message, at, "Use letters, digits, - and _.")
             elif label in seen:
                 remedy = "Give each Map its own label."
                 yield Diagnostic("DUPLICATE_LABEL_NAME", f"Duplicate Label name: {label}", at, remedy)
@@ -69,20 +69,19 @@ def _labels(scopes: list[Scope]) -> Iterator[Diagnostic]:
 
 
 def _variables(scopes: list[Scope]) -> Iterator[Diagnostic]:
-    """Yield inner variables with the name of an outer one.
+    """Yield inner variables with the name of an outer one, unless a Catch of the state around them assigns it.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html#variable-scope
     """
-    assigned = {scope.location: assigned_in(scope) for scope in scopes}
     for scope in scopes:
-        outer, above = set[str](), scope.parent
-        while above is not None:
-            outer |= assigned[above.location].keys()
-            above = above.parent
-        for name in assigned[scope.location].keys() & outer:
+        outer, inner = set[str](), scope
+        while inner.parent is not None:
+            outer |= assigned_in(inner.parent, no_catch_of=inner.enclosing_state).keys()
+            inner = inner.parent
+        assigned = assigned_in(scope)
+        for name in assigned.keys() & outer:
             message = f"The variable name '{name}' was already defined in a parent scope."
-            at, remedy = assigned[scope.location][name], "Take another name here."
-            yield Diagnostic("DUPLICATE_VARIABLE_NAME", message, at, remedy)
+            yield Diagnostic("DUPLICATE_VARIABLE_NAME", message, assigned[name], "Take another name here.")
 
 
 def _targets(scope: Scope) -> Iterator[Diagnostic]:

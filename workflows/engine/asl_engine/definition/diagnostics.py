@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from asl_engine.errors import EngineError
 
 SCHEMA_VALIDATION_FAILED = "SCHEMA_VALIDATION_FAILED"
-INVALID_LABEL_NAME = "INVALID_LABEL_NAME"
 ERROR, WARNING = "ERROR", "WARNING"
 
 
@@ -40,12 +39,9 @@ def errors_of(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR]
 
 
-def refusal_text(diagnostics: Sequence[Diagnostic], definition: str) -> str:
+def refusal_text(diagnostics: Sequence[Diagnostic]) -> str:
     """Return the message of CreateStateMachine's InvalidDefinition for the errors of a definition."""
-    errors = errors_of(diagnostics)
-    if errors and errors[0].code == INVALID_LABEL_NAME:  # recorded: a label's text is outside the list
-        return f"Error=ValueError Args=[{errors[0].message!r}] in definition '{definition}'."
-    listed = (f"{error.code}: {error.message.rstrip()} at {error.location or 'null'}" for error in errors)
+    listed = (f"{error.code}: {error.message} at {error.location or 'null'}" for error in errors_of(diagnostics))
     return f"Invalid State Machine Definition: '{', '.join(listed)}'"
 
 

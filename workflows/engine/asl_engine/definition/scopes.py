@@ -1,7 +1,7 @@
 """Scopes of any definition: the machine, its branches and processors, with their variables."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Scope:
     node: Node
     states: dict[str, Node]
     parent: "Scope | None" = None
+    enclosing_state: str = ""
 
     def location_of(self, name: str) -> str:
         """Return the location of a state."""
@@ -46,16 +47,16 @@ def scopes_of(definition: Node) -> Iterator[Scope]:
     yield from _within("", definition, None)
 
 
-def _within(location: str, node: Node, parent: Scope | None) -> Iterator[Scope]:
-    scope = Scope(location, node, dict(_objects(node.get("States"))), parent)
+def _within(location: str, node: Node, parent: Scope | None, enclosing_state: str = "") -> Iterator[Scope]:
+    scope = Scope(location, node, dict(_objects(node.get("States"))), parent, enclosing_state)
     yield scope
     for name, state in scope.states.items():
         at = scope.location_of(name)
         for field in ("ItemProcessor", "Iterator"):
             if isinstance(state.get(field), dict):
-                yield from _within(f"{at}/{field}", state[field], scope)
+                yield from _within(f"{at}/{field}", state[field], scope, name)
         for index, branch in _indexed_objects(state.get("Branches")):
-            yield from _within(f"{at}/Branches[{index}]", branch, scope)
+            yield from _within(f"{at}/Branches[{index}]", branch, scope, name)
 
 
 def transitions_of(scope: Scope, name: str) -> list[Transition]:
@@ -65,11 +66,13 @@ def transitions_of(scope: Scope, name: str) -> list[Transition]:
     return [Transition(target, location) for target, location in ways if isinstance(target, str)]
 
 
-def _state_and_entries(scope: Scope, name: str) -> Iterator[tuple[str, Node]]:
-    """Yield a state, its choices and its catchers, with their locations."""
+def _state_and_entries(
+    scope: Scope, name: str, lists: Sequence[str] = ("Choices", "Catch")
+) -> Iterator[tuple[str, Node]]:
+    """Yield a state and the entries of its lists, with their locations."""
     state, at = scope.states[name], scope.location_of(name)
     yield at, state
-    for field in ("Choices", "Catch"):
+    for field in lists:
         for index, entry in _indexed_objects(state.get(field)):
             yield f"{at}/{field}[{index}]", entry
 
@@ -102,11 +105,12 @@ def references(definition: Node) -> dict[str, list[str]]:
     return found
 
 
-def assigned_in(scope: Scope) -> dict[str, str]:
+def assigned_in(scope: Scope, *, no_catch_of: str = "") -> dict[str, str]:
     """Return the variables that a scope's states assign, and the location of the first assignment."""
     found: dict[str, str] = {}
     for name in scope.states:
-        for location, node in _state_and_entries(scope, name):
+        entries = ("Choices",) if name == no_catch_of else ("Choices", "Catch")
+        for location, node in _state_and_entries(scope, name, entries):
             assign = node.get("Assign")
             for key in assign if isinstance(assign, dict) else ():
                 found.setdefault(key.removesuffix(".$"), f"{location}/Assign/{key}")

@@ -52,7 +52,8 @@ def state(place: Place, node: Json) -> None:
     elif isinstance(node["Type"], str) and node["Type"] in STATES:
         STATES[node["Type"]](_speaking(place, node), node)
     else:
-        one_of(*STATES)(place.at("Type"), node["Type"])
+        message = f"The field 'Type' should have one of these values: [{', '.join(STATES)}]"
+        place.at("Type").refuse(message, "Write one of these.")
 
 
 def _speaking(place: Place, node: dict[str, Json]) -> Place:
@@ -124,7 +125,8 @@ def _resource(place: Place, value: Json) -> None:
         place.refuse("Express state machine does not support Activity ARN", "Make the machine STANDARD.")
     elif place.express and resource.submits:
         place.refuse(
-            f"Express state machine does not support '.{resource.pattern}' service integration ",
+            f"Express state machine does not support '.{resource.pattern}' service integration"
+            + (" " if resource.pattern == "waitForTaskToken" else ""),  # AWS has a blank there
             f"Make the machine STANDARD, or call without .{resource.pattern}.",
         )
 
@@ -256,13 +258,15 @@ _CATCHER = Shape(
 
 
 def _retry(place: Place, value: Json) -> None:
-    list_of(_RETRIER)(place, value)
-    _all_stands_alone(place, value)
+    if value != []:
+        list_of(_RETRIER)(place, value)
+        _all_stands_alone(place, value)
 
 
 def _catch(place: Place, value: Json) -> None:
-    list_of(_CATCHER)(replace(place, error_output=True), value)
-    _all_stands_alone(place, value)
+    if value != []:
+        list_of(_CATCHER)(replace(place, error_output=True), value)
+        _all_stands_alone(place, value)
 
 
 # --- Map ---

@@ -47,13 +47,13 @@ validation_error = partial(api_error, "ValidationException")
 
 def check_definition(definition: str, machine_type: str) -> None:
     """Raise InvalidDefinition with every problem of a definition, if it has any."""
-    refuse_definition(check(definition, machine_type), definition)
+    refuse_definition(check(definition, machine_type))
 
 
-def refuse_definition(diagnostics: list[Diagnostic], definition: str) -> None:
+def refuse_definition(diagnostics: list[Diagnostic]) -> None:
     """Raise InvalidDefinition if any of the diagnostics is an error."""
     if errors_of(diagnostics):
-        raise ApiError("InvalidDefinition", refusal_text(diagnostics, definition))
+        raise ApiError("InvalidDefinition", refusal_text(diagnostics))
 
 
 # --- names and ARNs ---

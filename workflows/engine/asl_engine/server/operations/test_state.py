@@ -87,7 +87,7 @@ def test_state(call: ApiCall) -> Json:
     """TestState. Nothing is started or stored."""
     asked = call.arguments
     definition, name = asked["definition"], asked.get("stateName")
-    refuse_definition(check_state(definition) if name is None else check(definition), definition)
+    refuse_definition(check_state(definition) if name is None else check(definition))
     node, jsonata = _locate(loads(definition), name)
     kind = node["Type"]
     mock = _read_mock(asked.get("mock"), kind)
