@@ -88,6 +88,16 @@ def test_qualifier_type_and_client_context_are_sent(
     assert request.headers["X-Amz-Client-Context"] == "eyJhIjoxfQ=="
 
 
+def test_the_log_type_is_sent_and_the_log_returned(performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint) -> None:
+    lambda_endpoint.answers({}, headers={"X-Amz-Log-Result": "bG9n"})
+
+    result = performer.perform(invoke(LogType="Tail"))
+
+    assert lambda_endpoint.requests[0].headers["X-Amz-Log-Type"] == "Tail"
+    assert (result["LogResult"], result["Payload"]) == ("bG9n", {})
+    assert "LogResult" in result
+
+
 def test_requests_are_signed(performer: LambdaPerformer, lambda_endpoint: LambdaEndpoint) -> None:
     performer.perform(invoke())
 

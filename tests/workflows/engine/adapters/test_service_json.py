@@ -11,6 +11,7 @@ from asl_engine.adapters.service_json import problems_with
     ("service", "action", "result", "problem"),
     [
         ("aws-sdk:kms", "encrypt", {"CiphertextBlob": 1}, "Field 'CiphertextBlob' must be a string"),
+        ("aws-sdk:kms", "encrypt", {"CiphertextBlob": ""}, "Field 'CiphertextBlob' is smaller than the minimum length"),
         ("aws-sdk:s3", "getObject", {"ContentLength": "9"}, "Field 'ContentLength' must be a number"),
         ("aws-sdk:s3", "getObject", {"ContentLength": True}, "Field 'ContentLength' must be a number"),
         ("aws-sdk:s3", "getObject", {"StorageClass": "PAPER"}, "Field 'StorageClass' is not an expected value"),

@@ -96,6 +96,19 @@ def test_choices_waits_and_failures_are_compiled() -> None:
     assert fail.cause.evaluate(Env(input={"cause": {"a": 1}})) == '{"a":1}'
 
 
+def test_a_missing_cause_of_a_failure_names_its_field() -> None:
+    fail = PROGRAM.states["Failed"]
+    assert isinstance(fail, FailState)
+    assert fail.error is not None
+
+    with pytest.raises(StateFailed) as failure:
+        fail.error.evaluate(Env(input={"a": 1}))
+
+    assert failure.value.cause == (
+        "The JSONPath '$.error' specified for the field 'ErrorPath' could not be found in the input '{\"a\":1}'"
+    )
+
+
 def test_a_distributed_map_is_compiled() -> None:
     state = PROGRAM.states["Each"]
     assert isinstance(state, MapState)

@@ -23,6 +23,7 @@ DOCUMENT = {
     "dashed-name": 7,
     "grid": [[1, 2], [3]],
     "limit": 8,
+    'back\\slash "quoted"': 4,
 }
 
 
@@ -52,7 +53,12 @@ DOCUMENT = {
         ("$.items..tags[*]", ["x"]),
         ("$..list[1]", [2]),
         ("$['limit','two words']", {"limit": 8, "two words": 3}),
-        ("$.items[*]['price','kind']", [5, "pen", 15, "ink", 8.5, "pen"]),
+        ("$.items[*]['price','sold']", [{"price": 5}, {"price": 15}, {"price": 8.5, "sold": True}]),
+        ("$.a['list','none'][*]", [1, 2, 3]),
+        ("$.a.b ", 1),
+        (r"""$['back\slash "quoted"']""", 4),
+        ("$.items[?(@.kind==ink)].price", [15]),
+        ("$.items[?(@.kind != ink && @.sold == true)].price", [8.5]),
         ("$.none_such[*]", []),
         ("$.none_such.deeper[*].x", []),
         ("$.a.b[*]", []),
@@ -139,7 +145,7 @@ def test_a_path_exists_if_it_has_a_value(path: str, exists: bool) -> None:
     ("path", "position"),
     [("", 1), ("a", 1), ("$.", 3), ("$..", 4), ("$[", 3), ("$.a[", 5), ("$.a['b'", 8), ("$.a b", 4), ("$.a.foo()", 10),
      ("$[abc]", 3), ("$[?(@.x=", 8), ("$[?(@.x == )]", 12), ("$[?(@.x =~ x)]", 12), ("$[?(@.x =~ /(/)]", 15),
-     ("$[?(@.x == 01)]", 13), ("$.a['b',]", 9)],
+     ("$[?(@.x == 01)]", 13), ("$[?(x == 1)]", 5), ("$.a ?", 4), (" $.a", 1), ("$.a['b',]", 9)],
 )  # fmt: skip
 def test_a_malformed_path_is_refused_at_its_character(path: str, position: int) -> None:
     with pytest.raises(ExpressionMalformed, match=rf"cannot be read at character {position}: "):

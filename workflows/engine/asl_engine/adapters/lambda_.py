@@ -172,6 +172,8 @@ def _by_arn(call: TaskCall) -> Invocation:
 
 def _by_parameters(parameters: Json) -> Invocation:
     headers = {"X-Amz-Invocation-Type": str(parameters.get("InvocationType") or "RequestResponse")}
+    if parameters.get("LogType"):
+        headers["X-Amz-Log-Type"] = str(parameters["LogType"])
     context = parameters.get("ClientContext")
     if context is not None:
         text = context if isinstance(context, str) else base64.b64encode(dumps(context).encode()).decode()
@@ -238,5 +240,8 @@ def _envelope(answer: Answer) -> Json:
     version = answer.header("x-amz-executed-version")
     if version:
         result["ExecutedVersion"] = version
+    log = answer.header("x-amz-log-result")
+    if log:
+        result["LogResult"] = log
     result["Payload"] = _value_of(answer)
     return result | sdk_metadata(answer.headers, answer.status, answer.request_id) | {"StatusCode": answer.status}

@@ -203,6 +203,8 @@ def _is_a(kind: type | tuple[type, ...], value: Json) -> bool:
 def _range_problems(field: str, shape: Any, value: Json) -> Iterator[str]:
     if shape.type_name == "string" and shape.enum and value not in shape.enum:
         yield f"Field '{field}' is not an expected value"
+    if shape.type_name == "blob" and len(value) < shape.metadata.get("min", 0):
+        yield f"Field '{field}' is smaller than the minimum length"
     if isinstance(value, int | float) and not isinstance(value, bool):
         if value < shape.metadata.get("min", value):
             yield f"Field '{field}' is less than the minimum value"

@@ -25,11 +25,11 @@ from asl_engine.definition.program import (
 )
 from asl_engine.jsontext import Json
 from asl_engine.language.choices import compile_rule
-from asl_engine.language.env import Expression
+from asl_engine.language.env import Evaluator, Expression
 from asl_engine.language.intrinsics import compile_intrinsic
 from asl_engine.language.jsonata import compile_jsonata
 from asl_engine.language.jsonpath import CompiledPath, compile_path
-from asl_engine.language.templates import compile_template, constant, is_jsonata, jsonata_of
+from asl_engine.language.templates import compile_dynamic_field, compile_template, constant, is_jsonata, jsonata_of
 
 
 def speaks_jsonata(node: dict[str, Json], inherited: bool) -> bool:
@@ -69,6 +69,13 @@ class Fields:
         if isinstance(path, str):
             return compile_intrinsic(path) if path.startswith("States.") else compile_path(path)
         return None if value is None else constant(value)
+
+    def text(self, name: str) -> Expression | None:
+        """Return the expression of a Fail's field, whose path fails as a template's."""
+        path = f"{name}Path"
+        if self.jsonata or path not in self.node:
+            return self.value(name)
+        return Evaluator(compile_dynamic_field(path, self.node[path]))
 
 
 def compile_program(definition: dict[str, Json], *, jsonata: bool = False) -> Program:
@@ -249,9 +256,7 @@ _COMPILERS: dict[StateType, Callable[[Fields, dict[str, Any]], State]] = {
         **common, seconds=fields.value("Seconds"), timestamp=fields.value("Timestamp")
     ),
     StateType.SUCCEED: lambda _fields, common: SucceedState(**common),
-    StateType.FAIL: lambda fields, common: FailState(
-        **common, error=fields.value("Error"), cause=fields.value("Cause")
-    ),
+    StateType.FAIL: lambda fields, common: FailState(**common, error=fields.text("Error"), cause=fields.text("Cause")),
     StateType.PARALLEL: _parallel,
     StateType.MAP: _map,
 }

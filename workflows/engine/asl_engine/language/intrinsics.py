@@ -17,7 +17,7 @@ from asl_engine.language.reader import Reader
 MAX_DEPTH = 10
 
 _CALL = re.compile(r"States\.([A-Za-z0-9]+)\s*\(")
-_TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_TEXT = re.compile(r"'((?:[^'\\]|\\['{}\\])*)'", re.DOTALL)  # AWS has no other escapes
 _TEMPLATE = re.compile(rf"\s*{_TEXT.pattern}", re.DOTALL)
 _LITERAL = re.compile(r"(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])")
 _ESCAPE = re.compile(r"\\(['{}\\])")

@@ -16,6 +16,7 @@ from asl_engine.language.jsonpath_steps import (
     PathStep,
     Predicate,
     elements,
+    gathering,
     is_number,
     matching,
     members,
@@ -32,6 +33,7 @@ _VARIABLE = re.compile(r"[^\W\d]\w*")
 _QUOTED = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*""", re.DOTALL)
 _INDICES = re.compile(r"\s*(-?\d+)\s*((?:,\s*-?\d+\s*)*)\]")
 _SLICE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*\]")
+_END = re.compile(r"\s*\Z")  # AWS accepts blanks there
 _STAR = re.compile(r"\s*\*\s*\]")
 _QUESTION = re.compile(r"\s*\?\s*")
 _CALL = re.compile(r"([A-Za-z]+)\(\s*\)")
@@ -43,6 +45,7 @@ _LITERAL = re.compile(
 )
 _REGEX = re.compile(r"/((?:[^/\\]|\\.)+)/([imsx]*)", re.DOTALL)
 _LIST = re.compile(r"\[([^\]]*)\]")
+_WORD = re.compile(r"[A-Za-z_][\w-]*")
 _OPERATOR = re.compile(r"==|!=|<=|>=|<|>|=~|(?:in|nin|contains|size|empty|subsetof|anyof|noneof)\b")
 
 
@@ -57,6 +60,7 @@ def parse_path(text: str) -> ParsedPath:
     """Parse a path. Raises ExpressionMalformed."""
     reader = Reader(text)
     path = read_path(reader)
+    reader.take(_END)
     reader.end()
     return path
 
@@ -78,6 +82,8 @@ def read_steps(reader: Reader, name: re.Pattern[str] = _NAME) -> tuple[PathStep,
         else:
             reader.skip(".")
         steps.append(_read_bracket(reader) if reader.skip("[") else _read_name(reader, name))
+    if steps and steps[-1].gather is not None:
+        steps[-1] = gathering(steps[-1].gather)
     return tuple(steps)
 
 
@@ -126,7 +132,7 @@ def _read_quoted(reader: Reader) -> str:
     match = reader.take(_QUOTED)
     if match is None:
         reader.fail("an index, a slice, *, a filter or a name in quotes was expected")
-    return _ESCAPE.sub(r"\1", match[1] if match[1] is not None else match[2])
+    return match[1] if match[1] is not None else match[2]  # AWS's library keeps backslashes
 
 
 # --- filters: [?(@.price < 10 && @.category == 'fiction')] ---
@@ -173,7 +179,7 @@ def _read_comparison(reader: Reader) -> Predicate:
     reader.space()
     if found[0] == "=~":
         return _read_match(reader, left)
-    right, compare = _read_operand(reader), _OPERATORS[found[0]]
+    right, compare = _read_operand(reader, bare_words=True), _OPERATORS[found[0]]
     return lambda node, root: compare(left(node, root), right(node, root))
 
 
@@ -191,13 +197,16 @@ def _read_match(reader: Reader, left: Operand) -> Predicate:
     return lambda node, root: any(isinstance(text, str) and pattern.fullmatch(text) for text in left(node, root))
 
 
-def _read_operand(reader: Reader) -> Operand:
+def _read_operand(reader: Reader, *, bare_words: bool = False) -> Operand:
     if reader.skip("@"):
         steps = read_steps(reader, _NAME_IN_FILTER)
         return lambda node, _root: _one(steps, node)
     if reader.skip("$"):
         steps = read_steps(reader, _NAME_IN_FILTER)
         return lambda _node, root: _one(steps, root)
+    word = reader.take(_WORD) if bare_words and not _LITERAL.match(reader.text, reader.at) else None
+    if word is not None:  # a text without quotes, as in AWS's library
+        return lambda _node, _root: [word[0]]
     listed = reader.take(_LIST)
     constant = [_read_list(listed[1]) if listed is not None else _read_literal(reader)]
     return lambda _node, _root: constant

@@ -37,6 +37,11 @@ def members(*names: str) -> PathStep:
     return PathStep(lambda node, _root: (node[name],) if isinstance(node, dict) and name in node else (), name)
 
 
+def gathering(gather: Callable[[Json], Json]) -> PathStep:
+    """``['a','b']`` at the end of a path: one object for each object before it."""
+    return PathStep(lambda node, _root: (gather(node),) if isinstance(node, dict) else (), gather=gather)
+
+
 def elements(*indices: int) -> PathStep:
     """``[0]``, ``[0,2]`` or, from the end, ``[-1]``."""
 

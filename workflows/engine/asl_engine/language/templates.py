@@ -62,7 +62,7 @@ def _compile_object(value: dict[str, Json], leaf: Leaf, where: str) -> Read | No
     for key, member in value.items():
         read: Read | None
         if leaf is None and key.endswith(DYNAMIC):
-            name, read = key.removesuffix(DYNAMIC), _dynamic_field(key, member)
+            name, read = key.removesuffix(DYNAMIC), compile_dynamic_field(key, member)
         else:
             name, read = key, _compile(member, leaf, f"{where}/{key}")
         skeleton[name] = member if read is None else None
@@ -92,7 +92,8 @@ def _jsonata_leaf(text: str, where: str) -> Read | None:
     return compile_jsonata(jsonata_of(text), where).evaluate if is_jsonata(text) else None
 
 
-def _dynamic_field(key: str, value: Json) -> Read:
+def compile_dynamic_field(key: str, value: Json) -> Read:
+    """Compile the path or intrinsic function of a field. Raises ExpressionMalformed."""
     if not isinstance(value, str):
         raise ExpressionMalformed(key, 0, "its value must be a path or an intrinsic function")
     if value.startswith("States."):
