@@ -1,4 +1,4 @@
-"""Conformance of the engine to executions and API calls recorded on AWS, by their own judge.
+"""Conformance of the engine to recordings of AWS, by their own judge.
 
 Recordings and judge are not part of the project: their folder is the environment variable CONFORMANCE_DIR, or
 ``../shared/conformance`` beside the project. A case that differs is listed in ``differences.json`` with the reason.
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """The URL of a served engine with its store on disk, and its port of Lambda."""
+    """The URL of a served engine, and its port for Lambda; its store is on disk."""
     lambda_port = free_port()
     database = tmp_path_factory.mktemp("engine") / "engine.sqlite"
     command = [sys.executable, "-m", "asl_engine", "serve", "--port", "0", "--db", str(database)]
