@@ -69,8 +69,9 @@ def _labels(scopes: list[Scope]) -> Iterator[Diagnostic]:
 
 
 def _variables(scopes: list[Scope]) -> Iterator[Diagnostic]:
-    """Yield inner variables with the name of an outer one, unless a Catch of the state around them assigns it.
+    """Yield inner variables with the name of an outer one.
 
+    A Catch of the state around them may assign the same name, as it does so after they end.
     https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html#variable-scope
     """
     for scope in scopes:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import NoReturn
 
 from asl_engine.errors import INTRINSIC_FAILURE
@@ -167,8 +166,10 @@ def _format(template: Json, *values: Json) -> Json:
     pieces = _parse_format(_text(template, "The template"))
     if len(values) != len(pieces) - 1:
         _refuse(f"The template has {len(pieces) - 1} places {{}} for {len(values)} values")
-    texts = (value if isinstance(value, str) else _as_java(value) for value in values)
-    return pieces[0] + "".join(chain.from_iterable(zip(texts, pieces[1:], strict=True)))
+    filled = [pieces[0]]
+    for value, piece in zip(values, pieces[1:], strict=True):
+        filled += (value if isinstance(value, str) else _as_java(value), piece)
+    return "".join(filled)
 
 
 @lru_cache(maxsize=1024)
