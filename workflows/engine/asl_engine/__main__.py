@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from asl_engine.adapters.functions import Function
 from asl_engine.definition.diagnostics import DefinitionRefused
@@ -188,9 +188,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _exit() -> NoReturn:
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    _exit()
+    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from asl_engine.core.execution import Status
 from asl_engine.core.map_run import MapRunSettings
 from asl_engine.jsontext import Json
 
@@ -71,8 +70,6 @@ class ContinueLater:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The execution has closed."""
-
-    status: Status
 
 
 type Command = InvokeTask | SetTimer | CancelTask | StartMapRun | RedriveMapRun | ContinueLater | Finished

@@ -345,4 +345,4 @@ def _close(work: Work, status: Status) -> None:
         execution.removed.update(execution.branches)
         execution.changed.clear()
         execution.branches.clear()
-    work.commands.append(Finished(status))
+    work.commands.append(Finished())

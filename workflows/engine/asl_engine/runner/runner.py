@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -48,12 +49,12 @@ from asl_engine.errors import (
     TaskDoesNotExist,
     TaskTimedOut,
 )
-from asl_engine.jsontext import Json, loads
+from asl_engine.jsontext import Json, dumps, loads
 from asl_engine.runner.event_loop import Change, EventLoop, Message
 from asl_engine.runner.listeners import Listener, StatusListeners
 from asl_engine.runner.map_runs import MapRuns
 from asl_engine.runner.open_executions import OpenExecution, OpenExecutions, Programs
-from asl_engine.runner.tasks import Activities, ActivityTask, MakeEvent, TaskDispatch, WorkerPool, message_for_token
+from asl_engine.runner.tasks import ActivityTask, MakeEvent, TaskDispatch, WorkerPool, message_for_token
 from asl_engine.store import Store
 from asl_engine.store.records import Document, ExecutionRecord
 
@@ -97,7 +98,8 @@ class Runner:
         self._status_listeners = StatusListeners(store.execution, listeners)
         self._pool = WorkerPool(workers)
         self._task_dispatch = TaskDispatch(performer, self._pool, self._loop.inbox, self.clock, self._status_listeners)
-        self._activities = Activities()
+        # Not saved: the waiting executions fill it again after a restart.
+        self._activity_tasks: dict[str, deque[ActivityTask]] = {}
         self.map_runs = MapRuns(
             store,
             self.clock,
@@ -314,10 +316,12 @@ class Runner:
 
     def take_activity_task(self, activity_arn: str, worker: str | None = None) -> ActivityTask | None:
         """Return the activity's next task, or None. ``worker`` names the activity worker in the history."""
-        while (task := self._activities.take(activity_arn)) is not None:
+        tasks = self._activity_tasks.get(activity_arn)
+        while tasks:
             try:
+                task = tasks.popleft()
                 self._ask(message_for_token(task.task_token, partial(TaskStarted, worker_name=worker)))
-            except (TaskTimedOut, ExecutionDoesNotExist):
+            except (IndexError, TaskTimedOut, ExecutionDoesNotExist):  # another worker has it, or it has ended
                 continue
             return task
         return None
@@ -333,7 +337,8 @@ class Runner:
         arn = opened.record.arn
         match command:
             case InvokeTask() if self._is_for_worker(command):
-                self._activities.offer(command)
+                task = ActivityTask(command.task_token or "", dumps(command.parameters))
+                self._activity_tasks.setdefault(command.resource, deque()).append(task)
             case InvokeTask():
                 self._task_dispatch.perform(opened, command)
             case SetTimer(branch_id, token, at_ms):

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from asl_engine.core.execution import Phase
 from asl_engine.core.task_state import read_task_token
 from asl_engine.definition.resources import parse_resource
 from asl_engine.errors import InvalidToken, TaskTimedOut
-from asl_engine.jsontext import Json, dumps
+from asl_engine.jsontext import Json
 from asl_engine.runner.event_loop import Inbox, Message
 from asl_engine.runner.listeners import StatusListeners
 from asl_engine.runner.open_executions import OpenExecution
@@ -187,25 +187,6 @@ class ActivityTask(NamedTuple):
 
     task_token: str
     input: str
-
-
-class Activities:
-    """The queues of activities' tasks, filled again by the waiting executions after a restart."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tasks: defaultdict[str, deque[ActivityTask]] = defaultdict(deque)
-
-    def offer(self, command: InvokeTask) -> None:
-        """Add a task."""
-        with self._lock:
-            self._tasks[command.resource].append(ActivityTask(command.task_token or "", dumps(command.parameters)))
-
-    def take(self, activity_arn: str) -> ActivityTask | None:
-        """Remove and return the oldest task, which may have timed out; None without any."""
-        with self._lock:
-            tasks = self._tasks.get(activity_arn)
-            return tasks.popleft() if tasks else None
 
 
 def message_for_token(text: str, make_event: MakeEvent) -> Message:

@@ -5,6 +5,7 @@ A *revision* has all that an update can change; it is written once, so execution
 
 import threading
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from asl_engine.jsontext import Json
 from asl_engine.server.validation import Account, api_error, parse_arn, validation_error
@@ -75,6 +76,9 @@ class Alias:
     description: str | None = None
 
 
+_KINDS: dict[type[Any], str] = {Machine: MACHINE, Version: VERSION, Alias: ALIAS}
+
+
 def account_key(account: Account) -> str:
     """Return the parent of an account's documents."""
     return f"{account.region}/{account.account}"
@@ -93,15 +97,20 @@ class Catalog:
 
     def machine(self, arn: str, shown: str | None = None) -> Machine:
         """Return a state machine by its unqualified ARN. Raises StateMachineDoesNotExist with the ARN ``shown``."""
-        machine = self.find_machine(arn)
+        machine = self.find(Machine, arn)
         if machine is None:
             raise api_error("StateMachineDoesNotExist", shown or arn)
         return machine
 
-    def find_machine(self, arn: str) -> Machine | None:
-        """Return a state machine by its unqualified ARN, or None."""
-        document = self._store.document(MACHINE, arn)
-        return None if document is None else Machine(**document.body)
+    def find[T: (Machine, Version, Alias)](self, kind: type[T], arn: str) -> T | None:
+        """Return a state machine, version or alias, or None."""
+        document = self._store.document(_KINDS[kind], arn)
+        return None if document is None else kind(**document.body)
+
+    def all_of[T: (Version, Alias)](self, kind: type[T], machine_arn: str, *, newest_first: bool = False) -> list[T]:
+        """Return all versions or aliases of a machine, oldest first unless ``newest_first``."""
+        found = self._store.documents(_KINDS[kind], machine_arn, limit=PAGE, descending=newest_first)
+        return [kind(**document.body) for document in found]
 
     def changeable(self, text: str) -> Machine:
         """Return the machine to change. Raises StateMachineDoesNotExist, StateMachineDeleting."""
@@ -142,7 +151,7 @@ class Catalog:
 
     def publish(self, machine: Machine, description: str | None, now_ms: int) -> tuple[Machine, Version]:
         """Return the version of the machine's current revision, written if it is new."""
-        for version in self.versions(machine.arn):
+        for version in self.all_of(Version, machine.arn, newest_first=True):
             if version.revision == machine.revision:
                 return replace(machine, last_version=max(machine.last_version, version.number)), version
         number = machine.last_version + 1
@@ -157,24 +166,6 @@ class Catalog:
         self._store.put_document(Document(VERSION, version.arn, asdict(version), machine.arn, sortable(number)))
         return replace(machine, last_version=number), version
 
-    def versions(self, machine_arn: str) -> list[Version]:
-        """Return all versions, newest first."""
-        return [Version(**one.body) for one in self._store.documents(VERSION, machine_arn, limit=PAGE, descending=True)]
-
-    def find_version(self, arn: str) -> Version | None:
-        """Return a version, or None."""
-        document = self._store.document(VERSION, arn)
-        return None if document is None else Version(**document.body)
-
-    def aliases(self, machine_arn: str) -> list[Alias]:
-        """Return all aliases, oldest first."""
-        return [Alias(**one.body) for one in self._store.documents(ALIAS, machine_arn, limit=PAGE)]
-
-    def find_alias(self, arn: str) -> Alias | None:
-        """Return an alias, or None."""
-        document = self._store.document(ALIAS, arn)
-        return None if document is None else Alias(**document.body)
-
     def put_alias(self, alias: Alias) -> None:
         """Write an alias."""
         sort = sortable(alias.created_ms)
@@ -182,9 +173,9 @@ class Catalog:
 
     def delete_machine(self, arn: str) -> None:
         """Delete a machine, its versions, aliases and tags, but not its revisions."""
-        for version in self.versions(arn):
+        for version in self.all_of(Version, arn):
             self._store.delete_document(VERSION, version.arn)
-        for alias in self.aliases(arn):
+        for alias in self.all_of(Alias, arn):
             self._store.delete_document(ALIAS, alias.arn)
         self._store.delete_document(TAGS, arn)
         self._store.delete_document(MACHINE, arn)

@@ -9,7 +9,7 @@ import binascii
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -56,7 +56,7 @@ class ApiCall:
         return self.arguments.get("maxResults") or DEFAULT_PAGE
 
     def page_start(self, *kinds: type) -> list[Json] | None:
-        """Return the arguments of ``next_token``, of these types, for the page's token. Raises InvalidToken."""
+        """Return the values, of these types, in the request's nextToken. Raises InvalidToken."""
         text = self.arguments.get("nextToken")
         if text is None:
             return None
@@ -73,8 +73,14 @@ class ApiCall:
         start = self.page_start(str, str)
         after = (start[0], start[1]) if start else None
         found = self.store.documents(kind, parent, after=after, limit=self.page_size + 1, descending=descending)
-        page = found[: self.page_size]
-        return page, {"nextToken": next_token(page[-1].sort, page[-1].key)} if len(found) > len(page) else {}
+        return self.page(found, lambda last: [last.sort, last.key])
+
+    def page[T](self, found: Sequence[T], start_after: Callable[[T], list[Json]]) -> tuple[list[T], dict[str, Json]]:
+        """Return a page of the found items, and its answer's ``nextToken`` if there are more."""
+        page = list(found[: self.page_size])
+        if len(found) == len(page):
+            return page, {}
+        return page, {"nextToken": base64.urlsafe_b64encode(dumps(start_after(page[-1])).encode()).decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,6 @@ class Operation:
     waits: Callable[[ApiCall], Awaitable[Json]] | None = None
     quick: bool = False
     fields: Mapping[str, Field] | None = None
-
-
-def next_token(*start: Json) -> str:
-    """Return the opaque token of the page after ``start``."""
-    return base64.urlsafe_b64encode(dumps(list(start)).encode()).decode()
 
 
 def seconds(at_ms: int) -> float:

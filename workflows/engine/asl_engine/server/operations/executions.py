@@ -11,8 +11,8 @@ from asl_engine.core.history import HistoryEvent
 from asl_engine.errors import ExecutionDoesNotExist, ExecutionNotRedrivable
 from asl_engine.jsontext import Json, loads
 from asl_engine.runner.map_runs import MAP_RUN
-from asl_engine.server.catalog import Alias, Catalog, Machine
-from asl_engine.server.protocol import ApiCall, next_token, seconds
+from asl_engine.server.catalog import Alias, Catalog, Machine, Version
+from asl_engine.server.protocol import ApiCall, seconds
 from asl_engine.server.validation import StatesArn, api_error, check_name, parse_arn, validation_error
 from asl_engine.store.records import ExecutionFilter, ExecutionRecord
 
@@ -38,8 +38,8 @@ def _target(call: ApiCall) -> Target:
         raise api_error("StateMachineDeleting", text)
     if arn.qualifier is None:
         return Target(machine, machine.revision)
-    alias = None if arn.is_version else catalog.find_alias(text)
-    version = catalog.find_version(_routed(call, alias) if alias else text)
+    alias = None if arn.is_version else catalog.find(Alias, text)
+    version = catalog.find(Version, _routed(call, alias) if alias else text)
     if version is None:
         raise api_error("StateMachineDoesNotExist", text)
     return Target(machine, version.revision, version.arn, alias.arn if alias else None)
@@ -192,12 +192,9 @@ def list_executions(call: ApiCall) -> Json:
     where = _filter(call)
     start = call.page_start(int, str)
     after = (start[0], start[1]) if start else None
-    page = call.store.executions(where, after=after, limit=call.page_size + 1)
-    answer: dict[str, Json] = {"executions": [_listed(record) for record in page[: call.page_size]]}
-    if len(page) > call.page_size:
-        last = page[call.page_size - 1]
-        answer["nextToken"] = next_token(last.recent_ms, last.arn)
-    return answer
+    found = call.store.executions(where, after=after, limit=call.page_size + 1)
+    page, more = call.page(found, lambda last: [last.recent_ms, last.arn])
+    return {"executions": [_listed(record) for record in page], **more}
 
 
 def _filter(call: ApiCall) -> ExecutionFilter:
@@ -250,7 +247,7 @@ def redrive_execution(call: ApiCall) -> Json:
 
 def _is_deleting(call: ApiCall, record: ExecutionRecord) -> bool:
     """Return whether the execution's machine is being deleted or is deleted."""
-    machine = Catalog(call.store).find_machine(record.state_machine_arn.split("/", 1)[0])
+    machine = Catalog(call.store).find(Machine, record.state_machine_arn.split("/", 1)[0])
     return machine is None or machine.deleting
 
 
@@ -271,14 +268,11 @@ def get_execution_history(call: ApiCall) -> Json:
     start = call.page_start(int)
     if call.store.execution(arn) is None:
         raise ExecutionDoesNotExist(arn)
-    page = call.store.history(
-        arn, after=start[0] if start else None, limit=call.page_size + 1, reverse=asked.get("reverseOrder", False)
-    )
+    after, reverse = start[0] if start else None, asked.get("reverseOrder", False)
+    found = call.store.history(arn, after=after, limit=call.page_size + 1, reverse=reverse)
+    page, more = call.page(found, lambda last: [last.id])
     with_data = asked.get("includeExecutionData", True)
-    answer: dict[str, Json] = {"events": [shown_event(event, with_data=with_data) for event in page[: call.page_size]]}
-    if len(page) > call.page_size:
-        answer["nextToken"] = next_token(page[call.page_size - 1].id)
-    return answer
+    return {"events": [shown_event(event, with_data=with_data) for event in page], **more}
 
 
 @cache

@@ -16,6 +16,7 @@ from asl_engine.server.catalog import (
     Catalog,
     Machine,
     Revision,
+    Version,
     account_key,
     changing,
 )
@@ -49,7 +50,7 @@ def create_state_machine(call: ApiCall) -> Json:
     check_definition(revision.definition, machine_type)
     arn = call.account.arn("stateMachine", name)
     with changing:
-        known = Catalog(call.store).find_machine(arn)
+        known = Catalog(call.store).find(Machine, arn)
         machine = known or Machine(
             arn=arn,
             name=name,
@@ -157,7 +158,7 @@ def describe_state_machine(call: ApiCall) -> Json:
     }
     key = machine.revision
     if arn.qualifier is not None:
-        version = catalog.find_version(text)
+        version = catalog.find(Version, text)
         if version is None:
             raise api_error("StateMachineDoesNotExist", text)
         key = version.revision
@@ -176,7 +177,7 @@ def describe_state_machine_for_execution(call: ApiCall) -> Json:
     machine_arn = record.state_machine_arn
     owner = machine_arn.split("/", 1)[0]
     catalog = Catalog(call.store)
-    version = catalog.find_version(record.version_arn) if record.version_arn else None
+    version = catalog.find(Version, record.version_arn) if record.version_arn else None
     revision = catalog.revision(version.revision) if version else catalog.revision_at(owner, record.start_ms)
     if revision is None:
         raise ExecutionDoesNotExist(arn)
@@ -217,7 +218,7 @@ def delete_state_machine(call: ApiCall) -> Json:
         raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
     with changing:
         catalog = Catalog(call.store)
-        machine = catalog.find_machine(text)
+        machine = catalog.find(Machine, text)
         if machine is None:
             return {}
         if call.store.count_open(text):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from asl_engine.errors import ApiError
 from asl_engine.jsontext import Json
-from asl_engine.server.catalog import ALIAS, VERSION, Alias, Catalog, changing
+from asl_engine.server.catalog import ALIAS, VERSION, Alias, Catalog, Version, changing
 from asl_engine.server.protocol import ApiCall, seconds
 from asl_engine.server.validation import StatesArn, api_error, parse_arn, validation_error
 
@@ -49,7 +49,7 @@ def delete_state_machine_version(call: ApiCall) -> Json:
         catalog = Catalog(call.store)
         users = [
             alias.name
-            for alias in catalog.aliases(arn.state_machine)
+            for alias in catalog.all_of(Alias, arn.state_machine)
             if any(route["stateMachineVersionArn"] == text for route in alias.routes)
         ]
         if users:
@@ -77,7 +77,7 @@ def _check_routes(call: ApiCall, routes: list[dict[str, Json]]) -> str:
     if sum(weights) != 100:
         raise validation_error(f"Sum of routing configuration weights must equal 100. Received: {weights}")
     catalog = Catalog(call.store)
-    if any(catalog.find_version(text) is None for text in named):
+    if any(catalog.find(Version, text) is None for text in named):
         raise ApiError(*_MISSING)
     return arns[0].state_machine
 
@@ -91,7 +91,7 @@ def _alias_arn(call: ApiCall) -> StatesArn:
 
 
 def _existing(call: ApiCall) -> Alias:
-    alias = Catalog(call.store).find_alias(_alias_arn(call).text)
+    alias = Catalog(call.store).find(Alias, _alias_arn(call).text)
     if alias is None:
         raise ApiError(*_MISSING)
     return alias
@@ -107,7 +107,7 @@ def create_state_machine_alias(call: ApiCall) -> Json:
         machine = catalog.machine(machine_arn)
         if machine.deleting:
             raise api_error("StateMachineDeleting", machine_arn)
-        alias = catalog.find_alias(arn)
+        alias = catalog.find(Alias, arn)
         if alias is None:
             now = call.now_ms()
             alias = Alias(
