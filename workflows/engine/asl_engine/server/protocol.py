@@ -9,10 +9,12 @@ import binascii
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from inspect import iscoroutinefunction
+from typing import Any
 
 from asl_engine.errors import ApiError, InvalidToken
 from asl_engine.jsontext import Json, dumps, loads
@@ -85,14 +87,13 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation's function: ``run`` in a thread, or the coroutine ``waits``.
+    """An operation's function: a coroutine, or a function that runs in a thread unless it is ``quick``.
 
-    A ``quick`` one reads so little of the store that it runs in the event loop, as a thread would cost more.
-    ``fields`` are those of an operation that AWS does not have; ``FIELDS`` has AWS's.
+    A quick one reads so little of the store that a thread would cost more. ``fields`` are those of an operation that
+    AWS does not have; ``FIELDS`` has AWS's.
     """
 
-    run: Callable[[ApiCall], Json] | None = None
-    waits: Callable[[ApiCall], Awaitable[Json]] | None = None
+    run: Callable[[ApiCall], Any]
     quick: bool = False
     fields: Mapping[str, Field] | None = None
 
@@ -140,9 +141,8 @@ class Api:
         arguments = _arguments(request.body)
         check_request(FIELDS[name] if operation.fields is None else operation.fields, arguments)
         call = ApiCall(self._engine, self.account_of(request.headers.get("authorization", "")), arguments, self._draw)
-        if operation.waits is not None:
-            return await operation.waits(call)
-        assert operation.run is not None  # noqa: S101  for the type checker: an operation has one or the other
+        if iscoroutinefunction(operation.run):
+            return await operation.run(call)
         if operation.quick:
             return operation.run(call)
         return await asyncio.get_running_loop().run_in_executor(None, operation.run, call)
