@@ -19,9 +19,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from qu_workflows.protocol.catalog import CatalogEntry, read_tasks
+from qu_workflows.protocol.catalog import ANY, CatalogEntry, Parameter, read_tasks
 from qu_workflows.protocol.message import write_scheduled_message
-from qu_workflows.protocol.parameters import ANY, Parameter
 from qu_workflows.protocol.schedule import Schedule
 from qu_workflows.schedules.problems import problems_of_all
 from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
@@ -32,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE_MACHINES = "state_machines/{}.asl.json"
 WORKFLOW_TASKS_FILE = "workflows/workflow_tasks.json"
 
-# Keywords of JSON Schema, and their names in qu_workflows.protocol.parameters.
+# Keywords of JSON Schema, and their names in qu_workflows.protocol.catalog.
 _WORDS = {
     "type": "type",
     "minimum": "minimum",
@@ -132,7 +131,7 @@ def _parameter(where: str, field: Mapping[str, Any], *, required: bool) -> dict[
     unknown = field.keys() - _WORDS.keys() - _WITHOUT_EFFECT - free_object
     if unknown:
         raise ValueError(
-            f"{where}: {', '.join(sorted(unknown))} is not supported by protocol.parameters. Add it there."
+            f"{where}: {', '.join(sorted(unknown))} is not supported by protocol.catalog. Add it there."
         )
     words = {word: field[keyword] for keyword, word in _WORDS.items() if keyword in field}
     return Parameter(**{"type": ANY, "required": required, **words}).as_words()

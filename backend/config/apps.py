@@ -18,6 +18,6 @@ class ProjectConfig(AppConfig):
             return
         from config.steps import step_handlers, write_payload
         from qu_workflows.protocol.project import register_runner
-        from qu_workflows.tasks.without_queue.runner import InProcessRunner
+        from qu_workflows.tasks.without_queue import InProcessRunner
 
         register_runner(InProcessRunner(step_handlers, write_payload))

@@ -19,7 +19,7 @@ from config.environment import read_text
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
 EXECUTION_KEPT_DAYS = 90  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-OUTBOX_AGE_SECONDS = 60  # qu_workflows.tasks.resending.OLDER_THAN_SECONDS
+OUTBOX_AGE_SECONDS = 60  # qu_workflows.tasks.outbox.OLDER_THAN_SECONDS
 _DAY_SECONDS, _YEAR_SECONDS = 86_400, 31_536_000
 _RETENTION_DAYS = (15, 36_500)  # reports.retention.MIN_DAYS and MAX_DAYS
 _MAXIMUM_METERS = 20_100_000  # half the circumference of the Earth

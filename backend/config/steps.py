@@ -6,7 +6,7 @@ No other module of the backend imports the functions.
 import os
 from collections.abc import Mapping
 
-from qu_workflows.tasks.without_queue.steps import StepHandler
+from qu_workflows.tasks.without_queue import StepHandler
 
 
 def step_handlers() -> Mapping[str, StepHandler]:

@@ -16,8 +16,8 @@ from django.db import connection, models, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import UNSUCCESSFUL, WAITING, TaskRecord, TaskStatus
+from qu_workflows.records.queries import take_turn
 from reports.files.storage import delete_objects
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
 from workflows.errors import StorageUnavailable

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from qu_workflows.protocol.catalog import CatalogEntry
-from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.catalog import CatalogEntry, Parameter
 from qu_workflows.protocol.schedule import RetryPolicy, Schedule
 from qu_workflows.schedules.problems import problems_of, problems_of_all
 from workflows.project import PROJECT

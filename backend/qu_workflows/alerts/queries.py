@@ -20,7 +20,7 @@ from qu_workflows.alerts.hooks import AlertKind, registered_hooks
 from qu_workflows.aws.queues import MAX_DELAY_SECONDS, queue_depth
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.records.running_since import running_since
+from qu_workflows.records.queries import running_since
 
 MAX_EXAMPLES = 5
 # The event of an execution's timeout may arrive this much later.

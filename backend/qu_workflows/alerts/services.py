@@ -25,8 +25,8 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.alerts.hooks import AlertKind, registered_hooks
 from qu_workflows.alerts.queries import UNSTARTED, Finding, Stuck, alert_kinds, stuck_messages, stuck_records
-from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import Alert, TaskRecord, TaskStatus
+from qu_workflows.records.queries import take_turn
 from qu_workflows.tasks.queries import registered_tasks
 
 TEMPLATE_NAME = "emails/alert.html"

@@ -13,13 +13,13 @@ from django.db import transaction
 from qu_workflows.executions.search import attempt_number, attempts_of, attempts_of_each, find_record
 from qu_workflows.protocol.errors import MessageRejected
 from qu_workflows.protocol.execution_names import attempt_id
-from qu_workflows.protocol.payload_size import payload_key_of
+from qu_workflows.protocol.message import payload_key_of
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import audited
-from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import WAITING, AuditAction, TaskRecord, TaskStatus
+from qu_workflows.records.queries import take_turn
 from qu_workflows.tasks.queries import find_entry
-from qu_workflows.tasks.services import TaskRequest, new_record, send_later
+from qu_workflows.tasks.services import new_record, send_later
 
 _UNDERWAY = (*WAITING, TaskStatus.RUNNING)
 _READ_TOGETHER = 100
@@ -131,17 +131,15 @@ def _new_record(record: TaskRecord, new_id: str) -> TaskRecord:
     if entry is None:
         raise LookupError(record.task)
     new = new_record(
-        TaskRequest(
-            entry=entry,
-            payload=record.payload,
-            positional_count=record.positional_count,
-            message_group_id=record.message_group_id,
-            backend=record.backend,
-            queue_name=record.queue_name,
-        )
+        entry,
+        record.payload,
+        positional_count=record.positional_count,
+        message_group_id=record.message_group_id,
+        backend=record.backend,
+        queue_name=record.queue_name,
+        attempt_of=record.attempt_of or record.pk,
+        schedule=record.schedule,
     )
     new.pk = new_id
     new.payload_key = payload_key_of(new_id) if new.payload_key else ""
-    new.attempt_of = record.attempt_of or record.pk
-    new.schedule = record.schedule
     return new

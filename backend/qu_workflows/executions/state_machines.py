@@ -17,9 +17,8 @@ from django.db.models import Aggregate, Count, DurationField, F, Max, Q, QuerySe
 from qu_workflows.caching import Cache
 from qu_workflows.executions.redrivability import at_step_functions
 from qu_workflows.executions.step_functions import AT_ONCE, ask
-from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
+from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, Parameter
 from qu_workflows.protocol.definitions import definition_of
-from qu_workflows.protocol.parameters import Parameter
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus

@@ -1,27 +1,82 @@
 """Catalog entries: a task name, the workflow that runs it, and the payload that fits.
 
-Only names in the catalog run. Two rendered files hold it, so that the dispatcher needs neither Django
-nor pydantic: ``workflow_tasks.json`` has the tasks with a workflow of their own, ``django_tasks.json``
-every other registered Django task, each of which runs as ``run_task``.
+Only names in the catalog run. Two rendered files hold it: ``workflow_tasks.json`` has the tasks with a workflow of
+their own, ``django_tasks.json`` every other registered Django task, which all run as ``run_task``. So the dispatcher
+needs neither Django nor pydantic, which would add a third to its cold start.
 """
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from qu_workflows.protocol.parameters import Parameter
-
 RUN_TASK = "run_task"
+# JSON's words for Python's types.
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "array": (list,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "object": (dict,),
+    "string": (str,),
+}
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a task: ``type`` is a key of ``TYPES``, or ``any``.
+
+    Lengths are in characters. ``pattern`` must match the whole text.
+    """
+
+    type: str
+    required: bool
+    minimum: int | None = None
+    maximum: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+    def as_words(self) -> dict[str, Any]:
+        """Return the parameter as the catalog's files list it, without the fields that are not set."""
+        return {word: value for word, value in asdict(self).items() if value is not None}
+
+    def problem_with(self, value: Any) -> str | None:
+        """Return why a JSON value does not fit, or None."""
+        if self.type == ANY:
+            return None
+        if not isinstance(value, TYPES[self.type]) or (isinstance(value, bool) and self.type != "boolean"):
+            return f"is {json_type(value)}, not {_article(self.type)}"
+        if isinstance(value, str):
+            return self._problem_with_text(value)
+        return self._problem_with_number(value) if isinstance(value, int | float) else None
+
+    def _problem_with_number(self, value: float) -> str | None:
+        if self.minimum is not None and value < self.minimum:
+            return f"is less than {self.minimum}"
+        if self.maximum is not None and value > self.maximum:
+            return f"is more than {self.maximum}"
+        return None
+
+    def _problem_with_text(self, value: str) -> str | None:
+        if self.min_length is not None and len(value) < self.min_length:
+            return f"is shorter than {self.min_length}"
+        if self.max_length is not None and len(value) > self.max_length:
+            return f"is longer than {self.max_length}"
+        # fullmatch, since Python's $ also matches before a newline at the end.
+        if self.pattern is not None and not re.fullmatch(self.pattern, value):
+            return f"does not match {self.pattern}"
+        return None
 
 
 @dataclass(frozen=True)
 class CatalogEntry:
     """A task name that may run, and the workflow that runs it.
 
-    ``by_reference`` says whether the workflow reads a payload from S3 where it was too large to
-    travel inline.
+    ``by_reference``: the workflow can read a payload from S3 if it is too large to travel inline.
     """
 
     task: str
@@ -31,7 +86,7 @@ class CatalogEntry:
 
     @cached_property
     def required_by_name(self) -> Mapping[str, bool]:
-        """The payload's names in the order of the function's parameters, and whether each must be given."""
+        """Whether each name of the payload is required, in the order of the function's parameters."""
         return {name: parameter.required for name, parameter in self.parameters.items()}
 
     @property
@@ -40,7 +95,7 @@ class CatalogEntry:
         return list(self.parameters)
 
     def problems_with(self, payload: Mapping[str, Any]) -> list[str]:
-        """Return what keeps arguments by name from fitting this task, each problem after its name."""
+        """Return the problems of arguments by name, each as ``name: problem``."""
         missing = [
             f"{name}: is missing"
             for name, parameter in self.parameters.items()
@@ -53,10 +108,10 @@ class CatalogEntry:
 
     def _problem(self, name: str, value: Any) -> str | None:
         parameter = self.parameters.get(name)
-        return "is no parameter" if parameter is None else parameter.problem_with(value)
+        return "is not a parameter" if parameter is None else parameter.problem_with(value)
 
     def execution_input(self, payload: dict[str, Any] | None, payload_key: str | None) -> dict[str, Any]:
-        """Return the execution's input: the payload itself, or for run_task the payload beside the task's name."""
+        """Return the execution's input: the payload, for run_task beside the task's name."""
         carried = {"payload_key": payload_key} if payload is None else {"payload": payload}
         if self.workflow == RUN_TASK:
             return {"task": self.task, **carried}
@@ -64,7 +119,7 @@ class CatalogEntry:
 
 
 def read_tasks(text: str) -> dict[str, CatalogEntry]:
-    """Return the entries that one of the two files lists, by task name."""
+    """Return the entries of one of the two files, by task name."""
     return {
         name: CatalogEntry(
             name,
@@ -74,3 +129,13 @@ def read_tasks(text: str) -> dict[str, CatalogEntry]:
         )
         for name, entry in json.loads(text).items()
     }
+
+
+def json_type(value: Any) -> str:
+    """Return the JSON type of a value with its article, such as "an object"."""
+    kinds = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[0] in 'aio' else 'a'} {word}"

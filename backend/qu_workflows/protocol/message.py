@@ -1,16 +1,15 @@
-"""The task message: what Django writes into SQS and what the dispatcher makes of it.
+"""The task message: written by Django and EventBridge Scheduler, read by the dispatcher.
 
 ``{"id": UUIDv7, "task": name, "payload": {…}, "timestamp": ISO 8601, "source": "django-backend"}``
 
-``id`` may be missing: then the SQS MessageId stands for it. ``payload_key`` stands in for
-``payload`` where that was too large to travel inline. Unknown keys are ignored. Two forms of
-payload fit: the function's arguments by name, and the decorated form of earlier producers,
+Without an ``id`` the SQS MessageId is used. ``payload_key`` replaces a ``payload`` that is too large to travel inline.
+Unknown keys are ignored. A payload is the function's arguments by name, or the decorated form of earlier producers,
 ``{"function_name", "module", "args", "kwargs"}``, of which only the arguments are used.
 
-A schedule's message comes from EventBridge Scheduler, which fills in the time:
-``{"schedule": name, "scheduled_at": ISO 8601, "task": name, "payload": {…}, "source": "scheduler"}``. Its id is made
-of the schedule and the time to the second (``protocol.execution_names``), so that what fires twice starts once; an
-``id`` beside a schedule would be a second name for the same run, and is refused.
+EventBridge Scheduler fills in the time of a schedule's message:
+``{"schedule": name, "scheduled_at": ISO 8601, "task": name, "payload": {…}, "source": "scheduler"}``. Its id consists
+of the schedule and the time to the second (``protocol.execution_names``), so a schedule that fires twice starts one
+execution. An ``id`` beside a schedule would be a second name for the same run, and is refused.
 
 ::
 
@@ -21,7 +20,7 @@ of the schedule and the time to the second (``protocol.execution_names``), so th
     ├── UnknownSchedule
     ├── ScheduledTimeMissing
     ├── PayloadDoesNotFit
-    └── PayloadTooLarge             see ``protocol.payload_size``
+    └── PayloadTooLarge
 """
 
 import json
@@ -31,11 +30,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.catalog import CatalogEntry, json_type
 from qu_workflows.protocol.errors import MessageRejected
 from qu_workflows.protocol.execution_names import scheduled_id
-from qu_workflows.protocol.parameters import json_type
-from qu_workflows.protocol.payload_size import check_execution_input, payload_key_of
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.schedule import Schedule
 
@@ -44,6 +41,14 @@ SCHEDULER_SOURCE = "scheduler"
 # EventBridge Scheduler puts the time in this place, as 2026-11-24T12:00:00Z.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
+# AWS: input of an execution, 256 KiB as UTF-8, hard.
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAX_EXECUTION_INPUT_BYTES = 262_144
+# What a state's Parameters add to the input; above the limit the next state fails by States.DataLimitExceeded.
+STATE_RESERVE_BYTES = 4096
+# Above this a payload goes to S3 and travels as a key; the head-room is for what states add.
+MAX_INLINE_PAYLOAD_BYTES = 200 * 1024
+MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _REGISTER = "Register the task and run make states."
@@ -60,7 +65,7 @@ class NotJson(MessageRejected):
 
 
 class NoTask(MessageRejected):
-    """The body names no task, or its id can not name an execution."""
+    """The body names no task, or its id cannot name an execution."""
 
 
 class UnknownTask(MessageRejected):
@@ -72,16 +77,20 @@ class UnknownSchedule(MessageRejected):
 
 
 class ScheduledTimeMissing(MessageRejected):
-    """A schedule's message does not say for which time it was sent."""
+    """A schedule's message has no scheduled time."""
 
 
 class PayloadDoesNotFit(MessageRejected):
     """The payload breaks the task's contract."""
 
 
+class PayloadTooLarge(MessageRejected):
+    """The payload is too large for a message, or for any way of sending it."""
+
+
 @dataclass(frozen=True)
 class ExecutionStart:
-    """One execution to start: ``name`` is the task id, ``input_json`` the same text each time."""
+    """One execution to start: ``name`` is the task id; equal messages have equal ``input_json``."""
 
     name: str
     task: str
@@ -90,13 +99,13 @@ class ExecutionStart:
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces.
+    """Return the canonical JSON text of a value: sorted keys, no spaces.
 
-    Raises ValueError for what no service takes: NaN, infinity, half of a surrogate pair.
+    Raises ValueError for values that no service accepts: NaN, infinity, half of a surrogate pair.
     """
     text = _CANONICAL.encode(value)
     text.encode()
-    # SQS replaces these two by U+FFFD. In a JSON text they stand only inside strings, where an escape is as good.
+    # SQS replaces these two by U+FFFD. In JSON they occur only inside strings, where an escape means the same.
     return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
@@ -112,9 +121,9 @@ def write_message(
 
 
 def write_scheduled_message(schedule: Schedule) -> str:
-    """Return the SQS body of a schedule, its time to be filled in by EventBridge Scheduler.
+    """Return the SQS body of a schedule; EventBridge Scheduler fills in the time.
 
-    Raises ValueError or TypeError for a payload that is no JSON.
+    Raises ValueError or TypeError for a payload that is not JSON.
     """
     return canonical_json(
         {
@@ -128,10 +137,10 @@ def write_scheduled_message(schedule: Schedule) -> str:
 
 
 def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] | None = None) -> ExecutionStart:
-    """Return the execution that a message asks for.
+    """Return the execution that a message starts.
 
-    Pure: equal bodies give equal answers, so a second delivery asks for the very same start.
-    Raises a leaf of MessageRejected, whose text says where, what and how to mend it.
+    Pure: equal bodies give equal results, so a second delivery starts the same execution. Raises a leaf of
+    MessageRejected.
     """
     message = _object(body)
     entry = _entry(message, registered_project().catalog if tasks is None else tasks)
@@ -143,10 +152,7 @@ def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] |
 
 
 def fit_payload(entry: CatalogEntry, payload: Any) -> dict[str, Any]:
-    """Return a payload, which is JSON, as arguments by name, once it fits the task's parameters.
-
-    Raises PayloadDoesNotFit naming what does not.
-    """
+    """Return a JSON payload as arguments by name. Raises PayloadDoesNotFit for one that breaks the contract."""
     if not isinstance(payload, dict):
         raise PayloadDoesNotFit(
             "/payload", f"is {json_type(payload)}, not an object.", "Give the task's arguments by name."
@@ -165,7 +171,7 @@ def _object(body: str) -> dict[str, Any]:
     remedy = "Send a JSON object with id, task and payload."
     try:
         message = json.loads(body, parse_constant=_refuse_constant)
-        canonical_json(message)  # what parses is still not always what a service takes
+        canonical_json(message)  # not all that Python parses is accepted by AWS
     except (ValueError, RecursionError) as error:
         raise NotJson("body", f"is not JSON ({error}).", remedy) from None
     if not isinstance(message, dict):
@@ -174,7 +180,37 @@ def _object(body: str) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def payload_key_of(task_id: str) -> str:
+    """Return the S3 key of a task's payload that does not travel inline."""
+    return f"payloads/{task_id}.json"
+
+
+def travels_inline(entry: CatalogEntry, size_bytes: int) -> bool:
+    """Return True if a payload travels in its message, False if through S3. Raises PayloadTooLarge."""
+    if size_bytes <= MAX_INLINE_PAYLOAD_BYTES:
+        return True
+    where = f"{entry.task} /payload"
+    if not entry.by_reference:
+        limit = f"{size_bytes:,} bytes; {entry.task} takes {MAX_INLINE_PAYLOAD_BYTES:,}."
+        raise PayloadTooLarge(where, limit, "Send a smaller payload.")
+    if size_bytes > MAX_PAYLOAD_BYTES:
+        limit = f"{size_bytes:,} bytes; a task carries {MAX_PAYLOAD_BYTES:,}."
+        raise PayloadTooLarge(where, limit, "Store the data and give its id or key.")
+    return False
+
+
+def check_execution_input(input_json: str, task_id: str) -> None:
+    """Raise PayloadTooLarge for an input that is too large for an execution."""
+    size, most = len(input_json.encode()), MAX_EXECUTION_INPUT_BYTES - STATE_RESERVE_BYTES
+    if size > most:
+        raise PayloadTooLarge(
+            "/payload",
+            f"{size:,} bytes as an execution's input; a workflow takes {most:,}.",
+            f"Put the payload in S3 under {payload_key_of(task_id)} and send payload_key.",
+        )
 
 
 def _entry(message: dict[str, Any], tasks: Mapping[str, CatalogEntry]) -> CatalogEntry:
@@ -187,14 +223,14 @@ def _entry(message: dict[str, Any], tasks: Mapping[str, CatalogEntry]) -> Catalo
 
 
 def _nearest(name: str, tasks: Mapping[str, CatalogEntry]) -> str:
-    from difflib import get_close_matches  # only a mistaken message pays for it
+    from difflib import get_close_matches  # imported for a mistaken message only
 
     near = get_close_matches(name[:80], tasks, n=1)
     return f"Did you mean {near[0]}? " if near else ""
 
 
 def task_id_of(body: str) -> str | None:
-    """Return the id that a body carries, if it carries one at all; for a log line about a message that was refused."""
+    """Return a body's task id, or None; for the log line about a refused message."""
     try:
         message = _object(body)
         task_id = message.get("id") if message.get("schedule") is None else _scheduled_id(message)
@@ -210,28 +246,28 @@ def _task_id(message: dict[str, Any], message_id: str) -> str:
     if task_id is None:
         task_id = message_id
     if not isinstance(task_id, str) or not _TASK_ID.fullmatch(task_id):
-        raise NoTask("/id", "can not name an execution.", "Use a UUIDv7: at most 80 of the characters 0-9 A-Z a-z - _.")
+        raise NoTask("/id", "cannot name an execution.", "Use a UUIDv7: at most 80 of the characters 0-9 A-Z a-z - _.")
     return task_id
 
 
 def _scheduled_id(message: dict[str, Any]) -> str:
     name, time = message["schedule"], message.get("scheduled_at")
     if not isinstance(name, str) or name not in registered_project().schedules_by_name:
-        shown = repr(name[:80]) if isinstance(name, str) else f"{json_type(name)}, and"
+        shown = repr(name[:80]) if isinstance(name, str) else json_type(name)
         raise UnknownSchedule(
             "/schedule",
-            f"{shown} is none of {', '.join(registered_project().schedules_by_name)}.",
-            "Declare it, or take it off the scheduler.",
+            f"{shown} is not one of {', '.join(registered_project().schedules_by_name)}.",
+            "Declare it, or delete it from EventBridge Scheduler.",
         )
     if message.get("id") is not None:
-        raise NoTask("/id", "stands beside a schedule, which names the execution.", "Leave one of the two out.")
+        raise NoTask("/id", "is given together with a schedule, which names the execution.", "Give one of the two.")
     moment = _moment(time) if isinstance(time, str) else None
     if moment is None:
         shown = repr(time[:80]) if isinstance(time, str) else json_type(time)
         raise ScheduledTimeMissing(
             "/scheduled_at",
-            f"{shown} is no time with its zone, as 2026-11-24T12:00:00Z.",
-            f"Let the schedule's input have {SCHEDULED_TIME} there.",
+            f"{shown} is not a time with a time zone, such as 2026-11-24T12:00:00Z.",
+            f"Put {SCHEDULED_TIME} there in the schedule's input.",
         )
     return scheduled_id(name, moment)
 
@@ -248,12 +284,12 @@ def _payload(message: dict[str, Any], entry: CatalogEntry, task_id: str) -> tupl
     if key is None:
         return fit_payload(entry, message.get("payload", {})), None
     if message.get("payload") is not None:
-        raise PayloadDoesNotFit("/payload_key", "stands beside a payload.", "Give one of the two.")
+        raise PayloadDoesNotFit("/payload_key", "is given together with a payload.", "Give one of the two.")
     if not entry.by_reference:
-        raise PayloadDoesNotFit("/payload_key", f"{entry.task} takes none.", "Send its payload inline.")
+        raise PayloadDoesNotFit("/payload_key", f"is not accepted by {entry.task}.", "Send the payload inline.")
     if key != payload_key_of(task_id):  # else a message could make a step read any object of the bucket
         raise PayloadDoesNotFit(
-            "/payload_key", "is not this task's own key.", f"Use {payload_key_of(task_id)}, or send payload inline."
+            "/payload_key", "is not this task's own key.", f"Use {payload_key_of(task_id)}, or send the payload inline."
         )
     return None, key
 
@@ -263,10 +299,12 @@ def _named_arguments(entry: CatalogEntry, payload: dict[str, Any]) -> dict[str, 
         return payload
     args, kwargs = payload.get("args") or [], payload.get("kwargs") or {}
     if not isinstance(args, list) or not isinstance(kwargs, dict):
-        raise PayloadDoesNotFit("/payload", "args is no array or kwargs no object.", "Send both as Python has them.")
+        raise PayloadDoesNotFit(
+            "/payload", "args is not an array, or kwargs is not an object.", "Send an array and an object."
+        )
     names = entry.parameter_names
     if len(args) > len(names) or kwargs.keys() & set(names[: len(args)]):
-        raise PayloadDoesNotFit("/payload/args", "gives an argument too many or twice.", f"Give {_signature(entry)}.")
+        raise PayloadDoesNotFit("/payload/args", "has an argument too many or twice.", f"Give {_signature(entry)}.")
     return dict(zip(names, args, strict=False)) | kwargs
 
 

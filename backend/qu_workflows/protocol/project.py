@@ -56,7 +56,7 @@ class DueRun:
 
 
 class TaskRunner(Protocol):
-    """Runs recorded tasks in this process, where there is no queue: ``tasks.without_queue.runner``."""
+    """Runs recorded tasks in this process without a queue: ``tasks.without_queue``."""
 
     def start(self, task_ids: Sequence[str]) -> None:
         """Run tasks whose records are committed, before this returns or beside the caller."""

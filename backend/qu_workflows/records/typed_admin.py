@@ -1,4 +1,4 @@
-"""Django's admin classes, typed: type checkers want a parameter that the classes do not take when they run."""
+"""Django's admin classes with the type parameters that the stubs require."""
 
 from typing import TYPE_CHECKING, Any
 

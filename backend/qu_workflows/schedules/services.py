@@ -18,12 +18,12 @@ from qu_workflows.protocol.errors import MessageRejected
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.protocol.schedule import Overlap, Schedule
 from qu_workflows.records.audit import audited
-from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import WAITING, AuditAction, TaskRecord, TaskStatus
+from qu_workflows.records.queries import take_turn
 from qu_workflows.schedules.deployed import expire_deployed_states, get_schedule, scheduler_failed
 from qu_workflows.schedules.queries import find_schedule
-from qu_workflows.tasks.queries import find_entry, run_at_work
-from qu_workflows.tasks.services import TaskRequest, new_record, send_later
+from qu_workflows.tasks.queries import find_entry, run_in_progress
+from qu_workflows.tasks.services import new_record, send_later
 
 # A run that was asked for and is on its way counts as one, so that two clicks are not two runs.
 ON_ITS_WAY = timedelta(minutes=5)
@@ -96,7 +96,7 @@ def _entry_to_run(schedule: Schedule) -> CatalogEntry:
     if schedule.overlap is Overlap.ALLOW:
         return entry
     now = timezone.now()
-    at_work = run_at_work(schedule, entry.workflow, now)
+    at_work = run_in_progress(schedule, entry.workflow, now)
     if at_work is not None:
         raise OperationRefused(
             schedule.name,
@@ -113,13 +113,11 @@ def _entry_to_run(schedule: Schedule) -> CatalogEntry:
 
 def _new_record(schedule: Schedule, entry: CatalogEntry) -> TaskRecord:
     try:
-        record = new_record(TaskRequest(entry=entry, payload=dict(schedule.payload)))
+        return new_record(entry, dict(schedule.payload), schedule=schedule.name)
     except (MessageRejected, TypeError) as error:
         raise OperationRefused(
             schedule.name, f"its payload does not fit the task: {error}", "Fix it in workflows/schedules.py."
         ) from None
-    record.schedule = schedule.name
-    return record
 
 
 def _set_state(name: str, actor: str, action: AuditAction, state: State) -> str:

@@ -9,9 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from qu_workflows.compat import InvalidTask
 from qu_workflows.protocol.project import registered_project
-from qu_workflows.tasks.outbox import OUTBOX, SYNC
+from qu_workflows.tasks.outbox import INLINE, OUTBOX, SYNC, THREAD
 from qu_workflows.tasks.registry import registered_tasks
-from qu_workflows.tasks.without_queue import INLINE, THREAD
 
 _DROPPED = {
     "IN_PROCESS_RUNNER": "Call register_runner(InProcessRunner(…)) in the ready() of one of your apps.",
@@ -21,29 +20,29 @@ _DROPPED = {
 
 
 def check_settings() -> Iterator[CheckMessage]:
-    """Yield what is missing or contradictory in the settings of the queue."""
+    """Yield the missing and contradictory settings of the queue."""
     for name, remedy in _DROPPED.items():
         if hasattr(settings, name):
             yield CheckMessage(
-                WARNING, f"The setting {name} has no effect any more.", hint=remedy, id="executions.W001"
+                WARNING, f"The setting {name} no longer has an effect.", hint=remedy, id="executions.W001"
             )
     if settings.TASK_FALLBACK not in (OUTBOX, SYNC):
         yield Error(
             f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",
-            hint=f"Set TASK_FALLBACK={OUTBOX} (stays recorded, sent later) or {SYNC} (run here and now).",
+            hint=f"Set TASK_FALLBACK={OUTBOX} (keep the record, send it later) or {SYNC} (run it at once).",
             id="executions.E002",
         )
     if settings.IN_PROCESS_WORKFLOWS not in (THREAD, INLINE):
         yield Error(
             f"IN_PROCESS_WORKFLOWS is {settings.IN_PROCESS_WORKFLOWS!r}.",
-            hint=f"Set IN_PROCESS_WORKFLOWS={THREAD} (beside the request) or {INLINE} (before the call returns).",
+            hint=f"Set IN_PROCESS_WORKFLOWS={THREAD} (in a thread) or {INLINE} (before the call returns).",
             id="executions.E012",
         )
     if not settings.USE_ASYNC_TASKS:
         return
     if not settings.AWS_SQS_QUEUE_URL:
         yield Error(
-            "USE_ASYNC_TASKS is on, but there is no AWS_SQS_QUEUE_URL.",
+            "USE_ASYNC_TASKS is on, but AWS_SQS_QUEUE_URL is not set.",
             hint="Set AWS_SQS_QUEUE_URL to the queue's URL, or USE_ASYNC_TASKS=False.",
             id="executions.E001",
         )
@@ -54,7 +53,7 @@ def check_settings() -> Iterator[CheckMessage]:
 
 
 def check_catalog() -> Iterator[CheckMessage]:
-    """Yield the tasks that the dispatcher does not know as this code has them."""
+    """Yield the differences between the registered tasks and the catalog."""
     try:
         registered = registered_tasks()
     except (ImproperlyConfigured, InvalidTask) as error:
@@ -66,11 +65,11 @@ def check_catalog() -> Iterator[CheckMessage]:
             yield Error(f"Task {name} is not in the catalog.", hint="Run make states.", id="executions.E007")
         elif known[name] != task.entry:
             yield Error(
-                f"Task {name} has other parameters in the catalog.", hint="Run make states.", id="executions.E008"
+                f"Task {name} has different parameters in the catalog.", hint="Run make states.", id="executions.E008"
             )
     for name in known.keys() - registered.keys():
         yield Error(
-            f"The catalog's task {name} is in no tasks module of an installed app.",
+            f"Task {name} of the catalog is not in the tasks module of any installed app.",
             hint="Add its function, or run make states.",
             id="executions.E009",
         )
@@ -88,7 +87,7 @@ def _check_queue_url(name: str, url: str) -> Iterator[CheckMessage]:
         )
     elif ".amazonaws.com" in f"{parts.hostname}." and settings.AWS_SQS_REGION not in parts.hostname.split("."):
         yield Error(
-            f"{name} is in another region than AWS_SQS_REGION, which is {settings.AWS_SQS_REGION}: {url}",
+            f"{name} is not in AWS_SQS_REGION, which is {settings.AWS_SQS_REGION}: {url}",
             hint="Set AWS_SQS_REGION to the region in the URL.",
             id="executions.E004",
         )
@@ -98,14 +97,14 @@ def _check_queues_together() -> Iterator[CheckMessage]:
     queue, dlq = settings.AWS_SQS_QUEUE_URL, settings.AWS_SQS_DLQ_URL
     if queue and queue == dlq:
         yield Error(
-            "AWS_SQS_DLQ_URL is AWS_SQS_QUEUE_URL.",
+            "AWS_SQS_DLQ_URL is the same queue as AWS_SQS_QUEUE_URL.",
             hint="Set AWS_SQS_DLQ_URL to the URL of the dead-letter queue.",
             id="executions.E005",
         )
     elif queue and dlq and queue.endswith(".fifo") != dlq.endswith(".fifo"):
         yield Error(
-            "One of AWS_SQS_QUEUE_URL and AWS_SQS_DLQ_URL is a FIFO queue, the other is not.",
-            hint="Make the dead-letter queue of the queue's type.",
+            "Only one of AWS_SQS_QUEUE_URL and AWS_SQS_DLQ_URL is a FIFO queue.",
+            hint="Use a dead-letter queue of the task queue's type.",
             id="executions.E010",
         )
 
@@ -120,7 +119,7 @@ def _check_optional() -> Iterator[CheckMessage]:
         )
     if not role:
         yield Info(
-            "There is no AWS_SCHEDULER_ROLE_ARN: a task for later than SQS can hold waits here until it is nearly due.",
-            hint="Set AWS_SCHEDULER_ROLE_ARN, or have the schedule send_outbox (or manage.py resend_tasks) run often.",
+            "AWS_SCHEDULER_ROLE_ARN is not set: a task due in over 15 minutes stays recorded until it is nearly due.",
+            hint="Set AWS_SCHEDULER_ROLE_ARN, or run the schedule send_outbox (or manage.py resend_tasks) often.",
             id="executions.I001",
         )

@@ -1,34 +1,44 @@
-"""The outbox: what a transaction records is sent when it commits, and what was not sent stays to be sent later.
+"""The outbox: a recorded task is sent after the commit; one that was not sent stays READY and is sent later.
 
-A task enqueued alone outside a transaction leaves from a thread, so that its caller waits for the record alone.
-Without a queue the recorded tasks are run after the commit instead.
+A task enqueued alone outside a transaction is sent by a thread, so that its caller waits for the record only.
+Without a queue the recorded tasks run in this process after the commit.
 """
 
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Condition
+from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from qu_workflows.aws.queues import MAX_BATCH_MESSAGES, is_fifo
 from qu_workflows.protocol.project import registered_runner
-from qu_workflows.records.models import TaskRecord
+from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import registered_tasks
 from qu_workflows.tasks.running import run_inline
-from qu_workflows.tasks.sqs_sending import SendResult, send
+from qu_workflows.tasks.sqs_sending import SendResult, queue_holds_until, send
 
-OUTBOX, SYNC = "outbox", "sync"
+OUTBOX, SYNC = "outbox", "sync"  # TASK_FALLBACK: keep the record for later, or run the task here and now
+THREAD, INLINE = "thread", "inline"  # IN_PROCESS_WORKFLOWS: in a thread, or before the call returns
 GATHER_SECONDS = 0.01
-MAX_WAITING = 100  # with more waiting, a caller sends by itself, and so enqueues no faster than SQS takes
+MAX_WAITING = 100  # with more waiting, a caller sends its own, and so enqueues no faster than SQS takes
+CHUNK_SIZE = 100  # rows locked, and messages in the air, at a time
+OLDER_THAN_SECONDS = 60  # younger ones may be on their way at this very moment
+# One run of the send_outbox schedule: it ends before the next one begins.
+OUTBOX_SECONDS = 40
+OUTBOX_LIMIT = 10_000
 
-# What a new record has; the database has defaults for the rest.
+# The fields that a new record sets; the database has defaults for the rest.
 _NEW_FIELDS = (
     "id",
     "task",
@@ -57,7 +67,7 @@ logger = logging.getLogger(__name__)
 def insert_records(records: Sequence[TaskRecord]) -> None:
     """Insert new records, all or none.
 
-    On PostgreSQL by one parameter, however many they are: a third of the time that the ORM takes.
+    On PostgreSQL by one parameter for all records, which takes a third of the ORM's time.
     """
     if not records:
         return
@@ -89,7 +99,7 @@ def run_after_commit(records: Sequence[TaskRecord]) -> None:
 
 
 def send_or_fall_back(records: Sequence[TaskRecord]) -> SendResult:
-    """Send records; do with those that could not be sent what TASK_FALLBACK says."""
+    """Send records; treat those that could not be sent as TASK_FALLBACK says."""
     result = send(records)
     if result.failed:
         logger.warning(
@@ -101,10 +111,79 @@ def send_or_fall_back(records: Sequence[TaskRecord]) -> SendResult:
     return result
 
 
-class SendAfterCommit:
-    """The hook of one savepoint level: it sends, in batches, what that level has recorded.
+@dataclass
+class Resending:
+    """The numbers of records sent and failed, with the first error."""
 
-    Rolling a savepoint back drops its hook, and so exactly its own tasks.
+    sent: int = 0
+    failed: int = 0
+    first_error: str = ""
+
+
+def resendable(older_than_seconds: float) -> QuerySet[TaskRecord]:
+    """Return the records that are READY and can be sent by now, the oldest first.
+
+    A task for later is included once SQS can hold it until it is due; at once if there is a role to schedule it with.
+    """
+    now = timezone.now()
+    ready = TaskRecord.objects.filter(
+        status=TaskStatus.READY, enqueued_at__lte=now - timedelta(seconds=older_than_seconds)
+    )
+    if not settings.AWS_SCHEDULER_ROLE_ARN:
+        ready = ready.filter(Q(run_after__isnull=True) | Q(run_after__lte=queue_holds_until(now)))
+    return ready.order_by("enqueued_at", "id")
+
+
+def send_outbox() -> dict[str, Any]:
+    """Send what was not sent, within the time of one scheduled run: ``{"sent", "failed", "first_error"}``.
+
+    A record that could not be sent raises nothing: it stays for the next run, and ``watch_stuck`` reports it once
+    it is too old. Without a queue the tasks run here, if the process has a runner. Safe to run concurrently.
+    """
+    deadline = time.monotonic() + OUTBOX_SECONDS
+    if settings.USE_ASYNC_TASKS:
+        return asdict(resend(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))
+    runner = registered_runner()
+    if runner is None:  # the packages of the functions contain no engine: the tasks stay recorded
+        return asdict(Resending())
+    done = runner.run_due(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline)
+    return asdict(Resending(done.succeeded + len(done.waiting), done.failed, done.first_error))
+
+
+def resend(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
+    """Send the resendable records. Safe to run concurrently: each record is sent by one caller.
+
+    Stops after a chunk of which nothing was sent because AWS was not reached. Records that are refused for their
+    content do not stop those after them. Begins no chunk after ``deadline`` (of ``time.monotonic``).
+    """
+    done = Resending()
+    after: tuple[datetime, str] | None = None
+    while (limit is None or done.sent + done.failed < limit) and time.monotonic() < deadline:
+        size = CHUNK_SIZE if limit is None else min(CHUNK_SIZE, limit - done.sent - done.failed)
+        records = resendable(older_than_seconds)
+        if after is not None:
+            records = records.filter(Q(enqueued_at__gt=after[0]) | Q(enqueued_at=after[0], id__gt=after[1]))
+        if connection.features.has_select_for_update_skip_locked:
+            records = records.select_for_update(skip_locked=True)
+        with transaction.atomic():
+            chunk = list(records[:size])
+            if not chunk:
+                return done
+            result = send(chunk)
+        after = (chunk[-1].enqueued_at, chunk[-1].pk)
+        done.sent += len(result.sent)
+        done.failed += len(result.failed)
+        if result.failed:
+            done.first_error = done.first_error or result.failed[0][1]
+            if result.stopped.is_set() and not result.sent:
+                return done
+    return done
+
+
+class SendAfterCommit:
+    """The commit hook of one savepoint level: sends the tasks recorded on that level in batches.
+
+    Rolling a savepoint back drops its hook, and with it exactly its own tasks.
     """
 
     def __init__(self) -> None:
@@ -116,14 +195,14 @@ class SendAfterCommit:
 
 
 class Sender:
-    """One thread, started with the first record, that sends what comes within a hundredth of a second together.
+    """One thread, started with the first record, that batches the records of a hundredth of a second.
 
-    Python waits for it before it ends. Nothing depends on it: a record that it has not marked as sent, since its
-    process died, stays READY and is sent by ``resend_tasks``.
+    Python waits for it at exit. A record that it has not marked as sent when its process dies stays READY and is
+    sent by ``resend_tasks``.
     """
 
     def __init__(self, send: Callable[[Sequence[TaskRecord]], object]) -> None:
-        """Send by ``send``; what that raises is logged, and the records are left as they are."""
+        """Send by ``send``; an exception of it is logged, and the records stay unchanged."""
         self._send = send
         self.reset()
         os.register_at_fork(after_in_child=self.reset)
@@ -151,7 +230,7 @@ class Sender:
             return True
 
     def wait(self) -> None:
-        """Wait until what was taken before has been sent, or has failed to be."""
+        """Wait until the records taken before have been sent, or could not be."""
         self._thread.submit(lambda: None).result()
 
     def _work(self) -> None:
@@ -189,9 +268,9 @@ def _send_after_commit(records: Sequence[TaskRecord]) -> None:
 
 
 def _hand_over(records: Sequence[TaskRecord]) -> bool:
-    """Give a lone record to the sender, if it takes it.
+    """Give a single record to the sender; return whether it took it.
 
-    Several are a batch already. The order of a FIFO queue and the sync fallback need the caller to wait,
+    Several are a batch already. A FIFO queue's order and the sync fallback need the caller to wait,
     and a payload for S3 is too large to be kept in memory until its turn.
     """
     return (

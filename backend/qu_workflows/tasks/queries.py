@@ -7,7 +7,7 @@ from qu_workflows.compat import AnyResult, AnyTask, TaskError, TaskResult, TaskR
 from qu_workflows.protocol.errors import StepError
 from qu_workflows.records.models import UNSUCCESSFUL, WAITING, TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import RegisteredTask, find_entry, name_of, registered_tasks
-from qu_workflows.tasks.scheduled_runs import SKIPPED, run_at_work
+from qu_workflows.tasks.scheduled_runs import SKIPPED, run_in_progress
 
 __all__ = [
     "SKIPPED",
@@ -16,7 +16,7 @@ __all__ = [
     "name_of",
     "registered_tasks",
     "result_of",
-    "run_at_work",
+    "run_in_progress",
 ]
 
 _STATUSES: Mapping[str, TaskResultStatus] = {
@@ -28,8 +28,8 @@ _STATUSES: Mapping[str, TaskResultStatus] = {
 
 
 def result_of(record: TaskRecord, task: AnyTask) -> AnyResult:
-    """Return the result of a record, ``task`` being the task it is of."""
-    args, kwargs = arguments_of(record)
+    """Return the result of a record of ``task``."""
+    args, kwargs = _arguments_of(record)
     result: AnyResult = TaskResult(
         task=task,
         id=record.pk,
@@ -44,11 +44,11 @@ def result_of(record: TaskRecord, task: AnyTask) -> AnyResult:
         errors=_errors(record),
         worker_ids=list(record.worker_ids),
     )
-    object.__setattr__(result, "_return_value", record.result)  # frozen, and not an argument of its __init__
+    object.__setattr__(result, "_return_value", record.result)  # frozen, and its __init__ does not take it
     return result
 
 
-def arguments_of(record: TaskRecord) -> tuple[list[Any], dict[str, Any]]:
+def _arguments_of(record: TaskRecord) -> tuple[list[Any], dict[str, Any]]:
     """Return the positional and the keyword arguments as the caller gave them."""
     payload: dict[str, Any] = record.payload
     if {"function_name", "module"} <= payload.keys():
@@ -66,7 +66,7 @@ def _errors(record: TaskRecord) -> list[TaskError]:
 
 
 def _class_path(record: TaskRecord) -> str:
-    """Return the class of an execution's error, which states name without a module."""
+    """Return the path of an execution's error class, which the execution has without its module."""
     found = next((one for one in _subclasses(StepError) if one.__name__ == record.error), None)
     if found is None and (record.status == TaskStatus.TIMED_OUT or record.error == "States.Timeout"):
         return "builtins.TimeoutError"

@@ -1,6 +1,6 @@
 """The registered Django tasks: those in the ``tasks`` modules of the installed apps, by name.
 
-A message names a task and this mapping finds it: nothing is ever imported by a name from a message.
+A message's task is looked up here: nothing is ever imported by a name from a message.
 """
 
 import inspect
@@ -17,8 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
 from qu_workflows.compat import AnyTask, InvalidTask, TaskBase
-from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry
-from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, Parameter
 from qu_workflows.protocol.project import registered_project
 
 TASKS_MODULE = "tasks"
@@ -68,13 +67,13 @@ class QueueTask(TaskBase):
 
 
 def name_of(task: AnyTask) -> str:
-    """Return the name under which the catalog lists a task."""
+    """Return a task's name in the catalog."""
     return (task.task_name if isinstance(task, QueueTask) else "") or task.module_path
 
 
 @dataclass(frozen=True)
 class RegisteredTask:
-    """A Django task and its entry in the catalog, as the function's signature has it."""
+    """A Django task and its catalog entry, derived from the function's signature."""
 
     task: AnyTask
     entry: CatalogEntry
@@ -92,9 +91,9 @@ class RegisteredTask:
 
 @cache
 def registered_tasks() -> Mapping[str, RegisteredTask]:
-    """Return every Django task by name. Read once per process, when all apps are loaded.
+    """Return every Django task by name. Read once per process, after all apps are loaded.
 
-    Raises ImproperlyConfigured when two functions have one name.
+    Raises ImproperlyConfigured when two functions have the same name.
     """
     found: dict[str, RegisteredTask] = {}
     for task in _tasks_of_apps():
@@ -109,13 +108,13 @@ def registered_tasks() -> Mapping[str, RegisteredTask]:
 
 
 def find_entry(name: str) -> CatalogEntry | None:
-    """Return the catalog's entry of a name, by the functions' signatures or else by the catalog's file."""
+    """Return a task's entry from the registered functions, or else from the catalog's file."""
     registered = registered_tasks().get(name)
     return registered.entry if registered else registered_project().catalog.get(name)
 
 
 def registration_of(task: AnyTask) -> RegisteredTask:
-    """Return a task's place in the registry. Raises InvalidTask for one that no other process could find."""
+    """Return a task's registration. Raises InvalidTask for a task that no other process would find."""
     registered = registered_tasks().get(name_of(task))
     if registered is None or registered.task.func is not task.func:
         raise InvalidTask(
@@ -126,7 +125,7 @@ def registration_of(task: AnyTask) -> RegisteredTask:
 
 
 def entry_of(name: str, func: Callable[..., Any], *, takes_context: bool) -> CatalogEntry:
-    """Return the catalog's entry of a function. Raises InvalidTask when the catalog cannot describe it."""
+    """Return a function's catalog entry. Raises InvalidTask when the catalog cannot describe it."""
     parameters = parameters_of(func, takes_context=takes_context)
     for entry in registered_project().workflow_tasks:
         if entry.task == name:
@@ -140,15 +139,15 @@ def entry_of(name: str, func: Callable[..., Any], *, takes_context: bool) -> Cat
 
 
 def parameters_of(func: Callable[..., Any], *, takes_context: bool = False) -> dict[str, Parameter]:
-    """Return a function's parameters in the words of ``django_tasks.json``, the task context left out.
+    """Return a function's parameters as ``django_tasks.json`` lists them, without the task context.
 
-    Raises InvalidTask for parameters that have no name: a payload gives arguments by name.
+    Raises InvalidTask for ``*args``, ``**kwargs`` and positional-only parameters: a payload gives arguments by name.
     """
     parameters = list(inspect.signature(func).parameters.values())
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise InvalidTask(
-                f"{func.__module__}.{func.__qualname__}: {parameter} has no name in a payload. Name its parameters."
+                f"{func.__module__}.{func.__qualname__}: a payload cannot name {parameter}. Name its parameters."
             )
     return {
         parameter.name: Parameter(_type_word(func, parameter.annotation), parameter.default is parameter.empty)

@@ -1,7 +1,7 @@
 """Runs a task's function in this process and records each attempt: inline, or as a step of run_task.
 
-A record has one row and many who would run it. Inline, whoever turns READY into RUNNING runs it, once.
-As a step, an attempt starts unless the function has returned before, or runs inline at this moment.
+Several processes may try to run one record. Inline, the process that changes READY to RUNNING runs it, once.
+As a step, an attempt starts unless the function has returned before, or is running inline.
 """
 
 import logging
@@ -24,7 +24,7 @@ from qu_workflows.tasks.queries import result_of
 from qu_workflows.tasks.registry import RegisteredTask
 from qu_workflows.tasks.scheduled_runs import SKIPPED, origin_of, reason_to_skip
 
-# An inline run that is silent for longer died with its process: no request and no function lives so long.
+# An inline run that takes longer died with its process: no request and no function lasts longer.
 INLINE_RUN_SECONDS = 900
 MAX_TRACEBACK_CHARACTERS = 20_000
 MAX_ERRORS_KEPT = 10
@@ -41,10 +41,10 @@ class CallResult:
 
 
 def run_inline(record: TaskRecord, registered: RegisteredTask) -> CallResult | None:
-    """Run a recorded task here and now, unless another process runs it or has run it: then None.
+    """Run a recorded task here and now; return None if another process runs it or has run it.
 
     The function's exception is recorded and returned, not raised. In a transaction the function runs
-    in a savepoint, so that what a failing one wrote goes and the record of its failure stays.
+    in a savepoint, so that a failure rolls back its writes but not its record.
     """
     now = timezone.now()
     claim: dict[str, Any] = {
@@ -68,7 +68,7 @@ def run_inline(record: TaskRecord, registered: RegisteredTask) -> CallResult | N
             "cause": storable_text(str(called.exception), MAX_TRACEBACK_CHARACTERS),
         }
     _save(record, ended)
-    _tell_finished(record, registered)
+    _announce_finished(record, registered)
     return called
 
 
@@ -78,9 +78,9 @@ def run_attempt(
     """Run a task as one attempt of its execution and return the function's return value as JSON.
 
     Safe to repeat: once the function has returned, here or inline, its value is returned again without
-    running it. The function's exception goes through, recorded. The status is left to the execution's
-    events, except that a waiting record is RUNNING now. Raises TaskStillRunning while it runs inline.
-    A schedule's run that is to be skipped answers ``{"skipped": why}``; the function is not run.
+    running it. The function's exception is recorded and raised. The execution's events set the status, except
+    that a waiting record becomes RUNNING here. Raises TaskStillRunning while it runs inline.
+    A skipped run of a schedule returns ``{"skipped": why}``; its function does not run.
     """
     skipped = reason_to_skip(task_id)
     if skipped is not None:
@@ -88,18 +88,18 @@ def run_attempt(
         return {SKIPPED: skipped}
     record, has_returned = _begin_attempt(task_id, registered, payload, worker_id, payload_key)
     if has_returned:
-        logger.info("task %s returned before: its stored value is the answer", task_id)
+        logger.info("task %s has returned before: its stored value is returned again", task_id)
         return record.result
     called = _call(record, registered, payload)
     _save(record, _ended(record, called))
-    _tell_finished(record, registered)
+    _announce_finished(record, registered)
     if called.exception is not None:
         raise called.exception
     return called.value
 
 
 def this_worker() -> str:
-    """Return the id of this process among those that run tasks."""
+    """Return this process's worker id, ``host:pid``."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -120,8 +120,11 @@ def _begin_attempt(
         record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=task_id, defaults=unrecorded)
         if record.returned_at is not None:
             return record, True
-        if record.ran_inline and record.status == TaskStatus.RUNNING:
-            _refuse_while_inline(record)
+        since = record.last_attempted_at or record.enqueued_at
+        is_recent = now - since < timedelta(seconds=INLINE_RUN_SECONDS)
+        if record.ran_inline and record.status == TaskStatus.RUNNING and is_recent:
+            problem = f"{record.worker_ids[-1]} has been running it since {since.isoformat()}."
+            raise TaskStillRunning(record.pk, problem, "Wait until it ends.")
         changes: dict[str, Any] = {"last_attempted_at": now, "worker_ids": [*record.worker_ids, worker_id]}
         if record.started_at is None:
             changes["started_at"] = now
@@ -129,14 +132,6 @@ def _begin_attempt(
             changes["status"] = TaskStatus.RUNNING
         _save(record, changes)
     return record, False
-
-
-def _refuse_while_inline(record: TaskRecord) -> None:
-    since = record.last_attempted_at or record.enqueued_at
-    if timezone.now() - since < timedelta(seconds=INLINE_RUN_SECONDS):
-        raise TaskStillRunning(
-            record.pk, f"{record.worker_ids[-1]} runs it since {since.isoformat()}.", "Wait for its end."
-        )
 
 
 def _call(record: TaskRecord, registered: RegisteredTask, payload: dict[str, Any] | None = None) -> CallResult:
@@ -151,7 +146,7 @@ def _call(record: TaskRecord, registered: RegisteredTask, payload: dict[str, Any
         else:
             returned = registered.task.call(*context, **arguments)
         return CallResult(value=checked_json(returned)[0])
-    except Exception as exception:  # noqa: BLE001  whatever the function raises is recorded, and the caller decides
+    except Exception as exception:  # noqa: BLE001  any error of the function is recorded, and the caller decides
         return CallResult(exception=exception)
 
 
@@ -176,5 +171,5 @@ def _set(record: TaskRecord, changes: dict[str, Any]) -> None:
         setattr(record, name, value)
 
 
-def _tell_finished(record: TaskRecord, registered: RegisteredTask) -> None:
+def _announce_finished(record: TaskRecord, registered: RegisteredTask) -> None:
     task_finished.send(sender=type(registered.task.get_backend()), task_result=result_of(record, registered.task))

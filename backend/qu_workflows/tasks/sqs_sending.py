@@ -1,4 +1,4 @@
-"""Sends recorded tasks to SQS: a large payload through S3, what is for later through EventBridge Scheduler."""
+"""Sends recorded tasks to SQS, large payloads through S3, later tasks through EventBridge Scheduler."""
 
 import logging
 import math
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 type Entry = "SendMessageBatchRequestEntryTypeDef"
 type Batch = list[tuple[TaskRecord, Entry]]
 
-SENDERS = 4  # batches on their way side by side
-NOT_TRIED = "Not tried, since the one before it could not leave."
+SENDERS = 4  # batches sent concurrently
+NOT_TRIED = "Not tried, because an earlier message could not be sent."
 # EventBridge Scheduler: its own maxima, so that a queue which is down for a day still gets its task.
 SCHEDULE_RETRY_POLICY = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
 
@@ -38,7 +38,7 @@ _MARK_SENT = (
     f"UPDATE {TaskRecord._meta.db_table} SET status = CASE status WHEN %s THEN %s ELSE status END, "  # noqa: S608  ours
     "sent_at = %s, send_attempts = send_attempts + 1, last_send_error = '' WHERE id = ANY(%s)"
 )
-# Not waiting for the disk: a lost note only means that a message is sent twice, and starts one execution.
+# Without waiting for the disk: a lost update only means that a message is sent twice, and starts one execution.
 _NO_WAIT = "SET LOCAL synchronous_commit TO OFF; "
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ logger = logging.getLogger(__name__)
 class SendResult:
     """The result of sending: ``failed`` holds each record with its error; ``waiting`` are not due yet.
 
-    ``stopped`` is set once AWS was not reached, or a FIFO queue has refused a message. The rest is not tried: each
-    would wait for the same time-out, or overtake what was refused.
+    ``stopped`` is set once AWS was not reached, or a FIFO queue has refused a message. The rest are not tried: each
+    would wait for the same timeout, or overtake the refused one.
     """
 
     sent: list[TaskRecord] = field(default_factory=list)
@@ -58,57 +58,53 @@ class SendResult:
     stopped: Event = field(default_factory=Event)
 
     def fail(self, record: TaskRecord, error: BotoCoreError | ClientError | None = None) -> None:
-        """Add a record that was not sent, or was not even tried."""
+        """Add a record that was not sent, or not tried if there is no error."""
         self.failed.append((record, NOT_TRIED if error is None else f"{type(error).__name__}: {error}"))
         if isinstance(error, BotoCoreError):
             self.stopped.set()
 
 
 def send(records: Sequence[TaskRecord]) -> SendResult:
-    """Send recorded tasks and note in each record how it went. Raises no error of AWS.
+    """Send recorded tasks and save the result in each record. Raises no error of AWS.
 
     Safe to repeat: a message sent twice starts one execution, since its id is the execution's name.
     """
     result, now = SendResult(), timezone.now()
+    held_until = queue_holds_until(now)
     by_queue, by_schedule = [], []
     for record in records:
-        if record.due_at <= queue_holds_until(now):
+        if record.due_at <= held_until:
             by_queue.append(record)
         elif settings.AWS_SCHEDULER_ROLE_ARN:
             by_schedule.append(record)
         else:
             result.waiting.append(record)
     batches = _batches(_bodies(by_queue, result), now)
-    if is_fifo() or len(by_queue) <= MAX_BATCH_MESSAGES:  # side by side, a group would lose its order
+    if is_fifo() or len(by_queue) <= MAX_BATCH_MESSAGES:  # sent concurrently, a group would lose its order
         for batch in batches:
             _send_batch(batch, result)
     else:
-        _send_side_by_side(batches, result)
+        _send_concurrently(batches, result)
     _put_schedules(by_schedule, result)
-    _note(result)
-    return result
-
-
-def queue_holds_until(now: datetime) -> datetime:
-    """Return until when SQS can hold a task back: 15 minutes, and not at all on a FIFO queue."""
-    return now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
-
-
-def _note(result: SendResult) -> None:
-    """Note in the records what was sent, and the error of what was not."""
     _mark_sent(result.sent, timezone.now())
     for error in {error for _, error in result.failed}:
         failed = [record.pk for record, its_error in result.failed if its_error == error]
         TaskRecord.objects.filter(pk__in=failed).update(send_attempts=F("send_attempts") + 1, last_send_error=error)
+    return result
+
+
+def queue_holds_until(now: datetime) -> datetime:
+    """Return the latest time for which SQS can delay a message: 15 minutes from now, none on a FIFO queue."""
+    return now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
 
 
 def _mark_sent(records: Sequence[TaskRecord], now: datetime) -> None:
-    """Note that records were sent. One whose execution has already begun keeps its status."""
+    """Mark records as sent. A record whose execution has already begun keeps its status."""
     if not records:
         return
     ids = [record.pk for record in records]
     if connection.vendor == "postgresql":
-        # In the caller's own transaction, whether to wait for the disk is the caller's to say.
+        # Inside the caller's transaction, waiting for the disk is the caller's choice.
         prefix = "" if connection.in_atomic_block else _NO_WAIT
         with connection.cursor() as cursor:
             cursor.execute(prefix + _MARK_SENT, [TaskStatus.READY.value, TaskStatus.SENT.value, now, ids])
@@ -123,8 +119,8 @@ def _mark_sent(records: Sequence[TaskRecord], now: datetime) -> None:
         record.status, record.sent_at = TaskStatus.SENT, now
 
 
-def _send_side_by_side(batches: Iterator[Batch], result: SendResult) -> None:
-    """Send batches from several threads, this one among them; each takes the next when it is done with one."""
+def _send_concurrently(batches: Iterator[Batch], result: SendResult) -> None:
+    """Send batches from several threads, this one included."""
     turn = Lock()
 
     def work() -> None:
@@ -135,7 +131,7 @@ def _send_side_by_side(batches: Iterator[Batch], result: SendResult) -> None:
                 return
             _send_batch(batch, result)
 
-    aws.sqs()  # made here, once, and not by each thread
+    aws.sqs()  # create the client once, not in each thread
     with ThreadPoolExecutor(SENDERS - 1) as others:
         helping = [others.submit(work) for _ in range(SENDERS - 1)]
         work()
@@ -166,7 +162,7 @@ def _send_batch(batch: Batch, result: SendResult) -> None:
 
 
 def _call_sqs(entries: list[Entry]) -> dict[str, str]:
-    """Send one to ten messages and return the errors of those that SQS refused, by their ids in the batch."""
+    """Send one to ten messages; return the error of each refused one by its id in the batch."""
     queue_url = settings.AWS_SQS_QUEUE_URL
     if len(entries) == 1:
         message: dict[str, Any] = {key: value for key, value in entries[0].items() if key != "Id"}
@@ -190,22 +186,19 @@ def _bodies(records: Iterable[TaskRecord], result: SendResult) -> Iterator[tuple
 
 
 def _body(record: TaskRecord) -> str:
-    """Return the message of a record, its payload put in S3 first where it is too large to travel inline."""
+    """Return the message of a record; write its payload to S3 first if it does not travel inline."""
     key = record.payload_key or None
     if key:
+        entry = find_entry(record.task)
+        payload = record.payload if entry is None else fit_payload(entry, record.payload)
         aws.s3().put_object(
             Bucket=settings.AWS_STORAGE_BUCKET_NAME,
             Key=key,
-            Body=canonical_json(_named_payload(record)).encode(),
+            Body=canonical_json(payload).encode(),
             ContentType="application/json",
         )
     timestamp = record.enqueued_at.astimezone(UTC).isoformat()
     return write_message(record.pk, record.task, timestamp, None if key else record.payload, key)
-
-
-def _named_payload(record: TaskRecord) -> dict[str, Any]:
-    entry = find_entry(record.task)
-    return record.payload if entry is None else fit_payload(entry, record.payload)
 
 
 def _batches(bodies: Iterable[tuple[TaskRecord, str]], now: datetime) -> Iterator[Batch]:
@@ -233,7 +226,7 @@ def _entry(record: TaskRecord, body: str, entry_id: str, now: datetime, *, fifo:
     if record.due_at > now:
         entry["DelaySeconds"] = math.ceil((record.due_at - now).total_seconds())
     if fifo:
-        # One group per ordered thing: a task without a group is ordered with nothing.
+        # A task without a group gets one of its own, so that it waits for no other.
         entry["MessageGroupId"] = record.message_group_id or record.pk
         entry["MessageDeduplicationId"] = record.pk
     elif record.message_group_id:
@@ -255,7 +248,7 @@ def _put_schedules(records: Iterable[TaskRecord], result: SendResult) -> None:
 
 
 def _put_schedule(record: TaskRecord) -> None:
-    """Put a one-time schedule that sends the task's message when it is due, and then deletes itself."""
+    """Create a one-time schedule that sends the task's message when it is due, and then deletes itself."""
     due_at = record.due_at.astimezone(UTC)
     if due_at.microsecond:
         due_at = due_at.replace(microsecond=0) + timedelta(seconds=1)

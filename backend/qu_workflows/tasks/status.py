@@ -1,8 +1,7 @@
 """Status changes of executions, from the events of Step Functions.
 
 Events come late, twice and out of order, and a redrive takes a failed execution back to RUNNING. So a
-record only ever moves up in ``(redrive count, rank of status)``: whatever the order, the end is the same.
-
+record only moves up in ``(redrive count, rank of status)``, and any order of events has the same result.
 https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 """
 
@@ -23,24 +22,11 @@ from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.scheduled_runs import origin_of
 
 # Equal redrive counts have one final status on AWS; a task that was also run inline may have two.
-_RANKS: Mapping[str, int] = {
-    status: rank
-    for rank, status in enumerate(
-        (
-            TaskStatus.READY,
-            TaskStatus.SENT,
-            TaskStatus.RUNNING,
-            TaskStatus.ABORTED,
-            TaskStatus.TIMED_OUT,
-            TaskStatus.FAILED,
-            TaskStatus.SUCCEEDED,
-        )
-    )
-}
+_rank = ("READY", "SENT", "RUNNING", "ABORTED", "TIMED_OUT", "FAILED", "SUCCEEDED").index
 
 
 class ForeignExecution(Exception):
-    """The event is of a state machine that is none of ours."""
+    """The event is of a state machine that runs no workflow of this project."""
 
     def __init__(self, state_machine_arn: str) -> None:
         super().__init__(state_machine_arn)
@@ -48,8 +34,8 @@ class ForeignExecution(Exception):
 
     def __str__(self) -> str:
         return (
-            f"{self.state_machine_arn} runs none of {', '.join(registered_project().workflows)}. "
-            "Narrow the rule's stateMachineArn to this project's."
+            f"{self.state_machine_arn} is not a state machine of this project"
+            f" ({', '.join(registered_project().workflows)}). Narrow the EventBridge rule's stateMachineArn."
         )
 
 
@@ -82,27 +68,24 @@ class ExecutionStatusChange(BaseModel):
 
 
 def apply_status_change(detail: Mapping[str, Any]) -> TaskRecord:
-    """Record one status change and return the record, made first for an execution that has none.
+    """Record one status change and return the record, which is created if there is none.
 
-    Safe to repeat, in any order. Raises pydantic's ValidationError for a detail that is no status
-    change, ForeignExecution for one of another's state machine.
+    Safe to repeat, in any order. Raises pydantic's ValidationError for a detail that is not a status
+    change, ForeignExecution for another project's state machine.
     """
     change = ExecutionStatusChange.model_validate(detail)
     unrecorded = _unrecorded(change)
     with transaction.atomic():
         record, _ = TaskRecord.objects.select_for_update().get_or_create(pk=change.name, defaults=unrecorded)
-        told, known = (change.redrive_count or 0, change.status), (record.redrive_count, record.status)
-        if _position(*told) > _position(*known):
+        position = (change.redrive_count or 0, _rank(change.status))
+        known = (record.redrive_count, _rank(record.status))
+        if position > known:
             _apply(change, record)
             record.save()
-        elif told == known and not record.execution_arn:  # the function's attempt was quicker than this event
+        elif position == known and not record.execution_arn:  # the function's attempt was quicker than this event
             _apply_names(change, record)
             record.save(update_fields=["execution_arn", "state_machine_version_arn"])
     return record
-
-
-def _position(redrive_count: int, status: str) -> tuple[int, int]:
-    return redrive_count, _RANKS[status]
 
 
 def _apply(change: ExecutionStatusChange, record: TaskRecord) -> None:
@@ -114,7 +97,7 @@ def _apply(change: ExecutionStatusChange, record: TaskRecord) -> None:
     record.finished_at = (_moment(change.stopped_ms) or timezone.now()) if is_final else None
     record.error = storable_text(change.error or "")[:256]
     record.cause = storable_text(change.cause or "")
-    if record.returned_at is None:  # else the function's own value is there, whole
+    if record.returned_at is None:  # otherwise the record has the function's own, complete value
         record.result = _json_of(change.output)
 
 
@@ -124,7 +107,7 @@ def _apply_names(change: ExecutionStatusChange, record: TaskRecord) -> None:
 
 
 def _unrecorded(change: ExecutionStatusChange) -> dict[str, Any]:
-    """Return the record of an execution that Django did not ask for: a person's, or an earlier producer's."""
+    """Return the fields of an execution that Django did not enqueue."""
     workflow, given = change.workflow, _json_of(change.input)
     given = given if isinstance(given, dict) else {}
     task = next(
@@ -145,7 +128,7 @@ def _unrecorded(change: ExecutionStatusChange) -> dict[str, Any]:
 
 
 def _json_of(text: str | None) -> Any:
-    """Return what an input or output holds; AWS leaves one out that is over 248 KiB."""
+    """Return an input or output parsed; AWS leaves out one over 248 KiB."""
     try:
         return None if text is None else storable_json(json.loads(text))
     except ValueError:

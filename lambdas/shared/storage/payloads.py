@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from lambdas.shared.storage.objects import ObjectStore
-from qu_workflows.protocol.payload_size import payload_key_of
+from qu_workflows.protocol.message import payload_key_of
 from workflows.errors import FileMissing, PayloadInvalid
 
 

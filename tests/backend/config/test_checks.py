@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from config.checks import check_settings
 from deploy import ROOT
-from qu_workflows.tasks.resending import OLDER_THAN_SECONDS
+from qu_workflows.tasks.outbox import OLDER_THAN_SECONDS
 from reports.retention import MAX_DAYS, MIN_DAYS
 
 SMTP, FILES = (f"django.core.mail.backends.{name}.EmailBackend" for name in ("smtp", "filebased"))

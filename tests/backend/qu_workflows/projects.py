@@ -4,8 +4,7 @@ import pytest
 
 from qu_workflows.protocol import project
 from qu_workflows.protocol.schedule import Schedule
-from qu_workflows.tasks.without_queue.runner import InProcessRunner
-from qu_workflows.tasks.without_queue.threads import Threads
+from qu_workflows.tasks.without_queue import InProcessRunner, Threads
 from workflows.project import PROJECT
 
 

@@ -22,8 +22,8 @@ from mypy_boto3_s3 import S3Client
 from pytest_django import Settings
 
 from core.models import Guard
-from qu_workflows.records.locks import take_turn
 from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.records.queries import take_turn
 from reports import retention
 from reports.files import storage
 from reports.files.storage import objects

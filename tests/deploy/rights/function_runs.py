@@ -17,7 +17,7 @@ from django.utils import timezone
 from deploy.local.demo.uploads import SAMPLES
 from deploy.packages.functions import FUNCTIONS, FUNCTIONS_BY_NAME
 from deploy.template.check import REGION
-from qu_workflows.protocol.payload_size import payload_key_of
+from qu_workflows.protocol.message import payload_key_of
 from tests.backend.incidents.making import make_incident, make_inquiry
 from tests.backend.people import make_picture, make_property, make_report, make_user
 from tests.deploy.rights.doing import Runs

@@ -15,7 +15,7 @@ from django.test import TestCase
 from django.utils import timezone
 
 from deploy.template.check import REGION
-from qu_workflows.protocol.payload_size import payload_key_of
+from qu_workflows.protocol.message import payload_key_of
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.deploy.rights.doing import Runs
 from tests.deploy.rights.function_runs import history

@@ -18,7 +18,7 @@ from lambdas.dispatch_tasks.starts import step_functions
 from lambdas.shared.runtime.aws import aws_client
 from lambdas.shared.runtime.powertools import logger, metrics
 from lambdas.shared.runtime.settings import SettingError
-from qu_workflows.protocol.payload_size import payload_key_of
+from qu_workflows.protocol.message import payload_key_of
 from tests.lambdas.aws_answers import always_answer
 from tests.lambdas.dispatch_tasks.fakes import sqs_record, task_body
 from workflows.project import PROJECT

@@ -20,8 +20,8 @@ from asl_engine.adapters.performer import Ended, TaskError
 from incidents.services import acknowledge, mark_incident
 from lambdas.in_process.await_acknowledgement import lambda_handler
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.resending import send_outbox
-from qu_workflows.tasks.without_queue.threads import Threads
+from qu_workflows.tasks.outbox import send_outbox
+from qu_workflows.tasks.without_queue import Threads
 from tests.backend.incidents.making import make_incident, make_inquiry
 from tests.backend.people import make_user
 from tests.backend.qu_workflows.projects import run_in_threads

@@ -11,8 +11,8 @@ from qu_workflows.console.masking import mask
 from qu_workflows.console.responses import Page
 from qu_workflows.executions.queries import read_moment
 from qu_workflows.protocol.refusals import OperationRefused
-from qu_workflows.records.audit_list import AuditFilter, AuditPage, list_audit
 from qu_workflows.records.models import AuditAction, AuditOutcome
+from qu_workflows.records.queries import AuditFilter, AuditPage, list_audit
 
 
 @page

@@ -14,7 +14,7 @@ class OrdersConfig(AppConfig):
         """Register the shop's workflows and the functions that do their steps."""
         from orders import steps
         from qu_workflows.protocol.project import Project, register, register_runner
-        from qu_workflows.tasks.without_queue.runner import InProcessRunner
+        from qu_workflows.tasks.without_queue import InProcessRunner
 
         folder = Path(__file__).parent / "workflows"
         register(Project(folder, folder))

@@ -17,9 +17,8 @@ from qu_workflows.dead_letters.judging import Selection
 from qu_workflows.dead_letters.queries import preview_redrive
 from qu_workflows.dead_letters.redriving import body_to_send
 from qu_workflows.dead_letters.services import DeadLetterResult, redrive
-from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.catalog import CatalogEntry, Parameter
 from qu_workflows.protocol.message import read_message
-from qu_workflows.protocol.parameters import Parameter
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import AuditEntry, AuditOutcome, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.dead_letter_queues import (

@@ -1,9 +1,33 @@
 """The catalog: names, workflows and contracts tied together."""
 
-import pytest
+from typing import Any
 
-from qu_workflows.protocol.catalog import RUN_TASK, read_tasks
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from qu_workflows.protocol.catalog import ANY, RUN_TASK, TYPES, Parameter, json_type, read_tasks
+from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
 from workflows.project import PROJECT
+
+JSON_VALUES: dict[str, Any] = {
+    "an array": [1],
+    "a boolean": True,
+    "null": None,
+    "a number": 1,
+    "an object": {"a": 1},
+    "a string": "a",
+}
+TAKES = {
+    "array": {"an array"},
+    "boolean": {"a boolean"},
+    "integer": {"a number"},
+    "number": {"a number"},
+    "object": {"an object"},
+    "string": {"a string"},
+    ANY: set(JSON_VALUES),
+}
 
 
 def test_every_task_has_a_workflow() -> None:
@@ -35,3 +59,91 @@ def test_the_execution_input_is_the_payload_and_for_run_task_it_names_the_task(
     tasks = {**read_tasks('{"act": {"parameters": {}}}'), **PROJECT.catalog}
 
     assert tasks[task].execution_input(payload, payload_key) == expected
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+anything: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-1, 2) | st.floats(allow_nan=False) | texts | st.lists(st.integers())
+)
+# For each field of the contracts, what fits and what just does not.
+FITTING: dict[str, st.SearchStrategy[Any]] = {
+    "context": st.dictionaries(texts, anything, max_size=2),
+    "date": st.just("") | st.dates().map(str),
+    "report_id": st.integers(1, 2**63 - 1),
+    "subject": st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200),
+    "template_name": st.from_regex(r"emails/[a-zA-Z0-9_-]{1,2}(/[a-z]{1,2})?\.html", fullmatch=True),
+    "user_id": st.integers(1, 2**63 - 1),
+}
+NEARLY: dict[str, st.SearchStrategy[Any]] = {
+    "context": anything,
+    "date": st.sampled_from([" ", "2026-11-23\n", "2026-1-23", "26-11-23", "2026-11-23T00:00"]),
+    "report_id": st.sampled_from([0, -1, 2**63, 1.0, 1.5, True, "1"]),
+    "subject": st.text(st.sampled_from("a\n\r"), max_size=3) | st.integers(199, 202).map(lambda n: "é" * n),
+    "template_name": st.sampled_from(["emails/../a.html", "emails/a.html\n", "a.html", "emails/a.txt", "emails/.html"]),
+    "user_id": st.sampled_from([0, 2**63, True, "1"]),
+}
+
+
+@st.composite
+def payloads(draw: st.DrawFn, task: WorkflowTask) -> dict[str, Any]:
+    """Draw a payload that fits, or one that does not in a field or two."""
+    payload = {name: draw(FITTING[name]) for name in task.payload.model_fields}
+    for name in draw(st.lists(st.sampled_from(sorted(payload)), max_size=2, unique=True)):
+        payload[name] = draw(NEARLY[name] | anything)
+    for name in draw(st.lists(st.sampled_from([*payload, "surplus"]), max_size=1)):
+        if payload.pop(name, None) is None:
+            payload[name] = 1
+    return payload
+
+
+@pytest.mark.parametrize("task", WORKFLOW_TASKS, ids=lambda task: task.task)
+@given(data=st.data())
+def test_a_payload_fits_its_parameters_exactly_when_it_fits_its_contract(
+    task: WorkflowTask, data: st.DataObject
+) -> None:
+    payload = data.draw(payloads(task))
+    try:
+        task.payload.model_validate(payload)
+        fits = True
+    except ValidationError:
+        fits = False
+
+    assert (PROJECT.catalog[task.task].problems_with(payload) == []) is fits
+
+
+@pytest.mark.parametrize("task", WORKFLOW_TASKS, ids=lambda task: task.task)
+def test_a_pattern_holds_for_a_whole_text_in_both(task: WorkflowTask) -> None:
+    patterns = [parameter.pattern for parameter in PROJECT.catalog[task.task].parameters.values() if parameter.pattern]
+
+    assert all(pattern.startswith("^") and pattern.endswith("$") for pattern in patterns)
+
+
+@pytest.mark.parametrize("kind", [*TYPES, ANY])
+def test_a_parameter_takes_its_own_type_alone(kind: str) -> None:
+    parameter = Parameter(kind, required=True)
+
+    assert {name for name, value in JSON_VALUES.items() if parameter.problem_with(value) is None} == TAKES[kind]
+
+
+@pytest.mark.parametrize(("name", "value"), JSON_VALUES.items())
+def test_a_json_value_has_a_name_that_people_know(name: str, value: Any) -> None:
+    assert json_type(value) == name
+
+
+def test_a_whole_number_is_no_fraction_and_a_fraction_is_a_number() -> None:
+    assert Parameter("integer", required=True).problem_with(1.5) == "is a number, not an integer"
+    assert Parameter("number", required=True).problem_with(1.5) is None
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "problem"),
+    [
+        (Parameter("integer", required=True, minimum=1), 0, "is less than 1"),
+        (Parameter("integer", required=True, maximum=9), 10, "is more than 9"),
+        (Parameter("string", required=True, min_length=1), "", "is shorter than 1"),
+        (Parameter("string", required=True, max_length=2), "abc", "is longer than 2"),
+        (Parameter("string", required=True, pattern="^a$"), "a\n", "does not match ^a$"),
+    ],
+)
+def test_a_value_outside_its_bounds_is_told_which(parameter: Parameter, value: Any, problem: str) -> None:
+    assert parameter.problem_with(value) == problem

@@ -9,31 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qu_workflows.protocol.catalog import CatalogEntry
+from qu_workflows.protocol.catalog import CatalogEntry, Parameter
 from qu_workflows.protocol.errors import MessageRejected
 from qu_workflows.protocol.execution_names import scheduled_run_of
 from qu_workflows.protocol.message import (
+    MAX_EXECUTION_INPUT_BYTES,
     SCHEDULED_TIME,
+    STATE_RESERVE_BYTES,
     ExecutionStart,
     NoTask,
     NotJson,
     PayloadDoesNotFit,
+    PayloadTooLarge,
     ScheduledTimeMissing,
     UnknownSchedule,
     UnknownTask,
     canonical_json,
     fit_payload,
+    payload_key_of,
     read_message,
     task_id_of,
     write_message,
     write_scheduled_message,
-)
-from qu_workflows.protocol.parameters import Parameter
-from qu_workflows.protocol.payload_size import (
-    MAX_EXECUTION_INPUT_BYTES,
-    STATE_RESERVE_BYTES,
-    PayloadTooLarge,
-    payload_key_of,
 )
 from qu_workflows.protocol.schedule import Schedule
 from workflows.project import PROJECT
@@ -203,7 +200,7 @@ def test_a_payload_in_s3_travels_as_its_key() -> None:
         ("not json", NotJson, "is not JSON"),
         ("[1]", NotJson, "an array"),
         ("{} {}", NotJson, "is not JSON"),
-        ('{"task": NaN}', NotJson, "no JSON number"),
+        ('{"task": NaN}', NotJson, "not a JSON number"),
         ('{"task": 1e999}', NotJson, "is not JSON"),
         ('{"task": "\\ud800"}', NotJson, "is not JSON"),
         ("[" * 100_000, NotJson, "is not JSON"),
@@ -211,15 +208,15 @@ def test_a_payload_in_s3_travels_as_its_key() -> None:
         ('{"task": 1}', NoTask, "names no task"),
         ('{"task": "proces_guard_report"}', UnknownTask, "Did you mean process_guard_report"),
         ('{"task": "os.system"}', UnknownTask, "not in the catalog"),
-        ('{"task": "rename", "id": "a b"}', NoTask, "can not name an execution"),
-        ('{"task": "rename", "id": 0}', NoTask, "can not name an execution"),
-        ('{"task": "rename", "id": "' + "a" * 81 + '"}', NoTask, "can not name an execution"),
+        ('{"task": "rename", "id": "a b"}', NoTask, "cannot name an execution"),
+        ('{"task": "rename", "id": 0}', NoTask, "cannot name an execution"),
+        ('{"task": "rename", "id": "' + "a" * 81 + '"}', NoTask, "cannot name an execution"),
         ('{"task": "rename", "payload": 7}', PayloadDoesNotFit, "is a number, not an object"),
-        ('{"task": "rename", "payload": {"old": 1}}', PayloadDoesNotFit, "old: is a number, no string"),
+        ('{"task": "rename", "payload": {"old": 1}}', PayloadDoesNotFit, "old: is a number, not a string"),
         ('{"task": "rename", "payload": {"new": "b"}}', PayloadDoesNotFit, "rename.old, copy .optional"),
         (json.dumps({"task": "rename", "payload": {str(n): n for n in range(99)}}), PayloadDoesNotFit, "95 more"),
-        ('{"task": "process_guard_report", "payload": {"report_id": "1"}}', PayloadDoesNotFit, "no integer"),
-        ('{"task": "process_guard_report", "payload": {"report_id": true}}', PayloadDoesNotFit, "no integer"),
+        ('{"task": "process_guard_report", "payload": {"report_id": "1"}}', PayloadDoesNotFit, "not an integer"),
+        ('{"task": "process_guard_report", "payload": {"report_id": true}}', PayloadDoesNotFit, "not an integer"),
         ('{"task": "process_guard_report", "payload": {"report_id": 0}}', PayloadDoesNotFit, "less than 1"),
         ('{"task": "process_guard_report", "payload_key": "payloads/a.json", "id": "a"}', PayloadDoesNotFit, "inline"),
         ('{"task": "rename", "payload_key": "payloads/b.json", "id": "a"}', PayloadDoesNotFit, "own key"),
@@ -228,7 +225,7 @@ def test_a_payload_in_s3_travels_as_its_key() -> None:
         (
             '{"task": "rename", "payload": {"function_name": "f", "module": "m", "args": 1}}',
             PayloadDoesNotFit,
-            "no array",
+            "not an array",
         ),
         (
             '{"task": "rename", "payload": {"function_name": "f", "module": "m", "args": [1, 2, 3]}}',
@@ -289,7 +286,7 @@ def scheduled(**changes: Any) -> dict[str, Any]:
 def test_a_schedule_s_message_is_dispatched_once_its_time_is_filled_in(schedule: Schedule) -> None:
     body = write_scheduled_message(schedule)
 
-    with pytest.raises(ScheduledTimeMissing, match=f"'{SCHEDULED_TIME}' is no time"):
+    with pytest.raises(ScheduledTimeMissing, match=f"'{SCHEDULED_TIME}' is not a time"):
         read_message(body, MESSAGE_ID)
     start = read_message(body.replace(SCHEDULED_TIME, "2026-11-24T12:00:00Z"), MESSAGE_ID)
 
@@ -313,20 +310,20 @@ def test_a_moment_names_one_execution_however_it_is_written(time: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"schedule": "send_outboxes"}, UnknownSchedule, "'send_outboxes' is none of daily_report_digest"),
+        ({"schedule": "send_outboxes"}, UnknownSchedule, "'send_outboxes' is not one of daily_report_digest"),
         ({"schedule": "a b"}, UnknownSchedule, "Declare it"),
-        ({"schedule": 7}, UnknownSchedule, "a number, and is none of"),
-        ({"schedule": ""}, UnknownSchedule, "is none of"),
-        ({"id": "a-1"}, NoTask, "stands beside a schedule"),
-        ({"scheduled_at": None}, ScheduledTimeMissing, "null is no time"),
-        ({"scheduled_at": 7}, ScheduledTimeMissing, "a number is no time"),
-        ({"scheduled_at": "today"}, ScheduledTimeMissing, "'today' is no time"),
-        ({"scheduled_at": "2026-11-24T12:00:00"}, ScheduledTimeMissing, "with its zone"),
-        ({"scheduled_at": "2026-13-24T12:00:00Z"}, ScheduledTimeMissing, "is no time"),
-        ({"scheduled_at": "2026-11-24"}, ScheduledTimeMissing, "is no time"),
-        ({"scheduled_at": "0001-01-01T00:00:00+14:00"}, ScheduledTimeMissing, "is no time"),
+        ({"schedule": 7}, UnknownSchedule, "a number is not one of"),
+        ({"schedule": ""}, UnknownSchedule, "is not one of"),
+        ({"id": "a-1"}, NoTask, "is given together with a schedule"),
+        ({"scheduled_at": None}, ScheduledTimeMissing, "null is not a time"),
+        ({"scheduled_at": 7}, ScheduledTimeMissing, "a number is not a time"),
+        ({"scheduled_at": "today"}, ScheduledTimeMissing, "'today' is not a time"),
+        ({"scheduled_at": "2026-11-24T12:00:00"}, ScheduledTimeMissing, "with a time zone"),
+        ({"scheduled_at": "2026-13-24T12:00:00Z"}, ScheduledTimeMissing, "is not a time"),
+        ({"scheduled_at": "2026-11-24"}, ScheduledTimeMissing, "is not a time"),
+        ({"scheduled_at": "0001-01-01T00:00:00+14:00"}, ScheduledTimeMissing, "is not a time"),
         ({"task": "send_inbox"}, UnknownTask, "Did you mean send_outbox"),
-        ({"payload": {"a": 1}}, PayloadDoesNotFit, "a: is no parameter"),
+        ({"payload": {"a": 1}}, PayloadDoesNotFit, "a: is not a parameter"),
     ],
 )
 def test_a_schedule_s_message_that_can_not_be_dispatched_is_refused_by_name(

@@ -12,8 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from common.tasks import process_guard_report
-from qu_workflows.protocol.message import PayloadDoesNotFit
-from qu_workflows.protocol.payload_size import PayloadTooLarge
+from qu_workflows.protocol.message import PayloadDoesNotFit, PayloadTooLarge
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.backends import StepFunctionsBackend
 from qu_workflows.tasks.services import async_task
@@ -97,9 +96,9 @@ def test_one_call_that_does_not_fit_keeps_all_of_them_out(queue: Queue) -> None:
         (["a"], {"tmies": 2}, PayloadDoesNotFit, "tmies"),
         (["a", 2, 3], {}, TypeError, "too many"),
         (["a"], {"name": "b"}, TypeError, "twice"),
-        ([timezone], {}, TypeError, "no JSON"),
-        ([{"at": float("nan")}], {}, PayloadDoesNotFit, "no JSON"),
-        (["half \ud800"], {}, PayloadDoesNotFit, "no JSON"),
+        ([timezone], {}, TypeError, "not JSON"),
+        ([{"at": float("nan")}], {}, PayloadDoesNotFit, "not JSON"),
+        (["half \ud800"], {}, PayloadDoesNotFit, "not JSON"),
         (["nul \x00"], {}, PayloadDoesNotFit, r"U\+0000"),
         (["a" * 6_000_000], {}, PayloadTooLarge, "5,242,880"),
     ],
@@ -250,7 +249,7 @@ def test_djangos_signals_tell_of_every_task_in_order() -> None:
     ("changes", "said"),
     [
         ({"delay_seconds": 901}, "0 to 900"),
-        ({"delay_seconds": True}, "no whole number"),
+        ({"delay_seconds": True}, "not an integer"),
         ({"delay_seconds": 5, "run_after": timezone.now() + timedelta(hours=1)}, "both"),
         ({"message_group_id": "with space"}, "message_group_id"),
         ({"priority": 3}, "priority"),
@@ -275,3 +274,11 @@ def test_a_task_that_no_other_process_would_find_is_refused() -> None:
     alone.__qualname__ = "alone"
     with pytest.raises(InvalidTask, match="is not registered"):
         async_task("alone")(alone).enqueue()
+
+
+def test_a_decorated_task_has_the_attributes_that_earlier_code_reads() -> None:
+    legacy: Any = add
+
+    assert (legacy._is_async_task, legacy._task_name) == (True, "sample_sum")
+    assert legacy._original_func is add.func
+    assert legacy._original_func(2, second=3) == 5

@@ -11,8 +11,8 @@ from pytest_django import Settings
 from qu_workflows.protocol.catalog import read_tasks
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.management.commands import render_tasks
+from qu_workflows.tasks.outbox import resend, resendable
 from qu_workflows.tasks.registry import registered_tasks
-from qu_workflows.tasks.resending import resend, resendable
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.tasks.test_running import side_by_side
 from workflows.project import PROJECT

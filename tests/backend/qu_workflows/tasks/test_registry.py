@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.tasks.exceptions import InvalidTask
 
 from common import tasks as common_tasks
-from qu_workflows.protocol.parameters import Parameter
+from qu_workflows.protocol.catalog import Parameter
 from qu_workflows.tasks.registry import entry_of, parameters_of, registered_tasks, registration_of
 from qu_workflows.tasks.services import async_task
 from tests.backend.qu_workflows.sample import tasks

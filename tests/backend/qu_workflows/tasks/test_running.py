@@ -138,7 +138,7 @@ def test_an_attempt_waits_while_the_task_runs_inline_but_not_for_ever() -> None:
         last_attempted_at=now,
     )
 
-    with pytest.raises(TaskStillRunning, match="web runs it"):
+    with pytest.raises(TaskStillRunning, match="web has been running it"):
         attempt(record, tasks.add)
 
     TaskRecord.objects.update(last_attempted_at=now - timedelta(seconds=INLINE_RUN_SECONDS))

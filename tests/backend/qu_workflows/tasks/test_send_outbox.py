@@ -5,7 +5,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks import resending
+from qu_workflows.tasks import outbox
 from qu_workflows.tasks.running import run_attempt
 from qu_workflows.tasks.tasks import send_outbox
 from tests.backend.qu_workflows.conftest import Queue
@@ -33,7 +33,7 @@ def test_the_scheduled_run_sends_what_never_left_and_says_how_much(queue: Queue)
 def test_with_the_queue_down_the_run_ends_well_and_counts_what_stayed() -> None:
     leave(3)
 
-    outcome = resending.send_outbox()
+    outcome = outbox.send_outbox()
 
     assert (outcome["sent"], outcome["failed"]) == (0, 3)
     assert outcome["first_error"].startswith("EndpointConnectionError")
@@ -42,41 +42,41 @@ def test_with_the_queue_down_the_run_ends_well_and_counts_what_stayed() -> None:
 
 def test_tasks_that_are_refused_each_minute_do_not_keep_back_those_after_them(queue: Queue, settings: Settings) -> None:
     settings.AWS_STORAGE_BUCKET_NAME = "of-nobody"
-    leave(resending.CHUNK_SIZE + 50, minutes_ago=9, payload_key="payloads/x.json")
+    leave(outbox.CHUNK_SIZE + 50, minutes_ago=9, payload_key="payloads/x.json")
     leave(1)
 
-    outcome = resending.send_outbox()
+    outcome = outbox.send_outbox()
 
-    assert (outcome["sent"], outcome["failed"], queue.size()) == (1, resending.CHUNK_SIZE + 50, 1)
+    assert (outcome["sent"], outcome["failed"], queue.size()) == (1, outbox.CHUNK_SIZE + 50, 1)
     assert "NoSuchBucket" in outcome["first_error"]
 
 
 @pytest.mark.usefixtures("queue_down")
 def test_with_the_queue_down_no_second_chunk_waits_for_it() -> None:
-    leave(resending.CHUNK_SIZE + 50)
+    leave(outbox.CHUNK_SIZE + 50)
 
-    assert resending.send_outbox()["failed"] == resending.CHUNK_SIZE
+    assert outbox.send_outbox()["failed"] == outbox.CHUNK_SIZE
 
 
 def test_one_run_sends_no_more_than_its_share(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resending, "OUTBOX_LIMIT", 5)
+    monkeypatch.setattr(outbox, "OUTBOX_LIMIT", 5)
     leave(12)
 
-    assert [resending.send_outbox()["sent"] for _ in range(4)] == [5, 5, 2, 0]
+    assert [outbox.send_outbox()["sent"] for _ in range(4)] == [5, 5, 2, 0]
     assert queue.size() == 12
 
 
 def test_no_chunk_is_begun_once_the_time_is_over(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(3)
-    monkeypatch.setattr(resending, "OUTBOX_SECONDS", 0)
+    monkeypatch.setattr(outbox, "OUTBOX_SECONDS", 0)
 
-    assert resending.send_outbox()["sent"] == queue.size() == 0
+    assert outbox.send_outbox()["sent"] == queue.size() == 0
 
 
 def test_two_runs_at_once_send_each_task_once(queue: Queue) -> None:
     leave(150)
 
-    outcomes = side_by_side(resending.send_outbox)
+    outcomes = side_by_side(outbox.send_outbox)
 
     assert sum(outcome["sent"] for outcome in outcomes) == queue.size() == 150
 
@@ -88,7 +88,7 @@ def test_without_a_queue_the_run_does_what_nobody_has_taken_on(settings: Setting
     TaskRecord.objects.filter(pk=unknown.pk).update(payload={"first": "no number"})
     leave(run_after=timezone.now() + timedelta(hours=1))
 
-    outcome = resending.send_outbox()
+    outcome = outbox.send_outbox()
 
     assert (outcome["sent"], outcome["failed"]) == (1, 1)
     assert TaskRecord.objects.get(pk=well.pk).status == TaskStatus.SUCCEEDED
@@ -102,5 +102,5 @@ def test_a_process_that_runs_no_workflows_leaves_them_recorded(
     take_runner_away(monkeypatch)
     leave()
 
-    assert resending.send_outbox() == {"sent": 0, "failed": 0, "first_error": ""}
+    assert outbox.send_outbox() == {"sent": 0, "failed": 0, "first_error": ""}
     assert TaskRecord.objects.get().status == TaskStatus.READY

@@ -16,8 +16,7 @@ from qu_workflows.aws import clients as aws
 from qu_workflows.protocol.message import read_message
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks import outbox
-from qu_workflows.tasks.outbox import Sender
-from qu_workflows.tasks.resending import resend
+from qu_workflows.tasks.outbox import Sender, resend
 from qu_workflows.tasks.status import apply_status_change
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.sample.tasks import add, give_back, name_group

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from common.tasks import process_guard_report
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import queue_arn
-from qu_workflows.protocol.payload_size import PayloadTooLarge
+from qu_workflows.protocol.message import PayloadTooLarge
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.backends import StepFunctionsBackend
 from qu_workflows.tasks.sqs_sending import SENDERS, send

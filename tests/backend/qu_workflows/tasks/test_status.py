@@ -167,7 +167,7 @@ def test_what_is_no_status_change_is_refused(changes: dict[str, Any]) -> None:
 
 @pytest.mark.django_db
 def test_an_execution_of_anothers_state_machine_is_refused() -> None:
-    with pytest.raises(ForeignExecution, match="Narrow the rule"):
+    with pytest.raises(ForeignExecution, match="Narrow the EventBridge rule"):
         apply_status_change(detail("RUNNING", workflow="billing"))
 
     assert not TaskRecord.objects.exists()

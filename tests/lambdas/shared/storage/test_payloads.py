@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.shared.storage.objects import DiskObjects
 from lambdas.shared.storage.payloads import resolve_payload
-from qu_workflows.protocol.payload_size import payload_key_of
+from qu_workflows.protocol.message import payload_key_of
 from workflows.errors import PayloadInvalid
 
 TASK_ID = "0193-task"

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from qu_workflows.protocol.project import registered_runner
-from qu_workflows.tasks.resending import OLDER_THAN_SECONDS, resend, resendable
+from qu_workflows.tasks.outbox import OLDER_THAN_SECONDS, resend, resendable
 
 
 class Command(BaseCommand):

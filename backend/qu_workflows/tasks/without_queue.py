@@ -1,22 +1,29 @@
-"""Runs recorded tasks in this process: a function as it is, a workflow by the embedded engine.
+"""Runs recorded tasks without a queue: a function directly, a workflow on the embedded engine.
 
-For USE_ASYNC_TASKS off, and for TASK_FALLBACK=sync.
+For USE_ASYNC_TASKS off, and for TASK_FALLBACK=sync. The rest of the platform does not import this module, so that the
+packages of the functions do not contain the engine.
 
-A workflow's record goes READY -> SENT by the process that claims it, once; from there on by the same status changes
-that EventBridge would bring. What a process leaves unfinished when it dies is claimed by the next one, or by
+A workflow's record changes from READY to SENT in the process that claims it, and then by the same status events
+that EventBridge would deliver. A workflow whose process died is claimed by the next process, or by
 ``manage.py resend_tasks``: every step is safe to repeat.
 """
 
+import atexit
 import logging
 import os
+import queue
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, partial
+from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
+from django.db import connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -28,24 +35,85 @@ from qu_workflows.protocol.definitions import definition_of, waits_for_token
 from qu_workflows.protocol.message import canonical_json, fit_payload
 from qu_workflows.protocol.project import DueRun
 from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.outbox import INLINE
 from qu_workflows.tasks.registry import find_entry, registered_tasks
 from qu_workflows.tasks.running import run_inline, this_worker
 from qu_workflows.tasks.status import apply_status_change
-from qu_workflows.tasks.without_queue import INLINE
-from qu_workflows.tasks.without_queue.steps import Step, StepHandler, steps_of
-from qu_workflows.tasks.without_queue.threads import Threads
 
 ACCOUNT_ARN = "arn:aws:states:local:000000000000"
+THREADS = 2
+WAIT_AT_EXIT_SECONDS = 10
+
+type Job = Callable[[], object]
+type StepHandler = Callable[[Any, Any], Any]
+type Step = Callable[[Any], Any]
 
 logger = logging.getLogger(__name__)
+
+
+class StepContext:
+    """The part of the Lambda context that handlers may use."""
+
+    memory_limit_in_mb = 0
+    function_version = "$LATEST"
+
+    def __init__(self, function_name: str) -> None:
+        self.function_name = function_name
+        self.invoked_function_arn = f"arn:aws:lambda:local:000000000000:function:{function_name}"
+        self.aws_request_id = str(uuid4())
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return Lambda's maximum: nothing ends a step of this process from outside."""
+        return 900_000
+
+
+class Threads:
+    """Runs jobs in order, in daemon threads that start with the first job.
+
+    At exit, jobs get a short time to finish.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Job] = queue.Queue()
+        self._lock = threading.Lock()
+        self.have_begun = False
+
+    def do(self, job: Job) -> None:
+        """Run a job soon. An exception of it is logged."""
+        self._jobs.put(job)
+        with self._lock:
+            if not self.have_begun:
+                self.have_begun = True
+                for number in range(THREADS):
+                    threading.Thread(target=self._work, name=f"background-{number}", daemon=True).start()
+                atexit.register(self.wait, WAIT_AT_EXIT_SECONDS)
+
+    def do_aside(self, job: Job) -> threading.Thread:
+        """Run a job that may wait for hours in its own thread, for which neither exit nor ``wait`` waits."""
+        thread = threading.Thread(target=_run_job, args=[job], name="background-aside", daemon=True)
+        thread.start()
+        return thread
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until all jobs are done; return False on timeout."""
+        with self._jobs.all_tasks_done:
+            return self._jobs.all_tasks_done.wait_for(lambda: not self._jobs.unfinished_tasks, timeout_seconds)
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                _run_job(job)
+            finally:
+                self._jobs.task_done()
 
 
 class InProcessRunner:
     """The runner for ``protocol.project.register_runner``.
 
-    ``handlers`` imports and returns the handlers of the workflows' functions, by the functions' names in snake case;
-    it is called once, when the first workflow runs. ``write_payload`` puts a payload that is too large for an
-    execution's input where the steps read it: it is given a key and the bytes.
+    ``handlers`` returns the handlers of the workflows' functions by name in snake case; it is called once, when the
+    first workflow runs. ``write_payload`` writes a payload that is too large for an execution's input, given its key
+    and bytes, to where the steps read it.
     """
 
     def __init__(
@@ -56,11 +124,11 @@ class InProcessRunner:
 
     @cached_property
     def steps(self) -> dict[str, Step]:
-        """The steps of all workflows, by the names that state machines have for them."""
-        return steps_of(self._handlers())
+        """The steps of all workflows by function name."""
+        return {name: partial(_call, name, handler) for name, handler in self._handlers().items()}
 
     def start(self, task_ids: Sequence[str]) -> None:
-        """Run tasks whose records are committed, before this returns or beside the caller."""
+        """Run tasks whose records are committed, here or in a thread as IN_PROCESS_WORKFLOWS says."""
         for task_id in task_ids:
             if settings.IN_PROCESS_WORKFLOWS == INLINE:
                 self.run(task_id)
@@ -70,10 +138,10 @@ class InProcessRunner:
                 self.threads.do(partial(self._run_beside, task_id))
 
     def run(self, task_id: str, clock: Clock | None = None) -> TaskRecord | None:
-        """Run a recorded task to its end and return its record; None where another process has claimed it.
+        """Run a recorded task to its end and return its record; None if another process has claimed it.
 
-        A function runs once, as it does where it is called; a workflow with all its retriers. Raises nothing
-        of the task's: how it ended is in the record. A fault of the engine's own leaves it FAILED too.
+        A function runs once, a workflow with all its retriers. An error of the task is in its record and is not
+        raised; an error of the engine makes the record FAILED too.
         """
         record = TaskRecord.objects.get(pk=task_id)
         if record.due_at > timezone.now():
@@ -88,14 +156,14 @@ class InProcessRunner:
         return record if called is not None else None
 
     def run_abandoned(self) -> None:
-        """Run the workflows that a process of this machine left unfinished when it died."""
+        """Run the workflows that a dead process of this machine left unfinished."""
         for task_id in _release_abandoned():
             self._run_beside(task_id)
 
     def run_due(self, older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> DueRun:
-        """Run the tasks that are due and not claimed, the oldest first, and workflows that died with their process.
+        """Run the tasks that are due and not claimed, and workflows of dead processes, the oldest first.
 
-        Begins none after ``deadline`` (of ``time.monotonic``). One that waits for an answer gets a thread.
+        Begins none after ``deadline`` (of ``time.monotonic``). A workflow that waits for an answer gets a thread.
         """
         _release_abandoned()
         done = DueRun()
@@ -109,7 +177,6 @@ class InProcessRunner:
         return done
 
     def _run_beside(self, task_id: str) -> None:
-        """Run a task in this thread of the background; one that may wait for days in a thread of its own."""
         if _may_wait(task_id):
             self.threads.do_aside(partial(self.run, task_id))
         else:
@@ -166,14 +233,14 @@ class InProcessRunner:
 
 
 def _may_wait(task_id: str) -> bool:
-    """Return whether a recorded task's workflow has a state that waits here for an answer."""
+    """Return whether a task's workflow has a state that waits in this process for an answer."""
     if settings.IN_PROCESS_WORKFLOWS == INLINE:
         return False
     return waits_for_token(TaskRecord.objects.values_list("workflow", flat=True).get(pk=task_id))
 
 
 def _claim(record: TaskRecord) -> bool:
-    """Make the record this process's; return False when it is another's, or ended."""
+    """Claim the record for this process; return False if another has claimed it or it has ended."""
     now = timezone.now()
     claim = {"ran_inline": True, "last_attempted_at": now, "worker_ids": [*record.worker_ids, this_worker()]}
     ready = TaskRecord.objects.filter(pk=record.pk, status=TaskStatus.READY)
@@ -189,7 +256,7 @@ def _due_tasks(older_than_seconds: float) -> list[str]:
 
 
 def _release_abandoned() -> list[str]:
-    """Make the workflows that a process of this machine left unfinished ready again; return their ids."""
+    """Set the unfinished workflows of this machine's dead processes to READY; return their ids."""
     begun = TaskRecord.objects.filter(ran_inline=True).filter(
         Q(status=TaskStatus.SENT) | Q(status=TaskStatus.RUNNING, execution_arn__startswith=ACCOUNT_ARN)
     )
@@ -199,7 +266,7 @@ def _release_abandoned() -> list[str]:
 
 
 def _is_alive(worker: str) -> bool:
-    """Return whether a worker may still be there: one of another machine may."""
+    """Return whether a worker may still run; always True for another machine's."""
     host, _, pid = worker.rpartition(":")
     if host != socket.gethostname():
         return True
@@ -210,3 +277,16 @@ def _is_alive(worker: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _call(name: str, handler: StepHandler, event: Any) -> Any:
+    return handler(event, StepContext(name))
+
+
+def _run_job(job: Job) -> None:
+    try:
+        job()
+    except Exception:
+        logger.exception("a background job failed")
+    finally:
+        connections.close_all()

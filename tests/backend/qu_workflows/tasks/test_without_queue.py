@@ -21,8 +21,8 @@ from common.tasks import process_guard_report, send_notification_email
 from core.authentication import issue_api_key
 from core.models import Guard
 from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks import without_queue
 from qu_workflows.tasks.running import this_worker
-from qu_workflows.tasks.without_queue import runner as runner_module
 from reports.models import GuardReport, ReportFile
 from tests.backend.people import make_client, make_guard, make_property, make_report, make_shift, make_user, photo
 from tests.backend.qu_workflows.projects import run_in_threads, runner, take_runner_away
@@ -246,7 +246,7 @@ def test_a_fault_of_the_engine_fails_the_task(monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: Any, **__: Any) -> None:
         raise MemoryError("too much")
 
-    monkeypatch.setattr(runner_module, "run", broken)
+    monkeypatch.setattr(without_queue, "run", broken)
 
     record = TaskRecord.objects.get(pk=process_guard_report.enqueue(make_report().pk).id)
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from qu_workflows.tasks.without_queue.threads import Threads
+from qu_workflows.tasks.without_queue import Threads
 
 
 def test_jobs_are_done_in_other_threads() -> None:

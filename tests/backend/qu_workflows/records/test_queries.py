@@ -9,8 +9,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from qu_workflows.protocol.refusals import OperationRefused
-from qu_workflows.records.audit_list import AuditFilter, list_audit
 from qu_workflows.records.models import AuditAction, AuditEntry, AuditOutcome, TaskRecord
+from qu_workflows.records.queries import AuditFilter, list_audit
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def test_entries_are_tied_to_tasks_that_are_recorded(django_assert_num_queries: 
     [
         ({"action": "delete"}, "Choose one of"),
         ({"outcome": "well"}, "Choose one of"),
-        ({"batch": "none"}, "no id"),
+        ({"batch": "none"}, "not a batch id"),
         ({"actor": "a\x00b"}, "character"),
         ({"target": "\ud800"}, "character"),
     ],
@@ -117,5 +117,5 @@ def test_what_no_entry_has_is_refused_in_a_sentence(given: dict[str, Any], said:
 
 @pytest.mark.parametrize("page", ["x", "2026-11-24,1", "2026-11-24T08:00:00Z,-1", "2026-11-24T08:00:00Z,9" + "9" * 30])
 def test_a_page_that_is_none_is_refused(page: str) -> None:
-    with pytest.raises(OperationRefused, match="no page"):
+    with pytest.raises(OperationRefused, match="not a page"):
         list_audit(AuditFilter(), page=page)
