@@ -1,8 +1,7 @@
-"""Judges dead letters: which execution each message asks for, and why it was not dispatched.
+"""Validates dead letters: the execution that each would start, and why it cannot be dispatched.
 
-The verdict is that of ``protocol.message.read_message``, the check that the dispatcher itself makes, with the catalog
-of this code: what can be dispatched now may not have been when it was received, because its task did not exist yet or
-Step Functions was throttled.
+The check is the dispatcher's own (``protocol.message.read_message``), with the catalog of this code. A message may pass
+now that failed when it was received, for example because its task did not exist or Step Functions was throttled.
 """
 
 import base64
@@ -29,11 +28,11 @@ RAN_IN_PROCESS = "RanInProcess"
 # Moved by default: the dispatcher accepts them. It starts nothing for a name that is taken, and deletes the message.
 ACCEPTED = (CAN_BE_DISPATCHED, ALREADY_STARTED)
 _LOCAL_ARN = "arn:aws:states:local:"
-_MAX_TASK_LENGTH = 255  # as a task record has it; no task's name is longer
+_MAX_TASK_LENGTH = 255  # that of a task record
 
 
 def reasons() -> list[str]:
-    """Return every reason there is: the three above, and the names of the dispatcher's errors."""
+    """Return all reasons: the three above, and the names of the dispatcher's errors."""
     rejections = sorted(leaf.__name__ for leaf in MessageRejected.__subclasses__())
     return [*ACCEPTED, RAN_IN_PROCESS, *rejections]
 
@@ -42,12 +41,11 @@ def reasons() -> list[str]:
 class DeadLetter:
     """One message of the dead-letter queue.
 
-    ``task_id`` names its execution; None where the body has no id that could. ``why`` is None when it can be
-    dispatched now. ``sent_at`` is when it was first sent (on a FIFO queue: when it became a dead letter).
-    ``receive_count`` is SQS's ApproximateReceiveCount: over all queues, so that of the task queue and every
-    reading of the dead letters since. ``record_status`` is the task record's, "" where there is none. ``lacks_id``:
-    its MessageId stands for the id, which a copy does not keep. ``start`` is what the dispatcher would start, None
-    if it refuses. ``start``, ``body`` and the attributes are empty where they were not asked for.
+    ``task_id`` names its execution, None without a valid id. ``why`` is None when it can be dispatched now.
+    ``sent_at`` is when it was first sent (on a FIFO queue: when it became a dead letter). ``receive_count`` is SQS's
+    ApproximateReceiveCount, over both queues. ``record_status`` is the task record's, "" without one. ``lacks_id``:
+    its MessageId is used as the id, which a copy does not keep. ``start`` is what the dispatcher would start, None
+    if it refuses. ``start``, ``body`` and the attributes are empty if they were not requested.
     """
 
     message_id: str
@@ -72,7 +70,7 @@ class DeadLetter:
         return self.reason in ACCEPTED
 
     def without_body(self) -> "DeadLetter":
-        """Return the message without what may be large."""
+        """Return the message without its large parts."""
         return replace(self, body="", attributes={}, message_attributes={}, start=None)
 
     def as_json(self) -> dict[str, Any]:
@@ -91,14 +89,14 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Conditions that a chosen message meets, each empty for any. ``ids`` are message or task ids."""
+    """Conditions on messages, each empty for any message. ``ids`` are message or task ids."""
 
     task: str = ""
     ids: Sequence[str] = ()
     reason: str = ""
 
     def has(self, letter: DeadLetter) -> bool:
-        """Return whether a message is chosen."""
+        """Return whether a message matches."""
         return (
             (not self.task or letter.task == self.task)
             and (not self.ids or letter.message_id in self.ids or letter.task_id in self.ids)
@@ -107,7 +105,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """True if every message is chosen."""
+        """True if every message matches."""
         return not (self.task or self.ids or self.reason)
 
     def missing_from(self, letters: Sequence[DeadLetter]) -> list[str]:
@@ -117,7 +115,7 @@ class Selection:
 
 
 def judge(messages: Sequence[Message]) -> list[DeadLetter]:
-    """Return messages as dead letters, judged by the dispatcher's check and by their task records."""
+    """Return messages as dead letters, validated by the dispatcher's check and their task records."""
     answers = [_read(message["Body"], message["MessageId"]) for message in messages]
     task_ids = [_task_id(message, answer) for message, answer in zip(messages, answers, strict=True)]
     known = TaskRecord.objects.only("status", "ran_inline", "execution_arn")
@@ -129,7 +127,7 @@ def judge(messages: Sequence[Message]) -> list[DeadLetter]:
 
 
 def lacks_id(body: str) -> bool:
-    """Return whether a body is read under its MessageId: an object that neither an id nor a schedule names."""
+    """Return whether a body has neither an id nor a schedule, so that its MessageId is the task id."""
     message = _object(body)
     return message is not None and message.get("id") is None and message.get("schedule") is None
 
@@ -163,7 +161,7 @@ def _dead_letter(
 def _read(body: str, message_id: str) -> ExecutionStart | Exception:
     try:
         return read_message(body, message_id)
-    except Exception as error:  # noqa: BLE001  the dispatcher would fail by it as well
+    except Exception as error:  # noqa: BLE001  the dispatcher would fail too
         return error
 
 
@@ -171,17 +169,17 @@ def _verdict(answer: ExecutionStart | Exception, record: TaskRecord | None) -> t
     if isinstance(answer, MessageRejected):
         return type(answer).__name__, f"{answer.where}: {answer.problem}", answer.remedy
     if isinstance(answer, Exception):
-        remedy = "Report it: the dispatcher fails by the same error."
-        return type(answer).__name__, f"could not be judged ({answer!r}).", remedy
+        remedy = "Report this bug: the dispatcher fails with the same error."
+        return type(answer).__name__, f"could not be validated ({answer!r}).", remedy
     if record is None or record.status in WAITING:
-        return CAN_BE_DISPATCHED, None, "Its execution was not started then. Redrive it, and it is."
+        return CAN_BE_DISPATCHED, None, "Its execution has not started. Redrive the message to start it."
     if record.ran_inline or record.execution_arn.startswith(_LOCAL_ARN):
-        why = f"the task was run without the queue, in the web process, and is {record.status}."
-        return RAN_IN_PROCESS, why, "Moved back it would run a second time. Purge it."
+        why = f"the task ran without the queue, in the web process, and is {record.status}."
+        return RAN_IN_PROCESS, why, "A redrive would run it a second time. Purge it."
     return (
         ALREADY_STARTED,
-        f"its execution was started and is {record.status}: moved back, the message starts nothing and is gone.",
-        "To run the task again: manage.py executions redrive or restart. Redrive or purge the message to be rid of it.",
+        f"its execution has started and is {record.status}: a redrive starts nothing and deletes the message.",
+        "To run the task again: manage.py executions redrive or restart. Redrive or purge this message to delete it.",
     )
 
 

@@ -1,7 +1,7 @@
-"""Answers questions about the dead-letter queue: what is in it and why, and what a redrive or a purge would do.
+"""Queries on the dead-letter queue: its messages with reasons, and previews of a redrive and a purge.
 
-Nothing is changed. Reading makes messages invisible to others while it lasts, so pages share one snapshot of at most
-MOST_SHOWN messages, kept by each process.
+Reading hides messages from other processes meanwhile, so pages share one snapshot per process of at most MOST_SHOWN
+messages.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ __all__ = [
     "summary",
 ]
 
-# Of a queue of any length, no more is kept in memory than a little of each message, and so much of bodies.
+# The bytes of bodies kept in memory, however long the queue is.
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 MOST_SHOWN = 500
 DEPTH_SECONDS, SNAPSHOT_SECONDS, SUMMARY_SECONDS = 5.0, 15.0, 300.0
@@ -59,9 +59,9 @@ EVERYTHING, NOTHING = Selection(), Selection(ids=("",))
 
 @dataclass(frozen=True)
 class DeadLetterList:
-    """The messages that were read, the oldest first. ``is_complete``: SQS believes that the queue has no more.
+    """The messages that were read, the oldest first. ``is_complete``: SQS counts no more messages.
 
-    ``held_by_others`` is about how many other processes have received just now; those are in no list.
+    ``held_by_others`` is about how many messages other processes hold; those are not listed.
     """
 
     letters: Sequence[DeadLetter]
@@ -70,18 +70,18 @@ class DeadLetterList:
     held_by_others: int = 0
 
     def by_reason(self) -> Counter[str]:
-        """Return how many there are of each reason."""
+        """Return the number of messages by reason."""
         return Counter(letter.reason for letter in self.letters)
 
     def find(self, message_or_task_id: str) -> DeadLetter | None:
-        """Return the message of a message or task id, if it is among these."""
+        """Return the message of a message or task id, or None."""
         ids = Selection(ids=(message_or_task_id,))
         return next((letter for letter in self.letters if ids.has(letter)), None)
 
 
 @dataclass(frozen=True)
 class RedrivePreview:
-    """The preview of a redrive. ``moved`` and ``left`` are chosen messages; ``by_sqs`` is the method."""
+    """The preview of a redrive; ``by_sqs``: SQS moves the whole queue itself."""
 
     pair: QueuePair
     found: DeadLetterList
@@ -93,13 +93,11 @@ class RedrivePreview:
 def list_dead_letters(
     limit: int | None = None, stop: Event | None = None, bodies_of: Selection = NOTHING
 ) -> DeadLetterList:
-    """Read the dead-letter queue, at most ``limit`` messages of it, and leave every message there.
+    """Read at most ``limit`` messages of the dead-letter queue and leave all of them there.
 
-    Bodies and attributes are kept of those that ``bodies_of`` chooses, until they have MAX_KEPT_BYTES: reading ends
-    there as at the limit. Nothing is lost or hidden: what is received is given back at the end, and by itself
-    (see ``receiving``) if this process dies. Each message is there once. Reading raises receive counts, to no
-    effect: a dead-letter queue has no dead-letter queue. Raises OperationRefused, and OperationFailed also once
-    ``stop`` is set.
+    Keeps bodies and attributes of the messages that match ``bodies_of``; reading ends when they reach MAX_KEPT_BYTES.
+    Each message is listed once, and visible again at the end, or after its timeout if this process dies. Raises
+    OperationRefused, and OperationFailed once ``stop`` is set.
     """
     url, letters, kept_bytes = queue_pair().dlq_url, list[DeadLetter](), 0
     with holding(url) as held:
@@ -112,14 +110,14 @@ def list_dead_letters(
             if kept_bytes > MAX_KEPT_BYTES:
                 break
         others = held.held_by_others()
-    with sqs_refusals():  # after everything was given back: SQS is up to a minute late to count what is held
+    with sqs_refusals():  # after giving back all messages: SQS counts held messages up to a minute late
         total = max(len(letters), queue_depth(url).visible)
     letters.sort(key=lambda letter: (letter.sent_at, letter.message_id))
     return DeadLetterList(letters, total == len(letters) and not others and not held.is_cut_short, total, others)
 
 
 def find_dead_letter(message_or_task_id: str, stop: Event | None = None) -> DeadLetter:
-    """Return one message with its body. Raises OperationRefused when it is not there."""
+    """Return one message with its body. Raises OperationRefused if it is not in the queue."""
     url, ids, number_read = queue_pair().dlq_url, Selection(ids=(message_or_task_id,)), 0
     with holding(url) as held:
         for letter in _received(held, name_of(url), None, stop):
@@ -130,9 +128,9 @@ def find_dead_letter(message_or_task_id: str, stop: Event | None = None) -> Dead
 
 
 def preview_redrive(selection: Selection, stop: Event | None = None, *, even_rejected: bool = False) -> RedrivePreview:
-    """Return what a redrive would do, and do nothing.
+    """Return the effect of a redrive without moving anything.
 
-    Raises OperationRefused for an id that is not there or cannot be dispatched, or a selection that is empty.
+    Raises OperationRefused for an id that is missing or cannot be dispatched, or if no message matches.
     """
     pair = queue_pair()
     sqs_can_move = sqs_moves.is_supported(pair)
@@ -145,16 +143,16 @@ def preview_redrive(selection: Selection, stop: Event | None = None, *, even_rej
         raise OperationRefused(
             left[0].message_id,
             f"cannot be dispatched: {left[0].why}",
-            f"{left[0].remedy} Or give --even-rejected: it will come back.",
+            f"{left[0].remedy} With --even-rejected it is moved, and comes back.",
         )
-    # SQS can neither choose a message nor put its id into it.
+    # SQS's own move can neither select messages nor put an id into a body.
     is_whole = selection.is_everything and found.is_complete and bool(moved) and not left
     by_sqs = sqs_can_move and is_whole and not any(letter.lacks_id for letter in moved)
     return RedrivePreview(pair, found, moved, left, by_sqs)
 
 
 def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[DeadLetterList, list[DeadLetter]]:
-    """Return what was read and what of it would be deleted. Raises OperationRefused when nothing would be."""
+    """Return the messages read and those to delete. Raises OperationRefused if none matches."""
     found, chosen = _chosen(selection, stop)
     if not chosen:
         raise no_match("purge")
@@ -162,40 +160,40 @@ def preview_purge(selection: Selection, stop: Event | None = None) -> tuple[Dead
 
 
 def snapshot() -> Cached[DeadLetterList]:
-    """Return the oldest messages of the queue with their bodies, from this process's snapshot. Raises nothing."""
+    """Return the oldest messages with their bodies, from this process's snapshot. Raises nothing."""
     return _snapshots.get(EVERYTHING)
 
 
 def summary(total: int, wait_seconds: float) -> Cached[DeadLetterList]:
-    """Return the oldest messages without their bodies, read again when ``total``, the number of all, has changed."""
+    """Return the oldest messages without bodies, read again when ``total`` (of the queue) changes."""
     return _summaries.get(NOTHING, wait_seconds, version=total)
 
 
 def refresh_depths() -> None:
-    """Have both queues be counted again if that is too old, without waiting for it."""
+    """Start to refresh outdated depths of both queues, without waiting."""
     for setting in (TASK_QUEUE, DEAD_LETTER_QUEUE):
         _depths.refresh(setting)
 
 
 def depths(wait_seconds: float) -> tuple[Cached[QueueDepth], Cached[QueueDepth]]:
-    """Return about how many messages the task queue and the dead-letter queue have. Raises nothing."""
+    """Return the depths of the task queue and the dead-letter queue. Raises nothing."""
     until = monotonic() + wait_seconds
     return _depths.get(TASK_QUEUE, wait_seconds), _depths.get(DEAD_LETTER_QUEUE, until - monotonic())
 
 
 def expire_snapshot() -> None:
-    """Have the next snapshot be read from the queue: messages were moved or purged."""
+    """Expire the snapshot after messages were moved or purged."""
     _snapshots.expire(EVERYTHING)
 
 
 def forget_all() -> None:
-    """Forget what was read."""
+    """Clear all caches."""
     for cache in (_snapshots, _summaries, _depths):
         cache.clear()
 
 
 def no_match(where: str) -> OperationRefused:
-    """Return the refusal of a selection that chooses nothing."""
+    """Return the refusal of a selection without a match."""
     return OperationRefused(where, "matches no message of the dead-letter queue.", "See manage.py dlq list.")
 
 
@@ -210,8 +208,8 @@ def _chosen(selection: Selection, stop: Event | None) -> tuple[DeadLetterList, l
 def _not_there(ids: Sequence[str], number_read: int) -> OperationRefused:
     return OperationRefused(
         ", ".join(ids),
-        f"is no message of the dead-letter queue, nor the task id of one ({number_read:,} read).",
-        "See manage.py dlq list. One that somebody else has just received comes back after its visibility timeout.",
+        f"is not a message in the dead-letter queue, nor the task id of one ({number_read:,} read).",
+        "See manage.py dlq list. A message held by another process comes back after its visibility timeout.",
     )
 
 
@@ -219,7 +217,7 @@ def _received(held: HeldMessages, queue_name: str, limit: int | None, stop: Even
     count = 0
     while limit is None or count < limit:
         if stop is not None and stop.is_set():
-            raise OperationFailed(queue_name, "was read no further: stopped.", "Nothing was changed.")
+            raise OperationFailed(queue_name, "was not read completely: stopped.", "Nothing was changed.")
         received = held.receive(10 if limit is None else limit - count)
         if not received:
             return
@@ -228,12 +226,11 @@ def _received(held: HeldMessages, queue_name: str, limit: int | None, stop: Even
 
 
 def _read_oldest(bodies_of: Selection, _previous: DeadLetterList | None) -> DeadLetterList:
-    """Read the oldest, unless SQS believes that there are none: then asking for them would only take a second."""
     if not settings.USE_ASYNC_TASKS:
-        raise OperationRefused("USE_ASYNC_TASKS", "is off: tasks run without a queue.", "So there are no dead letters.")
+        raise OperationRefused("USE_ASYNC_TASKS", "is off: tasks run without a queue.", "There are no dead letters.")
     with sqs_refusals():
         depth = queue_depth(queue_pair().dlq_url)
-    if not depth.in_flight and not depth.visible:
+    if not depth.in_flight and not depth.visible:  # an empty receive would take a second
         return DeadLetterList((), is_complete=True, approximate_total=0)
     return list_dead_letters(MOST_SHOWN, bodies_of=bodies_of)
 
@@ -245,5 +242,5 @@ def _read_depth(setting: str, _previous: QueueDepth | None) -> QueueDepth:
 
 _depths = Cache("SQS", _read_depth, DEPTH_SECONDS)
 _snapshots = Cache("SQS", _read_oldest, SNAPSHOT_SECONDS, retry_seconds=SNAPSHOT_SECONDS)
-# Reading hides messages from others for a moment: not each few seconds, only because an overview is open.
+# Reading hides messages from others meanwhile: an open overview must not do so every few seconds.
 _summaries = Cache("SQS", _read_oldest, SUMMARY_SECONDS)

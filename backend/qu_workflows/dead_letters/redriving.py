@@ -1,12 +1,11 @@
-"""Moves dead letters back to the task queue: by SQS itself where it can, else one by one.
+"""Moves dead letters back to the task queue: by SQS itself if it can, otherwise one by one.
 
-One by one, a message is sent to the task queue and then deleted from the dead-letter queue: for a moment it is
-in both, and never in none, whenever this process dies. Both copies start one execution, since its name is the
-task id: a body without one is given its MessageId as ``id``, which a copy would not keep.
+One by one, a message is sent to the task queue and then deleted from the dead-letter queue, so a process that dies
+leaves it in at least one of them. Two copies start one execution, since its name is the task id; a body without an
+id gets its MessageId as ``id``, because the copy has another MessageId.
 
-SQS's own move (StartMessageMoveTask) can neither choose nor change a message, and gives it a new MessageId. So
-it is used only for a whole queue of messages that can be dispatched and carry their ids: one that lacks its id
-and was started already would start a second time.
+SQS's own move (StartMessageMoveTask) can neither select nor change messages, and gives them new MessageIds. So
+it is used only for a whole queue of messages that can be dispatched and contain their ids.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
 
@@ -23,10 +22,16 @@ from qu_workflows.aws import clients as aws
 from qu_workflows.aws.pacing import Pace
 from qu_workflows.aws.queues import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, QueuePair, queue_pair
 from qu_workflows.dead_letters import sqs_moves
-from qu_workflows.dead_letters.handling import DeadLetterResult, QueuePass, Report, handle_batches
 from qu_workflows.dead_letters.judging import DeadLetter, Selection, lacks_id
 from qu_workflows.dead_letters.queries import RedrivePreview, no_match, preview_redrive
-from qu_workflows.dead_letters.receiving import HeldMessages, refusals
+from qu_workflows.dead_letters.receiving import (
+    DeadLetterResult,
+    HeldMessages,
+    QueuePass,
+    Report,
+    handle_batches,
+    refusals,
+)
 from qu_workflows.protocol.message import canonical_json
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.audit import audited, new_batch
@@ -44,7 +49,7 @@ _ATTRIBUTE_KEYS = ("DataType", "StringValue", "BinaryValue")
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterRedrive:
-    """A redrive: messages, rate and actor. ``even_rejected`` includes those the dispatcher will refuse."""
+    """A redrive: messages, rate and actor. ``even_rejected`` includes messages that the dispatcher refuses."""
 
     selection: Selection
     actor: str
@@ -55,16 +60,16 @@ class DeadLetterRedrive:
     def __post_init__(self) -> None:
         if not 1 <= self.per_second <= MAX_PER_SECOND:
             raise OperationRefused(
-                "--per-second", f"is {self.per_second}.", f"Give 1 to {MAX_PER_SECOND}; the dispatcher has to keep up."
+                "--per-second", f"is {self.per_second}.", f"Give 1 to {MAX_PER_SECOND}; the dispatcher must keep up."
             )
 
 
 def redrive(wanted: DeadLetterRedrive, stop: Event, report: Report) -> DeadLetterResult:
-    """Move dead letters back and return what was done; ``report`` is given the same as it grows.
+    """Move dead letters back and return the result, which ``report`` gets as it grows.
 
     Safe to repeat and to kill: a message is always in at least one of the queues, and starts one execution.
-    Ends between two batches once ``stop`` is set. Each batch of ten has an entry in the audit table, a move by
-    SQS one for all. Raises OperationRefused when nothing was changed.
+    Ends between two batches once ``stop`` is set. Each batch of ten has one entry in the audit table, as has a
+    whole move by SQS. Raises OperationRefused when nothing was changed.
     """
     pair, selection, run = queue_pair(), wanted.selection, QueuePass(stop, report)
     chosen: Selection | set[str] = selection
@@ -81,13 +86,13 @@ def redrive(wanted: DeadLetterRedrive, stop: Event, report: Report) -> DeadLette
 
 
 def body_to_send(message_id: str, body: str) -> str:
-    """Return the body of a message's copy: it asks for the same execution under whatever MessageId it gets."""
+    """Return the body of a message's copy, which starts the same execution under any MessageId."""
     if not lacks_id(body):
         return body
     try:
         return canonical_json({**json.loads(body), "id": message_id})
     except (ValueError, RecursionError):
-        return body  # never dispatched: NaN or half a surrogate pair is no JSON to the dispatcher
+        return body  # never dispatched: the dispatcher refuses NaN and half a surrogate pair
 
 
 def _move_by_sqs(wanted: DeadLetterRedrive, preview: RedrivePreview, run: QueuePass) -> DeadLetterResult:
@@ -103,14 +108,14 @@ def _move_by_sqs(wanted: DeadLetterRedrive, preview: RedrivePreview, run: QueueP
 
 
 class _Mover:
-    """Moves batches one by one, at the wanted pace."""
+    """Moves messages by copying them, at the given rate."""
 
     def __init__(self, wanted: DeadLetterRedrive, pair: QueuePair, run: QueuePass) -> None:
         self._wanted, self._pair, self._run = wanted, pair, run
         self._pace = Pace(wanted.per_second, run.stop)
 
     def __call__(self, held: HeldMessages, letters: Sequence[DeadLetter]) -> None:
-        """Move what the dispatcher accepts of at most ten messages; count the rest."""
+        """Move the accepted ones of at most ten messages; count the rest."""
         result = self._run.result
         accepted = [letter for letter in letters if self._wanted.even_rejected or letter.is_accepted]
         result.left.update(Counter(letter.reason for letter in letters) - Counter(each.reason for each in accepted))
@@ -139,10 +144,9 @@ class _Mover:
 
 
 def _too_large(entry: Entry) -> str:
-    """Return why a message cannot be sent: it was as large as one can be, before its id was put into its body."""
     return (
-        f"with its id in it, it has {_size(entry):,} bytes, and SQS takes {MAX_BATCH_BYTES:,}; send what it asks for"
-        " anew, without the spaces and keys that no task needs, then purge it"
+        f"with its id added it has {_size(entry):,} bytes, and SQS takes {MAX_BATCH_BYTES:,}; send the task again"
+        " without needless spaces and keys, then purge this message"
     )
 
 
@@ -160,8 +164,8 @@ def _entry(pair: QueuePair, letter: DeadLetter) -> Entry:
     if group:
         entry["MessageGroupId"] = group
     if pair.is_fifo:
-        # Not the task id: what failed again and is redriven within five minutes would be dropped as a duplicate of
-        # its first copy. This id is of this one dead letter, so that only the same one sent twice is.
+        # Not the task id: a message that fails again and is redriven within five minutes would be dropped as a
+        # duplicate of its first copy. The message id drops only the same dead letter sent twice.
         entry["MessageDeduplicationId"] = letter.message_id
     return entry
 

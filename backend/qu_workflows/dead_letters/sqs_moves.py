@@ -1,4 +1,4 @@
-"""Has SQS move a dead-letter queue back by itself: started, followed to its end, cancelled.
+"""SQS's own move of a dead-letter queue: start, follow and cancel it.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 """
@@ -10,14 +10,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import QueuePair, sqs_refusals
-from qu_workflows.dead_letters.handling import QueuePass
+from qu_workflows.dead_letters.receiving import QueuePass
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import ListMessageMoveTasksResultEntryTypeDef
 
 POLL_SECONDS = 2.0
-# How often SQS is asked for a move that was just started before it counts as one that is not listed.
+# Polls for a move that was just started, before it counts as not listed.
 MAX_UNSEEN_POLLS = 15
 _UNKNOWN_ACTION = frozenset(
     {"InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation", "NotImplemented"}
@@ -28,9 +28,9 @@ _NOT_RUNNING = frozenset({"ResourceNotFoundException", "UnsupportedOperation"})
 
 
 def is_supported(pair: QueuePair) -> bool:
-    """Return whether the endpoint can move messages by itself, without a change.
+    """Return whether the endpoint can move messages itself.
 
-    Raises OperationRefused while a move of this queue is going on: there is one at a time.
+    Raises OperationRefused while a move of this queue is running: SQS allows one at a time.
     """
     with sqs_refusals():
         try:
@@ -42,18 +42,18 @@ def is_supported(pair: QueuePair) -> bool:
     if latest.get("Status") in _GOING_ON:
         raise OperationRefused(
             pair.dlq_name,
-            f"is being moved by SQS already ({latest.get('ApproximateNumberOfMessagesMoved', 0):,} so far).",
-            f"Wait for its end, or: {_how_to_cancel(latest.get('TaskHandle', '…'))}",
+            f"is already being moved by SQS ({latest.get('ApproximateNumberOfMessagesMoved', 0):,} so far).",
+            f"Wait until the move ends, or run: {_how_to_cancel(latest.get('TaskHandle', '…'))}",
         )
     return True
 
 
 def move_all(pair: QueuePair, per_second: int, run: QueuePass) -> str:
-    """Have SQS move every message, follow it to its end, and return SQS's word for that; a stop cancels it.
+    """Let SQS move all messages, and return its final status; ``run.stop`` cancels the move.
 
-    The result's count is SQS's approximate number. SQS goes on when this process dies; ``is_supported`` then says
-    so. The destination is named: a dead letter that EventBridge Scheduler put there has no source queue to go back
-    to. Raises OperationRefused or OperationFailed when it could not be started or is no longer seen.
+    The result's count is SQS's approximate number. SQS continues if this process dies. The destination is given
+    because dead letters from EventBridge Scheduler have no source queue. Raises OperationRefused or OperationFailed
+    when the move could not be started or is no longer listed.
     """
     with sqs_refusals():
         begun_before = _latest(pair).get("StartedTimestamp")
@@ -68,8 +68,8 @@ def move_all(pair: QueuePair, per_second: int, run: QueuePass) -> str:
         why = f"{type(error).__name__}: {error}"
     raise OperationFailed(
         pair.dlq_name,
-        f"is being moved by SQS, which goes on though this command sees it no longer ({why}).",
-        f"manage.py dlq redrive says when it is done. To end it: {_how_to_cancel(handle)}",
+        f"is being moved by SQS, which continues although its progress is unknown ({why}).",
+        f"manage.py dlq redrive refuses to start until it has ended. To cancel it: {_how_to_cancel(handle)}",
     )
 
 
@@ -77,7 +77,7 @@ def _follow(pair: QueuePair, handle: str, begun_before: int | None, run: QueuePa
     is_cancelled, unseen_polls = False, 0
     while unseen_polls < MAX_UNSEEN_POLLS:
         latest = _latest(pair)
-        if latest.get("StartedTimestamp") == begun_before:  # as if it had not begun: the one before it ended long ago
+        if latest.get("StartedTimestamp") == begun_before:  # still the previous move
             unseen_polls += 1
         else:
             run.result.count = latest.get("ApproximateNumberOfMessagesMoved", 0)
@@ -95,7 +95,7 @@ def _end(latest: "ListMessageMoveTasksResultEntryTypeDef", run: QueuePass) -> st
     status = latest.get("Status", "UNKNOWN")
     run.result.error = latest.get("FailureReason", "")
     if status not in _GOOD_ENDS and not run.result.error:
-        run.result.error = f"SQS says {status}, and not why"
+        run.result.error = f"SQS reports {status} without a reason"
     run.result.was_stopped = status == "CANCELLED"
     return status
 
@@ -105,7 +105,7 @@ def _how_to_cancel(handle: str) -> str:
 
 
 def _cancel(handle: str) -> None:
-    """Cancel a move. One that ended meanwhile stays as it is: SQS cancels only what is running."""
+    """Cancel a move, unless it has ended meanwhile."""
     try:
         aws.sqs().cancel_message_move_task(TaskHandle=handle)
     except ClientError as error:

@@ -17,11 +17,11 @@ from qu_workflows.records.models import TaskRecord
 from qu_workflows.schedules.deployed import (
     DeployedSchedule,
     DeployedState,
+    Difference,
     deployed_state,
     deployed_states,
     refresh_deployed_states,
 )
-from qu_workflows.schedules.drift import Difference
 from qu_workflows.schedules.expressions import next_runs
 from qu_workflows.schedules.problems import problems_of
 from qu_workflows.tasks.queries import SKIPPED, registered_tasks

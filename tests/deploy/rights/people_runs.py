@@ -235,7 +235,7 @@ def dead_letters_are_listed_and_moved_back_by_their_ids(stack: Stack, _person: s
 @RUNS.of("operator")
 def all_dead_letters_are_moved_by_sqs_until_it_is_cancelled(stack: Stack, _person: str) -> Generator[None]:
     from qu_workflows.aws.queues import queue_pair
-    from qu_workflows.dead_letters.handling import QueuePass
+    from qu_workflows.dead_letters.receiving import QueuePass
     from qu_workflows.dead_letters.sqs_moves import move_all
 
     shown: list[str] = []

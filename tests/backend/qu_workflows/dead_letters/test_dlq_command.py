@@ -212,7 +212,7 @@ def test_after_a_command_signals_have_their_usual_effect() -> None:
 
 
 def test_redrive_tells_how_it_gets_on(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qu_workflows.dead_letters.management.commands.dlq.TOLD_EVERY_SECONDS", 0)
+    monkeypatch.setattr("qu_workflows.dead_letters.management.commands.dlq.REPORT_EVERY_SECONDS", 0)
     dlq.put(*(good(f"task-{n}") for n in range(12)))
 
     assert run("redrive", "--all", "--yes").splitlines()[:2] == ["10 moved", "12 moved"]

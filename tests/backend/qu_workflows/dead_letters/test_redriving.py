@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
 from qu_workflows.aws.queues import MAX_BATCH_BYTES
-from qu_workflows.dead_letters import handling, receiving
+from qu_workflows.dead_letters import receiving
 from qu_workflows.dead_letters.judging import Selection
 from qu_workflows.dead_letters.queries import preview_redrive
 from qu_workflows.dead_letters.redriving import body_to_send
@@ -386,7 +386,7 @@ def test_what_a_fifo_queue_keeps_back_behind_a_message_that_is_left_is_told(sett
 
 
 def test_what_somebody_else_holds_for_longer_is_told(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handling, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(receiving, "PATIENCE_SECONDS", 0)
     dlq.put(good("task-1"), good("task-2"))
     aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
 

@@ -1,4 +1,4 @@
-"""manage.py dlq: what could not be dispatched, why, and what to do about it."""
+"""manage.py dlq: lists, shows, redrives and purges dead letters."""
 
 import json
 import time
@@ -45,16 +45,16 @@ from qu_workflows.records.json_values import printable
 from qu_workflows.records.shutdown import stop_event
 
 LIST_LIMIT = 1000
-TOLD_EVERY_SECONDS = 2.0
+REPORT_EVERY_SECONDS = 2.0
 _IN_WORDS = {
     CAN_BE_DISPATCHED: "can be dispatched now",
-    ALREADY_STARTED: "started before: moved back, they start nothing and are gone",
+    ALREADY_STARTED: "started before: a redrive starts nothing and deletes them",
     RAN_IN_PROCESS: "run in the web process instead",
 }
 _HELP = """The dead-letter queue: messages that started no execution, and why.
 
-A message in it has started nothing: "redrive" moves it back to the task queue, where the dispatcher starts its
-execution. What was started and failed is not here: see manage.py executions. Nothing changes without --yes."""
+"redrive" moves messages back to the task queue, where the dispatcher starts their executions. Executions that
+started and failed are not here: see manage.py executions. Nothing changes without --yes."""
 
 
 class Command(BaseCommand):
@@ -62,14 +62,34 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="action", required=True, metavar="list|show|redrive|purge")
-        self._add_list(
-            commands.add_parser("list", help="What is in it, the oldest first, and how many of each reason.")
-        )
-        shown = commands.add_parser("show", help="One message, whole: body, attributes, why, and what to do.")
+        listed = commands.add_parser("list", help="Messages, the oldest first, and their number by reason.")
+        listed.add_argument("--task", default="", help="Only messages of this task.")
+        listed.add_argument("--reason", default="", choices=reasons(), help="Only messages of this reason.")
+        listed.add_argument("--limit", type=int, default=LIST_LIMIT, help=f"Read at most this many ({LIST_LIMIT:,}).")
+        listed.add_argument("--json", action="store_true", help="As JSON, with bodies.")
+        shown = commands.add_parser("show", help="One message: body, attributes, reason, and what to do.")
         shown.add_argument("id", help="Its message id, or its task's id.")
         shown.add_argument("--json", action="store_true", help="As JSON.")
-        self._add_redrive(commands.add_parser("redrive", help="Move messages back to the task queue. Preview first."))
-        self._add_purge(commands.add_parser("purge", help="Save messages to a file and delete them. Preview first."))
+        redriven = commands.add_parser("redrive", help="Move messages back to the task queue. Preview first.")
+        _add_selection(redriven)
+        redriven.add_argument(
+            "--per-second",
+            type=int,
+            default=DEFAULT_PER_SECOND,
+            help=f"Move at most this many per second: 1 to {MAX_PER_SECOND} ({DEFAULT_PER_SECOND}).",
+        )
+        redriven.add_argument(
+            "--even-rejected", action="store_true", help="Also messages that cannot be dispatched: they come back."
+        )
+        purged = commands.add_parser("purge", help="Save messages to a file and delete them. Preview first.")
+        _add_selection(purged)
+        purged.add_argument("--reason", default="", choices=reasons(), help="Messages of this reason.")
+        purged.add_argument("--save", type=Path, help="The file for the deleted messages, one JSON line each.")
+        for parser in (redriven, purged):
+            parser.add_argument("--yes", action="store_true", help="Do it; without, only show a preview.")
+            parser.add_argument(
+                "--as", default="", dest="actor", help="Your name for the audit table (the system's user)."
+            )
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -77,31 +97,6 @@ class Command(BaseCommand):
                 getattr(self, f"_{action}")(options, stop)
         except OperationRefused as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
-
-    def _add_list(self, parser: CommandParser) -> None:
-        parser.add_argument("--task", default="", help="Only messages of this task.")
-        parser.add_argument("--reason", default="", choices=reasons(), help="Only messages of this reason.")
-        parser.add_argument("--limit", type=int, default=LIST_LIMIT, help=f"Read at most so many ({LIST_LIMIT:,}).")
-        parser.add_argument("--json", action="store_true", help="As JSON, with bodies.")
-
-    def _add_redrive(self, parser: CommandParser) -> None:
-        _add_selection(parser)
-        parser.add_argument(
-            "--per-second",
-            type=int,
-            default=DEFAULT_PER_SECOND,
-            help=f"Move at most so many a second: 1 to {MAX_PER_SECOND} ({DEFAULT_PER_SECOND}).",
-        )
-        parser.add_argument(
-            "--even-rejected", action="store_true", help="Also what cannot be dispatched: it will come back."
-        )
-        _add_act(parser)
-
-    def _add_purge(self, parser: CommandParser) -> None:
-        _add_selection(parser)
-        parser.add_argument("--reason", default="", choices=reasons(), help="Messages of this reason.")
-        parser.add_argument("--save", type=Path, help="The file for what is deleted, one JSON line each.")
-        _add_act(parser)
 
     def _list(self, options: dict[str, Any], stop: Event) -> None:
         if options["limit"] < 1:
@@ -113,11 +108,11 @@ class Command(BaseCommand):
             raise OperationRefused(
                 options["task"] or options["reason"],
                 f"matches none of the {len(found.letters):,} messages read.",
-                "Leave it out to see them all.",
+                "Leave it out to see all of them.",
             )
         if options["json"]:
             self.stdout.write(json.dumps([letter.as_json() for letter in letters], indent=2))
-            self.stderr.write("".join(_what_is_not_there(found)))
+            self.stderr.write("".join(_not_shown(found)))
             return
         self._write(_table(letters))
         self._count(found, letters)
@@ -143,19 +138,19 @@ class Command(BaseCommand):
         self._count(preview.found, [*preview.moved, *preview.left])
         if not preview.moved and not preview.left:
             return
-        how = "by SQS itself (StartMessageMoveTask)" if preview.by_sqs else "one by one"
+        how = "by SQS (StartMessageMoveTask)" if preview.by_sqs else "one by one"
         seconds = timedelta(seconds=round(len(preview.moved) / per_second))
         self.stdout.write(
-            f"Would move {len(preview.moved):,} to {preview.pair.queue_name}, {how}, at most {per_second} a second"
+            f"Would move {len(preview.moved):,} to {preview.pair.queue_name}, {how}, at most {per_second} per second"
             f" ({seconds}): {_counts(preview.moved) or 'none can be dispatched'}."
         )
         if not all(letter.is_accepted for letter in preview.moved):
-            self.stdout.write("What can not be dispatched will come back after three receives.")
+            self.stdout.write("Messages that cannot be dispatched come back after three receives.")
         if preview.left:
             self.stdout.write(
                 f"Would leave {len(preview.left):,}: {_counts(preview.left)}. Fix them: manage.py dlq show ID."
             )
-        self.stdout.write("Nothing was changed. Give --yes to do it.")
+        self.stdout.write("Nothing was changed. Repeat with --yes to do it.")
 
     def _report_redrive(self, moved: DeadLetterResult) -> None:
         about = "about " if moved.by_sqs else ""
@@ -164,20 +159,20 @@ class Command(BaseCommand):
             self.stdout.write(f"Left {moved.left.total():,}: {_in_words(moved.left)}. See manage.py dlq list.")
         if moved.in_both:
             self.stdout.write(
-                f"{len(moved.in_both):,} were sent and could not be deleted: they are in both queues, start one"
+                f"{len(moved.in_both):,} were sent but could not be deleted: they are in both queues, start one"
                 " execution each, and can be redriven again."
             )
-        _raise_unless_done(moved, "moved", "Run it again; it is safe to.")
+        _raise_unless_done(moved, "moved", "Run the command again; that is safe.")
 
     def _purge(self, options: dict[str, Any], stop: Event) -> None:
         selection = _selection(options)
-        save_to = options["save"] or _default_file(settings.LOCAL_DIR / "purged")
+        save_to = options["save"] or settings.LOCAL_DIR / f"purged/dead-letters-{timezone.now():%Y%m%dT%H%M%S%f}.jsonl"
         if not options["yes"]:
             found, chosen = preview_purge(selection, stop)
             self._count(found, chosen)
             self.stdout.write(
                 f"Would save {len(chosen):,} to {save_to} and delete them: {_counts(chosen)}.\n"
-                "Nothing was changed. Give --yes to do it."
+                "Nothing was changed. Repeat with --yes to do it."
             )
             return
         actor = command_actor(options["actor"])
@@ -189,12 +184,12 @@ class Command(BaseCommand):
         self.stdout.writelines(f"{line}\n" for line in lines)
 
     def _reporting(self, done: str) -> Callable[[DeadLetterResult], None]:
-        """Return what prints how many were done, every two seconds."""
+        """Return a function that prints the progress every two seconds."""
         reported_at = time.monotonic()
 
         def report(result: DeadLetterResult) -> None:
             nonlocal reported_at
-            if time.monotonic() - reported_at >= TOLD_EVERY_SECONDS:
+            if time.monotonic() - reported_at >= REPORT_EVERY_SECONDS:
                 reported_at = time.monotonic()
                 self.stdout.write(f"{result.count:,} {done}")
                 self.stdout.flush()
@@ -202,7 +197,7 @@ class Command(BaseCommand):
         return report
 
     def _count(self, found: DeadLetterList, letters: Sequence[DeadLetter]) -> None:
-        self.stdout.writelines(_what_is_not_there(found))
+        self.stdout.writelines(_not_shown(found))
         if not found.letters and found.is_complete:
             self.stdout.write("The dead-letter queue is empty.")
         for reason, number in Counter(letter.reason for letter in letters).most_common():
@@ -213,34 +208,29 @@ class Command(BaseCommand):
 def _raise_unless_done(result: DeadLetterResult, done: str, *remedy: str) -> None:
     ends = [f"{message_id} was not {done}: {said}." for message_id, said in result.failed.items()]
     if result.missing:
-        ends.append(f"{result.missing:,} were not there any more, or somebody else has received them.")
+        ends.append(f"{result.missing:,} are no longer in the queue, or another process holds them.")
     if result.error:
         ends.append(f"Ended early: {result.error}.".replace("..", "."))
     if result.was_stopped:
-        ends.append("Stopped before the end: the rest are dead letters as before.")
+        ends.append("Stopped before the end: the rest are still dead letters.")
     if ends:
         raise CommandError("\n".join([*ends, *remedy]), returncode=1)
 
 
-def _what_is_not_there(found: DeadLetterList) -> list[str]:
-    """Return what a reading does not show, a line each."""
+def _not_shown(found: DeadLetterList) -> list[str]:
     lines = []
     if len(found.letters) < found.approximate_total:
         lines.append(f"{len(found.letters):,} of about {found.approximate_total:,} messages were read.\n")
     if found.held_by_others:
         lines.append(
-            f"About {found.held_by_others:,} more are not shown: somebody else has received them, and they come"
-            " back after their visibility timeout.\n"
+            f"About {found.held_by_others:,} more are not shown: other processes hold them until their visibility"
+            " timeout ends.\n"
         )
     return lines
 
 
-def _default_file(folder: Path) -> Path:
-    return folder / f"dead-letters-{timezone.now():%Y%m%dT%H%M%S%f}.jsonl"
-
-
 def _add_selection(parser: CommandParser) -> None:
-    which = parser.add_argument_group("which messages (one of these at least)")
+    which = parser.add_argument_group("which messages (at least one of these)")
     which.add_argument("--task", default="", help="Messages of this task.")
     which.add_argument(
         "--id", nargs="+", action="extend", default=[], dest="ids", metavar="ID", help="Message ids or task ids."
@@ -248,17 +238,12 @@ def _add_selection(parser: CommandParser) -> None:
     which.add_argument("--all", action="store_true", dest="everything", help="Every message.")
 
 
-def _add_act(parser: CommandParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="Do it; without, only say what would be done.")
-    parser.add_argument("--as", default="", dest="actor", help="Who does it, for the audit table (the system's user).")
-
-
 def _selection(options: dict[str, Any]) -> Selection:
     selection = Selection(task=options["task"], ids=tuple(options["ids"]), reason=options.get("reason", ""))
     if selection.is_everything and not options["everything"]:
-        raise OperationRefused("dlq", "is not told which messages.", "Give --task, --id or --all.")
+        raise OperationRefused("dlq", "no messages are selected.", "Give --task, --id or --all.")
     if not selection.is_everything and options["everything"]:
-        raise OperationRefused("--all", "stands beside a narrower choice.", "Give one of the two.")
+        raise OperationRefused("--all", "is given together with a narrower selection.", "Give one of the two.")
     return selection
 
 
@@ -291,7 +276,7 @@ def _whole(letter: DeadLetter) -> list[str]:
         "Task id": letter.task_id or "-",
         "Task record": letter.record_status or "none",
         "First sent": f"{letter.sent_at:%Y-%m-%d %H:%M:%S} UTC ({_age(letter)} ago)",
-        "Receive count": f"{letter.receive_count} (over all queues: the dispatcher's receives and every look since)",
+        "Receive count": f"{letter.receive_count} (over both queues, including every listing)",
         "Reason": letter.reason,
         "Why": letter.why or "It can be dispatched now.",
         "Remedy": letter.remedy,
