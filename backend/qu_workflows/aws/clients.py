@@ -20,7 +20,7 @@ ATTEMPTS = 2
 
 @cache
 def _client(service: str, region: str) -> Any:
-    import boto3  # half a second that a process which sends nothing need not spend
+    import boto3  # takes half a second, which a process that sends nothing saves
     from botocore.config import Config
 
     return boto3.client(
@@ -31,8 +31,8 @@ def _client(service: str, region: str) -> Any:
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             tcp_keepalive=True,
-            parameter_validation=False,  # what is sent is made here, and was checked when the task was recorded
-            user_agent="qu-workflows",  # else botocore composes one at each call, a tenth of its time
+            parameter_validation=False,  # parameters are checked when a task is recorded
+            user_agent="qu-workflows",  # otherwise botocore composes one at each call, a tenth of its time
         ),
     )
 
@@ -56,7 +56,7 @@ def scheduler() -> "EventBridgeSchedulerClient":
 
 
 def step_functions() -> "SFNClient":
-    """Return the Step Functions client; its own endpoint, where there is one, is AWS_ENDPOINT_URL_SFN."""
+    """Return the Step Functions client; AWS_ENDPOINT_URL_SFN is its own endpoint, if set."""
     client: SFNClient = _client("stepfunctions", settings.AWS_REGION)
     return client
 
@@ -68,5 +68,5 @@ def logs() -> "CloudWatchLogsClient":
 
 
 def forget_clients() -> None:
-    """Drop the clients, so that the next call makes one with the settings and the environment of then."""
+    """Drop the clients, so that new ones read the current settings and environment."""
     _client.cache_clear()

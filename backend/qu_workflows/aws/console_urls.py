@@ -1,4 +1,4 @@
-"""Addresses in AWS's own console of what has an ARN; "" where the API that is asked is not AWS's."""
+"""URLs of resources in the AWS console, "" if Step Functions is not AWS's."""
 
 import re
 from urllib.parse import quote
@@ -14,28 +14,28 @@ _ROOT = re.compile(r"Root=([0-9a-f-]+)")
 
 
 def is_aws() -> bool:
-    """Return whether Step Functions is AWS's, not an engine of one's own or a stand-in."""
+    """Return whether Step Functions is AWS's, not a local engine."""
     host = aws.step_functions().meta.endpoint_url
     return bool(re.search(r"//[^/]*\.amazonaws\.com(\.cn)?(/|$)", host)) or host.endswith(".api.aws")
 
 
 def execution_url(arn: str) -> str:
-    """Return the page of an execution, or "" if it has none."""
+    """Return the page of an execution, or ""."""
     return _url(arn, f"states/home?region={{region}}#/v2/executions/details/{quote(arn, safe=':/')}")
 
 
 def state_machine_url(arn: str) -> str:
-    """Return the page of a state machine, or "" if it has none."""
+    """Return the page of a state machine, or ""."""
     return _url(arn, f"states/home?region={{region}}#/statemachines/view/{quote(arn, safe=':/')}")
 
 
 def map_run_url(arn: str) -> str:
-    """Return the page of a Map Run, or "" if it has none."""
+    """Return the page of a Map Run, or ""."""
     return _url(arn, f"states/home?region={{region}}#/mapruns/details/{quote(arn, safe=':/')}")
 
 
 def trace_url(arn: str, trace_header: str) -> str:
-    """Return the page of the trace that an execution belongs to, or "" if it has none."""
+    """Return the page of an execution's trace, or ""."""
     found = _ROOT.search(trace_header)
     return _url(arn, f"cloudwatch/home?region={{region}}#xray:traces/{found[1]}") if found else ""
 

@@ -41,18 +41,18 @@ HISTORY = Quota("GetExecutionHistory", 20, 20)
 
 
 def check_per_second(per_second: float, quota: Quota, region: str) -> None:
-    """Raise OperationRefused for a pace that is none, or that AWS would throttle."""
+    """Raise OperationRefused for an invalid rate, or one that AWS would throttle."""
     most = quota.of(region)
     if not (math.isfinite(per_second) and LEAST_PER_SECOND <= per_second <= most):
         raise OperationRefused(
             "--per-second",
-            f"is {per_second:g}; AWS takes {most} {quota.operation} a second in {region}, from everybody together.",
-            f"Give at least {LEAST_PER_SECOND:g} and at most {most}, and leave some to others.",
+            f"is {per_second:g}; AWS allows {most} {quota.operation} per second in {region} for the whole account.",
+            f"Give {LEAST_PER_SECOND:g} to {most}, and leave some for other callers.",
         )
 
 
 class Pace:
-    """Lets calls through evenly. ``stop`` ends every wait once it is set."""
+    """Spaces calls evenly. ``stop`` ends every wait."""
 
     def __init__(
         self, per_second: float, stop: Event | None = None, clock: Callable[[], float] = time.monotonic
@@ -62,7 +62,7 @@ class Pace:
         self._next_at: float | None = None
 
     def wait(self, count: int = 1) -> bool:
-        """Wait until the next ``count`` may be done, together. Return False once ``stop`` is set."""
+        """Wait until the next ``count`` calls may be made. Return False once ``stop`` is set."""
         now = self._clock()
         if self._next_at is not None and self._next_at > now:
             self._stop.wait(self._next_at - now)
@@ -74,10 +74,10 @@ class Pace:
 def wait_out_throttling[T](
     call: Callable[[], T], stop: Event | None = None, draw: Callable[[], float] = random.random
 ) -> T:
-    """Return what a call answers, asked again with full jitter while AWS throttles it.
+    """Return the result of a call, retried with full jitter while AWS throttles it.
 
-    For calls that are safe to repeat. Raises OperationFailed when it is throttled still, or stopped meanwhile;
-    any other error of the call goes through.
+    For calls that are safe to repeat. Raises OperationFailed after THROTTLED_TRIES or once ``stop`` is set, and any
+    other error of the call.
     """
     stop = stop or Event()
     longest = FIRST_WAIT_SECONDS
@@ -88,10 +88,8 @@ def wait_out_throttling[T](
             if error.response["Error"]["Code"] not in THROTTLED:
                 raise
         if stop.wait(draw() * longest):
-            raise OperationFailed(
-                "Step Functions", "throttled the call, and was not asked again: you ended it.", "Run it again."
-            )
+            raise OperationFailed("Step Functions", "throttled the call, and the command was stopped.", "Run it again.")
         longest = min(longest * 2, LONGEST_WAIT_SECONDS)
     raise OperationFailed(
-        "Step Functions", "throttles the calls, however long one waits.", "Try again later, with a lower --per-second."
+        "Step Functions", "still throttles the call after all retries.", "Try later, with a lower --per-second."
     )

@@ -1,4 +1,4 @@
-"""The task queue and its dead-letter queue, as the settings name them, and what SQS says when it refuses."""
+"""The task queue and its dead-letter queue from the settings, and SQS's errors as refusals."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _NO_RIGHT = frozenset({"AccessDenied", "AccessDeniedException"})
 
 @dataclass(frozen=True)
 class QueuePair:
-    """The URLs of the task queue and of its dead-letter queue, which are of one type."""
+    """The task queue and its dead-letter queue, both standard or both FIFO."""
 
     queue_url: str
     dlq_url: str
@@ -63,7 +63,7 @@ def queue_arn(url: str) -> str:
 
 
 def is_fifo() -> bool:
-    """Return whether the task queue keeps order."""
+    """Return whether the task queue is a FIFO queue."""
     return str(settings.AWS_SQS_QUEUE_URL).endswith(".fifo")
 
 
@@ -73,16 +73,15 @@ def name_of(queue_url: str) -> str:
 
 
 def dlq_url() -> str:
-    """Return the dead-letter queue's URL. Raises OperationRefused when the settings have none."""
+    """Return the dead-letter queue's URL. Raises OperationRefused if it is not set."""
     return _setting("AWS_SQS_DLQ_URL", "the dead-letter queue's URL (the stack's output TasksDeadLetterQueueUrl)")
 
 
 def queue_pair() -> QueuePair:
-    """Return both queues, once SQS has said that the one is the other's dead-letter queue.
+    """Return both queues, after SQS has confirmed that one is the other's dead-letter queue.
 
-    Raises OperationRefused when the settings lack one or name two that do not belong together. What is moved
-    between the wrong two is not found again easily, and receiving from a queue that is not a dead-letter queue brings
-    its messages nearer to becoming dead letters.
+    Raises OperationRefused for missing settings, or two queues that do not belong together: messages moved between
+    them would be hard to find, and receiving from a queue that is no dead-letter queue produces dead letters.
     """
     pair = QueuePair(
         _setting("AWS_SQS_QUEUE_URL", "the task queue's URL (the stack's output TasksQueueUrl)"), dlq_url()
@@ -94,7 +93,7 @@ def queue_pair() -> QueuePair:
     if target != pair.dlq_arn:
         raise OperationRefused(
             "AWS_SQS_DLQ_URL",
-            f"is {pair.dlq_arn}, and {pair.queue_name} sends its dead letters to {target or 'no queue'}.",
+            f"is {pair.dlq_arn}, but {pair.queue_name} sends its dead letters to {target or 'no queue'}.",
             "Set AWS_SQS_QUEUE_URL and AWS_SQS_DLQ_URL to two queues that belong together.",
         )
     return pair
@@ -102,7 +101,7 @@ def queue_pair() -> QueuePair:
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """Approximate counts of a queue's messages: to be received, in flight, and delayed. Exact to within a minute."""
+    """Approximate numbers of a queue's messages, up to a minute old."""
 
     visible: int
     in_flight: int
@@ -115,7 +114,7 @@ class QueueDepth:
 
 
 def queue_depth(queue_url: str) -> QueueDepth:
-    """Return a queue's approximate counts. Raises what boto3 raises."""
+    """Return a queue's depth. Raises errors of boto3."""
     given = aws.sqs().get_queue_attributes(
         QueueUrl=queue_url,
         AttributeNames=[
@@ -133,11 +132,11 @@ def queue_depth(queue_url: str) -> QueueDepth:
 
 @contextmanager
 def sqs_refusals(setting: str = "AWS_SQS_DLQ_URL") -> Iterator[None]:
-    """Turn what SQS refuses into OperationRefused or OperationFailed. ``setting`` names the queue that is asked."""
+    """Turn errors of SQS into OperationRefused or OperationFailed; ``setting`` is the queue's."""
     try:
         yield
     except ClientError as error:
-        raise said(error, setting) from error
+        raise _refusal(error, setting) from error
     except BotoCoreError as error:
         raise OperationFailed(
             "SQS",
@@ -146,16 +145,15 @@ def sqs_refusals(setting: str = "AWS_SQS_DLQ_URL") -> Iterator[None]:
         ) from error
 
 
-def said(error: ClientError, setting: str) -> OperationRefused:
-    """Return an error of SQS as a sentence."""
+def _refusal(error: ClientError, setting: str) -> OperationRefused:
     code = str(error.response.get("Error", {}).get("Code", ""))
     text = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
     if code in _NO_QUEUE:
         return OperationRefused(
-            setting, f"is {getattr(settings, setting)!r}, and there is no such queue.", f"Set {setting} to its URL."
+            setting, f"is {getattr(settings, setting)!r}, and that queue does not exist.", f"Set {setting} to its URL."
         )
-    right = "Use credentials that have the policy of the output OperatorPolicyArn."
-    remedy = right if code.rpartition(".")[2] in _NO_RIGHT else "Run this again; it is safe to."
+    right = "Use credentials with the policy of the stack's output OperatorPolicyArn."
+    remedy = right if code.rpartition(".")[2] in _NO_RIGHT else "Run this again; that is safe."
     return OperationFailed("SQS", f"answered {code}: {text}.", remedy)
 
 

@@ -1,7 +1,7 @@
 """Callbacks to a state that waits with a task token: success and heartbeat.
 
-A token that begins with ``local:`` belongs to a workflow which Django runs by itself: what waits there reads
-the database, so no call is made.
+A token that begins with ``local:`` belongs to a workflow that runs in a Django process, which reads the answer from the
+database: it needs no call.
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
 """
 
@@ -13,33 +13,30 @@ from qu_workflows.aws.clients import step_functions
 from qu_workflows.protocol.message import canonical_json
 
 _LOCAL = "local:"
-# AWS has the first two, for one that waited and one that never did, and the third for an invalid token.
+# AWS: the token waited, never existed, or is invalid.
 _OVER = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
 class NoLongerAwaited(Exception):
-    """The state does not wait for this token any more: it timed out, was ended already, or its execution has closed."""
+    """The state no longer waits for this token: it timed out, or it or its execution has ended."""
 
 
 class StepFunctionsUnavailable(Exception):
-    """Step Functions was not reached, or has not said whether it took the call. Safe to try again."""
+    """Step Functions was not reached, or its answer was lost. Safe to retry."""
 
 
 def new_local_token() -> str:
-    """Return a token for a state that waits in a process of this project."""
+    """Return a token for a state that waits in a Django process."""
     return f"{_LOCAL}{uuid4()}"
 
 
 def is_local(task_token: str) -> bool:
-    """Return whether a token's state waits in a process of this project."""
+    """Return whether a token's state waits in a Django process."""
     return task_token.startswith(_LOCAL)
 
 
 def end_task(task_token: str, output: Mapping[str, Any]) -> None:
-    """End the state that waits, with its output. Raises NoLongerAwaited and StepFunctionsUnavailable.
-
-    A token ends its state once: whoever comes second gets NoLongerAwaited.
-    """
+    """End the waiting state with its output, once. Raises NoLongerAwaited and StepFunctionsUnavailable."""
     if not is_local(task_token):
         text = canonical_json(output)
         _call(lambda: step_functions().send_task_success(taskToken=task_token, output=text))
@@ -58,7 +55,7 @@ def _call(send: Callable[[], object]) -> None:
         send()
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        # After a retry the first attempt may be what has ended the state: its answer was lost.
+        # After a retry, the first attempt may have ended the state although its answer was lost.
         if code in _OVER and not error.response.get("ResponseMetadata", {}).get("RetryAttempts"):
             raise NoLongerAwaited(code) from error
         raise StepFunctionsUnavailable(code) from error

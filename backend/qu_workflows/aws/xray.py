@@ -1,8 +1,7 @@
-"""The first segment of a task's trace, that Django sent it. Step Functions and Lambda add the others.
+"""The first segment of a task's trace: Django sends it. Step Functions and Lambda add the others.
 
-It goes to the X-Ray daemon where there is one: in Lambda always, beside a container where
-``AWS_XRAY_DAEMON_ADDRESS`` names it. A datagram that no daemon receives costs nothing: neither a request nor a task
-waits for X-Ray, only for the name of the daemon's host, where it is a name, as long as DNS takes to resolve it.
+It goes to the X-Ray daemon at ``AWS_XRAY_DAEMON_ADDRESS``, which Lambda always has. A datagram to no daemon costs
+nothing; only the resolution of the daemon's host name may take time.
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html
 """
 
@@ -23,7 +22,7 @@ _HEADER = b'{"format":"json","version":1}\n'
 
 
 class TracedTask(NamedTuple):
-    """The data of a task's segment."""
+    """The fields of a task's segment."""
 
     task_id: str
     task: str
@@ -31,13 +30,13 @@ class TracedTask(NamedTuple):
 
 
 def header_of(task_id: str, enqueued_at: datetime) -> str:
-    """Return the tracing header that a task is sent with."""
+    """Return the tracing header of a task's message."""
     parent = segment_id_of(task_id) if _daemon() else ""
     return trace_header(task_id, enqueued_at, settings.TRACE_SAMPLED_PERCENT, parent)
 
 
 def report_sent(tasks: Iterable[TracedTask], start_seconds: float, end_seconds: float) -> None:
-    """Send the daemon a segment for each task sent between two times, in seconds since 1970. Raises nothing."""
+    """Send the daemon a segment for each task; times are seconds since 1970. Raises nothing."""
     daemon = _daemon()
     sampled = [one for one in tasks if daemon and is_sampled(one.task_id, settings.TRACE_SAMPLED_PERCENT)]
     if daemon is None or not sampled:
@@ -57,7 +56,7 @@ def report_sent(tasks: Iterable[TracedTask], start_seconds: float, end_seconds: 
 
 
 def _daemon() -> tuple[str, int] | None:
-    """Return where the daemon listens: of ``host:port`` or ``tcp:host:port udp:host:port``."""
+    """Return the daemon's address from ``host:port`` or ``tcp:host:port udp:host:port``."""
     parts = os.environ.get("AWS_XRAY_DAEMON_ADDRESS", "").split()
     address = next((part.removeprefix("udp:") for part in parts if not part.startswith("tcp:")), "")
     host, _, port = address.rpartition(":")

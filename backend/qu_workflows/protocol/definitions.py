@@ -1,4 +1,4 @@
-"""The rendered state machines of the project, with functions named as their folders."""
+"""The project's rendered state machines, with functions named like their folders."""
 
 import json
 import re
@@ -13,13 +13,13 @@ _FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
 
 
 def definition_of(workflow: str) -> Mapping[str, Any]:
-    """Return the state machine of a workflow. Raises FileNotFoundError for one that was never rendered."""
+    """Return a workflow's state machine. Raises FileNotFoundError if it was never rendered."""
     definition: Mapping[str, Any] = json.loads(_FUNCTION_ARN.sub(_folder_of, _text(_path(workflow))))
     return definition
 
 
 def waits_for_token(workflow: str) -> bool:
-    """Return whether a state of a workflow waits for an answer with a task token, for days maybe."""
+    """Return whether a state of a workflow waits for a task token, possibly for days."""
     path = _path(workflow)
     return path.is_file() and ".waitForTaskToken" in _text(path)
 
@@ -34,5 +34,5 @@ def _text(path: Path) -> str:
 
 
 def _folder_of(resource: re.Match[str]) -> str:
-    """Return the folder of a function by its resource's name: MakeThumbnails is make_thumbnails."""
+    """Return a function's folder from its resource's name: MakeThumbnails is make_thumbnails."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", resource[1]).lower()

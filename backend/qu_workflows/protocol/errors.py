@@ -1,4 +1,4 @@
-"""Errors with a place, a problem and a remedy: of messages, and of the steps of any workflow.
+"""Errors of messages and steps, each with a place, a problem and a remedy.
 
 A step's error reaches the state machine by its class name, so a name here is a name in ``ErrorEquals``.
 
@@ -7,12 +7,12 @@ A step's error reaches the state machine by its class name, so a name here is a 
     ExplainedError
     ├── MessageRejected                  a task message that cannot be dispatched: see ``protocol.message``
     └── StepError
-        ├── TransientError               the next attempt may work: retried with back-off
+        ├── TransientError               the next attempt may work: retried with backoff
         │   ├── DatabaseUnavailable
         │   ├── EmailServiceUnavailable
         │   ├── StorageUnavailable
         │   └── TaskStillRunning
-        └── PermanentError               no attempt will work until something is changed
+        └── PermanentError               no attempt works until something is changed
             ├── EmailRefused
             ├── PayloadInvalid
             ├── RecipientNotFound
@@ -36,7 +36,7 @@ class ExplainedError(Exception):
 
 
 class MessageRejected(ExplainedError):
-    """A message that cannot be dispatched, however often it is received. It ends in the dead-letter queue."""
+    """A message that cannot be dispatched, and becomes a dead letter."""
 
 
 class StepError(ExplainedError):
@@ -48,7 +48,7 @@ class TransientError(StepError):
 
 
 class PermanentError(StepError):
-    """No attempt will work until something is changed."""
+    """No attempt works until something is changed."""
 
 
 class DatabaseUnavailable(TransientError):
@@ -56,19 +56,19 @@ class DatabaseUnavailable(TransientError):
 
 
 class EmailServiceUnavailable(TransientError):
-    """SES throttled the call or was not reached, and has surely not taken the mail."""
+    """SES throttled the call or was not reached, and has not accepted the mail."""
 
 
 class StorageUnavailable(TransientError):
-    """S3 or DynamoDB throttled the call, failed inside, or was not reached."""
+    """S3 or DynamoDB throttled the call, had an internal error, or was not reached."""
 
 
 class TaskStillRunning(TransientError):
-    """Another process is running this very task, and its end has to be awaited."""
+    """Another process is running this task."""
 
 
 class EmailRefused(PermanentError):
-    """SES will not take this mail for this recipient."""
+    """SES refuses this mail for this recipient."""
 
 
 class PayloadInvalid(PermanentError):
@@ -80,7 +80,7 @@ class RecipientNotFound(PermanentError):
 
 
 class TaskNotRegistered(PermanentError):
-    """No Django task goes by this name in the deployed code."""
+    """The deployed code has no Django task of this name."""
 
 
 class TemplateInvalid(PermanentError):

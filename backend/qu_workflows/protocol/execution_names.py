@@ -1,7 +1,7 @@
 """The names of executions: task ids.
 
 A task id is the execution's name, so equal ids start one execution: a message that is delivered twice and a schedule
-that fires twice start once. The standard library alone at import, since the dispatcher makes such names.
+that fires twice start once. Imports the standard library only, for the dispatcher.
 
 ============================================  ====================================================
 a UUIDv7                                      a task that Django enqueues
@@ -27,7 +27,7 @@ _SCHEDULED = re.compile(rf"(?P<schedule>{SCHEDULE_NAME.pattern})-(?P<time>[0-9]{
 
 
 def new_task_id() -> str:
-    """Return a UUIDv7: ids sort by the time they were made."""
+    """Return a UUIDv7: ids sort by creation time."""
     from uuid6 import uuid7
 
     return str(uuid7())
@@ -43,12 +43,12 @@ class ScheduledRun:
 
 
 def scheduled_id(schedule: str, scheduled_at: datetime) -> str:
-    """Return the task id of a schedule's run. ``scheduled_at`` is aware of its time zone."""
+    """Return the task id of a schedule's run. ``scheduled_at`` must be aware."""
     return f"{schedule}-{scheduled_at.astimezone(UTC):{_TIME_FORMAT}}"
 
 
 def scheduled_run_of(task_id: str) -> ScheduledRun | None:
-    """Return whose scheduled run an id names, or None for any other id."""
+    """Parse the id of a scheduled run; return None for any other id."""
     first, attempt = split_attempt(task_id)
     match = _SCHEDULED.fullmatch(first)
     if match is None or len(match["schedule"]) > MAX_SCHEDULE_NAME_LENGTH:
@@ -61,9 +61,9 @@ def scheduled_run_of(task_id: str) -> ScheduledRun | None:
 
 
 def attempt_id(first: str, attempt: int) -> str:
-    """Return the id of a task's further attempt, 2 being the first of them. ``first`` is the id without a suffix.
+    """Return the id of attempt 2 or later of a task; ``first`` is the id without a suffix.
 
-    An id that leaves no room for the suffix is stood for by its digest.
+    The digest replaces an id that is too long for the suffix.
     """
     suffix = f"-attempt-{attempt}"
     if len(first) + len(suffix) > MAX_TASK_ID_LENGTH:
@@ -72,6 +72,6 @@ def attempt_id(first: str, attempt: int) -> str:
 
 
 def split_attempt(task_id: str) -> tuple[str, int]:
-    """Return an id without its attempt's suffix, and which attempt it is: 1 without a suffix."""
+    """Return an id without its suffix, and its attempt, 1 without a suffix."""
     match = _ATTEMPT.fullmatch(task_id)
     return (match["first"], int(match["number"])) if match else (task_id, 1)

@@ -1,7 +1,6 @@
 """The project's registration: its catalog, state machines, schedules and time limits.
 
-A project registers itself once, where its process begins: in Django from an app's ``ready()``, in the
-dispatcher's function at import.
+A project registers itself once per process: in Django in an app's ``ready()``, in the dispatcher's function at import.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +25,9 @@ class ProjectNotRegistered(Exception):
         )
 
 
-def no_subject(_payload: Mapping[str, Any]) -> None:
-    """Return no subject, for a project whose tasks are about nothing in particular."""
-
-
 @dataclass(frozen=True)
 class SmokeTask:
-    """A harmless task, by which ``manage.py smoke`` tries a deployment, and the result it must have."""
+    """A harmless task that ``manage.py smoke`` runs, and its expected result."""
 
     task: str
     payload: Mapping[str, Any]
@@ -59,7 +54,7 @@ class TaskRunner(Protocol):
     """Runs recorded tasks in this process without a queue: ``tasks.without_queue``."""
 
     def start(self, task_ids: Sequence[str]) -> None:
-        """Run tasks whose records are committed, before this returns or beside the caller."""
+        """Run tasks whose records are committed, before this returns or in threads."""
 
     def run_due(self, older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> DueRun:
         """Run the tasks that are due and not claimed. Begins none after ``deadline`` (of ``time.monotonic``)."""
@@ -67,19 +62,19 @@ class TaskRunner(Protocol):
 
 @dataclass(frozen=True)
 class Project:
-    """A project's workflows, and the hooks by which the platform asks about them.
+    """A project's workflows and hooks.
 
-    ``folder`` holds ``workflow_tasks.json`` and ``django_tasks.json``, the two rendered files of the catalog;
-    ``state_machines`` the rendered definitions, ``<workflow>.asl.json`` each. ``timeout_seconds`` has, by workflow,
-    how long its executions may run. ``subject_of`` returns the id of the object that a payload (arguments by name)
-    is about, such as an order's; anything but an id that the database can hold counts as none.
+    ``folder`` has the rendered files of the catalog, ``workflow_tasks.json`` and ``django_tasks.json``;
+    ``state_machines`` the rendered definitions, ``<workflow>.asl.json``. ``timeout_seconds`` has the time limit of
+    executions by workflow. ``subject_of`` returns the id of the object that a payload (arguments by name) is about,
+    such as an order; any other value than a database id counts as none.
     """
 
     folder: Path
     state_machines: Path
     schedules: tuple[Schedule, ...] = ()
     timeout_seconds: Mapping[str, int] = field(default_factory=dict)
-    subject_of: Callable[[Mapping[str, Any]], object] = no_subject
+    subject_of: Callable[[Mapping[str, Any]], object] = lambda _payload: None
     smoke_task: SmokeTask | None = None
 
     @property
@@ -89,7 +84,7 @@ class Project:
 
     @cached_property
     def workflow_tasks(self) -> tuple[CatalogEntry, ...]:
-        """The tasks that have a workflow of their own. Read once."""
+        """The tasks with a workflow of their own. Read once."""
         return tuple(_read(self.folder / "workflow_tasks.json").values())
 
     @cached_property
@@ -108,7 +103,7 @@ class Project:
         return MappingProxyType({schedule.name: schedule for schedule in self.schedules})
 
     def subject_id_of(self, payload: Mapping[str, Any]) -> int | None:
-        """Return the id of what a payload is about, if it is about something."""
+        """Return the id of a payload's subject, or None."""
         found = self.subject_of(payload)
         return found if isinstance(found, int) and 0 < found < 2**63 else None
 
@@ -118,24 +113,24 @@ _runners: list[TaskRunner] = []
 
 
 def register(project: Project) -> None:
-    """Make a project the one that this process serves; a later call replaces it."""
+    """Register this process's project; a later call replaces it."""
     _registered[:] = [project]
 
 
 def registered_project() -> Project:
-    """Return the project that this process serves. Raises ProjectNotRegistered."""
+    """Return this process's project. Raises ProjectNotRegistered."""
     if not _registered:
         raise ProjectNotRegistered
     return _registered[0]
 
 
 def register_runner(runner: TaskRunner) -> None:
-    """Make a runner the one of this process. A function's process has none: its package contains no engine."""
+    """Register this process's runner. Functions have none: their packages contain no engine."""
     _runners[:] = [runner]
 
 
 def registered_runner() -> TaskRunner | None:
-    """Return the runner of this process, if it has one."""
+    """Return this process's runner, or None."""
     return _runners[0] if _runners else None
 
 

@@ -3,8 +3,8 @@
 ::
 
     OperationRefused            nothing was changed; a command ends with exit code 2
-    ├── OperationStopped        ended by its user before it did anything; exit code 130
-    └── OperationFailed         asked for, and AWS did not do it; exit code 1
+    ├── OperationStopped        stopped by the user before anything was changed; exit code 130
+    └── OperationFailed         AWS did not do it; exit code 1
 """
 
 from qu_workflows.protocol.errors import ExplainedError
@@ -17,12 +17,12 @@ class OperationRefused(ExplainedError):
 
 
 class OperationStopped(OperationRefused):
-    """Its user ended it, by Ctrl-C or SIGTERM, before it did anything."""
+    """Stopped by Ctrl-C or SIGTERM before anything was changed."""
 
-    exit_code = 130  # as a shell has it of a command that Ctrl-C ended
+    exit_code = 130  # a shell's for a command that Ctrl-C ended
 
 
 class OperationFailed(OperationRefused):
-    """AWS did not answer, or answered with an error that asking otherwise does not fix."""
+    """AWS did not answer, or answered with an error that the request did not cause."""
 
     exit_code = 1

@@ -1,7 +1,6 @@
-"""The declaration of a schedule: which task runs when.
+"""The declaration of a schedule, which EventBridge Scheduler runs by a message to the task queue.
 
-A scheduled task is a task like any other: EventBridge Scheduler puts its message on the task queue. A run's
-task id is the schedule's name and the scheduled time, so a schedule that fires twice starts one execution.
+A run's task id is the schedule's name and the scheduled time, so a schedule that fires twice starts one execution.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
 
@@ -24,7 +23,7 @@ class Overlap(StrEnum):
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The limits of EventBridge Scheduler's retries; after them a message is a dead letter."""
+    """The limits of EventBridge Scheduler's retries; then a message becomes a dead letter."""
 
     maximum_retry_attempts: int = MAX_RETRY_ATTEMPTS
     maximum_event_age_seconds: int = MAX_EVENT_AGE_SECONDS
@@ -36,9 +35,8 @@ class Schedule:
 
     ``expression`` is ``cron(…)``, ``rate(…)`` or ``at(…)`` as AWS writes them, read in ``time_zone`` (an IANA name).
     ``flexible_window_minutes`` is 0 (off) to 1,440. ``dead_letter_queue`` is a queue's name in the template.
-    ``start_deadline_seconds`` is the rule for a run that was missed, because the queue, the scheduler or the
-    database was down: begun later than that after its time it is skipped; None: it runs however late.
-    A skipped run ends as SUCCEEDED, and its result says why it was skipped.
+    ``start_deadline_seconds``: a run that starts later than that after its time is skipped, for example because the
+    queue was down; None means never. A skipped run ends as SUCCEEDED, with the reason in its result.
     """
 
     name: str

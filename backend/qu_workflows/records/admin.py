@@ -1,4 +1,4 @@
-"""Task records and alerts in the admin: to be read, never written."""
+"""Read-only admin pages of task records, alerts and the audit table."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from qu_workflows.records.typed_admin import ModelAdmin
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that say what happened: nobody adds, changes or deletes one here."""
+    """Rows that cannot be added, changed or deleted here."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
         """Return False."""
@@ -29,7 +29,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 class TaskNameFilter(admin.SimpleListFilter):
-    """Choose a task by name, without asking the table which names it holds."""
+    """A filter by task name, from the catalog instead of a scan of the table."""
 
     title = _("task")
     parameter_name = "task"
@@ -45,12 +45,12 @@ class TaskNameFilter(admin.SimpleListFilter):
 
 @admin.register(TaskRecord)
 class TaskRecordAdmin(ReadOnlyAdmin):
-    """Tasks by status, name and time; found by id, report or error."""
+    """Tasks by status, name and time, searched by id, ARN, error or subject."""
 
     list_display = ["id", "task", "status", "subject_id", "enqueued_at", "started_at", "finished_at", "error"]
     list_filter = ["status", TaskNameFilter, "ran_inline", "enqueued_at"]
     search_fields = ["id__exact", "execution_arn__endswith", "error__iexact", "subject_id__exact"]
-    date_hierarchy = None  # it counts every row; the filter on the time does not
+    date_hierarchy = None  # it would count every row
     show_full_result_count = False
     list_per_page = 50
 
@@ -65,7 +65,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("stuck"))
     def kinds(self, alert: Alert) -> str:
-        """Say how many of each kind are stuck now, or were when the alert was closed."""
+        """Return the number of stuck things by kind, now or when the alert was closed."""
         return ", ".join(f"{kind} ({finding['count']})" for kind, finding in alert.findings.items())
 
 

@@ -1,7 +1,7 @@
-"""The audit table: who did what, when, to what, and how it went.
+"""The audit table: actor, action, target, time and outcome of each operation.
 
-An entry is committed before the act and completed after it. One that stays STARTED is of a process that died in
-the middle: whether the act was done is to be seen at its target.
+An entry is committed before the action and completed after it. An entry that stays STARTED belongs to a process that
+died meanwhile: its target shows whether the action was done.
 """
 
 import getpass
@@ -24,23 +24,20 @@ MAX_TARGET_LENGTH = 256
 
 
 def new_batch() -> UUID:
-    """Return the id that everything which one call does has in common."""
+    """Return an id for the entries of one call."""
     return UUID(str(uuid7()))
 
 
 def command_actor(name: str = "") -> str:
-    """Return who runs a command, ``name@host``. ``name`` is what ``--as`` says, "" for the system's user.
+    """Return the actor of a command, ``name@host``; ``name`` is that of ``--as``, "" for the system's user.
 
     Raises OperationRefused for a name that is too long or not printable.
     """
     name = name or _system_user()
     host = f"@{socket.gethostname()}"
     if not name.isprintable() or len(name + host) > MAX_ACTOR_LENGTH:
-        raise OperationRefused(
-            "--as",
-            f"is over {MAX_ACTOR_LENGTH - len(host)} characters, or not printable.",
-            "Give the name by which you are known.",
-        )
+        problem = f"is over {MAX_ACTOR_LENGTH - len(host)} characters, or not printable."
+        raise OperationRefused("--as", problem, "Give your user name.")
     return name + host
 
 
@@ -52,11 +49,11 @@ def audited(
     batch: UUID | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Iterator[AuditEntry]:
-    """Do an act with an entry in the audit table: STARTED before it, then DONE, REFUSED or FAILED.
+    """Run an action with an audit entry: STARTED before it, then DONE, REFUSED or FAILED.
 
-    Inside, ``entry.message`` and ``entry.details`` may be set: they are saved with the outcome. An
-    OperationRefused makes it REFUSED, any other exception FAILED, with what it says; it goes through. Not to be
-    used within a transaction (RuntimeError): the entry must be there whatever becomes of the act.
+    ``entry.message`` and ``entry.details`` may be set inside and are saved with the outcome. OperationRefused makes it
+    REFUSED, any other exception FAILED, with the exception's text; both are raised again. Raises RuntimeError within
+    a transaction, because the entry must survive a failure of the action.
     """
     entry = begin_entry(actor, action, target, batch or new_batch(), details or {})
     try:
@@ -68,7 +65,7 @@ def audited(
 
 
 def begin_entry(actor: str, action: AuditAction, target: str, batch: UUID, details: Mapping[str, Any]) -> AuditEntry:
-    """Commit an entry, STARTED, before its act. Not to be used within a transaction (RuntimeError)."""
+    """Commit a STARTED entry before its action. Raises RuntimeError within a transaction."""
     with transaction.atomic(durable=True):
         return AuditEntry.objects.create(
             actor=actor[:MAX_ACTOR_LENGTH],
@@ -80,7 +77,7 @@ def begin_entry(actor: str, action: AuditAction, target: str, batch: UUID, detai
 
 
 def complete_entry(entry: AuditEntry, error: Exception | None = None) -> None:
-    """Save how an act went: DONE, REFUSED by an OperationRefused, FAILED by any other error."""
+    """Save an action's outcome: DONE, REFUSED for an OperationRefused, FAILED for any other error."""
     entry.outcome = AuditOutcome.DONE
     if error is not None:
         refused = isinstance(error, OperationRefused) and not isinstance(error, OperationFailed)

@@ -1,4 +1,4 @@
-"""Checks of JSON values for tasks, records and terminals."""
+"""JSON values and texts that PostgreSQL, SQS and terminals accept."""
 
 import math
 import re
@@ -18,19 +18,19 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def checked_json(value: Any) -> tuple[Any, str]:
-    """Return a value as JSON has it, and its canonical text.
+    """Return a value as JSON, and its canonical text.
 
-    Raises TypeError for a type that JSON has not, ValueError for a value that JSON or PostgreSQL has not.
+    Raises TypeError for a type that JSON does not have, ValueError for a value that JSON or PostgreSQL refuses.
     """
     normal = normalize_json(value)
     text = canonical_json(normal)
     if "\\u0000" in text and _NUL.search(text):
-        raise ValueError("U+0000 can not be stored.")
+        raise ValueError("U+0000 cannot be stored")
     return normal, text
 
 
 def storable_text(text: str, max_length: int | None = None) -> str:
-    """Return a text as PostgreSQL takes it, its middle left out where it is too long."""
+    """Return a text that PostgreSQL accepts, without its middle if it is too long."""
     clean = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
     if max_length is None or len(clean) <= max_length:
         return clean
@@ -39,13 +39,13 @@ def storable_text(text: str, max_length: int | None = None) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Return whether PostgreSQL has such a text: one without U+0000 and without half a surrogate pair."""
+    """Return whether PostgreSQL accepts a text: without U+0000 or half a surrogate pair."""
     return storable_text(text) == text
 
 
 def to_json(value: Any) -> Any:
-    """Return a value as JSON has it: dataclasses as objects, times as ISO 8601 in UTC, durations as seconds."""
-    if type(value) in _PLAIN:  # first, since most of a long history is
+    """Return a value as JSON: dataclasses as objects, times in ISO 8601 and UTC, durations in seconds."""
+    if type(value) in _PLAIN:  # first, because most values of a long history are
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
@@ -63,12 +63,12 @@ def to_json(value: Any) -> Any:
 
 
 def printable(text: str) -> str:
-    """Return a text that cannot leave its line or steer a terminal: an error's cause may hold anything."""
+    """Return a text without line breaks and terminal control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def storable_json(value: Any) -> Any:
-    """Return a JSON value as PostgreSQL takes it."""
+    """Return a JSON value that PostgreSQL accepts."""
     match value:
         case str():
             return storable_text(value)

@@ -1,4 +1,4 @@
-"""The task record: what was enqueued, whether it was sent, and what became of it."""
+"""The tables: task records, the audit table, alerts and samples of executions."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from qu_workflows.protocol.execution_names import new_task_id
 
 
 class TaskStatus(models.TextChoices):
-    """The status of a task. From RUNNING on, the words are those of Step Functions."""
+    """The status of a task; from RUNNING on, those of Step Functions."""
 
     READY = "READY", _("Recorded, not sent")
     SENT = "SENT", _("Sent")
@@ -31,11 +31,9 @@ UNSUCCESSFUL = (TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.ABORTED)
 class TaskRecord(models.Model):
     """One task. Its id is the message's id and the name of the execution.
 
-    ``payload`` is what the message carries: arguments by name, or the decorated form of ``@async_task``.
-    ``payload_key`` is set when it is too large to travel inline. ``subject_id`` is the id of what the task is about,
-    as the project's ``subject_of`` finds it. ``schedule`` is the schedule whose run it is, "" if of none;
-    ``attempt_of`` is the first attempt's id, "" on the first attempt itself (see
-    ``qu_workflows.protocol.execution_names``).
+    ``payload`` is the message's: arguments by name, or the decorated form of ``@async_task``. ``payload_key`` is set
+    if it is too large to travel inline. ``subject_id`` comes from the project's ``subject_of``. ``schedule`` is the
+    schedule of a run, or "". ``attempt_of`` is the first attempt's id, "" on the first attempt itself.
     """
 
     id = models.CharField(_("id"), primary_key=True, max_length=80, default=new_task_id, editable=False)
@@ -128,7 +126,7 @@ class AuditAction(models.TextChoices):
 
 
 class AuditOutcome(models.TextChoices):
-    """The outcome of an action. STARTED stays where the process died in the middle of it."""
+    """The outcome of an action. It stays STARTED if the process died meanwhile."""
 
     STARTED = "started", _("Started")
     DONE = "done", _("Done")
@@ -139,8 +137,8 @@ class AuditOutcome(models.TextChoices):
 class AuditEntry(models.Model):
     """The audit entry of one action. Written before it, completed after it, never deleted.
 
-    ``actor`` is a user name of Django, or ``name@host`` of who ran a command. ``target`` is a task id, a message's
-    id, or a queue's name. ``batch`` is the same for everything that one call did. ``details`` is JSON.
+    ``actor`` is a Django user name, or ``name@host`` for a command. ``target`` is a task id, a message id, or the name
+    of a queue or schedule. ``batch`` is the same for all entries of one call.
     """
 
     at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
@@ -166,10 +164,7 @@ class AuditEntry(models.Model):
 
 
 class Alert(models.Model):
-    """An alert to operations: open while something is stuck, then closed.
-
-    At most one is open. ``findings`` is JSON: what is stuck, by kind.
-    """
+    """An alert to operations: open while something is stuck, at most one. ``findings`` is JSON by kind."""
 
     opened_at = models.DateTimeField(_("opened at"), default=timezone.now)
     mailed_at = models.DateTimeField(_("last mailed at"), db_column="told_at", null=True, blank=True)
@@ -189,11 +184,11 @@ class Alert(models.Model):
 
 
 class ExecutionSample(models.Model):
-    """The sample of one ended execution: durations of its states and edges taken.
+    """The sample of one ended execution: durations of its state entries, and transitions.
 
-    Histories are read for a sample of the executions, within Step Functions' quota, and for those whose page was
-    opened. ``entries`` is a JSON list of ``executions.samples.SampledEntry``; ``edges`` maps a state to those that came
-    after it, with how often: ``{"Load Report": {"Each File": 1}}``.
+    Taken for a part of the executions, within Step Functions' quota, and for those whose page was opened. ``entries`` is
+    a JSON list of ``executions.samples.SampledEntry``; ``edges`` counts transitions:
+    ``{"Load Report": {"Each File": 1}}``.
     """
 
     record = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""Lets Ctrl-C and SIGTERM end a command between two steps, with a true account of what was done."""
+"""Graceful shutdown of a command on Ctrl-C and SIGTERM."""
 
 import signal
 import threading
@@ -10,9 +10,9 @@ from types import FrameType
 
 @contextmanager
 def stop_event() -> Iterator[Event]:
-    """Yield an event that the first Ctrl-C or SIGTERM sets; the second one has its usual effect.
+    """Yield an event that the first Ctrl-C or SIGTERM sets; a second one has its usual effect.
 
-    Outside of the main thread no signal can be waited for: there the event stays unset.
+    Outside the main thread, which alone receives signals, the event stays unset.
     """
     stop = Event()
     if threading.current_thread() is not threading.main_thread():
