@@ -1,6 +1,6 @@
-"""Background tasks of more than one step for Django: SQS carries a task, Step Functions runs it."""
+"""Multi-step background tasks for Django: SQS carries a task, Step Functions runs it."""
 
-# For INSTALLED_APPS. A process without pages, such as a function's, needs the first four alone.
+# For INSTALLED_APPS. A process without pages, such as a function, needs only the first four.
 APPS = (
     "qu_workflows.records",
     "qu_workflows.tasks",

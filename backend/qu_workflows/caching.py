@@ -1,8 +1,8 @@
-"""The platform's one cache: answers of slow services, read once per key for all who ask in this process.
+"""The platform's cache of slow services' answers.
 
-A read runs in a thread of its own. Who asks meanwhile gets the previous answer after waiting at most as long as a
-page may take, so that ten open pages read no more often than one, and a service that hangs holds up no page.
-Django's cache framework is not used: it copies values by pickle, and it neither shares a read nor serves old values.
+Each process makes one read per key at a time, in a thread; callers wait for it at most as long as a page may take, and
+then get the previous value. So ten open pages cause no more reads than one, and a hanging service delays no page.
+Django's cache framework copies values by pickle, and neither shares a read nor serves old values.
 """
 
 import logging
@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cached[V]:
-    """A value and when it was read, both None if no read has succeeded.
+    """A value and when it was read, both None before the first successful read.
 
-    ``unanswered`` says in a sentence why there is nothing newer, "" if there is.
+    ``unanswered`` says why there is no newer value, "" if this is the newest.
     """
 
     value: V | None = None
@@ -50,11 +50,11 @@ class _Entry[V]:
 
 
 class Cache[K: Hashable, V]:
-    """Answers of one service by key. Safe for any number of threads; none of its methods raises.
+    """The answers of one service by key. Thread-safe; none of its methods raises.
 
-    ``read`` is given the key and the previous value, None at first; it may use the database and raise
-    OperationRefused, and must not ask another cache. An answer is fresh for ``seconds``, or for what that
-    returns of it. Above ``capacity``, in units of ``weigh``, the least recently used keys are dropped.
+    ``read`` gets the key and the previous value, None at first; it may use the database and raise
+    OperationRefused, and must not use another cache. A value is fresh for ``seconds``, or for what that
+    returns for it. Above ``capacity``, in units of ``weigh``, the least recently used keys are dropped.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Cache[K: Hashable, V]:
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
 
     def get(self, key: K, wait_seconds: float = PAGE_SECONDS, *, version: Hashable = None) -> Cached[V]:
-        """Return the value of a key, read again if it is old or of another ``version``; wait at most so long."""
+        """Return a key's value; read it first if it is old or of another ``version``."""
         entry = self._refreshed(key, version)
         reading = entry.reading
         if reading is not None and not wait_for([reading], timeout=max(0.0, wait_seconds)).done:
@@ -86,7 +86,7 @@ class Cache[K: Hashable, V]:
         self._refreshed(key, version)
 
     def expire(self, key: K) -> None:
-        """Have the next ``get`` read again, because something was changed; a read under way does not count."""
+        """Expire a value after a change, so that the next ``get`` starts a new read."""
         with self._lock:
             if entry := self._entries.get(key):
                 self._entries[key] = _Entry(entry.cached)

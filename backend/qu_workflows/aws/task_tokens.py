@@ -18,7 +18,7 @@ _OVER = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
 class NoLongerAwaited(Exception):
-    """The state no longer waits for this token: it timed out, or it or its execution has ended."""
+    """The state no longer waits for this token."""
 
 
 class StepFunctionsUnavailable(Exception):

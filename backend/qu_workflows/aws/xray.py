@@ -1,4 +1,4 @@
-"""The first segment of a task's trace: Django sends it. Step Functions and Lambda add the others.
+"""The first segment of a task's trace. Step Functions and Lambda add the others.
 
 It goes to the X-Ray daemon at ``AWS_XRAY_DAEMON_ADDRESS``, which Lambda always has. A datagram to no daemon costs
 nothing; only the resolution of the daemon's host name may take time.

@@ -127,7 +127,7 @@ def judge(messages: Sequence[Message]) -> list[DeadLetter]:
 
 
 def lacks_id(body: str) -> bool:
-    """Return whether a body has neither an id nor a schedule, so that its MessageId is the task id."""
+    """Return whether a body has no id of its own, nor a schedule."""
     message = _object(body)
     return message is not None and message.get("id") is None and message.get("schedule") is None
 

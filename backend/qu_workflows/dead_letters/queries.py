@@ -1,4 +1,4 @@
-"""Queries on the dead-letter queue: its messages with reasons, and previews of a redrive and a purge.
+"""Queries on the dead-letter queue: messages, reasons, previews of redrive and purge.
 
 Reading hides messages from other processes meanwhile, so pages share one snapshot per process of at most MOST_SHOWN
 messages.

@@ -1,4 +1,4 @@
-"""Receives dead letters without losing one or hiding one from other processes for long, and handles them in batches.
+"""Receives and handles dead letters in batches, without losing or hiding any.
 
 A received message is invisible to others until its visibility timeout ends or it is given back. The timeout starts at
 HOLD_SECONDS and grows to twice the time since the first receive, at most MAX_HOLD_SECONDS. So a process that dies hides
@@ -69,7 +69,7 @@ class HeldMessages:
         return []
 
     def delete(self, message_ids: Iterable[str]) -> dict[str, str]:
-        """Delete held messages; return the error of each that was not deleted. Raises no AWS error."""
+        """Delete held messages; return the errors of the others. Raises no AWS error."""
         message_ids = list(message_ids)
         try:
             refused = self._call(aws.sqs().delete_message_batch, message_ids)
@@ -81,7 +81,7 @@ class HeldMessages:
         return refused
 
     def give_back(self) -> None:
-        """Make every held message visible again; on an error of AWS its timeout does."""
+        """Make every held message visible again. After an error its timeout does."""
         with suppress(BotoCoreError, ClientError):
             self._call(aws.sqs().change_message_visibility_batch, self._unexpired(), VisibilityTimeout=0)
         self._receipts.clear()

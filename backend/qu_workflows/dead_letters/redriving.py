@@ -1,4 +1,4 @@
-"""Moves dead letters back to the task queue: by SQS itself if it can, otherwise one by one.
+"""Moves dead letters back to the task queue, by SQS itself or one by one.
 
 One by one, a message is sent to the task queue and then deleted from the dead-letter queue, so a process that dies
 leaves it in at least one of them. Two copies start one execution, since its name is the task id; a body without an

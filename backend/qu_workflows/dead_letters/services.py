@@ -1,4 +1,4 @@
-"""Changes the dead-letter queue: redrive and purge, with or without the time limit of a web request.
+"""Changes the dead-letter queue: redrive and purge, also within a web request.
 
 Within a request both end after SECONDS and report their progress; repeating the request continues. Each purged message
 is first saved, to a file or to the bucket, and entered in the audit table.
@@ -58,7 +58,7 @@ class Archive(Protocol):
 
 
 class FileArchive:
-    """A new file, one JSON line per message, flushed to disk. It is created with the first message."""
+    """A new file with one JSON line per message, flushed to disk."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._is_made = path, False
@@ -90,7 +90,7 @@ class FileArchive:
 
 
 class BucketArchive:
-    """Objects in AWS_STORAGE_BUCKET_NAME, for a process without a disk. The bucket's lifecycle rule deletes them."""
+    """Objects in AWS_STORAGE_BUCKET_NAME, deleted by the bucket's lifecycle rule."""
 
     def __init__(self, batch: UUID) -> None:
         if not settings.AWS_STORAGE_BUCKET_NAME:
@@ -105,7 +105,7 @@ class BucketArchive:
         return f"s3://{self._bucket}/{self._prefix}"
 
     def save(self, letters: Sequence[DeadLetter]) -> None:
-        """Save messages as one object, named by the first: the same messages saved twice are one object."""
+        """Save messages as one object, named by the first message."""
         try:
             aws.s3().put_object(
                 Bucket=self._bucket,
@@ -121,7 +121,7 @@ class BucketArchive:
 def purge(
     selection: Selection, archive: Archive, actor: str, stop: Event, report: Report, batch: UUID | None = None
 ) -> DeadLetterResult:
-    """Delete the messages that match now and return the result, which ``report`` gets as it grows.
+    """Delete the messages that match now; ``report`` gets the growing result.
 
     Each message is saved and entered in the audit table, with the digest of its body, before it is deleted. Safe to
     repeat and to kill: a message may be saved twice. Raises OperationRefused when nothing was changed.
@@ -154,7 +154,7 @@ def redrive_within_request(wanted: DeadLetterRedrive) -> DeadLetterResult:
 
 
 def purge_within_request(ids: Sequence[str], actor: str) -> tuple[DeadLetterResult, str]:
-    """Purge messages to the bucket until the time is up; return the result and where they were saved.
+    """Purge messages until the time is up; return the result and the archive.
 
     Takes message ids only, so that a user deletes only messages that were shown. Raises as ``purge`` does.
     """

@@ -41,7 +41,7 @@ class Parameter:
     pattern: str | None = None
 
     def as_words(self) -> dict[str, Any]:
-        """Return the parameter as the catalog's files list it, without the fields that are not set."""
+        """Return the fields that are set, as in the catalog's files."""
         return {word: value for word, value in asdict(self).items() if value is not None}
 
     def problem_with(self, value: Any) -> str | None:
@@ -86,7 +86,7 @@ class CatalogEntry:
 
     @cached_property
     def required_by_name(self) -> Mapping[str, bool]:
-        """Whether each name of the payload is required, in the order of the function's parameters."""
+        """The payload's names in the function's order, with True for required ones."""
         return {name: parameter.required for name, parameter in self.parameters.items()}
 
     @property

@@ -27,7 +27,7 @@ _SCHEDULED = re.compile(rf"(?P<schedule>{SCHEDULE_NAME.pattern})-(?P<time>[0-9]{
 
 
 def new_task_id() -> str:
-    """Return a UUIDv7: ids sort by creation time."""
+    """Return a UUIDv7; ids sort by creation time."""
     from uuid6 import uuid7
 
     return str(uuid7())
@@ -35,7 +35,7 @@ def new_task_id() -> str:
 
 @dataclass(frozen=True)
 class ScheduledRun:
-    """One run of a schedule. ``scheduled_at`` is in UTC, to the second; ``attempt`` counts from 1."""
+    """One run of a schedule, at a UTC time in seconds; ``attempt`` counts from 1."""
 
     schedule: str
     scheduled_at: datetime
@@ -61,7 +61,7 @@ def scheduled_run_of(task_id: str) -> ScheduledRun | None:
 
 
 def attempt_id(first: str, attempt: int) -> str:
-    """Return the id of attempt 2 or later of a task; ``first`` is the id without a suffix.
+    """Return the id of attempt 2 or later; ``first`` is the id without a suffix.
 
     The digest replaces an id that is too long for the suffix.
     """

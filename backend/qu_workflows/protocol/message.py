@@ -152,7 +152,7 @@ def read_message(body: str, message_id: str, tasks: Mapping[str, CatalogEntry] |
 
 
 def fit_payload(entry: CatalogEntry, payload: Any) -> dict[str, Any]:
-    """Return a JSON payload as arguments by name. Raises PayloadDoesNotFit for one that breaks the contract."""
+    """Return a JSON payload as arguments by name. Raises PayloadDoesNotFit."""
     if not isinstance(payload, dict):
         raise PayloadDoesNotFit(
             "/payload", f"is {json_type(payload)}, not an object.", "Give the task's arguments by name."

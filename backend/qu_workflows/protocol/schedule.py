@@ -1,4 +1,4 @@
-"""The declaration of a schedule, which EventBridge Scheduler runs by a message to the task queue.
+"""The declaration of a schedule: EventBridge Scheduler sends its task's message.
 
 A run's task id is the schedule's name and the scheduled time, so a schedule that fires twice starts one execution.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html

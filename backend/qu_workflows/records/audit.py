@@ -29,7 +29,7 @@ def new_batch() -> UUID:
 
 
 def command_actor(name: str = "") -> str:
-    """Return the actor of a command, ``name@host``; ``name`` is that of ``--as``, "" for the system's user.
+    """Return the actor of a command, ``name@host``, by default the system's user.
 
     Raises OperationRefused for a name that is too long or not printable.
     """

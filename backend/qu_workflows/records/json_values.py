@@ -44,7 +44,7 @@ def is_storable(text: str) -> bool:
 
 
 def to_json(value: Any) -> Any:
-    """Return a value as JSON: dataclasses as objects, times in ISO 8601 and UTC, durations in seconds."""
+    """Return a value as JSON; times are ISO 8601 in UTC, durations seconds."""
     if type(value) in _PLAIN:  # first, because most values of a long history are
         return value
     if is_dataclass(value) and not isinstance(value, type):

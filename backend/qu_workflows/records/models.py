@@ -164,7 +164,7 @@ class AuditEntry(models.Model):
 
 
 class Alert(models.Model):
-    """An alert to operations: open while something is stuck, at most one. ``findings`` is JSON by kind."""
+    """An alert to operations; at most one is open, while something is stuck."""
 
     opened_at = models.DateTimeField(_("opened at"), default=timezone.now)
     mailed_at = models.DateTimeField(_("last mailed at"), db_column="told_at", null=True, blank=True)

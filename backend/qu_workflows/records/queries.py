@@ -1,4 +1,4 @@
-"""Queries on the tables: the audit list, when an execution last started, and a lock for one turn at a time."""
+"""Queries on the tables: the audit list, last starts, and named locks."""
 
 import hashlib
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ class AuditFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRow:
-    """One entry; ``task_id`` is the task that it acted on or created, "" if that has no record."""
+    """One entry; ``task_id`` is its recorded task, or ""."""
 
     id: int
     at: datetime
@@ -93,14 +93,14 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class AuditPage:
-    """One page of entries; ``next_page`` is the cursor of the next page, "" on the last."""
+    """One page of entries; ``next_page`` is the next cursor, "" on the last page."""
 
     rows: tuple[AuditRow, ...]
     next_page: str
 
 
 def list_audit(chosen: AuditFilter, limit: int = DEFAULT_LIMIT, page: str = "") -> AuditPage:
-    """Return the entries that match a filter, the newest first, in two queries. Raises OperationRefused."""
+    """Return matching entries, the newest first. Raises OperationRefused."""
     found = AuditEntry.objects.filter(chosen.condition()).order_by("-at", "-id")
     if page:
         at, entry_id = _read_page(page)
@@ -118,7 +118,7 @@ def list_audit(chosen: AuditFilter, limit: int = DEFAULT_LIMIT, page: str = "") 
 
 
 def running_since() -> Greatest:
-    """Return an annotation of task records: the time of their last redrive, or else of their start.
+    """Return an annotation: the time of a task's last redrive, or of its start.
 
     The execution's time limit counts from there: a redrive resets it and keeps the start. Redrives that are not in
     the audit table, such as those made in AWS's console, are unknown.
@@ -133,7 +133,7 @@ def running_since() -> Greatest:
 
 
 def take_turn(name: str) -> None:
-    """Take the lock of this name for the rest of the transaction, waiting for others that hold it.
+    """Wait for the lock of this name, and hold it until the transaction ends.
 
     A process that dies releases it with its connection. Has no effect outside a transaction.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
@@ -146,7 +146,7 @@ def take_turn(name: str) -> None:
 
 
 def _task_of(entry: Mapping[str, Any]) -> str:
-    """Return the id of the task that an entry acted on or created, "" for none."""
+    """Return the id of an entry's task, "" for none."""
     if entry["action"] in _OF_EXECUTIONS:
         return str(entry["target"])
     details = entry["details"]

@@ -10,9 +10,9 @@ from types import FrameType
 
 @contextmanager
 def stop_event() -> Iterator[Event]:
-    """Yield an event that the first Ctrl-C or SIGTERM sets; a second one has its usual effect.
+    """Yield an event that the first Ctrl-C or SIGTERM sets.
 
-    Outside the main thread, which alone receives signals, the event stays unset.
+    A second signal has its usual effect. Outside the main thread, which alone receives signals, the event stays unset.
     """
     stop = Event()
     if threading.current_thread() is not threading.main_thread():

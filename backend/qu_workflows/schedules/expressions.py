@@ -248,7 +248,7 @@ class _Given:
         return tuple(sorted({number for part in parts for number in self._part(part)}))
 
     def month_days(self) -> DayRule:
-        """Return the rule of a day-of-month field. ``L``, ``LW`` and ``15W`` cannot be in a list."""
+        """Return the rule of a day-of-month field."""
         if self.text in ("L", "LW"):
             return _last_working_day if self.text == "LW" else _last_day
         if self.text.endswith("W") and "," not in self.text:
@@ -256,7 +256,7 @@ class _Given:
         return _numbered_days(frozenset(self.numbers()))
 
     def week_days(self) -> DayRule:
-        """Return the rule of a day-of-week field. ``L``, ``6L`` and ``6#3`` cannot be in a list."""
+        """Return the rule of a day-of-week field."""
         if self.text == "L":
             return _weekdays((self.field.highest,))
         day, hash_sign, nth = self.text.partition("#")
@@ -325,7 +325,7 @@ def _last_working_day(year: int, month: int) -> list[int]:
 
 
 def _nearest_working_day(number: int) -> DayRule:
-    """Return the rule of ``15W``: the Monday to Friday nearest to a day, in the same month."""
+    """Return the rule of ``15W``: the nearest Monday to Friday in the same month."""
     return lambda year, month: [_nearest_weekday(year, month, number)] if number in _all_days(year, month) else []
 
 

@@ -1,6 +1,6 @@
 """Validation of declared schedules, one sentence per problem with its fix.
 
-Asked by ``make states``, which renders nothing while there is a problem, and by Django's system check.
+Used by ``make states``, which renders nothing while there is a problem, and by Django's system check.
 The limits are EventBridge Scheduler's:
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
@@ -23,15 +23,15 @@ MIN_EVENT_AGE_SECONDS = 60
 MAX_DESCRIPTION_LENGTH = 512
 # SQS takes 1 MiB, an execution 256 KiB; a schedule's payload is written by hand.
 MAX_PAYLOAD_BYTES = 16_384
-# EventBridge Scheduler begins a run at any second of its minute.
+# EventBridge Scheduler starts a run at any second of its minute.
 PRECISION = timedelta(minutes=1)
-# What is beside the time zones in a machine's copy of their database.
+# Files beside the time zones in a machine's copy of the IANA database.
 _OF_THIS_MACHINE = re.compile(r"localtime$|posixrules$|Factory$|posix/|right/")
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]+")
 
 
 def problems_of(schedule: Schedule, catalog: Mapping[str, CatalogEntry]) -> list[str]:
-    """Return a sentence for each thing that is wrong with a schedule, none if it can be rendered."""
+    """Return the problems of a schedule, one sentence each."""
     checks = (
         _of_name(schedule),
         _of_task(schedule, catalog),
@@ -43,15 +43,15 @@ def problems_of(schedule: Schedule, catalog: Mapping[str, CatalogEntry]) -> list
 
 
 def problems_of_all(schedules: Iterable[Schedule], catalog: Mapping[str, CatalogEntry]) -> list[str]:
-    """Return the problems of every schedule, and the names that more than one has."""
+    """Return the problems of all schedules, and duplicate names."""
     schedules = tuple(schedules)
     found = [problem for schedule in schedules for problem in problems_of(schedule, catalog)]
     twice = [name for name, times in Counter(schedule.name for schedule in schedules).items() if times > 1]
-    return found + [f"Schedule {name!r}, name: more than one schedule has it. Rename one." for name in twice]
+    return found + [f"Schedule {name!r}, name: several schedules have it. Rename one." for name in twice]
 
 
 def time_zone_problem(time_zone: str) -> str | None:
-    """Return why a text names no time zone, or None."""
+    """Return why a text is not a time zone, or None."""
     try:
         ZoneInfo(time_zone)
         is_known = not _OF_THIS_MACHINE.match(time_zone)
@@ -59,13 +59,13 @@ def time_zone_problem(time_zone: str) -> str | None:
         is_known = False
     if is_known:
         return None
-    return f"{time_zone!r} is no time zone. Give a name of the IANA database, as America/New_York or UTC."
+    return f"{time_zone!r} is not a time zone. Give a name of the IANA database, such as America/New_York or UTC."
 
 
 def _of_name(schedule: Schedule) -> Iterator[str]:
     if not SCHEDULE_NAME.fullmatch(schedule.name) or len(schedule.name) > MAX_SCHEDULE_NAME_LENGTH:
         yield (
-            f"name: can not name a schedule. Use words of a-z and 0-9, each with a letter first, joined by _, "
+            f"name: cannot name a schedule. Use words of a-z and 0-9 that start with a letter, joined by _, "
             f"at most {MAX_SCHEDULE_NAME_LENGTH} characters."
         )
     if not schedule.description or len(schedule.description) > MAX_DESCRIPTION_LENGTH:
@@ -78,17 +78,17 @@ def _of_task(schedule: Schedule, catalog: Mapping[str, CatalogEntry]) -> Iterato
         yield f"task: {schedule.task!r} is not in the catalog. Register the task and run make states."
         return
     if not _LOGICAL_ID.fullmatch(schedule.dead_letter_queue):
-        yield f"dead_letter_queue: {schedule.dead_letter_queue!r} is no queue of the template. Give its logical id."
+        yield f"dead_letter_queue: {schedule.dead_letter_queue!r} is not a queue of the template. Give its logical id."
     try:
         size_bytes = len(canonical_json(dict(schedule.payload)).encode())
         fit_payload(entry, json.loads(canonical_json(dict(schedule.payload))))
     except PayloadDoesNotFit as error:
         yield f"payload: {error.problem} {error.remedy}"
     except (TypeError, ValueError) as error:
-        yield f"payload: is no JSON ({error}). Give texts, numbers, lists and dicts of them."
+        yield f"payload: is not JSON ({error}). Give strings, numbers, lists and dicts of them."
     else:
         if size_bytes > MAX_PAYLOAD_BYTES:
-            yield f"payload: {size_bytes:,} bytes; a schedule takes {MAX_PAYLOAD_BYTES:,}. Let the task look it up."
+            yield f"payload: {size_bytes:,} bytes; a schedule takes {MAX_PAYLOAD_BYTES:,}. Let the task read the data."
 
 
 def _of_expression(schedule: Schedule) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _of_expression(schedule: Schedule) -> Iterator[str]:
         yield f"expression: {error}"
         return
     if isinstance(parsed, At) and not zone_problem and moment_of(parsed.local, ZoneInfo(schedule.time_zone)) is None:
-        yield f"expression: the clocks of {schedule.time_zone} skip {parsed.local.isoformat()}. Give a time they show."
+        yield f"expression: the clocks of {schedule.time_zone} skip {parsed.local.isoformat()}. Give another time."
 
 
 def _of_numbers(schedule: Schedule) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _of_numbers(schedule: Schedule) -> Iterator[str]:
     )
     for where, number, least, most in numbers:
         if not least <= number <= most:
-            yield f"{where}: {number:,} is not {least:,} to {most:,}. Give a whole number of these."
+            yield f"{where}: {number:,} is not {least:,} to {most:,}. Give an integer in this range."
 
 
 def _of_deadline(schedule: Schedule) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _of_deadline(schedule: Schedule) -> Iterator[str]:
     window = timedelta(minutes=schedule.flexible_window_minutes) + PRECISION
     if timedelta(seconds=deadline) <= window:
         yield (
-            f"start_deadline_seconds: {deadline:,} may be over before a run is sent, which is within its minute and "
-            f"the flexible window of {schedule.flexible_window_minutes:,}: runs would be skipped. "
+            f"start_deadline_seconds: {deadline:,} may end before a run is sent, within its minute and the flexible "
+            f"window of {schedule.flexible_window_minutes:,} minutes: runs would be skipped. "
             f"Give more than {window.total_seconds():,.0f}, or None."
         )

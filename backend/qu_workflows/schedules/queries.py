@@ -1,4 +1,4 @@
-"""Answers questions about the declared schedules: when each runs next, its last runs, and how it is deployed."""
+"""Queries on the declared schedules: next runs, last runs, and deployment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,9 +48,10 @@ LAST_RUNS = 3
 
 @dataclass(frozen=True)
 class ScheduleStanding:
-    """One schedule. ``next_runs`` are in UTC, none while it has ``problems``; ``last_runs`` are recorded, newest first.
+    """The state of one schedule.
 
-    A paused schedule has next runs too: those it will make once it is resumed.
+    ``next_runs`` are in UTC, also of a paused schedule, and none while it has ``problems``. ``last_runs`` are the
+    recorded ones, the newest first.
     """
 
     schedule: Schedule
@@ -60,12 +61,12 @@ class ScheduleStanding:
 
     @property
     def last_run(self) -> TaskRecord | None:
-        """The latest run that was recorded, be it by its time or by a person's wish."""
+        """The latest recorded run, scheduled or started by hand."""
         return self.last_runs[0] if self.last_runs else None
 
     @property
     def skipped(self) -> str | None:
-        """The reason why the last run was skipped, if it was."""
+        """The reason why the last run was skipped, or None."""
         return reason_skipped(self.last_run.result) if self.last_run else None
 
 
@@ -73,13 +74,13 @@ def find_schedule(name: str) -> Schedule:
     """Return the declared schedule of a name. Raises OperationRefused."""
     schedules = registered_project().schedules_by_name
     if name not in schedules:
-        problem = "is no schedule of workflows/schedules.py."
-        raise OperationRefused(name[:80], problem, f"There are {', '.join(schedules)}.")
+        problem = "is not a schedule of workflows/schedules.py."
+        raise OperationRefused(name[:80], problem, f"The schedules are {', '.join(schedules)}.")
     return schedules[name]
 
 
 def reason_skipped(result: Any) -> str | None:
-    """Return why a run was skipped by what its record has as result, None for one that was not."""
+    """Return why a run with this result was skipped, None if it was not."""
     reason = result.get(SKIPPED) if isinstance(result, dict) else None
     return reason if isinstance(reason, str) else None
 
@@ -87,24 +88,21 @@ def reason_skipped(result: Any) -> str | None:
 def schedule_standings(
     schedules: Sequence[Schedule] | None = None, now: datetime | None = None
 ) -> list[ScheduleStanding]:
-    """Return the state of each schedule. A rate counts from its last run; before the first, from now.
-
-    Raises what ``registered_tasks`` raises.
-    """
+    """Return the state of each schedule. A rate counts from its last run, if any."""
     tasks = scheduled_tasks()
     chosen = registered_project().schedules if schedules is None else schedules
     return [_standing(schedule, tasks, now or timezone.now()) for schedule in chosen]
 
 
 def scheduled_tasks() -> Mapping[str, CatalogEntry]:
-    """Return the tasks that a schedule may name, as this code has them."""
+    """Return the tasks that a schedule may name, from this code's functions."""
     return {name: task.entry for name, task in registered_tasks().items()}
 
 
 def runs_of(name: str, limit: int, page: str = "") -> tuple[TaskPage, Mapping[str, str]]:
-    """Return a schedule's runs, the newest first, and by the id of each that was skipped why it was.
+    """Return a schedule's runs, the newest first, and the reasons of skipped runs by id.
 
-    ``page`` is the cursor ``older`` of the one before. Raises OperationRefused for an invalid one.
+    ``page`` is the cursor ``older`` of the page before. Raises OperationRefused for an invalid one.
     """
     found = search_tasks(TaskFilter(schedule=name), after=page, limit=limit)
     results = TaskRecord.objects.filter(pk__in=[row.id for row in found.rows]).values_list("pk", f"result__{SKIPPED}")
@@ -121,7 +119,7 @@ def _standing(schedule: Schedule, tasks: Mapping[str, CatalogEntry], now: dateti
 
 
 def _last_time(schedule: Schedule, last_runs: Sequence[TaskRecord]) -> datetime | None:
-    """Return the latest time that is known for which the schedule itself sent a run; a person's runs have none."""
+    """Return the latest scheduled time of a recorded run; runs started by hand have none."""
     ids = [record.pk for record in last_runs]
     scheduled = [run.scheduled_at for run in map(scheduled_run_of, ids) if run]
     if scheduled or len(ids) < LAST_RUNS:

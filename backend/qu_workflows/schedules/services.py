@@ -1,6 +1,6 @@
 """Changes a schedule: pause, resume, run now.
 
-Pausing sets a schedule's State to DISABLED, and what it would have run meanwhile is not made up for.
+Pausing sets a schedule's State to DISABLED; runs missed meanwhile are not made up for.
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
 """
 
@@ -25,10 +25,10 @@ from qu_workflows.schedules.queries import find_schedule
 from qu_workflows.tasks.queries import find_entry, run_in_progress
 from qu_workflows.tasks.services import new_record, send_later
 
-# A run that was asked for and is on its way counts as one, so that two clicks are not two runs.
+# A run started by hand that is on its way counts as in progress, so that two clicks are not two runs.
 ON_ITS_WAY = timedelta(minutes=5)
 type State = Literal["ENABLED", "DISABLED"]
-# All that UpdateSchedule takes: what is left out is set to its default.
+# All parameters of UpdateSchedule: it resets omitted ones to their defaults.
 _UPDATABLE = (
     "ActionAfterCompletion",
     "Description",
@@ -45,17 +45,17 @@ _UPDATABLE = (
 
 
 def pause(name: str, actor: str) -> str:
-    """Have a schedule run no more until it is resumed, and return what was done. Raises OperationRefused."""
+    """Pause a schedule and return the result as a sentence. Raises OperationRefused."""
     return _set_state(name, actor, AuditAction.PAUSE_SCHEDULE, "DISABLED")
 
 
 def resume(name: str, actor: str) -> str:
-    """Have a paused schedule run again, and return what was done. Raises OperationRefused."""
+    """Resume a schedule and return the result as a sentence. Raises OperationRefused."""
     return _set_state(name, actor, AuditAction.RESUME_SCHEDULE, "ENABLED")
 
 
 def why_not_run_now(name: str) -> OperationRefused | None:
-    """Return why a schedule's task is not run at this moment, None if it would be."""
+    """Return why ``run_now`` would refuse a schedule, or None."""
     schedule = find_schedule(name)
     try:
         _entry_to_run(schedule)
@@ -65,11 +65,11 @@ def why_not_run_now(name: str) -> OperationRefused | None:
 
 
 def run_now(name: str, actor: str) -> TaskRecord:
-    """Enqueue a schedule's task with the schedule's payload, once, now, and return its record.
+    """Enqueue a schedule's task with its payload, once, and return the record.
 
-    Its id is a task's, not that of a run at a time, so it takes no scheduled run's place. It counts as a run of the
-    schedule: one that comes while it works is skipped, where the schedule says so; and where it says so, this is
-    refused while another works. A paused schedule is run too. Raises OperationRefused.
+    Also runs a paused schedule. The run replaces no scheduled run, because its id has no scheduled time; with
+    Overlap.SKIP it is refused while another run is in progress, and scheduled runs are skipped meanwhile. Raises
+    OperationRefused.
     """
     schedule = find_schedule(name)
     with audited(actor, AuditAction.RUN_SCHEDULE, name) as entry:
@@ -82,32 +82,29 @@ def run_now(name: str, actor: str) -> TaskRecord:
         record.refresh_from_db()
         entry.message = f"runs as {record.pk}"
         if record.status == TaskStatus.READY:
-            entry.message += f", which is recorded and has not left yet {record.last_send_error}".rstrip()
+            entry.message += f", which is recorded and not sent yet {record.last_send_error}".rstrip()
     return record
 
 
 def _entry_to_run(schedule: Schedule) -> CatalogEntry:
-    """Return a schedule's task. Raises OperationRefused where there is none, or another run is not over."""
+    """Return a schedule's task. Raises OperationRefused without one, or if another run is in progress."""
     entry = find_entry(schedule.task)
     if entry is None:
         raise OperationRefused(
-            schedule.name, f"there is no task {schedule.task} today.", "Register it and run make states."
+            schedule.name, f"its task {schedule.task} does not exist.", "Register it and run make states."
         )
     if schedule.overlap is Overlap.ALLOW:
         return entry
     now = timezone.now()
-    at_work = run_in_progress(schedule, entry.workflow, now)
-    if at_work is not None:
-        raise OperationRefused(
-            schedule.name,
-            f"{at_work[0]} of it has not ended, and it takes one run at a time.",
-            "Wait for its end, or stop it first.",
-        )
+    in_progress = run_in_progress(schedule, entry.workflow, now)
+    if in_progress is not None:
+        why = f"its run {in_progress[0]} has not ended, and it allows one at a time."
+        raise OperationRefused(schedule.name, why, "Wait until that ends, or stop it first.")
     since = now - ON_ITS_WAY
     on_its_way = TaskRecord.objects.filter(schedule=schedule.name, status__in=WAITING, enqueued_at__gte=since).first()
     if on_its_way is not None:
-        why = f"{on_its_way.pk} of it is on its way, and it takes one run at a time."
-        raise OperationRefused(schedule.name, why, "Wait for it.")
+        why = f"its run {on_its_way.pk} is on its way, and it allows one at a time."
+        raise OperationRefused(schedule.name, why, "Wait until that ends.")
     return entry
 
 
@@ -131,11 +128,11 @@ def _set_state(name: str, actor: str, action: AuditAction, state: State) -> str:
 
 
 def _update(schedule: Schedule, state: State) -> str:
-    """Set a schedule's State and leave all else as it is; UpdateSchedule takes the whole of it."""
+    """Set a schedule's State, and all other parameters to their current values."""
     found = get_schedule(schedule)
     word = "paused" if state == "DISABLED" else "running"
     if found.get("State") == state:
-        raise OperationRefused(schedule.name, f"is {word} already.", "Nothing was changed.")
+        raise OperationRefused(schedule.name, f"is already {word}.", "Nothing was changed.")
     body = {key: found[key] for key in _UPDATABLE if found.get(key) is not None}
     try:
         aws.scheduler().update_schedule(**body, State=state)
@@ -143,5 +140,7 @@ def _update(schedule: Schedule, state: State) -> str:
     except (ClientError, BotoCoreError) as error:
         raise scheduler_failed(error) from error
     if became != state:
-        raise OperationFailed(schedule.name, f"is {became} after the change.", "Somebody changed it too; look again.")
+        raise OperationFailed(
+            schedule.name, f"is {became} after the change.", "It was changed elsewhere; check it again."
+        )
     return f"{schedule.name} is {word} now"

@@ -49,7 +49,7 @@ class StepFunctionsBackend(BaseTaskBackend):
     def enqueue_many[**P, R](
         self, task: "Task[P, R]", calls: Iterable[tuple[Sequence[Any], dict[str, Any]]]
     ) -> "list[TaskResult[P, R]]":
-        """Record one task per ``(args, kwargs)`` in one statement, and send them in batches of ten.
+        """Record one task per ``(args, kwargs)``, and send them in batches of ten.
 
         All or none are recorded; raises as ``enqueue`` does.
         """

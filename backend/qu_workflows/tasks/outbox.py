@@ -1,4 +1,4 @@
-"""The outbox: a recorded task is sent after the commit; one that was not sent stays READY and is sent later.
+"""The outbox: sends recorded tasks after the commit, and unsent ones later.
 
 A task enqueued alone outside a transaction is sent by a thread, so that its caller waits for the record only.
 Without a queue the recorded tasks run in this process after the commit.
@@ -82,7 +82,7 @@ def insert_records(records: Sequence[TaskRecord]) -> None:
 
 
 def send_later(records: Sequence[TaskRecord]) -> None:
-    """Send recorded tasks once the transaction commits; with USE_ASYNC_TASKS off, run them then."""
+    """Send recorded tasks after the commit; with USE_ASYNC_TASKS off, run them then."""
     if not records:
         return
     if not settings.USE_ASYNC_TASKS:
@@ -94,7 +94,7 @@ def send_later(records: Sequence[TaskRecord]) -> None:
 
 
 def run_after_commit(records: Sequence[TaskRecord]) -> None:
-    """Run recorded tasks in this process once the transaction commits, or at once outside of one."""
+    """Run recorded tasks in this process after the commit, if any."""
     transaction.on_commit(partial(_run_here, [record.pk for record in records]), robust=True)
 
 
@@ -181,7 +181,7 @@ def resend(older_than_seconds: float, limit: int | None = None, deadline: float 
 
 
 class SendAfterCommit:
-    """The commit hook of one savepoint level: sends the tasks recorded on that level in batches.
+    """The commit hook of one savepoint level: sends its tasks in batches.
 
     Rolling a savepoint back drops its hook, and with it exactly its own tasks.
     """
@@ -195,7 +195,7 @@ class SendAfterCommit:
 
 
 class Sender:
-    """One thread, started with the first record, that batches the records of a hundredth of a second.
+    """One thread that sends the records of a hundredth of a second together.
 
     Python waits for it at exit. A record that it has not marked as sent when its process dies stays READY and is
     sent by ``resend_tasks``.
@@ -215,7 +215,7 @@ class Sender:
         self._run: Future[None] | None = None
 
     def take(self, record: TaskRecord) -> bool:
-        """Take a committed record and return True; False when too many wait or the process is ending."""
+        """Take a committed record; return False if too many wait or Python is ending."""
         with self._gathering:
             if len(self._waiting) >= MAX_WAITING:
                 return False

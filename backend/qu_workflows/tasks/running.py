@@ -1,4 +1,4 @@
-"""Runs a task's function in this process and records each attempt: inline, or as a step of run_task.
+"""Runs a task's function, inline or as a step of run_task, and records each attempt.
 
 Several processes may try to run one record. Inline, the process that changes READY to RUNNING runs it, once.
 As a step, an attempt starts unless the function has returned before, or is running inline.
@@ -41,7 +41,7 @@ class CallResult:
 
 
 def run_inline(record: TaskRecord, registered: RegisteredTask) -> CallResult | None:
-    """Run a recorded task here and now; return None if another process runs it or has run it.
+    """Run a recorded task; return None if another process runs it or has run it.
 
     The function's exception is recorded and returned, not raised. In a transaction the function runs
     in a savepoint, so that a failure rolls back its writes but not its record.
@@ -75,7 +75,7 @@ def run_inline(record: TaskRecord, registered: RegisteredTask) -> CallResult | N
 def run_attempt(
     task_id: str, registered: RegisteredTask, payload: dict[str, Any], worker_id: str, payload_key: str = ""
 ) -> Any:
-    """Run a task as one attempt of its execution and return the function's return value as JSON.
+    """Run a task as one attempt of its execution and return its value as JSON.
 
     Safe to repeat: once the function has returned, here or inline, its value is returned again without
     running it. The function's exception is recorded and raised. The execution's events set the status, except

@@ -68,10 +68,10 @@ class AsyncTask[**P, R](QueueTask):
     """A Django task that can also be called. ``func`` is the plain function."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "R | TaskResult[P, R]":
-        """Enqueue the call and return its result so far; with USE_ASYNC_TASKS off, return the function's value.
+        """Enqueue the call and return its result so far.
 
-        A task with a workflow of its own returns its result so far in both cases. Raises what the function
-        raises when it runs here, and what ``enqueue`` raises.
+        With USE_ASYNC_TASKS off, run a task of one step here and return the function's value, or raise its exception.
+        Raises what ``enqueue`` raises.
         """
         registered = registration_of(self)
         # The form that earlier producers send: the function beside its arguments.
@@ -122,7 +122,7 @@ def async_task[**P, R](
 def send_task(
     task_name: str, payload: Mapping[str, Any], delay_seconds: int = 0, message_group_id: str | None = None
 ) -> str:
-    """Record a task in the caller's transaction, send it after the commit, and return its id.
+    """Record a task, send it after the commit, and return its id.
 
     ``payload`` holds the task's arguments by name; ``delay_seconds`` is 0 to 900. A queue that is down
     raises nothing. Raises UnknownTask for a name that is not in the catalog, ValueError for a delay
@@ -142,7 +142,7 @@ def send_task(
 
 
 def enqueue(registered: RegisteredTask, task: AnyTask, records: Sequence[TaskRecord]) -> list[AnyResult]:
-    """Save new records of one task, announce and send them, and return their results so far.
+    """Save, announce and send new records of one task; return their results.
 
     With USE_ASYNC_TASKS off, a task of one step runs here and now, and a workflow in this process after the
     commit; a result is final if the task has ended by then.
@@ -229,7 +229,7 @@ def _announce(record: TaskRecord, task: AnyTask) -> AnyResult:
 
 
 def _call_here(registered: RegisteredTask, task: AnyTask, record: TaskRecord) -> Any:
-    """Run a task of one step here and now; return the function's value or raise its exception."""
+    """Run a task of one step; return the function's value or raise its exception."""
     insert_records([record])
     _announce(record, task)
     called = run_inline(record, registered) or CallResult()

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class SendResult:
-    """The result of sending: ``failed`` holds each record with its error; ``waiting`` are not due yet.
+    """The result of sending; ``waiting`` are not due yet.
 
     ``stopped`` is set once AWS was not reached, or a FIFO queue has refused a message. The rest are not tried: each
     would wait for the same timeout, or overtake the refused one.
@@ -94,7 +94,7 @@ def send(records: Sequence[TaskRecord]) -> SendResult:
 
 
 def queue_holds_until(now: datetime) -> datetime:
-    """Return the latest time for which SQS can delay a message: 15 minutes from now, none on a FIFO queue."""
+    """Return the time until which SQS can delay a message; ``now`` for a FIFO queue."""
     return now + timedelta(seconds=0 if is_fifo() else MAX_DELAY_SECONDS)
 
 
@@ -162,7 +162,7 @@ def _send_batch(batch: Batch, result: SendResult) -> None:
 
 
 def _call_sqs(entries: list[Entry]) -> dict[str, str]:
-    """Send one to ten messages; return the error of each refused one by its id in the batch."""
+    """Send one to ten messages; return the refused ones' errors by entry id."""
     queue_url = settings.AWS_SQS_QUEUE_URL
     if len(entries) == 1:
         message: dict[str, Any] = {key: value for key, value in entries[0].items() if key != "Id"}
@@ -186,7 +186,7 @@ def _bodies(records: Iterable[TaskRecord], result: SendResult) -> Iterator[tuple
 
 
 def _body(record: TaskRecord) -> str:
-    """Return the message of a record; write its payload to S3 first if it does not travel inline."""
+    """Return a record's message; first write a large payload to S3."""
     key = record.payload_key or None
     if key:
         entry = find_entry(record.task)
@@ -248,7 +248,7 @@ def _put_schedules(records: Iterable[TaskRecord], result: SendResult) -> None:
 
 
 def _put_schedule(record: TaskRecord) -> None:
-    """Create a one-time schedule that sends the task's message when it is due, and then deletes itself."""
+    """Create a one-time schedule that sends the task's message when it is due."""
     due_at = record.due_at.astimezone(UTC)
     if due_at.microsecond:
         due_at = due_at.replace(microsecond=0) + timedelta(seconds=1)

@@ -89,7 +89,7 @@ class Threads:
                 atexit.register(self.wait, WAIT_AT_EXIT_SECONDS)
 
     def do_aside(self, job: Job) -> threading.Thread:
-        """Run a job that may wait for hours in its own thread, for which neither exit nor ``wait`` waits."""
+        """Run a job that may wait for hours in a thread that ``wait`` ignores."""
         thread = threading.Thread(target=_run_job, args=[job], name="background-aside", daemon=True)
         thread.start()
         return thread
@@ -128,7 +128,7 @@ class InProcessRunner:
         return {name: partial(_call, name, handler) for name, handler in self._handlers().items()}
 
     def start(self, task_ids: Sequence[str]) -> None:
-        """Run tasks whose records are committed, here or in a thread as IN_PROCESS_WORKFLOWS says."""
+        """Run committed tasks, here or in a thread as IN_PROCESS_WORKFLOWS says."""
         for task_id in task_ids:
             if settings.IN_PROCESS_WORKFLOWS == INLINE:
                 self.run(task_id)
@@ -138,7 +138,7 @@ class InProcessRunner:
                 self.threads.do(partial(self._run_beside, task_id))
 
     def run(self, task_id: str, clock: Clock | None = None) -> TaskRecord | None:
-        """Run a recorded task to its end and return its record; None if another process has claimed it.
+        """Run a recorded task and return its record; None if another process has it.
 
         A function runs once, a workflow with all its retriers. An error of the task is in its record and is not
         raised; an error of the engine makes the record FAILED too.
@@ -161,7 +161,7 @@ class InProcessRunner:
             self._run_beside(task_id)
 
     def run_due(self, older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> DueRun:
-        """Run the tasks that are due and not claimed, and workflows of dead processes, the oldest first.
+        """Run due, unclaimed tasks and workflows of dead processes, the oldest first.
 
         Begins none after ``deadline`` (of ``time.monotonic``). A workflow that waits for an answer gets a thread.
         """
@@ -233,14 +233,14 @@ class InProcessRunner:
 
 
 def _may_wait(task_id: str) -> bool:
-    """Return whether a task's workflow has a state that waits in this process for an answer."""
+    """Return whether a task's workflow may wait in this process for an answer."""
     if settings.IN_PROCESS_WORKFLOWS == INLINE:
         return False
     return waits_for_token(TaskRecord.objects.values_list("workflow", flat=True).get(pk=task_id))
 
 
 def _claim(record: TaskRecord) -> bool:
-    """Claim the record for this process; return False if another has claimed it or it has ended."""
+    """Claim a READY record for this process; return False if it is not READY."""
     now = timezone.now()
     claim = {"ran_inline": True, "last_attempted_at": now, "worker_ids": [*record.worker_ids, this_worker()]}
     ready = TaskRecord.objects.filter(pk=record.pk, status=TaskStatus.READY)
@@ -256,7 +256,7 @@ def _due_tasks(older_than_seconds: float) -> list[str]:
 
 
 def _release_abandoned() -> list[str]:
-    """Set the unfinished workflows of this machine's dead processes to READY; return their ids."""
+    """Make the workflows of this machine's dead processes READY; return their ids."""
     begun = TaskRecord.objects.filter(ran_inline=True).filter(
         Q(status=TaskStatus.SENT) | Q(status=TaskStatus.RUNNING, execution_arn__startswith=ACCOUNT_ARN)
     )

@@ -126,7 +126,7 @@ def test_a_skipped_run_lists_no_client_and_gives_the_reason(monkeypatch: pytest.
     listed = list_digests(TASK_ID)
 
     assert (listed.date, listed.digests) == (DAY, [])
-    assert "Due at 2026-11-24 12:00:00 UTC" in (listed.skipped or "")
+    assert "It was due at 2026-11-24 12:00:00 UTC" in (listed.skipped or "")
 
 
 def test_a_restart_of_a_skipped_run_writes_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def test_a_late_scheduled_run_returns_the_reason() -> None:
     answer = lambda_handler({"task_id": "daily_report_digest-20201124T120000Z", "payload": {}}, None)
 
     assert (answer["date"], answer["digests"]) == ("2020-11-23", [])
-    assert "Due at 2020-11-24 12:00:00 UTC" in answer["skipped"]
+    assert "It was due at 2020-11-24 12:00:00 UTC" in answer["skipped"]
 
 
 @pytest.mark.parametrize(

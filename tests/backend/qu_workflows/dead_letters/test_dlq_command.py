@@ -98,7 +98,7 @@ def test_a_queue_whose_messages_somebody_else_holds_is_not_called_empty(dlq: Dea
     dlq.put(good("task-1"))
     aws.sqs().receive_message(QueueUrl=dlq.url)
 
-    assert run("list").startswith("About 1 more are not shown: somebody else has received them")
+    assert run("list").startswith("About 1 more are not shown: other processes hold them")
 
 
 @pytest.mark.usefixtures("dlq")
@@ -136,7 +136,7 @@ def test_show_tells_what_becomes_of_one_that_was_started(dlq: DeadLetterQueue) -
     shown = run("show", "task-1")
 
     assert "Task record:   FAILED" in shown
-    assert "its execution was started and is FAILED: moved back, the message starts nothing" in shown
+    assert "its execution has started and is FAILED: a redrive starts nothing" in shown
     assert "manage.py executions redrive or restart" in shown
 
 
@@ -145,9 +145,9 @@ def test_redrive_shows_first_and_moves_with_yes(dlq: DeadLetterQueue) -> None:
 
     shown = run("redrive", "--all")
 
-    assert "Would move 1 to tasks, one by one, at most 100 a second (0:00:00): 1 can be dispatched now." in shown
+    assert "Would move 1 to tasks, one by one, at most 100 per second (0:00:00): 1 can be dispatched now." in shown
     assert "Would leave 1: 1 UnknownTask." in shown
-    assert shown.endswith("Nothing was changed. Give --yes to do it.\n")
+    assert shown.endswith("Nothing was changed. Repeat with --yes to do it.\n")
     assert dlq.is_untouched_with(ids)
 
     assert run("redrive", "--all", "--yes", "--as", "sam") == (
@@ -160,7 +160,7 @@ def test_redrive_shows_first_and_moves_with_yes(dlq: DeadLetterQueue) -> None:
 def test_redrive_says_of_what_is_rejected_that_it_comes_back(dlq: DeadLetterQueue) -> None:
     dlq.put(UNKNOWN)
 
-    assert "will come back" in run("redrive", "--task", "os.system", "--even-rejected")
+    assert "come back after three receives" in run("redrive", "--task", "os.system", "--even-rejected")
     assert "Would move 0" in run("redrive", "--task", "os.system")
     assert run("redrive", "--task", "os.system", "--even-rejected", "--yes") == "Moved 1 messages to the task queue.\n"
     assert AuditEntry.objects.get().actor == f"{getpass.getuser()}@{socket.gethostname()}"
@@ -171,7 +171,7 @@ def test_redrive_lets_sqs_move_a_whole_queue(dlq: DeadLetterQueue, monkeypatch: 
     dlq.put(good("task-1"), good("task-2"), good("task-3"))
     SqsMoves(dlq, 3)
 
-    assert "by SQS itself (StartMessageMoveTask)" in run("redrive", "--all")
+    assert "by SQS (StartMessageMoveTask)" in run("redrive", "--all")
     assert run("redrive", "--all", "--yes") == "Moved about 3 messages to the task queue.\n"
 
 
@@ -233,7 +233,7 @@ def test_redrive_tells_what_is_in_both_queues(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"))
     answer("DeleteMessageBatch", refuse(0))
 
-    assert "1 were sent and could not be deleted: they are in both queues" in run("redrive", "--all", "--yes")
+    assert "1 were sent but could not be deleted: they are in both queues" in run("redrive", "--all", "--yes")
 
 
 def test_purge_shows_first_and_deletes_with_yes(dlq: DeadLetterQueue, tmp_path: Path) -> None:
@@ -267,17 +267,17 @@ def test_purge_saves_below_the_local_folder_where_nothing_is_said(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["show", "gone"], "gone: is no message of the dead-letter queue"),
+        (["show", "gone"], "gone: is not a message in the dead-letter queue"),
         (["list", "--task", "gone"], "gone: matches none of the 1 messages read."),
         (["list", "--limit", "0"], "--limit: is 0. Give 1 or more."),
-        (["redrive"], "dlq: is not told which messages. Give --task, --id or --all."),
-        (["redrive", "--all", "--task", "custom_processing"], "--all: stands beside a narrower choice."),
+        (["redrive"], "dlq: no messages are selected. Give --task, --id or --all."),
+        (["redrive", "--all", "--task", "custom_processing"], "--all: is given together with a narrower selection."),
         (["redrive", "--all", "--per-second", "501"], "--per-second: is 501. Give 1 to 500"),
-        (["redrive", "--id", "gone", "--yes"], "gone: is no message of the dead-letter queue"),
+        (["redrive", "--id", "gone", "--yes"], "gone: is not a message in the dead-letter queue"),
         (["redrive", "--task", "gone", "--yes"], "gone: matches no message of the dead-letter queue."),
         (["redrive", "--all", "--yes", "--as", "x" * 200], "--as: is over"),
-        (["purge", "--yes"], "dlq: is not told which messages."),
-        (["purge", "--id", "gone", "--yes"], "gone: is no message of the dead-letter queue"),
+        (["purge", "--yes"], "dlq: no messages are selected."),
+        (["purge", "--id", "gone", "--yes"], "gone: is not a message in the dead-letter queue"),
         (["purge", "--task", "gone", "--yes"], "purge: matches no message of the dead-letter queue."),
         (["purge", "--all", "--yes", "--save", "/dev/null"], "/dev/null: cannot be created"),
     ],

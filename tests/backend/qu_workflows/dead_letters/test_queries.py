@@ -82,7 +82,7 @@ def test_a_message_is_found_by_its_own_id_and_by_its_tasks(dlq: DeadLetterQueue)
     [message_id, _other] = dlq.put(good("task-1"), good("task-2"))
 
     assert find_dead_letter(message_id).message_id == find_dead_letter("task-1").message_id == message_id
-    with pytest.raises(OperationRefused, match="task-3: is no message of the dead-letter queue"):
+    with pytest.raises(OperationRefused, match="task-3: is not a message in the dead-letter queue"):
         find_dead_letter("task-3")
 
 

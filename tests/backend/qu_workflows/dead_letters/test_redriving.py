@@ -170,7 +170,7 @@ def test_messages_are_meant_by_their_own_id_or_by_their_tasks(dlq: DeadLetterQue
 @pytest.mark.parametrize(
     ("ids", "said"),
     [
-        (["task-1", "gone"], "gone: is no message of the dead-letter queue"),
+        (["task-1", "gone"], "gone: is not a message in the dead-letter queue"),
         (["task-1", "unknown-1"], "cannot be dispatched: /task: 'os.system' is not in the catalog.*--even-rejected"),
     ],
 )
@@ -393,7 +393,7 @@ def test_what_somebody_else_holds_for_longer_is_told(dlq: DeadLetterQueue, monke
     moved = move(order())
 
     assert moved.count == 1
-    assert "about 1 more are received by somebody else" in moved.error
+    assert "about 1 more are held by other processes" in moved.error
 
 
 def test_a_stop_ends_the_wait_for_what_others_hold(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:

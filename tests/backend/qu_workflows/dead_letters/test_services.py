@@ -89,7 +89,7 @@ def test_a_preview_deletes_nothing(dlq: DeadLetterQueue) -> None:
 @pytest.mark.parametrize(
     ("selection", "said"),
     [
-        ({"ids": ["task-1", "gone"]}, "gone: is no message"),
+        ({"ids": ["task-1", "gone"]}, "gone: is not a message"),
         ({"task": "no_such_task"}, "matches no message"),
     ],
 )
@@ -206,7 +206,7 @@ def test_what_a_full_disk_does_not_take_is_not_deleted(
 
     purged = run(tmp_path / "second.jsonl")
     assert purged.count == 10
-    assert "No space left on device). What is not saved was not deleted." in purged.error
+    assert "No space left on device). Messages that are not saved were not deleted." in purged.error
     assert len(dlq.ids()) == 2
 
 

@@ -95,7 +95,7 @@ def test_while_sqs_moves_a_queue_nothing_else_does(dlq: DeadLetterQueue) -> None
     kept = dlq.put(good("task-1"))
     SqsMoves(dlq, 1).status = "RUNNING"
 
-    with pytest.raises(OperationRefused, match=r"is being moved by SQS already.*cancel-message-move-task.*handle-1"):
+    with pytest.raises(OperationRefused, match=r"is already being moved by SQS.*cancel-message-move-task.*handle-1"):
         move(order())
 
     assert dlq.is_untouched_with(kept)
@@ -138,7 +138,7 @@ def test_of_a_move_that_is_seen_no_longer_it_is_said_that_it_goes_on(
     else:
         answer("ListMessageMoveTasks", lambda request: lost_once_started(moves, request))
 
-    with pytest.raises(OperationFailed, match=r"goes on though.*--task-handle handle-1"):
+    with pytest.raises(OperationFailed, match=r"continues although.*--task-handle handle-1"):
         move(order())
 
     assert len(moves.started) == 1
@@ -155,4 +155,4 @@ def test_a_move_that_fails_without_a_reason_is_no_success(
     answers: Iterator[dict[str, Any]] = iter([{"Results": []}, {"Results": []}, {"Results": []}, failed])
     answer("ListMessageMoveTasks", lambda _request: next(answers))
 
-    assert move(order()).error == "SQS says FAILED, and not why"
+    assert move(order()).error == "SQS reports FAILED without a reason"

@@ -95,7 +95,7 @@ class TestList:
         shown = run("list")
 
         assert "problem   Schedule 'nightly', task: 'none' is not in the catalog" in shown
-        assert "problem   Schedule 'nightly', time_zone: 'Here' is no time zone" in shown
+        assert "problem   Schedule 'nightly', time_zone: 'Here' is not a time zone" in shown
         assert "next" not in shown
 
     def test_a_rate_counts_from_its_last_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ class TestNext:
         }
 
     def test_what_will_not_run_any_more_is_told_so(self) -> None:
-        assert run("next", "at(2020-01-01T00:00:00)") == "at(2020-01-01T00:00:00) does not run any more.\n"
+        assert run("next", "at(2020-01-01T00:00:00)") == "at(2020-01-01T00:00:00) never runs again.\n"
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -158,7 +158,7 @@ class TestNext:
             (["cron(0 7 * * * *)"], "day-of-month and day-of-week: are both given"),
             (["rate(1 minutes)"], r"Write rate\(1 minute\)"),
             (["cron(0 0 30 2 ? *)"], "never runs"),
-            (["rate(1 minute)", "--time-zone", "Here"], "--time-zone: 'Here' is no time zone"),
+            (["rate(1 minute)", "--time-zone", "Here"], "--time-zone: 'Here' is not a time zone"),
             (["rate(1 minute)", "--count", "0"], "--count: 0 is not 1 to 1,000"),
         ],
     )

@@ -225,7 +225,7 @@ def test_a_run_by_hand_has_an_id_of_its_own_and_is_sent_at_once(queue: Queue) ->
 def test_two_clicks_are_one_run(queue: Queue) -> None:
     first = run_now("watch_stuck", "somebody")
 
-    with pytest.raises(OperationRefused, match=f"{first.pk} of it is on its way"):
+    with pytest.raises(OperationRefused, match=f"its run {first.pk} is on its way"):
         run_now("watch_stuck", "somebody else")
 
     assert [body["id"] for body in queue.bodies()] == [first.pk]
@@ -279,7 +279,7 @@ def test_the_command_says_what_it_would_do_and_does_it_when_told_to() -> None:
 
 @pytest.mark.usefixtures("queue")
 def test_the_command_runs_a_schedule_now() -> None:
-    assert "would run now" in run("run", "watch_stuck")
+    assert "would run once, now" in run("run", "watch_stuck")
     assert TaskRecord.objects.count() == 0
 
     said = run("run", "watch_stuck", "--yes")
@@ -288,7 +288,7 @@ def test_the_command_runs_a_schedule_now() -> None:
 
 
 def test_a_schedule_that_is_not_declared_is_refused_with_exit_code_2() -> None:
-    with pytest.raises(CommandError, match="is no schedule") as raised:
+    with pytest.raises(CommandError, match="is not a schedule") as raised:
         run("pause", "weekly", "--yes")
 
     assert raised.value.returncode == 2

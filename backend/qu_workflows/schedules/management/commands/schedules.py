@@ -1,4 +1,4 @@
-"""manage.py schedules: the declared schedules, to pause, resume and run them, and when an expression runs."""
+"""manage.py schedules: lists, pauses, resumes and runs schedules, and previews expressions."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -26,36 +26,38 @@ from qu_workflows.schedules.services import pause, resume, run_now, why_not_run_
 
 MAX_COUNT = 1000
 _BAD_INPUT = 2
-_ACTS = {
-    "pause": "Have a schedule run no more until it is resumed; a deploy that changes it sets it to SchedulesState.",
-    "resume": "Have a paused schedule run again; what it missed is not made up for.",
-    "run": "Run a schedule's task now, once, whatever its time.",
+_ACTIONS = {
+    "pause": "Pause a schedule until it is resumed; a deploy that changes it sets it to SchedulesState.",
+    "resume": "Resume a paused schedule; missed runs are not made up for.",
+    "run": "Run a schedule's task once, now.",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "The schedules of workflows/schedules.py: when they run and what became of their last run; "
-        "to pause, resume or run one now; and the check of any expression. Exit code 2 for one that EventBridge "
-        "Scheduler refuses. Nothing changes without --yes."
+        "The schedules of workflows/schedules.py: their next and last runs; pause, resume or run one now; and "
+        "the next runs of any expression. Exit code 2 if EventBridge Scheduler would refuse the expression. "
+        "Nothing changes without --yes."
     )
     requires_system_checks: list[str] = []  # a schedule with a problem is listed with it
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="action", required=True, metavar="list|next|pause|resume|run")
-        listed = commands.add_parser("list", help="Every schedule, its next three runs and its last.")
-        listed.add_argument("--json", action="store_true", help="As JSON, times in the schedule's zone.")
-        coming = commands.add_parser("next", help="When an expression runs next.")
+        listed = commands.add_parser("list", help="All schedules with their next three runs and their last one.")
+        listed.add_argument("--json", action="store_true", help="As JSON, times in the schedule's time zone.")
+        coming = commands.add_parser("next", help="The next runs of an expression.")
         coming.add_argument("expression", help='"cron(0 7 * * ? *)", "rate(5 minutes)" or "at(2026-11-24T12:00:00)".')
-        coming.add_argument("--time-zone", default="UTC", help="A name as America/New_York (UTC).")
-        coming.add_argument("--count", type=int, default=NEXT_RUNS, help=f"How many, 1 to {MAX_COUNT:,} ({NEXT_RUNS}).")
+        coming.add_argument("--time-zone", default="UTC", help="A name such as America/New_York (UTC).")
+        coming.add_argument(
+            "--count", type=int, default=NEXT_RUNS, help=f"Number of runs, 1 to {MAX_COUNT:,} ({NEXT_RUNS})."
+        )
         coming.add_argument("--json", action="store_true", help="As JSON.")
-        for name, what in _ACTS.items():
-            act = commands.add_parser(name, help=what)
-            act.add_argument("name", help="The schedule's name.")
-            act.add_argument("--yes", action="store_true", help="Do it; without, only say what would be done.")
-            act.add_argument(
-                "--as", default="", dest="actor", help="Who does it, for the audit table (the system's user)."
+        for name, what in _ACTIONS.items():
+            parser = commands.add_parser(name, help=what)
+            parser.add_argument("name", help="The schedule's name.")
+            parser.add_argument("--yes", action="store_true", help="Do it; without, only show a preview.")
+            parser.add_argument(
+                "--as", default="", dest="actor", help="Your name for the audit table (the system's user)."
             )
 
     def handle(self, *, action: str, **options: Any) -> None:
@@ -65,8 +67,10 @@ class Command(BaseCommand):
             self._next(options["expression"], options["time_zone"], options["count"], as_json=options["json"])
         else:
             try:
-                act = self._act if options["yes"] else self._preview
-                self.stdout.write(act(action, options["name"], options["actor"]))
+                if options["yes"]:
+                    self.stdout.write(self._act(action, options["name"], options["actor"]))
+                else:
+                    self.stdout.write(self._preview(action, options["name"]))
             except OperationRefused as refused:
                 raise CommandError(str(refused), returncode=refused.exit_code) from refused
 
@@ -75,15 +79,15 @@ class Command(BaseCommand):
             return f"{name} runs as {run_now(name, command_actor(actor)).pk}."
         return f"{(pause if action == 'pause' else resume)(name, command_actor(actor))}."
 
-    def _preview(self, action: str, name: str, _actor: str) -> str:
+    def _preview(self, action: str, name: str) -> str:
         schedule = find_schedule(name)
         if action == "run":
             if why := why_not_run_now(name):
                 raise why
-            return f"{schedule.task} would run now, once. Nothing was changed. Give --yes to do it."
+            return f"{schedule.task} would run once, now. Nothing was changed. Repeat with --yes to do it."
         deployed = deployed_state(name)
-        stands = deployed.why or f"{name} is {deployed.state.value}."
-        return f"{stands} Would {action} it. Nothing was changed. Give --yes to do it."
+        state = deployed.why or f"{name} is {deployed.state.value}."
+        return f"{state} Would {action} it. Nothing was changed. Repeat with --yes to do it."
 
     def _list(self, *, as_json: bool) -> None:
         standings = schedule_standings()
@@ -98,7 +102,7 @@ class Command(BaseCommand):
             raise CommandError(f"--time-zone: {problem}", returncode=_BAD_INPUT)
         if not 1 <= count <= MAX_COUNT:
             raise CommandError(
-                f"--count: {count:,} is not 1 to {MAX_COUNT:,}. Give one of these.", returncode=_BAD_INPUT
+                f"--count: {count:,} is not 1 to {MAX_COUNT:,}. Give a number in this range.", returncode=_BAD_INPUT
             )
         try:
             runs = next_runs(expression, time_zone, timezone.now(), count)
@@ -109,7 +113,7 @@ class Command(BaseCommand):
             given = {"expression": expression, "time_zone": time_zone}
             self.stdout.write(json.dumps(given | {"next_runs": _in_zone(runs, zone)}, indent=2))
             return
-        self.stdout.write("\n".join(_shown(run, zone) for run in runs) or f"{expression} does not run any more.")
+        self.stdout.write("\n".join(_shown(run, zone) for run in runs) or f"{expression} never runs again.")
 
 
 def _lines(standing: ScheduleStanding) -> Iterator[str]:

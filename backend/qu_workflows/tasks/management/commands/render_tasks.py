@@ -1,4 +1,4 @@
-"""Renders workflows/django_tasks.json from the signatures of the registered Django tasks."""
+"""manage.py render_tasks: renders django_tasks.json from the tasks' signatures."""
 
 import json
 from typing import Any
@@ -20,11 +20,11 @@ def rendered_tasks() -> str:
 
 
 class Command(BaseCommand):
-    help = "Render workflows/django_tasks.json, by which the dispatcher knows the Django tasks."
-    requires_system_checks: list[str] = []  # one of the checks is that this command has been run
+    help = "Render workflows/django_tasks.json, the dispatcher's catalog of Django tasks."
+    requires_system_checks: list[str] = []  # one of them is that this command has been run
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--check", action="store_true", help="Change nothing; fail when the file differs.")
+        parser.add_argument("--check", action="store_true", help="Change nothing; fail if the file differs.")
 
     def handle(self, *, check: bool, **_options: Any) -> None:
         text = rendered_tasks()

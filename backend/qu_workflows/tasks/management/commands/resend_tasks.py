@@ -1,4 +1,4 @@
-"""Sends the tasks that were recorded and never left; without a queue, runs them."""
+"""manage.py resend_tasks: sends recorded tasks; without a queue, runs them."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from qu_workflows.tasks.outbox import OLDER_THAN_SECONDS, resend, resendable
 
 
 class Command(BaseCommand):
-    help = "Send the tasks that were recorded and never left. Exit code 1 if some could not be sent."
+    help = "Send the tasks that are recorded and not sent. Exit code 1 if some could not be sent."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--older-than-seconds", type=float, default=OLDER_THAN_SECONDS, help="Leave younger ones alone (60)."
+            "--older-than-seconds", type=float, default=OLDER_THAN_SECONDS, help="Skip younger tasks (60)."
         )
-        parser.add_argument("--limit", type=int, help="Send at most so many.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many there are.")
+        parser.add_argument("--limit", type=int, help="Send at most this many.")
+        parser.add_argument("--dry-run", action="store_true", help="Only show their number.")
 
     def handle(self, *, older_than_seconds: float, limit: int | None, dry_run: bool, **_options: Any) -> None:
         if dry_run:
@@ -32,22 +32,19 @@ class Command(BaseCommand):
             raise CommandError(f"{done.failed} tasks could not be sent and stay recorded: {done.first_error}")
 
     def _run_here(self, older_than_seconds: float, limit: int | None) -> None:
-        """Without a queue: run the tasks that no process has claimed, and workflows that died with theirs.
-
-        One that waits for an answer holds up no other, and only lives as long as this process.
-        """
+        """Run unclaimed tasks, and workflows of dead processes, in this process."""
         runner = registered_runner()
         if runner is None:
-            raise CommandError("This process has no runner. Call register_runner in the ready() of one of your apps.")
+            raise CommandError("No runner is registered. Call register_runner in the ready() of one of your apps.")
         done = runner.run_due(older_than_seconds, limit)
         waiting = [thread for thread in done.waiting if thread.is_alive()]
-        self.stdout.write(f"{done.succeeded + done.failed} tasks run here, USE_ASYNC_TASKS being off.")
+        self.stdout.write(f"{done.succeeded + done.failed} tasks run here, because USE_ASYNC_TASKS is off.")
         if waiting:
             self.stdout.write(
-                f"{len(waiting)} more wait for an answer, and this command with them. "
-                "Stopped by Ctrl-C, the next run begins their wait again."
+                f"{len(waiting)} more wait for an answer; this command waits for them. "
+                "After Ctrl-C, the next run continues to wait."
             )
         for thread in waiting:
             thread.join()
         if done.failed:
-            raise CommandError(f"{done.failed} tasks failed, the first by {done.first_error}")
+            raise CommandError(f"{done.failed} tasks failed, the first with {done.first_error}")

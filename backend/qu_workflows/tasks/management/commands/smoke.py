@@ -1,4 +1,4 @@
-"""Enqueues the project's smoke task, which does no harm, and follows it to its end: a test of a deployment."""
+"""manage.py smoke: runs the project's harmless smoke task to test a deployment."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ _LOOK_EVERY_SECONDS = 0.25
 
 
 class Command(BaseCommand):
-    help = "Enqueue a task that does no harm, and see it recorded, sent, run and ended. Exit code 1 if it is not."
+    help = "Enqueue a harmless task and wait until it has succeeded. Exit code 1 if it has not."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -32,11 +32,11 @@ class Command(BaseCommand):
         if record.status != TaskStatus.SUCCEEDED:
             raise CommandError(_why(record, wait_seconds))
         if record.result != smoke.result:
-            raise CommandError(f"Task {task_id} succeeded with {record.result!r}, and not with {smoke.result!r}.")
-        self._say(began, "its row has the right result")
+            raise CommandError(f"Task {task_id} returned {record.result!r} instead of {smoke.result!r}.")
+        self._say(began, "its record has the expected result")
 
     def _follow(self, task_id: str, began: float, wait_seconds: float) -> TaskRecord:
-        """Say each status that is seen, until the task ends or the time is over."""
+        """Print each new status until the task ends or the time is up."""
         seen = ""
         while True:
             record = TaskRecord.objects.get(pk=task_id)
@@ -52,14 +52,14 @@ class Command(BaseCommand):
 
 
 _LOOK_AT: dict[str, str] = {
-    TaskStatus.READY: "It never left: see its last error in sending, AWS_SQS_QUEUE_URL and the role's policy.",
-    TaskStatus.SENT: "Nothing started it: see the dispatcher's log, and manage.py dlq list.",
-    TaskStatus.RUNNING: "Its execution has not ended, or its end was not recorded: see manage.py executions show.",
+    TaskStatus.READY: "It was not sent: check its last error in sending, AWS_SQS_QUEUE_URL and the role's policy.",
+    TaskStatus.SENT: "Its execution has not started: check the dispatcher's log and manage.py dlq list.",
+    TaskStatus.RUNNING: "Its execution has not ended, or its end was not recorded: run manage.py executions show.",
 }
 
 
 def _why(record: TaskRecord, wait_seconds: float) -> str:
     if record.status in UNSUCCESSFUL:
-        return f"Task {record.pk} ended as {record.status}, by {record.error}: {record.cause}"
+        return f"Task {record.pk} ended as {record.status} with {record.error}: {record.cause}"
     said = record.last_send_error or _LOOK_AT.get(record.status, "")
     return f"Task {record.pk} is still {record.status} after {wait_seconds:g} s. {said}"
