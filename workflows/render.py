@@ -130,9 +130,7 @@ def _parameter(where: str, field: Mapping[str, Any], *, required: bool) -> dict[
     free_object = {"additionalProperties"} if field.get("additionalProperties") is True else set()
     unknown = field.keys() - _WORDS.keys() - _WITHOUT_EFFECT - free_object
     if unknown:
-        raise ValueError(
-            f"{where}: {', '.join(sorted(unknown))} is not supported by protocol.catalog. Add it there."
-        )
+        raise ValueError(f"{where}: {', '.join(sorted(unknown))} is not supported by protocol.catalog. Add it there.")
     words = {word: field[keyword] for keyword, word in _WORDS.items() if keyword in field}
     return Parameter(**{"type": ANY, "required": required, **words}).as_words()
 

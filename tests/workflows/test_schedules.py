@@ -58,8 +58,8 @@ def test_schedules_that_watch_the_queue_have_no_deadline(name: str) -> None:
         ({"flexible_window_minutes": -1}, "flexible_window_minutes: -1"),
         ({"retry_policy": RetryPolicy(186)}, "retry_policy.maximum_retry_attempts: 186 is not 0 to 185"),
         ({"retry_policy": RetryPolicy(1, 59)}, "maximum_event_age_seconds: 59 is not 60 to 86,400"),
-        ({"flexible_window_minutes": 15, "start_deadline_seconds": 960}, "the flexible window of 15: runs would be"),
-        ({"start_deadline_seconds": 60}, "start_deadline_seconds: 60 may be over before a run is sent"),
+        ({"flexible_window_minutes": 15, "start_deadline_seconds": 960}, "the flexible window of 15 minutes: runs would be"),
+        ({"start_deadline_seconds": 60}, "start_deadline_seconds: 60 may end before a run is sent"),
         ({"start_deadline_seconds": 0}, "start_deadline_seconds: 0"),
     ],
 )
@@ -77,4 +77,4 @@ def test_all_problems_of_a_schedule_are_reported() -> None:
 def test_two_schedules_of_one_name_are_a_problem() -> None:
     [problem] = problems_of_all([GOOD, replace(GOOD, expression="rate(1 day)")], TASKS)
 
-    assert problem == "Schedule 'rename_nightly', name: more than one schedule has it. Rename one."
+    assert problem == "Schedule 'rename_nightly', name: several schedules have it. Rename one."

@@ -186,9 +186,8 @@ class Alert(models.Model):
 class ExecutionSample(models.Model):
     """The sample of one ended execution: durations of its state entries, and transitions.
 
-    Taken for a part of the executions, within Step Functions' quota, and for those whose page was opened. ``entries`` is
-    a JSON list of ``executions.samples.SampledEntry``; ``edges`` counts transitions:
-    ``{"Load Report": {"Each File": 1}}``.
+    Taken for some executions, within Step Functions' quota, and for those whose page was opened. ``entries`` is a JSON
+    list of ``executions.samples.SampledEntry``; ``edges`` counts transitions: ``{"Load Report": {"Each File": 1}}``.
     """
 
     record = models.OneToOneField(

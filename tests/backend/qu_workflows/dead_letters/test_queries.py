@@ -113,7 +113,7 @@ def test_two_queues_that_do_not_belong_together_are_refused(dlq: DeadLetterQueue
 def test_a_queue_that_is_not_there_is_a_wrong_setting(dlq: DeadLetterQueue, settings: Settings) -> None:
     settings.AWS_SQS_QUEUE_URL = f"{dlq.queue_url}-gone"
 
-    with pytest.raises(OperationRefused, match=r"AWS_SQS_QUEUE_URL: is .*there is no such queue") as refusal:
+    with pytest.raises(OperationRefused, match=r"AWS_SQS_QUEUE_URL: is .*that queue does not exist") as refusal:
         list_dead_letters()
 
     assert refusal.value.exit_code == 2
@@ -122,7 +122,7 @@ def test_a_queue_that_is_not_there_is_a_wrong_setting(dlq: DeadLetterQueue, sett
 def test_a_dead_letter_queue_that_is_gone_is_a_wrong_setting(dlq: DeadLetterQueue) -> None:
     aws.sqs().delete_queue(QueueUrl=dlq.url)
 
-    with pytest.raises(OperationRefused, match=r"AWS_SQS_DLQ_URL: is .*there is no such queue"):
+    with pytest.raises(OperationRefused, match=r"AWS_SQS_DLQ_URL: is .*that queue does not exist"):
         list_dead_letters()
 
 

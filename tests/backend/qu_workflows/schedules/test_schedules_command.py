@@ -15,7 +15,7 @@ from django.utils import timezone
 from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.schedule import Overlap, Schedule
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.schedules import checks
+from qu_workflows.schedules import apps, queries
 from qu_workflows.schedules import queries as schedule_list
 from qu_workflows.schedules.management.commands import schedules as command
 from qu_workflows.schedules.queries import schedule_standings
@@ -170,7 +170,7 @@ class TestNext:
 
 
 def test_a_declared_schedule_with_a_problem_is_an_error_of_the_system_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(checks.check_schedules()) == []
+    assert list(apps.check_schedules()) == []
 
     declare_schedules(monkeypatch, replace(NIGHTLY, task="none"), replace(NIGHTLY, expression="daily"))
     found = [message for message in run_checks() if message.id == "executions.E013"]
@@ -184,7 +184,7 @@ def test_the_check_is_silent_where_the_registry_can_not_be_read(monkeypatch: pyt
     def fail() -> None:
         raise ImproperlyConfigured("two tasks of one name")
 
-    monkeypatch.setattr(checks, "scheduled_tasks", fail)
+    monkeypatch.setattr(queries, "scheduled_tasks", fail)
 
-    assert list(checks.check_schedules()) == []
+    assert list(apps.check_schedules()) == []
     assert schedule_list.scheduled_tasks()

@@ -159,7 +159,7 @@ def test_a_schedule_is_paused_and_resumed_with_all_else_unchanged() -> None:
 def test_what_is_paused_already_is_refused_and_entered() -> None:
     deploy(State="DISABLED")
 
-    with pytest.raises(OperationRefused, match="paused already"):
+    with pytest.raises(OperationRefused, match="already paused"):
         pause(NAME, "somebody")
 
     assert AuditEntry.objects.get().outcome == AuditOutcome.REFUSED
