@@ -58,7 +58,7 @@ def test_schedules_that_watch_the_queue_have_no_deadline(name: str) -> None:
         ({"flexible_window_minutes": -1}, "flexible_window_minutes: -1"),
         ({"retry_policy": RetryPolicy(186)}, "retry_policy.maximum_retry_attempts: 186 is not 0 to 185"),
         ({"retry_policy": RetryPolicy(1, 59)}, "maximum_event_age_seconds: 59 is not 60 to 86,400"),
-        ({"flexible_window_minutes": 15, "start_deadline_seconds": 960}, "the flexible window of 15 minutes: runs would be"),
+        ({"flexible_window_minutes": 15, "start_deadline_seconds": 960}, "the flexible window of 15 minutes: runs"),
         ({"start_deadline_seconds": 60}, "start_deadline_seconds: 60 may end before a run is sent"),
         ({"start_deadline_seconds": 0}, "start_deadline_seconds: 0"),
     ],
