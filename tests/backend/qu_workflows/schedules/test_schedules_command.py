@@ -16,7 +16,6 @@ from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.schedule import Overlap, Schedule
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.schedules import apps, queries
-from qu_workflows.schedules import queries as schedule_list
 from qu_workflows.schedules.management.commands import schedules as command
 from qu_workflows.schedules.queries import schedule_standings
 from qu_workflows.tasks.scheduled_runs import reason_to_skip
@@ -187,4 +186,3 @@ def test_the_check_is_silent_where_the_registry_can_not_be_read(monkeypatch: pyt
     monkeypatch.setattr(queries, "scheduled_tasks", fail)
 
     assert list(apps.check_schedules()) == []
-    assert schedule_list.scheduled_tasks()
