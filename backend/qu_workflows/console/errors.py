@@ -38,7 +38,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     return problem(
         request,
         403,
-        _("Form too old"),
+        _("Form expired"),
         _("This form is not from a page of this session. Nothing was changed."),
         _("Reload the page and submit the form again. Cookies must be allowed."),
     )

@@ -28,11 +28,11 @@ REASONS = {
     ALREADY_STARTED: gettext_lazy("Already started"),
     RAN_IN_PROCESS: gettext_lazy("Ran in the web process"),
     "NotJson": gettext_lazy("Not a JSON object"),
-    "NoTask": gettext_lazy("Names no task"),
+    "NoTask": gettext_lazy("No task name"),
     "UnknownTask": gettext_lazy("Unknown task"),
     "UnknownSchedule": gettext_lazy("Unknown schedule"),
     "ScheduledTimeMissing": gettext_lazy("No scheduled time"),
-    "PayloadDoesNotFit": gettext_lazy("Payload does not fit"),
+    "PayloadDoesNotFit": gettext_lazy("Invalid payload"),
     "PayloadTooLarge": gettext_lazy("Payload too large"),
 }
 _SHOWN_FAILURES = 5

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 
 from qu_workflows.console.access import Endpoint, action, actor_of, page, refusal_of
 from qu_workflows.console.masking import mask, masked_row
-from qu_workflows.console.pages.bulk_actions import RIGHTS, BulkOrder
-from qu_workflows.console.pages.task_list import TITLES, acted_context, form_context, found_context, preview_context
+from qu_workflows.console.pages import tasks as pages
 from qu_workflows.console.pages.task_query import read_query, refusal_text
+from qu_workflows.console.pages.tasks import BulkOrder
 from qu_workflows.console.responses import Page, is_htmx, problem
 from qu_workflows.executions.queries import search_tasks
 from qu_workflows.executions.services import BulkAction, preview_bulk, run_bulk
@@ -29,7 +29,7 @@ def task_list(request: HttpRequest) -> Page:
         found = search_tasks(query.search(), before=before, after=after)
     except OperationRefused as refused:
         text = refusal_text(refused)
-        context = form_context(query) | {"problem": text}
+        context = pages.form_context(query) | {"problem": text}
         return _list_page({"detail": text}, context, status=200 if is_htmx(request) else 400)
     data = {
         "tasks": [masked_row(row) for row in found.rows],
@@ -39,7 +39,7 @@ def task_list(request: HttpRequest) -> Page:
         "older": found.older,
         "read_as": query.meanings[0].query if query.meanings else "",
     }
-    return _list_page(data, form_context(query) | found_context(request, query, found))
+    return _list_page(data, pages.form_context(query) | pages.found_context(request, query, found))
 
 
 @page
@@ -52,12 +52,12 @@ def preview(request: HttpRequest) -> Page | HttpResponseBase:
             request, 400, _("Unknown action"), _("There is no such action."), _("Start at the list of tasks.")
         )
     order = BulkOrder.asked(act, request.GET)
-    return refusal_of(request, RIGHTS[act]) or _preview(request, order, request.GET.get("which", "ticked"))
+    return refusal_of(request, pages.RIGHTS[act]) or _preview(request, order, request.GET.get("which", "ticked"))
 
 
 def bulk(act: BulkAction) -> Endpoint:
     """Make the view that runs an action on the next portion of its preview."""
-    return action(RIGHTS[act])(lambda request: _act(request, act))
+    return action(pages.RIGHTS[act])(lambda request: _act(request, act))
 
 
 def _list_page(data: Mapping[str, Any], context: Mapping[str, Any], status: int = 200) -> Page:
@@ -83,9 +83,9 @@ def _preview(request: HttpRequest, order: BulkOrder, which: str = "", refused: s
         seen, refused = None, refusal_text(refusal)
     return Page(
         template="console/tasks_preview.html",
-        title=str(TITLES[BulkAction(order.act)]),
+        title=str(pages.TITLES[BulkAction(order.act)]),
         data=seen,
-        context=preview_context(request, order, seen) | {"problem": refused},
+        context=pages.preview_context(request, order, seen) | {"problem": refused},
         status=400 if refused else 200,
     )
 
@@ -95,7 +95,7 @@ def _act(request: HttpRequest, act: BulkAction) -> Page | HttpResponseBase:
         order = BulkOrder.signed(request, act)
     except BadSignature:
         sentence = _("This form has expired or belongs to another user. Nothing was changed.")
-        return problem(request, 400, _("Form too old"), sentence, _("Start at the list of tasks."))
+        return problem(request, 400, _("Form expired"), sentence, _("Start at the list of tasks."))
     reason = order.reason or request.POST.get("reason", "")
     try:
         portion = run_bulk(order.choice(), actor_of(request), reason=reason, after=order.after, batch=UUID(order.batch))
@@ -105,7 +105,7 @@ def _act(request: HttpRequest, act: BulkAction) -> Page | HttpResponseBase:
     return Page(
         template="console/tasks_acted.html",
         part="console/parts/tasks_portion.html",
-        title=str(TITLES[act]),
+        title=str(pages.TITLES[act]),
         data=portion,
-        context=acted_context(request, left, portion),
+        context=pages.acted_context(request, left, portion),
     )

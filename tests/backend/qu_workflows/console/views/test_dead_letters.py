@@ -50,7 +50,7 @@ def test_messages_have_reasons_and_are_counted_by_them(dead_letters: DeadLetterQ
     page = client.get(LIST).content.decode()
     twin = client.get(f"{LIST[:-1]}.json").json()
 
-    for words in ("Can be dispatched now: 1", "Unknown task: 1", "Payload does not fit: 1", "Not a JSON object: 1"):
+    for words in ("Can be dispatched now: 1", "Unknown task: 1", "Invalid payload: 1", "Not a JSON object: 1"):
         assert words in page
     assert {row["message_id"] for row in twin["rows"]} == set(ids)
     assert {row["reason"] for row in twin["rows"]} == {"CanBeDispatched", "UnknownTask", "PayloadDoesNotFit", "NotJson"}

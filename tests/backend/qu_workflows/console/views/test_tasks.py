@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from qu_workflows.console.access import Right
-from qu_workflows.console.pages import bulk_actions
+from qu_workflows.console.pages import tasks
 from qu_workflows.executions import bulk, search
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.people import make_guard, make_report, make_user
@@ -314,7 +314,7 @@ def test_an_order_is_bound_to_user_action_and_time(client: Client, monkeypatch: 
         client.post("/console/tasks/act/redrive/", {"order": f"{order}x"}),
         client.post("/console/tasks/act/redrive/"),
     ]
-    monkeypatch.setattr(bulk_actions, "VALID_SECONDS", -1)
+    monkeypatch.setattr(tasks, "VALID_SECONDS", -1)
     refused.append(client.post("/console/tasks/act/redrive/", {"order": order}))
 
     assert [response.status_code for response in refused] == [400] * 5

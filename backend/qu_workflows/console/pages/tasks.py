@@ -1,27 +1,36 @@
-"""Template contexts of the task list, its previews and its bulk actions."""
+"""The task list and its bulk actions: template contexts and signed orders.
+
+An order is signed for the user who saw its preview, and has one batch id in the audit log.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from shlex import quote
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
-from django.http import HttpRequest
+from django.core import signing
+from django.http import HttpRequest, QueryDict
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from qu_workflows.console.access import Right
 from qu_workflows.console.formatting import WORDS
 from qu_workflows.console.hooks import Link, registered_hooks
 from qu_workflows.console.masking import masked_row
-from qu_workflows.console.pages.bulk_actions import BulkOrder
-from qu_workflows.console.pages.task_query import TaskQuery
+from qu_workflows.console.pages.task_query import TaskQuery, read_query
 from qu_workflows.executions import services
 from qu_workflows.executions.queries import COUNTED, DIFFERENCE, MAX_REASON_LENGTH, TaskPage, values_of
-from qu_workflows.executions.services import BulkAction, BulkPreview, BulkProgress
+from qu_workflows.executions.services import BulkAction, BulkPreview, BulkProgress, BulkSelection
 from qu_workflows.protocol.project import registered_project
+from qu_workflows.records.audit import new_batch
 from qu_workflows.records.models import TaskStatus
 
+VALID_SECONDS = 2 * 3600
+RIGHTS = {BulkAction.REDRIVE: Right.REDRIVE, BulkAction.RESTART: Right.REDRIVE, BulkAction.STOP: Right.STOP}
 TITLES = {
     BulkAction.REDRIVE: gettext_lazy("Redrive executions"),
     BulkAction.RESTART: gettext_lazy("Restart tasks"),
@@ -37,6 +46,61 @@ _PRESETS = (
     ("7d", gettext_lazy("7 days")),
     ("", gettext_lazy("Any time")),
 )
+
+
+@dataclass(frozen=True)
+class BulkOrder:
+    """An action and its tasks: the selected ``ids``, or without them those matching ``query``.
+
+    ``as_of`` is the time of the preview; ``after``, ``done`` and ``failed`` are the progress.
+    """
+
+    act: str
+    query: str
+    ids: list[str]
+    as_of: str
+    batch: str
+    reason: str = ""
+    after: str = ""
+    done: int = 0
+    failed: int = 0
+
+    @classmethod
+    def asked(cls, act: BulkAction, given: QueryDict) -> Self:
+        """Read the form of the list."""
+        ids = [] if given.get("which") == "all" else list(dict.fromkeys(one for one in given.getlist("id") if one))
+        query = read_query(given)
+        pinned = query.pinned() if given.get("which") == "all" else query
+        return cls(act, pinned.address(), ids, timezone.now().isoformat(), str(new_batch()))
+
+    @classmethod
+    def signed(cls, request: HttpRequest, act: BulkAction) -> Self:
+        """Read the form of a preview. Raises BadSignature for another action or user."""
+        order = cls(**signing.loads(request.POST.get("order", ""), salt=_salt(request), max_age=VALID_SECONDS))
+        if order.act != act:
+            raise signing.BadSignature(f"order for {order.act}")
+        return order
+
+    def sign(self, request: HttpRequest) -> str:
+        """Return the order for a form."""
+        return signing.dumps(asdict(self), salt=_salt(request), compress=True)
+
+    @property
+    def task_query(self) -> TaskQuery:
+        """The filter of the list."""
+        return read_query(QueryDict(self.query))
+
+    def choice(self, which: str = "") -> BulkSelection:
+        """Return the selected tasks. Raises OperationRefused for an invalid filter."""
+        act, as_of = BulkAction(self.act), datetime.fromisoformat(self.as_of)
+        if self.ids or which == "ticked":
+            return BulkSelection(act, as_of, ids=self.ids)
+        return BulkSelection(act, as_of, chosen=self.task_query.search())
+
+    def after_portion(self, portion: BulkProgress, reason: str) -> Self:
+        """Return the rest of the order."""
+        done, failed = self.done + len(portion.done), self.failed + len(portion.failed) + len(portion.left_out)
+        return replace(self, after=portion.after, done=done, failed=failed, reason=reason)
 
 
 def form_context(query: TaskQuery) -> dict[str, Any]:
@@ -159,3 +223,7 @@ def _with(choices: Sequence[str], chosen: str) -> Sequence[str]:
 
 def _to(address: str) -> str:
     return f"{reverse('console:tasks')}?{address}" if address else reverse("console:tasks")
+
+
+def _salt(request: HttpRequest) -> str:
+    return f"console.bulk.{request.user.pk}"
