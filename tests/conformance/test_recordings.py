@@ -38,7 +38,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """Serve an engine with a store on disk; give its URL and its port for Lambda."""
+    """Serve an engine from a store on disk; yield its URL and Lambda's port."""
     lambda_port = free_port()
     database = tmp_path_factory.mktemp("engine") / "engine.sqlite"
     command = [sys.executable, "-m", "asl_engine", "serve", "--port", "0", "--db", str(database)]

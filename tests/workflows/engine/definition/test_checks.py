@@ -54,7 +54,8 @@ def test_a_definition_with_every_feature_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "location"),
     [
-        ("", "MISSING_DESCRIPTION", ""),
+        ("", "SCHEMA_VALIDATION_FAILED", ""),
+        (" \n", "SCHEMA_VALIDATION_FAILED", ""),
         ("{", "INVALID_JSON_DESCRIPTION", ""),
         ("[]", "SCHEMA_VALIDATION_FAILED", "/"),
         ('"' + "x" * 1_048_576 + '"', "SCHEMA_VALIDATION_FAILED", "/"),

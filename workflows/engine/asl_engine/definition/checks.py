@@ -41,7 +41,8 @@ def _check(text: str, machine_type: str, rule: Rule) -> list[Diagnostic]:
 
 def _read(text: str) -> dict[str, Json] | Diagnostic:
     if not text.strip():
-        return Diagnostic("MISSING_DESCRIPTION", "The definition is empty", "", "Write a definition.")
+        message = "Definition must be a valid JSON object"
+        return Diagnostic(SCHEMA_VALIDATION_FAILED, message, "", "Write an object with StartAt and States.")
     if size_bytes(text) > MAX_DEFINITION_BYTES:
         message = f"The definition is longer than {MAX_DEFINITION_BYTES} bytes"
         return Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "Move a part of it to another machine.")

@@ -260,19 +260,16 @@ class JsonataFunction(Jsonata.JFunction):  # type: ignore[misc]  # the library h
         return int(self.arity)
 
 
-class _Guarded(Jsonata.JNativeFunction):  # type: ignore[misc]  # the library has no types
-    """A function of the library whose Python errors become JSONata's."""
+def _guarded(function: Callable[..., Any], code: str) -> Callable[..., Any]:
+    """Return a function of the library whose Python errors become JSONata's."""
 
-    def __init__(self, name: str, signature: str, method: str, code: str) -> None:
-        super().__init__(name, signature, Functions, method)
-        self.code = code
-
-    def call(self, input: Any, args: Any) -> Any:  # noqa: A002
-        """Call it."""
+    def call(*arguments: Any) -> Any:
         try:
-            return super().call(input, args)
+            return function(*arguments)
         except (TypeError, ValueError, OverflowError):
-            raise JException(self.code, -1, args[0]) from None
+            raise JException(code, -1, arguments[0]) from None
+
+    return call
 
 
 def _message(error: JException) -> str:
@@ -391,8 +388,8 @@ for _function in (
     JsonataFunction("number", "<(nsb)-:n>", _number),
     JsonataFunction("distinct", "<x:x>", _distinct),
     JsonataFunction("replace", "<s-(sf)(sf)n?:s>", _replace),
-    _Guarded("toMillis", "<s-s?:n>", "datetime_to_millis", "D3110"),
-    _Guarded("sort", "<af?:a>", "sort", "D3070"),
+    JsonataFunction("toMillis", "<s-s?:n>", _guarded(Functions.datetime_to_millis, "D3110")),
+    JsonataFunction("sort", "<af?:a>", _guarded(Functions.sort, "D3070")),
 ):
     _FUNCTIONS.bindings[_function.function_name] = _function
 _FUNCTIONS.bindings["eval"] = None  # AWS has none
