@@ -18,6 +18,10 @@ DATA = re.compile(
     r"(uv\.lock$|CONTRIBUTING\.md$|.*/vendor/|tests/(corpora|fuzzing|histories|conformance)/.*\.(json|txt|toml)$)"
 )
 QUOTATION = "# AWS's words"  # at the end of a line
+# Class names of step errors are ErrorEquals in deployed state machines, so they stay.
+STEP_ERRORS = "|".join(
+    re.findall(r"^class (\w+)", Path("workflows/errors.py").read_text(encoding="utf-8"), re.MULTILINE)
+)
 FIRST_LINE_WORDS = 15
 TEST_NAME_WORDS = 12
 INDIRECT = re.compile(
@@ -52,7 +56,7 @@ def faults(path: Path, banned: re.Pattern[str]) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         if (path.suffix == ".po" and line.startswith("msgstr")) or line.endswith(QUOTATION):
             continue
-        for match in banned.finditer(line):
+        for match in banned.finditer(re.sub(rf"\b(?:{STEP_ERRORS})\b", "", line)):
             yield f"{path}:{number}: {match[0]!r} is not a word of the glossary in CONTRIBUTING.md"
     if path.suffix == ".py" and "/migrations/" not in str(path):
         yield from (f"{path}:{line}: {what}" for line, what in docstring_faults(ast.parse(text)))

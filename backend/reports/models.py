@@ -75,7 +75,7 @@ class GuardReport(SoftDeleteModel):
         _("evidence hold"),
         default=False,
         db_default=False,
-        help_text=_("Kept whole, however old, until the hold is lifted."),
+        help_text=_("The report is kept until the hold is lifted."),
     )
     evidence_hold_reason = models.CharField(
         _("reason of the hold"), max_length=200, blank=True, default="", db_default=""
@@ -214,7 +214,7 @@ class InquiryStatus(models.TextChoices):
     ASKED = "asked", _("Asked")
     ACKNOWLEDGED = "acknowledged", _("Acknowledged")
     UNANSWERED = "unanswered", _("Not answered in time")
-    UNREACHABLE = "unreachable", _("No mail reaches this person")
+    UNREACHABLE = "unreachable", _("Unreachable by mail")
 
 
 class IncidentInquiry(models.Model):
@@ -230,9 +230,9 @@ class IncidentInquiry(models.Model):
     user = models.ForeignKey(User, models.CASCADE, verbose_name=_("person"), related_name="inquiries")
     status = models.CharField(_("status"), max_length=12, choices=InquiryStatus, default=InquiryStatus.ASKED)
     asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
-    sign_by = models.DateTimeField(_("sign of life by"))
+    sign_by = models.DateTimeField(_("answer or heartbeat by"))
     answer_by = models.DateTimeField(_("answer by"))
-    seen_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    seen_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     task_token = models.TextField(_("task token"), blank=True, editable=False)
 

@@ -254,9 +254,9 @@ def test_contradictions_are_shown_with_the_report_and_counted() -> None:
     mail = mail_to(client)
 
     for body in (mail.html, mail.text):
-        assert "What needs attention" in body
+        assert "Needs attention" in body
         assert "One file was refused." in body
-        assert "In one report something does not add up." in body
+        assert "One report has contradictions." in body
         assert "dock.png is named as PNG; its content is JPEG." in body
         assert "broken.jpg was refused. The picture is damaged and cannot be shown." in body
 
@@ -410,7 +410,7 @@ def test_of_many_properties_those_with_incidents_are_listed() -> None:
     mail = mail_to(client)
 
     assert "A break-in." in mail.text
-    assert "21 properties more have reports." in mail.text
+    assert "21 more properties have reports." in mail.text
 
 
 # ---- No recipient ----

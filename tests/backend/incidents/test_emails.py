@@ -42,7 +42,7 @@ def test_the_mail_says_where_who_what_and_until_when() -> None:
         assert "openstreetmap.org/?mlat=40.7" in body
         plain = re.sub(r"</?strong>", "", body)  # clocks at the place are five hours behind UTC
         assert "Please acknowledge by 12:15 UTC-05 that you are taking care of this." in plain
-        assert "Without a sign from you by 12:05 UTC-05, the next supervisor is asked." in plain
+        assert "Without an answer from you by 12:05 UTC-05, the next supervisor is asked." in plain
     assert [image.alt for image in mail.images] == ["door.jpg"]
 
 

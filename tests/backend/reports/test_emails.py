@@ -161,7 +161,7 @@ def test_contradictions_are_listed() -> None:
     mail = mail_of(report)
 
     for body in (mail.html, mail.text):
-        assert "What does not add up" in body
+        assert "Contradictions" in body
         assert "dock.png is named as PNG; its content is JPEG." in body
 
 

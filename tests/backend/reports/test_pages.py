@@ -110,7 +110,7 @@ def test_the_page_lists_contradictions() -> None:
 
     page = open_page(report, make_user()).content.decode()
 
-    assert "What does not add up" in page
+    assert "Contradictions" in page
     assert "&lt;b&gt;dock.png is named as PNG; its content is JPEG." in page
 
 

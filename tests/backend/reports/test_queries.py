@@ -119,7 +119,7 @@ def test_without_access_to_the_console_tasks_have_no_links() -> None:
 
 
 def test_the_admin_says_when_no_task_is_recorded() -> None:
-    assert "None is recorded, or no longer." in admin_page(make_report(), staff())
+    assert "No tasks are recorded." in admin_page(make_report(), staff())
 
 
 def test_the_admin_leads_to_the_console() -> None:
