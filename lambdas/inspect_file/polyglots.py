@@ -7,6 +7,7 @@ maker's trailer, and a PDF after text of a printer or a mail.
 import mmap
 import re
 import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lambdas.inspect_file.sniffing import (
@@ -82,19 +83,14 @@ def _beside_media(content: mmap.mmap, media_type: str) -> str | None:
         return "a PDF"
     if any(content[at : at + 2] == b"/*" for at in _COMMENT_AT.get(media_type, ())) and _COMMENT_END.search(content):
         return "a script"
-    return _behind_picture(content, media_type)
+    end = _ENDS[media_type](content) if media_type in _ENDS else None
+    return _starts_behind(content, end, HEAD_BYTES) if end else None
 
 
 def _at_an_end(pattern: re.Pattern[bytes], content: mmap.mmap) -> bool:
     """Return whether a pattern is in the file's beginning or end."""
     beginning = pattern.search(content, 0, _SEARCHED_BYTES)
     return bool(beginning or pattern.search(content, max(_SEARCHED_BYTES, len(content) - _SEARCHED_BYTES)))
-
-
-def _behind_picture(content: mmap.mmap, media_type: str) -> str | None:
-    find_end = _ENDS.get(media_type)
-    end = find_end(content) if find_end else None
-    return _starts_behind(content, end, HEAD_BYTES) if end else None
 
 
 def _starts_behind(content: mmap.mmap, end: int, within: int) -> str | None:
@@ -171,24 +167,16 @@ def _end_of_png(content: mmap.mmap) -> int | None:
     return found + 12 if found >= 0 else None
 
 
-def _end_of_riff(content: mmap.mmap) -> int | None:
-    return 8 + int(struct.unpack_from("<L", content, 4)[0])
-
-
-def _end_of_bitmap(content: mmap.mmap) -> int | None:
-    return int(struct.unpack_from("<L", content, 2)[0]) or None
-
-
 def _end_of_gif(content: mmap.mmap) -> int | None:
     found = content.rfind(b"\x00;")
     return found + 2 if found >= 0 else None
 
 
-_ENDS = {
+_ENDS: Mapping[str, Callable[[mmap.mmap], int | None]] = {
     "image/jpeg": _end_of_jpeg,
     "image/png": _end_of_png,
-    "image/webp": _end_of_riff,
-    "image/bmp": _end_of_bitmap,
+    "image/webp": lambda content: 8 + int(struct.unpack_from("<L", content, 4)[0]),
+    "image/bmp": lambda content: int(struct.unpack_from("<L", content, 2)[0]) or None,
     "image/gif": _end_of_gif,
 }
 

@@ -1,8 +1,8 @@
-"""How long three thumbnails of a 12-megapixel JPEG take, beside what people write with Pillow and beside the floor.
+"""Measures three thumbnails of a 12-megapixel JPEG against Pillow and a lower bound.
 
-Pillow's side is the plain loop: open, thumbnail, save, for each size, at the same qualities. The floor is libvips
-decoding the JPEG at the needed scale and encoding pictures that are there already: nothing that is shrunk, turned or
-converted. "Whole function" is the job in the decoder's process, from receiving the file to the pictures in a folder,
+Pillow's side is the usual loop: open, thumbnail, save, for each size, at the same qualities. The lower bound ("floor")
+is libvips decoding the JPEG at the needed scale and encoding existing pictures, without shrinking, rotation or
+conversion. "Whole function" is the job in the decoder process, from receiving the file to the pictures in a folder,
 without S3.
 """
 
@@ -35,12 +35,12 @@ ROUNDS = sized(15)
 WIDTH, HEIGHT = sized(4000, 2000), sized(3000, 1500)
 TARGETS = {JPEG: 3.0, WEBP: 1.5}
 FLOOR_TARGET = 1.3
-# Ours beside Pillow's files, each: at most so many bytes more, and so much farther from the picture.
+# Limits against Pillow's files: ratio of bytes, and loss of quality.
 MOST_BYTES, MOST_DECIBELS_LOST = 1.1, 0.5
 
 
 def photo() -> bytes:
-    """Return a JPEG with what a photo has: large shapes, fine texture, and noise of a sensor; the same each time."""
+    """Return a JPEG like a photo, always the same: shapes, texture, and sensor noise."""
     layers = [
         pyvips.Image.perlin(WIDTH, HEIGHT, cell_size=cell, seed=seed) * strength
         for seed, (cell, strength) in enumerate(((900, 70), (160, 30), (24, 10)))
@@ -53,7 +53,7 @@ def photo() -> bytes:
 
 
 def with_pillow(path: str, sizes: Sequence[ThumbnailSize]) -> list[bytes]:
-    """Return thumbnails as people write them."""
+    """Return thumbnails made with the usual loop."""
     files = []
     for size in sizes:
         out = io.BytesIO()
@@ -68,7 +68,7 @@ def with_pillow(path: str, sizes: Sequence[ThumbnailSize]) -> list[bytes]:
 
 
 def floor(path: str, ready: dict[int, pyvips.Image], sizes: Sequence[ThumbnailSize]) -> None:
-    """Decode at the needed scale, and encode what is small already."""
+    """Decode at the needed scale, and encode existing small pictures."""
     pyvips.Image.jpegload(path, shrink=2, access="sequential").copy_memory()
     for size in sizes:
         pictures.encode_all(ready[size.edge], [size])
@@ -106,7 +106,7 @@ def measure(folder: Path) -> list[Row]:
             partial(seconds, whole_function(folder, data, sizes)),
         )
         target = TARGETS.get(sizes[0].media_type) if len(sizes) == 3 else None
-        # The house's rows hold ours over the reference: so Pillow's time is the first here.
+        # A row is a figure over its reference: here Pillow's time over ours.
         rows.append(
             Row(f"{name}: Pillow's loop over ours", pillow * 1000, "ms", ours * 1000, target, more_is_better=True)
         )
@@ -115,7 +115,7 @@ def measure(folder: Path) -> list[Row]:
 
 
 def whole_function(folder: Path, data: bytes, sizes: Sequence[ThumbnailSize]) -> Callable[[], object]:
-    """Return what makes the thumbnails anew at each call: the digest decides where they lie, so they are removed."""
+    """Return a function that removes the thumbnails and makes them again."""
     objects = DiskObjects(folder)
     objects.write("photo", data, "image/jpeg")
     sha256 = hashlib.sha256(data).hexdigest()
@@ -132,9 +132,9 @@ def whole_function(folder: Path, data: bytes, sizes: Sequence[ThumbnailSize]) ->
 
 
 def alike(name: str, path: str, ours: Sequence[bytes], pillows: Sequence[bytes]) -> list[Row]:
-    """Return how ours compare with Pillow's: the bytes of all, and the worst loss of quality.
+    """Return the comparison with Pillow: total bytes, and worst loss of quality.
 
-    Quality is the distance (PSNR) of what is decoded again from all pixels of the photo, shrunk with Lanczos.
+    Quality is the PSNR between the decoded thumbnail and the photo shrunk with Lanczos.
     """
     lost = 0.0
     with Image.open(path) as whole:

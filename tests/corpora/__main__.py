@@ -1,4 +1,4 @@
-"""``make corpora``: fetches the corpora, asks the functions about every file, and writes the verdicts into the docs."""
+"""``make corpora``: takes every file of the corpora through the functions, and documents the verdicts."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from tests.corpora.table import DOCUMENT, in_document, render
 
 
 def main() -> int:
-    """Return 0 if every file got its verdict in time, 1 if not, 2 if a corpus is not to be had."""
+    """Return 0 if all files have a verdict, 1 if not, 2 without a corpus."""
     corpora, started = read_corpora(), time.monotonic()
     try:
         found = run(corpora)
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def summary(found: Mapping[str, Sequence[Verdict]]) -> str:
-    """Keep all verdicts as JSON and return the extremes: what a table of counts does not show."""
+    """Store all verdicts as JSON, and return the extremes."""
     (CACHE / "verdicts.json").write_text(
         json.dumps({name: [asdict(verdict) for verdict in verdicts] for name, verdicts in found.items()}, indent=1),
         encoding="utf-8",

@@ -1,4 +1,4 @@
-"""Asks the two functions about files, by their command lines, and holds them to an answer in time for each file."""
+"""Runs the command lines of both functions on files, and requires timely answers."""
 
 import json
 import os
@@ -21,9 +21,9 @@ _BATCH = 150  # files on one command line
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the functions say of one file. ``error`` is the refusal's name, from either; "" if both took it.
+    """Verdict of both functions on a file; ``error`` is the refusal, "" if accepted.
 
-    ``broken`` says what must never be: no answer, an answer too late, or a line that is no verdict.
+    ``broken`` names a fault: no answer, a late answer, or an invalid line.
     """
 
     file: str
@@ -63,7 +63,7 @@ def _verdict(name: str, facts: dict[str, Any], drawn: dict[str, Any] | None) -> 
 
 
 def _fault(answer: dict[str, Any]) -> str:
-    """Return what is wrong with an answer, "" if it is a verdict in time."""
+    """Return the fault of an answer, "" if it is a timely verdict."""
     if "broken" in answer:
         return str(answer["broken"])
     if answer.get("verdict") not in {"accepted", "rejected"}:
@@ -86,7 +86,7 @@ def _ask_all(module: str, files: Sequence[Path], *arguments: str) -> dict[Path, 
 
 
 def _answers(module: str, files: Sequence[Path], *arguments: str) -> Iterator[dict[str, Any]]:
-    """Yield an answer for each file, until one does not come: that one's is the last."""
+    """Yield an answer for each file, up to the first that is missing."""
     command = [sys.executable, "-m", module, *arguments, "--", *map(str, files)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with (

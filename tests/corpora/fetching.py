@@ -19,7 +19,7 @@ LOCK = Path(__file__).with_name("corpora.toml")
 
 
 class CorpusNotFetched(Exception):
-    """A source distribution could not be had, or is not the one that was pinned."""
+    """A source distribution is not available, or is not the pinned one."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read_corpora(path: Path = LOCK) -> list[Corpus]:
 
 
 def fetch(corpus: Corpus, cache: Path = CACHE) -> Path:
-    """Return the folder with a corpus's files; the index is asked only if it is not there yet.
+    """Return the folder with a corpus's files, fetched from the index if missing.
 
     Raises CorpusNotFetched.
     """
@@ -74,10 +74,10 @@ def checked(corpus: Corpus, content: bytes) -> bytes:
 
 
 def download(corpus: Corpus) -> bytes:
-    """Return the bytes of a source distribution, from the index that pip is set up for.
+    """Return the bytes of a source distribution from pip's index.
 
-    ``pip download`` would run the distribution's own build to learn its metadata, so pip's finder is asked alone: it
-    knows the index, the certificates and the proxies that this machine uses. No code of the distribution runs.
+    ``pip download`` would run the distribution's build for its metadata, so this uses only pip's finder, which knows
+    the index, the certificates and the proxies of this machine. No code of the distribution runs.
     """
     from pip._internal.commands.download import DownloadCommand
     from pip._vendor.packaging.specifiers import SpecifierSet
@@ -99,7 +99,7 @@ def download(corpus: Corpus) -> bytes:
 
 
 def unpack(archive: Path, folders: tuple[str, ...], target: Path) -> None:
-    """Write the regular files below ``folders`` of an archive (.tar.gz, .zip) into ``target``, which is new."""
+    """Write the regular files below ``folders`` of an archive into the new ``target``."""
     target.mkdir()
     with _members(archive) as members:
         for name, content in members:
@@ -111,7 +111,7 @@ def unpack(archive: Path, folders: tuple[str, ...], target: Path) -> None:
 
 
 def _below(name: str, folders: tuple[str, ...]) -> PurePosixPath | None:
-    """Return where a member goes: its path below the folder, without the archive's own top; None if not at all."""
+    """Return a member's path below the folder, None if it is not wanted."""
     inside = PurePosixPath(*PurePosixPath(name).parts[1:])
     if ".." in inside.parts:
         return None

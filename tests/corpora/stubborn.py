@@ -1,4 +1,4 @@
-"""Stands in for a function's command line: answers, unless a file's name says to hang, to end, or to be unsure."""
+"""Replaces a function's command line: hangs, dies or answers by the file's name."""
 
 import json
 import os

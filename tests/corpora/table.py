@@ -9,12 +9,12 @@ from tests.corpora.fetching import Corpus
 
 DOCUMENT = ROOT / "lambdas" / "FILES.md"
 BEGIN, END = "<!-- verdicts: make corpora -->", "<!-- /verdicts -->"
-# An everyday refusal says what the file is. These say that a decoder had to be stopped: worth a look each.
+# Refusals for which a decoder had to be stopped, to be examined.
 _STOPPED = frozenset({"DecoderCrashed", "DecoderOutOfMemory", "DecoderTimedOut"})
 
 
 def render(found: Mapping[str, Sequence[Verdict]], corpora: Sequence[Corpus]) -> str:
-    """Return the two tables: verdicts by corpus and kind, and the files to look at by name."""
+    """Return two tables: verdicts by corpus and kind, and the odd files."""
     lines = [
         "| corpus | what | files | accepted: with thumbnails, without | refused |",
         "|---|---|---|---|---|",
@@ -32,7 +32,7 @@ def render(found: Mapping[str, Sequence[Verdict]], corpora: Sequence[Corpus]) ->
 
 
 def odd_ones(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, str]]:
-    """Return the verdicts that a person should look at, each with what is odd about it."""
+    """Return the verdicts to be examined, each with the reason."""
     odd = []
     for verdict in verdicts:
         if verdict.broken:
@@ -45,7 +45,7 @@ def odd_ones(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, str]]:
 
 
 def in_document(text: str, rendered: str) -> str:
-    """Return the document with what lies between its marks replaced."""
+    """Return the document with the text between its marks replaced."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{rendered}\n{END}{after}"

@@ -1,4 +1,4 @@
-"""What judges the corpora: that it sees a crash, a hang and a missing verdict, and unpacks nothing it should not."""
+"""The test of the corpora detects crashes, hangs and missing verdicts."""
 
 import io
 import tarfile
@@ -18,7 +18,7 @@ def verdict(error: str = "", refused_at: str = "", broken: str = "") -> Verdict:
     return Verdict("a.jpg", "image", "image/jpeg", error, 0, 0.1, 1.0, refused_at, broken)
 
 
-def test_a_function_that_hangs_or_ends_is_found_out_and_the_files_after_it_are_asked(
+def test_crashes_and_hangs_are_found_and_later_files_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(asking, "HANG_SECONDS", 1.0)
@@ -70,7 +70,7 @@ def test_every_corpus_is_pinned_once() -> None:
     assert all(len(corpus.sha256) == 64 and corpus.version in corpus.file for corpus in corpora)
 
 
-def test_what_a_decoder_had_to_be_stopped_for_is_listed_by_name() -> None:
+def test_files_that_stopped_a_decoder_are_listed() -> None:
     verdicts = [
         verdict(),
         verdict("FileEmpty", "inspect_file"),
@@ -82,5 +82,5 @@ def test_what_a_decoder_had_to_be_stopped_for_is_listed_by_name() -> None:
     assert [listed for listed, _ in odd_ones(verdicts)] == verdicts[2:]
 
 
-def test_the_table_takes_its_place_between_the_marks() -> None:
+def test_the_table_is_written_between_the_marks() -> None:
     assert in_document(f"a {BEGIN} old {END} b", "new\n") == f"a {BEGIN}\n\nnew\n\n{END} b"

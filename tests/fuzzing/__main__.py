@@ -1,6 +1,6 @@
-"""``make fuzz``: mutated files through both functions until the time is up; what broke is kept in ``.local/fuzz``.
+"""``make fuzz``: takes mutated files through both functions, and keeps faults in ``.local/fuzz``.
 
-A third of the time goes to our own parsers, guided by their coverage (``guided``), where atheris has a wheel.
+A third of the time is for our own parsers, guided by their coverage (``guided``), if atheris is installed.
 
 ``python -m tests.fuzzing 60 [SEED]`` · ``python -m tests.fuzzing FILE…`` tries kept files again.
 """
@@ -22,11 +22,11 @@ from tests.fuzzing.seeds import SEEDS
 from tests.fuzzing.trying import Outcome, try_file
 
 KEPT = ROOT / ".local" / "fuzz"
-_MOST_KEPT = 200  # of one name: a fault that every second file shows needs no thousand of them
+_MOST_KEPT = 200  # of one verdict, for a frequent fault
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if the functions kept their word, 1 if not, 2 for arguments that make no sense."""
+    """Return 0 without faults of the functions, 1 with, 2 for invalid arguments."""
     logging.getLogger("lambdas").setLevel(logging.ERROR)
     if arguments and not arguments[0].isdigit():
         return _again([Path(argument) for argument in arguments])
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _guided(seconds: int) -> int | None:
-    """Return whether the guided part has found something, as an exit code; None where it can not run."""
+    """Return the exit code of the guided part, None if it cannot run."""
     if not seconds or find_spec("atheris") is None:
         sys.stdout.write("Without the guided part: atheris is not installed, or there is no time for it.\n")
         return None
@@ -53,7 +53,7 @@ def _guided(seconds: int) -> int | None:
 
 
 def _fuzz(seconds: int, seed: int) -> int:
-    rng, deadline = random.Random(seed), time.monotonic() + seconds  # noqa: S311  chance that can be repeated
+    rng, deadline = random.Random(seed), time.monotonic() + seconds  # noqa: S311  a repeatable sequence
     seeds = {name: make() for name, make in SEEDS.items()}
     verdicts: Counter[str] = Counter()
     faults = stops = 0
@@ -73,7 +73,7 @@ def _fuzz(seconds: int, seed: int) -> int:
 
 
 def _keep(data: bytes, kind: str, outcome: Outcome) -> str:
-    """Keep a file and return the line that tries it again."""
+    """Store a file and return the command that tries it again."""
     KEPT.mkdir(parents=True, exist_ok=True)
     path = KEPT / f"{outcome.verdict}-{hashlib.sha256(data).hexdigest()[:12]}.{kind}"
     path.write_bytes(data)

@@ -1,14 +1,14 @@
-"""Looks for faults of our own parsers, guided by what they cover: kinds, dangers, archives, markup.
+"""Searches for faults of our own parsers, guided by coverage.
 
-``python -m tests.fuzzing.guided SECONDS`` is what ``make fuzz`` runs first, where atheris has a wheel. Decoders are
-others' machine code, in another process; those the mutated files are for.
+``make fuzz`` runs ``python -m tests.fuzzing.guided SECONDS`` first if atheris is installed. Decoders are machine code
+in another process, for which there are the mutated files.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it has wheels for some machines alone
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it has wheels for some machines only
 
 from deploy import ROOT
 from tests.fuzzing.seeds import SEEDS
@@ -24,13 +24,13 @@ from workflows.errors import FileRejected
 
 KEPT = ROOT / ".local" / "fuzz"
 _SLOW_SECONDS = 8
-# Little of everything: what is looked for is a fault, and not how long a gigabyte takes to unpack.
+# Small limits: the goal is faults, not the time to unpack a gigabyte.
 _LIMITS = Limits(max_unpacked_bytes=4 * 1024 * 1024)
 _MOST_BYTES = 16_384
 
 
 def try_parsers(data: bytes) -> None:
-    """Take one file through everything of ours that reads its bytes. Raises what must never be raised."""
+    """Take a file through all of our parsers. Raises any fault."""
     content = sniff(data[:HEAD_BYTES])
     if not data:
         return
@@ -47,12 +47,12 @@ def try_parsers(data: bytes) -> None:
 
 
 def _folder() -> str | None:
-    """Return a folder in memory, where there is one."""
+    """Return a folder in memory, if any."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a fresh name each time
 
 
 def main() -> None:
-    """Run for so many seconds. Ends the process: 0 if nothing was found; what was found lies in ``.local/fuzz``."""
+    """Run for the given seconds and exit with 0 without faults; keep them in ``.local/fuzz``."""
     seconds = sys.argv[1]
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as seeds:

@@ -1,16 +1,16 @@
-"""Breaks files the way that finds faults in decoders: headers, lengths, ends, and parts of other files."""
+"""Mutates files to find faults in decoders: headers, lengths, ends, and splices."""
 
 import random
 from collections.abc import Callable, Sequence
 
-# Numbers at which a decoder's arithmetic turns over.
+# Numbers at which a decoder's arithmetic overflows.
 _EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-_HEAD_BYTES = 512  # where most of what a decoder believes is written
+_HEAD_BYTES = 512  # where most headers are
 _MOST_BYTES = 256 * 1024
 
 
 def mutated(seed: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
-    """Return a seed with one to four things done to it. The same ``rng`` state gives the same bytes."""
+    """Return a seed with one to four mutations, determined by ``rng``."""
     data = bytearray(seed)
     for _ in range(rng.randint(1, 4)):
         rng.choice(_WAYS)(data, others, rng)
@@ -25,7 +25,7 @@ def _flip(data: bytearray, others: Sequence[bytes], rng: random.Random) -> None:
 
 
 def _length(data: bytearray, others: Sequence[bytes], rng: random.Random) -> None:
-    """Put a number at the edge of what fits where a length, a count or an offset may be."""
+    """Write a boundary value where a length, count or offset may be."""
     del others
     width = rng.choice((1, 2, 4, 8))
     at, number = _place(data, rng), rng.choice(_EDGES) & ((1 << 8 * width) - 1)
@@ -50,7 +50,7 @@ def _repeat(data: bytearray, others: Sequence[bytes], rng: random.Random) -> Non
 
 
 def _splice(data: bytearray, others: Sequence[bytes], rng: random.Random) -> None:
-    """Go on with the rest of another kind of file, or lay a piece of it over."""
+    """Continue with the rest of another file, or overwrite with a piece of it."""
     other = rng.choice(others)
     begin = rng.randint(0, len(other))
     if rng.random() < 0.3:
@@ -63,7 +63,7 @@ def _splice(data: bytearray, others: Sequence[bytes], rng: random.Random) -> Non
 
 
 def _place(data: bytearray, rng: random.Random) -> int:
-    """Return a place in the data, two times of three in its head."""
+    """Return a position in the data, two times of three in its head."""
     length = len(data) if rng.random() < 1 / 3 else min(len(data), _HEAD_BYTES)
     return rng.randrange(length) if length else 0
 

@@ -1,4 +1,4 @@
-"""Makes one small file of each kind that guards send: what the fuzzer mutates, and what the benchmark multiplies."""
+"""Makes a small file of each kind, for the fuzzer and the benchmarks."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ _SVG = (
 
 
 def scene(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Return a picture with detail at every size, as a photo has: it neither compresses to nothing nor to noise."""
+    """Return a picture with detail at every scale, which compresses like a photo."""
     rng = np.random.default_rng(seed)
     picture = np.zeros((height, width, 3))
     for cells in (3, 11, 37):
@@ -44,9 +44,7 @@ def video(container: str, codec: str, width: int = 64, height: int = 48, seconds
         stream: Any = file.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if codec == "libx265":
-            stream.options = {
-                "x265-params": "log-level=none:pools=none:frame-threads=1"
-            }  # else it writes a page about itself
+            stream.options = {"x265-params": "log-level=none:pools=none:frame-threads=1"}  # else it writes its settings
         base = np.asarray(scene(width, height))
         for number in range(max(1, round(seconds * 10))):
             frame = av.VideoFrame.from_ndarray(np.roll(base, number * 3, axis=1), format="rgb24")
@@ -73,7 +71,7 @@ def sound(container: str, codec: str, rate: int = 16_000, seconds: float = 1.0, 
 
 
 def heic(width: int = 64, height: int = 48) -> bytes:
-    """Return a HEIC: one HEVC picture, as an iPhone's box around it has it (ISO/IEC 23008-12)."""
+    """Return a HEIC: one HEVC picture in the boxes of ISO/IEC 23008-12."""
     mp4 = video("mp4", "libx265", width, height, 0.1)
     decoder_set_up, coded = _content_of(mp4, b"hvcC"), _content_of(mp4, b"mdat")
     properties = _box(
@@ -132,7 +130,7 @@ def open_document(text: str = "Patrol log") -> bytes:
 
 
 def zipped(parts: Mapping[str, bytes]) -> bytes:
-    """Return a ZIP with these members; the first is stored as it is, as OpenDocument has its type."""
+    """Return a ZIP with these members, the first one uncompressed."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, (name, content) in enumerate(parts.items()):
@@ -140,7 +138,7 @@ def zipped(parts: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-# Kind of file -> its maker. Each is of some kilobytes at most: a mutation should meet a header, not a pixel.
+# Kind of file -> its maker. Each has a few kilobytes, so that mutations hit headers, not pixels.
 _SAMPLES = Path(__file__).parents[2] / "deploy" / "local" / "demo" / "samples"
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "jpeg": lambda: jpeg_turned(6),
@@ -176,7 +174,7 @@ def _full_box(name: bytes, *content: bytes) -> bytes:
 
 
 def _content_of(mp4: bytes, name: bytes) -> bytes:
-    """Return what the first box of a name holds, wherever it is nested."""
+    """Return the content of the first box of a name, at any depth."""
     start = next(_named(mp4, name))
     size = struct.unpack(">I", mp4[start - 4 : start])[0]
     return mp4[start + 4 : start - 4 + size]

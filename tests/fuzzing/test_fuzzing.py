@@ -1,4 +1,4 @@
-"""A fixed slice of what ``make fuzz`` does for longer."""
+"""A short, fixed run of ``make fuzz``."""
 
 import random
 
@@ -14,7 +14,7 @@ FILES_OF_A_KIND = 6
 
 
 def chance(seed: int | str) -> random.Random:
-    return random.Random(seed)  # noqa: S311  chance that can be repeated
+    return random.Random(seed)  # noqa: S311  a repeatable sequence
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def test_a_broken_file_gets_a_verdict_and_breaks_no_function(kind: str, seeds: d
     ("raised", "fault"),
     [
         (KeyError("width"), "KeyError"),
-        (DecoderCrashed("k", "makes its decoder end early (IndexError).", "Save it again."), "IndexError"),
+        (DecoderCrashed("k", "crashed its decoder (IndexError).", "Save it again."), "IndexError"),
         (UnreadableImage("k", "", ""), "without a reason"),
     ],
 )
-def test_what_must_never_happen_is_told(monkeypatch: pytest.MonkeyPatch, raised: Exception, fault: str) -> None:
+def test_a_fault_is_reported(monkeypatch: pytest.MonkeyPatch, raised: Exception, fault: str) -> None:
     def fail(*_: object) -> str:
         raise raised
 

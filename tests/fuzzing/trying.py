@@ -1,4 +1,4 @@
-"""Takes one file through both functions as an execution would, and tells what must never happen."""
+"""Takes a file through both functions, like an execution, and reports faults."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from workflows.contracts.guard_report import StoredFile
 from workflows.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimedOut, FileMissing, FileRejected
 
 KEY = "media/fuzzed"
-# Shorter than a function's own, so that a hang costs little of the time there is.
+# Shorter than a function's own, so that a hang costs little time.
 LIMITS = Limits(decoder_seconds=4)
 HANG_SECONDS = 10.0
 
@@ -28,7 +28,7 @@ class Kept:
         try:
             return self.objects[key]
         except KeyError:
-            raise FileMissing(key, "is not there.", "Upload it.") from None
+            raise FileMissing(key, "does not exist.", "Upload it.") from None
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield an object's bytes."""
@@ -46,10 +46,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file. ``fault`` is what the functions must never do; "" if they did not.
+    """Outcome of a file; ``fault`` of the functions, "" without one.
 
-    ``stopped`` names a decoder that had to be stopped or that died: the file is refused as it should be, and the
-    decoder is worth a look.
+    ``stopped`` names a decoder that had to be stopped or that died: the file is correctly refused, and the decoder
+    should be examined.
     """
 
     verdict: str
@@ -64,7 +64,7 @@ def try_file(data: bytes, limits: Limits = LIMITS, sizes: list[ThumbnailSize] | 
         verdict = _take_through(data, limits, sizes or read_thumbnail_sizes())
     except FileRejected as refusal:
         outcome = _refused(refusal)
-    except Exception as error:  # noqa: BLE001  whatever it is, it is what is looked for
+    except Exception as error:  # noqa: BLE001  any error is a fault
         outcome = Outcome("broken", f"{type(error).__name__}: {error}")
     else:
         outcome = Outcome(verdict)
@@ -88,7 +88,7 @@ def _refused(refusal: FileRejected) -> Outcome:
     if not (refusal.problem and refusal.remedy):
         return Outcome(name, f"{name} without a reason")
     if isinstance(refusal, DecoderCrashed) and "(SIG" not in refusal.problem:
-        # Python's own error in a job: one that the job should have named.
+        # A Python error in a job, which should have raised a refusal.
         return Outcome(name, f"{name}: {refusal.problem}")
     if isinstance(refusal, DecoderCrashed | DecoderOutOfMemory | DecoderTimedOut):
         return Outcome(name, stopped=f"{name}: {refusal.problem}")
