@@ -16,8 +16,9 @@ class ProjectConfig(AppConfig):
 
         if find_spec("asl_engine") is None:
             return
-        from config.steps import step_handlers, write_payload
-        from qu_workflows.protocol.project import register_runner
+        from config.steps import in_process_handlers, step_handlers, write_payload
+        from qu_workflows.protocol.project import register_runner, register_steps
         from qu_workflows.tasks.without_queue import InProcessRunner
 
-        register_runner(InProcessRunner(step_handlers, write_payload))
+        register_runner(InProcessRunner(in_process_handlers, write_payload))
+        register_steps(step_handlers)

@@ -84,6 +84,9 @@ AWS_SCHEDULES_GROUP_NAME = read_text("AWS_SCHEDULES_GROUP_NAME", "default")  # o
 TASK_FALLBACK = read_text("TASK_FALLBACK", "outbox")  # outbox or sync
 # On Lambda (Zappa) threads are frozen after the response: off there.
 TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_text("AWS_LAMBDA_FUNCTION_NAME"))
+WORKFLOW_ENGINE = read_text("WORKFLOW_ENGINE", "step_functions")  # or worker: manage.py run_worker
+WORKER_ADDRESS = read_text("WORKER_ADDRESS", "127.0.0.1:8084")
+WORKER_DATABASE = read_text("WORKER_DATABASE", str(LOCAL_DIR / "executions.sqlite3"))
 # Workflows without a queue: in a thread, or before the call returns (inline).
 IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
 TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}

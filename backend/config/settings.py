@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "qu_workflows.dead_letters",
     "qu_workflows.schedules",
     "qu_workflows.console",
+    "qu_workflows.worker",
     "back_office",
     "config",
     *INSTALLED_APPS,

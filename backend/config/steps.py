@@ -10,11 +10,11 @@ from qu_workflows.tasks.without_queue import StepHandler
 
 
 def step_handlers() -> Mapping[str, StepHandler]:
-    """Import and return the handlers by function name; two differ from those on Lambda."""
+    """Import and return the worker's handlers by function name."""
     # Nothing reads metrics from standard output here, and threads would share them.
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+    from lambdas.await_acknowledgement.handler import lambda_handler as await_acknowledgement
     from lambdas.choose_person.handler import lambda_handler as choose_person
-    from lambdas.in_process.await_acknowledgement import lambda_handler as await_acknowledgement
     from lambdas.in_process.send_email import lambda_handler as send_email
     from lambdas.inspect_file.handler import lambda_handler as inspect_file
     from lambdas.list_digests.handler import lambda_handler as list_digests
@@ -38,6 +38,13 @@ def step_handlers() -> Mapping[str, StepHandler]:
         "run_task": run_task,
         "send_email": send_email,
     }
+
+
+def in_process_handlers() -> Mapping[str, StepHandler]:
+    """Import and return the handlers for a process without a worker."""
+    from lambdas.in_process.await_acknowledgement import lambda_handler as await_acknowledgement
+
+    return {**step_handlers(), "await_acknowledgement": await_acknowledgement}
 
 
 def write_payload(key: str, data: bytes) -> None:

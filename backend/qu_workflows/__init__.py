@@ -9,4 +9,5 @@ APPS = (
     "qu_workflows.dead_letters",
     "qu_workflows.schedules",
     "qu_workflows.console",
+    "qu_workflows.worker",
 )

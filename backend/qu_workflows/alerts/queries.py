@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from qu_workflows.alerts.hooks import AlertKind, registered_hooks
-from qu_workflows.aws.queues import MAX_DELAY_SECONDS, queue_depth
+from qu_workflows.aws.queues import MAX_DELAY_SECONDS, queue_depth, uses_queue
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.queries import running_since
@@ -67,7 +67,7 @@ def stuck_records(now: datetime) -> dict[str, Finding]:
 def stuck_messages() -> Stuck:
     """Return the findings in SQS, and the queues that do not answer."""
     stuck = Stuck()
-    if not settings.USE_ASYNC_TASKS:
+    if not uses_queue():
         return stuck
     try:
         if settings.AWS_SQS_DLQ_URL:

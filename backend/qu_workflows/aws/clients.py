@@ -18,14 +18,20 @@ READ_TIMEOUT_SECONDS = 5
 ATTEMPTS = 2
 
 
+# The worker's API takes any credentials; it answers this machine alone.
+_ANY = {"aws_access_key_id": "worker", "aws_secret_access_key": "worker"}
+
+
 @cache
-def _client(service: str, region: str) -> Any:
+def _client(service: str, region: str, endpoint_url: str | None = None) -> Any:
     import boto3  # takes half a second, which a process that sends nothing saves
     from botocore.config import Config
 
     return boto3.client(
         service,  # type: ignore[call-overload]  # one of those below
         region_name=region,
+        endpoint_url=endpoint_url,
+        **(_ANY if endpoint_url else {}),
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
@@ -56,8 +62,11 @@ def scheduler() -> "EventBridgeSchedulerClient":
 
 
 def step_functions() -> "SFNClient":
-    """Return the Step Functions client; AWS_ENDPOINT_URL_SFN is its own endpoint, if set."""
-    client: SFNClient = _client("stepfunctions", settings.AWS_REGION)
+    """Return the Step Functions client; without a worker, AWS_ENDPOINT_URL_SFN is its own endpoint, if set."""
+    is_worker = settings.WORKFLOW_ENGINE == "worker"
+    client: SFNClient = _client(
+        "stepfunctions", settings.AWS_REGION, f"http://{settings.WORKER_ADDRESS}" if is_worker else None
+    )
     return client
 
 

@@ -17,6 +17,9 @@ MAX_BATCH_MESSAGES = 10
 MAX_BATCH_BYTES = 1_048_576
 MAX_DELAY_SECONDS = 900
 
+# The values of WORKFLOW_ENGINE.
+STEP_FUNCTIONS, WORKER = "step_functions", "worker"
+
 _NO_QUEUE = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
 _NO_RIGHT = frozenset({"AccessDenied", "AccessDeniedException"})
 
@@ -60,6 +63,16 @@ def queue_arn(url: str) -> str:
     region = settings.AWS_SQS_REGION
     partition = next((f"aws-{word}" for word in ("cn", "us-gov") if region.startswith(f"{word}-")), "aws")
     return f"arn:{partition}:sqs:{region}:{account}:{name}"
+
+
+def runs_on_worker() -> bool:
+    """Return whether recorded tasks are run by ``manage.py run_worker``, and so sent nowhere."""
+    return bool(settings.USE_ASYNC_TASKS and settings.WORKFLOW_ENGINE == WORKER)
+
+
+def uses_queue() -> bool:
+    """Return whether recorded tasks are sent to SQS."""
+    return bool(settings.USE_ASYNC_TASKS and settings.WORKFLOW_ENGINE != WORKER)
 
 
 def is_fifo() -> bool:

@@ -12,7 +12,16 @@ from time import monotonic
 
 from django.conf import settings
 
-from qu_workflows.aws.queues import QueueDepth, QueuePair, dlq_url, name_of, queue_depth, queue_pair, sqs_refusals
+from qu_workflows.aws.queues import (
+    QueueDepth,
+    QueuePair,
+    dlq_url,
+    name_of,
+    queue_depth,
+    queue_pair,
+    sqs_refusals,
+    uses_queue,
+)
 from qu_workflows.caching import Cache, Cached
 from qu_workflows.dead_letters import sqs_moves
 from qu_workflows.dead_letters.judging import (
@@ -47,6 +56,7 @@ __all__ = [
     "refresh_depths",
     "snapshot",
     "summary",
+    "uses_queue",
 ]
 
 # The bytes of bodies kept in memory, however long the queue is.
@@ -226,7 +236,7 @@ def _received(held: HeldMessages, queue_name: str, limit: int | None, stop: Even
 
 
 def _read_oldest(bodies_of: Selection, _previous: DeadLetterList | None) -> DeadLetterList:
-    if not settings.USE_ASYNC_TASKS:
+    if not uses_queue():
         raise OperationRefused("USE_ASYNC_TASKS", "is off: tasks run without a queue.", "There are no dead letters.")
     with sqs_refusals():
         depth = queue_depth(queue_pair().dlq_url)

@@ -14,8 +14,18 @@ _FUNCTION_ARN = re.compile(r"\$\{(\w+)FunctionArn\}")
 
 def definition_of(workflow: str) -> Mapping[str, Any]:
     """Return a workflow's state machine. Raises FileNotFoundError if it was never rendered."""
-    definition: Mapping[str, Any] = json.loads(_FUNCTION_ARN.sub(_folder_of, _text(_path(workflow))))
+    definition: Mapping[str, Any] = json.loads(definition_text(workflow))
     return definition
+
+
+def definition_text(workflow: str, function_arn_prefix: str = "") -> str:
+    """Return a workflow's state machine as JSON, with a prefix before each function's name."""
+    return _FUNCTION_ARN.sub(lambda found: function_arn_prefix + _folder_of(found), _text(_path(workflow)))
+
+
+def functions_of(workflow: str) -> frozenset[str]:
+    """Return the folders of the functions that a workflow calls. Raises as above."""
+    return frozenset(map(_folder_of, _FUNCTION_ARN.finditer(_text(_path(workflow)))))
 
 
 def waits_for_token(workflow: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, read_tasks
 from qu_workflows.protocol.schedule import Schedule
 
+type StepHandler = Callable[[Any, Any], Any]
+
 
 class ProjectNotRegistered(Exception):
     """No project has registered itself with the platform."""
@@ -52,6 +54,9 @@ class DueRun:
 
 class TaskRunner(Protocol):
     """Runs recorded tasks in this process without a queue: ``tasks.without_queue``."""
+
+    def input_of(self, record: Any, entry: CatalogEntry) -> Any:
+        """Return the input of a task's execution, writing a large payload to storage."""
 
     def start(self, task_ids: Sequence[str]) -> None:
         """Run tasks whose records are committed, before this returns or in threads."""
@@ -110,6 +115,7 @@ class Project:
 
 _registered: list[Project] = []
 _runners: list[TaskRunner] = []
+_steps: list[Callable[[], Mapping[str, StepHandler]]] = []
 
 
 def register(project: Project) -> None:
@@ -127,6 +133,19 @@ def registered_project() -> Project:
 def register_runner(runner: TaskRunner) -> None:
     """Register this process's runner. Functions have none: their packages contain no engine."""
     _runners[:] = [runner]
+
+
+def register_steps(steps: Callable[[], Mapping[str, StepHandler]]) -> None:
+    """Register a function that imports the handlers of all steps, by name.
+
+    ``manage.py run_worker`` calls it. A handler takes an event and a context, as on Lambda.
+    """
+    _steps[:] = [steps]
+
+
+def registered_steps() -> Mapping[str, StepHandler]:
+    """Import and return the handlers of the steps; none where none were registered."""
+    return _steps[0]() if _steps else {}
 
 
 def registered_runner() -> TaskRunner | None:

@@ -25,6 +25,9 @@ DEFAULTS: dict[str, object] = {
     "TASK_SEND_IN_BACKGROUND": True,
     "TRACE_SAMPLED_PERCENT": 5,
     "USE_ASYNC_TASKS": False,
+    "WORKER_ADDRESS": "127.0.0.1:8084",
+    "WORKER_DATABASE": ".local/executions.sqlite3",
+    "WORKFLOW_ENGINE": "step_functions",
 }
 
 

@@ -16,12 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.aws.queues import queue_arn
+from qu_workflows.aws.queues import queue_arn, runs_on_worker
 from qu_workflows.caching import PAGE_SECONDS, Cache, Cached
 from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.protocol.schedule import Schedule
+from qu_workflows.schedules.models import ScheduleState
 
 KEPT_SECONDS = 10.0
 
@@ -114,6 +115,13 @@ def scheduler_failed(error: ClientError | BotoCoreError) -> OperationFailed:
     return OperationFailed("EventBridge Scheduler", f"answered {code}: {text}.", remedy)
 
 
+def worker_state(name: str) -> DeployedSchedule:
+    """Return the state of a schedule that the worker runs."""
+    kept = ScheduleState.objects.filter(pk=name).first()
+    state = DeployedState.PAUSED if kept is not None and kept.is_paused else DeployedState.RUNNING
+    return DeployedSchedule(state, changed_at=kept.changed_at if kept else None)
+
+
 class _NotDeployed(OperationRefused):
     """The schedule group has no schedule of this name."""
 
@@ -132,6 +140,8 @@ _states = Cache("EventBridge Scheduler", _read_states, KEPT_SECONDS)
 
 
 def _read_state(schedule: Schedule) -> DeployedSchedule:
+    if runs_on_worker():
+        return worker_state(schedule.name)
     try:
         found = get_schedule(schedule)
     except _NotDeployed as refused:

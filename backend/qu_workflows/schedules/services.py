@@ -4,7 +4,7 @@ Pausing sets a schedule's State to DISABLED; runs missed meanwhile are not made 
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,14 +13,23 @@ from django.db import transaction
 from django.utils import timezone
 
 from qu_workflows.aws import clients as aws
+from qu_workflows.aws.queues import runs_on_worker
 from qu_workflows.protocol.catalog import CatalogEntry
 from qu_workflows.protocol.errors import MessageRejected
+from qu_workflows.protocol.execution_names import scheduled_id
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.protocol.schedule import Overlap, Schedule
 from qu_workflows.records.audit import audited
 from qu_workflows.records.models import WAITING, AuditAction, TaskRecord, TaskStatus
 from qu_workflows.records.queries import take_turn
-from qu_workflows.schedules.deployed import expire_deployed_states, get_schedule, scheduler_failed
+from qu_workflows.schedules.deployed import (
+    DeployedState,
+    expire_deployed_states,
+    get_schedule,
+    scheduler_failed,
+    worker_state,
+)
+from qu_workflows.schedules.models import ScheduleState
 from qu_workflows.schedules.queries import find_schedule
 from qu_workflows.tasks.queries import find_entry, run_in_progress
 from qu_workflows.tasks.services import new_record, send_later
@@ -86,6 +95,18 @@ def run_now(name: str, actor: str) -> TaskRecord:
     return record
 
 
+def scheduled_record(schedule: Schedule, scheduled_at: datetime) -> TaskRecord:
+    """Return the unsaved record of a scheduled run. Raises OperationRefused."""
+    entry = find_entry(schedule.task)
+    if entry is None:
+        raise OperationRefused(
+            schedule.name, f"there is no task {schedule.task} today.", "Register it and run make states."
+        )
+    record = _new_record(schedule, entry)
+    record.pk = scheduled_id(schedule.name, scheduled_at)
+    return record
+
+
 def _entry_to_run(schedule: Schedule) -> CatalogEntry:
     """Return a schedule's task. Raises OperationRefused without one, or if another run is in progress."""
     entry = find_entry(schedule.task)
@@ -129,8 +150,10 @@ def _set_state(name: str, actor: str, action: AuditAction, state: State) -> str:
 
 def _update(schedule: Schedule, state: State) -> str:
     """Set a schedule's State, and all other parameters to their current values."""
-    found = get_schedule(schedule)
     word = "paused" if state == "DISABLED" else "running"
+    if runs_on_worker():
+        return _update_at_worker(schedule, word, is_paused=state == "DISABLED")
+    found = get_schedule(schedule)
     if found.get("State") == state:
         raise OperationRefused(schedule.name, f"is already {word}.", "Nothing was changed.")
     body = {key: found[key] for key in _UPDATABLE if found.get(key) is not None}
@@ -143,4 +166,13 @@ def _update(schedule: Schedule, state: State) -> str:
         raise OperationFailed(
             schedule.name, f"is {became} after the change.", "It was changed elsewhere; check it again."
         )
+    return f"{schedule.name} is {word} now"
+
+
+def _update_at_worker(schedule: Schedule, word: str, *, is_paused: bool) -> str:
+    if (worker_state(schedule.name).state is DeployedState.PAUSED) == is_paused:
+        raise OperationRefused(schedule.name, f"is {word} already.", "Nothing was changed.")
+    ScheduleState.objects.update_or_create(
+        pk=schedule.name, defaults={"is_paused": is_paused, "changed_at": timezone.now()}
+    )
     return f"{schedule.name} is {word} now"

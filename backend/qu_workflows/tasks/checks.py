@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.checks import WARNING, CheckMessage, Error, Info
 from django.core.exceptions import ImproperlyConfigured
 
+from qu_workflows.aws.queues import STEP_FUNCTIONS, WORKER, uses_queue
 from qu_workflows.compat import InvalidTask
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.tasks.outbox import INLINE, OUTBOX, SYNC, THREAD
@@ -38,7 +39,8 @@ def check_settings() -> Iterator[CheckMessage]:
             hint=f"Set IN_PROCESS_WORKFLOWS={THREAD} (in a thread) or {INLINE} (before the call returns).",
             id="executions.E012",
         )
-    if not settings.USE_ASYNC_TASKS:
+    yield from _check_engine()
+    if not uses_queue():
         return
     if not settings.AWS_SQS_QUEUE_URL:
         yield Error(
@@ -50,6 +52,15 @@ def check_settings() -> Iterator[CheckMessage]:
         yield from _check_queue_url(name, getattr(settings, name))
     yield from _check_queues_together()
     yield from _check_optional()
+
+
+def _check_engine() -> Iterator[CheckMessage]:
+    if settings.WORKFLOW_ENGINE not in (STEP_FUNCTIONS, WORKER):
+        yield Error(
+            f"WORKFLOW_ENGINE is {settings.WORKFLOW_ENGINE!r}.",
+            hint=f"Set WORKFLOW_ENGINE={STEP_FUNCTIONS} (AWS) or {WORKER} (manage.py run_worker).",
+            id="executions.E014",
+        )
 
 
 def check_catalog() -> Iterator[CheckMessage]:

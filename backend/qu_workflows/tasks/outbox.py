@@ -21,7 +21,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from qu_workflows.aws.queues import MAX_BATCH_MESSAGES, is_fifo
+from qu_workflows.aws.queues import MAX_BATCH_MESSAGES, is_fifo, runs_on_worker
 from qu_workflows.protocol.project import registered_runner
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import registered_tasks
@@ -30,6 +30,7 @@ from qu_workflows.tasks.sqs_sending import SendResult, queue_holds_until, send
 
 OUTBOX, SYNC = "outbox", "sync"  # TASK_FALLBACK: keep the record for later, or run the task here and now
 THREAD, INLINE = "thread", "inline"  # IN_PROCESS_WORKFLOWS: in a thread, or before the call returns
+CHANNEL = "qu_workflows_tasks"  # PostgreSQL's notifications of recorded tasks, for the worker
 GATHER_SECONDS = 0.01
 MAX_WAITING = 100  # with more waiting, a caller sends its own, and so enqueues no faster than SQS takes
 CHUNK_SIZE = 100  # rows locked, and messages in the air, at a time
@@ -87,10 +88,19 @@ def send_later(records: Sequence[TaskRecord]) -> None:
         return
     if not settings.USE_ASYNC_TASKS:
         run_after_commit(records)
+    elif runs_on_worker():
+        _wake_worker()
     elif connection.in_atomic_block:
         _send_after_commit(records)
     elif not _hand_over(records):
         send_or_fall_back(records)
+
+
+def _wake_worker() -> None:
+    """Notify the worker once the transaction commits; without PostgreSQL it polls."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {CHANNEL}")
 
 
 def run_after_commit(records: Sequence[TaskRecord]) -> None:
@@ -140,6 +150,8 @@ def send_outbox() -> dict[str, Any]:
     A record that could not be sent raises nothing: it stays for the next run, and ``watch_stuck`` reports it once
     it is too old. Without a queue the tasks run here, if the process has a runner. Safe to run concurrently.
     """
+    if runs_on_worker():  # nothing is sent: the worker finds its tasks by itself
+        return asdict(Resending())
     deadline = time.monotonic() + OUTBOX_SECONDS
     if settings.USE_ASYNC_TASKS:
         return asdict(resend(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))

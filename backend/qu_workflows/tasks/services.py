@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from qu_workflows.aws.queues import MAX_DELAY_SECONDS
+from qu_workflows.aws.queues import MAX_DELAY_SECONDS, uses_queue
 from qu_workflows.compat import DEFAULT_TASK_BACKEND_ALIAS, AnyResult, AnyTask, TaskResult, task_enqueued
 from qu_workflows.protocol.catalog import CatalogEntry
 from qu_workflows.protocol.execution_names import new_task_id
@@ -196,7 +196,7 @@ def new_record(entry: CatalogEntry, payload: Mapping[str, Any], **fields: Any) -
     task_id = new_task_id()
     size_bytes = len(text.encode())
     inline = travels_inline(entry, size_bytes)
-    if not inline and settings.USE_ASYNC_TASKS and not settings.AWS_STORAGE_BUCKET_NAME:
+    if not inline and uses_queue() and not settings.AWS_STORAGE_BUCKET_NAME:
         limit = f"{size_bytes:,} bytes; above {MAX_INLINE_PAYLOAD_BYTES:,} it travels through S3."
         raise PayloadTooLarge(f"{entry.task} /payload", limit, "Set AWS_STORAGE_BUCKET_NAME, or send a smaller one.")
     return TaskRecord(

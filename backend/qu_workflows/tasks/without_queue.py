@@ -125,7 +125,7 @@ class InProcessRunner:
     @cached_property
     def steps(self) -> dict[str, Step]:
         """The steps of all workflows by function name."""
-        return {name: partial(_call, name, handler) for name, handler in self._handlers().items()}
+        return steps_of(self._handlers())
 
     def start(self, task_ids: Sequence[str]) -> None:
         """Run committed tasks, here or in a thread as IN_PROCESS_WORKFLOWS says."""
@@ -194,13 +194,14 @@ class InProcessRunner:
             name=record.pk,
             status=TaskStatus.RUNNING,
             start_ms=clock.now_ms(),
-            input=dumps(self._input_of(record, entry)),
+            input=dumps(self.input_of(record, entry)),
             definition="",
         )
         apply_status_change(detail_of(running))
         return apply_status_change(detail_of(self._ended(running, record.workflow, clock)))
 
-    def _input_of(self, record: TaskRecord, entry: CatalogEntry) -> Json:
+    def input_of(self, record: TaskRecord, entry: CatalogEntry) -> Json:
+        """Return the input of a task's execution, its payload written where the steps read it if it is too large."""
         payload = fit_payload(entry, record.payload)
         if record.payload_key:
             self._write_payload(record.payload_key, canonical_json(payload).encode())
@@ -277,6 +278,11 @@ def _is_alive(worker: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def steps_of(handlers: Mapping[str, StepHandler]) -> dict[str, Step]:
+    """Return the steps that call these handlers, by function name."""
+    return {name: partial(_call, name, handler) for name, handler in handlers.items()}
 
 
 def _call(name: str, handler: StepHandler, event: Any) -> Any:

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from asl_engine.definition import load
     from asl_engine.definition.diagnostics import DefinitionRefused
     from asl_engine.errors import EngineError
+    from asl_engine.hosted import HostedEngine
     from asl_engine.in_process import Result, run
     from asl_engine.runner import Runner
     from asl_engine.store import Store
     from asl_engine.store.memory import MemoryStore
     from asl_engine.store.records import ExecutionRecord
-    from asl_engine.store.sqlite import SqliteStore
+    from asl_engine.store.sqlite import SqliteStore, StoreInUse
 
 __all__ = [
     "Clock",
@@ -27,6 +28,7 @@ __all__ = [
     "EngineError",
     "ExecutionRecord",
     "FunctionPerformer",
+    "HostedEngine",
     "MemoryStore",
     "Performer",
     "RedriveStatus",
@@ -35,6 +37,7 @@ __all__ = [
     "SkippingClock",
     "SqliteStore",
     "Store",
+    "StoreInUse",
     "SystemClock",
     "TaskCall",
     "TaskError",
@@ -51,12 +54,13 @@ _HOMES = {
     "asl_engine.definition": ("load",),
     "asl_engine.definition.diagnostics": ("DefinitionRefused",),
     "asl_engine.errors": ("EngineError",),
+    "asl_engine.hosted": ("HostedEngine",),
     "asl_engine.in_process": ("Result", "run"),
     "asl_engine.runner": ("Runner",),
     "asl_engine.store": ("Store",),
     "asl_engine.store.records": ("ExecutionRecord",),
     "asl_engine.store.memory": ("MemoryStore",),
-    "asl_engine.store.sqlite": ("SqliteStore",),
+    "asl_engine.store.sqlite": ("SqliteStore", "StoreInUse"),
 }
 
 

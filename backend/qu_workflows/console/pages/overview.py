@@ -26,7 +26,7 @@ from qu_workflows.console.hooks import Need, registered_hooks
 from qu_workflows.console.masking import mask
 from qu_workflows.console.pages.dead_letters import REASONS
 from qu_workflows.dead_letters import queries as dead_letter_queries
-from qu_workflows.dead_letters.queries import DeadLetterList, QueueDepth
+from qu_workflows.dead_letters.queries import DeadLetterList, QueueDepth, uses_queue
 from qu_workflows.executions.queries import REDRIVABLE_DAYS, StepStatistics, redrivable, step_statistics
 from qu_workflows.records.models import UNSUCCESSFUL, Alert, TaskRecord, TaskStatus
 from qu_workflows.schedules import queries as schedule_queries
@@ -123,8 +123,9 @@ class _AwsAnswers:
 
 def now_of(now: datetime) -> Now:
     """Return the current status, by five queries, waiting one second for AWS."""
-    if settings.USE_ASYNC_TASKS:
+    if uses_queue():
         dead_letter_queries.refresh_depths()
+    if settings.USE_ASYNC_TASKS:
         schedule_queries.refresh_deployed_states()
     standings = _standings()
     first = [*registered_hooks().needs(), *_of_alert(Alert.objects.filter(closed_at__isnull=True).first())]
@@ -133,7 +134,7 @@ def now_of(now: datetime) -> Now:
     needs = [*first, *_of_dead_letters(answers), *failures, *_of_schedules(answers)]
     needs.sort(key=lambda need: need.level != "error")  # stable within a level
     queues = Queues(
-        is_used=settings.USE_ASYNC_TASKS,
+        is_used=uses_queue(),
         queue=answers.queue.value,
         dead_letters=answers.dead_letters.value,
         as_of=answers.queue.as_of,
@@ -197,6 +198,8 @@ def _by_status(counts: Sequence[HourCount], key: str) -> dict[Any, Counter[str]]
 def _aws_answers() -> _AwsAnswers:
     if not settings.USE_ASYNC_TASKS:
         return _AwsAnswers(Cached(), Cached(), Cached(), Cached())
+    if not uses_queue():
+        return _AwsAnswers(Cached(), Cached(), Cached(), schedule_queries.deployed_states(_WAIT_SECONDS))
     until = monotonic() + _WAIT_SECONDS
     queue, dead_letters = dead_letter_queries.depths(_WAIT_SECONDS)
     reasons = Cached[DeadLetterList]()

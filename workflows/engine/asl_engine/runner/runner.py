@@ -139,6 +139,11 @@ class Runner:
             if branch.phase is Phase.MAP_RUN and branch.map_run_arn is not None:
                 self.map_runs.begin(opened, branch.map_run_arn)
 
+    @property
+    def unfinished_tasks(self) -> int:
+        """The number of tasks that are waiting or under way."""
+        return self._pool.unfinished
+
     def close(self) -> None:
         """Stop running. Executions remain saved; the caller closes the store."""
         self._stop(RunnerStopped("closed"))

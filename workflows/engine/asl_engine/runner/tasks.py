@@ -45,6 +45,11 @@ class WorkerPool:
         self._unfinished = 0
 
     @property
+    def unfinished(self) -> int:
+        """The number of jobs that are waiting or under way."""
+        return self._unfinished
+
+    @property
     def busy(self) -> bool:
         """True if any job is queued or running."""
         return self._unfinished > 0

@@ -1,0 +1,1 @@
+"""The worker: one process that runs recorded tasks on the embedded engine, without AWS."""
