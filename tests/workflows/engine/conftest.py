@@ -1,4 +1,4 @@
-"""The service that the rules of redrive are tested with."""
+"""The service for the tests of redrive."""
 
 from collections.abc import Iterator
 

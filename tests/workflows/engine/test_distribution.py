@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("engine-wheel")  # built and installed once
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command apart from the repository and its virtual environment; return its output."""
+    """Run a command outside the repository and return its output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS", "VIRTUAL"))}
     ran = subprocess.run(command, cwd=cwd, env=kept, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -1,4 +1,4 @@
-"""The engine's errors, and the names of its public face."""
+"""The engine's errors and public names."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""JSON as text."""
+"""JSON texts."""
 
 import json
 from typing import Any

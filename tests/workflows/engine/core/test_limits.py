@@ -1,4 +1,4 @@
-"""The 25,000 events that a history holds, and how long an execution may be open."""
+"""Limits of a history's length and of an execution's duration."""
 
 from asl_engine.core.execution import Status
 from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
@@ -10,7 +10,7 @@ FULL = {
 
 
 def steps(before: int, *, express: bool = False) -> Drive:
-    """Return an execution with that many Pass states before its last state: 2 events each."""
+    """Return an execution with a number of Pass states, of 2 events each, before its last state."""
     states = [(f"P{number}", {"Type": "Pass"}) for number in range(before)]
     return Drive(machine(*states, ("Last", {"Type": "Pass"})), {}, express=express).start()
 

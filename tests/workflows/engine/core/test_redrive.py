@@ -1,4 +1,4 @@
-"""Redrive, line by line of AWS's page.
+"""Redrive, following AWS's page.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
@@ -21,7 +21,7 @@ def parallel(*branches: dict[str, Json], **fields: Json) -> dict[str, Json]:
 
 
 def redriven(drive: Drive) -> list[str]:
-    """Redrive an execution and return the types of the events that this has added."""
+    """Redrive an execution and return the types of the new events."""
     before = drive.last.id
     drive.send(Redrive())
     drive.run()

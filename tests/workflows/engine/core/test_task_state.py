@@ -30,7 +30,7 @@ PASS = {"Type": "Pass"}
 
 
 def waiting(**fields: Json) -> tuple[Drive, InvokeTask]:
-    """Return an execution whose task is out, and the command that sent it."""
+    """Return an execution that waits for a task, and the task's command."""
     drive = Drive(machine(("Do", task(**fields))))
     drive.send(Start())
     return drive, drive.invoked[0]

@@ -1,4 +1,4 @@
-"""A runner over either store, with the definitions and functions that a test gives it."""
+"""A runner on either store, with a test's definitions and functions."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 
 class Bench:
-    """Starts runners on one store, and executions in the latest of them."""
+    """Starts runners on one store, and executions in the latest runner."""
 
     place, function = PLACE, FUNCTION
 
@@ -40,7 +40,7 @@ class Bench:
         workers: int = 4,
         start_execution: StartExecution | None = None,
     ) -> Runner:
-        """Begin a runner."""
+        """Start a runner."""
         functions = {f"{FUNCTION}{name}": function for name, function in (tasks or {}).items()}
         performer = (
             Registry(functions, start_execution=start_execution) if start_execution else FunctionPerformer(functions)
@@ -56,7 +56,7 @@ class Bench:
         return self.runner
 
     def restart(self, tasks: Mapping[str, Function] | None = None, **options: Any) -> Runner:
-        """Close the runner and the store, and begin again on what was saved."""
+        """Close the runner and the store, and start another on the saved executions."""
         assert self.runner is not None
         self.runner.close()
         if isinstance(self.store, SqliteStore):
@@ -108,7 +108,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 
 def machine(*states: tuple[str, dict[str, Any]], **fields: Any) -> dict[str, Any]:
-    """Return a definition of states that follow each other."""
+    """Return the definition of a sequence of states."""
     names = [name for name, _ in states]
     body = {
         name: {**state, **({"End": True} if index == len(states) - 1 else {"Next": names[index + 1]})}

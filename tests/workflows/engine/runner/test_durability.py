@@ -15,7 +15,7 @@ STATES = ["First", "Flaky", "Wait", "Both", "Left", "Right", "Each", "Item", "It
 
 
 def live_and_be_killed(folder: Path, kills: int, seed: int) -> None:
-    """Run executions through that many kills, and check that nothing was lost or done again."""
+    """Run executions through a number of kills, and check that none is lost or repeated."""
     ran = subprocess.run(
         [sys.executable, "-W", "error", str(Path(__file__).parent / "killed.py"), str(folder), str(kills), str(seed)],
         env={"PYTHONPATH": str(ROOT)},

@@ -1,4 +1,4 @@
-"""Distributed Maps: children as executions of their own, counted, tolerated, redriven, gone on with."""
+"""Map Runs: child executions, tolerance, redrive and restart."""
 
 import json
 import threading

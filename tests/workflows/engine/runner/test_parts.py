@@ -1,4 +1,4 @@
-"""Timers, the pool and the clocks by themselves."""
+"""Timers, the pool of threads, and the clocks."""
 
 import threading
 import time

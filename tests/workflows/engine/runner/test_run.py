@@ -1,4 +1,4 @@
-"""run(): an execution in this process, to its end."""
+"""run(): one execution in this process."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Executions from their start to their end, in a runner over either store."""
+"""The runner on either store."""
 
 import json
 import threading
@@ -338,7 +338,7 @@ def test_a_wait_keeps_its_end_through_a_restart(bench: Any, machine: Machine) ->
 
 
 class HeldClock(SkippingClock):
-    """Skips only by hand."""
+    """A clock that a test moves."""
 
     def wait(self, woken: threading.Event, _until_ms: int | None, *, busy: bool) -> None:
         assert busy in (True, False)

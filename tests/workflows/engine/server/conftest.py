@@ -1,4 +1,4 @@
-"""A server and boto3 to talk to it."""
+"""A server, and boto3 clients of it."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -39,7 +39,7 @@ def sfn(server: Server) -> "SFNClient":
 
 @pytest.fixture
 def create(sfn: "SFNClient", request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
-    """Create a machine of the test's own name; what the API answers."""
+    """Create a machine with a unique name, and return the API's answer."""
 
     def create_machine(definition: str = PASS, **more: Any) -> dict[str, Any]:
         name = f"{request.node.originalname[:60]}-{next(NUMBERS)}"
@@ -50,7 +50,7 @@ def create(sfn: "SFNClient", request: pytest.FixtureRequest) -> Callable[..., di
 
 @pytest.fixture
 def closed(sfn: "SFNClient", server: Server) -> Callable[[str], dict[str, Any]]:
-    """Wait until an execution has closed; how it is described."""
+    """Wait until an execution has closed, and return its description."""
 
     def wait(arn: str) -> dict[str, Any]:
         server.runner.closed(arn, 10)

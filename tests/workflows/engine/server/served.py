@@ -1,4 +1,4 @@
-"""The API served in a thread of the test, and definitions to ask it about."""
+"""The API served in a thread, and definitions for its tests."""
 
 import asyncio
 import json
@@ -62,20 +62,20 @@ class Server:
         self._listening.set()
 
     def start(self) -> None:
-        """Begin to run and to listen."""
+        """Start the runner and the server."""
         self.runner.start_up()
         self._thread.start()
         assert self._listening.wait(10)
 
     def stop(self) -> None:
-        """End."""
+        """Stop both."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         self.runner.close()
 
 
 def machine_of(**states: dict[str, Any]) -> str:
-    """Return the definition of states in a row, each leading to the next."""
+    """Return the definition of a sequence of states."""
     names = list(states)
     for name, following in pairwise(names):
         if states[name]["Type"] not in ("Succeed", "Fail", "Choice"):
@@ -90,7 +90,7 @@ WAIT = machine_of(Later={"Type": "Wait", "Seconds": 3600})
 
 
 def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
-    """Return the code and message by which a call is refused."""
+    """Return the error code and message of a call."""
     with pytest.raises(ClientError) as raised:
         call(**arguments)
     error = raised.value.response["Error"]

@@ -27,7 +27,7 @@ FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:double"
 
 @pytest.fixture
 def written(tmp_path: Path) -> Any:
-    """Write a definition to a file; its name."""
+    """Write a definition to a file, and return its name."""
 
     def write(definition: str) -> str:
         path = tmp_path / "machine.asl.json"
@@ -143,7 +143,7 @@ def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Any]:
-    """Start servers on one database; they are stopped at the end."""
+    """Start servers on one database, and stop them after the test."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*options: str, **variables: str) -> tuple["subprocess.Popen[str]", str]:
@@ -206,7 +206,7 @@ def test_only_a_skippable_server_moves_its_time(serving: Any, tmp_path: Path) ->
 
 
 class EventBus(BaseHTTPRequestHandler):
-    """Takes what is put on it."""
+    """An event bus that accepts all events."""
 
     taken: SimpleQueue[dict[str, Any]] = SimpleQueue()
 

@@ -115,7 +115,7 @@ def test_an_execution_keeps_the_revision_it_began_with(sfn: "SFNClient", create:
 def test_an_alias_leads_to_its_versions_by_their_weights(
     sfn: "SFNClient", create: Create, closed: Closed, weights: tuple[int, int], version: int
 ) -> None:
-    # The server draws 0.5 every time.
+    # The server's random number is always 0.5.
     made = create(publish=True)
     machine = made["stateMachineArn"]
     sfn.update_state_machine(stateMachineArn=machine, definition=FAIL, publish=True)
@@ -294,7 +294,7 @@ def test_start_sync_execution_refuses_a_standard_machine(sfn: "SFNClient", creat
 
 
 class Tokens:
-    """A function that keeps the task token it is given."""
+    """A function that keeps its task token."""
 
     def __init__(self) -> None:
         self.given, self._token = threading.Event(), ""
@@ -309,7 +309,7 @@ class Tokens:
 
 
 def ask(sfn: "SFNClient", create: Create, server: Server) -> tuple[str, str]:
-    """Start an execution that waits for a task token; its ARN and the token."""
+    """Start an execution that waits for a task token, and return its ARN and the token."""
     tokens = server.functions["ask"] = Tokens()
     arn = sfn.start_execution(stateMachineArn=create(TOKEN)["stateMachineArn"])["executionArn"]
     return arn, tokens.wait()

@@ -1,4 +1,4 @@
-"""The HTTP server, spoken to over a real socket."""
+"""The HTTP server over a real socket."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ type Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 def talk(conversation: Talk, handle: http.Handler = echo) -> None:
-    """Have a conversation with a server that listens on a free port."""
+    """Run a client against a server on a free port."""
 
     async def run() -> None:
         server = HttpServer(handle)

@@ -1,4 +1,4 @@
-"""AWS's JSON protocol, spoken by hand."""
+"""AWS's JSON protocol, without boto3."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A served engine whose time is moved by hand."""
+"""A served engine whose time a test moves."""
 
 import json
 import time

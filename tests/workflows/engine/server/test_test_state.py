@@ -1,4 +1,4 @@
-"""TestState: one state, tried alone."""
+"""TestState: one state on its own."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ MAP = {
 
 @pytest.fixture
 def attempt(sfn: "SFNClient") -> Try:
-    """Try a state; what the API answers, texts of JSON as values."""
+    """Test a state, and return the API's answer with parsed JSON."""
 
     def attempt_state(state: dict[str, Any], given: Any = None, level: str = "INFO", **more: Any) -> dict[str, Any]:
         asked = {

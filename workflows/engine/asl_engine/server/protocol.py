@@ -87,7 +87,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation's function: a coroutine, or a function that runs in a thread unless it is ``quick``.
+    """An operation's function: a coroutine, or run in a thread unless ``quick``.
 
     A quick one reads so little of the store that a thread would cost more. ``fields`` are those of an operation that
     AWS does not have; ``FIELDS`` has AWS's.
