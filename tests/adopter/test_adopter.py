@@ -1,4 +1,4 @@
-"""A second Django project installs the two wheels into an empty virtual environment and uses them.
+"""A second Django project that installs the two wheels and uses them.
 
 It has a user model of its own, one plain task and one workflow of two steps, and knows nothing of this repository.
 """

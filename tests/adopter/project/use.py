@@ -1,4 +1,4 @@
-"""Enqueues the shop's tasks and looks at them in the console, as a person would; prints what it saw as JSON."""
+"""Enqueues the shop's tasks and prints what the console shows as JSON."""
 
 import json
 import os

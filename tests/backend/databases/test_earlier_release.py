@@ -1,4 +1,4 @@
-"""Databases made by the release before the platform's apps were divided: today's code migrates them in place."""
+"""Databases of an earlier release, migrated in place."""
 
 import os
 import sqlite3
@@ -93,9 +93,7 @@ def test_a_sqlite_database_keeps_every_row(tmp_path: Path) -> None:
     assert "0193" in manage(f"sqlite:///{file}", "executions", "list")
 
 
-def test_a_postgresql_database_keeps_every_row_and_gets_the_schema_of_a_new_one(
-    database: str, postgres: Postgres
-) -> None:
+def test_a_postgresql_database_keeps_its_rows_and_gets_todays_schema(database: str, postgres: Postgres) -> None:
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     with psycopg.connect(database) as connection:
         connection.execute((HERE / "postgresql.sql").read_bytes())

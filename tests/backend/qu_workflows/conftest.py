@@ -95,7 +95,7 @@ def bucket(_moto: None, settings: Settings) -> str:
 
 @pytest.fixture
 def queue_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue behind a port that nobody listens on: asked as often as ever, but without the waits in between."""
+    """A queue behind a closed port, with retries but without waits."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -122,6 +122,6 @@ def _engine() -> Iterator[Server]:
 
 @pytest.fixture
 def operated(_engine: Server, monkeypatch: pytest.MonkeyPatch) -> Operated:
-    """A Step Functions that can redrive, which moto's can not."""
+    """A Step Functions that supports redrive, which moto's does not."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", _engine.url)
     return Operated(_engine)

@@ -1,4 +1,4 @@
-"""A task queue with its dead-letter queue in moto, and what SQS answers where moto has nothing."""
+"""A task queue with its dead-letter queue, in moto with additions."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ def good(task_id: str | None = None, **changes: Any) -> str:
 
 
 def refuse(*numbers: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what answers a batch of messages so that these of them, counted from 0, are refused."""
+    """Return a handler that refuses these messages of a batch, counted from 0."""
 
     def said(request: dict[str, Any]) -> dict[str, Any]:
         ids = [entry["Id"] for entry in request["Entries"]]
@@ -64,7 +64,7 @@ class DeadLetterQueue:
         return [self._client.send_message(QueueUrl=self.url, MessageBody=body, **given)["MessageId"] for body in bodies]
 
     def ids(self) -> set[str]:
-        """Return what anybody could receive from the dead-letter queue now."""
+        """Return the visible messages of the dead-letter queue."""
         return {message["MessageId"] for message in self._look(self.url)}
 
     def moved(self) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ class _Response:
 
 
 class SqsMoves:
-    """SQS's own moves, which moto has not: a move takes what is in the queue over three looks at it."""
+    """SQS's own moves, which moto lacks; a move takes three polls."""
 
     def __init__(self, dlq: DeadLetterQueue, total: int) -> None:
         self.dlq, self.total, self.moved = dlq, total, 0

@@ -1,4 +1,4 @@
-"""Step Functions to operate: the project's own engine behind its API, with functions that fail when told to."""
+"""Step Functions to operate: the project's engine, with functions that fail on demand."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Broken(Exception):
-    """What a function raises that was told to fail."""
+    """The error of a function that fails on demand."""
 
 
 class Operated:
@@ -50,7 +50,7 @@ class Operated:
         return event
 
     def machine(self, *, in_turn: bool = False) -> str:
-        """Three steps: load, one iteration of work per item (side by side, or one after the other), finish."""
+        """Return a machine: load, work per item (concurrently or in turn), finish."""
         if in_turn not in self._machines:
             work = {"StartAt": "Work", "States": {"Work": _task("work") | {"End": True}}}
             steps = {
@@ -93,13 +93,13 @@ class Operated:
         return TaskRecord.objects.create(pk=task_id, **values | record)
 
     def followed(self, record: TaskRecord) -> TaskRecord:
-        """Wait for an execution's end, and have its record follow as the status events make it."""
+        """Wait for an execution's end, and apply its status event."""
         self.server.runner.closed(record.execution_arn, 10)
-        self.tell(record)
+        self.publish(record)
         record.refresh_from_db()
         return record
 
-    def tell(self, record: TaskRecord) -> None:
+    def publish(self, record: TaskRecord) -> None:
         """Apply the status change of an execution as it stands now."""
         found = self.sfn.describe_execution(executionArn=record.execution_arn)
         apply_status_change(

@@ -1,4 +1,4 @@
-"""Answers are shared, stay while they are read again, and hold up nobody."""
+"""Answers are shared, kept during a new read, and block no caller."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ class Time:
 
 
 class Service:
-    """Answers each key with how often it was asked for it, once it may; raises what it is told to."""
+    """A service that counts reads by key, and raises on demand."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -80,7 +80,7 @@ def test_who_does_not_wait_is_given_the_previous_answer_and_why() -> None:
     assert cache.get("a") == Cached(2, cache.get("a").as_of)
 
 
-def test_what_was_refused_keeps_the_previous_answer_and_is_asked_for_again_soon() -> None:
+def test_a_refusal_keeps_the_previous_answer_and_retries_soon() -> None:
     service, time = Service(), Time()
     cache = cache_of(service, time, retry_seconds=2.0)
     assert cache.get("a").value == 1

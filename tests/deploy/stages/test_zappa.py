@@ -183,4 +183,4 @@ def test_zappa_packages_django_and_the_package_answers_and_passes_the_smoke_test
         check=False,
     )
     assert "ANSWERS 200 200 200" in done.stdout, done.stderr[-2000:]
-    assert "its row has the right result" in done.stdout
+    assert "its record has the expected result" in done.stdout

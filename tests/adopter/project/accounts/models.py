@@ -18,7 +18,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Somebody with an address."""
+    """A user with an address."""
 
     email = models.EmailField(unique=True)
     is_staff = models.BooleanField(default=False)

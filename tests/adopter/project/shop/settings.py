@@ -1,4 +1,4 @@
-"""Settings of the shop. What the platform needs is in the first five assignments and the two middlewares."""
+"""Settings of the shop; the first five and two middlewares are the platform's."""
 
 from pathlib import Path
 

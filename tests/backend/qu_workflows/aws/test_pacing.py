@@ -79,7 +79,7 @@ def test_what_stays_throttled_is_a_failure_that_says_what_to_do() -> None:
     assert len(calls) == pacing.THROTTLED_TRIES
 
 
-def test_told_to_stop_nobody_waits_any_longer() -> None:
+def test_a_stop_ends_every_wait() -> None:
     calls, call = throttled(100)
     time = Time()
     time.set()

@@ -37,14 +37,14 @@ def test_a_sign_of_life_is_a_heartbeat(step_functions: Stubber) -> None:
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
-def test_a_token_that_nobody_waits_for_is_told_apart(step_functions: Stubber, code: str) -> None:
+def test_an_unawaited_token_is_distinguished(step_functions: Stubber, code: str) -> None:
     step_functions.add_client_error("send_task_success", code)
 
     with pytest.raises(NoLongerAwaited, match=code):
         end_task("token", {})
 
 
-def test_after_a_lost_answer_nobody_knows_who_has_ended_the_state(step_functions: Stubber) -> None:
+def test_after_a_lost_answer_the_call_is_unavailable(step_functions: Stubber) -> None:
     step_functions.add_client_error("send_task_success", "TaskTimedOut", response_meta={"RetryAttempts": 1})
 
     with pytest.raises(StepFunctionsUnavailable):
@@ -69,7 +69,7 @@ def test_an_endpoint_that_does_not_answer_can_be_tried_again(monkeypatch: pytest
         end_task("token", {})
 
 
-def test_of_a_local_token_nobody_is_told(step_functions: Stubber) -> None:  # noqa: ARG001  it fails for any request
+def test_a_local_token_makes_no_call(step_functions: Stubber) -> None:  # noqa: ARG001  it fails for any request
     token = new_local_token()
 
     end_task(token, {})

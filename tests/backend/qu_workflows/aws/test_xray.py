@@ -1,4 +1,4 @@
-"""One trace from Django's enqueueing through SQS to the execution, and what Django itself tells of it."""
+"""One trace from Django's enqueueing through SQS to the execution."""
 
 import errno
 import json
@@ -101,7 +101,7 @@ def test_a_task_that_is_sent_twice_stays_in_one_trace(queue: Queue) -> None:
     assert len(set(headers)) == 1
 
 
-def test_what_comes_from_the_scheduler_without_a_header_gets_a_trace_of_its_own(
+def test_a_schedulers_message_without_header_gets_its_own_trace(
     queue: Queue, starts: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACE_SAMPLED_PERCENT", "100")
@@ -117,22 +117,20 @@ def test_what_comes_from_the_scheduler_without_a_header_gets_a_trace_of_its_own(
     assert first == second
 
 
-def test_django_tells_the_daemon_that_it_sent_the_task_and_the_execution_hangs_below_that(
-    queue: Queue, daemon: socket.socket, settings: Settings
-) -> None:
+def test_django_sends_the_daemon_the_parent_segment(queue: Queue, daemon: socket.socket, settings: Settings) -> None:
     settings.TRACE_SAMPLED_PERCENT = 100
     task_id = add.enqueue(1).id
 
     [message] = queue.messages()
     first_line, _, segment = daemon.recv(65_536).partition(b"\n")
-    told = json.loads(segment)
+    sent = json.loads(segment)
 
     assert json.loads(first_line) == {"format": "json", "version": 1}
-    assert told["annotations"] == {"task_id": task_id, "task": "sample_sum"}
-    assert 0 <= told["end_time"] - told["start_time"] < 60
+    assert sent["annotations"] == {"task_id": task_id, "task": "sample_sum"}
+    assert 0 <= sent["end_time"] - sent["start_time"] < 60
     header = message["Attributes"]["AWSTraceHeader"]
-    assert header == f"Root={told['trace_id']};Parent={told['id']};Sampled=1"
-    assert told["id"] == segment_id_of(task_id)
+    assert header == f"Root={sent['trace_id']};Parent={sent['id']};Sampled=1"
+    assert sent["id"] == segment_id_of(task_id)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", f"{'x' * 64}:2000", "nonsense", ""])
@@ -168,7 +166,7 @@ def test_a_process_without_descriptors_counts_what_it_sent_as_sent(
         daemon.recv(1)
 
 
-def test_what_is_not_sampled_is_not_told(queue: Queue, daemon: socket.socket, settings: Settings) -> None:
+def test_unsampled_tasks_send_no_segment(queue: Queue, daemon: socket.socket, settings: Settings) -> None:
     settings.TRACE_SAMPLED_PERCENT = 0
     add.enqueue(1)
     daemon.settimeout(0)

@@ -57,7 +57,7 @@ def test_list_shows_each_message_with_its_reason_and_counts_them(dlq: DeadLetter
     assert dlq.is_untouched_with(ids)
 
 
-def test_list_keeps_what_anybody_may_send_on_its_line(dlq: DeadLetterQueue) -> None:
+def test_list_prints_any_text_on_one_line(dlq: DeadLetterQueue) -> None:
     dlq.put(json.dumps({"task": "two\nlines\x1b[2J", "payload": {}}))
 
     assert "\x1b" not in run("list")
@@ -94,7 +94,7 @@ def test_list_says_when_it_read_only_a_part(dlq: DeadLetterQueue) -> None:
     assert err.getvalue() == "2 of about 3 messages were read.\n"
 
 
-def test_a_queue_whose_messages_somebody_else_holds_is_not_called_empty(dlq: DeadLetterQueue) -> None:
+def test_a_queue_with_held_messages_is_not_called_empty(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"))
     aws.sqs().receive_message(QueueUrl=dlq.url)
 
@@ -108,7 +108,7 @@ def test_an_empty_queue_is_called_empty() -> None:
     assert run("redrive", "--all", "--yes") == "Moved 0 messages to the task queue.\n"
 
 
-def test_show_tells_everything_of_one_message(dlq: DeadLetterQueue) -> None:
+def test_show_prints_all_of_one_message(dlq: DeadLetterQueue) -> None:
     [message_id] = dlq.put(UNKNOWN, MessageAttributes={"ERROR_CODE": {"DataType": "String", "StringValue": "X"}})
 
     shown = run("show", message_id)
@@ -127,7 +127,7 @@ def test_show_tells_everything_of_one_message(dlq: DeadLetterQueue) -> None:
     assert json.loads(run("show", "unknown-1", "--json"))["message_id"] == message_id
 
 
-def test_show_tells_what_becomes_of_one_that_was_started(dlq: DeadLetterQueue) -> None:
+def test_show_explains_a_message_that_was_started(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"))
     TaskRecord.objects.create(
         pk="task-1", task="custom_processing", workflow="run_task", status=TaskStatus.FAILED, enqueued_at=timezone.now()
@@ -204,21 +204,21 @@ def test_after_a_command_signals_have_their_usual_effect() -> None:
         with stop_event() as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.is_set()
-            with pytest.raises(KeyboardInterrupt):  # whoever presses it twice means it
+            with pytest.raises(KeyboardInterrupt):  # a second Ctrl-C ends the process
                 os.kill(os.getpid(), signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_redrive_tells_how_it_gets_on(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_reports_its_progress(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qu_workflows.dead_letters.management.commands.dlq.REPORT_EVERY_SECONDS", 0)
     dlq.put(*(good(f"task-{n}") for n in range(12)))
 
     assert run("redrive", "--all", "--yes").splitlines()[:2] == ["10 moved", "12 moved"]
 
 
-def test_redrive_tells_what_could_not_be_moved(dlq: DeadLetterQueue) -> None:
+def test_redrive_reports_messages_that_were_not_moved(dlq: DeadLetterQueue) -> None:
     [message_id] = dlq.put(good("task-1"))
     answer("SendMessageBatch", refuse(0))
 
@@ -229,7 +229,7 @@ def test_redrive_tells_what_could_not_be_moved(dlq: DeadLetterQueue) -> None:
     assert dlq.is_untouched_with([message_id])
 
 
-def test_redrive_tells_what_is_in_both_queues(dlq: DeadLetterQueue) -> None:
+def test_redrive_reports_messages_in_both_queues(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"))
     answer("DeleteMessageBatch", refuse(0))
 
@@ -282,9 +282,7 @@ def test_purge_saves_below_the_local_folder_where_nothing_is_said(
         (["purge", "--all", "--yes", "--save", "/dev/null"], "/dev/null: cannot be created"),
     ],
 )
-def test_what_can_not_be_done_is_said_with_exit_code_2_and_changes_nothing(
-    dlq: DeadLetterQueue, arguments: list[str], said: str
-) -> None:
+def test_a_refusal_exits_with_2_and_changes_nothing(dlq: DeadLetterQueue, arguments: list[str], said: str) -> None:
     kept = dlq.put(good("task-1"))
 
     code, text = refused(*arguments)
@@ -311,7 +309,7 @@ def test_without_the_setting_every_action_says_what_to_set(action: list[str], se
 
 @pytest.mark.parametrize("action", [["list"], ["redrive", "--all", "--yes"], ["purge", "--all", "--yes"]])
 @pytest.mark.usefixtures("queue_down")
-def test_when_aws_is_not_reached_every_action_says_so_with_exit_code_1(action: list[str], settings: Settings) -> None:
+def test_an_unreachable_aws_exits_with_1(action: list[str], settings: Settings) -> None:
     settings.AWS_SQS_DLQ_URL = f"{settings.AWS_SQS_QUEUE_URL}-dlq"
 
     code, said = refused(*action)

@@ -74,9 +74,7 @@ def test_what_ran_in_the_web_process_would_run_twice(dlq: DeadLetterQueue, how: 
     assert (letter.reason, letter.is_accepted) == ("RanInProcess", False)
 
 
-def test_an_error_of_the_check_itself_is_told_and_not_raised(
-    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_the_check_is_reported(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     dlq.put(good("a"))
 
     def broken(*_arguments: Any) -> None:
@@ -89,7 +87,7 @@ def test_an_error_of_the_check_itself_is_told_and_not_raised(
     assert "by nought" in str(letter.why)
 
 
-def test_a_letter_tells_its_age_and_how_often_it_was_received(dlq: DeadLetterQueue) -> None:
+def test_a_letter_has_its_age_and_receive_count(dlq: DeadLetterQueue) -> None:
     dlq.put(good(), MessageAttributes={"ERROR_CODE": {"DataType": "String", "StringValue": "X"}})
     list_dead_letters()
 
@@ -112,7 +110,7 @@ def test_a_selection_asks_for_all_that_it_says(dlq: DeadLetterQueue) -> None:
     assert Selection(ids=["task-1", "gone"]).missing_from([first, second]) == ["gone"]
 
 
-def test_a_body_lacks_its_id_only_where_the_message_id_stands_for_it() -> None:
+def test_a_body_lacks_its_id_without_id_and_schedule() -> None:
     assert lacks_id(good())
     assert lacks_id(json.dumps({"id": None, "task": "gone"}))
     assert not lacks_id(good("task-1"))
@@ -121,7 +119,7 @@ def test_a_body_lacks_its_id_only_where_the_message_id_stands_for_it() -> None:
     assert not lacks_id("[1]")
 
 
-def test_a_name_of_any_length_is_kept_as_long_as_a_task_can_have_one(dlq: DeadLetterQueue) -> None:
+def test_a_long_task_name_is_cut(dlq: DeadLetterQueue) -> None:
     dlq.put(json.dumps({"task": "x" * 100_000}))
 
     [letter] = list_dead_letters().letters

@@ -25,7 +25,7 @@ class Killed(BaseException):
 
 
 class KilledClient:
-    """The real client until its nth call, which fails before or after its effect; from then on there is no process."""
+    """A client that fails from its nth call on, before or after its effect."""
 
     def __init__(self, client: Any, calls: int, *, takes_effect: bool) -> None:
         self._client, self._calls_left, self._takes_effect = client, calls, takes_effect

@@ -63,7 +63,7 @@ def test_a_reading_that_is_stopped_or_fails_gives_everything_back(dlq: DeadLette
     assert dlq.is_untouched_with(ids)
 
 
-def test_a_queue_of_which_sqs_lets_nobody_hold_more_is_read_in_part(dlq: DeadLetterQueue) -> None:
+def test_a_queue_at_the_in_flight_quota_is_incomplete(dlq: DeadLetterQueue) -> None:
     dlq.put(*(good(f"task-{n}") for n in range(13)))
     calls: list[int] = []
 
@@ -160,7 +160,7 @@ def test_reading_ends_where_bodies_would_fill_the_memory(dlq: DeadLetterQueue, m
     assert dlq.is_untouched_with(ids)
 
 
-def test_what_somebody_else_holds_is_counted_and_not_called_nothing(dlq: DeadLetterQueue) -> None:
+def test_messages_held_by_others_are_counted(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"), good("task-2"), good("task-3"))
     aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
 
@@ -170,7 +170,7 @@ def test_what_somebody_else_holds_is_counted_and_not_called_nothing(dlq: DeadLet
 
 
 @pytest.mark.usefixtures("dlq")
-def test_a_fifo_queue_that_shows_a_part_of_a_group_is_read_in_part(settings: Settings) -> None:
+def test_a_partly_hidden_fifo_group_is_incomplete(settings: Settings) -> None:
     fifo = make_queues(settings, ".fifo")
     for number in range(12):
         fifo.put(good(f"task-{number}"), MessageGroupId="one", MessageDeduplicationId=str(number))
@@ -190,7 +190,7 @@ def test_a_right_that_is_missing_says_which_policy_gives_it() -> None:
 
 
 @pytest.mark.usefixtures("queue_down")
-def test_a_queue_that_is_not_reached_is_told(settings: Settings) -> None:
+def test_an_unreachable_queue_is_reported(settings: Settings) -> None:
     settings.AWS_SQS_DLQ_URL = f"{settings.AWS_SQS_QUEUE_URL}-dlq"
 
     with pytest.raises(OperationFailed, match="SQS: was not reached") as failure:

@@ -60,7 +60,7 @@ def test_who_receives_for_longer_holds_for_longer(dlq: DeadLetterQueue) -> None:
     assert timeouts == [HOLD_SECONDS, HOLD_SECONDS, 60, 200, MAX_HOLD_SECONDS]
 
 
-def test_a_held_message_that_comes_back_is_given_back_by_its_newest_receipt(dlq: DeadLetterQueue) -> None:
+def test_a_returned_message_is_given_back_by_its_newest_receipt(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"), good("task-2"))
     held = HeldMessages(dlq.url)
     [first, second] = held.receive()

@@ -134,7 +134,7 @@ def test_attributes_and_the_trace_go_with_a_message(dlq: DeadLetterQueue) -> Non
 
 
 @pytest.mark.usefixtures("dlq")
-def test_on_a_fifo_queue_the_group_is_kept_and_a_second_copy_is_dropped(settings: Settings) -> None:
+def test_a_fifo_redrive_keeps_the_group_and_drops_duplicates(settings: Settings) -> None:
     fifo = make_queues(settings, ".fifo")
     [message_id] = fifo.put(good("task-1"), MessageGroupId="report-7", MessageDeduplicationId="task-1")
     fail("DeleteMessageBatch", 1, EndpointConnectionError(endpoint_url="sqs"))
@@ -174,7 +174,7 @@ def test_messages_are_meant_by_their_own_id_or_by_their_tasks(dlq: DeadLetterQue
         (["task-1", "unknown-1"], "cannot be dispatched: /task: 'os.system' is not in the catalog.*--even-rejected"),
     ],
 )
-def test_one_id_that_can_not_be_moved_keeps_all_from_being(dlq: DeadLetterQueue, ids: list[str], said: str) -> None:
+def test_one_id_that_cannot_be_moved_blocks_all(dlq: DeadLetterQueue, ids: list[str], said: str) -> None:
     kept = dlq.put(good("task-1"), UNKNOWN)
 
     with pytest.raises(OperationRefused, match=said):
@@ -206,7 +206,7 @@ def test_a_pace_that_sqs_does_not_take_is_refused(per_second: int) -> None:
         order(per_second=per_second)
 
 
-def test_a_preview_tells_what_would_be_moved_and_moves_nothing(dlq: DeadLetterQueue) -> None:
+def test_a_preview_lists_messages_and_moves_nothing(dlq: DeadLetterQueue) -> None:
     kept = dlq.put(good("task-1"), UNKNOWN)
 
     seen = preview_redrive(Selection())
@@ -246,7 +246,7 @@ def test_each_batch_is_in_the_audit_table_with_its_ids(dlq: DeadLetterQueue) -> 
         assert (entry.outcome, entry.batch) == (AuditOutcome.DONE, wanted.batch)
 
 
-def test_what_sqs_does_not_take_stays_a_dead_letter_and_is_told(dlq: DeadLetterQueue) -> None:
+def test_a_message_that_sqs_refuses_is_reported(dlq: DeadLetterQueue) -> None:
     [first, second] = dlq.put(good("task-1"), good("task-2"))
     answer("SendMessageBatch", refuse(0))
 
@@ -346,7 +346,7 @@ def test_every_message_of_a_task_id_is_moved_when_that_is_meant(dlq: DeadLetterQ
     assert dlq.moved_ids() == ["task-1", "task-1"]
 
 
-def test_an_id_that_somebody_else_took_is_told(dlq: DeadLetterQueue) -> None:
+def test_an_id_that_another_process_took_is_reported(dlq: DeadLetterQueue) -> None:
     dlq.put(*(good(f"task-{n}") for n in range(12)))
     wanted = order(Selection(ids=[f"task-{n}" for n in range(12)]))
 
@@ -358,7 +358,7 @@ def test_an_id_that_somebody_else_took_is_told(dlq: DeadLetterQueue) -> None:
     assert (moved.count, moved.missing) == (10, 2)
 
 
-def test_a_body_that_its_id_makes_too_large_is_told_and_keeps_no_other_back(dlq: DeadLetterQueue) -> None:
+def test_a_body_too_large_with_its_id_is_reported(dlq: DeadLetterQueue) -> None:
     frame = len(json.dumps({**GOOD, "filler": ""}, separators=(",", ":")))
     body = json.dumps({**GOOD, "filler": "x" * (MAX_BATCH_BYTES - frame)}, separators=(",", ":"))
     assert len(body) == MAX_BATCH_BYTES
@@ -373,7 +373,7 @@ def test_a_body_that_its_id_makes_too_large_is_told_and_keeps_no_other_back(dlq:
 
 
 @pytest.mark.usefixtures("dlq")
-def test_what_a_fifo_queue_keeps_back_behind_a_message_that_is_left_is_told(settings: Settings) -> None:
+def test_hidden_messages_of_a_fifo_group_are_reported(settings: Settings) -> None:
     fifo = make_queues(settings, ".fifo")
     bodies = [UNKNOWN] * 10 + [good("task-1"), good("task-2")]
     for number, body in enumerate(bodies):
@@ -385,7 +385,7 @@ def test_what_a_fifo_queue_keeps_back_behind_a_message_that_is_left_is_told(sett
     assert "about 2 more cannot be received" in moved.error
 
 
-def test_what_somebody_else_holds_for_longer_is_told(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_held_for_longer_are_reported(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "PATIENCE_SECONDS", 0)
     dlq.put(good("task-1"), good("task-2"))
     aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)

@@ -119,7 +119,7 @@ def test_a_file_that_is_there_is_not_written_over(dlq: DeadLetterQueue, tmp_path
     assert not AuditEntry.objects.exists()
 
 
-def test_what_sqs_does_not_delete_is_told_of_each_message(dlq: DeadLetterQueue, save_to: Path) -> None:
+def test_each_message_that_sqs_does_not_delete_is_reported(dlq: DeadLetterQueue, save_to: Path) -> None:
     ids = dlq.put(good("task-1"), good("task-2"))
     answer("DeleteMessageBatch", refuse(0))
 
@@ -178,7 +178,7 @@ def test_a_process_that_dies_leaves_the_body_saved_and_the_entry_started(dlq: De
     assert AuditEntry.objects.get().outcome == AuditOutcome.STARTED
 
 
-def test_a_task_name_that_postgresql_can_not_hold_is_purged_and_entered(dlq: DeadLetterQueue, save_to: Path) -> None:
+def test_a_task_name_that_postgresql_refuses_is_purged(dlq: DeadLetterQueue, save_to: Path) -> None:
     dlq.put('{"task": "a\\u0000b"}', '{"task": "\\ud800"}')
 
     assert run(save_to).count == 2
@@ -210,7 +210,7 @@ def test_what_a_full_disk_does_not_take_is_not_deleted(
     assert len(dlq.ids()) == 2
 
 
-def test_what_somebody_else_took_meanwhile_is_told(dlq: DeadLetterQueue, save_to: Path) -> None:
+def test_messages_taken_meanwhile_are_reported(dlq: DeadLetterQueue, save_to: Path) -> None:
     dlq.put(*(good(f"task-{n}") for n in range(12)))
 
     def take_the_rest(_purged: DeadLetterResult) -> None:

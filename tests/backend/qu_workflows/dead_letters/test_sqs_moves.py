@@ -69,9 +69,7 @@ def test_sqs_does_not_move_a_part_of_a_queue(dlq: DeadLetterQueue) -> None:
     assert moves.started == []
 
 
-def test_a_stop_cancels_the_move_of_sqs_and_tells_what_was_moved(
-    dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_cancels_the_move_and_reports_the_count(dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)
     dlq.put(good("task-1"), good("task-2"), good("task-3"))
     moves, stop = SqsMoves(dlq, 3), Event()
@@ -101,7 +99,7 @@ def test_while_sqs_moves_a_queue_nothing_else_does(dlq: DeadLetterQueue) -> None
     assert dlq.is_untouched_with(kept)
 
 
-def test_sqs_does_not_move_what_somebody_else_holds_and_nobody_judged(dlq: DeadLetterQueue) -> None:
+def test_sqs_does_not_move_held_messages_that_were_not_validated(dlq: DeadLetterQueue) -> None:
     dlq.put(good("task-1"), good("task-2"))
     aws.sqs().receive_message(QueueUrl=dlq.url, MaxNumberOfMessages=1)
     SqsMoves(dlq, 2)
@@ -127,7 +125,7 @@ def lost_once_started(moves: SqsMoves, request: dict[str, Any]) -> dict[str, Any
 
 
 @pytest.mark.parametrize("lost", ["unlisted", "unreached"])
-def test_of_a_move_that_is_seen_no_longer_it_is_said_that_it_goes_on(
+def test_a_move_no_longer_listed_is_reported_as_running(
     dlq: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     monkeypatch.setattr(sqs_moves, "POLL_SECONDS", 0.01)

@@ -53,7 +53,7 @@ def test_no_django_task_hides_behind_a_workflow_of_the_same_name() -> None:
         ("act", None, "payloads/a.json", {"task": "act", "payload_key": "payloads/a.json"}),
     ],
 )
-def test_the_execution_input_is_the_payload_and_for_run_task_it_names_the_task(
+def test_the_execution_input_is_the_payload_or_names_the_task(
     task: str, payload: dict[str, int] | None, payload_key: str | None, expected: dict[str, object]
 ) -> None:
     tasks = {**read_tasks('{"act": {"parameters": {}}}'), **PROJECT.catalog}
@@ -145,5 +145,5 @@ def test_a_whole_number_is_no_fraction_and_a_fraction_is_a_number() -> None:
         (Parameter("string", required=True, pattern="^a$"), "a\n", "does not match ^a$"),
     ],
 )
-def test_a_value_outside_its_bounds_is_told_which(parameter: Parameter, value: Any, problem: str) -> None:
+def test_a_value_outside_its_bounds_names_the_bound(parameter: Parameter, value: Any, problem: str) -> None:
     assert parameter.problem_with(value) == problem

@@ -271,7 +271,7 @@ def test_a_log_line_gets_the_task_id_where_the_body_has_one(body: str, task_id: 
 
 
 def scheduled(**changes: Any) -> dict[str, Any]:
-    """The message of a schedule whose time has been filled in; None takes a key away."""
+    """A schedule's message with its time; None removes a key."""
     message = {
         "schedule": "send_outbox",
         "scheduled_at": "2026-11-24T12:00:00Z",
@@ -326,7 +326,7 @@ def test_a_moment_names_one_execution_however_it_is_written(time: str) -> None:
         ({"payload": {"a": 1}}, PayloadDoesNotFit, "a: is not a parameter"),
     ],
 )
-def test_a_schedule_s_message_that_can_not_be_dispatched_is_refused_by_name(
+def test_an_invalid_schedules_message_is_refused_by_name(
     changes: dict[str, Any], error: type[MessageRejected], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -339,7 +339,7 @@ def test_a_log_line_names_the_run_of_a_schedule() -> None:
 
 
 @given(st.integers(86_400, 7_000_000_000), st.integers(-14 * 60, 14 * 60))
-def test_an_execution_of_a_schedule_tells_its_time_back(seconds: int, offset_minutes: int) -> None:
+def test_an_executions_name_contains_its_scheduled_time(seconds: int, offset_minutes: int) -> None:
     time = datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset_minutes)))
 
     run = scheduled_run_of(read(scheduled(scheduled_at=time.isoformat())).name)

@@ -1,4 +1,4 @@
-"""A task's trace: one, whoever asks and however often."""
+"""A task has one trace, whichever process computes it."""
 
 import re
 from datetime import UTC, datetime

@@ -78,7 +78,7 @@ def test_a_process_killed_in_the_middle_leaves_the_entry_started() -> None:
     assert rows() == [("ana", "stop_execution", "one", "started", "")]
 
 
-def test_a_command_says_who_runs_it_or_whom_it_was_told() -> None:
+def test_a_command_has_the_users_or_the_given_actor() -> None:
     assert command_actor() == f"{getpass.getuser()}@{socket.gethostname()}"
     assert command_actor("ana") == f"ana@{socket.gethostname()}"
     with pytest.raises(OperationRefused, match="--as: is over"):

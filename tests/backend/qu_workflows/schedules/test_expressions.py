@@ -155,7 +155,7 @@ def test_a_cron_time_that_does_not_exist_that_day_is_skipped() -> None:
     assert shown("cron(30 2 * * ? *)", NEW_YORK, after, 2) == ["2027-03-15T02:30:00-04:00", "2027-03-16T02:30:00-04:00"]
 
 
-def test_a_cron_time_that_there_is_twice_that_day_runs_once_at_the_first() -> None:
+def test_a_repeated_cron_time_runs_at_the_first() -> None:
     before = datetime(2026, 10, 31, 12, tzinfo=UTC)
     between = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)  # the first 01:30
 
@@ -248,7 +248,7 @@ def in_day_of_week(text: str, day: date) -> bool:
 
 
 def matches(expression: str, local: datetime) -> bool:
-    """Whether a minute is one of a cron expression's: a second opinion, one minute at a time."""
+    """Return whether a cron expression runs in a minute, computed independently."""
     minutes, hours, of_month, months, of_week, _ = expression[5:-1].split(" ")
     in_day = in_day_of_week(of_week, local) if of_month == "?" else in_day_of_month(of_month, local)
     return (
@@ -285,7 +285,7 @@ def test_no_minute_of_the_expression_is_left_out(expression: str, time_zone: str
     begin = after.replace(second=0, microsecond=0)
     zone = ZoneInfo(time_zone)
     minutes = (begin + timedelta(minutes=number) for number in range(1, 600))
-    # The second of two equal times (fold) is not run; a time that is skipped is nobody's minute.
+    # The second of two equal times (fold) is not run; a time that clocks skip does not exist.
     expected = [m for m in minutes if not m.astimezone(zone).fold and matches(expression, m.astimezone(zone))]
 
     try:

@@ -75,7 +75,7 @@ class TestList:
             "  last      not recorded yet",
         ]
 
-    def test_the_last_run_is_told_with_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_last_run_is_listed_with_its_status(self, monkeypatch: pytest.MonkeyPatch) -> None:
         declare(monkeypatch, NIGHTLY)
         record_run(datetime(2026, 11, 23, 8, tzinfo=UTC), status=TaskStatus.FAILED)
         record_run(datetime(2026, 11, 24, 8, tzinfo=UTC), status=TaskStatus.SUCCEEDED, result=3)
@@ -137,18 +137,18 @@ class TestList:
 
 
 class TestNext:
-    def test_any_expression_is_told_when_it_runs(self) -> None:
+    def test_next_previews_any_expression(self) -> None:
         assert run("next", "at(2199-01-01T07:00:00)", "--time-zone", "America/New_York") == "2199-01-01 07:00:00 EST\n"
         assert len(run("next", "rate(5 minutes)", "--count", "7").splitlines()) == 7
 
-    def test_as_json_it_tells_the_zone_as_well(self) -> None:
+    def test_next_prints_the_time_zone_as_json(self) -> None:
         assert json.loads(run("next", "at(2199-01-01T07:00:00)", "--json")) == {
             "expression": "at(2199-01-01T07:00:00)",
             "time_zone": "UTC",
             "next_runs": ["2199-01-01T07:00:00+00:00"],
         }
 
-    def test_what_will_not_run_any_more_is_told_so(self) -> None:
+    def test_an_expression_without_runs_says_so(self) -> None:
         assert run("next", "at(2020-01-01T00:00:00)") == "at(2020-01-01T00:00:00) never runs again.\n"
 
     @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ class TestNext:
         assert refused.value.returncode == 2
 
 
-def test_a_declared_schedule_with_a_problem_is_an_error_of_the_system_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_check_reports_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(apps.check_schedules()) == []
 
     declare_schedules(monkeypatch, replace(NIGHTLY, task="none"), replace(NIGHTLY, expression="daily"))
@@ -179,7 +179,7 @@ def test_a_declared_schedule_with_a_problem_is_an_error_of_the_system_check(monk
     assert all("make states" in (message.hint or "") for message in found)
 
 
-def test_the_check_is_silent_where_the_registry_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_is_silent_for_an_invalid_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ImproperlyConfigured("two tasks of one name")
 

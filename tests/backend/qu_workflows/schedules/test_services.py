@@ -1,4 +1,4 @@
-"""Deployed schedules: told as they are, paused and resumed with all else unchanged, and run by hand."""
+"""Deployed schedules: drift, pause, resume and manual runs."""
 
 import json
 import socket
@@ -99,12 +99,12 @@ def test_a_schedule_that_is_deployed_as_declared_has_no_differences(name: str) -
 
 
 @pytest.mark.usefixtures("group")
-def test_what_was_changed_by_hand_is_told_beside_what_is_declared() -> None:
+def test_manual_changes_are_listed_as_drift() -> None:
     deploy(ScheduleExpression="cron(0 9 * * ? *)", FlexibleTimeWindow={"Mode": "OFF"})
 
-    told = {one.what: (one.declared, one.deployed) for one in deployed_state(NAME).differences}
+    drift = {one.what: (one.declared, one.deployed) for one in deployed_state(NAME).differences}
 
-    assert told == {
+    assert drift == {
         "expression": ("cron(0 7 * * ? *)", "cron(0 9 * * ? *)"),
         "window in minutes": ("15", "0"),
     }
@@ -128,7 +128,7 @@ def found_target(*, spaces: bool) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("group")
-def test_one_that_is_not_deployed_is_told_so() -> None:
+def test_a_schedule_that_is_not_deployed_says_so() -> None:
     state = deployed_state(NAME)
 
     assert state.state is DeployedState.NOT_DEPLOYED
@@ -140,18 +140,18 @@ def test_a_schedule_is_paused_and_resumed_with_all_else_unchanged() -> None:
     deploy()
     before = found()
 
-    assert pause(NAME, "somebody") == f"{NAME} is paused now"
+    assert pause(NAME, "ann") == f"{NAME} is paused now"
     paused = found()
     assert deployed_state(NAME).state is DeployedState.PAUSED
-    resume(NAME, "somebody")
+    resume(NAME, "ann")
 
     assert paused == before | {"State": "DISABLED"}
     assert found() == before
     assert deployed_state(NAME).state is DeployedState.RUNNING
     entries = AuditEntry.objects.order_by("id").values_list("action", "actor", "target", "outcome")
     assert list(entries) == [
-        (AuditAction.PAUSE_SCHEDULE, "somebody", NAME, AuditOutcome.DONE),
-        (AuditAction.RESUME_SCHEDULE, "somebody", NAME, AuditOutcome.DONE),
+        (AuditAction.PAUSE_SCHEDULE, "ann", NAME, AuditOutcome.DONE),
+        (AuditAction.RESUME_SCHEDULE, "ann", NAME, AuditOutcome.DONE),
     ]
 
 
@@ -160,7 +160,7 @@ def test_what_is_paused_already_is_refused_and_entered() -> None:
     deploy(State="DISABLED")
 
     with pytest.raises(OperationRefused, match="already paused"):
-        pause(NAME, "somebody")
+        pause(NAME, "ann")
 
     assert AuditEntry.objects.get().outcome == AuditOutcome.REFUSED
 
@@ -183,11 +183,11 @@ def test_once_aws_was_not_reached_it_is_asked_no_more(settings: Settings, monkey
     assert all("was not reached" in state.why for state in states.values())
     assert len(asked) == 1
     with pytest.raises(OperationFailed):
-        pause(NAME, "somebody")
+        pause(NAME, "ann")
 
 
 @pytest.mark.usefixtures("group")
-def test_states_are_read_once_for_all_who_ask_and_again_after_a_change() -> None:
+def test_states_are_cached_until_a_change() -> None:
     deploy()
     asked: list[str] = []
     aws.scheduler().meta.events.register("before-call.scheduler.GetSchedule", lambda **_call: asked.append("asked"))
@@ -196,12 +196,12 @@ def test_states_are_read_once_for_all_who_ask_and_again_after_a_change() -> None
         assert deployed_state(NAME).state is DeployedState.RUNNING
     assert len(asked) == len(SCHEDULES_BY_NAME)
 
-    pause(NAME, "somebody")
+    pause(NAME, "ann")
     assert deployed_state(NAME).state is DeployedState.PAUSED
 
 
 @pytest.mark.usefixtures("group")
-def test_a_state_that_aws_is_late_to_tell_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_aws_reports_late_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = Event()
     monkeypatch.setattr(deployed, "get_schedule", lambda _schedule: answered.wait(10) and {})
 
@@ -211,8 +211,8 @@ def test_a_state_that_aws_is_late_to_tell_is_unknown(monkeypatch: pytest.MonkeyP
     assert (state.state, state.why) == (DeployedState.UNKNOWN, "EventBridge Scheduler has not answered yet.")
 
 
-def test_a_run_by_hand_has_an_id_of_its_own_and_is_sent_at_once(queue: Queue) -> None:
-    record = run_now("watch_stuck", "somebody")
+def test_a_manual_run_has_its_own_id_and_is_sent(queue: Queue) -> None:
+    record = run_now("watch_stuck", "ann")
 
     assert (record.schedule, record.status, record.workflow) == ("watch_stuck", TaskStatus.SENT, "run_task")
     [body] = queue.bodies()
@@ -223,16 +223,16 @@ def test_a_run_by_hand_has_an_id_of_its_own_and_is_sent_at_once(queue: Queue) ->
 
 
 def test_two_clicks_are_one_run(queue: Queue) -> None:
-    first = run_now("watch_stuck", "somebody")
+    first = run_now("watch_stuck", "ann")
 
     with pytest.raises(OperationRefused, match=f"its run {first.pk} is on its way"):
-        run_now("watch_stuck", "somebody else")
+        run_now("watch_stuck", "ben")
 
     assert [body["id"] for body in queue.bodies()] == [first.pk]
 
 
 @pytest.mark.usefixtures("queue")
-def test_nothing_is_run_by_hand_beside_a_scheduled_run_that_is_at_work() -> None:
+def test_a_manual_run_is_refused_during_a_scheduled_run() -> None:
     now = timezone.now()
     task_id = scheduled_id("watch_stuck", now)
     assert reason_to_skip(task_id) is None
@@ -246,7 +246,7 @@ def test_nothing_is_run_by_hand_beside_a_scheduled_run_that_is_at_work() -> None
 @pytest.mark.parametrize("name", ["watch_stuck", NAME])
 @pytest.mark.usefixtures("queue")
 def test_a_scheduled_run_is_skipped_while_one_by_hand_works(name: str) -> None:
-    record = run_now(name, "somebody")
+    record = run_now(name, "ann")
     now = timezone.now()
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING, started_at=now)
 
@@ -257,24 +257,24 @@ def test_a_scheduled_run_is_skipped_while_one_by_hand_works(name: str) -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_a_run_by_hand_that_was_lost_long_ago_keeps_nobody_from_another() -> None:
-    lost = run_now("watch_stuck", "somebody")
+def test_a_lost_manual_run_blocks_no_other() -> None:
+    lost = run_now("watch_stuck", "ann")
     TaskRecord.objects.filter(pk=lost.pk).update(enqueued_at=timezone.now() - timedelta(minutes=6))
 
-    assert run_now("watch_stuck", "somebody").pk != lost.pk
+    assert run_now("watch_stuck", "ann").pk != lost.pk
 
 
 @pytest.mark.usefixtures("group")
-def test_the_command_says_what_it_would_do_and_does_it_when_told_to() -> None:
+def test_the_command_previews_and_acts_with_yes() -> None:
     deploy()
 
     said = run("pause", NAME)
     assert "Nothing was changed" in said
     assert found()["State"] == "ENABLED"
 
-    assert "is paused now" in run("pause", NAME, "--yes", "--as", "somebody")
+    assert "is paused now" in run("pause", NAME, "--yes", "--as", "ann")
     assert found()["State"] == "DISABLED"
-    assert AuditEntry.objects.get().actor.startswith("somebody@")
+    assert AuditEntry.objects.get().actor.startswith("ann@")
 
 
 @pytest.mark.usefixtures("queue")

@@ -175,7 +175,7 @@ def test_an_executions_error_is_an_exception_class_of_the_result(error: str, exp
     assert (found.exception_class.__name__, found.traceback) == (expected, "because")
 
 
-@pytest.mark.parametrize("task", ["nobody_knows_it", ""])
+@pytest.mark.parametrize("task", ["unknown_task", ""])
 def test_a_result_that_is_not_there_does_not_exist(task: str) -> None:
     if task:
         TaskRecord.objects.create(id="one", task=task, enqueued_at=timezone.now())
@@ -223,7 +223,7 @@ def test_without_the_queue_a_workflow_runs_in_this_process() -> None:
     assert result.status == TaskResultStatus.FAILED
 
 
-def test_djangos_signals_tell_of_every_task_in_order() -> None:
+def test_djangos_signals_announce_every_task_in_order() -> None:
     seen: list[tuple[str, str]] = []
 
     def note(kind: str) -> Any:

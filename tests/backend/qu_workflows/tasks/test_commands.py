@@ -95,7 +95,7 @@ def test_a_task_for_later_is_sent_once_sqs_can_hold_it(queue: Queue, settings: S
     assert queue.size() == 1
 
 
-def test_on_a_fifo_queue_a_task_for_later_is_sent_once_it_is_due(fifo_queue: Queue) -> None:
+def test_a_fifo_queues_later_task_is_sent_when_due(fifo_queue: Queue) -> None:
     leave(run_after=timezone.now() + timedelta(minutes=10))
     leave(run_after=timezone.now() - timedelta(minutes=1))
     leave(delay_seconds=900)

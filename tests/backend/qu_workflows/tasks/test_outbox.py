@@ -55,7 +55,7 @@ def test_a_rolled_back_transaction_leaves_neither_record_nor_message(queue: Queu
     assert queue.size() == TaskRecord.objects.count() == 0
 
 
-def test_tasks_enqueued_one_by_one_in_a_transaction_leave_in_batches_of_ten(queue: Queue) -> None:
+def test_tasks_of_one_transaction_are_sent_in_batches_of_ten(queue: Queue) -> None:
     def send() -> None:
         with transaction.atomic():
             for n in range(23):
@@ -97,7 +97,7 @@ def test_one_hook_per_level_and_other_hooks_between_them_stay_in_order(queue: Qu
 
 
 @pytest.mark.usefixtures("queue_down")
-def test_a_queue_that_is_down_fails_no_request_and_the_task_stays_recorded(caplog: pytest.LogCaptureFixture) -> None:
+def test_with_the_queue_down_tasks_stay_recorded(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "executions"), transaction.atomic():
         Group.objects.create(name="written by the request")
         result = name_group.enqueue("a")
@@ -130,9 +130,7 @@ def test_with_the_sync_fallback_a_task_runs_here_and_now(settings: Settings, cap
     assert "failed here" in caplog.text
 
 
-def test_a_message_that_got_through_though_its_answer_was_lost_does_not_run_the_task_twice(
-    queue: Queue, settings: Settings
-) -> None:
+def test_a_lost_answer_of_sqs_runs_no_task_twice(queue: Queue, settings: Settings) -> None:
     settings.TASK_FALLBACK = "sync"
 
     def lose_the_answer(**_kwargs: object) -> None:

@@ -67,7 +67,7 @@ def test_what_has_been_sent_is_not_run_inline() -> None:
     assert Group.objects.count() == 0
 
 
-def test_in_a_transaction_a_failing_task_loses_its_writes_and_keeps_its_record() -> None:
+def test_in_a_transaction_a_failure_rolls_back_all_but_its_record() -> None:
     record = record_of(tasks.decline, {"name": "a"})
 
     with transaction.atomic():
@@ -92,7 +92,7 @@ def test_an_attempt_records_itself_and_leaves_the_end_to_the_executions_events()
     assert record.finished_at is None
 
 
-def test_a_failed_attempt_raises_the_functions_own_exception_and_the_next_one_runs() -> None:
+def test_a_failed_attempt_raises_and_the_next_one_runs() -> None:
     record = record_of(tasks.decline, {"name": "a"}, status=TaskStatus.SENT)
 
     for worker_id in ("first", "second"):
@@ -104,7 +104,7 @@ def test_a_failed_attempt_raises_the_functions_own_exception_and_the_next_one_ru
     assert Group.objects.count() == 2
 
 
-def test_a_task_is_told_which_attempt_it_is() -> None:
+def test_a_task_knows_its_attempt() -> None:
     record = record_of(tasks.count_attempts, {"label": "attempt"}, status=TaskStatus.RUNNING, worker_ids=["earlier"])
 
     assert attempt(record, tasks.count_attempts) == "attempt 2"
@@ -161,7 +161,7 @@ def test_an_attempt_after_a_redrive_keeps_the_status_for_the_event() -> None:
     assert record.status == TaskStatus.FAILED
 
 
-def test_the_value_that_the_function_returned_stays_when_the_event_could_not_carry_it() -> None:
+def test_the_functions_value_survives_an_event_without_output() -> None:
     record = record_of(tasks.give_back, {"value": "x" * 300_000}, status=TaskStatus.SENT)
     attempt(record, tasks.give_back)
 

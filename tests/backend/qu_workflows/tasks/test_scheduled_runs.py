@@ -1,4 +1,4 @@
-"""Which runs of a schedule go on: by its overlap rule and its rule on missed runs."""
+"""The overlap and missed-run rules of schedules."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,7 @@ def event(task_id: str, status: str) -> None:
     )
 
 
-def test_a_run_goes_on_and_the_next_one_is_skipped_until_it_has_ended() -> None:
+def test_overlapping_runs_are_skipped_until_the_first_ends() -> None:
     first, second, third = run_id(3), run_id(2), run_id(1)
 
     assert reason_to_skip(first) is None
@@ -66,7 +66,7 @@ def test_a_run_goes_on_and_the_next_one_is_skipped_until_it_has_ended() -> None:
     assert reason_to_skip(third) is None
 
 
-def test_a_run_that_asks_again_gets_the_same_answer_though_the_reason_is_gone() -> None:
+def test_the_decision_to_skip_is_permanent() -> None:
     first, second = run_id(3), run_id(2)
     reason_to_skip(first)
     reason = reason_to_skip(second)
@@ -76,7 +76,7 @@ def test_a_run_that_asks_again_gets_the_same_answer_though_the_reason_is_gone() 
     assert reason_to_skip(first) is None
 
 
-def test_what_is_skipped_keeps_the_reason_as_its_result_when_its_execution_has_ended() -> None:
+def test_a_skipped_run_keeps_its_reason_as_result() -> None:
     first, second = run_id(3), run_id(2)
     reason_to_skip(first)
     reason = reason_to_skip(second)
@@ -100,7 +100,7 @@ def test_of_runs_that_start_at_once_exactly_one_goes_on() -> None:
     assert (len(reasons), reasons.count(None)) == (8, 1)
 
 
-def test_a_run_whose_event_came_first_but_has_not_asked_yet_holds_nobody_up() -> None:
+def test_an_undecided_run_blocks_no_other() -> None:
     first, second = run_id(3), run_id(2)
     event(first, "RUNNING")
 
@@ -108,14 +108,14 @@ def test_a_run_whose_event_came_first_but_has_not_asked_yet_holds_nobody_up() ->
     assert reason_to_skip(first) is not None
 
 
-def test_a_run_older_than_its_workflow_can_run_holds_nobody_up() -> None:
+def test_a_run_beyond_its_time_limit_blocks_no_other() -> None:
     first, second = run_id(300), run_id(0)
     record_run(first, started_at=timezone.now() - timedelta(hours=2, seconds=1))
 
     assert reason_to_skip(second) is None
 
 
-def test_a_run_that_was_redriven_holds_the_next_one_up_however_long_ago_it_first_began() -> None:
+def test_a_redriven_run_blocks_the_next_one() -> None:
     first, second = run_id(3000), run_id(0)
     record_run(first, started_at=timezone.now() - timedelta(hours=50))
     AuditEntry.objects.create(
@@ -127,7 +127,7 @@ def test_a_run_that_was_redriven_holds_the_next_one_up_however_long_ago_it_first
     assert f"{first} of the same schedule has been running since {timezone.now():%Y-%m-%d}" in reason
 
 
-def test_a_restart_is_never_skipped_and_holds_the_next_run_up_while_it_runs() -> None:
+def test_a_restart_is_never_skipped_and_blocks_the_next_run() -> None:
     restart, earlier = attempt_id(run_id(60), 2), run_id(3)
     reason_to_skip(earlier)
 
@@ -150,7 +150,7 @@ def test_a_run_that_could_not_begin_in_time_is_skipped(
     assert (reason is not None) == is_skipped
 
 
-def test_a_missed_run_says_when_it_was_due_and_by_when_it_had_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missed_run_names_its_time_and_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, start_deadline_seconds=3600)
 
     reason = reason_to_skip("nightly-20260101T120000Z")
@@ -160,12 +160,12 @@ def test_a_missed_run_says_when_it_was_due_and_by_when_it_had_to_begin(monkeypat
 
 
 @pytest.mark.parametrize("task_id", ["weekly-20260101T120000Z", "01936b2f-5a00-7000-8000-000000000001", "nightly"])
-def test_what_is_no_run_of_a_known_schedule_is_not_skipped_and_gets_no_record(task_id: str) -> None:
+def test_other_ids_are_not_skipped_and_get_no_record(task_id: str) -> None:
     assert reason_to_skip(task_id) is None
     assert not TaskRecord.objects.exists()
 
 
-def test_the_function_of_a_skipped_run_is_not_run_however_often_the_step_is_tried() -> None:
+def test_a_skipped_runs_function_never_runs() -> None:
     first, second = run_id(3), run_id(2)
     task = registered(tasks.name_group)
     reason_to_skip(first)
@@ -185,7 +185,7 @@ def test_a_function_that_has_returned_holds_the_next_run_up_no_longer() -> None:
     assert reason_to_skip(run_id(2)) is None
 
 
-def test_a_record_says_whose_run_it_is_and_of_which_task_it_is_a_further_attempt() -> None:
+def test_a_record_names_its_schedule_and_first_attempt() -> None:
     due = datetime(2026, 11, 24, 12, tzinfo=UTC)
     first = scheduled_id("nightly", due)
 
@@ -195,7 +195,7 @@ def test_a_record_says_whose_run_it_is_and_of_which_task_it_is_a_further_attempt
     assert origin_of("a-task-attempt-2") == {"schedule": "", "attempt_of": "a-task"}
 
 
-def test_whoever_makes_a_record_says_whose_run_it_is() -> None:
+def test_every_new_record_names_its_schedule() -> None:
     by_event, by_attempt, by_asking = (attempt_id(run_id(9), 2), attempt_id(run_id(8), 2), run_id(1))
     event(by_event, "RUNNING")
     event(by_event, "SUCCEEDED")

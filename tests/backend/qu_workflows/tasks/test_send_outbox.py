@@ -40,8 +40,8 @@ def test_with_the_queue_down_the_run_ends_well_and_counts_what_stayed() -> None:
     assert TaskRecord.objects.filter(status=TaskStatus.READY).count() == 3
 
 
-def test_tasks_that_are_refused_each_minute_do_not_keep_back_those_after_them(queue: Queue, settings: Settings) -> None:
-    settings.AWS_STORAGE_BUCKET_NAME = "of-nobody"
+def test_refused_tasks_do_not_block_later_ones(queue: Queue, settings: Settings) -> None:
+    settings.AWS_STORAGE_BUCKET_NAME = "missing-bucket"
     leave(outbox.CHUNK_SIZE + 50, minutes_ago=9, payload_key="payloads/x.json")
     leave(1)
 
@@ -81,7 +81,7 @@ def test_two_runs_at_once_send_each_task_once(queue: Queue) -> None:
     assert sum(outcome["sent"] for outcome in outcomes) == queue.size() == 150
 
 
-def test_without_a_queue_the_run_does_what_nobody_has_taken_on(settings: Settings) -> None:
+def test_without_a_queue_the_run_runs_unclaimed_tasks(settings: Settings) -> None:
     settings.USE_ASYNC_TASKS = False
     [well] = leave()
     [unknown] = leave(minutes_ago=4)

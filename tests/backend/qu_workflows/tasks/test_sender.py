@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[4]
 
 
 class Killed(BaseException):
-    """What no code of ours catches, as the end of the process."""
+    """An exception that no code catches, like the end of the process."""
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ class TestSender:
         assert sent == [new.task]
         go_on.set()
 
-    def test_python_ends_only_when_the_last_task_is_sent_and_takes_none_after_that(self) -> None:
+    def test_python_ends_after_the_last_task_is_sent(self) -> None:
         program = """
 import atexit, time, django
 from django.conf import settings

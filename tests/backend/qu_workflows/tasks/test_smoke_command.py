@@ -21,7 +21,7 @@ def run(*arguments: str) -> str:
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What becomes of the task while the command waits: these changes of its row."""
+    """Change the task's record while the command waits."""
     changes: dict[str, Any] = {}
     monkeypatch.setattr(time, "sleep", lambda _seconds: TaskRecord.objects.update(**changes))
     return changes
@@ -34,20 +34,22 @@ def test_without_a_queue_the_task_runs_here_and_every_step_is_said(settings: Set
 
     assert lines[0].split("  ")[-1].startswith("recorded as task ")
     assert lines[-2].endswith("succeeded")
-    assert lines[-1].endswith("its row has the right result")
+    assert lines[-1].endswith("its record has the expected result")
 
 
 @pytest.mark.usefixtures("queue")
-def test_a_task_that_nothing_starts_is_told_with_where_to_look(ends: dict[str, Any], settings: Settings) -> None:
+def test_a_task_that_never_starts_is_reported_with_a_remedy(ends: dict[str, Any], settings: Settings) -> None:
     settings.TASK_SEND_IN_BACKGROUND = False
     ends["status"] = TaskStatus.SENT
 
-    with pytest.raises(CommandError, match=r"still SENT after 0\.3 s\. Nothing started it: see the dispatcher's log"):
+    with pytest.raises(
+        CommandError, match=r"still SENT after 0\.3 s\. Its execution has not started: check the dispatcher's log"
+    ):
         run("--wait-seconds", "0.3")
 
 
 @pytest.mark.usefixtures("queue_down")
-def test_a_queue_that_can_not_be_reached_is_named(ends: dict[str, Any], settings: Settings) -> None:
+def test_an_unreachable_queue_is_named(ends: dict[str, Any], settings: Settings) -> None:
     settings.TASK_SEND_IN_BACKGROUND = False
     ends["cause"] = ""
 
@@ -55,10 +57,10 @@ def test_a_queue_that_can_not_be_reached_is_named(ends: dict[str, Any], settings
         run("--wait-seconds", "0.1")
 
 
-def test_a_task_that_fails_is_told_with_its_error(queue: Queue, ends: dict[str, Any]) -> None:
+def test_a_task_that_fails_is_reported_with_its_error(queue: Queue, ends: dict[str, Any]) -> None:
     ends.update(status=TaskStatus.FAILED, error="PermissionDenied", cause="no such table")
 
-    with pytest.raises(CommandError, match="ended as FAILED, by PermissionDenied: no such table"):
+    with pytest.raises(CommandError, match="ended as FAILED with PermissionDenied: no such table"):
         run()
     assert queue.bodies()
 
@@ -67,5 +69,5 @@ def test_a_task_that_fails_is_told_with_its_error(queue: Queue, ends: dict[str, 
 def test_a_result_of_something_else_is_no_success(ends: dict[str, Any]) -> None:
     ends.update(status=TaskStatus.SUCCEEDED, result={"sha256": hashlib.sha256(b"other").hexdigest()})
 
-    with pytest.raises(CommandError, match="and not with"):
+    with pytest.raises(CommandError, match="instead of"):
         run()

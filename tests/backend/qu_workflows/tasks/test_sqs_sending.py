@@ -115,7 +115,7 @@ def test_on_a_standard_queue_a_group_is_given_when_there_is_one(queue: Queue) ->
     assert groups == ["client-7", None]
 
 
-def test_on_a_fifo_queue_each_task_is_its_own_group_unless_it_has_one(fifo_queue: Queue) -> None:
+def test_fifo_tasks_without_a_group_get_their_own(fifo_queue: Queue) -> None:
     own, grouped = add.enqueue(1), add.using(message_group_id="report-7").enqueue(2)
 
     attributes = [message["Attributes"] for message in fifo_queue.messages()]
@@ -175,7 +175,7 @@ def test_a_large_payload_that_s3_does_not_take_leaves_the_others_alone(queue: Qu
 
 
 @pytest.mark.usefixtures("queue_down")
-def test_when_s3_is_not_reached_the_next_large_payload_does_not_wait_for_it_again(settings: Settings) -> None:
+def test_an_unreachable_s3_delays_one_payload_only(settings: Settings) -> None:
     settings.AWS_STORAGE_BUCKET_NAME = BUCKET
     calls: list[str] = []
     aws.s3().meta.events.register("before-call.s3", lambda **_: calls.append("call"))

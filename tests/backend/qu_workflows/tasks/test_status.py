@@ -117,7 +117,7 @@ def test_an_output_that_was_left_out_is_no_result() -> None:
 
 
 @pytest.mark.django_db
-def test_texts_that_postgresql_does_not_take_are_kept_as_near_as_can_be() -> None:
+def test_texts_that_postgresql_refuses_are_escaped() -> None:
     apply_status_change(detail("FAILED", cause="nul \x00", error="E" * 300, output='{"a\\u0000": ["\\ud800"]}'))
 
     record = TaskRecord.objects.get(pk=NAME)
@@ -132,7 +132,7 @@ def test_the_version_of_the_state_machine_is_kept() -> None:
 
 
 @pytest.mark.django_db
-def test_an_attempt_that_was_quicker_than_the_event_of_the_start_does_not_cost_the_record_its_arn() -> None:
+def test_a_late_start_event_still_records_the_arn() -> None:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     TaskRecord.objects.create(id=NAME, task="sample_sum", status="RUNNING", enqueued_at=began, started_at=began)
 

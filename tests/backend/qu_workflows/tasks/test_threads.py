@@ -41,7 +41,7 @@ def test_waiting_ends_with_its_time() -> None:
     assert background.wait(10)
 
 
-def test_a_job_that_waits_for_long_holds_up_neither_the_others_nor_the_end() -> None:
+def test_a_long_wait_blocks_neither_jobs_nor_exit() -> None:
     background, release, done = Threads(), threading.Event(), threading.Event()
 
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Workflows without any AWS: uploaded through the API, run by the embedded engine in this process."""
+"""Workflows without AWS, run by the embedded engine in this process."""
 
 import json
 import socket
@@ -230,7 +230,7 @@ def test_what_may_still_run_is_left_alone(elsewhere: bool) -> None:
     assert (record.status, record.worker_ids) == (TaskStatus.RUNNING, [worker])
 
 
-def test_with_a_queue_that_is_down_and_fallback_sync_a_workflow_runs_here(
+def test_fallback_sync_runs_a_workflow_here(
     settings: Settings,
     queue_down: None,  # noqa: ARG001  the queue's URL
 ) -> None:
