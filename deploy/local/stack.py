@@ -1,13 +1,15 @@
 """The local stack: PostgreSQL, ministack with the deployed template, the engine and Django."""
 
+import fcntl
 import json
 import os
 import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -45,6 +47,10 @@ FUNCTIONS_LOG = "functions.log"  # of all functions; each line begins with the f
 
 class StackNotRunning(DeployError):
     """The local stack, or a part of it, is not running."""
+
+
+class AlreadyRunning(DeployError):
+    """The local stack is already running; the text has its address."""
 
 
 @dataclass(frozen=True)
@@ -332,3 +338,21 @@ class LocalStack:
 def open_private(path: Path) -> TextIO:
     """Open a new file that only its owner can read."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+
+
+@contextmanager
+def only_one(folder: Path, what: str = "The local stack") -> Iterator[Path]:
+    """Lock a folder against a second ``what``. Raises AlreadyRunning."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "stack.lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, url = path.read_text().strip().partition(" ")
+            where = f" at {url} (process {pid})" if url else ""
+            raise AlreadyRunning(
+                f"{what} is already running{where}. Wait for its end, or stop it with Ctrl-C."
+            ) from None
+        path.write_text("")
+        yield path

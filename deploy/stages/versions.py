@@ -9,9 +9,10 @@ https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -43,29 +44,25 @@ class Version:
 def machine_versions(client: "SFNClient", machine_arn: str, now: datetime, days: int) -> Iterator[Version]:
     """Yield a state machine's versions, oldest first."""
     pages = _pages(client.list_state_machine_versions, "stateMachineVersions", stateMachineArn=machine_arn)
-    versions = [(int(one["stateMachineVersionArn"].rpartition(":")[2]), one["creationDate"]) for one in pages]
-    routed = _routed(client, machine_arn)
-    for number, replaced_at in _with_next(versions):
-        stays = _stays(number in routed, replaced_at, now, days)
-        stays = stays or _needed_by(client, f"{machine_arn}:{number}", now)
-        yield Version(machine_arn, number, replaced_at, stays)
+    made = {int(one["stateMachineVersionArn"].rpartition(":")[2]): one["creationDate"] for one in pages}
+    for version in _versions(machine_arn, made, _routed(client, machine_arn), now, days):
+        stays = version.stays or _needed_by(client, f"{machine_arn}:{version.number}", now)
+        yield replace(version, stays=stays)
 
 
 def function_versions(client: "LambdaClient", name: str, now: datetime, days: int) -> Iterator[Version]:
     """Yield a function's published versions, oldest first."""
-    listed = client.get_paginator("list_versions_by_function").paginate(FunctionName=name)
-    versions = [
-        (int(one["Version"]), datetime.fromisoformat(one["LastModified"]))
-        for page in listed
+    made = {
+        int(one["Version"]): datetime.fromisoformat(one["LastModified"])
+        for page in client.get_paginator("list_versions_by_function").paginate(FunctionName=name)
         for one in page["Versions"]
         if one["Version"] != "$LATEST"
-    ]
+    }
     routed: set[str] = set()
     for aliases in client.get_paginator("list_aliases").paginate(FunctionName=name):
         for alias in aliases["Aliases"]:
             routed |= {alias["FunctionVersion"], *alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})}
-    for number, replaced_at in _with_next(versions):
-        yield Version(name, number, replaced_at, _stays(str(number) in routed, replaced_at, now, days))
+    yield from _versions(name, made, {int(number) for number in routed}, now, days)
 
 
 def resources_of(client: "CloudFormationClient", stack_name: str) -> tuple[list[str], list[str]]:
@@ -80,20 +77,19 @@ def resources_of(client: "CloudFormationClient", stack_name: str) -> tuple[list[
     return machines, functions
 
 
-def _with_next(versions: list[tuple[int, datetime]]) -> Iterator[tuple[int, datetime | None]]:
-    ordered = sorted(versions)
-    for place, (number, _made_at) in enumerate(ordered):
-        yield number, ordered[place + 1][1] if place + 1 < len(ordered) else None
-
-
-def _stays(is_routed: bool, replaced_at: datetime | None, now: datetime, days: int) -> str:
-    if is_routed:
-        return "an alias points to it"
-    if replaced_at is None:
-        return "the newest"
-    if now - replaced_at < timedelta(days=days):
-        return f"replaced less than {days} days ago"
-    return ""
+def _versions(
+    of: str, made: Mapping[int, datetime], routed: Collection[int], now: datetime, days: int
+) -> Iterator[Version]:
+    numbers = sorted(made)
+    for number, following in zip_longest(numbers, numbers[1:]):
+        replaced_at = None if following is None else made[following]
+        if number in routed:
+            stays = "an alias points to it"
+        elif replaced_at is None:
+            stays = "the newest"
+        else:
+            stays = f"replaced less than {days} days ago" if now - replaced_at < timedelta(days=days) else ""
+        yield Version(of, number, replaced_at, stays)
 
 
 def _routed(client: "SFNClient", machine_arn: str) -> set[int]:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missin
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from deploy.packages.functions import FUNCTIONS, Function
 from deploy.template.cloudformation import Template
@@ -19,7 +20,10 @@ NAMESPACE = "QUWorkflows"
 # statuses counts for all of them.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
 ENDED, NOT_SUCCEEDED = "ExecutionsEnded", "ExecutionsNotSucceeded"
+NOT_SUCCEEDED_METRICS = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
 ERROR_RATE_PERCENT = 1
+# No division by zero when nothing ended.
+ERROR_RATE = "IF(FILL(ended, 0) > 0, 100 * FILL(failed, 0) / ended, 0)"
 NEAR_TIMEOUT = 0.8
 STACK = "${Prefix}-${Stage}"
 SERVICE: Mapping[str, str] = {"service": STACK}
@@ -99,113 +103,68 @@ STATUS_DLQ = "${Prefix}-status-events-${Stage}-dlq"
 SCHEDULE_GROUPS: Mapping[str, str] = {"schedules": "schedules", "tasks": "later-tasks"}
 
 
+def _sum(*metrics: Metric) -> dict[str, Any]:
+    """Return the arguments of an alarm for the sum of several metrics."""
+    named = {f"m{number}": metric for number, metric in enumerate(metrics)}
+    return {"metrics": named, "expression": " + ".join(f"FILL({name}, 0)" for name in named)}
+
+
 def _of_queues() -> Iterator[Alarm]:
     visible = "ApproximateNumberOfMessagesVisible"
     for kind, queue, what in (
         ("tasks-dead-letters", TASKS_DLQ, "Messages that could not be dispatched"),
         ("status-events-dead-letters", STATUS_DLQ, "Status changes that could not be recorded"),
     ):
-        metrics = {"m": queue_metric(visible, queue)}
-        yield Alarm(kind, kind, f"{what} are in a dead-letter queue.", metrics)
-    yield Alarm(
-        kind="tasks-age",
-        name="tasks-age",
-        words="A task has been in the queue for longer than StuckUnstartedSeconds.",
-        metrics={"m": queue_metric("ApproximateAgeOfOldestMessage", TASKS_QUEUE)},
-        threshold="StuckUnstartedSeconds",
-        period_seconds=60,
-        needed=3,
-        periods=5,
-    )
+        yield Alarm(kind, kind, f"{what} are in a dead-letter queue.", {"m": queue_metric(visible, queue)})
+    words = "A task has been in the queue for longer than StuckUnstartedSeconds."
+    age = {"m": queue_metric("ApproximateAgeOfOldestMessage", TASKS_QUEUE)}
+    yield Alarm("tasks-age", "tasks-age", words, age, "", "StuckUnstartedSeconds", 60, needed=3, periods=5)
 
 
 def _of_schedules() -> Iterator[Alarm]:
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
+    lost = ("InvocationDroppedCount", "InvocationsSentToDeadLetterCount", "InvocationsFailedToBeSentToDeadLetterCount")
     for group, alarm_name in SCHEDULE_GROUPS.items():
         of_group: Mapping[str, str] = {"ScheduleGroup": f"{STACK}-{group}"}
-        lost = (
-            "InvocationDroppedCount",
-            "InvocationsSentToDeadLetterCount",
-            "InvocationsFailedToBeSentToDeadLetterCount",
-        )
-        yield Alarm(
-            kind="schedules-lost",
-            name=f"{alarm_name}-lost",
-            words=f"EventBridge Scheduler dropped an invocation of the group {group}.",
-            metrics={f"m{number}": Metric("AWS/Scheduler", name, of_group) for number, name in enumerate(lost)},
-            expression=" + ".join(f"FILL(m{number}, 0)" for number in range(len(lost))),
-        )
-        yield Alarm(
-            kind="schedules-errors",
-            name=f"{alarm_name}-errors",
-            words=f"The task queue refuses messages of the schedule group {group}; EventBridge Scheduler retries.",
-            metrics={"m": Metric("AWS/Scheduler", "TargetErrorCount", of_group)},
-            needed=2,  # a single retried error is harmless
-            periods=3,
-        )
+        words = f"EventBridge Scheduler dropped an invocation of the group {group}."
+        summed = _sum(*(Metric("AWS/Scheduler", name, of_group) for name in lost))
+        yield Alarm("schedules-lost", f"{alarm_name}-lost", words, **summed)
+        words = f"The task queue refuses messages of the schedule group {group}; EventBridge Scheduler retries."
+        errors = {"m": Metric("AWS/Scheduler", "TargetErrorCount", of_group)}
+        # A single retried error is harmless.
+        yield Alarm("schedules-errors", f"{alarm_name}-errors", words, errors, needed=2, periods=3)
 
 
 def _error_rate() -> Alarm:
-    return Alarm(
-        kind="error-rate",
-        name="error-rate",
-        words=f"More than {ERROR_RATE_PERCENT} % of the ended executions of all workflows did not succeed.",
-        metrics={"failed": Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), "ended": Metric(NAMESPACE, ENDED, SERVICE)},
-        # No division by zero when nothing ended.
-        expression="IF(FILL(ended, 0) > 0, 100 * FILL(failed, 0) / ended, 0)",
-        threshold=ERROR_RATE_PERCENT,
-        period_seconds=900,
-    )
+    words = f"More than {ERROR_RATE_PERCENT} % of the ended executions of all workflows did not succeed."
+    metrics = {"failed": Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), "ended": Metric(NAMESPACE, ENDED, SERVICE)}
+    return Alarm("error-rate", "error-rate", words, metrics, ERROR_RATE, ERROR_RATE_PERCENT, 900)
 
 
 def _of_machine(workflow: str) -> Iterator[Alarm]:
     # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
-    bad = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
-    yield Alarm(
-        kind="executions-failed",
-        name=f"{workflow}-executions-failed",
-        words=f"Executions of {workflow} failed, timed out or were stopped.",
-        metrics={f"m{number}": machine_metric(name, workflow) for number, name in enumerate(bad)},
-        expression=" + ".join(f"FILL(m{number}, 0)" for number in range(len(bad))),
-        period_seconds=60,  # a canary deployment lasts only minutes
-    )
-    yield Alarm(
-        kind="executions-throttled",
-        name=f"{workflow}-executions-throttled",
-        words=f"Step Functions delays the transitions of {workflow}: the account's quota is exceeded.",
-        metrics={"m": machine_metric("ExecutionThrottled", workflow)},
-        needed=2,  # a burst is only delayed
-        periods=3,
-    )
+    words = f"Executions of {workflow} failed, timed out or were stopped."
+    summed = _sum(*(machine_metric(name, workflow) for name in NOT_SUCCEEDED_METRICS))
+    # A canary deployment lasts only minutes.
+    yield Alarm("executions-failed", f"{workflow}-executions-failed", words, **summed, period_seconds=60)
+    words = f"Step Functions delays the transitions of {workflow}: the account's quota is exceeded."
+    throttled = {"m": machine_metric("ExecutionThrottled", workflow)}
+    # A burst is only delayed.
+    yield Alarm("executions-throttled", f"{workflow}-executions-throttled", words, throttled, needed=2, periods=3)
 
 
 def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     name = function.name
-    yield Alarm(
-        kind="function-errors",
-        name=f"{name}-errors",
-        words=f"{name} fails.",
-        metrics={"m": function_metric("Errors", name)},
-        period_seconds=60,
-        needed=2,  # one error is retried; if that fails too, executions-failed reports it
-        periods=5,
-    )
-    yield Alarm(
-        kind="function-throttles",
-        name=f"{name}-throttles",
-        words=f"Calls of {name} are throttled: its reserved concurrency or the account's is exhausted.",
-        metrics={"m": function_metric("Throttles", name)},
-        # Functions with a database have few instances: a burst of minutes is throttled by design, and retried.
-        needed=6 if function.needs_database else 2,
-        periods=6 if function.needs_database else 3,
-    )
-    yield Alarm(
-        kind="function-duration",
-        name=f"{name}-duration",
-        words=f"The p99 duration of {name} exceeds {NEAR_TIMEOUT:.0%} of its timeout of {timeout} s.",
-        metrics={"m": function_metric("Duration", name, "p99")},
-        threshold=round(timeout * 1000 * NEAR_TIMEOUT),  # milliseconds
-        needed=2,
-        periods=3,
-    )
+    metrics = {"m": function_metric("Errors", name)}
+    # A single error is retried; if that fails too, executions-failed reports it.
+    yield Alarm("function-errors", f"{name}-errors", f"{name} fails.", metrics, "", 0, 60, needed=2, periods=5)
+    words = f"Calls of {name} are throttled: its reserved concurrency or the account's is exhausted."
+    metrics = {"m": function_metric("Throttles", name)}
+    # Functions with a database have few instances: a burst of minutes is throttled by design, and retried.
+    needed, periods = (6, 6) if function.needs_database else (2, 3)
+    yield Alarm("function-throttles", f"{name}-throttles", words, metrics, needed=needed, periods=periods)
+    words = f"The p99 duration of {name} exceeds {NEAR_TIMEOUT:.0%} of its timeout of {timeout} s."
+    metrics = {"m": function_metric("Duration", name, "p99")}
+    limit = round(timeout * 1000 * NEAR_TIMEOUT)  # milliseconds
+    yield Alarm("function-duration", f"{name}-duration", words, metrics, "", limit, needed=2, periods=3)

@@ -9,9 +9,11 @@ from typing import Any
 from deploy.packages.functions import FUNCTIONS
 from deploy.template.alarms import (
     ENDED,
+    ERROR_RATE,
     ERROR_RATE_PERCENT,
     NAMESPACE,
     NOT_SUCCEEDED,
+    NOT_SUCCEEDED_METRICS,
     SCHEDULE_GROUPS,
     SERVICE,
     STACK,
@@ -66,12 +68,15 @@ def _of_the_guide() -> Iterator[dict[str, Any]]:
 
 
 def _of_steps() -> Iterator[dict[str, Any]]:
-    machines, bad = PROJECT.workflows, ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    machines = PROJECT.workflows
     scheduler = ("InvocationAttemptCount", "TargetErrorCount", "InvocationDroppedCount")
     groups = [{"ScheduleGroup": f"{STACK}-{group}"} for group in SCHEDULE_GROUPS]
     yield _graph("Errors of functions", [function_metric("Errors", one.name) for one in FUNCTIONS])
     yield _graph("Throttles of functions", [function_metric("Throttles", one.name) for one in FUNCTIONS])
-    yield _graph("Executions that did not succeed", [machine_metric(name, one) for one in machines for name in bad])
+    yield _graph(
+        "Executions that did not succeed",
+        [machine_metric(name, one) for one in machines for name in NOT_SUCCEEDED_METRICS],
+    )
     yield _graph("Delayed transitions", [machine_metric("ExecutionThrottled", one) for one in machines])
     yield _graph("Time of executions, p99, ms", [machine_metric("ExecutionTime", one, "p99") for one in machines])
     yield _graph("Schedules", [Metric("AWS/Scheduler", name, group) for group in groups for name in scheduler])
@@ -97,7 +102,7 @@ def _line(metric: Metric, **more: Any) -> list[Any]:
 
 def _error_rate() -> dict[str, Any]:
     lines: list[list[Any]] = [
-        [{"expression": "IF(FILL(ended, 0) > 0, 100 * FILL(failed, 0) / ended, 0)", "label": "did not succeed, %"}],
+        [{"expression": ERROR_RATE, "label": "did not succeed, %"}],
         _line(Metric(NAMESPACE, ENDED, SERVICE), id="ended", visible=False),
         _line(Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), id="failed", visible=False),
     ]

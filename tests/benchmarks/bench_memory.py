@@ -1,6 +1,6 @@
 """Memory of each function for a JPEG of 100 megapixels, with and without decoder.
 
-A progressive one stands beside it: libjpeg holds the coefficients of all its pixels until the last scan is read, two
+A progressive one is measured too: libjpeg holds the coefficients of all its pixels until the last scan is read, two
 bytes for each sample (three for a pixel with colours at half the resolution, six at the full), whatever reads it.
 """
 

@@ -58,7 +58,7 @@ def _deploy(name: str, release: Path, aws: LocalAws, folder: Path) -> str:
     """Deploy a function with the release's files; return the previous version."""
     [package] = build_packages([FUNCTIONS_BY_NAME[name]], "native", BUILD_DIR)
     code = folder / name
-    shutil.copytree(unpack(package), code, copy_function=os.link)  # some thousand files, of which two change
+    shutil.copytree(unpack(package), code, copy_function=os.link)  # thousands of files, two of which change
     _replace(code / CATALOG, release / CATALOG)
     _replace(code / TASKS, release / "backend" / TASKS)
     before = aws.functions.get_alias(FunctionName=_name(name), Name="live")["FunctionVersion"]

@@ -8,8 +8,7 @@ from deploy.local.stack import LocalStack
 
 
 def update(stack: LocalStack, release: Release) -> None:
-    """Deploy a release while everything goes on. Raises StackNotDeployed, where nothing differs as well; then
-    everything is as it was."""
+    """Deploy a release while the stack works. Raises StackNotDeployed, also for an unchanged release."""
     for workflow, definition in release.definitions.items():
         # What the stand-in would take, and AWS, as the engine, would not.
         answer = stack.aws.step_functions.validate_state_machine_definition(

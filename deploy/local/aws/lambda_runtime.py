@@ -122,7 +122,7 @@ def _invoke(
 ) -> tuple[str, dict[str, Any] | bytes]:
     try:
         return "response", json.dumps(handler(event, context), ensure_ascii=False).encode()
-    except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+    except Exception as error:  # noqa: BLE001  every error is an answer
         failure = _as_error(error)
         print(
             json.dumps({"level": "ERROR", "requestId": context.aws_request_id, **failure}), file=sys.stderr, flush=True

@@ -19,8 +19,7 @@ from deploy.local.demo.evidence import Evidence, Played, gather
 from deploy.local.demo.operations import FINAL_STATUSES, fire, redrive, write_word
 from deploy.local.demo.uploads import Upload, send_report, uploads
 from deploy.local.progress import Progress, short_path
-from deploy.local.stack import LocalStack, StackOptions
-from deploy.local.up import only_one
+from deploy.local.stack import LocalStack, StackOptions, only_one
 from deploy.packages.functions import FUNCTIONS
 
 # More would start dozens of functions on two cores.

@@ -19,7 +19,7 @@ type Parameters = Mapping[str, Any]
 
 
 class NotInTheTables(Exception):
-    """A call of which these tables do not say what it asks for."""
+    """A call that these tables do not cover."""
 
     def __init__(self, service: str, operation: str) -> None:
         super().__init__(service, operation)
@@ -68,7 +68,7 @@ class Asking:
         if operation in {"ListObjects", "ListObjectsV2"}:
             prefix = {"s3:prefix": given["Prefix"]} if "Prefix" in given else {}
             yield Ask("s3:ListBucket", bucket, prefix)
-        elif operation == "DeleteObjects":  # each object is asked for by itself
+        elif operation == "DeleteObjects":  # one request per object
             yield from (Ask("s3:DeleteObject", f"{bucket}/{one['Key']}") for one in given["Delete"]["Objects"])
         elif operation in _S3_ACTIONS:
             action, *of_key = _S3_ACTIONS[operation]
@@ -95,7 +95,7 @@ class Asking:
             yield Ask(f"sqs:{action}", queue)
             yield from self._of_key(queue, "sqs", *_SQS_KEYS[action])
 
-    _source_of_moves = ""  # CancelMessageMoveTask names the move alone, and is asked for the queue of it
+    _source_of_moves = ""  # CancelMessageMoveTask names only the move, and needs the permission for its queue
 
     def _dynamodb(self, operation: str, given: Parameters) -> Iterator[Ask]:
         if operation in {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}:

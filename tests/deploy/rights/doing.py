@@ -52,7 +52,7 @@ def asked_by(stack: Stack, run: Run, who: str, role: Role, within: Surroundings)
         next(steps)
         with stack.judge.under(role) as verdicts:
             assert next(steps, "the end") == "the end"
-    assert not verdicts.refused, verdicts.refused  # code that goes on without what it was refused
+    assert not verdicts.refused, verdicts.refused  # code that continues after a refusal
     return tuple(verdicts.asked)
 
 

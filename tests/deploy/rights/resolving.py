@@ -8,7 +8,7 @@ from deploy.template.check import PARAMETERS, REGION
 from deploy.template.cloudformation import Template
 
 ACCOUNT = "123456789012"  # moto's
-# A stack that has everything: what is there by parameter only is there.
+# A stack with all optional resources.
 WHOLE_STACK = PARAMETERS | {
     "VpcSubnetIds": "subnet-1,subnet-2",
     "VpcSecurityGroupIds": "sg-1",
@@ -18,7 +18,7 @@ WHOLE_STACK = PARAMETERS | {
 }
 _ABSENT = object()  # AWS::NoValue
 
-# What stands in for a resource's Arn, by its type and its name.
+# A resource's ARN by its type and name.
 _ARNS: Mapping[str, str] = {
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:{region}:{account}:table/{name}",
     "AWS::Events::Rule": "arn:aws:events:{region}:{account}:rule/{name}",

@@ -136,7 +136,7 @@ def stand_up(judge: Judge) -> Stack:
     )
     where: Any = {"LocationConstraint": REGION}
     stack.s3.create_bucket(Bucket=stack.bucket, CreateBucketConfiguration=where)
-    for queue in sorted(names().of_type("AWS::SQS::Queue"), key=_redrives):  # a dead-letter queue is there first
+    for queue in sorted(names().of_type("AWS::SQS::Queue"), key=_redrives):  # dead-letter queues first
         policy = names().properties(queue).get("RedrivePolicy")
         attributes = {"RedrivePolicy": json.dumps(policy)} if policy else {}
         made = stack.sqs.create_queue(QueueName=names().name(queue), Attributes=attributes)["QueueUrl"]

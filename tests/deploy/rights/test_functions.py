@@ -44,7 +44,7 @@ def test_a_function_needs_each_right_that_its_own_policies_give(stack: Stack, fu
 
 @pytest.mark.parametrize("function", FUNCTION_NAMES)
 def test_a_function_needs_each_policy_of_aws_that_sam_attaches(stack: Stack, function: str) -> None:
-    """SAM gives every role AWSLambdaBasicExecutionRole, of which the one for a VPC has all, too."""
+    """SAM attaches AWSLambdaBasicExecutionRole to every role; the VPC policy contains it."""
     policies = policies_of(role_of(function))
     has_vpc = any(name.endswith("AWSLambdaVPCAccessExecutionRole") for name in policies)
 

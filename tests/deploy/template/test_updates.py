@@ -162,7 +162,7 @@ class TestTheVersionOfEachFunction:
 
         described = refs(version["Properties"]["Description"], parameters)
 
-        # And no other parameter: Lambda publishes nothing when the configuration is as it was, and the deploy fails.
+        # And no other parameter: Lambda publishes no version of an unchanged configuration, and the deployment fails.
         assert described == refs(configuration, parameters) - NEEDS_REVISION - NAMES
         assert "Revision" in described
 

@@ -8,7 +8,7 @@ import pytest
 from deploy.local.demo.evidence import Evidence
 from deploy.local.demo.run import FilesNotFound, lines_of, run_demo, summary
 from deploy.local.progress import Progress
-from deploy.local.up import AlreadyRunning, only_one
+from deploy.local.stack import AlreadyRunning, only_one
 from tests.deploy.local.demo.test_evidence import COFFEE, EXECUTION, REPORT
 
 FAILED = replace(
