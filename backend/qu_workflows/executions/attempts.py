@@ -1,7 +1,4 @@
-"""One state as it was entered once, from its events: input, output, its attempts and its iterations.
-
-Pure functions over a history, beside ``qu_workflows.executions.histories``.
-"""
+"""Pure functions that read the details of one state entry from a history."""
 
 import re
 from collections import Counter
@@ -12,7 +9,7 @@ from typing import Any
 
 from qu_workflows.executions.histories import Event, History, StateEntry, StateOutcome
 
-# Of a task in its three spellings, and of a container's children.
+# Of a task in its three forms, and of a container's children.
 _BEGUN = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
 _STARTED = re.compile(r"(Task|LambdaFunction|Activity)Started")
 _FAILED = re.compile(r"(?:Task|LambdaFunction|Activity|MapRun|MapState|ParallelState)\w*?(Failed|TimedOut|Aborted)")
@@ -32,7 +29,7 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True)
 class StateAttempt:
-    """One call of a task, or one run of a container's children. ``ended_at`` is None while it runs."""
+    """One call of a task, or one run of a container's children."""
 
     number: int
     begun_at: datetime
@@ -45,12 +42,10 @@ class StateAttempt:
 
 @dataclass(frozen=True)
 class EntryDetails:
-    """The details of a state entry, from its events.
+    """The details of a state entry.
 
-    Inputs and outputs are JSON as text, None where the history has none.
-
-    ``resource`` is the function or service that it called; ``parameters`` what it gave it, as text.
-    ``links`` are the executions and Map Runs that it began, by their ARNs.
+    ``input``, ``output`` and ``parameters`` are JSON text, None if the history has none.
+    ``resource`` is the function or service of its last call, ``links`` the ARNs of executions and Map Runs it started.
     """
 
     input: str | None
@@ -63,7 +58,7 @@ class EntryDetails:
 
 
 def details_of(history: History, entry: StateEntry) -> EntryDetails:
-    """Return what the events of this history say of a state entry."""
+    """Return the details of a state entry."""
     events = _events_of(history, entry)
     last_call = next((event.details for event in reversed(events) if _BEGUN.fullmatch(event.type)), {})
     return EntryDetails(
@@ -78,7 +73,7 @@ def details_of(history: History, entry: StateEntry) -> EntryDetails:
 
 
 def attempts_of_entry(history: History, entry: StateEntry) -> tuple[StateAttempt, ...]:
-    """Return the attempts of an entry, in their order."""
+    """Return the attempts of an entry in order."""
     attempts: list[StateAttempt] = []
     for event in _events_of(history, entry):
         if _BEGUN.fullmatch(event.type):
@@ -91,7 +86,7 @@ def attempts_of_entry(history: History, entry: StateEntry) -> tuple[StateAttempt
 
 
 def iterations_of(history: History, entry: StateEntry) -> dict[int, StateOutcome]:
-    """Return how each iteration of a Map's entry stands, by its index; empty for another state."""
+    """Return the outcome of each iteration of a Map by index, empty for other states."""
     if entry.kind != "Map":
         return {}
     found: dict[int, StateOutcome] = {}
@@ -106,7 +101,7 @@ def iterations_of(history: History, entry: StateEntry) -> dict[int, StateOutcome
 
 
 def inside(history: History, entry: StateEntry) -> list[StateEntry]:
-    """Return the entries right inside a container; of a container that was entered again, those of all times."""
+    """Return the entries directly inside a container, including those of earlier entries of it."""
     depth = len(entry.place)
     return [
         one
@@ -116,19 +111,19 @@ def inside(history: History, entry: StateEntry) -> list[StateEntry]:
 
 
 def worst(outcomes: Iterable[StateOutcome]) -> StateOutcome | None:
-    """Return the outcome that matters most of some, None of none."""
+    """Return the most important of the outcomes, None without any."""
     given = set(outcomes)
     return next((one for one in _WORST_FIRST if one in given), None)
 
 
 def count_by_outcome(outcomes: Iterable[StateOutcome]) -> dict[StateOutcome, int]:
-    """Return how many there are of each outcome, what matters most first."""
+    """Count outcomes, the most important first."""
     counted = Counter(outcomes)
     return {outcome: counted[outcome] for outcome in _WORST_FIRST if counted[outcome]}
 
 
 def _events_of(history: History, entry: StateEntry) -> tuple[Event, ...]:
-    # Ids count from 1 without gaps; a history that was cut is searched.
+    # Ids count from 1 without gaps, unless the history is truncated.
     events = history.events
     if events and events[0].id == 1 and events[-1].id == len(events):
         return tuple(events[number - 1] for number in entry.event_ids)
@@ -155,13 +150,13 @@ def _after(last: StateAttempt, event: Event) -> StateAttempt:
 
 
 def _resource(call: Mapping[str, Any]) -> str:
-    """Return what a call was of: the function's name or ARN, or the service and its action."""
+    """Return a call's function name or ARN, or its service and action."""
     resource, kind = str(call.get("resource", "")), str(call.get("resourceType", ""))
     return f"{kind}:{resource}" if kind and not resource.startswith("arn:") else resource
 
 
 def _links(events: Sequence[Event]) -> tuple[str, ...]:
-    """Return the ARNs of what the entry began: nested executions, Map Runs."""
+    """Return the ARNs of nested executions and Map Runs."""
     found: list[str] = []
     for event in events:
         text = f"{event.details.get('mapRunArn', '')} {event.details.get('output', '')}"
@@ -170,7 +165,7 @@ def _links(events: Sequence[Event]) -> tuple[str, ...]:
 
 
 def _correct(found: dict[int, StateOutcome], children: Sequence[StateEntry], *, ended: bool) -> None:
-    """Let what the states inside show go before what the last event of an iteration said: a redrive repeats none."""
+    """Correct iterations by the states inside: a redrive does not repeat the iterations' events."""
     by_index: dict[int, list[StateEntry]] = {}
     for child in children:
         by_index.setdefault(child.place[-1][1], []).append(child)

@@ -1,8 +1,8 @@
-"""A history as rows: which states an execution entered, how often each was tried, and how each ended.
+"""Reads an execution's history into state entries, with their attempts and outcomes.
 
-Pure functions over the events of GetExecutionHistory. Every event names the one before it, so the states of
-branches and iterations that ran side by side are distinguished by following those names; the events that follow
-an ExecutionRedriven name only that, and are matched with the states that had not ended.
+Pure functions over the events of GetExecutionHistory. An event names its previous event, which distinguishes the
+states of concurrent branches and iterations. Events after ExecutionRedriven name only that event, and are matched
+with the states that had not ended.
 
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
 """
@@ -15,17 +15,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import product
+from operator import attrgetter
 from typing import Any
 
 _ENTERED, _EXITED = "StateEntered", "StateExited"
 _CONTAINERS = ("Map", "Parallel")
-# The start of a try: of a task in each of its three spellings, or of all of a container's children.
+# The start of an attempt: of a task in each of its three forms, or of all children of a container.
 _ATTEMPT = re.compile(r"(Task|LambdaFunction|Activity)Scheduled|(Map|Parallel)StateStarted")
 _TASK_FAILURE = re.compile(r"(Task|LambdaFunction|Activity|MapRun)\w*(Failed|TimedOut)|EvaluationFailed")
 _OF_CONTAINER = re.compile(r"(Map|Parallel)State(Started|Succeeded|Failed|Aborted)|Map(Iteration|Run)\w+")
 _CLOSING = re.compile(r"Execution(Succeeded|Failed|TimedOut|Aborted)")
 _CALLBACK = ".waitForTaskToken"
-_DATA_LIMIT = "States.DataLimitExceeded"  # a container that failed by it runs every child again
+_DATA_LIMIT = "States.DataLimitExceeded"  # a container that failed with it runs every child again
 
 
 class StateOutcome(StrEnum):
@@ -42,7 +43,7 @@ class StateOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One event. ``details`` is the content of its ``…EventDetails``; JSON in it is text."""
+    """One event. ``details`` is the content of its ``…EventDetails``, with JSON as text."""
 
     id: int
     previous_id: int
@@ -53,13 +54,12 @@ class Event:
 
 @dataclass(frozen=True)
 class StateEntry:
-    """One state as it was entered once. Redriven, it is the same entry with more attempts.
+    """One entry of a state; a redrive adds attempts to it.
 
-    ``place`` names the Map iterations (from 0) and Parallel branches (from 0, in the order in which they began)
-    around it, the outermost first. ``tries`` counts calls of a task, and runs of a container's children; 0 for
-    the other states. ``error`` and ``cause`` are those of the last try that failed, whatever came after it.
-    ``timeout_seconds`` and ``heartbeat_seconds`` are those of a task's last call. ``runs_again`` says whether a
-    redrive of the execution as it stands would run it. ``event_ids`` are the events that are about it, in their order.
+    ``place`` names the enclosing Map iterations and Parallel branches, outermost first, both from 0, branches by
+    start. ``tries`` counts calls of a task and runs of a container's children, 0 for other states. ``error`` and
+    ``cause`` are those of the last failed attempt, ``timeout_seconds`` and ``heartbeat_seconds`` those of the last
+    call. ``runs_again``: a redrive would run it. ``event_ids`` are its events in order.
     """
 
     name: str
@@ -80,21 +80,18 @@ class StateEntry:
 
     @property
     def label(self) -> str:
-        """The state's name with where it is: ``Make Thumbnails (Process Files 2)``."""
+        """The state's name and place: ``Make Thumbnails (Process Files 2)``."""
         where = ", ".join(f"{name} {number}" for name, number in self.place)
         return f"{self.name} ({where})" if where else self.name
 
     def seconds(self, now: datetime) -> float:
-        """Return for how long it ran, or has run until now."""
+        """Return its duration, until now while it runs."""
         return ((self.ended_at or now) - self.entered_at).total_seconds()
 
 
 @dataclass(frozen=True)
 class History:
-    """The history of an execution: its events, and its state entries in order.
-
-    ``status`` is that of its last event, RUNNING while it runs. ``redrives`` counts ExecutionRedriven events.
-    """
+    """The events and state entries of an execution, in order, and its status."""
 
     events: tuple[Event, ...]
     entries: tuple[StateEntry, ...]
@@ -103,24 +100,24 @@ class History:
 
     @property
     def running_again(self) -> tuple[StateEntry, ...]:
-        """The states that a redrive would run: entered, not exited, and not merely around others that were."""
+        """The entries that a redrive would run."""
         return tuple(entry for entry in self.entries if entry.runs_again)
 
     @property
     def waiting(self) -> tuple[StateEntry, ...]:
-        """The states that run now and are around no other."""
+        """The innermost entries that are running."""
         return self.running_again if self.status == "RUNNING" else ()
 
 
 def read_event(shown: Mapping[str, Any]) -> Event:
-    """Return an event as GetExecutionHistory shows it."""
+    """Parse an event of GetExecutionHistory."""
     details = next((value for key, value in shown.items() if key.endswith("EventDetails")), None)
-    at = shown["timestamp"].astimezone(UTC)  # boto3's own zone takes longer to compare by than all else here
+    at = shown["timestamp"].astimezone(UTC)  # comparing in boto3's own zone would dominate the time
     return Event(shown["id"], shown.get("previousEventId", 0), shown["type"], at, details or {})
 
 
 def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
-    """Return the history of an execution from all its events, as GetExecutionHistory shows them, oldest first."""
+    """Parse all events of GetExecutionHistory, oldest first."""
     events = tuple(read_event(event) for event in shown)
     reading = _Reading(events)
     for event in events:
@@ -140,7 +137,7 @@ def read_history(shown: Iterable[Mapping[str, Any]]) -> History:
 
 @dataclass(eq=False)
 class _Entry:
-    """A entry in the making. ``parent`` is the container's, ``number`` its iteration or branch."""
+    """An entry while events are read. ``number`` is its iteration or branch in ``parent``."""
 
     name: str
     kind: str
@@ -156,7 +153,7 @@ class _Entry:
     cause: str = ""
     branches: int = 0
     children: "list[_Entry]" = field(default_factory=list)
-    superseded: bool = False  # its container has begun again, or has ended
+    superseded: bool = False  # its container has restarted or ended
     last_call: Mapping[str, Any] = field(default_factory=dict)
     submitted_at: datetime | None = None
 
@@ -207,10 +204,9 @@ class _Entry:
 
 
 class _Index:
-    """Visits in their order, found by their name, their number and their call, as far as these are known.
+    """Finds entries by name, number and call, in order; linear in thousands of redriven states.
 
-    A long execution may be redriven with thousands of states, each of which is searched for once: so none is
-    read twice. ``is_in`` says whether a entry still counts; one that no longer does never does again.
+    ``is_in`` returns whether an entry is still a candidate; once False, it remains so.
     """
 
     def __init__(self, entries: Iterable[_Entry], is_in: Callable[[_Entry], bool]) -> None:
@@ -222,13 +218,13 @@ class _Index:
                 self._groups.setdefault(key, deque()).append(entry)
 
     def first(self, name: str | None, number: int | None, call: Mapping[str, Any]) -> _Entry | None:
-        """Return the first entry of a name, of those of a number, of those by a call; what fits none is left out."""
+        """Return the first entry by name, number and call, ignoring keys without entries."""
         key: tuple[str | None, int | None] = (
             (name, None) if self._first(self._groups.get((name, None))) else (None, None)
         )
         key = (key[0], number) if self._first(self._groups.get((key[0], number))) else key
         found = self._first(self._groups.get(key))
-        if found is None or not call or found.last_call == call:  # mostly they come in their order
+        if found is None or not call or found.last_call == call:  # usually in order
             return found
         if key not in self._by_call:
             by_call: dict[str, deque[_Entry]] = {}
@@ -244,27 +240,27 @@ class _Index:
 
 
 class _Reading:
-    """The intermediate result after some of the events."""
+    """The state after reading some of the events."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.entries: list[_Entry] = []
         self.status, self.redrives = "RUNNING", 0
         self.closed_at: datetime | None = None
         self._redriven_id: int | None = None
-        self._open: dict[_Entry, None] = {}  # in their order; those that have ended since are dropped now and then
+        self._open: dict[_Entry, None] = {}  # ordered; ended entries are dropped lazily
         self._open_by_name: dict[str, list[_Entry]] = {}
-        self._to_redrive: set[_Entry] = set()  # what the last redrive runs again and no event has shown yet
+        self._to_redrive: set[_Entry] = set()  # run by the last redrive, without an event so far
         self._redriven_states = _Index((), self._to_redrive.__contains__)
         self._redriven_containers: dict[str, _Index] = {}
         self._entry_of: dict[int, _Entry | None] = {}
-        self._place_of: dict[int, tuple[_Entry | None, int | None]] = {}  # where a state entered next would be
+        self._place_of: dict[int, tuple[_Entry | None, int | None]] = {}  # the place of a state entered next
         self._next: dict[int, list[Event]] = {}
         self._events = {event.id: event for event in events}
         for event in events:
             self._next.setdefault(event.previous_id, []).append(event)
 
     def take(self, event: Event) -> None:
-        """Take the next event in."""
+        """Read the next event."""
         if event.type == "ExecutionRedriven":
             self.redrives += 1
             self.status, self.closed_at, self._redriven_id = "RUNNING", None, event.id
@@ -281,7 +277,7 @@ class _Reading:
             self._note(event)
 
     def events_by_entry(self) -> dict[_Entry, list[int]]:
-        """Return the ids of the events of each entry, in their order."""
+        """Return the event ids of each entry, in order."""
         found: dict[_Entry, list[int]] = {entry: [] for entry in self.entries}
         for event_id, entry in self._entry_of.items():
             if entry is not None:
@@ -289,7 +285,7 @@ class _Reading:
         return found
 
     def run_again(self) -> list[_Entry]:
-        """Return the states that a redrive would run as things stand."""
+        """Return the entries that a redrive would run now."""
         self._open = {entry: None for entry in self._open if entry.is_open}
         return _run_again(list(self._open))
 
@@ -298,7 +294,8 @@ class _Reading:
         self._to_redrive = set(again)
         self._redriven_states = _Index(again, self._to_redrive.__contains__)
         self._redriven_containers = {
-            kind: _Index([entry for entry in self._open if entry.kind == kind], _is_open) for kind in _CONTAINERS
+            kind: _Index([entry for entry in self._open if entry.kind == kind], attrgetter("is_open"))
+            for kind in _CONTAINERS
         }
 
     def _enter(self, event: Event) -> None:
@@ -317,7 +314,7 @@ class _Reading:
         self._entry_of[event.id] = entry
 
     def _place(self, previous_id: int) -> tuple[_Entry | None, int | None]:
-        """Return the container and the child's number in which a state is that comes after an event."""
+        """Return the container and number of a state entered after an event."""
         if previous_id in self._place_of:
             parent, number = self._place_of[previous_id]
             if parent is not None and number is None:  # the first state of a further branch
@@ -360,12 +357,11 @@ class _Reading:
 
     def _of_task(self, event: Event) -> _Entry | None:
         if event.type == "EvaluationFailed" and (name := event.details.get("state")):
-            # It names what came before the state, so the state is the one of its name that was entered last.
+            # Its previous event is before the state, so the state is the last entry of that name.
             return self._entered_last(name)
         if event.previous_id != self._redriven_id:
             return self._entry_of.get(event.previous_id)
-        again = self._unended(event)
-        if again is not None:
+        if again := self._unended(event):
             self._begin_again(again)
         return again
 
@@ -380,13 +376,13 @@ class _Reading:
         name = event.details.get("name") if event.type.startswith("MapIteration") else None
         if event.previous_id == self._redriven_id:
             again = self._unended(event, name, kind)
-            if again is not None and event.type.startswith("MapRun"):
+            if again and event.type.startswith("MapRun"):
                 self._begin_again(again)  # a distributed Map's children are executions of their own
             return again
         return self._above(event, lambda one: one.kind == kind and name in (None, one.name))
 
     def _above(self, event: Event, is_it: Any) -> _Entry | None:
-        """Return the entry that an event is of: the nearest around what came before it."""
+        """Return the entry of an event: the nearest match around its previous event."""
         entry = self._entry_of.get(event.previous_id)
         while entry is not None and not (is_it(entry) and entry.exited_at is None):
             entry = entry.parent
@@ -414,7 +410,7 @@ class _Reading:
             container.error, container.cause = child.error, child.cause
 
     def _close(self, event: Event) -> None:
-        """Give the error by which the execution ended to a state that no event has called failed."""
+        """Assign the execution's error to a state without a failure event."""
         entry = self._entry_of.get(event.previous_id) or next(iter(self.run_again()), None)
         while self.status == "FAILED" and entry is not None and entry.is_open:
             if entry.failure is None:
@@ -426,7 +422,7 @@ class _Reading:
             if entry.exited_at is None:
                 entry.superseded = True
                 self._supersede_children(entry)
-        container.children.clear()  # none of them is of account any more
+        container.children.clear()  # superseded for ever
 
     def _begin_again(self, entry: _Entry) -> None:
         entry.redriven.add(self.redrives)
@@ -437,16 +433,13 @@ class _Reading:
             around = around.parent
 
     def _unended(self, event: Event, name: str | None = None, kind: str | None = None) -> _Entry | None:
-        """Return the state that an event after a redrive is of.
-
-        By its name, if what follows names it; else by the call, which a redrive repeats; else the earliest.
-        """
+        """Return the entry of an event after a redrive: by name, call or order."""
         followed, iteration = self._followed(event)
         index = self._redriven_states if kind is None else self._redriven_containers[kind]
         return index.first(name or followed, iteration, event.details)
 
     def _followed(self, event: Event) -> tuple[str | None, int | None]:
-        """Return the name by which a state is exited and the iteration that ends, among what follows an event."""
+        """Return the state that exits and the iteration that ends after an event."""
         name = None
         following: Event | None = event
         while following is not None:
@@ -459,18 +452,14 @@ class _Reading:
         return name, None
 
 
-def _is_open(entry: _Entry) -> bool:
-    return entry.is_open
-
-
 def _call_key(call: Mapping[str, Any]) -> str:
     return json.dumps(call, sort_keys=True, default=str)
 
 
 def _run_again(entries: Sequence[_Entry]) -> list[_Entry]:
-    """Return the states that are entered and not exited, without those that are only around others of them.
+    """Return the innermost open entries.
 
-    After States.DataLimitExceeded a container runs all its children again.
+    After States.DataLimitExceeded, a container runs again as a whole.
     """
     unended = [entry for entry in entries if entry.is_open]
     whole = {id(entry) for entry in unended if entry.kind in _CONTAINERS and entry.error == _DATA_LIMIT}

@@ -1,4 +1,4 @@
-"""Hooks for a product's words and knowledge of its tasks, registered in an app's ``ready()``."""
+"""Hooks for a product's terms, registered in an app's ``ready()``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ExecutionHooks:
-    """A product's words and knowledge.
+    """A product's terms.
 
-    ``subject`` names what tasks are about: it is an option of the commands (``--report``), a column, a JSON key.
-    ``repeated_effects`` has, by workflow, a sentence that says which effects a redrive and a restart repeat.
+    ``subject`` names the subject of tasks: an option of the commands (``--report``), a column, a JSON key.
+    ``repeated_effects`` says in a sentence, by workflow, which effects a redrive and a restart repeat.
     """
 
     subject: str = "subject"
@@ -20,10 +20,10 @@ _registered = [ExecutionHooks()]
 
 
 def register(hooks: ExecutionHooks) -> None:
-    """Use these hooks in this process; a later call replaces them."""
+    """Set the hooks of this process; a later call replaces them."""
     _registered[:] = [hooks]
 
 
 def registered_hooks() -> ExecutionHooks:
-    """Return the hooks of this process: the registered ones, else the defaults."""
+    """Return the registered hooks, else the defaults."""
     return _registered[0]

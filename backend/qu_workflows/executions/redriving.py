@@ -1,4 +1,4 @@
-"""Redrives one execution: it goes on where it failed, by the definition of its start. Bulk redrives are in ``bulk``.
+"""Redrives one execution: it continues from its failed states, by its original definition.
 
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
 """
@@ -31,29 +31,29 @@ class AlreadyRedriven(OperationRefused):
 
 
 def redrive_token(record: TaskRecord, description: Description | None = None) -> str:
-    """Return the client token of an execution's next redrive: requested twice, it is redriven once.
+    """Return the idempotency token of an execution's next redrive, which AWS remembers for 15 minutes.
 
-    AWS remembers a token for 15 minutes, and its count of redrives goes before the record's.
+    AWS's count of redrives takes precedence over the record's.
     """
     count = description.redrive_count if description else record.redrive_count
     return hashlib.sha256(f"{record.execution_arn} {count}".encode()).hexdigest()
 
 
 def redrive_one(record: TaskRecord, actor: str, token: str) -> str:
-    """Redrive the execution that a person saw with this token, and return what was done.
+    """Redrive the execution that a page showed with this token; return the result.
 
-    Raises AlreadyRedriven for a second click, OperationRefused for what has changed or cannot be redriven.
+    Raises AlreadyRedriven for a second click, OperationRefused if it has changed or cannot be redriven.
     """
     if _was_redriven_by(token, record.pk):
-        raise AlreadyRedriven(record.pk, "it was redriven already.", "A second click does nothing.")
+        raise AlreadyRedriven(record.pk, "it is already redriven.", "A second click does nothing.")
     record = checked_at_aws(record)
     if token != redrive_token(record):
-        raise OperationRefused(record.pk, _("it has changed since the page was made."), _("Look at it again."))
+        raise OperationRefused(record.pk, _("it has changed since the page was loaded."), _("Reload the page."))
     return redrive_checked(record, actor)
 
 
 def redrive_checked(record: TaskRecord, actor: str, *, batch: UUID | None = None, stop: Event | None = None) -> str:
-    """Redrive an execution by its record, audited, and return what was done. Safe to repeat within 15 minutes."""
+    """Redrive an execution, audited, and return the result. Safe to repeat within 15 minutes."""
     token = redrive_token(record)
     details = {
         "execution_arn": record.execution_arn,
@@ -64,15 +64,12 @@ def redrive_checked(record: TaskRecord, actor: str, *, batch: UUID | None = None
     with audited(actor, AuditAction.REDRIVE_EXECUTION, record.pk, batch, details) as entry:
         redriven_at = redrive_execution(record.execution_arn, token, stop)
         entry.details["redriven_at"] = redriven_at.isoformat()
-        entry.message = action_time("redriven", "had been redriven before,", redriven_at, entry.at)
+        entry.message = action_time("redriven", "already redriven", redriven_at, entry.at)
     return entry.message
 
 
 def checked_at_aws(record: TaskRecord, stop: Event | None = None) -> TaskRecord:
-    """Return a record with the redrive count and the end that AWS has, for one that AWS would redrive.
-
-    Raises OperationRefused for one that it would not.
-    """
+    """Update a record from AWS. Raises OperationRefused if AWS would not redrive it."""
     now = timezone.now()
     may_have_ended = record.status == TaskStatus.RUNNING and is_at_step_functions(record)
     why = None if may_have_ended else why_not_redrivable(record, now)
@@ -92,16 +89,16 @@ def checked_at_aws(record: TaskRecord, stop: Event | None = None) -> TaskRecord:
 
 
 def why_not_redrivable_each(records: Sequence[TaskRecord]) -> dict[str, OperationRefused]:
-    """Return, by id, why some records are not to be redriven, by what the records say."""
+    """Return why records cannot be redriven, by id, from the records alone."""
     now, others = timezone.now(), other_attempts(records)
     found = {record.pk: why_not_redrivable(record, now) or others.get(record.pk) for record in records}
     return {task_id: why for task_id, why in found.items() if why}
 
 
 def other_attempts(records: Sequence[TaskRecord]) -> dict[str, OperationRefused]:
-    """Return, by id, which tasks are not to be redriven for another attempt: both would do the same work.
+    """Return the tasks whose work another attempt does, by id.
 
-    Another one is under way or has succeeded, or is the later of two that failed.
+    The other attempt is in progress or has succeeded, or is the later of two that failed.
     """
     others = {}
     for task_id, attempts in attempts_of_each(records).items():
@@ -111,12 +108,12 @@ def other_attempts(records: Sequence[TaskRecord]) -> dict[str, OperationRefused]
         done = (one for one in reversed(of_task) if one.pk != task_id and one.status not in UNSUCCESSFUL)
         if other := next(done, later[-1] if later else None):
             problem = f"its {'later ' * (other in later)}attempt {other.pk} is {other.status}."
-            others[task_id] = OperationRefused(task_id, problem, "Leave it out, and see to that one.")
+            others[task_id] = OperationRefused(task_id, problem, "Leave it out, and see that attempt.")
     return others
 
 
 def states_that_run_again(record: TaskRecord, stop: Event | None = None) -> list[str]:
-    """Return the states that a redrive would run: those entered and not exited. Asks AWS for the whole history."""
+    """Return the states that a redrive would run. Reads the whole history from AWS."""
     return [entry.label for entry in history_of(record.execution_arn, stop).running_again]
 
 

@@ -1,7 +1,7 @@
-"""Restarts one task: a new execution with the same payload, from its first state, on today's definition.
+"""Restarts one task: a new execution with the same payload, by the current definition.
 
-A name stays taken for 90 days, so the new execution is another attempt: ``<first id>-attempt-2``. It is a task
-record like any other, sent through the outbox and started by the dispatcher. Bulk restarts are in ``bulk``.
+Step Functions reserves a name for 90 days, so the new execution is another attempt: ``<first id>-attempt-2``. Its
+task record is sent through the outbox and started by the dispatcher, as any other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,8 +30,7 @@ def restart_one(
 ) -> TaskRecord:
     """Restart a task, audited, and return the record of its new attempt.
 
-    Repeated while an attempt is under way, it is refused; once that has ended, it makes one more.
-    Raises OperationRefused.
+    Raises OperationRefused, also while an attempt is in progress; after that, a repetition makes one more attempt.
     """
     with audited(actor, AuditAction.RESTART_EXECUTION, record.pk, batch) as entry:
         new = _recorded(record.pk, even_succeeded=even_succeeded)
@@ -42,20 +41,17 @@ def restart_one(
 
 
 def restart_message(new: TaskRecord) -> str:
-    """Return what was done, by the record of the new attempt."""
+    """Return the result for the record of a new attempt."""
     message = f"restarted as {new.pk}"
     if new.status == TaskStatus.READY:
-        message += f", which is recorded and has not left yet {new.last_send_error}".rstrip()
+        message += f", which is recorded but not sent yet {new.last_send_error}".rstrip()
     return message
 
 
 def restartable_among(
     records: Iterable[TaskRecord], *, even_succeeded: bool = False
 ) -> tuple[dict[str, TaskRecord], list[OperationRefused]]:
-    """Return which records can be restarted, by their new ids, and why others cannot.
-
-    Two attempts of one task are restarted as one.
-    """
+    """Return restartable records by new id, each task once, and errors of others."""
     found: dict[str, TaskRecord] = {}
     refusals = []
     for some in batched(records, _READ_TOGETHER):
@@ -66,12 +62,12 @@ def restartable_among(
                 refusals.append(why)
             else:
                 found.setdefault(next_attempt_id(attempts[record.pk]), record)
-            record.__dict__.pop("payload", None)  # read again by who asks for it: of many, all are too much to hold
+            record.__dict__.pop("payload", None)  # read again on access: all of them may not fit in memory
     return found, refusals
 
 
 def next_attempt_id(attempts: Sequence[TaskRecord]) -> str:
-    """Return the id of the attempt after these, which are all of one task."""
+    """Return the id of the next attempt, given all attempts of a task."""
     first = next((record.attempt_of for record in attempts if record.attempt_of), attempts[0].pk)
     return attempt_id(first, max(map(attempt_number, attempts)) + 1)
 
@@ -79,40 +75,38 @@ def next_attempt_id(attempts: Sequence[TaskRecord]) -> str:
 def why_not_restartable(
     record: TaskRecord, attempts: Sequence[TaskRecord], *, even_succeeded: bool
 ) -> OperationRefused | None:
-    """Return why a task is not restarted, or None. ``attempts`` are all of its, itself among them."""
+    """Return why a task cannot be restarted, or None. ``attempts`` are all of the task's."""
     underway = next((one for one in attempts if one.status in _UNDERWAY), None)
     if underway is not None:
         what = "it" if underway.pk == record.pk else f"its attempt {underway.pk}"
         remedy = "Wait for its end, or stop it first: manage.py executions stop."
         if underway.status in WAITING:
-            remedy = "It will start by itself; if it does not, look for its message: manage.py dlq list."
+            remedy = "Wait for its start; if it does not start, look for its message: manage.py dlq list."
         return OperationRefused(record.pk, f"{what} is {underway.status}.", remedy)
     succeeded = next((one for one in attempts if one.status == TaskStatus.SUCCEEDED), None)
     if succeeded is not None and not even_succeeded:
         what = "it" if succeeded.pk == record.pk else f"its attempt {succeeded.pk}"
-        return OperationRefused(
-            record.pk, f"{what} SUCCEEDED already.", "To do it all a second time, add --even-succeeded."
-        )
+        return OperationRefused(record.pk, f"{what} SUCCEEDED.", "To run it again, add --even-succeeded.")
     return _why_it_does_not_fit(record)
 
 
 def _why_it_does_not_fit(record: TaskRecord) -> OperationRefused | None:
     problem = remedy = ""
     if find_entry(record.task) is None:
-        problem, remedy = f"there is no task {record.task} today.", "Register it and run make states."
+        problem, remedy = f"the task {record.task} no longer exists.", "Register it, and run make states."
     elif record.payload_key and not record.payload:
-        problem, remedy = "its payload is not in the record.", "Send the task again from where it came from."
+        problem, remedy = "its payload is not in the record.", "Send the task again from its source."
     else:
         try:
             _new_record(record, "check")
         except (MessageRejected, TypeError) as error:
-            problem = f"its payload does not fit today's {record.task}: {error}"
-            remedy = "Enqueue it again with one that does."
+            problem = f"its payload does not match the current parameters of {record.task}: {error}"
+            remedy = "Enqueue it again with a valid payload."
     return OperationRefused(record.pk, problem, remedy) if problem else None
 
 
 def _recorded(task_id: str, *, even_succeeded: bool) -> TaskRecord:
-    """Record the next attempt of a task and have it sent, in one transaction: one restart of a task at a time."""
+    """Record and send the next attempt of a task, one restart at a time."""
     with transaction.atomic():
         record = find_record(task_id)
         take_turn(f"restart of {record.attempt_of or record.pk}")

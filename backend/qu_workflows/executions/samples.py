@@ -1,9 +1,8 @@
-"""Samples of ended executions: kept small, and the figures of their states, how long, how often failed, which edges.
+"""Samples of ended executions, and statistics of their states and edges.
 
-Histories come one call each from Step Functions, so that only a sample of the executions is kept: each ended one whose
-page is opened, and what the schedule ``sample_histories`` reads, far under the quota of GetExecutionHistory. AWS lets
-an account ask 20 times a second for a page of a history, 400 times at once; a run takes 60 calls, 5 a second, and ends
-at the first that is throttled: pages that people have open come first.
+A history takes at least one call of GetExecutionHistory, so only a sample is kept: executions whose page was opened,
+and those that the schedule ``sample_histories`` reads. The quota is 20 calls a second with a burst of 400; a run makes
+60 calls, 5 a second, and ends when throttled, so that open pages have priority.
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
@@ -31,14 +30,14 @@ from qu_workflows.records.models import UNSUCCESSFUL, ExecutionSample, TaskRecor
 
 CALLS_OF_A_RUN = 60
 CALLS_PER_SECOND = 5.0
-# Of each workflow only the newest are considered: a run of every five minutes keeps up, or need not.
-LOOKED_AT_OF_WORKFLOW = 200
+# Older executions without a sample are ignored.
+CONSIDERED_OF_WORKFLOW = 200
 _ENDED = (TaskStatus.SUCCEEDED, *UNSUCCESSFUL)
 
-# The newest of a workflow, of which the figures are.
+# The newest samples of a workflow, which the statistics cover.
 SAMPLES_OF_FIGURES = 200
 KEPT_OF_WORKFLOW = 2_000
-# Of a state that an execution entered more often (iterations of a Map) so many entries stand for all.
+# The maximum of entries kept per state and execution: iterations of a Map may have thousands.
 MAX_ENTRIES_OF_STATE = 20
 FAILURES = frozenset({StateOutcome.FAILED.name, StateOutcome.TIMED_OUT.name, StateOutcome.CAUGHT.name})
 _CALLBACK = ".waitForTaskToken"
@@ -49,9 +48,9 @@ type Edge = tuple[str, str]
 
 
 class SampledEntry(TypedDict):
-    """One entry of a state, as it is kept. ``seconds`` is None where a redrive lies within, since nothing ran then.
+    """A stored state entry. ``seconds`` is None if a redrive interrupted it.
 
-    ``outcome`` is the name of an ``StateOutcome``; ``waits`` says that the state waited for a callback.
+    ``outcome`` is the name of a ``StateOutcome``; ``waits``: the state waited for a callback.
     """
 
     state: str
@@ -64,7 +63,7 @@ class SampledEntry(TypedDict):
 
 @dataclass(frozen=True)
 class Sample:
-    """The sample of a history: state entries, and counts of the edges taken."""
+    """The sample of a history: state entries and edge counts."""
 
     entries: tuple[SampledEntry, ...]
     edges: Mapping[Edge, int]
@@ -72,12 +71,11 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class StepStatistics:
-    """The statistics of a state over the samples. Times are in seconds, over all attempts and the waits between them.
+    """The statistics of a state over the samples.
 
-    ``entries`` is the number of state entries measured, in ``executions`` executions; entries aborted because
-    another failed are left out. ``p50_seconds`` and ``p95_seconds`` are None where no entry has a time.
-    ``tries`` is their mean, 0 for a state that is no task; ``failed_share`` (0 to 1) counts errors that were caught,
-    too.
+    ``entries`` counts its entries in ``executions`` executions, without aborted ones. Times include all attempts and
+    the waits between them, None if no entry has a time. ``tries`` is a mean, 0 for a state that is not a task;
+    ``failed_share`` (0 to 1) includes caught errors.
     """
 
     workflow: str
@@ -94,14 +92,14 @@ class StepStatistics:
 
 @dataclass(frozen=True)
 class EdgeCounts:
-    """The counts of each edge ``(from, to)`` over the newest ``executions`` samples."""
+    """Counts of edges ``(from, to)`` over the newest ``executions`` samples."""
 
     executions: int
     taken: Mapping[Edge, int]
 
 
 def sample_of(history: History) -> Sample:
-    """Return what is kept of a history. Pure."""
+    """Return the sample of a history. Pure."""
     redrives = [event.id for event in history.events if event.type == "ExecutionRedriven"]
     waiting = _waiting(history)
     by_state: dict[str, list[SampledEntry]] = defaultdict(list)
@@ -111,9 +109,9 @@ def sample_of(history: History) -> Sample:
 
 
 def keep_sample(record: TaskRecord, history: History) -> bool:
-    """Keep the sample of an ended execution; return whether it was new. Safe to repeat, and for several at once.
+    """Save the sample of an ended execution; return whether it was new or outdated.
 
-    An execution that runs is left alone; one that was redriven since its sample was kept is sampled again.
+    Safe to repeat and to run concurrently.
     """
     if history.status == TaskStatus.RUNNING or not history.events:
         return False
@@ -125,7 +123,7 @@ def keep_sample(record: TaskRecord, history: History) -> bool:
 
 
 def write_sample(record: TaskRecord, sample: Sample, redrive_count: int, finished_at: datetime) -> None:
-    """Write a sample in place of the one that there may be, by one statement."""
+    """Insert or update a sample in one statement."""
     nested: dict[str, dict[str, int]] = defaultdict(dict)
     for (source, target), count in sample.edges.items():
         nested[source][target] = count
@@ -142,9 +140,9 @@ def write_sample(record: TaskRecord, sample: Sample, redrive_count: int, finishe
 
 
 def step_statistics(workflow: str = "", samples: int = SAMPLES_OF_FIGURES) -> list[StepStatistics]:
-    """Return what the newest samples of a workflow, or of each, say of its states; by one query.
+    """Return statistics of the states of one or every workflow, by one query.
 
-    A workflow's states come in the order in which its samples, the newest first, entered them first.
+    States are in the order of their first entry, in the newest sample that has them.
     """
     found: dict[tuple[str, str], list[SampledEntry]] = defaultdict(list)
     executions: Counter[tuple[str, str]] = Counter()
@@ -157,7 +155,7 @@ def step_statistics(workflow: str = "", samples: int = SAMPLES_OF_FIGURES) -> li
 
 
 def edge_counts(workflow: str, samples: int = SAMPLES_OF_FIGURES) -> EdgeCounts:
-    """Return how often each edge was taken in the newest samples of a workflow; by one query."""
+    """Count edges in the newest samples of a workflow, by one query."""
     taken: Counter[Edge] = Counter()
     executions = 0
     for (edges,) in _newest(workflow, samples).values_list("edges"):
@@ -169,7 +167,7 @@ def edge_counts(workflow: str, samples: int = SAMPLES_OF_FIGURES) -> EdgeCounts:
 
 
 def remove_old_samples(kept: int = KEPT_OF_WORKFLOW) -> int:
-    """Remove what is older than the newest ``kept`` samples of each workflow; return how many. Safe to repeat."""
+    """Delete all but the newest ``kept`` samples of each workflow; return the number deleted."""
     removed = 0
     for workflow in ExecutionSample.objects.order_by().values_list("workflow", flat=True).distinct():
         samples = ExecutionSample.objects.filter(workflow=workflow)
@@ -180,9 +178,9 @@ def remove_old_samples(kept: int = KEPT_OF_WORKFLOW) -> int:
 
 @dataclass
 class Sampling:
-    """The result of a run: samples kept, calls made, executions expired, samples removed.
+    """The counts of a run: samples saved, calls, expired executions, unreadable histories, samples removed.
 
-    ``unread`` counts histories that could not be read; ``ended_early`` says why the run ended before its time.
+    ``ended_early`` says why the run ended before its limit.
     """
 
     sampled: int = 0
@@ -194,10 +192,9 @@ class Sampling:
 
 
 def sample_histories(pace: Pace | None = None) -> dict[str, Any]:
-    """Keep samples of the newest ended executions that have none, in turn of each workflow; return ``Sampling``.
+    """Sample the newest ended executions without a sample, alternating workflows; return ``Sampling`` as a dict.
 
-    Raises nothing of Step Functions': what could not be asked is asked at the next run. Safe to repeat, and for
-    several at once.
+    Errors of Step Functions are not raised; the next run tries again. Safe to repeat and to run concurrently.
     """
     done = Sampling()
     pace = pace or Pace(CALLS_PER_SECOND)
@@ -208,14 +205,14 @@ def sample_histories(pace: Pace | None = None) -> dict[str, Any]:
             _sample(record, pace, done)
         except OperationFailed as refused:
             done.ended_early = str(refused)
-            logger.warning("The sampling of histories ended early: %s", refused)
+            logger.warning("Sampling histories ended early: %s", refused)
             break
     done.removed = remove_old_samples()
     return asdict(done)
 
 
 def _newest(workflow: str, samples: int) -> Any:
-    """Return the newest samples of a workflow or of each, without those of which there was no history."""
+    """Return the newest samples of a workflow or of each, without empty ones."""
     kept = ExecutionSample.objects.exclude(entries=[])
     if workflow:
         return kept.filter(workflow=workflow).order_by("-finished_at", "-pk")[:samples]
@@ -256,7 +253,7 @@ def _kept(entry: StateEntry, redrives: Iterable[int], *, waits: bool) -> Sampled
 
 
 def _drawn(entries: list[SampledEntry]) -> list[SampledEntry]:
-    """Return at most so many entries of a state: evenly over how they ended and how long they took."""
+    """Return at most ``MAX_ENTRIES_OF_STATE`` entries, evenly over outcomes and durations."""
     if len(entries) <= MAX_ENTRIES_OF_STATE:
         return entries
     ordered = sorted(entries, key=lambda entry: (entry["outcome"], entry["seconds"] or 0.0))
@@ -265,12 +262,12 @@ def _drawn(entries: list[SampledEntry]) -> list[SampledEntry]:
 
 
 def _waiting(history: History) -> frozenset[int]:
-    """Return the ids of the events by which tasks began to wait for a callback."""
+    """Return the ids of events that start the wait for a callback."""
     return frozenset(event.id for event in history.events if str(event.details.get("resource", "")).endswith(_CALLBACK))
 
 
 def _edges(history: History) -> dict[Edge, int]:
-    """Count the steps from one state's end to the next one's beginning, which names it as what came before."""
+    """Count transitions from the exit of a state to the entry of the next."""
     exited = {event.id: event.details.get("name", "") for event in history.events if event.type.endswith("StateExited")}
     return dict(
         Counter(
@@ -290,18 +287,18 @@ def _sample(record: TaskRecord, pace: Pace, done: Sampling) -> None:
             events += page
         done.sampled += keep_sample(record, read_history(events))
     except ExecutionGone:
-        # An empty sample, so that it is not asked for again.
+        # An empty sample prevents another read.
         write_sample(record, Sample((), {}), record.redrive_count, record.finished_at or timezone.now())
         done.gone += 1
     except OperationFailed:
         raise
     except Exception:
-        logger.exception("The history of %s could not be read.", record.execution_arn)
+        logger.exception("Cannot read the history of %s.", record.execution_arn)
         done.unread += 1
 
 
 def _without_sample() -> Iterator[TaskRecord]:
-    """Yield ended executions whose sample is lacking or older than their last redrive, a workflow after the other."""
+    """Yield ended executions whose sample is missing or outdated, alternating workflows."""
     lists = [
         [record for record in _newest_ended(workflow) if _lacks_sample(record)]
         for workflow in registered_project().workflows
@@ -313,7 +310,7 @@ def _newest_ended(workflow: str) -> QuerySet[TaskRecord]:
     ended = TaskRecord.objects.filter(workflow=workflow, status__in=_ENDED)
     at_aws = ended.filter(at_step_functions())
     fields = at_aws.only("workflow", "execution_arn", "redrive_count", "finished_at")
-    return fields.annotate(sampled=F("sample__redrive_count")).order_by("-enqueued_at", "-id")[:LOOKED_AT_OF_WORKFLOW]
+    return fields.annotate(sampled=F("sample__redrive_count")).order_by("-enqueued_at", "-id")[:CONSIDERED_OF_WORKFLOW]
 
 
 def _lacks_sample(record: TaskRecord) -> bool:

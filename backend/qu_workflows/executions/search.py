@@ -1,8 +1,7 @@
-"""Finds tasks: by a filter, in pages of which each costs the same, or by an id or ARN.
+"""Looks up tasks by filter, id or ARN, in the database alone.
 
-From the database alone, since Step Functions can be asked only a dozen times a second and the records follow its
-events. A page is found by the time and id of the row before it, never by a number of rows to skip, and what fits is
-counted up to a bound: both cost the same at row 50 and at row 500,000.
+Step Functions is rate-limited to about 12 requests per second, and the records follow its events. Pages use keyset
+pagination and counts are bounded, so that both cost the same at row 50 and at row 500,000.
 """
 
 import re
@@ -34,22 +33,21 @@ _NAMED_REFERENCES = 20
 _MAX_VALUES = 500
 _LAST = "z" * 8  # after every letter that an id may have, in every collation
 LARGE_FIELDS = ("payload", "result", "errors", "cause")
-# As the condition of the index task_listed has it.
+# The condition of the index task_listed.
 WITHOUT_SCHEDULED_SUCCESSES = Q(schedule="") | ~Q(status=TaskStatus.SUCCEEDED)
 
 
 class NoSuchPage(OperationRefused):
-    """A cursor is none of a list."""
+    """The cursor is invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFilter:
-    """A filter of tasks; all given conditions must hold.
+    """A filter of tasks; all given conditions must match.
 
-    ``since`` and ``until`` bound the time at which they were enqueued. ``errors`` and ``subject_ids`` are None, or
-    those of which one has to fit; ``subject_ids`` may be a query. ``id_begins`` is a task's id or its beginning, which
-    all attempts of one task share. ``redrivable``: only what AWS still redrives. ``hides_scheduled``: without the runs
-    of schedules that succeeded, one each minute, unless somebody filtered by what names single tasks.
+    ``since`` and ``until`` bound the time of enqueueing. ``errors`` and ``subject_ids`` are None or the accepted
+    values; ``subject_ids`` may be a query. ``id_begins`` is a prefix of an id, which all attempts of a task share.
+    ``hides_scheduled`` excludes successful runs of schedules, one each minute, unless the filter names single tasks.
     """
 
     workflow: str = ""
@@ -64,13 +62,8 @@ class TaskFilter:
     redrivable: bool = False
     hides_scheduled: bool = False
 
-    @property
-    def is_empty(self) -> bool:
-        """True if every task matches."""
-        return self == TaskFilter()
-
     def check(self) -> None:
-        """Raise OperationRefused for a name that does not exist, naming those that do."""
+        """Raise OperationRefused for an unknown name, with the known ones."""
         for where, texts in (
             ("--workflow", [self.workflow]),
             ("--task", [self.task]),
@@ -78,7 +71,7 @@ class TaskFilter:
             ("--schedule", [self.schedule]),
         ):
             if not all(map(is_storable, texts)):
-                raise OperationRefused(where, "has a character that no record has.", "Leave it out.")
+                raise OperationRefused(where, "has a character that no record can have.", "Remove it.")
         if self.workflow:
             _check_choice("--workflow", self.workflow, registered_project().workflows)
         for status in self.statuses:
@@ -88,10 +81,10 @@ class TaskFilter:
         if self.schedule and not TaskRecord.objects.filter(schedule=self.schedule).exists():
             _check_choice("--schedule", self.schedule, sorted(registered_project().schedules_by_name))
         if self.since and self.until and self.since >= self.until:
-            raise OperationRefused("--since", "is not before --until.", "Turn the two around.")
+            raise OperationRefused("--since", "is not before --until.", "Swap the two.")
 
     def options(self) -> dict[str, str]:
-        """Return it as the options of the command, as far as that has them."""
+        """Return the filter as options of the command, as far as it supports them."""
         subject_ids = self.subject_ids if isinstance(self.subject_ids, Sequence) else ()
         given = {
             "--workflow": self.workflow,
@@ -106,7 +99,7 @@ class TaskFilter:
         return {name: value for name, value in given.items() if value}
 
     def records(self) -> QuerySet[TaskRecord]:
-        """Return the records that fit, the newest first."""
+        """Return the matching records, newest first."""
         exact: dict[str, object] = {
             "workflow": self.workflow,
             "task": self.task,
@@ -119,7 +112,7 @@ class TaskFilter:
         given = {name: value for name, value in exact.items() if value}
         given |= {name: value for name, value in members.items() if value is not None}
         if self.id_begins:
-            # The range is for the index, in whatever collation; LIKE is what decides.
+            # The range uses the index in any collation; LIKE decides.
             given |= {"id__gte": self.id_begins, "id__lte": self.id_begins + _LAST, "id__startswith": self.id_begins}
         found = TaskRecord.objects.filter(**given)
         if self.redrivable:
@@ -139,8 +132,8 @@ class TaskFilter:
 class TaskRow:
     """One task in a list.
 
-    ``seconds`` is how long it ran, or has run until now. ``redrivable_until`` is None for what can never be redriven;
-    ``days_left`` is None for that, 0 for what AWS redrives no more.
+    ``seconds`` is its duration, until now while it runs. ``redrivable_until`` and ``days_left`` are None if it can
+    never be redriven; ``days_left`` is 0 once it is too late.
     """
 
     id: str
@@ -162,15 +155,16 @@ class TaskRow:
 
     @property
     def seconds_left(self) -> float | None:
-        """For how long AWS still redrives it."""
+        """The time left to redrive it."""
         return None if self.days_left is None else self.days_left * 86_400
 
 
 @dataclass(frozen=True)
 class TaskPage:
-    """Some rows, the newest first. ``newer`` and ``older`` ask for the pages beside it, "" if there is none.
+    """A page of rows, newest first.
 
-    ``count`` is of all that fit, at most COUNTED; ``is_more``: there are more than that.
+    ``newer`` and ``older`` are cursors of the adjacent pages, "" at the ends.
+    ``count`` counts all matches, at most COUNTED; ``is_more`` if there are more.
     """
 
     rows: Sequence[TaskRow]
@@ -181,9 +175,9 @@ class TaskPage:
 
 
 def read_moment(text: str, where: str, now: datetime | None = None) -> datetime:
-    """Return the time that a text gives: ISO 8601 (in the site's time zone, if it has none), or so long ago: 2h, 3d.
+    """Parse ISO 8601, by default in the site's time zone, or a time ago (3d).
 
-    Raises OperationRefused, naming ``where`` it was given.
+    Raises OperationRefused, naming ``where``.
     """
     now = now or timezone.now()
     try:
@@ -191,17 +185,17 @@ def read_moment(text: str, where: str, now: datetime | None = None) -> datetime:
             return now - timedelta(**{_UNITS[ago["unit"]]: int(ago["number"])})
         moment = parse_datetime(text.strip()) or datetime.fromisoformat(text.strip())
         moment = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
-        return moment.astimezone(UTC)  # in time: the years 1 and 9999 end elsewhere before they do here
+        return moment.astimezone(UTC)  # here, to catch an overflow in the years 1 and 9999
     except (ValueError, OverflowError):
-        raise OperationRefused(
-            where, f"{text[:80]!r} is no time.", "Give it as 2026-11-24T08:00, or as 30m, 2h, 3d or 1w for so long ago."
-        ) from None
+        remedy = "Use a time such as 2026-11-24T08:00, or 30m, 2h, 3d or 1w for a time ago."
+        raise OperationRefused(where, f"{text[:80]!r} is not a time.", remedy) from None
 
 
 def search_tasks(chosen: TaskFilter, *, before: str = "", after: str = "", limit: int = PAGE_ROWS) -> TaskPage:
-    """Return a page of the tasks that fit: the newest, or those before (newer) or after (older) a page's cursor.
+    """Return a page of matching tasks: the newest, or those around a cursor.
 
-    Raises OperationRefused for names that do not exist, NoSuchPage for a cursor that is none.
+    ``before`` is for newer tasks, ``after`` for older ones.
+    Raises OperationRefused for unknown names, NoSuchPage for an invalid cursor.
     """
     chosen.check()
     found = chosen.records()
@@ -213,7 +207,7 @@ def search_tasks(chosen: TaskFilter, *, before: str = "", after: str = "", limit
         rows = list(newer.order_by("enqueued_at", "id")[: limit + 1])[::-1]
         if len(rows) > limit:
             return _page(rows[1:], count, is_more, newer=True, older=True)
-        after = ""  # the newest are fewer than a page: show the first page whole
+        after = ""  # fewer than a page are newer: show the whole first page
     records = list((older_than(found, after) if after else found)[: limit + 1])
     return _page(records[:limit], count, is_more, newer=bool(after), older=len(records) > limit)
 
@@ -244,13 +238,13 @@ def row_of(record: TaskRecord, now: datetime | None = None) -> TaskRow:
 
 
 def older_than(found: QuerySet[TaskRecord], cursor: str) -> QuerySet[TaskRecord]:
-    """Return the records after a cursor, in the order of a list. Raises OperationRefused for one that is none."""
+    """Return the records after a cursor. Raises NoSuchPage if it is invalid."""
     at, task_id = _read_cursor(cursor)
     return found.filter(enqueued_at__lte=at).filter(Q(enqueued_at__lt=at) | Q(id__lt=task_id))
 
 
 def bounded_count(found: QuerySet[TaskRecord]) -> tuple[int, bool]:
-    """Return how many there are, at most COUNTED, and whether there are more."""
+    """Count records, at most COUNTED; return whether there are more."""
     count = found.order_by()[: COUNTED + 1].count()
     return min(count, COUNTED), count > COUNTED
 
@@ -261,14 +255,14 @@ def cursor_of(record: TaskRecord) -> str:
 
 
 def values_of(column: str) -> list[str]:
-    """Return the values that a column of the tasks has, "" left out, some hundred at the most."""
+    """Return the distinct values of a column, except "", at most ``_MAX_VALUES``."""
     with connection.cursor() as cursor:
         cursor.execute(statement_of_values(column), [_MAX_VALUES])
         return [value for (value,) in cursor.fetchall()]
 
 
 def statement_of_values(column: str) -> str:
-    """Return the statement that steps down a column's index, once for each value: however many tasks have it."""
+    """Return SQL that steps through a column's index, one read per distinct value."""
     quote = connection.ops.quote_name
     name, table = quote(column), quote(TaskRecord._meta.db_table)
     least = f"SELECT MIN({name}) FROM {table} WHERE {name} <> ''"  # noqa: S608  names of ours, quoted
@@ -280,7 +274,7 @@ def statement_of_values(column: str) -> str:
 
 
 def errors_called(name: str) -> list[str]:
-    """Return the errors of a name, in capitals or not; those that hold a text, if it stands between stars."""
+    """Return the errors of a name, case-insensitive; ``*text*`` matches errors that contain it."""
     wanted = name.lower()
     if len(wanted) > 2 and wanted.startswith("*") and wanted.endswith("*"):
         return [error for error in values_of("error") if wanted[1:-1] in error.lower()]
@@ -288,26 +282,24 @@ def errors_called(name: str) -> list[str]:
 
 
 def nothing_matches(chosen: TaskFilter, what: str = "task") -> OperationRefused:
-    """Return the refusal of a filter that no record fits, with what there is instead."""
-    if chosen.is_empty:
-        return OperationRefused(
-            "executions", "no task was ever recorded here.", "See that DATABASE_URL is the right one."
-        )
+    """Return the error for a filter without matches, with the errors that there are."""
+    if chosen == TaskFilter():
+        return OperationRefused("executions", "this database has no tasks.", "Check DATABASE_URL.")
     errors = _errors_of(chosen) if chosen.errors else ""
-    remedy = f"Of that kind there are the errors {errors}." if errors else "Leave an option out, or go further back."
+    remedy = f"Other errors that match: {errors}." if errors else "Remove an option, or start earlier."
     options = " ".join(f"{name} {value}" for name, value in chosen.options().items())
-    return OperationRefused(options, f"no {what} fits.", remedy)
+    return OperationRefused(options, f"no {what} matches.", remedy)
 
 
 def find_record(reference: str) -> TaskRecord:
-    """Return the task of an id or of an execution's ARN. Raises OperationRefused."""
+    """Return the task of an id or execution ARN. Raises OperationRefused."""
     return find_records([reference])[0]
 
 
 def find_records(references: Sequence[str]) -> list[TaskRecord]:
-    """Return the tasks of ids or ARNs, in their order, each once.
+    """Return the tasks of ids or ARNs in order, without duplicates.
 
-    Raises OperationRefused naming all that are missing.
+    Raises OperationRefused that names all missing ones.
     """
     ids = {reference: _id_of(reference) for reference in references}
     found = TaskRecord.objects.in_bulk([task_id for task_id in set(ids.values()) if is_storable(task_id)])
@@ -318,19 +310,19 @@ def find_records(references: Sequence[str]) -> list[TaskRecord]:
         raise OperationRefused(
             ", ".join(shown) + more,
             "there is no such task.",
-            "Give the id of a task or the ARN of its execution; manage.py executions list has them.",
+            "Use the id of a task or the ARN of its execution, from manage.py executions list.",
         )
     return [found[task_id] for task_id in dict.fromkeys(ids.values())]
 
 
 def attempts_of(record: TaskRecord) -> list[TaskRecord]:
-    """Return every attempt of a record's task, itself among them, in their order."""
+    """Return all attempts of a record's task in order, including itself."""
     first = record.attempt_of or record.pk
     return list(TaskRecord.objects.filter(Q(pk=first) | Q(attempt_of=first)).order_by("enqueued_at", "id"))
 
 
 def attempts_of_each(records: Sequence[TaskRecord]) -> dict[str, list[TaskRecord]]:
-    """Return the same of several records, by their ids, with one query. No payload is read before it is asked for."""
+    """Return the attempts of several records by id, with one query and without large fields."""
     first_of = {record.pk: record.attempt_of or record.pk for record in records}
     firsts = set(first_of.values())
     attempts: dict[str, list[TaskRecord]] = {first: [] for first in firsts}
@@ -341,26 +333,24 @@ def attempts_of_each(records: Sequence[TaskRecord]) -> dict[str, list[TaskRecord
 
 
 def attempt_number(record: TaskRecord) -> int:
-    """Return which attempt of its task a record is, from 1."""
+    """Return the number of a record's attempt, from 1."""
     return split_attempt(record.pk)[1] if record.attempt_of else 1
 
 
 def _id_of(reference: str) -> str:
-    """Return a task's id: an execution's name is one, and a name is the end of an ARN."""
+    """Return a task's id, which is the execution's name and the end of its ARN."""
     return reference.rpartition(":")[2] if reference.startswith("arn:") else reference
 
 
 def _is_of(record: TaskRecord | None, reference: str) -> bool:
-    """Return whether a record is what a reference means: an ARN is that of one account, Region and state machine."""
-    if record is None:
-        return False
-    return not reference.startswith("arn:") or record.execution_arn in ("", reference)
+    """Return whether a record matches a reference; an ARN must match in full."""
+    return record is not None and (not reference.startswith("arn:") or record.execution_arn in ("", reference))
 
 
 def _check_choice(where: str, given: str, choices: Iterable[str]) -> None:
     choices = list(choices)
     if given not in choices:
-        raise OperationRefused(where, f"there is no {given[:80]!r}.", f"Choose one of {', '.join(choices)}.")
+        raise OperationRefused(where, f"{given[:80]!r} does not exist.", f"Use one of {', '.join(choices)}.")
 
 
 def _errors_of(chosen: TaskFilter) -> str:
@@ -388,7 +378,9 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         moment = None
     if moment is None or not timezone.is_aware(moment) or not (task_id and is_storable(task_id)):
         raise NoSuchPage(
-            _("page"), _("%(cursor)r is no page of the list.") % {"cursor": cursor[:80]}, _("Begin at the first page.")
+            _("page"),
+            _("%(cursor)r is not a page of the list.") % {"cursor": cursor[:80]},
+            _("Start at the first page."),
         )
     return moment, task_id
 

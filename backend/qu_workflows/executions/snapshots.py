@@ -1,8 +1,7 @@
 """Cached snapshots of executions for pages: history and definition, read within AWS's quotas.
 
-The task's status comes from the database; Step Functions is asked only for the history of an execution whose page
-is open. A process takes at most half of the account's quotas; what it may not ask now, it does not wait for: the page
-says until when what it shows was true.
+The task's status comes from the database; Step Functions is called only for executions whose page is open. A process
+uses at most half of the account's quotas, and does not wait for them: the page shows the time of its data.
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
@@ -19,7 +18,7 @@ from django.conf import settings
 from qu_workflows.aws.pacing import DESCRIBE, HISTORY, Quota
 from qu_workflows.caching import Cache
 from qu_workflows.executions.histories import History, read_history
-from qu_workflows.executions.inspection import why_not_asked
+from qu_workflows.executions.redrivability import why_not_asked
 from qu_workflows.executions.step_functions import (
     AT_ONCE,
     Description,
@@ -31,10 +30,10 @@ from qu_workflows.protocol.definitions import definition_of
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused
 from qu_workflows.records.models import TaskRecord, TaskStatus
 
-RUNNING_SECONDS = 2.5  # a page asks every 3 seconds
+RUNNING_SECONDS = 2.5  # a page refreshes every 3 seconds
 ENDED_SECONDS = 3600.0
-KEPT_EVENTS = 200_000  # some hundred megabytes at the most
-_LEAST_WEIGHT = 400  # of an execution, in events: so at most 500 are kept
+KEPT_EVENTS = 200_000  # at most some hundred megabytes
+_LEAST_WEIGHT = 400  # of an execution, in events: at most 500 executions
 _SHARE = 0.5  # of a quota; the rest is for other processes and commands
 _BURST_SECONDS = 4.0
 DEFINITION_OF_FILES = "of_files"
@@ -43,10 +42,10 @@ DEFINITION_UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class ExecutionSnapshot:
-    """The answers of Step Functions about an execution.
+    """Step Functions' data about an execution, read at ``as_of``.
 
-    ``unanswered`` says in a sentence why there is nothing newer than ``as_of``, "" if there is. ``definition`` is that
-    by which the execution runs, unless ``definition_note`` says that it is the one of this project's files.
+    ``unanswered`` says in a sentence why there is nothing newer, "" if the data is current. ``definition`` is the
+    execution's, unless ``definition_note`` says otherwise.
     """
 
     description: Description | None = None
@@ -58,11 +57,11 @@ class ExecutionSnapshot:
 
 
 class AskedTooOften(OperationFailed):
-    """This process has asked Step Functions as often as it may."""
+    """This process has used its share of a quota."""
 
 
 class Allowance:
-    """Counts calls against a quota: some at once, then a number a second. Never waits."""
+    """A token bucket for calls against a quota. Never waits."""
 
     def __init__(self, quota: Quota, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota, self._clock, self._lock = quota, clock, Lock()
@@ -70,7 +69,7 @@ class Allowance:
         self._left = self._most = 0.0
 
     def take(self) -> None:
-        """Count one call. Raises AskedTooOften when there is none left."""
+        """Take one token. Raises AskedTooOften without one."""
         with self._lock:
             per_second = self._quota.of(settings.AWS_REGION) * _SHARE
             most = per_second * _BURST_SECONDS
@@ -79,18 +78,14 @@ class Allowance:
             now = self._clock()
             self._left, self._at = min(most, self._left + (now - self._at) * per_second), now
             if self._left < 1:
-                raise AskedTooOften(
-                    self._quota.operation, "was called as often as this process may.", "Look again in some seconds."
-                )
+                problem = "has used this process's share of the quota."
+                raise AskedTooOften(self._quota.operation, problem, "Try again in a few seconds.")
             self._left -= 1
 
 
 @dataclass(frozen=True)
 class _Read:
-    """The snapshot of an execution, with ``events`` as Step Functions shows them.
-
-    ``definition`` is None if the execution has none.
-    """
+    """Cached data of an execution, with ``events`` as Step Functions returns them."""
 
     description: Description
     history: History
@@ -99,7 +94,7 @@ class _Read:
 
 
 class ExecutionSnapshots:
-    """The snapshots that a process keeps. For any number of threads."""
+    """The snapshots of a process. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._describe, self._history = Allowance(DESCRIBE, clock), Allowance(HISTORY, clock)
@@ -113,7 +108,7 @@ class ExecutionSnapshots:
         )
 
     def get(self, record: TaskRecord) -> ExecutionSnapshot:
-        """Return what is known of a task's execution, asking Step Functions if that is too old. Raises nothing."""
+        """Return the snapshot of a task's execution, refreshed if it is too old. Never raises."""
         if why := why_not_asked(record):
             return ExecutionSnapshot(None, None, *_definition(record, None), unanswered=why)
         cached = self._cache.get(record.execution_arn, version=(record.status, record.redrive_count))
@@ -127,7 +122,7 @@ class ExecutionSnapshots:
         )
 
     def expire(self, arn: str) -> None:
-        """Ask Step Functions again for the next snapshot: something was done to the execution."""
+        """Refresh at the next ``get``, after an action on the execution."""
         self._cache.expire(arn)
 
     def _read(self, arn: str, before: _Read | None) -> _Read:
@@ -139,12 +134,12 @@ class ExecutionSnapshots:
             description=description,
             history=before.history if before and events is known else read_history(events),
             events=events,
-            # It never changes.
+            # A definition never changes.
             definition=before.definition if before and before.definition is not None else self._definition(arn),
         )
 
     def _events(self, arn: str, known: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
-        """Return all events; of those that are known already, only the last page is asked for again."""
+        """Return all events; read only pages with new ones."""
         if not known:
             return tuple(event for page in self._pages(arn, newest_first=False) for event in page)
         newer: list[Mapping[str, Any]] = []
@@ -166,7 +161,7 @@ class ExecutionSnapshots:
 
 
 def _definition(record: TaskRecord, read: _Read | None) -> tuple[Mapping[str, Any] | None, str]:
-    """Return an execution's definition, else that of this project's files today, and which of the two it is."""
+    """Return an execution's definition, else the current one of this project's files, and a note."""
     if read and read.definition is not None:
         return read.definition, ""
     try:
@@ -179,16 +174,16 @@ _snapshots = ExecutionSnapshots()
 
 
 def snapshot_of(record: TaskRecord) -> ExecutionSnapshot:
-    """Return what is known of a task's execution, from this process's snapshots. Raises nothing."""
+    """Return this process's snapshot of a task's execution. Never raises."""
     return _snapshots.get(record)
 
 
 def expire_snapshot(record: TaskRecord) -> None:
-    """Ask Step Functions again for the next snapshot of an execution: it was redriven, or stopped."""
+    """Refresh the next snapshot of an execution that was redriven or stopped."""
     _snapshots.expire(record.execution_arn)
 
 
 def clear_snapshots() -> None:
-    """Forget every execution and every call counted."""
+    """Drop all snapshots and quota counts."""
     global _snapshots  # noqa: PLW0603  one for the process
     _snapshots = ExecutionSnapshots()

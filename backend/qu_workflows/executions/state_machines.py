@@ -1,8 +1,8 @@
-"""State machines: as Step Functions has them deployed, and how the tasks of their workflows end.
+"""State machines as deployed at Step Functions, and statistics of their workflows' tasks.
 
-What is deployed takes four calls, kept for half a minute in this process; when Step Functions is not reached, throttles
-or grants no right, a sentence says so, and nothing is raised. The rest is from the records and the catalog. The ARN of
-the newest execution names the state machine of a workflow, so that no setting can name another.
+The deployed data takes four calls and is cached for half a minute; errors of Step Functions become a sentence. The
+rest comes from the records and the catalog. The ARN of a state machine is derived from its newest execution, so no
+setting can contradict it.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html
 """
 
@@ -23,7 +23,7 @@ from qu_workflows.protocol.project import registered_project
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 
-LIVE = "live"  # the alias that the dispatcher starts executions by
+LIVE = "live"  # the alias by which the dispatcher starts executions
 SHOWN_VERSIONS = 20
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 _KEPT_SECONDS, _UNANSWERED_SECONDS = 30.0, 10.0
@@ -42,7 +42,7 @@ class Version:
 
 @dataclass(frozen=True)
 class AliasRoute:
-    """The share of executions, in percent, that an alias starts on a version."""
+    """The percentage of executions that an alias starts on a version."""
 
     version: str
     weight: int
@@ -50,7 +50,7 @@ class AliasRoute:
 
 @dataclass(frozen=True)
 class Alias:
-    """A name by which executions are started."""
+    """An alias of a state machine."""
 
     name: str
     routes: tuple[AliasRoute, ...]
@@ -59,9 +59,9 @@ class Alias:
 
 @dataclass(frozen=True)
 class DeployedStateMachine:
-    """The description of a state machine; ``unanswered`` is the reason for missing parts.
+    """A deployed state machine; ``unanswered`` is the reason for missing parts.
 
-    ``definition`` is that of the version to which the alias "live" leads, today's where there is no such alias.
+    ``definition`` is that of the live version, or the latest one without an alias "live".
     """
 
     arn: str = ""
@@ -72,14 +72,14 @@ class DeployedStateMachine:
 
     @property
     def live_version(self) -> str:
-        """The version on which the alias "live" starts most executions, "" if that is not known."""
+        """The version on which the alias "live" starts most executions, "" if unknown."""
         live = next((alias for alias in self.aliases if alias.name == LIVE), None)
         return max(live.routes, key=lambda route: route.weight).version if live and live.routes else ""
 
 
 @dataclass(frozen=True)
 class TaskCounts:
-    """The numbers of tasks recorded, ended and succeeded in a period."""
+    """Counts of tasks in a period."""
 
     tasks: int = 0
     ended: int = 0
@@ -87,15 +87,16 @@ class TaskCounts:
 
     @property
     def success_rate(self) -> float | None:
-        """The share that succeeded of those that have ended, None if none has."""
+        """The share of ended tasks that succeeded, None without any."""
         return self.succeeded / self.ended if self.ended else None
 
 
 @dataclass(frozen=True)
 class StateMachine:
-    """A workflow in the list. ``median_seconds`` is that of the week's executions that succeeded, None if none did.
+    """A workflow in the list.
 
-    ``arn`` is its state machine's, "" if it has not run at Step Functions. ``version`` is that of its newest execution.
+    ``arn`` and ``version`` are those of its newest execution, "" without one.
+    ``median_seconds`` is the median duration of the week's successful executions.
     """
 
     workflow: str
@@ -112,7 +113,7 @@ class StateMachine:
 
 @dataclass(frozen=True)
 class Input:
-    """A value of a task's payload. ``limits`` are those of the contract, in JSON Schema's words."""
+    """A value of a task's payload. ``limits`` are in JSON Schema's terms."""
 
     name: str
     type: str
@@ -122,14 +123,14 @@ class Input:
 
 @dataclass(frozen=True)
 class WorkflowContract:
-    """A task that a workflow runs, and what its payload must hold."""
+    """A task of a workflow, and the values of its payload."""
 
     task: str
     inputs: tuple[Input, ...]
 
 
 class _Median(Aggregate):
-    """The median in PostgreSQL; nothing in SQLite, which has none."""
+    """The median in PostgreSQL; NULL in SQLite, which lacks it."""
 
     function = "PERCENTILE_CONT"
     template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)%(filter)s"
@@ -147,35 +148,33 @@ def state_machine_arn(execution_arn: str) -> str:
 
 
 def deployed(arn: str) -> DeployedStateMachine:
-    """Return what Step Functions says of a state machine, at most half a minute old. Raises nothing."""
+    """Return a deployed state machine, at most half a minute old. Never raises."""
     cached = _cache.get(arn)
     return cached.value or DeployedStateMachine(arn, unanswered=cached.unanswered)
 
 
 def clear_state_machines() -> None:
-    """Forget every state machine."""
+    """Clear the cache."""
     _cache.clear()
 
 
 def list_machines(now: datetime) -> list[StateMachine]:
-    """Return every workflow, in four queries however many there are."""
+    """Return every workflow, in four queries."""
     return _machines(registered_project().workflows, TaskRecord.objects.all(), now)
 
 
 def find_machine(workflow: str, now: datetime) -> StateMachine:
-    """Return one workflow. Raises OperationRefused if there is none of that name."""
+    """Return one workflow. Raises OperationRefused for an unknown name."""
     names = registered_project().workflows
     if workflow not in names:
-        raise OperationRefused(
-            workflow[:80], "there is no such workflow.", f"Choose one of {', '.join(sorted(names))}."
-        )
+        raise OperationRefused(workflow[:80], "does not exist.", f"Use one of {', '.join(sorted(names))}.")
     (found,) = _machines([workflow], TaskRecord.objects.filter(workflow=workflow), now)
     newest = None if found.arn else _newest_of(workflow)
     return replace(found, arn=state_machine_arn(newest[0]), version=_version(newest[1])) if newest else found
 
 
 def contracts_of(workflow: str) -> list[WorkflowContract]:
-    """Return the tasks that a workflow runs, each with the values of its payload."""
+    """Return the tasks of a workflow, each with the values of its payload."""
     return [
         WorkflowContract(entry.task, tuple(_input(name, value) for name, value in entry.parameters.items()))
         for entry in _entries(workflow)
@@ -220,7 +219,7 @@ def _versions(arn: str) -> tuple[Version, ...]:
 
 
 def _aliases(arn: str) -> tuple[Alias, ...]:
-    """Return the aliases. Each is asked for by itself: a list does not say where they lead."""
+    """Return the aliases, one call each, since the list lacks their routes."""
     shown = ask(arn, lambda client: client.list_state_machine_aliases(stateMachineArn=arn), AT_ONCE)
     return tuple(_alias(each["stateMachineAliasArn"]) for each in shown["stateMachineAliases"])
 
@@ -254,7 +253,7 @@ def _machines(workflows: Sequence[str], records: QuerySet[TaskRecord], now: date
             newest=Max("enqueued_at", filter=at_step_functions()),
         )
     }
-    # By itself: counting needs no order, and so takes a third.
+    # A separate query: without sorting, the counts take a third of the time.
     took = recent.filter(_SUCCEEDED).annotate(median=_Median(F("finished_at") - F("started_at")))
     medians = {row["workflow"]: row["median"].total_seconds() for row in took if row["median"] is not None}
     running = records.filter(status=TaskStatus.RUNNING).order_by().values_list("workflow").annotate(n=Count("*"))
@@ -290,17 +289,14 @@ def _built(
 
 
 def _newest_at(moments: Mapping[str, datetime]) -> dict[str, tuple[str, str]]:
-    """Return the execution and its version of the newest record of each workflow, found by when it was recorded."""
+    """Return the ARN and version of the newest execution of each workflow, by its time."""
     rows = TaskRecord.objects.filter(at_step_functions(), enqueued_at__in=moments.values()).order_by()
     named = rows.values_list("workflow", "enqueued_at", "execution_arn", "state_machine_version_arn")
     return {workflow: (arn, version) for workflow, at, arn, version in named if moments.get(workflow) == at}
 
 
 def _newest_of(workflow: str) -> tuple[str, str] | None:
-    """Return the newest execution of a workflow that has not run for a week.
-
-    By its tasks' names, which have an index; those without a workflow of their own are too many to name.
-    """
+    """Return a workflow's newest execution of more than a week ago, by indexed task names."""
     records = TaskRecord.objects.filter(at_step_functions(), workflow=workflow).order_by(*_NEWEST_FIRST)
     if workflow != RUN_TASK:
         records = records.filter(task__in=[entry.task for entry in _entries(workflow)])

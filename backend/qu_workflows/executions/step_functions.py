@@ -1,11 +1,11 @@
-"""Calls Step Functions to describe, redrive and stop executions; its errors as sentences.
+"""Calls Step Functions to describe, redrive and stop executions; errors become sentences.
 
 ::
 
     OperationRefused
     ├── ExecutionGone               deleted with its state machine, or closed 90 days ago
     └── OperationFailed
-        └── StepFunctionsUnavailable    not reached, or no right to ask: the next call would not be either
+        └── StepFunctionsNotReached    unreachable or denied: further calls would fail, too
 """
 
 import json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HISTORY_KEPT_DAYS = 90
 MAX_CAUSE_LENGTH = 32_768
 STOPPED_ERROR = "StoppedByOperator"
-AT_ONCE = Event()  # set: a page or a schedule does not wait out a throttling
+AT_ONCE = Event()  # set, so that pages and schedules do not wait when throttled
 AT_ONCE.set()
 _PAGE_EVENTS = 1000
 _CLOCKS_DIFFER = timedelta(seconds=5)
@@ -38,16 +38,16 @@ _NO_RIGHTS = frozenset(
 
 
 class ExecutionGone(OperationRefused):
-    """Step Functions does not know the execution."""
+    """Step Functions does not have the execution."""
 
 
 class StepFunctionsNotReached(OperationFailed):
-    """Step Functions was not reached, or lets us ask nothing."""
+    """Step Functions is unreachable, or denies all calls."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """An execution as DescribeExecution has it; "" and None for what it does not say."""
+    """The answer of DescribeExecution; missing fields are "" or None."""
 
     arn: str
     status: str
@@ -65,12 +65,12 @@ class Description:
 
     @property
     def version(self) -> str:
-        """The number of the state machine's version by which it runs, "" if it was started on none."""
+        """The number of its state machine version, "" if it was started without one."""
         return self.version_arn.rpartition(":")[2] if self.version_arn else ""
 
 
 def describe(arn: str, stop: Event | None = None) -> Description:
-    """Return how an execution stands. Raises ExecutionGone, StepFunctionsUnavailable, OperationFailed."""
+    """Describe an execution. Raises ExecutionGone, StepFunctionsNotReached, OperationFailed."""
     shown = ask(arn, lambda client: client.describe_execution(executionArn=arn, includedData="METADATA_ONLY"), stop)
     return Description(
         arn=arn,
@@ -90,17 +90,14 @@ def describe(arn: str, stop: Event | None = None) -> Description:
 
 
 def definition_of_execution(arn: str, stop: Event | None = None) -> Mapping[str, Any]:
-    """Return the definition by which an execution runs, whatever its state machine's is today.
-
-    Raises as ``describe`` does.
-    """
+    """Return the definition by which an execution runs. Raises as ``describe`` does."""
     shown = ask(arn, lambda client: client.describe_state_machine_for_execution(executionArn=arn), stop)
     definition: Mapping[str, Any] = json.loads(shown["definition"])
     return definition
 
 
 def history_of(arn: str, stop: Event | None = None) -> History:
-    """Return what an execution has done. Raises as ``describe`` does."""
+    """Return an execution's history. Raises as ``describe`` does."""
     return read_history(event for page in event_pages(arn, stop) for event in page)
 
 
@@ -111,9 +108,9 @@ def event_pages(
     newest_first: bool = False,
     before_each: Callable[[], object] = lambda: None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the events of an execution as GetExecutionHistory shows them, each page by one call.
+    """Yield pages of GetExecutionHistory, one call each, after calling ``before_each``.
 
-    ``before_each`` is called before each of the calls, and may raise. Raises as ``describe`` does.
+    Raises as ``describe`` does.
     """
     token: dict[str, Any] = {}
     while True:
@@ -132,9 +129,9 @@ def event_pages(
 
 
 def redrive_execution(arn: str, token: str, stop: Event | None = None) -> datetime:
-    """Let a closed execution go on where it failed; return when. Safe to repeat with the same token.
+    """Redrive an execution; return the time. Safe to repeat with the same token.
 
-    Raises OperationRefused with AWS's reason for one that cannot be redriven.
+    Raises OperationRefused with AWS's reason if it cannot be redriven.
     """
     answer = ask(arn, lambda client: client.redrive_execution(executionArn=arn, clientToken=token), stop)
     redriven_at: datetime = answer["redriveDate"].astimezone(UTC)
@@ -142,7 +139,7 @@ def redrive_execution(arn: str, token: str, stop: Event | None = None) -> dateti
 
 
 def stop_execution(arn: str, cause: str, stop: Event | None = None) -> datetime:
-    """End a running execution as ABORTED; return when. Safe to repeat: a closed one stays as it ended."""
+    """Stop an execution; return the time. Safe to repeat: an ended one does not change."""
     answer = ask(
         arn,
         lambda client: client.stop_execution(executionArn=arn, error=STOPPED_ERROR, cause=cause[:MAX_CAUSE_LENGTH]),
@@ -153,17 +150,17 @@ def stop_execution(arn: str, cause: str, stop: Event | None = None) -> datetime:
 
 
 def action_time(done: str, before: str, at: datetime, asked_at: datetime) -> str:
-    """Return what was ``done`` and when by AWS's answer; with the words of ``before`` where that is of earlier."""
+    """Return what was ``done`` and when; the text ``before`` if AWS's time is earlier."""
     return f"{before if at < asked_at - _CLOCKS_DIFFER else done} at {at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def ask(arn: str, call: "Callable[[SFNClient], Any]", stop: Event | None) -> dict[str, Any]:
-    """Return what a call answers about something with an ARN. Raises as ``describe`` does."""
+    """Return the answer to a call about an ARN. Raises as ``describe`` does."""
     try:
         answer: dict[str, Any] = wait_out_throttling(lambda: call(aws.step_functions()), stop)
     except BotoCoreError as error:
         raise StepFunctionsNotReached(
-            "Step Functions", f"was not reached ({error}).", "See to the network, the Region and the credentials."
+            "Step Functions", f"was not reached ({error}).", "Check the network, the Region and the credentials."
         ) from error
     except ClientError as error:
         raise _refusal(arn, error) from error
@@ -176,7 +173,7 @@ def _refusal(arn: str, error: ClientError) -> OperationRefused:
     if code == "ExecutionDoesNotExist":
         return ExecutionGone(
             arn,
-            f"Step Functions has no such execution: it closed over {HISTORY_KEPT_DAYS} days ago, or its state machine "
+            f"Step Functions has no such execution: it ended over {HISTORY_KEPT_DAYS} days ago, or its state machine "
             "was deleted.",
             "Restart the task.",
         )
@@ -186,6 +183,6 @@ def _refusal(arn: str, error: ClientError) -> OperationRefused:
         return StepFunctionsNotReached(
             "Step Functions",
             f"{code}: {said}.",
-            "Use credentials that have the policy of the output OperatorPolicyArn.",
+            "Use credentials with the policy in the stack's output OperatorPolicyArn.",
         )
-    return OperationFailed(arn, f"{code}: {said}.", "Try again; nothing is known to have changed.")
+    return OperationFailed(arn, f"{code}: {said}.", "Try again: no change is known.")

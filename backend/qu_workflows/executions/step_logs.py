@@ -1,7 +1,7 @@
-"""The logs of one step and task: CloudWatch Logs or the local stack's file.
+"""Reads a step's log of one task, from CloudWatch Logs or a local file.
 
-The functions write JSON lines with the task's id in each; Lambda's own lines have none, and are left out. Lines come
-some seconds after they were written.
+The functions write JSON lines that contain the task's id; Lambda's own lines do not, and are left out. Lines arrive
+some seconds late.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 """
 
@@ -21,7 +21,7 @@ from qu_workflows.aws import clients as aws
 from qu_workflows.aws.pacing import THROTTLED
 
 MOST_LINES = 200
-_MOST_CALLS = 5  # a page without lines may have more after it
+_MOST_CALLS = 5  # an empty page may precede others
 _BEFORE, _AFTER = timedelta(seconds=2), timedelta(minutes=2)  # clocks differ, and a crash is logged late
 _READ_BYTES = 8 * 1024 * 1024  # of the end of the local file
 _NAME = re.compile(r"(?:.*:function:|.*:)?(?P<name>[\w-]+?)(?::(?:[\w-]+|\$LATEST))?")
@@ -30,7 +30,7 @@ _KNOWN = frozenset({"level", "message", "timestamp", "location", "service", "tas
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line. ``details`` is what it says beside its message; a line that is no JSON has only the latter."""
+    """One line. ``details`` are its JSON keys besides message and metadata."""
 
     at: datetime | None
     level: str
@@ -40,9 +40,9 @@ class LogLine:
 
 @dataclass(frozen=True)
 class StepLog:
-    """Lines of a step, the oldest first. ``unanswered`` says why there are none to be had, "" if they were asked for.
+    """Lines of a step, oldest first, from the log group or file ``where``.
 
-    ``where`` is the log group or file; ``cut`` says that there may be more than ``MOST_LINES``.
+    ``cut``: there may be more than ``MOST_LINES``. ``unanswered`` says why they could not be read, or "".
     """
 
     where: str = ""
@@ -52,10 +52,7 @@ class StepLog:
 
 
 def function_of(resource: str, parameters: str | None) -> str:
-    """Return the name of the function that a call was of, "" if it was of none.
-
-    ``resource`` and ``parameters`` are those of ``executions.attempts.EntryDetails``.
-    """
+    """Return the name of the function called by an ``EntryDetails``, "" if it called none."""
     reference = resource if ":lambda:" in resource and ":function:" in resource else ""
     if resource.startswith("lambda:"):
         try:
@@ -68,7 +65,7 @@ def function_of(resource: str, parameters: str | None) -> str:
 
 
 def step_log(task_id: str, function: str, since: datetime, until: datetime) -> StepLog:
-    """Return what a function logged about a task in a time. Raises nothing."""
+    """Return what a function logged about a task in a period. Never raises."""
     if settings.FUNCTIONS_LOG_FILE:
         return _of_file(Path(settings.FUNCTIONS_LOG_FILE), task_id, function, since - _BEFORE, until + _AFTER)
     return _of_cloudwatch(task_id, function, since - _BEFORE, until + _AFTER)
@@ -103,8 +100,8 @@ def _refusal(group: str, error: ClientError) -> str:
     if code == "ResourceNotFoundException":
         return f"There is no log group {group}: the function has logged nothing yet, or its stack was deleted."
     if code in THROTTLED or code == "LimitExceededException":
-        return "CloudWatch Logs throttles the calls. Ask again in some seconds."
-    return f"CloudWatch Logs: {code}: {said}. It needs logs:FilterLogEvents, as the policy OperatorPolicyArn has it."
+        return "CloudWatch Logs throttles the calls. Try again in a few seconds."
+    return f"CloudWatch Logs: {code}: {said}. Allow logs:FilterLogEvents, as in the policy OperatorPolicyArn."
 
 
 def _of_file(path: Path, task_id: str, function: str, since: datetime, until: datetime) -> StepLog:
@@ -118,13 +115,12 @@ def _of_file(path: Path, task_id: str, function: str, since: datetime, until: da
 
 def _end_of(path: Path) -> str:
     with path.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - _READ_BYTES))
+        file.seek(max(0, path.stat().st_size - _READ_BYTES))
         return file.read().decode(errors="replace")
 
 
 def _lines_about(text: str, task_id: str, function: str) -> Iterator[LogLine]:
-    """Yield the lines of a function about a task; each begins with the function's name."""
+    """Yield a function's lines about a task; each line begins with the function's name."""
     for line in text.splitlines():
         name, _, said = line.partition(" ")
         if task_id in said and (name == function or name.endswith(f"-{function}")):

@@ -1,4 +1,4 @@
-"""Stops one execution: it ends as ABORTED, and can be redriven or restarted after that. Bulk stops are in ``bulk``."""
+"""Stops one execution: it ends as ABORTED, and can be redriven or restarted."""
 
 from threading import Event
 from uuid import UUID
@@ -16,9 +16,9 @@ MAX_REASON_LENGTH = 1000
 def stop_one(
     record: TaskRecord, actor: str, reason: str, *, batch: UUID | None = None, stop: Event | None = None
 ) -> str:
-    """Stop an execution, audited, and return what was done. Safe to repeat: one that has ended stays as it ended.
+    """Stop an execution, audited, and return the result. Safe to repeat.
 
-    ``reason`` becomes the execution's cause, with who stopped it. Raises OperationRefused.
+    ``reason`` and ``actor`` become the execution's cause. Raises OperationRefused.
     """
     check_reason(reason)
     if why := why_not_stoppable(record):
@@ -28,28 +28,28 @@ def stop_one(
     with audited(actor, AuditAction.STOP_EXECUTION, record.pk, batch, details) as entry:
         stopped_at = stop_execution(record.execution_arn, f"{reason} ({actor})", stop)
         entry.details["stopped_at"] = stopped_at.isoformat()
-        entry.message = action_time("stopped", "had ended before,", stopped_at, entry.at)
+        entry.message = action_time("stopped", "already ended", stopped_at, entry.at)
     return entry.message
 
 
 def why_not_stoppable(record: TaskRecord) -> OperationRefused | None:
-    """Return why a task's execution cannot be stopped, as far as the record knows, or None."""
+    """Return why an execution cannot be stopped, from the record alone, or None."""
     if record.status in WAITING:
         return OperationRefused(
-            record.pk, f"it is {record.status}: its execution has not started.", "Wait until it has, then stop it."
+            record.pk, f"it is {record.status}: its execution has not started.", "Wait for its start, then stop it."
         )
     if record.status != TaskStatus.RUNNING:
-        return OperationRefused(record.pk, f"it is {record.status}: there is nothing to stop.", "Leave it out.")
+        return OperationRefused(record.pk, f"it is {record.status}, not running.", "Leave it out.")
     if not is_at_step_functions(record):
         return OperationRefused(
-            record.pk, "it runs in a process of this project, not at Step Functions.", "End that process instead."
+            record.pk, "it runs in a process of this project, not at Step Functions.", "Stop that process instead."
         )
     return None
 
 
 def check_reason(reason: str) -> None:
-    """Raise OperationRefused for a reason that is empty, too long or no text."""
+    """Raise OperationRefused for an empty, too long or unprintable reason."""
     if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH or not is_storable(reason):
         raise OperationRefused(
-            "--reason", "is empty, too long or no text.", f"Say why in 1 to {MAX_REASON_LENGTH} characters."
+            "--reason", "is empty, too long or not text.", f"Give a reason of 1 to {MAX_REASON_LENGTH} characters."
         )

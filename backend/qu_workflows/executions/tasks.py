@@ -1,4 +1,4 @@
-"""The task that keeps samples of histories, for a schedule that runs it every few minutes."""
+"""The task that samples histories, run by a schedule every few minutes."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from qu_workflows.tasks.services import async_task
 
 @async_task("sample_histories")
 def sample_histories() -> dict[str, Any]:
-    """Keep samples of what ended executions did, and return how many: see ``qu_workflows.executions.samples``.
+    """Save samples of ended executions, and return counts: see ``executions.samples.Sampling``.
 
-    Safe to repeat: an execution that has a sample is not read again.
+    Safe to repeat: an execution with a sample is not read again.
     """
     return sample()

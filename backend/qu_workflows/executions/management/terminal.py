@@ -1,4 +1,4 @@
-"""Tasks and executions as lines of text for a terminal, and as JSON."""
+"""Formats tasks and executions as lines of text and as JSON."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from qu_workflows.executions.histories import Event, History, StateEntry
 from qu_workflows.executions.hooks import registered_hooks
-from qu_workflows.executions.inspection import Inspection
+from qu_workflows.executions.queries import Inspection
 from qu_workflows.executions.search import TaskRow
 from qu_workflows.records.json_values import printable, to_json
 
@@ -15,52 +15,48 @@ _MAX_ERROR, _MAX_DETAIL = 40, 200
 
 
 def row_as_json(row: TaskRow) -> dict[str, Any]:
-    """Return a row as JSON, with its duration and the days for which it may still be redriven."""
-    days = row.days_left
-    return {
-        **_task_as_json(row),
-        "duration_seconds": row.seconds,
-        "redrivable_days_left": None if days is None else round(days, 2),
-    }
+    """Return a row as JSON, with its duration and the days left to redrive it."""
+    left = None if row.days_left is None else round(row.days_left, 2)
+    return {**_task_as_json(row), "duration_seconds": row.seconds, "redrivable_days_left": left}
 
 
 def inspection_as_json(found: Inspection) -> dict[str, Any]:
-    """Return a task as it was found as JSON."""
+    """Return the details of a task as JSON."""
     attempts = [_task_as_json(row) for row in found.attempts]
     return {**to_json(found), "task": _task_as_json(found.task), "attempts": attempts}
 
 
 def table(rows: Sequence[TaskRow]) -> list[str]:
-    """Return rows as a table with a head."""
+    """Return rows as an aligned table."""
     subject = registered_hooks().subject.upper()
     heads = ("ID", "TASK", "STATUS", "ERROR", subject, "STARTED", "DURATION", "REDRIVABLE")
     return _aligned([heads, *map(_cells, rows)])
 
 
 def inspected(found: Inspection) -> list[str]:
-    """Return a task as it was found: what is known, where it is, and what can be done."""
+    """Return the details of a task: facts, attempts, current states, advice."""
     facts = _facts(found)
     lines = [f"{name + ':':<14}{printable(fact)}" for name, fact in facts.items() if fact]
     if len(found.attempts) > 1:
         lines += ["Attempts:", *(f"  {line}" for line in table(found.attempts))]
     if found.history and found.history.waiting:
-        lines += ["Where it is:", *(f"  {_standing(entry, found.looked_at)}" for entry in found.history.waiting)]
-    return [*lines, "What to do:", *(f"  {sentence}" for sentence in found.advice)]
+        lines += ["Current states:", *(f"  {_current(entry, found.looked_at)}" for entry in found.history.waiting)]
+    return [*lines, "Next actions:", *(f"  {sentence}" for sentence in found.advice)]
 
 
 def states(history: History, now: datetime) -> list[str]:
-    """Return a history as a table of the states that were entered."""
+    """Return a history as a table of state entries."""
     head = ("STATE", "ENTERED", "SECONDS", "TRIES", "ENDED")
     return _aligned([head, *(_entry_cells(entry, now) for entry in history.entries)])
 
 
 def events(history: History) -> list[str]:
-    """Return every event of a history on a line of its own, with its details."""
+    """Return the events of a history, one per line."""
     return [_event_line(event) for event in history.events]
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration in the unit that fits it."""
+    """Return a duration in seconds, from two minutes on as h:mm:ss."""
     if seconds is None:
         return "-"
     if seconds < 120:
@@ -69,16 +65,16 @@ def duration(seconds: float | None) -> str:
 
 
 def time_left(days: float | None) -> str:
-    """Return for how much longer an execution may be redriven."""
+    """Return the time left to redrive an execution."""
     if days is None:
         return "-"
     if days <= 0:
-        return "no more"
+        return "expired"
     return f"{math.floor(days)} days" if days >= 2 else f"{max(1, math.floor(days * 24))} h"
 
 
 def _task_as_json(row: TaskRow) -> dict[str, Any]:
-    """Return a row as JSON; what it is about has the product's name for it: ``report_id``."""
+    """Return a row as JSON, with the product's key for its subject: ``report_id``."""
     named = {"subject_id": f"{registered_hooks().subject}_id"}
     given = to_json(row).items()
     return {named.get(name, name): value for name, value in given if name not in ("attempt", "seconds", "days_left")}
@@ -115,7 +111,7 @@ def _facts(found: Inspection) -> dict[str, str]:
     return facts
 
 
-def _standing(entry: StateEntry, now: datetime) -> str:
+def _current(entry: StateEntry, now: datetime) -> str:
     since = entry.waiting_since or entry.entered_at
     limits = [
         f"{word} {duration(seconds)}"

@@ -44,7 +44,7 @@ def test_a_list_has_a_line_for_each_and_says_how_to_see_more() -> None:
     failed(pk="two", subject_id=8, error="TemplateInvalid")
 
     lines = run("list", "--limit", "1").splitlines()
-    rest = run("list", "--limit", "1", "--after", lines[2].removeprefix("There are more: --after "))
+    rest = run("list", "--limit", "1", "--after", lines[2].removeprefix("For more: --after "))
 
     assert lines[0].split() == ["ID", "TASK", "STATUS", "ERROR", "REPORT", "STARTED", "DURATION", "REDRIVABLE"]
     assert lines[1].split()[:5] == ["two", "process_guard_report", "FAILED", "TemplateInvalid", "8"]
@@ -67,33 +67,39 @@ def test_a_list_as_json_has_all_that_the_table_has() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["list"], "executions: no task was ever recorded here. See that DATABASE_URL is the right one."),
-        (["list", "--status", "LOST"], "--status: there is no 'LOST'. Choose one of READY, SENT, RUNNING,"),
-        (["list", "--workflow", "x"], "--workflow: there is no 'x'. Choose one of "),
-        (["list", "--since", "noon"], "--since: 'noon' is no time. Give it as 2026-11-24T08:00, or as 30m"),
-        (["list", "--report", "9"], "--report 9: no task fits. Leave an option out, or go further back."),
-        (["list", "--limit", "0"], "--limit: is 0. Give 1 to 1,000,000."),
-        (["show", "x"], "x: there is no such task. Give the id of a task or the ARN of its execution;"),
-        (["show"], "executions: is not told which task. Give an id or --report, one of the two."),
-        (["show", "x", "--report", "1"], "executions: is not told which task."),
+        (["list"], "executions: this database has no tasks. Check DATABASE_URL."),
+        (["list", "--status", "LOST"], "--status: 'LOST' does not exist. Use one of READY, SENT, RUNNING,"),
+        (["list", "--workflow", "x"], "--workflow: 'x' does not exist. Use one of "),
+        (["list", "--since", "noon"], "--since: 'noon' is not a time. Use a time such as 2026-11-24T08:00, or 30m"),
+        (["list", "--report", "9"], "--report 9: no task matches. Remove an option, or start earlier."),
+        (["list", "--limit", "0"], "--limit: is 0. Use 1 to 1,000,000."),
+        (["show", "x"], "x: there is no such task. Use the id of a task or the ARN of its execution,"),
+        (["show"], "executions: needs exactly one task. Add either an id or --report."),
+        (["show", "x", "--report", "1"], "executions: needs exactly one task."),
         (["show", "\x00"], "'\\x00': there is no such task."),
         (["show", "\udcff"], "'\\udcff': there is no such task."),
         (["redrive", ""], "'': there is no such task."),
-        (["list", "--error", "\x00"], "--error: has a character that no record has. Leave it out."),
-        (["list", "--status", ""], "--status: there is no ''. Choose one of READY,"),
-        (["list", "--limit", str(10**25)], "--limit: is 10000000000000000000000000. Give 1 to 1,000,000."),
-        (["list", "--after", "2026-11-24T08:00:00+00:00,\x00"], "is no page. Give what the list before ended with."),
+        (["list", "--error", "\x00"], "--error: has a character that no record can have. Remove it."),
+        (["list", "--status", ""], "--status: '' does not exist. Use one of READY,"),
+        (["list", "--limit", str(10**25)], "--limit: is 10000000000000000000000000. Use 1 to 1,000,000."),
+        (
+            ["list", "--after", "2026-11-24T08:00:00+00:00,\x00"],
+            "is not the cursor of a page. Use the value printed at the end of a list.",
+        ),
         (["redrive", "x", "--per-second", "0"], "--per-second: is 0; AWS takes 150 RedriveExecution a second"),
         (["redrive", "x", "--per-second", "nan"], "--per-second: is nan; AWS takes 150"),
         (["redrive", "x", "--per-second", "1e-300", "--yes"], "Give at least 0.01 and at most 150"),
-        (["stop", "x", "--reason", " "], "--reason: is empty, too long or no text. Say why in 1 to 1000 characters."),
+        (
+            ["stop", "x", "--reason", " "],
+            "--reason: is empty, too long or not text. Give a reason of 1 to 1000",
+        ),
         (["history", "x"], "x: there is no such task."),
         (["redrive", "x", "--yes"], "x: there is no such task."),
-        (["redrive"], "executions: is not told which tasks. Give ids, or a filter such as --since 2h."),
-        (["redrive", "x", "--error", "E"], "executions: is given ids and a filter. Give one of the two."),
-        (["redrive", "--since", "1h", "--yes"], "no execution that could be redriven fits."),
+        (["redrive"], "executions: has no ids and no filter. Add ids, or a filter such as --since 2h."),
+        (["redrive", "x", "--error", "E"], "executions: has both ids and a filter. Use one of the two."),
+        (["redrive", "--since", "1h", "--yes"], "no redrivable execution matches."),
         (["redrive", "x", "--as", "n" * 150], "--as: is over "),
-        (["restart", "--error", "E", "--yes"], "--error E: no task that could be restarted fits."),
+        (["restart", "--error", "E", "--yes"], "--error E: no restartable task matches."),
         (["stop", "x", "--reason", "r"], "x: there is no such task."),
     ],
 )
@@ -122,10 +128,10 @@ def test_a_failed_execution_is_shown_with_where_it_failed_and_what_can_be_done(o
     assert facts["Status"].strip() == "FAILED"
     assert facts["Error"].strip().startswith("Broken: ")
     assert "REDRIVABLE" in shown
-    assert "redrive: goes on at Work (Process 0)" in shown
+    assert "redrive: continues from Work (Process 0)" in shown
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING)
-    assert f"go on where it failed: manage.py executions redrive {record.pk}" in run("show", record.pk)
-    assert f"restart: runs everything again as {record.pk}-attempt-2, by today's definition." in shown
+    assert f"To redrive it: manage.py executions redrive {record.pk}" in run("show", record.pk)
+    assert f"restart: starts {record.pk}-attempt-2 from the first state, by the current definition." in shown
     assert "A mail about the report that was sent is not sent again either way." in shown
 
 
@@ -170,8 +176,8 @@ def _until(is_so: Callable[[], bool]) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "Step Functions has no such execution: it closed over 90 days ago, or its state machine was deleted."),
-        ({"execution_arn": ""}, "it ran in this project's own process: Step Functions knows nothing of it."),
+        ({}, "Step Functions has no such execution: it ended over 90 days ago, or its state machine was deleted."),
+        ({"execution_arn": ""}, "it ran in this project's own process, unknown to Step Functions."),
         ({"status": "SENT", "execution_arn": ""}, "it is SENT: its execution has not started."),
     ],
 )
@@ -185,7 +191,7 @@ def test_without_an_answer_of_aws_what_the_record_knows_is_shown(
 
     assert f"Task:         process_guard_report {record.pk}" in shown
     assert said in shown
-    assert "redrive: goes on" not in shown
+    assert "redrive: continues" not in shown
     code, text = refused("history", record.pk)
     assert (code, said.partition(":")[0] in text) == (2, True)
 
@@ -225,9 +231,9 @@ def test_a_redrive_is_shown_first_and_done_with_yes(operated: Operated) -> None:
     assert not AuditEntry.objects.exists()
     assert preview.startswith("Would redrive 1 executions, 20 a second (0:00:00):")
     assert f"{record.pk} guard_report Broken, 13 days left, from: Work (Process 0)" in preview
-    assert "redrive: the same execution goes on where it failed, by the definition of its start" in preview
-    assert "restart: a new execution runs everything again, by today's definition" in preview
-    assert preview.endswith("Nothing was changed. Give --yes to do it.\n")
+    assert "redrive: continues the same execution from its failed states" in preview
+    assert "restart: starts a new execution from the first state, by the current definition" in preview
+    assert preview.endswith("Nothing was changed. Add --yes to do it.\n")
 
     done = run("redrive", record.pk, "--yes", "--as", "ana")
 
@@ -246,7 +252,7 @@ def test_many_are_redriven_by_filter_and_each_is_audited(operated: Operated) -> 
 
     done = run("redrive", "--workflow", "guard_report", "--since", "1h", "--yes", "--per-second", "100")
 
-    assert "1 that fit are left out:" in done
+    assert "1 matching tasks are left out:" in done
     assert "3 redriven." in done
     assert [operated.followed(record).status for record in records] == [TaskStatus.SUCCEEDED] * 3
     assert AuditEntry.objects.filter(outcome="done").values("batch").distinct().count() == 1
@@ -260,7 +266,7 @@ def test_a_preview_tells_of_one_that_aws_has_not_and_goes_on(operated: Operated)
 
     assert f"{gone.pk} will be refused: {gone.execution_arn}: Step Functions has no such execution" in preview
     assert f"{record.pk} guard_report Broken, 13 days left, from: Work (Process 0)" in preview
-    assert preview.endswith("Nothing was changed. Give --yes to do it.\n")
+    assert preview.endswith("Nothing was changed. Add --yes to do it.\n")
 
 
 def test_a_pace_above_the_quota_is_exit_code_2(operated: Operated, settings: Settings) -> None:
@@ -314,7 +320,7 @@ def test_a_running_execution_is_stopped_with_its_reason(operated: Operated) -> N
 
     assert operated.followed(record).status == TaskStatus.ABORTED
     assert (record.error, "wrong report" in record.cause) == ("StoppedByOperator", True)
-    assert "redrive: goes on at Later" in run("show", record.pk)
+    assert "redrive: continues from Later" in run("show", record.pk)
 
 
 def test_a_restart_is_shown_first_and_done_with_yes(queue: Queue) -> None:
@@ -331,7 +337,7 @@ def test_a_restart_is_shown_first_and_done_with_yes(queue: Queue) -> None:
     assert [body["id"] for body in queue.bodies()] == ["first-attempt-2"]
     assert AuditEntry.objects.get().action == "restart_execution"
     shown = run("show", "first")
-    assert "A later attempt of it is SENT: manage.py executions show first-attempt-2" in shown
+    assert "A later attempt is SENT: manage.py executions show first-attempt-2" in shown
     assert len([line for line in shown.splitlines() if line.startswith("  first")]) == 2
 
 
@@ -340,5 +346,5 @@ def test_what_would_be_done_twice_is_told() -> None:
 
     preview = run("restart", "first", "--even-succeeded")
 
-    assert "as first-attempt-2, which SUCCEEDED: all of it is done twice" in preview
+    assert "as first-attempt-2, which SUCCEEDED: its work is done twice" in preview
     assert not TaskRecord.objects.filter(attempt_of="first").exists()

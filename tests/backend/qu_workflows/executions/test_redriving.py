@@ -9,9 +9,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
 from qu_workflows.executions.redriving import AlreadyRedriven, redrive_one, redrive_token, states_that_run_again
 from qu_workflows.executions.search import TaskFilter
+from qu_workflows.executions.services import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
 from qu_workflows.executions.step_functions import StepFunctionsNotReached
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
@@ -104,7 +104,7 @@ def test_what_has_changed_since_the_page_was_made_is_not_redriven(operated: Oper
     operated.followed(record)
     AuditEntry.objects.all().delete()  # as another process's, not yet written
 
-    with pytest.raises(OperationRefused, match="it has changed since the page was made"):
+    with pytest.raises(OperationRefused, match="it has changed since the page was loaded"):
         redrive_one(record, "ana", shown)
 
     assert record.redrive_count == 1
@@ -127,7 +127,7 @@ def test_pressed_twice_it_is_redriven_once(operated: Operated) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"status": TaskStatus.SUCCEEDED}, "it SUCCEEDED, and AWS redrives only what has not"),
+        ({"status": TaskStatus.SUCCEEDED}, "it SUCCEEDED, and AWS redrives only failed executions"),
         ({"status": TaskStatus.RUNNING, "execution_arn": ""}, "it is RUNNING. Wait for its end"),
         ({"status": TaskStatus.SENT, "execution_arn": ""}, "its execution has not started. Look for its message"),
         ({"execution_arn": "arn:aws:states:local:000000000000:execution:m:x"}, "own process, .* Restart it"),
@@ -147,10 +147,10 @@ def test_one_bad_id_among_several_means_that_nothing_is_done(operated: Operated)
 
     with pytest.raises(OperationRefused) as refused:
         redrive(good.pk, succeeded.pk, running.pk)
-    with pytest.raises(OperationRefused, match="nobody: there is no such task"):
-        redrive(good.pk, "nobody")
+    with pytest.raises(OperationRefused, match="missing: there is no such task"):
+        redrive(good.pk, "missing")
 
-    assert str(refused.value).startswith("2 of 3 cannot be done: so nothing was done.")
+    assert str(refused.value).startswith("executions: the action does not apply to 2 of 3 tasks; nothing was changed.")
     assert succeeded.pk in str(refused.value)
     assert operated.followed(good).status == TaskStatus.FAILED
     assert audits() == []
@@ -165,7 +165,7 @@ def test_what_aws_says_goes_before_what_the_record_says(operated: Operated) -> N
         OperationRefused, match="AWS does not redrive it: Execution is SUCCEEDED and cannot be redriven"
     ):
         plan_of(record.pk)
-    with pytest.raises(OperationRefused, match="closed over 90 days ago, or its state machine was deleted"):
+    with pytest.raises(OperationRefused, match="ended over 90 days ago, or its state machine was deleted"):
         plan_of(gone.pk)
 
 
@@ -241,10 +241,10 @@ def test_a_filter_that_matches_nothing_says_what_there_is() -> None:
     with pytest.raises(OperationRefused) as refused:
         plan_for(TaskFilter(workflow="guard_report", errors=["Reportnotfound"]))
     assert str(refused.value) == (
-        "--workflow guard_report --error Reportnotfound: no execution that could be redriven fits. "
-        "Of that kind there are the errors ReportNotFound (2), TemplateInvalid (1)."
+        "--workflow guard_report --error Reportnotfound: no redrivable execution matches. "
+        "Other errors that match: ReportNotFound (2), TemplateInvalid (1)."
     )
-    with pytest.raises(OperationRefused, match="SUCCEEDED: no execution that could be redriven fits"):
+    with pytest.raises(OperationRefused, match="SUCCEEDED: no redrivable execution matches"):
         plan_for(TaskFilter(statuses=("SUCCEEDED",)))
 
 
@@ -305,7 +305,7 @@ def test_a_redrive_that_was_made_long_ago_is_not_told_as_made_now(answering: Cal
 
     [result] = run(plan_for(TaskFilter(errors=["ReportNotFound"])), "ana").done
 
-    assert result.message == f"had been redriven before, at {earlier:%Y-%m-%d %H:%M:%S} UTC"
+    assert result.message == f"already redriven at {earlier:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def test_throttling_is_waited_out_with_the_same_token(

@@ -6,9 +6,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from qu_workflows.aws import clients as aws
-from qu_workflows.executions.bulk import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
 from qu_workflows.executions.restarting import restart_one
 from qu_workflows.executions.search import TaskFilter
+from qu_workflows.executions.services import ActionPlan, ActionResults, BulkAction, plan_matching, plan_named, run_plan
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import UNSUCCESSFUL, AuditEntry, TaskRecord, TaskStatus
 from qu_workflows.tasks.queries import name_of
@@ -131,7 +131,7 @@ def test_what_is_under_way_is_not_restarted(status: str) -> None:
 def test_what_succeeded_is_restarted_only_when_told_so() -> None:
     ended(status=TaskStatus.SUCCEEDED)
 
-    assert refusal("first") == "first: it SUCCEEDED already. To do it all a second time, add --even-succeeded."
+    assert refusal("first") == "first: it SUCCEEDED. To run it again, add --even-succeeded."
     assert restart("first", even_succeeded=True) == ["restarted as first-attempt-2"]
 
 
@@ -140,10 +140,15 @@ def test_a_payload_that_does_not_fit_today_is_refused_with_what_does_not() -> No
     ended("second", task="forgotten_task")
     ended("third", payload={}, payload_key="payloads/third.json")
 
-    assert "first: its payload does not fit today's sample_sum: /payload: first: is a string" in refusal("first")
-    assert refusal("second") == "second: there is no task forgotten_task today. Register it and run make states."
+    assert (
+        "first: its payload does not match the current parameters of sample_sum: /payload: first: is a string"
+        in refusal("first")
+    )
+    assert refusal("second") == "second: the task forgotten_task no longer exists. Register it, and run make states."
     assert "third: its payload is not in the record." in refusal("third")
-    assert refusal("first", "second").startswith("2 of 2 cannot be done: so nothing was done.")
+    assert refusal("first", "second").startswith(
+        "executions: the action does not apply to 2 of 2 tasks; nothing was changed."
+    )
     assert TaskRecord.objects.count() == 3
 
 
@@ -165,7 +170,7 @@ def test_when_the_queue_is_down_the_attempt_stays_recorded() -> None:
 
     [said] = restart("first")
 
-    assert said.startswith("restarted as first-attempt-2, which is recorded and has not left yet EndpointConnection")
+    assert said.startswith("restarted as first-attempt-2, which is recorded but not sent yet EndpointConnection")
     assert TaskRecord.objects.get(pk="first-attempt-2").status == TaskStatus.READY
 
 
@@ -191,7 +196,7 @@ def test_a_filter_chooses_those_that_did_not_succeed_and_says_what_it_leaves_out
     assert {record.pk for record in plan.records} == {"t-0", "t-1", "t-2"}
     assert [one.where for one in plan.left_out] == ["unfit"]
     assert {record.pk for record in recent.records} == {"t-1", "t-2"}
-    with pytest.raises(OperationRefused, match="--report 5: no task that could be restarted fits"):
+    with pytest.raises(OperationRefused, match="--report 5: no restartable task matches"):
         plan_matching(BulkAction.RESTART, TaskFilter(subject_ids=[5]))
-    with pytest.raises(OperationRefused, match="done: it SUCCEEDED already"):
+    with pytest.raises(OperationRefused, match="done: it SUCCEEDED"):
         plan_matching(BulkAction.RESTART, TaskFilter(statuses=("SUCCEEDED",)))

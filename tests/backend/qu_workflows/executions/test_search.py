@@ -81,9 +81,9 @@ def test_the_first_page_is_whole_though_it_is_come_to_from_an_older_one() -> Non
     ],
 )
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
-    with pytest.raises(OperationRefused, match="is no page of the list"):
+    with pytest.raises(OperationRefused, match="is not a page of the list"):
         search_tasks(TaskFilter(), before=cursor)
-    with pytest.raises(OperationRefused, match="is no page of the list"):
+    with pytest.raises(OperationRefused, match="is not a page of the list"):
         search_tasks(TaskFilter(), after=cursor)
 
 
@@ -191,17 +191,19 @@ def test_a_time_is_iso_or_so_long_ago(text: str, moment: datetime) -> None:
     "text", ["yesterday", "2 hours", "2026-13-01", "2026-11-24T25:00", "-3d", "999999w", "9999-12-31T23:00-12:00"]
 )
 def test_what_is_no_time_is_refused_with_what_is_one(text: str) -> None:
-    with pytest.raises(OperationRefused, match=r"--since: '.*' is no time. Give it as 2026-11-24T08:00, or as 30m"):
+    with pytest.raises(
+        OperationRefused, match=r"--since: '.*' is not a time. Use a time such as 2026-11-24T08:00, or 30m"
+    ):
         read_moment(text, "--since", MOMENT)
 
 
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"workflow": "guard_reports"}, "--workflow: there is no 'guard_reports'. Choose one of .*guard_report"),
-        ({"task": "nothing"}, "--task: there is no 'nothing'. Choose one of .*process_guard_report"),
-        ({"statuses": ("FAILED", "BROKEN")}, "--status: there is no 'BROKEN'. Choose one of READY, SENT, RUNNING"),
-        ({"schedule": "hourly"}, "--schedule: there is no 'hourly'. Choose one of .*watch_stuck"),
+        ({"workflow": "guard_reports"}, "--workflow: 'guard_reports' does not exist. Use one of .*guard_report"),
+        ({"task": "nothing"}, "--task: 'nothing' does not exist. Use one of .*process_guard_report"),
+        ({"statuses": ("FAILED", "BROKEN")}, "--status: 'BROKEN' does not exist. Use one of READY, SENT, RUNNING"),
+        ({"schedule": "hourly"}, "--schedule: 'hourly' does not exist. Use one of .*watch_stuck"),
         ({"since": MOMENT, "until": MOMENT}, "--since: is not before --until."),
     ],
 )
@@ -244,7 +246,7 @@ def test_a_task_is_found_by_its_id_its_arn_or_its_subject() -> None:
     assert list(TaskFilter(subject_ids=[7]).records()) == [newer, older]
     started = failed(status=TaskStatus.SENT, execution_arn="")
     assert find_record(f"arn:aws:states:us-east-2:123456789012:execution:m:{started.pk}") == started
-    with pytest.raises(OperationRefused, match=r"x, y: there is no such task\. Give the id of a task"):
+    with pytest.raises(OperationRefused, match=r"x, y: there is no such task\. Use the id of a task"):
         find_records([newer.pk, "x", "y"])
     many = [f"n{number}" for number in range(30)]
     with pytest.raises(OperationRefused, match=r"n0, n1, .*, n19 and 10 more: there is no such task"):

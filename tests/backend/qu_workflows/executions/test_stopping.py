@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from qu_workflows.executions import step_functions
-from qu_workflows.executions.bulk import BulkAction, plan_named, run_plan
+from qu_workflows.executions.services import BulkAction, plan_named, run_plan
 from qu_workflows.executions.stopping import stop_one
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
@@ -32,9 +32,9 @@ def test_a_running_execution_ends_as_aborted_with_the_reason_and_who(operated: O
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"status": TaskStatus.FAILED}, "it is FAILED: there is nothing to stop."),
-        ({"status": TaskStatus.SENT}, "its execution has not started. Wait until it has"),
-        ({"status": TaskStatus.RUNNING, "execution_arn": ""}, "not at Step Functions. End that process"),
+        ({"status": TaskStatus.FAILED}, "it is FAILED, not running."),
+        ({"status": TaskStatus.SENT}, "its execution has not started. Wait for its start"),
+        ({"status": TaskStatus.RUNNING, "execution_arn": ""}, "not at Step Functions. Stop that process"),
     ],
 )
 def test_what_can_not_be_stopped_is_refused(changes: dict[str, str], said: str) -> None:
@@ -63,4 +63,4 @@ def test_what_had_ended_before_is_not_told_as_stopped_now(operated: Operated, mo
 
     record.refresh_from_db()
 
-    assert stop_one(record, "ana", "why").startswith("had ended before, at ")
+    assert stop_one(record, "ana", "why").startswith("already ended at ")

@@ -1,13 +1,14 @@
-"""manage.py executions: lists and shows tasks, and redrives, restarts and stops their executions."""
+"""``manage.py executions``: list and show tasks, redrive, restart and stop executions."""
 
 import json
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
 from threading import Event
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.utils import timezone
 
 from qu_workflows.executions.hooks import registered_hooks
@@ -20,17 +21,16 @@ from qu_workflows.executions.management.terminal import (
     table,
     time_left,
 )
-from qu_workflows.executions.queries import (
-    DIFFERENCE,
+from qu_workflows.executions.queries import DIFFERENCE, inspect_task, task_history
+from qu_workflows.executions.redriving import states_that_run_again
+from qu_workflows.executions.search import (
     NoSuchPage,
     TaskFilter,
     find_record,
-    inspect_task,
     nothing_matches,
     read_moment,
     row_of,
     search_tasks,
-    task_history,
 )
 from qu_workflows.executions.services import (
     PER_SECOND,
@@ -38,12 +38,11 @@ from qu_workflows.executions.services import (
     ActionResults,
     BulkAction,
     check_pace,
-    check_reason,
     plan_matching,
     plan_named,
     run_plan,
-    states_that_run_again,
 )
+from qu_workflows.executions.stopping import check_reason
 from qu_workflows.protocol.refusals import OperationFailed, OperationRefused, OperationStopped
 from qu_workflows.records.audit import command_actor
 from qu_workflows.records.json_values import printable, to_json
@@ -51,52 +50,52 @@ from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.records.shutdown import stop_event
 
 DEFAULT_LIMIT = 50
-PREVIEWED = 50  # histories that a preview reads; AWS lets them be asked for 20 a second
+PREVIEWED = 50  # histories that a preview reads; AWS allows 20 a second
 MAX_LIMIT = 1_000_000
-_HELP = f"""Tasks and their executions: how each stands, and what to do about it.
+_HELP = f"""Lists tasks and their executions, and redrives, restarts and stops them.
 
 {DIFFERENCE[0]}
 {DIFFERENCE[1]}
-Nothing changes without --yes. Every redrive, stop and restart is written to the audit table.
-A message that started no execution is not here: see manage.py dlq."""
+Nothing changes without --yes. Every redrive, stop and restart is recorded in the audit table.
+For messages that started no execution, see manage.py dlq."""
+
+_UNCHANGED = "Nothing was changed. Add --yes to do it."
+
+
+class _KeepLines(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the help text."""
 
 
 class Command(BaseCommand):
     help = _HELP
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        from django.core.management.base import DjangoHelpFormatter
-
-        class AsWritten(DjangoHelpFormatter):
-            def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002  argparse's signature
-                return text
-
-        return super().create_parser(prog_name, subcommand, formatter_class=AsWritten, **kwargs)
+        return super().create_parser(prog_name, subcommand, formatter_class=_KeepLines, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="action", required=True, metavar="list|show|history|redrive|stop|restart")
-        listed = commands.add_parser("list", help="Tasks, the newest first.")
+        listed = commands.add_parser("list", help="List tasks, newest first.")
         _add_filter(listed)
-        listed.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help=f"At most so many ({DEFAULT_LIMIT}).")
-        listed.add_argument("--after", default="", help="Those after a page: what its list ended with.")
-        listed.add_argument("--json", action="store_true", help="As JSON.")
-        _add_reference(commands.add_parser("show", help="One task: how it stands, where it is, what to do."))
-        history = commands.add_parser("history", help="The states that an execution entered, and how each ended.")
+        listed.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help=f"Maximum number ({DEFAULT_LIMIT}).")
+        listed.add_argument("--after", default="", help="Continue after a page: the value printed at its end.")
+        listed.add_argument("--json", action="store_true", help="Print JSON.")
+        _add_reference(commands.add_parser("show", help="Show one task: its status, current states and next actions."))
+        history = commands.add_parser("history", help="Show the states that an execution entered, and their outcomes.")
         _add_reference(history)
-        history.add_argument("--events", action="store_true", help="Every event of it instead.")
+        history.add_argument("--events", action="store_true", help="Show every event instead.")
         self._add_acts(commands)
 
     def _add_acts(self, commands: Any) -> None:
-        redriven = commands.add_parser("redrive", help="Let failed executions go on where they failed. Preview first.")
+        redriven = commands.add_parser("redrive", help="Continue failed executions from their failed states.")
         _add_chosen(redriven)
         _add_act(redriven, PER_SECOND[BulkAction.REDRIVE])
-        stopped = commands.add_parser("stop", help="End running executions as ABORTED. Preview first.")
-        stopped.add_argument("ids", nargs="+", metavar="ID", help="A task's id, or its execution's ARN.")
-        stopped.add_argument("--reason", required=True, help="Why; it becomes the execution's cause.")
+        stopped = commands.add_parser("stop", help="Stop running executions, which end as ABORTED.")
+        stopped.add_argument("ids", nargs="+", metavar="ID", help="A task id or execution ARN.")
+        stopped.add_argument("--reason", required=True, help="The reason, which becomes the execution's cause.")
         _add_act(stopped, PER_SECOND[BulkAction.STOP])
-        restarted = commands.add_parser("restart", help="Run tasks again as new executions. Preview first.")
+        restarted = commands.add_parser("restart", help="Run tasks again as new executions.")
         _add_chosen(restarted)
-        restarted.add_argument("--even-succeeded", action="store_true", help="Also what succeeded: it is done twice.")
+        restarted.add_argument("--even-succeeded", action="store_true", help="Also restart succeeded tasks.")
         _add_act(restarted, None)
 
     def handle(self, *, action: str, **options: Any) -> None:
@@ -111,10 +110,8 @@ class Command(BaseCommand):
         try:
             page = search_tasks(chosen, after=options["after"], limit=_limit(options) or DEFAULT_LIMIT)
         except NoSuchPage:
-            given = options["after"][:80]
-            raise OperationRefused(
-                "--after", f"{given!r} is no page.", "Give what the list before ended with."
-            ) from None
+            problem = f"{options['after'][:80]!r} is not the cursor of a page."
+            raise OperationRefused("--after", problem, "Use the value printed at the end of a list.") from None
         if not page.rows:
             raise nothing_matches(chosen)
         if options["json"]:
@@ -122,14 +119,14 @@ class Command(BaseCommand):
             return
         self._lines(table(page.rows))
         if page.older:
-            self.stdout.write(f"There are more: --after {page.older}")
+            self.stdout.write(f"For more: --after {page.older}")
 
     def _show(self, options: dict[str, Any], stop: Event) -> None:
         found = inspect_task(_record(options), stop)
         if options["json"]:
             self._json(inspection_as_json(found))
-            return
-        self._lines(inspected(found))
+        else:
+            self._lines(inspected(found))
 
     def _history(self, options: dict[str, Any], stop: Event) -> None:
         history = task_history(_record(options), stop)
@@ -165,8 +162,8 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"Would stop {len(plan.records):,} executions, which end as ABORTED:")
         self._lines([f"  {record.pk} {record.workflow}" for record in plan.records])
-        self.stdout.write("What they have done stays done; they can be redriven or restarted after it.")
-        self.stdout.write("Nothing was changed. Give --yes to do it.")
+        self.stdout.write("Completed work is kept; they can be redriven or restarted afterwards.")
+        self.stdout.write(_UNCHANGED)
 
     def _restart(self, options: dict[str, Any], stop: Event) -> None:
         actor, even = command_actor(options["actor"]), options["even_succeeded"]
@@ -190,16 +187,13 @@ class Command(BaseCommand):
         if len(plan.records) > PREVIEWED:
             self.stdout.write(f"  and {len(plan.records) - PREVIEWED:,} more")
         self._say_left_out(plan)
-        self._end_preview({record.workflow for record in plan.records})
-
-    def _end_preview(self, workflows: set[str]) -> None:
-        repeated = registered_hooks().repeated_effects
+        workflows, repeated = {record.workflow for record in plan.records}, registered_hooks().repeated_effects
         self._lines([*DIFFERENCE, *(f"{name}: {repeated[name]}" for name in sorted(workflows & repeated.keys()))])
-        self.stdout.write("Nothing was changed. Give --yes to do it.")
+        self.stdout.write(_UNCHANGED)
 
     def _say_left_out(self, plan: ActionPlan) -> None:
         if plan.left_out:
-            self.stdout.write(f"{len(plan.left_out):,} that fit are left out:")
+            self.stdout.write(f"{len(plan.left_out):,} matching tasks are left out:")
             self._lines([f"  {one}" for one in plan.left_out[:PREVIEWED]])
             if len(plan.left_out) > PREVIEWED:
                 self.stdout.write(f"  and {len(plan.left_out) - PREVIEWED:,} more")
@@ -209,9 +203,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(results.done):,} {what}. In the audit table as batch {results.batch}.")
         ends = [printable(f"{result.task_id} was not {what}: {result.message}") for result in results.failed]
         if results.not_tried:
-            ends.append(
-                f"{len(results.not_tried):,} were not tried, from {results.not_tried[0]} on. Run it again for them."
-            )
+            first, count = results.not_tried[0], len(results.not_tried)
+            ends.append(f"{count:,} were not tried, from {first} on. Run the command again for them.")
         if ends:
             raise CommandError("\n".join(ends), returncode=1 if results.failed else OperationStopped.exit_code)
 
@@ -223,14 +216,14 @@ class Command(BaseCommand):
 
 
 def _add_filter(parser: CommandParser) -> None:
-    which = parser.add_argument_group("which tasks: those that fit all of")
-    which.add_argument("--workflow", default="", help="Of this workflow.")
-    which.add_argument("--task", default="", help="Of this task.")
-    which.add_argument("--status", nargs="+", default=[], help=f"In one of these: {', '.join(TaskStatus.values)}.")
+    which = parser.add_argument_group("filters, all of which must match")
+    which.add_argument("--workflow", default="", help="Tasks of this workflow.")
+    which.add_argument("--task", default="", help="Tasks of this name.")
+    which.add_argument("--status", nargs="+", default=[], help=f"Any of: {', '.join(TaskStatus.values)}.")
     which.add_argument("--since", default="", help="Enqueued since: 2026-11-24T08:00, or 30m, 2h, 3d ago.")
-    which.add_argument("--until", default="", help="Enqueued before.")
-    which.add_argument("--error", default="", help="Ended by this error, as ReportNotFound.")
-    _add_subject(which, "About this {}.")
+    which.add_argument("--until", default="", help="Enqueued before a time.")
+    which.add_argument("--error", default="", help="Failed with this error, such as ReportNotFound.")
+    _add_subject(which, "Tasks about this {}.")
     which.add_argument("--schedule", default="", help="Runs of this schedule.")
 
 
@@ -240,22 +233,22 @@ def _add_subject(parser: Any, text: str) -> None:
 
 
 def _add_chosen(parser: CommandParser) -> None:
-    parser.add_argument("ids", nargs="*", metavar="ID", help="A task's id, or its execution's ARN; or choose by:")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="Task ids or execution ARNs; or select by:")
     _add_filter(parser)
-    parser.add_argument("--limit", type=int, help="At most so many of those, the newest first.")
+    parser.add_argument("--limit", type=int, help="Maximum number of tasks, newest first.")
 
 
 def _add_reference(parser: CommandParser) -> None:
-    parser.add_argument("id", nargs="?", default="", help="A task's id, or its execution's ARN.")
+    parser.add_argument("id", nargs="?", default="", help="A task id or execution ARN.")
     _add_subject(parser, "The newest task about this {}.")
-    parser.add_argument("--json", action="store_true", help="As JSON.")
+    parser.add_argument("--json", action="store_true", help="Print JSON.")
 
 
 def _add_act(parser: CommandParser, per_second: float | None) -> None:
     if per_second is not None:
-        parser.add_argument("--per-second", type=float, default=per_second, help=f"How many a second ({per_second:g}).")
-    parser.add_argument("--yes", action="store_true", help="Do it; without, only say what would be done.")
-    parser.add_argument("--as", default="", dest="actor", help="Who does it, for the audit table (the system's user).")
+        parser.add_argument("--per-second", type=float, default=per_second, help=f"Maximum rate ({per_second:g}).")
+    parser.add_argument("--yes", action="store_true", help="Do it; without it, only preview.")
+    parser.add_argument("--as", default="", dest="actor", help="Actor in the audit table (the system's user).")
 
 
 def _filter(options: dict[str, Any]) -> TaskFilter:
@@ -272,26 +265,26 @@ def _filter(options: dict[str, Any]) -> TaskFilter:
 
 
 def _is_by_id(options: dict[str, Any]) -> bool:
-    """Return whether tasks are chosen by id. Raises OperationRefused for both ways at once, or neither."""
-    is_filtered = not _filter(options).is_empty
+    """Return whether tasks are selected by id. Raises OperationRefused for ids and filters, or neither."""
+    is_filtered = _filter(options) != TaskFilter()
     if options["ids"] and (is_filtered or options["limit"] is not None):
-        raise OperationRefused("executions", "is given ids and a filter.", "Give one of the two.")
+        raise OperationRefused("executions", "has both ids and a filter.", "Use one of the two.")
     if not options["ids"] and not is_filtered:
-        raise OperationRefused("executions", "is not told which tasks.", "Give ids, or a filter such as --since 2h.")
+        raise OperationRefused("executions", "has no ids and no filter.", "Add ids, or a filter such as --since 2h.")
     return bool(options["ids"])
 
 
 def _limit(options: dict[str, Any]) -> int | None:
     limit: int | None = options["limit"]
     if limit is not None and not 1 <= limit <= MAX_LIMIT:
-        raise OperationRefused("--limit", f"is {limit}.", f"Give 1 to {MAX_LIMIT:,}.")
+        raise OperationRefused("--limit", f"is {limit}.", f"Use 1 to {MAX_LIMIT:,}.")
     return limit
 
 
 def _record(options: dict[str, Any]) -> TaskRecord:
     subject = registered_hooks().subject
     if bool(options["id"]) == (options["subject"] is not None):
-        raise OperationRefused("executions", "is not told which task.", f"Give an id or --{subject}, one of the two.")
+        raise OperationRefused("executions", "needs exactly one task.", f"Add either an id or --{subject}.")
     if options["id"]:
         return find_record(options["id"])
     chosen = TaskFilter(subject_ids=(options["subject"],))
@@ -303,7 +296,7 @@ def _record(options: dict[str, Any]) -> TaskRecord:
 
 def _redrive_line(record: TaskRecord, stop: Event) -> str:
     try:
-        again = ", ".join(states_that_run_again(record, stop)) or "its start"
+        again = ", ".join(states_that_run_again(record, stop)) or "the start"
     except OperationFailed:
         raise
     except OperationRefused as refused:
@@ -313,5 +306,5 @@ def _redrive_line(record: TaskRecord, stop: Event) -> str:
 
 
 def _restart_line(record: TaskRecord, new_id: str) -> str:
-    twice = ", which SUCCEEDED: all of it is done twice" if record.status == TaskStatus.SUCCEEDED else ""
+    twice = ", which SUCCEEDED: its work is done twice" if record.status == TaskStatus.SUCCEEDED else ""
     return f"{record.pk} {record.task} as {new_id}{twice}"

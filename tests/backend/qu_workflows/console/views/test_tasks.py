@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from qu_workflows.console.access import Right
 from qu_workflows.console.pages import tasks
-from qu_workflows.executions import bulk, search
+from qu_workflows.executions import search, services
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.people import make_guard, make_report, make_user
 from tests.backend.qu_workflows.console.running import PATIENCE_SECONDS, Workflows, raising
@@ -134,14 +134,14 @@ def test_filters_are_in_the_address_and_the_form_shows_them(client: Client) -> N
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("?workflow=x", "workflow: there is no &#x27;x&#x27;. Choose one of"),
-        ("?task=x", "task: there is no &#x27;x&#x27;."),
-        ("?status=x", "status: there is no &#x27;X&#x27;."),
-        ("?schedule=x", "schedule: there is no &#x27;x&#x27;."),
-        ("?since=yesterday", "since: &#x27;yesterday&#x27; is no time. Give it as 2026-11-24T08:00"),
+        ("?workflow=x", "workflow: &#x27;x&#x27; does not exist. Use one of"),
+        ("?task=x", "task: &#x27;x&#x27; does not exist."),
+        ("?status=x", "status: &#x27;X&#x27; does not exist."),
+        ("?schedule=x", "schedule: &#x27;x&#x27; does not exist."),
+        ("?since=yesterday", "since: &#x27;yesterday&#x27; is not a time. Use a time such as 2026-11-24T08:00"),
         ("?since=1h&until=2h", "since: is not before until."),
-        ("?after=x", "page: &#x27;x&#x27; is no page of the list. Begin at the first page."),
-        ("?before=x", "page: &#x27;x&#x27; is no page of the list."),
+        ("?after=x", "page: &#x27;x&#x27; is not a page of the list. Start at the first page."),
+        ("?before=x", "page: &#x27;x&#x27; is not a page of the list."),
     ],
 )
 def test_a_filter_that_is_none_is_refused_with_what_to_do(client: Client, query: str, said: str) -> None:
@@ -276,10 +276,10 @@ def test_a_preview_says_who_is_left_out_and_why(client: Client) -> None:
     page = html(client, "/console/tasks/preview/?act=redrive&id=done&id=old")
 
     assert "The action is not possible for any of them." in page
-    assert "it SUCCEEDED, and AWS redrives only what has not." in page
+    assert "it SUCCEEDED, and AWS redrives only failed executions." in page
     assert "AWS redrives for 14 days." in page
     assert 'name="order"' not in page
-    assert "tasks: none is ticked." in html(client, "/console/tasks/preview/?act=redrive", 400)
+    assert "tasks: none is selected." in html(client, "/console/tasks/preview/?act=redrive", 400)
 
 
 def test_too_many_tasks_for_a_page_need_the_command(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,7 +352,7 @@ def test_a_stop_asks_for_a_reason(client: Client) -> None:
 def test_all_that_fit_a_filter_are_redriven_one_portion_after_the_other(
     workflows: Workflows, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "PORTION", 2)
+    monkeypatch.setattr(services, "PORTION", 2)
     workflows.functions.faults["load_report"] = raising(RuntimeError("broken"))
     started = [workflows.start("process_guard_report", {"report_id": number}) for number in (1, 2, 3)]
     records = [workflows.ended(record) for record in started]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from common.apps import REPEATED_EFFECTS
 from lambdas.render_email.handler import render
 from lambdas.shared.storage.objects import DiskObjects
-from qu_workflows.executions.inspection import advise
+from qu_workflows.executions.queries import advise
 from qu_workflows.executions.step_functions import Description
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from tests.backend.people import make_property, make_report
@@ -85,5 +85,7 @@ def test_what_aws_does_not_redrive_is_not_advised_to_be() -> None:
     assert "redrive: not possible, AWS does not redrive it: Execution history event limit exceeded." in advice(
         record, description
     )
-    assert "restart: runs everything again as one-attempt-2, by today's definition." in advice(record, description)
+    assert "restart: starts one-attempt-2 from the first state, by the current definition." in advice(
+        record, description
+    )
     assert description.version == "3"

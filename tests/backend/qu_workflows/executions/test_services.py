@@ -7,8 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from qu_workflows.executions import bulk
-from qu_workflows.executions.bulk import (
+from qu_workflows.executions import services
+from qu_workflows.executions.search import TaskFilter
+from qu_workflows.executions.services import (
     BulkAction,
     BulkProgress,
     BulkSelection,
@@ -17,7 +18,6 @@ from qu_workflows.executions.bulk import (
     remaining,
     run_bulk,
 )
-from qu_workflows.executions.search import TaskFilter
 from qu_workflows.protocol.refusals import OperationRefused
 from qu_workflows.records.models import AuditEntry, TaskRecord, TaskStatus
 from tests.backend.qu_workflows.conftest import Queue
@@ -45,7 +45,7 @@ def to_the_end(selection: BulkSelection, **how: Any) -> Sequence[BulkProgress]:
 def test_all_that_fit_are_redriven_in_portions_of_one_batch(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "PORTION", 2)
+    monkeypatch.setattr(services, "PORTION", 2)
     records = [operated.run(1) for _ in range(3)]
     operated.broken.clear()
 
@@ -63,7 +63,7 @@ def test_all_that_fit_are_redriven_in_portions_of_one_batch(
 def test_a_portion_ends_with_its_time_and_the_next_goes_on_there(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(bulk.PER_SECOND, BulkAction.REDRIVE, 20.0)
+    monkeypatch.setitem(services.PER_SECOND, BulkAction.REDRIVE, 20.0)
     records = [operated.run(1) for _ in range(6)]
 
     first = run_bulk(chosen(BulkAction.REDRIVE, search=BROKEN), "ana", seconds=0.12)
@@ -122,14 +122,14 @@ def test_a_preview_changes_nothing_and_says_what_will_run_and_what_will_not(oper
 def test_a_preview_of_many_reads_no_history_and_asks_the_database_as_often_as_one_of_some(act: BulkAction) -> None:
     status, ended = (TaskStatus.RUNNING, None) if act is BulkAction.STOP else (TaskStatus.FAILED, timezone.now())
     asked = []
-    for number in range(2 * bulk.HISTORIES_PREVIEWED + 2):
+    for number in range(2 * services.HISTORIES_PREVIEWED + 2):
         failed(pk=f"t-{number:02}", status=status, finished_at=ended, payload={"report_id": 7})
-        if number in (bulk.HISTORIES_PREVIEWED, 2 * bulk.HISTORIES_PREVIEWED + 1):
+        if number in (services.HISTORIES_PREVIEWED, 2 * services.HISTORIES_PREVIEWED + 1):
             with CaptureQueriesContext(connection) as queries:
                 seen = preview_bulk(chosen(act, search=BROKEN))
             asked.append(len(queries))
 
-    assert len(seen.tasks) == 2 * bulk.HISTORIES_PREVIEWED + 2
+    assert len(seen.tasks) == 2 * services.HISTORIES_PREVIEWED + 2
     assert bool(seen.tasks[0].again) is (act is BulkAction.RESTART)
     assert asked[0] == asked[1] <= 4
 
@@ -197,9 +197,9 @@ def test_executions_are_stopped_with_a_reason_and_not_without(operated: Operated
 
 
 def test_a_selection_of_nothing_or_of_too_many_is_refused() -> None:
-    with pytest.raises(OperationRefused, match="none is ticked"):
+    with pytest.raises(OperationRefused, match="none is selected"):
         preview_bulk(chosen(BulkAction.STOP))
-    with pytest.raises(OperationRefused, match="over 200 are ticked"):
+    with pytest.raises(OperationRefused, match="over 200 are selected"):
         preview_bulk(chosen(BulkAction.STOP, *(f"t-{number}" for number in range(201))))
-    with pytest.raises(OperationRefused, match="there is no 'x'"):
+    with pytest.raises(OperationRefused, match="'x' does not exist"):
         preview_bulk(chosen(BulkAction.STOP, search=TaskFilter(workflow="x")))
