@@ -329,7 +329,7 @@ def test_a_restart_is_shown_first_and_done_with_yes(queue: Queue) -> None:
 
     preview = run("restart", "first")
     assert "first sample_sum as first-attempt-2" in preview
-    assert "run_task: A redrive does not call again a function that has returned; a restart does." in preview
+    assert "run_task: A redrive does not call a function again that has returned" in preview
     assert queue.bodies() == []
     done = run("restart", "first", "--yes", "--as", "ana")
 
