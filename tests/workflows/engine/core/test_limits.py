@@ -10,7 +10,7 @@ FULL = {
 
 
 def steps(before: int, *, express: bool = False) -> Drive:
-    """Return an execution with a number of Pass states, of 2 events each, before its last state."""
+    """Return an execution with a number of Pass states before its last one."""
     states = [(f"P{number}", {"Type": "Pass"}) for number in range(before)]
     return Drive(machine(*states, ("Last", {"Type": "Pass"})), {}, express=express).start()
 

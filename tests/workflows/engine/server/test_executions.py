@@ -309,7 +309,7 @@ class Tokens:
 
 
 def ask(sfn: "SFNClient", create: Create, server: Server) -> tuple[str, str]:
-    """Start an execution that waits for a task token, and return its ARN and the token."""
+    """Start a callback execution, and return its ARN and task token."""
     tokens = server.functions["ask"] = Tokens()
     arn = sfn.start_execution(stateMachineArn=create(TOKEN)["stateMachineArn"])["executionArn"]
     return arn, tokens.wait()
