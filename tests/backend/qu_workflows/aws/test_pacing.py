@@ -84,7 +84,7 @@ def test_a_stop_ends_every_wait() -> None:
     time = Time()
     time.set()
 
-    with pytest.raises(OperationFailed, match="was not asked again: you ended it"):
+    with pytest.raises(OperationFailed, match="throttled the call, and the command was stopped"):
         wait_out_throttling(call, time)
     assert len(calls) == 1
 

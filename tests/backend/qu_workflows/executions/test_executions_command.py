@@ -86,9 +86,9 @@ def test_a_list_as_json_has_all_that_the_table_has() -> None:
             ["list", "--after", "2026-11-24T08:00:00+00:00,\x00"],
             "is not the cursor of a page. Use the value printed at the end of a list.",
         ),
-        (["redrive", "x", "--per-second", "0"], "--per-second: is 0; AWS takes 150 RedriveExecution a second"),
-        (["redrive", "x", "--per-second", "nan"], "--per-second: is nan; AWS takes 150"),
-        (["redrive", "x", "--per-second", "1e-300", "--yes"], "Give at least 0.01 and at most 150"),
+        (["redrive", "x", "--per-second", "0"], "--per-second: is 0; AWS allows 150 RedriveExecution per second"),
+        (["redrive", "x", "--per-second", "nan"], "--per-second: is nan; AWS allows 150"),
+        (["redrive", "x", "--per-second", "1e-300", "--yes"], "Give 0.01 to 150"),
         (
             ["stop", "x", "--reason", " "],
             "--reason: is empty, too long or not text. Give a reason of 1 to 1000",
@@ -274,7 +274,7 @@ def test_a_pace_above_the_quota_is_exit_code_2(operated: Operated, settings: Set
 
     code, said = refused("redrive", record.pk, "--yes", "--per-second", "151")
 
-    assert (code, "AWS takes 150 RedriveExecution a second in us-east-2" in said) == (2, True)
+    assert (code, "AWS allows 150 RedriveExecution per second in us-east-2" in said) == (2, True)
     assert settings.AWS_REGION == "us-east-2"
 
 

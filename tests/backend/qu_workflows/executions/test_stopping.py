@@ -46,7 +46,7 @@ def test_what_can_not_be_stopped_is_refused(changes: dict[str, str], said: str) 
         plan_named(BulkAction.STOP, [record.pk])
 
 
-@pytest.mark.parametrize(("reason", "per_second", "said"), [(" ", 1, "--reason: is empty"), ("x", 26, "takes 25 Stop")])
+@pytest.mark.parametrize(("reason", "per_second", "said"), [(" ", 1, "--reason: is empty"), ("x", 26, "allows 25")])
 def test_without_a_reason_or_above_the_quota_nothing_is_stopped(reason: str, per_second: float, said: str) -> None:
     record = failed(status=TaskStatus.RUNNING)
 
