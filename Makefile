@@ -67,7 +67,7 @@ lint-template: build ## The template by cfn-lint, sam validate, sam build and ch
 	$(CHECKOV) --config-file deploy/checkov.yaml --file deploy/template.yaml deploy/zappa_role.yaml deploy/container/template.yaml
 	$(CHECKOV) --config-file deploy/checkov.yaml --file .build/template.json
 
-format: $(SETUP) ## Mend style where a tool can.
+format: $(SETUP) ## Fix style where a tool can.
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 

@@ -26,7 +26,7 @@ PLATFORM = BACKEND / "qu_workflows"
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the backend with a catalog of its own: the platform, whose wheel brings it, and the project."""
+    """A part of the backend with its own catalog: the platform or the project."""
 
     folder: Path
     locale: Path
@@ -68,7 +68,7 @@ KEYWORDS: dict[str, Any] = {
 
 
 def extract_template(file: IO[bytes], keywords: Any, tags: Any, options: Any) -> Iterable[Any]:
-    """Yield the texts of a Django template, by way of the Python that Django makes of it."""
+    """Yield the texts of a Django template, by the Python that Django generates."""
     return extract_python(BytesIO(templatize(file.read().decode()).encode()), keywords, tags, options)
 
 
@@ -97,7 +97,7 @@ def compiled(catalog: Catalog) -> bytes:
 
 
 def untranslated(catalog: Catalog) -> Iterator[str]:
-    """Yield the texts without a Spanish one, and those that somebody still has to confirm."""
+    """Yield the texts without Spanish, and those to be confirmed."""
     for message in catalog:
         texts = message.string if isinstance(message.string, tuple | list) else [message.string]
         if message.id and (message.fuzzy or not all(texts)):

@@ -1,4 +1,4 @@
-"""Each test has a folder of its own for files, and clients for both sides of the API."""
+"""Fixtures: a folder of files per test, and clients of both sides of the API."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ def app(guard: Guard, api_key: str) -> APIClient:
 
 @pytest.fixture
 def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
-    """Somebody of the back office."""
+    """A client of a user of the back office."""
     client = APIClient()
     client.force_authenticate(make_user("staff", is_staff=True, is_superuser=True))
     return client
@@ -47,7 +47,7 @@ def staff(db: None) -> APIClient:  # noqa: ARG001  it has the database ready
 
 @pytest.fixture
 def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """Noon in New York, so that a quarter of an hour later is the same day."""
+    """Noon in New York: 15 minutes later it is the same day."""
     moment = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
     monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
     return moment

@@ -67,7 +67,7 @@ def make_picture(report: GuardReport, name: str = "front-door.jpg", **fields: An
 
 
 def make_old_picture(report: GuardReport, name: str = "front-door.jpg", **fields: Any) -> ReportFile:
-    """A picture as it was recorded before each size had a JPEG: one of the size email."""
+    """A picture as recorded before each size had a JPEG."""
     file = make_picture(report, name, **fields)
     file.thumbnails.filter(media_type="image/jpeg").delete()
     make_thumbnail(file, "email", 480, "image/jpeg")

@@ -1,4 +1,4 @@
-"""The API against its own OpenAPI document: what fits it is taken, what does not is refused, never with a 500."""
+"""The API against its own OpenAPI document."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MAX_EXAMPLES = 12
 EARLIEST, LATEST = datetime(2000, 1, 2), datetime(2026, 1, 1)  # noqa: DTZ001  a Z is added
 
 schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", get_wsgi_application())
-schema.config.generation.allow_x00 = False  # JSON Schema can not say "no NUL"; the API's own tests do
+schema.config.generation.allow_x00 = False  # JSON Schema cannot say "no NUL"; the API's own tests do
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ schemathesis.openapi.format("date-time", st.datetimes(EARLIEST, LATEST).map(lamb
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:  # noqa: ARG001  the hook's signature
-    """Name rows that are there, and shifts that end after they start: a schema can not say which those are."""
+    """Use existing rows and valid shifts, which a schema cannot express."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     ids = _world[0].ids
@@ -65,7 +65,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def filter_query(context: HookContext, query: dict[str, Any] | None) -> bool:  # noqa: ARG001  the hook's signature
-    """Leave out a parameter given several times: Django takes the last, which may be a good one."""
+    """Drop a repeated parameter: Django takes the last, which may be valid."""
     return not any(isinstance(value, list) for value in (query or {}).values())
 
 

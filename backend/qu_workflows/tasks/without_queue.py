@@ -201,7 +201,7 @@ class InProcessRunner:
         return apply_status_change(detail_of(self._ended(running, record.workflow, clock)))
 
     def input_of(self, record: TaskRecord, entry: CatalogEntry) -> Json:
-        """Return the input of a task's execution, its payload written where the steps read it if it is too large."""
+        """Return the input of a task's execution, writing a large payload to storage."""
         payload = fit_payload(entry, record.payload)
         if record.payload_key:
             self._write_payload(record.payload_key, canonical_json(payload).encode())
