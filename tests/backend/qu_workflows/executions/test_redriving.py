@@ -262,7 +262,7 @@ def test_a_pace_above_the_quota_is_refused_before_anything_is_done(settings: Set
     plan = plan_for(TaskFilter(errors=["ReportNotFound"]))
 
     for pace in (most + 1, 0, float("nan")):
-        with pytest.raises(OperationRefused, match=f"AWS takes {most} RedriveExecution a second in {region}"):
+        with pytest.raises(OperationRefused, match=f"AWS allows {most} RedriveExecution per second in {region}"):
             run(plan, "ana", pace)
 
     assert audits() == []
