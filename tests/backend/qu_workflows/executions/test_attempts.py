@@ -45,9 +45,9 @@ def test_a_redriven_iteration_stands_as_it_went_the_last_time(operated: Operated
     assert [one.outcome for one in attempts_of_entry(after, work)] == [StateOutcome.FAILED, StateOutcome.SUCCEEDED]
 
 
-def test_every_event_of_a_state_is_told_to_be_of_it(operated: Operated) -> None:
+def test_every_event_belongs_to_its_state_entry(operated: Operated) -> None:
     history = history_of(operated.run(2).execution_arn)
 
-    told = sorted(number for entry in history.entries for number in entry.event_ids)
+    listed = sorted(number for entry in history.entries for number in entry.event_ids)
 
-    assert told == [event.id for event in history.events if not event.type.startswith("Execution")]
+    assert listed == [event.id for event in history.events if not event.type.startswith("Execution")]

@@ -1,4 +1,4 @@
-"""manage.py executions, as it is typed: what it prints, what it changes, and its exit code."""
+"""manage.py executions: its output, changes and exit codes."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def run(*arguments: str) -> str:
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """Run a command that is refused; its exit code and what it says. Nothing is changed by it."""
+    """Run a refused command, which changes nothing; return its exit code and text."""
     before = list(TaskRecord.objects.order_by("pk").values())
     entries = AuditEntry.objects.count()
     with pytest.raises(CommandError) as raised:
@@ -39,7 +39,7 @@ def refused(*arguments: str) -> tuple[int, str]:
     return raised.value.returncode, str(raised.value)
 
 
-def test_a_list_has_a_line_for_each_and_says_how_to_see_more() -> None:
+def test_a_list_has_one_line_per_task_and_a_hint_for_more() -> None:
     failed(pk="one", subject_id=7)
     failed(pk="two", subject_id=8, error="TemplateInvalid")
 
@@ -118,7 +118,7 @@ def test_a_succeeded_execution_is_neither_redriven_nor_restarted(operated: Opera
     assert (code, f"{record.pk}: it SUCCEEDED" in said, "--even-succeeded" in said) == (2, True, True)
 
 
-def test_a_failed_execution_is_shown_with_where_it_failed_and_what_can_be_done(operated: Operated) -> None:
+def test_a_failed_execution_is_shown_with_its_failed_step_and_actions(operated: Operated) -> None:
     record = operated.run(3, 1)
 
     shown = run("show", record.pk)
@@ -259,7 +259,7 @@ def test_many_are_redriven_by_filter_and_each_is_audited(operated: Operated) -> 
     assert AuditEntry.objects.count() == 3
 
 
-def test_a_preview_tells_of_one_that_aws_has_not_and_goes_on(operated: Operated) -> None:
+def test_a_preview_names_an_execution_unknown_to_aws_and_continues(operated: Operated) -> None:
     gone, record = failed(error="Broken"), operated.run(1, machine=operated.machine(in_turn=True))
 
     preview = run("redrive", "--error", "Broken")
@@ -278,7 +278,7 @@ def test_a_pace_above_the_quota_is_exit_code_2(operated: Operated, settings: Set
     assert settings.AWS_REGION == "us-east-2"
 
 
-def test_when_some_fail_at_aws_the_exit_code_is_1_and_they_are_named(operated: Operated) -> None:
+def test_failures_at_aws_are_named_and_exit_with_1(operated: Operated) -> None:
     record = operated.run(2)
     gone = failed()
 
@@ -341,7 +341,7 @@ def test_a_restart_is_shown_first_and_done_with_yes(queue: Queue) -> None:
     assert len([line for line in shown.splitlines() if line.startswith("  first")]) == 2
 
 
-def test_what_would_be_done_twice_is_told() -> None:
+def test_what_would_be_done_twice_is_shown() -> None:
     failed(pk="first", status=TaskStatus.SUCCEEDED, payload={"report_id": 7})
 
     preview = run("restart", "first", "--even-succeeded")

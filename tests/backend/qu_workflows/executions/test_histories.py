@@ -12,26 +12,26 @@ from tests.backend.qu_workflows.operated import Operated
 
 START = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
-type Told = tuple[str, int, dict[str, Any]]
+type Listed = tuple[str, int, dict[str, Any]]
 
 
-def history(*told: Told) -> History:
-    """Read events, given as type, id of the event before, and details; each a second after the last."""
+def history(*listed: Listed) -> History:
+    """Read events, given as type, previous id and details, one per second."""
     return read_history(
         {"id": number, "previousEventId": previous, "type": kind, "timestamp": at, "someEventDetails": details}
-        for number, (kind, previous, details) in enumerate(told, 1)
+        for number, (kind, previous, details) in enumerate(listed, 1)
         for at in [START + timedelta(seconds=number)]
     )
 
 
-STARTED: Told = ("ExecutionStarted", 0, {})
+STARTED: Listed = ("ExecutionStarted", 0, {})
 
 
-def entered(name: str, previous: int, kind: str = "Task") -> Told:
+def entered(name: str, previous: int, kind: str = "Task") -> Listed:
     return f"{kind}StateEntered", previous, {"name": name}
 
 
-def exited(name: str, previous: int, kind: str = "Task") -> Told:
+def exited(name: str, previous: int, kind: str = "Task") -> Listed:
     return f"{kind}StateExited", previous, {"name": name}
 
 
@@ -57,23 +57,23 @@ def test_a_state_has_its_time_its_tries_and_its_last_error() -> None:
     assert (found.status, found.running_again) == ("SUCCEEDED", ())
 
 
-def test_an_error_that_was_caught_is_told_as_caught() -> None:
+def test_a_caught_error_is_shown_as_caught() -> None:
     found = history(
         STARTED,
         entered("Load", 0),
         ("TaskScheduled", 2, {}),
         ("TaskFailed", 3, {"error": "Broken", "cause": "so"}),
         exited("Load", 4),
-        entered("Mend", 5, "Pass"),
-        exited("Mend", 6, "Pass"),
+        entered("Repair", 5, "Pass"),
+        exited("Repair", 6, "Pass"),
         ("ExecutionSucceeded", 7, {}),
     )
 
-    assert outcomes(found) == {"Load": "caught", "Mend": "succeeded"}
+    assert outcomes(found) == {"Load": "caught", "Repair": "succeeded"}
     assert (found.entries[0].error, found.entries[0].cause) == ("Broken", "so")
 
 
-def test_a_task_that_waits_for_its_callback_says_since_when_and_how_long_it_may() -> None:
+def test_a_task_waiting_for_a_callback_has_its_start_and_limit() -> None:
     call = {"resource": "invoke.waitForTaskToken", "timeoutInSeconds": 600, "heartbeatInSeconds": 60}
     found = history(STARTED, entered("Ask", 0), ("TaskScheduled", 2, call), ("TaskStarted", 3, {}))
     assert outcomes(found) == {"Ask": "running"}
@@ -105,7 +105,7 @@ def test_branches_are_numbered_in_the_order_in_which_they_began() -> None:
     assert [entry.label for entry in found.running_again] == ["Left (Both 0)", "Right (Both 1)"]
 
 
-def test_a_container_that_is_tried_again_leaves_the_states_of_its_first_try_behind() -> None:
+def test_a_retried_container_drops_the_states_of_its_first_attempt() -> None:
     found = history(
         STARTED,
         entered("Each", 0, "Map"),
@@ -170,7 +170,7 @@ def test_what_ran_when_the_execution_was_ended_ended_with_it(closing: str, outco
 
 
 def test_a_redriven_fail_state_is_one_entry() -> None:
-    failing: list[Told] = [STARTED, entered("Broken", 0, "Fail"), ("ExecutionFailed", 2, {"error": "Broken"})]
+    failing: list[Listed] = [STARTED, entered("Broken", 0, "Fail"), ("ExecutionFailed", 2, {"error": "Broken"})]
     found = history(
         *failing,
         ("ExecutionRedriven", 3, {"redriveCount": 1}),
@@ -183,7 +183,7 @@ def test_a_redriven_fail_state_is_one_entry() -> None:
 
 
 def test_a_redriven_distributed_map_is_one_entry() -> None:
-    told: list[Told] = [
+    listed: list[Listed] = [
         STARTED,
         entered("Each", 0, "Map"),
         ("MapStateStarted", 2, {}),
@@ -194,20 +194,18 @@ def test_a_redriven_distributed_map_is_one_entry() -> None:
         ("ExecutionRedriven", 7, {"redriveCount": 1}),
         ("MapRunRedriven", 8, {"mapRunArn": "arn", "redriveCount": 1}),
     ]
-    assert outcomes(history(*told[:7])) == {"Each": "failed"}
-    assert outcomes(history(*told)) == {"Each": "running"}
+    assert outcomes(history(*listed[:7])) == {"Each": "failed"}
+    assert outcomes(history(*listed)) == {"Each": "running"}
 
-    found = history(*told, ("MapRunSucceeded", 9, {}), ("MapStateSucceeded", 10, {}), exited("Each", 11, "Map"))
+    found = history(*listed, ("MapRunSucceeded", 9, {}), ("MapStateSucceeded", 10, {}), exited("Each", 11, "Map"))
 
     assert [(entry.label, entry.redrives, entry.outcome) for entry in found.entries] == [("Each", 1, "succeeded")]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("rounds", [[], [{2}], [{1, 2, 3}], [{1, 3}, {3}], [{1, 2}, {1, 2}, {2}]])
-def test_however_often_a_map_is_redriven_each_iteration_has_its_own_tries(
-    operated: Operated, rounds: list[set[int]]
-) -> None:
-    """On the engine, side by side: what fails takes along iterations whose call may never have been made."""
+def test_each_iteration_of_a_redriven_map_has_its_own_attempts(operated: Operated, rounds: list[set[int]]) -> None:
+    """A failure aborts concurrent iterations, some of which were never called."""
     record = operated.run(*(rounds[0] if rounds else ()))
     for broken in [*rounds[1:], set[int]()] if rounds else []:
         operated.broken = broken
@@ -229,36 +227,36 @@ def test_however_often_a_map_is_redriven_each_iteration_has_its_own_tries(
     assert {entry.outcome for entry in found.entries} == {StateOutcome.SUCCEEDED}
 
 
-def redriven_map(length: int, rounds: int, *, inputs_differ: bool, ends: bool) -> list[Told]:
-    """A Map of so many iterations under way at once, that failed and was redriven so many times, with all of them."""
-    told: list[Told] = [STARTED, entered("Each", 0, "Map"), ("MapStateStarted", 2, {"length": length})]
+def redriven_map(length: int, rounds: int, *, inputs_differ: bool, ends: bool) -> list[Listed]:
+    """A Map that fails and is redriven, with all its iterations under way at once."""
+    listed: list[Listed] = [STARTED, entered("Each", 0, "Map"), ("MapStateStarted", 2, {"length": length})]
     calls = [{"input": f'{{"item":{number * inputs_differ}}}'} for number in range(length)]
     for number, call in enumerate(calls):
-        told += [
+        listed += [
             ("MapIterationStarted", 3, {"name": "Each", "index": number}),
-            entered("Work", len(told) + 1),
-            ("LambdaFunctionScheduled", len(told) + 2, call),
+            entered("Work", len(listed) + 1),
+            ("LambdaFunctionScheduled", len(listed) + 2, call),
         ]
     last = [6 + 3 * number for number in range(length)]
     for count in range(1, rounds + 1):
         failed = last[0]
-        told += [
+        listed += [
             ("LambdaFunctionFailed", failed, {"error": "Broken"}),
-            ("MapIterationFailed", len(told) + 1, {"name": "Each", "index": 0}),
-            ("MapStateFailed", len(told) + 2, {}),
-            ("ExecutionFailed", len(told) + 3, {"error": "Broken"}),
-            ("ExecutionRedriven", len(told) + 4, {"redriveCount": count}),
+            ("MapIterationFailed", len(listed) + 1, {"name": "Each", "index": 0}),
+            ("MapStateFailed", len(listed) + 2, {}),
+            ("ExecutionFailed", len(listed) + 3, {"error": "Broken"}),
+            ("ExecutionRedriven", len(listed) + 4, {"redriveCount": count}),
         ]
-        redriven = len(told)
+        redriven = len(listed)
         last = [redriven + 1 + number for number in range(length)]
-        told += [("LambdaFunctionScheduled", redriven, call) for call in calls[::-1]]
+        listed += [("LambdaFunctionScheduled", redriven, call) for call in calls[::-1]]
     for number in range(length) if ends else ():
-        told += [
+        listed += [
             ("LambdaFunctionSucceeded", last[-1 - number] if rounds else last[number], {}),
-            exited("Work", len(told) + 1),
-            ("MapIterationSucceeded", len(told) + 2, {"name": "Each", "index": number}),
+            exited("Work", len(listed) + 1),
+            ("MapIterationSucceeded", len(listed) + 2, {"name": "Each", "index": number}),
         ]
-    return told
+    return listed
 
 
 @pytest.mark.parametrize("inputs_differ", [True, False])
@@ -268,7 +266,7 @@ def test_the_work_of_reading_grows_with_the_events_and_no_faster(
     rounds: int, *, ends: bool, inputs_differ: bool
 ) -> None:
     def work(length: int) -> int:
-        told, calls = redriven_map(length, rounds, inputs_differ=inputs_differ, ends=ends), 0
+        listed, calls = redriven_map(length, rounds, inputs_differ=inputs_differ, ends=ends), 0
 
         def count(*_: object) -> None:
             nonlocal calls
@@ -276,7 +274,7 @@ def test_the_work_of_reading_grows_with_the_events_and_no_faster(
 
         before = sys.getprofile()
         sys.setprofile(count)
-        found = history(*told)
+        found = history(*listed)
         sys.setprofile(before)
         assert [(entry.tries, entry.redrives) for entry in found.entries[1:]] == [(1 + rounds, rounds)] * length
         return calls

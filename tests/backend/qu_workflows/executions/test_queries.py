@@ -1,4 +1,4 @@
-"""What is advised, and that what is said of a second run is so."""
+"""The advice about a second run, and that it is true."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_of_every_workflow_it_is_said_what_a_second_run_repeats() -> None:
     assert REPEATED_EFFECTS.keys() == set(PROJECT.workflows)
 
 
-def test_a_report_mail_is_one_whatever_the_attempt_and_a_notification_is_one_for_each(tmp_path: Path) -> None:
+def test_a_report_mail_is_sent_once_and_a_notification_per_attempt(tmp_path: Path) -> None:
     place = make_property()
     recipient = {"user_id": place.owner.user.pk, "role": "client"}
     report: dict[str, Any] = {
@@ -61,7 +61,7 @@ def test_a_report_mail_is_one_whatever_the_attempt_and_a_notification_is_one_for
         (TaskStatus.SUCCEEDED, "manage.py executions restart one --even-succeeded"),
     ],
 )
-def test_what_has_not_failed_is_told_its_own_next_step(status: str, said: str) -> None:
+def test_each_status_that_cannot_be_redriven_has_its_own_remedy(status: str, said: str) -> None:
     assert said in advice(failed(pk="one", status=status))
 
 

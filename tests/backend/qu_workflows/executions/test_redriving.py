@@ -61,7 +61,7 @@ def redrive(*ids: str) -> ActionResults:
     return run(plan_of(*ids))
 
 
-def test_an_execution_goes_on_at_the_iteration_that_failed_and_at_no_other(operated: Operated) -> None:
+def test_only_the_failed_iteration_of_an_execution_runs_again(operated: Operated) -> None:
     record = operated.run(2, machine=operated.machine(in_turn=True))
     before = operated.calls.copy()
     operated.broken.clear()
@@ -169,7 +169,7 @@ def test_what_aws_says_goes_before_what_the_record_says(operated: Operated) -> N
         plan_of(gone.pk)
 
 
-def test_an_execution_whose_end_was_not_told_is_redriven_all_the_same(operated: Operated) -> None:
+def test_an_execution_without_a_recorded_end_is_redriven(operated: Operated) -> None:
     record = operated.run(2)
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING, finished_at=None)
     operated.broken.clear()
@@ -180,7 +180,7 @@ def test_an_execution_whose_end_was_not_told_is_redriven_all_the_same(operated: 
     assert operated.followed(record).status == TaskStatus.SUCCEEDED
 
 
-def test_told_to_stop_while_aws_is_asked_nothing_is_planned(operated: Operated) -> None:
+def test_a_stop_while_aws_is_called_plans_nothing(operated: Operated) -> None:
     record, stop = operated.run(2), Event()
     stop.set()
 
@@ -190,7 +190,7 @@ def test_told_to_stop_while_aws_is_asked_nothing_is_planned(operated: Operated) 
     assert stopped.value.exit_code == 130
 
 
-def test_a_filter_chooses_what_can_be_redriven_and_says_what_it_leaves_out() -> None:
+def test_a_filter_selects_redrivable_executions_and_names_the_others() -> None:
     at_aws, local = failed(), failed(execution_arn="")
     failed(error="TemplateInvalid")
     failed(status=TaskStatus.SUCCEEDED)
@@ -269,7 +269,7 @@ def test_a_pace_above_the_quota_is_refused_before_anything_is_done(settings: Set
 
 
 class Stub:
-    """A Step Functions client that raises what it is told to, then answers."""
+    """A Step Functions client that raises the given errors, then answers."""
 
     def __init__(
         self, *errors: Exception, then: Callable[[], None] = lambda: None, redriven_at: datetime | None = None
@@ -298,7 +298,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Stub], Stub]:
     return use
 
 
-def test_a_redrive_that_was_made_long_ago_is_not_told_as_made_now(answering: Callable[[Stub], Stub]) -> None:
+def test_an_earlier_redrive_is_reported_with_its_own_time(answering: Callable[[Stub], Stub]) -> None:
     earlier = timezone.now() - timedelta(minutes=10)
     answering(Stub(redriven_at=earlier))
     failed()
@@ -323,7 +323,7 @@ def test_throttling_is_waited_out_with_the_same_token(
     assert len(stub.tokens[0][1]) <= 64
 
 
-def test_what_aws_refuses_is_told_and_the_others_go_on(answering: Callable[[Stub], Stub]) -> None:
+def test_a_refusal_by_aws_is_reported_and_the_others_continue(answering: Callable[[Stub], Stub]) -> None:
     older = failed(enqueued_at=timezone.now() - timedelta(hours=1))
     newer = failed()
     answering(Stub(aws_error("ExecutionNotRedrivable")))
@@ -360,7 +360,7 @@ def test_without_the_right_to_ask_the_rest_are_not_tried(answering: Callable[[St
     assert len(stub.tokens) == 1
 
 
-def test_told_to_stop_it_ends_between_two_and_says_which_were_not_tried(answering: Callable[[Stub], Stub]) -> None:
+def test_a_stop_ends_between_two_and_names_the_untried(answering: Callable[[Stub], Stub]) -> None:
     older = failed(enqueued_at=timezone.now() - timedelta(hours=1))
     newer = failed()
     stop = Event()

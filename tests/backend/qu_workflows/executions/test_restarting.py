@@ -59,7 +59,7 @@ def test_a_task_is_restarted_as_a_further_attempt_with_the_same_payload(queue: Q
 
 
 @pytest.mark.usefixtures("queue")
-def test_one_restart_returns_the_record_of_the_new_attempt_or_is_refused_and_audited() -> None:
+def test_a_restart_returns_its_new_record_or_is_refused_and_audited() -> None:
     record = ended()
 
     new = restart_one(record, "ana")
@@ -108,7 +108,7 @@ def test_two_that_restart_at_once_start_one_attempt(queue: Queue) -> None:
     assert AuditEntry.objects.filter(outcome="refused").count() == len(outcomes) - 1
 
 
-def test_two_that_restart_attempts_of_a_task_whose_first_is_gone_start_one(queue: Queue) -> None:
+def test_two_restarts_of_a_removed_first_attempt_start_one(queue: Queue) -> None:
     ended("first-attempt-2", attempt_of="first")
     ended("first-attempt-3", attempt_of="first")
     plan = plan_of("first-attempt-2")
@@ -128,14 +128,14 @@ def test_what_is_under_way_is_not_restarted(status: str) -> None:
 
 
 @pytest.mark.usefixtures("queue")
-def test_what_succeeded_is_restarted_only_when_told_so() -> None:
+def test_a_success_is_restarted_only_by_its_option() -> None:
     ended(status=TaskStatus.SUCCEEDED)
 
     assert refusal("first") == "first: it SUCCEEDED. To run it again, add --even-succeeded."
     assert restart("first", even_succeeded=True) == ["restarted as first-attempt-2"]
 
 
-def test_a_payload_that_does_not_fit_today_is_refused_with_what_does_not() -> None:
+def test_a_payload_that_no_longer_fits_is_refused_with_the_reason() -> None:
     ended(payload={"first": "text"})
     ended("second", task="forgotten_task")
     ended("third", payload={}, payload_key="payloads/third.json")
@@ -183,7 +183,7 @@ def test_without_a_queue_the_attempt_runs_here(settings: Settings) -> None:
     assert TaskRecord.objects.get(pk="first-attempt-2").status == TaskStatus.SUCCEEDED
 
 
-def test_a_filter_chooses_those_that_did_not_succeed_and_says_what_it_leaves_out() -> None:
+def test_a_filter_selects_unsuccessful_tasks_and_names_the_others() -> None:
     for number, status in enumerate(UNSUCCESSFUL):
         ended(f"t-{number}", status)
     ended("unfit", payload={})

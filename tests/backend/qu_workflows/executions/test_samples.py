@@ -1,4 +1,4 @@
-"""Samples of histories: what is kept of one, read from the engine's API, and what many of them tell together."""
+"""Samples of histories, read through the engine's API, and their statistics."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from qu_workflows.executions.samples import sample_histories as sample_now
 from qu_workflows.executions.step_functions import history_of
 from qu_workflows.executions.tasks import sample_histories
 from qu_workflows.records.models import ExecutionSample, TaskRecord, TaskStatus
-from tests.backend.qu_workflows.executions.test_histories import STARTED, Told, entered, exited, history
+from tests.backend.qu_workflows.executions.test_histories import STARTED, Listed, entered, exited, history
 from tests.backend.qu_workflows.operated import Operated
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,7 +100,7 @@ def test_an_edge_that_an_error_took_is_counted_as_any_other() -> None:
     ]
 
 
-def test_a_state_that_waits_for_a_callback_is_told_from_one_that_works() -> None:
+def test_a_state_waiting_for_a_callback_is_marked() -> None:
     found = history(
         STARTED,
         entered("Ask", 0),
@@ -130,25 +130,25 @@ def test_an_entry_that_was_redriven_has_no_time(operated: Operated, *, is_instan
     assert not kept[("Load", "SUCCEEDED")]
 
 
-def test_of_a_thousand_iterations_a_few_stand_for_all_in_outcome_and_time() -> None:
-    told: list[Told] = [STARTED, entered("Process", 0, "Map"), ("MapStateStarted", 2, {})]
+def test_a_few_of_a_thousand_iterations_represent_outcomes_and_times() -> None:
+    listed: list[Listed] = [STARTED, entered("Process", 0, "Map"), ("MapStateStarted", 2, {})]
     for index in range(1000):
-        told.append(("MapIterationStarted", 3, {"index": index, "name": "Process"}))
-        told.append(entered("Work", len(told)))
-        told.append(("LambdaFunctionScheduled", len(told), {}))
+        listed.append(("MapIterationStarted", 3, {"index": index, "name": "Process"}))
+        listed.append(entered("Work", len(listed)))
+        listed.append(("LambdaFunctionScheduled", len(listed), {}))
         if index % 10 == 0:
-            told.append(("LambdaFunctionFailed", len(told), {"error": "Lost"}))
-        told.append(exited("Work", len(told)))
-    told += [("MapStateSucceeded", len(told), {}), exited("Process", len(told) + 1, "Map")]
-    told.append(("ExecutionSucceeded", len(told), {}))
+            listed.append(("LambdaFunctionFailed", len(listed), {"error": "Lost"}))
+        listed.append(exited("Work", len(listed)))
+    listed += [("MapStateSucceeded", len(listed), {}), exited("Process", len(listed) + 1, "Map")]
+    listed.append(("ExecutionSucceeded", len(listed), {}))
 
-    work = [one for one in sample_of(history(*told)).entries if one["state"] == "Work"]
+    work = [one for one in sample_of(history(*listed)).entries if one["state"] == "Work"]
 
     assert len(work) == 20
     assert sum(one["outcome"] == "CAUGHT" for one in work) == 2
 
 
-def test_a_sample_is_kept_once_and_anew_after_a_redrive(operated: Operated) -> None:
+def test_a_sample_is_kept_once_and_replaced_after_a_redrive(operated: Operated) -> None:
     record = operated.run(2)
     failed = history_of(record.execution_arn)
     assert [keep_sample(record, failed), keep_sample(record, failed)] == [True, False]
@@ -193,7 +193,7 @@ def test_statistics_of_every_workflow_are_of_the_newest_of_each(django_assert_nu
     ]
 
 
-def test_edges_are_added_up_over_the_newest_samples_and_not_over_those_that_are_empty() -> None:
+def test_edges_are_summed_over_the_newest_samples_that_are_not_empty() -> None:
     sampled(entry(), minutes_ago=9, Load={"Elsewhere": 7})
     sampled(entry(), minutes_ago=1, Load={"Process": 1, "Note": 2})
     sampled(entry(), Load={"Process": 1})
@@ -214,7 +214,7 @@ def test_edges_are_added_up_over_the_newest_samples_and_not_over_those_that_are_
         ([float(n) for n in range(101)], 50.0, 95.0),
     ],
 )
-def test_a_percentile_lies_between_its_neighbours(values: list[float], p50: float, p95: float) -> None:
+def test_a_percentile_is_between_its_neighbours(values: list[float], p50: float, p95: float) -> None:
     for seconds in values:
         sampled(entry(seconds=seconds))
 
@@ -258,7 +258,7 @@ def test_an_execution_that_aws_has_no_more_is_asked_for_once() -> None:
 
 
 class Asked:
-    """GetExecutionHistory of a client, which answers an ended execution, or is throttled from a call on."""
+    """GetExecutionHistory of an ended execution, throttled from a given call on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, throttled_from: int = 10_000) -> None:
         self.arns: list[str] = []
@@ -278,7 +278,7 @@ class Asked:
         }
 
 
-def test_a_run_takes_workflows_in_turn_the_newest_first_and_ends_at_its_number_of_calls(
+def test_a_run_alternates_workflows_and_ends_at_its_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for minutes in range(80):
@@ -293,7 +293,7 @@ def test_a_run_takes_workflows_in_turn_the_newest_first_and_ends_at_its_number_o
     assert asked_for == ["report-00", "mail-00", *(f"report-{number:02}" for number in range(1, 59))]
 
 
-def test_a_run_ends_at_once_when_it_is_throttled_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_throttled_run_ends_and_keeps_its_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         ended()
     Asked(monkeypatch, throttled_from=2)
@@ -304,7 +304,7 @@ def test_a_run_ends_at_once_when_it_is_throttled_and_keeps_what_it_has(monkeypat
     assert "throttled the call" in done["ended_early"]
 
 
-def test_a_history_that_can_not_be_read_keeps_no_other_from_being_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_history_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     ended(at=NOW)
     ended(at=NOW - timedelta(minutes=1))
     Asked(monkeypatch)

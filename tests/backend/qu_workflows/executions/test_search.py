@@ -58,7 +58,7 @@ def test_pages_hold_every_task_once_whichever_way_one_turns_them() -> None:
     assert back == forth
 
 
-def test_the_first_page_is_whole_though_it_is_come_to_from_an_older_one() -> None:
+def test_the_first_page_is_full_when_reached_from_an_older_one() -> None:
     for number in range(5):
         made(number)
     second = search_tasks(TaskFilter(), after=search_tasks(TaskFilter(), limit=3).older, limit=3)
@@ -136,7 +136,7 @@ def test_only_what_aws_redrives_is_found_when_that_is_asked() -> None:
     assert ids(TaskFilter(redrivable=True)) == ["yes"]
 
 
-def test_a_row_says_which_attempt_it_is_and_how_long_it_may_be_redriven() -> None:
+def test_a_row_has_its_attempt_and_redrive_deadline() -> None:
     failed(pk="one", started_at=NOW - timedelta(seconds=5), finished_at=NOW)
     failed(pk="waiting", status="SENT", started_at=None, finished_at=None)
     failed(pk="one-attempt-3", attempt_of="one", redrive_count=2, finished_at=NOW - timedelta(days=20))
@@ -152,7 +152,7 @@ def test_a_row_says_which_attempt_it_is_and_how_long_it_may_be_redriven() -> Non
     assert (rows["waiting"].seconds, rows["waiting"].days_left) == (None, None)
 
 
-def test_the_values_of_a_column_are_each_told_once() -> None:
+def test_each_value_of_a_column_is_listed_once() -> None:
     for number, error in enumerate(["B", "A", "B", "", "C c", "A"]):
         made(number, error=error)
 
@@ -160,7 +160,7 @@ def test_the_values_of_a_column_are_each_told_once() -> None:
     assert values_of("schedule") == []
 
 
-def test_an_error_is_found_by_its_name_or_by_a_part_between_stars() -> None:
+def test_an_error_is_found_by_name_or_by_pattern() -> None:
     for number, error in enumerate(["ReportNotFound", "NotFound", "Lambda.Unknown"]):
         made(number, error=error)
 
@@ -262,7 +262,7 @@ def test_a_list_reads_no_payload(django_assert_num_queries: Any) -> None:
 
 
 @pytest.mark.parametrize("other", [("us-east-2", "us-east-1"), ("123456789012", "210987654321"), (":m:", ":n:")])
-def test_an_arn_of_another_account_region_or_state_machine_is_no_task_of_ours(other: tuple[str, str]) -> None:
+def test_an_arn_of_another_account_region_or_machine_finds_nothing(other: tuple[str, str]) -> None:
     arn = failed().execution_arn.replace(*other)
 
     with pytest.raises(OperationRefused, match=f"{arn}: there is no such task"):
@@ -271,7 +271,7 @@ def test_an_arn_of_another_account_region_or_state_machine_is_no_task_of_ours(ot
 
 @pytest.fixture
 def _many() -> Iterator[None]:
-    """20,000 tasks as they come: most succeeded, half of all by schedules, one in forty failed."""
+    """Insert 20,000 tasks: half by schedules, one in forty failed."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -338,7 +338,7 @@ def test_every_filter_is_answered_by_an_index(search: TaskFilter) -> None:
 
 
 @pytest.mark.usefixtures("_many")
-def test_the_next_page_is_begun_at_its_row_and_no_row_before_is_read() -> None:
+def test_the_next_page_reads_no_earlier_row() -> None:
     deep = search_tasks(TaskFilter(until=HALF, hides_scheduled=True))
     with connection.cursor() as cursor:
         after = search_module.older_than(TaskFilter(hides_scheduled=True).records(), deep.older).only("id")[:51]
@@ -354,7 +354,7 @@ def test_the_next_page_is_begun_at_its_row_and_no_row_before_is_read() -> None:
 
 
 @pytest.mark.usefixtures("_many")
-def test_the_names_of_all_tasks_are_told_by_steps_down_an_index() -> None:
+def test_task_names_are_read_by_index_steps() -> None:
     assert values_of("task") == ["escalate_incident", "process_guard_report", "send_outbox"]
     assert values_of("error") == ["ReportNotFound", "TaskStillRunning"]
     assert values_of("schedule") == ["send_outbox"]

@@ -101,7 +101,7 @@ def test_only_what_can_take_the_act_is_chosen_by_a_filter() -> None:
     assert (seen.count, seen.fitting) == (1, 5)
 
 
-def test_a_preview_changes_nothing_and_says_what_will_run_and_what_will_not(operated: Operated) -> None:
+def test_a_preview_changes_nothing_and_lists_what_will_run(operated: Operated) -> None:
     record = operated.run(2)
     failed(pk="old", finished_at=timezone.now() - timedelta(days=15))
 
@@ -119,7 +119,7 @@ def test_a_preview_changes_nothing_and_says_what_will_run_and_what_will_not(oper
 
 
 @pytest.mark.parametrize("act", BulkAction)
-def test_a_preview_of_many_reads_no_history_and_asks_the_database_as_often_as_one_of_some(act: BulkAction) -> None:
+def test_a_large_preview_reads_no_history_and_runs_no_further_queries(act: BulkAction) -> None:
     status, ended = (TaskStatus.RUNNING, None) if act is BulkAction.STOP else (TaskStatus.FAILED, timezone.now())
     asked = []
     for number in range(2 * services.HISTORIES_PREVIEWED + 2):
@@ -145,7 +145,7 @@ def test_a_preview_says_why_it_does_not_know_what_will_run(monkeypatch: pytest.M
     assert "Step Functions" in seen.tasks[0].again or "Step Functions" in seen.tasks[1].again
 
 
-def test_when_step_functions_is_not_reached_it_halts_and_the_next_portion_begins_at_what_was_not_tried(
+def test_an_unreachable_service_halts_and_the_next_portion_continues(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")

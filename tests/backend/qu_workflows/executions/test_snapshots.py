@@ -1,4 +1,4 @@
-"""How often Step Functions is asked for a page, and what is shown when it is not."""
+"""The rate of calls to Step Functions, and pages without its answer."""
 
 import pytest
 from pytest_django import Settings
@@ -49,7 +49,7 @@ def test_a_process_asks_at_most_half_of_the_quota_a_second(settings: Settings) -
     assert 10 * 100 <= calls <= 10 * 100 + 40  # 20 a second is the quota; 40 at once are saved up
 
 
-def test_what_may_not_be_asked_now_is_told_and_what_was_known_stays(operated: Operated) -> None:
+def test_a_throttled_refresh_is_reported_and_keeps_the_old_snapshot(operated: Operated) -> None:
     time = Time()
     snapshots = ExecutionSnapshots(time)
     record = operated.run(2)

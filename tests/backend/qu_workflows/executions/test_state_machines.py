@@ -1,4 +1,4 @@
-"""State machines as the project's own engine has them deployed, and as the records count their tasks."""
+"""State machines as deployed in the engine, and the counts of their tasks."""
 
 import json
 import socket
@@ -36,7 +36,7 @@ NOW = timezone.now()
 
 
 @pytest.fixture(autouse=True)
-def _ask_anew() -> Iterator[None]:
+def _forget_answers() -> Iterator[None]:
     state_machines.clear_state_machines()
     yield
     state_machines.clear_state_machines()
@@ -54,7 +54,7 @@ def published(operated: Operated, name: str, *names: str) -> str:
     return arn
 
 
-def test_versions_and_the_weights_of_aliases_are_told(operated: Operated) -> None:
+def test_versions_and_the_weights_of_aliases_are_shown(operated: Operated) -> None:
     arn = published(operated, "shifting", "One", "Two")
     routes: list[Any] = [
         {"stateMachineVersionArn": f"{arn}:1", "weight": 90},
@@ -99,7 +99,7 @@ def test_one_that_is_not_there_is_said_in_a_sentence(operated: Operated) -> None
     assert "StateMachineDoesNotExist" in found.unanswered
 
 
-def test_a_step_functions_that_does_not_answer_is_asked_once_for_all_who_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_answer_is_called_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", f"http://127.0.0.1:{closed.getsockname()[1]}")
@@ -117,7 +117,7 @@ def test_a_step_functions_that_does_not_answer_is_asked_once_for_all_who_look(mo
     assert asked["call"] <= aws.ATTEMPTS
 
 
-def test_what_was_told_is_kept_for_half_a_minute(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_cached_for_30_seconds(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = published(operated, "kept")
     first = deployed(arn)
     operated.sfn.update_state_machine(stateMachineArn=arn, definition=definition("Changed"))
@@ -138,7 +138,7 @@ def test_an_execution_names_its_state_machine() -> None:
 
 
 def record(status: str, *, ago: timedelta = timedelta(hours=1), seconds: float = 0, **values: Any) -> TaskRecord:
-    """Save a task of guard_report that was recorded so long ago and ran for so long."""
+    """Save a task of guard_report of a given age and duration."""
     at = NOW - ago
     ended = status not in (TaskStatus.READY, TaskStatus.SENT, TaskStatus.RUNNING)
     given: dict[str, Any] = {
@@ -192,7 +192,7 @@ def test_a_workflow_without_a_task_is_listed_without_numbers() -> None:
     assert found.states == 2
 
 
-def test_the_newest_execution_at_step_functions_names_the_state_machine_and_the_version() -> None:
+def test_the_newest_execution_names_the_state_machine_and_version() -> None:
     record(TaskStatus.SUCCEEDED, execution_arn=f"{ARN}old", state_machine_version_arn=f"{MACHINE_ARN}:3")
     newer = timedelta(minutes=9)
     record(TaskStatus.RUNNING, ago=newer, execution_arn=f"{ARN}new", state_machine_version_arn=f"{MACHINE_ARN}:4")
@@ -202,7 +202,7 @@ def test_the_newest_execution_at_step_functions_names_the_state_machine_and_the_
     assert (listed().arn, listed().version) == (MACHINE_ARN, "4")
 
 
-def test_one_that_has_not_run_for_a_week_is_still_found_by_itself() -> None:
+def test_a_workflow_that_has_not_run_for_a_week_is_found() -> None:
     record(TaskStatus.SUCCEEDED, ago=timedelta(days=40), execution_arn=f"{ARN}old")
 
     assert listed().arn == ""
@@ -223,7 +223,7 @@ def test_all_workflows_take_four_queries_however_many_tasks_there_are(
     assert all(each.week.tasks == 3 for each in found)
 
 
-def test_records_of_another_workflow_at_the_same_time_are_not_taken_for_its_own() -> None:
+def test_records_of_another_workflow_are_not_counted() -> None:
     at: datetime = NOW - timedelta(minutes=1)
     record(TaskStatus.SUCCEEDED, enqueued_at=at, execution_arn=f"{ARN}mine")
     record(

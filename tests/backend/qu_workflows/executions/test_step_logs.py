@@ -27,12 +27,12 @@ GROUP = "/aws/lambda/qu-dev-make_thumbnails"
         ("", None, ""),
     ],
 )
-def test_a_call_tells_its_function(resource: str, parameters: str | None, name: str) -> None:
+def test_a_call_names_its_function(resource: str, parameters: str | None, name: str) -> None:
     assert function_of(resource, parameters) == name
 
 
 @mock_aws
-def test_the_lines_of_a_task_in_the_time_of_its_step_are_asked_for(settings: Settings) -> None:
+def test_the_log_is_filtered_by_task_and_time_of_its_step(settings: Settings) -> None:
     settings.FUNCTIONS_LOG_FILE = ""
     client = boto3.client("logs", settings.AWS_REGION)
     client.create_log_group(logGroupName=GROUP)
@@ -67,9 +67,7 @@ def test_a_file_that_is_not_there_is_said_to_be_none(settings: Settings, tmp_pat
     assert "cannot be read" in step_log("task-1", "work", NOON, NOON).unanswered
 
 
-def test_of_a_file_the_lines_of_the_function_and_its_time_are_shown_up_to_a_number(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_a_log_file_shows_limited_lines_of_the_function_and_time(settings: Settings, tmp_path: Path) -> None:
     def line(name: str, at: datetime, message: str) -> str:
         said = {"task_id": "task-1", "message": message, "timestamp": f"{at:%Y-%m-%d %H:%M:%S},123+0000"}
         return f"{name} {json.dumps(said)}\n"

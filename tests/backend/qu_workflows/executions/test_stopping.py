@@ -56,7 +56,9 @@ def test_without_a_reason_or_above_the_quota_nothing_is_stopped(reason: str, per
     assert not AuditEntry.objects.exists()
 
 
-def test_what_had_ended_before_is_not_told_as_stopped_now(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_execution_that_had_ended_is_not_reported_as_stopped(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(step_functions, "_CLOCKS_DIFFER", timedelta(0))
     record = operated.run()
     TaskRecord.objects.filter(pk=record.pk).update(status=TaskStatus.RUNNING)  # the event of its end was lost
