@@ -25,5 +25,5 @@ def test_a_block_replaces_what_is_between_its_marks_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("page", ["Prose.", PAGE + PAGE])
 def test_a_block_without_marks_or_with_two_pairs_is_refused(page: str) -> None:
-    with pytest.raises(ValueError, match="pairs of marks of prices"):
+    with pytest.raises(ValueError, match="pairs of marks for prices"):
         fill(page, {"prices": "new"})

@@ -24,12 +24,13 @@ class Service:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.answers = Event()
+        self.answers, self.began = Event(), Event()
         self.answers.set()
         self.error: Exception | None = None
 
     def read(self, key: str, before: int | None) -> int:
         self.calls.append(key)
+        self.began.set()
         assert self.answers.wait(5)
         if self.error:
             raise self.error
@@ -127,7 +128,9 @@ def test_a_read_that_began_before_a_change_does_not_count() -> None:
     cache.get("a")
     cache.expire("a")
     service.answers.clear()
+    service.began.clear()
     cache.refresh("a")
+    assert service.began.wait(5)
     cache.expire("a")
     service.answers.set()
 

@@ -203,7 +203,7 @@ def test_the_command_says_which_workflow_failed() -> None:
         process_guard_report.enqueue(2**40)
         transaction.get_connection().run_on_commit.clear()
 
-    with pytest.raises(CommandError, match="1 tasks failed, the first by ReportNotFound"):
+    with pytest.raises(CommandError, match="1 tasks failed, the first with ReportNotFound"):
         call_command("resend_tasks", older_than_seconds=0)
 
 
