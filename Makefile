@@ -87,10 +87,10 @@ locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
 build: $(SETUP) ## One reproducible zip per function in .build/.
 	$(PYTHON) -m deploy.packages.build
 
-capacity: $(SETUP) ## Simulate a day with a burst and choose MaximumConcurrency; minutes; writes deploy/CAPACITY.md.
+capacity: $(SETUP) ## Simulate a day with a burst and choose MaximumConcurrency; minutes; writes docs/explanation/capacity.md.
 	$(PYTHON) -m deploy.capacity
 
-cost: $(SETUP) ## What a million tasks cost, and which quota stops them first; writes deploy/COST.md.
+cost: $(SETUP) ## What a million tasks cost, and which quota stops them first; writes docs/explanation/costs.md.
 	$(PYTHON) -m deploy.cost
 
 STAGE ?= dev
@@ -107,7 +107,7 @@ smoke: $(SETUP) ## Ask the deployed STAGE if it works: its site, and a task to i
 bench: $(SETUP) ## Measure speed against the targets; minutes.
 	@status=0; for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:backend $(PYTHON) $$bench || status=1; done; exit $$status
 
-corpora: $(SETUP) ## Whole corpora of odd files through both file functions; the verdicts go into lambdas/FILES.md.
+corpora: $(SETUP) ## Whole corpora of odd files through both file functions; the verdicts go into docs/reference/files.md.
 	@$(PYTHON) -m tests.corpora
 
 fuzz: $(SETUP) ## Mutated files through both file functions. SECONDS=60

@@ -12,8 +12,10 @@ from reports.presentation import SENTENCES
 from workflows.contracts.guard_report import FILE_ERRORS
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
-RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
-FILES = ROOT / "lambdas" / "FILES.md"
+DOCS = ROOT / "docs"
+SETTINGS = DOCS / "reference" / "settings.md"
+FILES = DOCS / "reference" / "files.md"
+PAGES = sorted(DOCS.rglob("*.md"))
 SOURCES = ("backend", "lambdas", "deploy", "workflows")
 READERS = {"read_bool", "read_int", "read_list", "read_secret", "read_text", "require_text", "get", "getenv"}
 # Set for a process by who starts it, never by a person.
@@ -93,9 +95,8 @@ def settings_read() -> set[str]:
 
 
 def settings_listed() -> set[str]:
-    """The names in the first column of the README's table of settings."""
-    table = README.read_text(encoding="utf-8").split("## Settings", 1)[1].split("\n## ", 1)[0]
-    rows = (line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    """The names in the first columns of the page of settings."""
+    rows = (line.split("|")[1] for line in SETTINGS.read_text(encoding="utf-8").splitlines() if line.startswith("| `"))
     return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
 
 
@@ -119,11 +120,10 @@ def test_the_names_of_settings_are_found_however_they_are_read() -> None:
 
 
 def test_every_setting_that_is_read_is_documented() -> None:
-    documents = README.read_text(encoding="utf-8") + RUNBOOK.read_text(encoding="utf-8")
     read = settings_read() - NOT_FOR_PEOPLE
 
     assert len(read) > 30
-    assert [name for name in sorted(read) if f"`{name}" not in documents] == []
+    assert sorted(read - settings_listed()) == []
 
 
 def test_every_setting_that_is_documented_is_read() -> None:
@@ -131,7 +131,7 @@ def test_every_setting_that_is_documented_is_read() -> None:
 
 
 def test_every_make_target_is_documented() -> None:
-    documents = README.read_text(encoding="utf-8") + CONTRIBUTING.read_text(encoding="utf-8")
+    documents = "".join(page.read_text(encoding="utf-8") for page in (README, CONTRIBUTING, *PAGES))
 
     assert {"setup", "demo", "up", "test", "check"} <= set(make_targets())
     assert [target for target in make_targets() if f"`make {target}" not in documents] == []
@@ -160,7 +160,7 @@ def test_the_documented_versions_of_decoders_are_the_locked_ones() -> None:
     assert f"libvips {versions['pyvips-binary']}" in cells
 
 
-@pytest.mark.parametrize("document", [README, CONTRIBUTING, RUNBOOK, FILES], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [README, CONTRIBUTING, *PAGES], ids=lambda path: path.stem)
 def test_what_a_document_links_or_runs_is_there(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!http|#)([^)#]+)", text)

@@ -1,1 +1,1 @@
-"""A simulated day that chooses MaximumConcurrency and BatchSize (``make capacity``, ``deploy/CAPACITY.md``)."""
+"""A simulated day that chooses MaximumConcurrency and BatchSize: ``make capacity``."""

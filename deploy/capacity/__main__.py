@@ -1,4 +1,4 @@
-"""``python -m deploy.capacity``: simulate, choose, and write the tables of ``deploy/CAPACITY.md``; takes minutes."""
+"""``python -m deploy.capacity``: simulate, choose, and write ``docs/explanation/capacity.md``; takes minutes."""
 
 from deploy import ROOT
 from deploy.capacity import choice
@@ -10,7 +10,7 @@ from deploy.cost.usage import busiest_with_database, concurrency
 from deploy.markdown import fill, table
 from deploy.template.check import instances_per_function
 
-PAGE = ROOT / "deploy" / "CAPACITY.md"
+PAGE = ROOT / "docs" / "explanation" / "capacity.md"
 CONNECTIONS = (200, 400, 800, 1_600)
 
 

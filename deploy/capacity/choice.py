@@ -92,7 +92,7 @@ def sweep(connections: int) -> Sweep:
 
 
 def choose(found: Sweep) -> Setting:
-    """Return the setting that ``CAPACITY.md`` describes. Raises ValueError if none starts the burst in time."""
+    """Return the setting that ``capacity.md`` describes. Raises ValueError if none starts the burst in time."""
     in_time = [setting for setting, (burst, _) in found.items() if burst.start_p95 <= MOST_START_SECONDS]
     if not in_time:
         raise ValueError(

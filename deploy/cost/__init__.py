@@ -1,1 +1,1 @@
-"""Costs of the workflows on AWS and their first quota limit (``make cost``, ``deploy/COST.md``)."""
+"""Costs of the workflows on AWS and their first quota limit (``make cost``, ``docs/explanation/costs.md``)."""

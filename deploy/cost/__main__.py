@@ -1,4 +1,4 @@
-"""``python -m deploy.cost``: write the tables of ``deploy/COST.md`` and print them."""
+"""``python -m deploy.cost``: write the tables of ``docs/explanation/costs.md`` and print them."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from deploy.cost.usage import (
 )
 from deploy.markdown import fill, table
 
-PAGE = ROOT / "deploy" / "COST.md"
+PAGE = ROOT / "docs" / "explanation" / "costs.md"
 RATES = (10, 100, 1_000)
 
 

@@ -1,6 +1,6 @@
 """Alarms for the template's queues, functions, state machines and schedules.
 
-Each kind has a section in the runbook. Missing data is not an alarm: SQS, Lambda, Step Functions and EventBridge
+Each kind has a section on that page. Missing data is not an alarm: SQS, Lambda, Step Functions and EventBridge
 Scheduler send no data when nothing happens.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 """
@@ -14,7 +14,7 @@ from deploy.packages.functions import FUNCTIONS, Function
 from deploy.template.cloudformation import Template
 from workflows.project import PROJECT
 
-RUNBOOK = "deploy/RUNBOOK.md"
+PAGE = "docs/how-to/alarms.md"
 NAMESPACE = "QUWorkflows"
 # An alarm's metric math has at most ten metrics, and five machines have twenty: so the function that records final
 # statuses counts for all of them.
@@ -60,8 +60,8 @@ class Alarm:
 
     @property
     def description(self) -> str:
-        """The text of the mail; it ends with a link to the runbook's section."""
-        return f"{self.words} What to do: {RUNBOOK}#alarm-{self.kind}"
+        """The text of the mail; it ends with a link to its section."""
+        return f"{self.words} What to do: {PAGE}#alarm-{self.kind}"
 
 
 def alarms(template: Template) -> list[Alarm]:

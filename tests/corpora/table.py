@@ -7,7 +7,7 @@ from deploy import ROOT
 from tests.corpora.asking import Verdict
 from tests.corpora.fetching import Corpus
 
-DOCUMENT = ROOT / "lambdas" / "FILES.md"
+DOCUMENT = ROOT / "docs" / "reference" / "files.md"
 BEGIN, END = "<!-- verdicts: make corpora -->", "<!-- /verdicts -->"
 # Refusals for which a decoder had to be stopped, to be examined.
 _STOPPED = frozenset({"DecoderCrashed", "DecoderOutOfMemory", "DecoderTimedOut"})

@@ -1,4 +1,4 @@
-"""``CAPACITY.md`` matches today's inputs, and the template has its choice."""
+"""``capacity.md`` matches today's inputs, and the template has its choice."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``COST.md`` is current; a workflow without figures is only listed."""
+"""``costs.md`` is current; a workflow without figures is only listed."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_every_workflow_of_the_figures_is_estimated() -> None:
 def test_a_workflow_without_figures_is_listed_and_changes_no_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    page = tmp_path / "COST.md"
+    page = tmp_path / "costs.md"
     page.write_text(command.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     before = command.estimates()
     monkeypatch.setattr(command, "PAGE", page)

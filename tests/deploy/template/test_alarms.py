@@ -16,8 +16,8 @@ from deploy.template.dashboard import COUNTED, dashboard
 from deploy.template.render_alarms import BEGIN, END, RegionMissing, with_alarms
 from workflows.project import PROJECT
 
-RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
-SECTION = re.compile(r"^### Alarm `([a-z-]+)`$", re.MULTILINE)
+PAGE = (ROOT / "docs" / "how-to" / "alarms.md").read_text(encoding="utf-8")
+SECTION = re.compile(r"^## Alarm `([a-z-]+)`$", re.MULTILINE)
 ALARMS = alarms(read_template())
 METRICS_IN_ONE_ALARM = 10  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
 ALARMS_IN_ONE_WIDGET = 100
@@ -71,7 +71,7 @@ def test_each_alarm_has_its_name_topic_and_runbook_link(template: Template, alar
     properties = in_template(template, "AWS::CloudWatch::Alarm")[alarm.resource]
 
     assert properties["AlarmName"] == {"Fn::Sub": "${Prefix}-${Stage}-" + alarm.name}
-    assert properties["AlarmDescription"].endswith(f"deploy/RUNBOOK.md#alarm-{alarm.kind}")
+    assert properties["AlarmDescription"].endswith(f"docs/how-to/alarms.md#alarm-{alarm.kind}")
     assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmsTopic"}]
     assert properties["TreatMissingData"] == "notBreaching"
     assert 1 <= properties["DatapointsToAlarm"] <= properties["EvaluationPeriods"]
@@ -164,15 +164,15 @@ def test_the_mail_address_is_a_parameter(template: Template) -> None:
     assert subscription["Properties"]["Endpoint"] == {"Ref": "AlarmEmail"}
 
 
-def test_each_alarm_has_one_section_in_the_runbook() -> None:
-    sections = SECTION.findall(RUNBOOK)
+def test_each_alarm_has_one_section_in_the_docs() -> None:
+    sections = SECTION.findall(PAGE)
 
     assert sorted(sections) == sorted({alarm.kind for alarm in ALARMS})
 
 
 @pytest.mark.parametrize("kind", sorted({alarm.kind for alarm in ALARMS}))
 def test_a_section_has_meaning_places_and_commands(kind: str) -> None:
-    section = re.split(r"^##", RUNBOOK.partition(f"### Alarm `{kind}`\n")[2], flags=re.MULTILINE)[0]
+    section = re.split(r"^##", PAGE.partition(f"## Alarm `{kind}`\n")[2], flags=re.MULTILINE)[0]
 
     places = [section.find(words) for words in ("**Means**", "**Look at**", "**Type**")]
     assert places == sorted(places)
