@@ -53,7 +53,7 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
 	$(PYTHON) -m tests.import_rules
-	$(PYTHON) -m deploy.template.render_alarms --check
+	$(PYTHON) -m deploy.template.render --check
 	$(PYTHON) -m deploy.template.check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py makemigrations --check --dry-run
@@ -76,10 +76,10 @@ screens: $(SETUP) ## Pictures of every page of the console in .local/screens, an
 	ALL_SCREENS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup tests/backend/qu_workflows/console/browser/test_every_page.py
 	$(PYTHON) -m tests.backend.qu_workflows.console.browser.pictures
 
-states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog, the schedules and the alarms from the code.
+states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog, and the regions of deploy/template.yaml from the code.
 	$(PYTHON) backend/manage.py render_tasks
 	$(PYTHON) -W ignore -m workflows.render
-	$(PYTHON) -m deploy.template.render_alarms
+	$(PYTHON) -m deploy.template.render
 
 locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
 	$(PYTHON) backend/locale/catalog.py

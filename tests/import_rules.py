@@ -24,6 +24,7 @@ def main() -> int:
     sys.path[:0] = [str(root), str(root / "backend"), str(root / "workflows" / "engine")]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
     text = with_apps((root / "pyproject.toml").read_text(encoding="utf-8"), root / "backend")
+    text = with_steps(text, root / "lambdas")
     with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as rules:
         rules.write(text)
         rules.flush()
@@ -38,6 +39,15 @@ def with_apps(rules: str, backend: Path) -> str:
     """Return the rules with the names of the backend's packages in place of "backend.*"."""
     apps = sorted(folder.parent.name for folder in backend.glob("*/__init__.py") if folder.parent.name != PLATFORM)
     return rules.replace('"backend.*"', ", ".join(f'"{app}"' for app in apps))
+
+
+def with_steps(rules: str, lambdas: Path) -> str:
+    """Return the rules with each step that declares a database for "<with a database>"."""
+    from deploy.packages.needs import read_needs  # of the tree that is checked
+
+    handlers = sorted(lambdas.glob("*/handler.py"))
+    steps = [file.parent.name for file in handlers if (needs := read_needs(file)) and needs.database]
+    return rules.replace('"lambdas.<with a database>.** -> **",', "".join(f'"lambdas.{it}.** -> **",' for it in steps))
 
 
 def cycle_of(packages: Sequence[str]) -> list[str]:

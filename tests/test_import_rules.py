@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN_DATABASE = "Only these functions have a database"
+OWN_DATABASE = "Only steps with database=True in their NEEDS"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,14 @@ def test_a_new_folder_that_imports_nothing_breaks_no_rule(tree: Path, package: s
 )
 def test_a_new_function_is_under_the_rules(tree: Path, code: str, rule: str) -> None:
     assert rule in broken_rules(tree, "lambdas/fly_kite", f"{code}\n")
+
+
+def test_a_new_step_with_a_database_may_import_it(tree: Path) -> None:
+    needs = "from lambdas.shared.runtime.needs import StepNeeds\n\nNEEDS = StepNeeds(database={})\n"
+    code = "from reports import services\n"
+
+    assert broken_rules(tree, "lambdas/fly_kite", code + needs.format("True")) == ""
+    assert OWN_DATABASE in broken_rules(tree, "lambdas/fly_kite", code + needs.format("False"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from deploy import ROOT
 from deploy.packages.closure import BACKEND, import_closure, packages_reached, source_of
+from deploy.packages.needs import NeedsInvalid, line_of_needs, read_needs
+from lambdas.shared.runtime.needs import StepNeeds
 
 # The dependency group in pyproject.toml by the package that a function imports; the first match applies.
 GROUPS = {"django": "database-functions", "lambdas.shared.decoding": "media-functions"}
@@ -27,6 +29,21 @@ class Function:
     def needs_database(self) -> bool:
         """True if it runs Django: it gets the database's secrets and few instances."""
         return self.group == GROUPS["django"]
+
+    @property
+    def handler(self) -> Path:
+        """The file of its handler."""
+        return ROOT / "lambdas" / self.name / "handler.py"
+
+    @property
+    def needs(self) -> StepNeeds | None:
+        """The step's declaration; None for a function that is written by hand. Raises NeedsInvalid."""
+        needs = read_needs(self.handler)
+        if needs and needs.database != self.needs_database:
+            reach = "reach" if self.needs_database else "do not reach"
+            problem = f"NEEDS says database={needs.database}, but the handler's imports {reach} Django."
+            raise NeedsInvalid(self.handler, line_of_needs(self.handler), problem, "Change one of the two.")
+        return needs
 
     @property
     def resource(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.packages.functions import FUNCTIONS, Function
+from deploy.packages.needs import NeedsInvalid
 from deploy.template.cloudformation import Template
 from workflows.project import PROJECT
 
@@ -75,7 +76,13 @@ def alarms(template: Template) -> list[Alarm]:
 
 
 def timeout_seconds(template: Template, function: Function) -> int:
-    """Return the Timeout of a function, or that of Globals."""
+    """Return the Timeout of a function, or that of Globals.
+
+    Raises NeedsInvalid for a function without a resource.
+    """
+    if function.resource not in template["Resources"]:
+        problem = f"deploy/template.yaml has no {function.resource}."
+        raise NeedsInvalid(function.handler, 1, problem, "Declare NEEDS = StepNeeds(…) in this module.")
     own = template["Resources"][function.resource]["Properties"]
     return int(own.get("Timeout", template["Globals"]["Function"]["Timeout"]))
 

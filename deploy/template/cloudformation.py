@@ -17,7 +17,12 @@ type Template = dict[str, Any]
 
 def read_template(path: Path = TEMPLATE_FILE) -> Template:
     """Return the SAM template with long forms: ``{"Ref": "X"}`` for ``!Ref X``."""
-    template: Template = yaml_parse(path.read_text(encoding="utf-8"))
+    return parse_template(path.read_text(encoding="utf-8"))
+
+
+def parse_template(text: str) -> Template:
+    """Return a template's text as ``read_template`` does its file."""
+    template: Template = yaml_parse(text)
     return template
 
 

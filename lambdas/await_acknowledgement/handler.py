@@ -1,9 +1,12 @@
 """Stores a supervisor's task token, for the "Await Acknowledgement" state of incident_escalation."""
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from lambdas.shared.runtime.powertools import logger
 from workflows.contracts.incident_escalation import Acknowledgement, AwaitAcknowledgementInput, KeptToken
 from workflows.errors import StorageUnavailable
+
+NEEDS = StepNeeds(database=True, task_token=True)
 
 
 @database_step(AwaitAcknowledgementInput)

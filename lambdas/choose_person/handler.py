@@ -1,7 +1,10 @@
 """Chooses the next person to notify, for the "Choose Person" state of incident_escalation."""
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from workflows.contracts.incident_escalation import ChoosePersonInput, Turn
+
+NEEDS = StepNeeds(database=True)
 
 
 @database_step(ChoosePersonInput)

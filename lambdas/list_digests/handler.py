@@ -1,7 +1,10 @@
 """Lists the clients who get a digest, for the "List Digests" state of daily_report_digest."""
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from workflows.contracts.daily_report_digest import DigestList, ListDigestsInput
+
+NEEDS = StepNeeds(database=True)
 
 
 @database_step(ListDigestsInput)

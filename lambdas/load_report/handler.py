@@ -1,7 +1,10 @@
 """Reads a guard report from the database, for the "Load Report" state of guard_report."""
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from workflows.contracts.guard_report import LoadedReport, LoadReportInput
+
+NEEDS = StepNeeds(database=True)
 
 
 @database_step(LoadReportInput)

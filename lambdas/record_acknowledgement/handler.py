@@ -1,7 +1,10 @@
 """Records the acknowledgement of an incident, for the "Record Acknowledgement" state of incident_escalation."""
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from workflows.contracts.incident_escalation import AcknowledgedIncident, RecordAcknowledgementInput
+
+NEEDS = StepNeeds(database=True)
 
 
 @database_step(RecordAcknowledgementInput)

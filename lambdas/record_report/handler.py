@@ -1,8 +1,11 @@
 """Stores the result of each file, for the "Record Report" state of guard_report."""
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from lambdas.shared.runtime.powertools import count
 from workflows.contracts.guard_report import RecordedReport, RecordReportInput
+
+NEEDS = StepNeeds(database=True)
 
 
 @database_step(RecordReportInput)

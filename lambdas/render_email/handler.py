@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from lambdas.shared.runtime.database import database_step
+from lambdas.shared.runtime.needs import StepNeeds
 from lambdas.shared.runtime.step import problems_of
 from lambdas.shared.storage.objects import ObjectStore, object_store
 from lambdas.shared.storage.payloads import resolve_payload
@@ -13,6 +14,8 @@ from workflows.contracts.notification_email import (
     RenderEmailInput,
 )
 from workflows.errors import PayloadInvalid
+
+NEEDS = StepNeeds(database=True, reads=("payloads",), writes=("emails",))
 
 
 @database_step(RenderEmailInput)

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from lambdas.shared.runtime.database import database_step, setup_django
+from lambdas.shared.runtime.needs import StepNeeds
 from lambdas.shared.runtime.powertools import logger
 from lambdas.shared.storage.objects import object_store
 from lambdas.shared.storage.payloads import resolve_payload
@@ -16,6 +17,16 @@ setup_django()
 from qu_workflows.tasks.registry import RegisteredTask, registered_tasks  # noqa: E402  needs Django
 from qu_workflows.tasks.running import run_attempt, this_worker  # noqa: E402
 
+NEEDS = StepNeeds(
+    timeout_seconds=840,
+    memory_mb=1024,
+    database=True,
+    reads=("payloads",),
+    writes=("payloads",),
+    deletes=("media", "thumbnails"),  # retention_sweep
+    enqueues=True,
+    watches=True,  # watch_stuck and sample_histories
+)
 # AWS limits a state's output to 256 KiB, including the JSON around the value.
 MAX_ANSWER_BYTES = 248 * 1024
 

@@ -4,11 +4,14 @@ import time
 
 from lambdas.send_email.sending import send_once
 from lambdas.send_email.ses import SesMailer
+from lambdas.shared.runtime.needs import StepNeeds
 from lambdas.shared.runtime.settings import read_text, require_text
 from lambdas.shared.runtime.step import step
 from lambdas.shared.storage.objects import object_store
 from lambdas.shared.storage.sent_emails import DynamoDbSentEmails
 from workflows.contracts.notification_email import SendEmailInput, SentEmail
+
+NEEDS = StepNeeds(reads=("emails", "thumbnails"), mail=True)
 
 
 @step(SendEmailInput)

@@ -11,9 +11,8 @@ import pytest
 from deploy import ROOT
 from deploy.packages.functions import FUNCTIONS, Function
 from deploy.template.alarms import ENDED, NAMESPACE, NOT_SUCCEEDED, Alarm, alarms
-from deploy.template.cloudformation import TEMPLATE_FILE, Template, read_template
+from deploy.template.cloudformation import Template, read_template
 from deploy.template.dashboard import COUNTED, dashboard
-from deploy.template.render_alarms import BEGIN, END, RegionMissing, with_alarms
 from workflows.project import PROJECT
 
 PAGE = (ROOT / "docs" / "how-to" / "alarms.md").read_text(encoding="utf-8")
@@ -44,26 +43,6 @@ def watched(template: Template) -> set[tuple[str, str, str]]:
         for properties in in_template(template, "AWS::CloudWatch::Alarm").values()
         for metric in metrics_of(properties)
     }
-
-
-def test_the_template_has_the_alarms_and_dashboard_of_the_code(template: Template) -> None:
-    text = TEMPLATE_FILE.read_text(encoding="utf-8")
-
-    assert with_alarms(text, template) == text, "Run make states."
-
-
-def test_rendering_changes_only_the_region(template: Template) -> None:
-    text = with_alarms(f"before\n{BEGIN}  Gone: 1\n{END}after\n", template)
-
-    assert text.startswith(f"before\n{BEGIN}")
-    assert text.endswith(f"{END}after\n")
-    assert "Gone" not in text
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, END + BEGIN, (BEGIN + END) * 2])
-def test_a_template_without_exactly_one_region_is_refused(template: Template, text: str) -> None:
-    with pytest.raises(RegionMissing, match="Put these two lines among the resources"):
-        with_alarms(text, template)
 
 
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)

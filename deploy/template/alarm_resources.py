@@ -1,34 +1,20 @@
-"""Render alarms and dashboard into the template: ``python -m deploy.template.render_alarms [--check]``.
+"""The alarms and the dashboard as YAML of the template.
 
-Only their region changes.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
 
-import argparse
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from deploy import DeployError
 from deploy.template.alarms import STACK, Alarm, Metric, alarms
-from deploy.template.cloudformation import TEMPLATE_FILE, Template, read_template
+from deploy.template.cloudformation import Template
 from deploy.template.dashboard import dashboard
+from deploy.template.regions import Region
 
-BEGIN = "  # ---- Alarms and dashboard, rendered from deploy/template/: make states ----\n"
-END = "  # ---- End of the alarms and the dashboard ----\n"
-
-
-class RegionMissing(DeployError):
-    """The template has no region for the alarms, or more than one."""
-
-    def __str__(self) -> str:
-        return (
-            "deploy/template.yaml: there is not exactly one region for the alarms. "
-            f"Put these two lines among the resources:\n{BEGIN}{END}".rstrip()
-        )
+ALARMS = Region("the alarms and the dashboard", "deploy/template/alarms.py")
 
 
 class _Sub(str):
@@ -53,17 +39,13 @@ _Dumper.add_representer(
 )
 
 
-def with_alarms(text: str, template: Template) -> str:
-    """Return the template's text with alarms and dashboard in their region."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in before + after:
-        raise RegionMissing
+def alarm_resources(template: Template) -> str:
+    """Return the YAML of the alarms and the dashboard for the template's functions."""
     every = alarms(template)
     resources = [{alarm.resource: _resource("Alarm", _properties(alarm))} for alarm in every]
     widgets = ",\n".join(json.dumps(widget) for widget in dashboard(every)["widgets"])
     body = {"DashboardName": _Sub(STACK), "DashboardBody": _Sub(f'{{"widgets": [\n{widgets}\n]}}\n')}
-    return before + begin + "".join(map(_yaml, [*resources, {"Dashboard": _resource("Dashboard", body)}])) + end + after
+    return "".join(map(_yaml, [*resources, {"Dashboard": _resource("Dashboard", body)}]))
 
 
 def _yaml(resource: Mapping[str, Any]) -> str:
@@ -113,26 +95,3 @@ def _of_several(alarm: Alarm) -> dict[str, Any]:
 def _metric(metric: Metric) -> dict[str, Any]:
     dimensions = [{"Name": name, "Value": _Sub(value)} for name, value in metric.dimensions.items()]
     return {"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the region; return 1 if it differs with --check, 2 if it is missing."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.template.render_alarms", description="Render the alarms.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the region is out of date")
-    options = parser.parse_args(arguments)
-    text = TEMPLATE_FILE.read_text(encoding="utf-8")
-    try:
-        rendered = with_alarms(text, read_template())
-    except (RegionMissing, yaml.YAMLError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    if not options.check:
-        TEMPLATE_FILE.write_text(rendered, encoding="utf-8")
-    elif rendered != text:
-        print("deploy/template.yaml: the alarms are out of date. Run make states.", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
