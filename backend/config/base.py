@@ -177,6 +177,12 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         name: {"handlers": ["console"], "level": read_text("TASK_LOG_LEVEL", "INFO")}
-        for name in ("common.tasks", "common.services.sqs_client", "qu_workflows", "reports.retention")
+        for name in (
+            "common.tasks",
+            "common.services.sqs_client",
+            "qu_workflows",
+            "reports.retention",
+            "core.authentication",
+        )
     },
 }

@@ -91,6 +91,13 @@ def _site() -> Iterator[CheckMessage]:
             "Set DJANGO_ALLOWED_HOSTS to the host names of this site, such as api.example.com.",
         )
 
+    if _in_production() and getattr(settings, "API_KEYS_FOR_ALL_GUARDS", False):
+        yield _warning(
+            "W004",
+            "API_KEYS_FOR_ALL_GUARDS is on: the holder of a key without a guard can act for each guard.",
+            "Give each guard a key (manage.py create_api_key NAME --guard ID), then unset API_KEYS_FOR_ALL_GUARDS.",
+        )
+
 
 def _database() -> Iterator[CheckMessage]:
     if _in_production() and connection.vendor == "sqlite":

@@ -118,4 +118,6 @@ SPECTACULAR_SETTINGS = {
         "TaskStatusEnum": "qu_workflows.records.models.TaskStatus",
     },
 }
+# Allows keys of the installation, each of which acts for the guard that X-Guard-ID names.
+API_KEYS_FOR_ALL_GUARDS = read_bool("API_KEYS_FOR_ALL_GUARDS")
 API_DOCS = read_bool("API_DOCS", default=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -122,24 +123,33 @@ class ShiftAdmin(SoftDeleteAdmin):
 class ApiKeyAdmin(SoftDeleteAdmin):
     """API keys. A new key is shown once, in the message after adding it."""
 
-    list_display = ["name", "prefix", "created_at", "last_used_at", "is_active"]
+    list_display = ["name", "guard", "prefix", "created_at", "last_used_at", "is_active"]
     list_filter = ["is_active"]
-    search_fields = ["name", "prefix"]
+    list_select_related = ["guard__user"]
+    search_fields = ["name", "prefix", "guard__user__last_name", "guard__user__username"]
+    autocomplete_fields = ["guard"]
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:  # noqa: ARG002  Django's signature
-        """Return the name of a new key, all fields of an existing one."""
-        return ["name", "prefix", "created_at", "last_used_at", "is_active"] if obj else ["name"]
+        """Return the fields that identify a new key, all fields of an existing one."""
+        return ["name", "guard", *(["prefix", "created_at", "last_used_at", "is_active"] if obj else [])]
+
+    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Require a guard, unless keys for all guards are valid."""
+        form = super().get_form(request, obj, change, **kwargs)
+        if "guard" in form.base_fields:
+            form.base_fields["guard"].required = not settings.API_KEYS_FOR_ALL_GUARDS
+        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:  # noqa: ARG002  Django's signature
         """Return all fields but the name and ``is_active``."""
-        return ["prefix", "created_at", "last_used_at"] if obj else []
+        return ["guard", "prefix", "created_at", "last_used_at"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """Create a new key, and show its text once."""
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, key = issue_api_key(obj.name)
+        made, key = issue_api_key(obj.name, obj.guard)
         obj.pk, obj.prefix, obj.key_hash, obj.created_at = made.pk, made.prefix, made.key_hash, made.created_at
         message = _("The key is {}. Copy it now: it cannot be shown again.")
         messages.warning(request, format_html(str(message), format_html("<code>{}</code>", key)))

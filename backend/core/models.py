@@ -209,9 +209,21 @@ class Shift(SoftDeleteModel):
 
 
 class ApiKey(SoftDeleteModel):
-    """A key of the mobile app. Only its digest is stored."""
+    """A guard's key of the mobile app. Only its digest is stored.
+
+    A key without a guard is one of the installation, which is valid with API_KEYS_FOR_ALL_GUARDS only.
+    """
 
     name = models.CharField(_("name"), max_length=80)
+    guard = models.ForeignKey(
+        Guard,
+        models.PROTECT,
+        verbose_name=_("guard"),
+        related_name="api_keys",
+        null=True,
+        blank=True,
+        help_text=_("Empty: for all guards, which API_KEYS_FOR_ALL_GUARDS must allow."),
+    )
     prefix = models.CharField(_("prefix"), max_length=12, db_index=True, editable=False)
     key_hash = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

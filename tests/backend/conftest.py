@@ -26,8 +26,8 @@ def guard(db: None) -> Guard:  # noqa: ARG001  it has the database ready
 
 
 @pytest.fixture
-def api_key(db: None) -> str:  # noqa: ARG001  it has the database ready
-    _key, text = issue_api_key("Mobile app")
+def api_key(guard: Guard) -> str:
+    _key, text = issue_api_key("Mobile app", guard)
     return text
 
 

@@ -109,7 +109,7 @@ def world(db: None, settings: Settings, tmp_path: Path) -> None:  # noqa: ARG001
     make_picture(report)
     task = TaskRecord.objects.create(task="t", workflow="run_task", enqueued_at=timezone.now())
     staff = make_user("staff", is_staff=True, is_superuser=True, password="correct horse")
-    _key, text = issue_api_key("Mobile app")
+    _key, text = issue_api_key("Mobile app", guard)
     _world[:] = [
         World(
             ids={

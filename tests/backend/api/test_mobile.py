@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from core.authentication import issue_api_key
 from core.models import ApiKey, Guard
 from qu_workflows.records.models import TaskRecord
 from reports.files.storage import SignedFileSystemStorage
@@ -205,7 +206,6 @@ def test_json_is_not_how_reports_are_sent(app: APIClient) -> None:
     "headers",
     [
         {},
-        {"X-Api-Key": "{key}"},
         {"X-Guard-ID": "{guard}"},
         {"X-Api-Key": "{key}x", "X-Guard-ID": "{guard}"},
         {"X-Api-Key": "no\x00key-at-all", "X-Guard-ID": "{guard}"},
@@ -221,6 +221,33 @@ def test_who_is_not_known_is_not_let_in(guard: Guard, api_key: str, headers: dic
     response = APIClient(headers=filled).get(URL)
 
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "ApiKey")
+
+
+def test_a_key_acts_for_its_own_guard_only(api_key: str, guard: Guard) -> None:
+    other = make_report()
+
+    listed = APIClient(headers={"X-Api-Key": api_key}).get(URL)
+    own = APIClient(headers={"X-Api-Key": api_key, "X-Guard-ID": str(guard.pk)}).get(URL)
+    refused = APIClient(headers={"X-Api-Key": api_key, "X-Guard-ID": str(other.guard_id)}).get(URL)
+
+    assert (listed.status_code, own.status_code, refused.status_code) == (200, 200, 401)
+    assert "X-Guard-ID is not the guard of this X-Api-Key" in refused.json()["detail"]
+
+
+def test_a_key_for_all_guards_needs_the_setting(
+    guard: Guard, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, text = issue_api_key("Old app", guard=None)
+    app = APIClient(headers={"X-Api-Key": text, "X-Guard-ID": str(guard.pk)})
+    caplog.set_level("INFO", "core.authentication")
+
+    assert app.get(URL).status_code == 401
+    settings.API_KEYS_FOR_ALL_GUARDS = True
+    assert app.get(URL).status_code == 200
+    assert APIClient(headers={"X-Api-Key": text}).get(URL).status_code == 401
+
+    messages = [record.getMessage() for record in caplog.records if record.name == "core.authentication"]
+    assert messages == [f"API key {key.prefix}, which is for all guards, acts for guard {guard.pk}."]
 
 
 def test_a_key_or_guard_out_of_use_is_not_let_in(app: APIClient, guard: Guard) -> None:
@@ -335,7 +362,7 @@ def test_a_list_takes_the_same_queries_whatever_its_length(
         report = make_report(guard)
         make_picture(report), make_picture(report)
 
-    with django_assert_num_queries(6):  # key, guard, count, reports, files, thumbnails
+    with django_assert_num_queries(5):  # key, count, reports, files, thumbnails
         assert len(app.get(URL).json()["results"]) == number
 
 

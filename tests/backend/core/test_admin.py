@@ -70,24 +70,31 @@ def test_a_list_takes_the_same_queries_whatever_its_length(
 
 
 def test_a_new_key_is_shown_once(browser: Browser) -> None:
-    response = browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app"}, follow=True)
+    guard = make_guard()
+    add = reverse("admin:core_apikey_add")
+
+    refused = browser.post(add, {"name": "Mobile app"})
+    response = browser.post(add, {"name": "Mobile app", "guard": guard.pk}, follow=True)
 
     (text,) = re.findall(r"<code>([^<]+)</code>", response.content.decode())
     key = find_api_key(text)
     assert key is not None
-    assert key.name == "Mobile app"
+    assert (key.name, key.guard) == ("Mobile app", guard)
+    assert "This field is required" in refused.content.decode()
     assert ApiKey.objects.count() == 1
     assert text not in browser.get(page_of(key)).content.decode()
 
 
 def test_a_key_can_be_renamed_and_stays_the_same(browser: Browser) -> None:
-    browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app"})
+    guard, other = make_guard(), make_guard()
+    browser.post(reverse("admin:core_apikey_add"), {"name": "Mobile app", "guard": guard.pk})
     key = ApiKey.objects.get()
 
-    browser.post(page_of(key), {"name": "Old app", "is_active": ""})
+    browser.post(page_of(key), {"name": "Old app", "guard": other.pk, "is_active": ""})
 
     changed = ApiKey.objects.get()
     assert (changed.name, changed.is_active, changed.key_hash) == ("Old app", False, key.key_hash)
+    assert changed.guard == guard
 
 
 @pytest.mark.parametrize("path", ["core_guard", "reports_guardreport"])

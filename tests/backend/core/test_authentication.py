@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_key_is_found_by_its_text_and_kept_as_a_digest() -> None:
-    key, text = issue_api_key("Mobile app")
+    key, text = issue_api_key("Mobile app", None)
 
     assert find_api_key(text) == key
     saved = ApiKey.objects.values().get()
@@ -25,14 +25,14 @@ def test_a_key_is_found_by_its_text_and_kept_as_a_digest() -> None:
 
 @pytest.mark.parametrize("change", [lambda text: text[:-1], lambda text: text + "a", lambda text: text[:8], str.upper])
 def test_a_changed_key_is_not_found(change: Callable[[str], str]) -> None:
-    _key, text = issue_api_key("Mobile app")
+    _key, text = issue_api_key("Mobile app", None)
 
     assert find_api_key(change(text)) is None
 
 
 def test_of_keys_with_one_prefix_the_right_one_is_found() -> None:
-    key, text = issue_api_key("First")
-    other, other_text = issue_api_key("Second")
+    key, text = issue_api_key("First", None)
+    other, other_text = issue_api_key("Second", None)
     ApiKey.objects.update(prefix=key.prefix)
 
     assert find_api_key(text) == key
@@ -41,14 +41,14 @@ def test_of_keys_with_one_prefix_the_right_one_is_found() -> None:
 
 
 def test_a_key_out_of_use_is_not_found() -> None:
-    key, text = issue_api_key("Mobile app")
+    key, text = issue_api_key("Mobile app", None)
     key.deactivate()
 
     assert find_api_key(text) is None
 
 
 def test_the_last_use_is_noted_once_a_minute(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    key, _text = issue_api_key("Mobile app")
+    key, _text = issue_api_key("Mobile app", None)
 
     note_use(key)
     key.refresh_from_db()
@@ -63,7 +63,7 @@ def test_the_last_use_is_noted_once_a_minute(django_assert_num_queries: DjangoAs
 
 
 def test_a_lookup_reads_one_row_by_an_index(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    _key, text = issue_api_key("Mobile app")
+    _key, text = issue_api_key("Mobile app", None)
 
     with connection.cursor() as cursor:
         indexed = connection.introspection.get_constraints(cursor, ApiKey._meta.db_table).values()

@@ -79,8 +79,9 @@ def test_the_api_has_the_rights_of_the_admin() -> None:
 def test_the_mobile_apps_key_opens_no_back_office() -> None:
     from core.authentication import issue_api_key
 
-    _key, text = issue_api_key("Mobile app")
-    app = APIClient(headers={"X-Api-Key": text, "X-Guard-ID": str(make_guard().pk)})
+    guard = make_guard()
+    _key, text = issue_api_key("Mobile app", guard)
+    app = APIClient(headers={"X-Api-Key": text, "X-Guard-ID": str(guard.pk)})
 
     assert app.get("/api/guards/").status_code == 401
 

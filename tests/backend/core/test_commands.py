@@ -10,7 +10,7 @@ from pytest_django import Settings
 from core.authentication import find_api_key
 from core.models import ApiKey, Guard, Property, Shift
 from reports.services import recipients_of, shift_at
-from tests.backend.people import make_report
+from tests.backend.people import make_guard, make_report
 
 pytestmark = pytest.mark.django_db
 
@@ -22,11 +22,26 @@ def run(*arguments: str) -> str:
 
 
 def test_a_key_is_printed_once() -> None:
-    text = run("create_api_key", "Mobile app 2.0")
+    guard = make_guard()
+
+    text = run("create_api_key", "Mobile app 2.0", "--guard", str(guard.pk))
 
     key = find_api_key(text)
     assert key is not None
-    assert key.name == "Mobile app 2.0"
+    assert (key.name, key.guard) == ("Mobile app 2.0", guard)
+
+
+def test_a_key_for_all_guards_needs_the_setting(settings: Settings) -> None:
+    with pytest.raises(CommandError, match="API_KEYS_FOR_ALL_GUARDS is off"):
+        run("create_api_key", "Old app", "--all-guards")
+    with pytest.raises(CommandError, match="99 is not the id of an active guard"):
+        run("create_api_key", "Old app", "--guard", "99")
+    settings.API_KEYS_FOR_ALL_GUARDS = True
+
+    key = find_api_key(run("create_api_key", "Old app", "--all-guards"))
+
+    assert key is not None
+    assert key.guard is None
 
 
 def test_the_demo_has_guards_on_shift_and_recipients() -> None:

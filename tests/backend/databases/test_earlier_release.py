@@ -47,7 +47,8 @@ def check(before: Rows, after: Rows) -> None:
         if name in ADDED_TO:
             assert set(rows) <= set(after[name]), name
         else:
-            assert rows == after[name], name
+            columns = len(rows[0]) if rows else 0  # a later release may have more
+            assert rows == sorted((row[:columns] for row in after[name]), key=repr), name
 
 
 def schema_of(url: str) -> list[object]:

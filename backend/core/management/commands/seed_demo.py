@@ -52,7 +52,7 @@ def seed_demo(password: str) -> dict[str, Any]:
     ]
     shifts = [_shift(guard, places[index % len(places)]) for index, guard in enumerate(guards)]
     ApiKey.objects.filter(name=API_KEY_NAME).deactivate()
-    _key, text = issue_api_key(API_KEY_NAME)
+    _key, text = issue_api_key(API_KEY_NAME, guard=None)  # the demo sets API_KEYS_FOR_ALL_GUARDS
     return {
         "api_key": text,
         "client_id": client.pk,

@@ -48,7 +48,7 @@ def guard() -> Guard:
 
 @pytest.fixture
 def app(guard: Guard) -> APIClient:
-    _key, text = issue_api_key("Mobile app")
+    _key, text = issue_api_key("Mobile app", guard)
     return APIClient(headers={"X-Api-Key": text, "X-Guard-ID": str(guard.pk)})
 
 
