@@ -8,13 +8,13 @@ export UV_PYTHON_DOWNLOADS := never
 
 PYTHON := .venv/bin/python
 SETUP := .venv/.synced
-SOURCES := workflows lambdas backend deploy tests
+SOURCES := workflows lambdas backend deploy docs tests
 # Heavy, with dependencies of their own: uv runs them apart from .venv, at these versions.
 ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
 SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
 CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check lint-template format screens states locale build capacity cost deploy zappa smoke bench corpora fuzz clean
+.PHONY: help setup demo up test test-fast test-slow check docs lint-template format screens states locale build capacity cost deploy zappa smoke bench corpora fuzz clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -57,6 +57,11 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	$(PYTHON) -m deploy.template.check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py makemigrations --check --dry-run
+	@$(MAKE) docs RENDER=--check
+
+docs: $(SETUP) ## The documentation as a site in .build/docs; fails on a broken link or an unknown name.
+	$(PYTHON) -m docs.render $(RENDER)
+	.venv/bin/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs .build/docs
 
 lint-template: build ## The template by cfn-lint, sam validate, sam build and checkov. Fetches the last three.
 	$(PYTHON) -m deploy.template.check

@@ -1,21 +1,24 @@
-"""Settings, make targets and linked files in the documentation match the code."""
+"""The documentation matches the code, and its site is whole."""
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy import ROOT
+from docs.names import unknown_names
 from reports.presentation import SENTENCES
+from tests.prose import dead_links
 from workflows.contracts.guard_report import FILE_ERRORS
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 DOCS = ROOT / "docs"
 SETTINGS = DOCS / "reference" / "settings.md"
 FILES = DOCS / "reference" / "files.md"
-PAGES = sorted(DOCS.rglob("*.md"))
 SOURCES = ("backend", "lambdas", "deploy", "workflows")
 READERS = {"read_bool", "read_int", "read_list", "read_secret", "read_text", "require_text", "get", "getenv"}
 # Set for a process by who starts it, never by a person.
@@ -107,10 +110,6 @@ def rows_of(document: Path, heading: str) -> dict[str, list[str]]:
     return {row[0].strip("`"): row[1:] for row in cells[2:]}
 
 
-def make_targets() -> list[str]:
-    return re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-
-
 def test_the_names_of_settings_are_found_however_they_are_read() -> None:
     source = (
         'import os\nNAME = "ONE_SETTING"\nread_text(NAME)\nos.environ["TWO"]\nos.environ.get("THREE")\nenviron["FOUR"]'
@@ -128,13 +127,6 @@ def test_every_setting_that_is_read_is_documented() -> None:
 
 def test_every_setting_that_is_documented_is_read() -> None:
     assert sorted(settings_listed() - settings_read() - READ_ELSEWHERE) == []
-
-
-def test_every_make_target_is_documented() -> None:
-    documents = "".join(page.read_text(encoding="utf-8") for page in (README, CONTRIBUTING, *PAGES))
-
-    assert {"setup", "demo", "up", "test", "check"} <= set(make_targets())
-    assert [target for target in make_targets() if f"`make {target}" not in documents] == []
 
 
 def test_every_refusal_is_documented_with_what_people_read() -> None:
@@ -160,13 +152,78 @@ def test_the_documented_versions_of_decoders_are_the_locked_ones() -> None:
     assert f"libvips {versions['pyvips-binary']}" in cells
 
 
-@pytest.mark.parametrize("document", [README, CONTRIBUTING, *PAGES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", [README, CONTRIBUTING], ids=lambda path: path.stem)
 def test_what_a_document_links_or_runs_is_there(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!http|#)([^)#]+)", text)
-    modules = re.findall(r"python -m ((?:lambdas|deploy|workflows)[\w.]*)", text)
-    targets = re.findall(r"`make ([a-z-]+)", text)
 
-    assert [link for link in links if not (document.parent / link).exists()] == []
-    assert [name for name in modules if not list(ROOT.glob(f"{name.replace('.', '/')}*"))] == []
-    assert set(targets) <= set(make_targets())
+    assert list(dead_links(document, text)) == []
+    assert list(unknown_names(" ".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)))) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "unknown"),
+    [
+        ("make check && make pancakes", ["make pancakes"]),
+        ("python backend/manage.py executions list; manage.py undo", ["manage.py undo"]),
+        ("python -m deploy.local up; python -m deploy.remote", ["deploy.remote"]),
+        ("USE_ASYNC_TASKS=True USE_NO_TASKS=1", ["USE_NO_TASKS"]),
+    ],
+)
+def test_unknown_names_in_code_are_found(code: str, unknown: list[str]) -> None:
+    assert list(unknown_names(code)) == unknown
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    folder = tmp_path_factory.mktemp("site")
+    run_sphinx(DOCS, folder)
+    return folder
+
+
+def run_sphinx(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    options = ["-W", "--keep-going", "-q", "-d", f"{target}-cache"]
+    command = [sys.executable, "-m", "sphinx", *options, str(source), str(target)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_site_requests_nothing_from_elsewhere(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    loaded = re.compile(r"""(?:src|srcset)=["'](?:https?:)?//|<link[^>]+href=["'](?:https?:)?//""")
+
+    assert len(pages) > 20
+    assert [page.name for page in pages if loaded.search(page.read_text(encoding="utf-8"))] == []
+    styles = [style.read_text(encoding="utf-8") for style in site.rglob("*.css")]
+    assert [style for style in styles if re.search(r"@import|url\(\s*[\"']?(https?:)?//", style)] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("how-to/operate.html", "redrive-failed-executions"),
+        ("reference/settings.html", "database"),
+        ("explanation/costs.html", "a-million-tasks-three-designs"),
+        ("reference/files.html", "refusals"),
+        ("how-to/add-a-step.html", "add-a-step"),
+    ],
+)
+def test_the_index_leads_to_what_people_look_for(site: Path, page: str, heading: str) -> None:
+    index = (site / "index.html").read_text(encoding="utf-8").split("<article", 1)[1].split("</article>", 1)[0]
+
+    assert f'href="{page}' in index
+    assert f'id="{heading}"' in (site / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["[a page](nowhere.md)", "[a heading](index.md#nothing)", "`make pancakes`"])
+def test_a_broken_page_fails_the_build(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "docs"
+    source.mkdir()
+    (source / "conf.py").write_text((DOCS / "conf.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (source / "index.md").write_text("# Index\n\n## Nothing else\n", encoding="utf-8")
+    sound = run_sphinx(source, tmp_path / "sound")
+    (source / "index.md").write_text(f"# Index\n\n{text}\n", encoding="utf-8")
+
+    broken = run_sphinx(source, tmp_path / "broken")
+
+    assert (sound.returncode, broken.returncode) == (0, 1), sound.stderr + broken.stderr
+    assert "WARNING" in broken.stderr

@@ -4,10 +4,11 @@ What the functions with a database share is written by hand in RecordExecutionSt
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from string import Template as _Text
 
 from deploy.packages.functions import Function
 from deploy.packages.needs import NeedsInvalid, summary_of
-from deploy.template.regions import Region, Yaml
+from deploy.template.regions import Region
 from lambdas.shared.runtime.needs import StepNeeds
 
 STEPS = Region("the steps", "NEEDS of lambdas/*/handler.py")
@@ -15,7 +16,13 @@ STEPS = Region("the steps", "NEEDS of lambdas/*/handler.py")
 _MAX_DESCRIPTION = 256
 
 
-_FUNCTION = Yaml("""
+class _Yaml(_Text):
+    """A text whose fields begin with @: $ is CloudFormation's."""
+
+    delimiter = "@"
+
+
+_FUNCTION = _Yaml("""
   @{resource}:
     Type: AWS::Serverless::Function
     UpdateReplacePolicy: Retain
@@ -51,7 +58,7 @@ _POLICY = """\
         - Version: "2012-10-17"
           Statement:
 """
-_STATEMENT = Yaml("""\
+_STATEMENT = _Yaml("""\
             - Effect: Allow
               Action: @action
               Resource: @resource
