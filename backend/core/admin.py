@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -13,7 +14,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.authentication import issue_api_key
-from core.models import ApiKey, Client, Guard, Profile, Property, PropertySupervisor, Shift, SoftDeleteModel
+from core.models import (
+    ApiKey,
+    Client,
+    Guard,
+    Profile,
+    Property,
+    PropertySupervisor,
+    Shift,
+    SoftDeleteModel,
+    is_staff_account,
+)
 from qu_workflows.records.typed_admin import ModelAdmin, StackedInline, TabularInline
 
 PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user__email", "phone"]
@@ -60,15 +71,39 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # takes none when it ru
         return [ProfileInline] if obj else []
 
 
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none when it runs
+    """A client or a guard, whose user is chosen once and is not staff.
+
+    Otherwise the right to change guards would be a right to change the accounts of administrators.
+    """
+
+    def clean_user(self) -> User:
+        """Refuse a staff account. Raises ValidationError."""
+        user: User = self.cleaned_data["user"]
+        if is_staff_account(user):
+            raise forms.ValidationError(_("This account belongs to staff. Choose another user."))
+        return user
+
+
+class AccountAdmin(SoftDeleteAdmin):
+    """Clients and guards: the user of a row never changes."""
+
+    form = PersonForm
+    autocomplete_fields = ["user"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Client | Guard | None = None) -> list[str]:  # noqa: ARG002  Django's signature
+        """Return the user of an existing row."""
+        return ["user"] if obj else []
+
+
 @admin.register(Client)
-class ClientAdmin(SoftDeleteAdmin):
+class ClientAdmin(AccountAdmin):
     """Clients."""
 
     list_display = ["__str__", "email", "phone", "is_active"]
     list_filter = ["is_active"]
     list_select_related = ["user"]
     search_fields = PERSON_SEARCH
-    autocomplete_fields = ["user"]
 
     @admin.display(description=_("email"), ordering="user__email")
     def email(self, client: Client) -> str:
@@ -77,14 +112,13 @@ class ClientAdmin(SoftDeleteAdmin):
 
 
 @admin.register(Guard)
-class GuardAdmin(SoftDeleteAdmin):
+class GuardAdmin(AccountAdmin):
     """Guards."""
 
     list_display = ["__str__", "phone", "is_armed", "is_active"]
     list_filter = ["is_active", "is_armed"]
     list_select_related = ["user"]
     search_fields = [*PERSON_SEARCH, "address"]
-    autocomplete_fields = ["user"]
 
 
 class SupervisorInline(TabularInline):

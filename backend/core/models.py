@@ -245,6 +245,11 @@ def name_of(user: User) -> str:
     return user.get_full_name() or user.get_username()
 
 
+def is_staff_account(user: User) -> bool:
+    """Return whether a user can sign in to the back office."""
+    return user.is_staff or user.is_superuser
+
+
 def language_of(user: User) -> str:
     """Return the language of a person's mails. Needs a query unless the profile is loaded."""
     profile: Profile | None = getattr(user, "profile", None)

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
-from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift, language_of
+from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift, is_staff_account, language_of
 from core.strict import StrictTypesMixin
 
+STAFF_ACCOUNT_REFUSED = gettext_lazy("This account belongs to staff. Change it among the users of the admin.")
 # Spaces are trimmed, so a text of spaces is empty; the pattern puts that into the schema.
 NOT_ONLY_SPACES = RegexValidator(r"\S", gettext_lazy("This must not be empty."))
 
@@ -60,7 +61,10 @@ class PersonSerializer[PersonT: Client | Guard](StrictTypesMixin, serializers.Mo
     @transaction.atomic
     def update(self, instance: PersonT, validated_data: dict[str, Any]) -> PersonT:
         """Save the person and its user."""
-        _save_user(instance.user, validated_data.pop("user", {}))
+        fields = validated_data.pop("user", {})
+        if fields and is_staff_account(instance.user):
+            raise serializers.ValidationError({"user": [STAFF_ACCOUNT_REFUSED]})
+        _save_user(instance.user, fields)
         return super().update(instance, validated_data)
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from qu_workflows.console.responses import Page, answer, is_htmx, problem, root
+from qu_workflows.records.audit import MAX_ACTOR_LENGTH
 
 type View = Callable[..., Page | HttpResponseBase]
 type Endpoint = Callable[..., HttpResponseBase]
@@ -66,8 +67,12 @@ def holds(request: HttpRequest, *rights: Right) -> bool:
 
 
 def actor_of(request: HttpRequest) -> str:
-    """Return the user's name for the audit log."""
-    return request.user.get_username()
+    """Return the user's name and id for the audit log.
+
+    A name alone can be changed, or given to another user.
+    """
+    ending = f" (user {request.user.pk})"
+    return request.user.get_username()[: MAX_ACTOR_LENGTH - len(ending)] + ending
 
 
 def refusal_of(request: HttpRequest, *rights: Right) -> HttpResponseBase | None:

@@ -137,8 +137,8 @@ class AuditOutcome(models.TextChoices):
 class AuditEntry(models.Model):
     """The audit entry of one action. Written before it, completed after it, never deleted.
 
-    ``actor`` is a Django user name, or ``name@host`` for a command. ``target`` is a task id, a message id, or the name
-    of a queue or schedule. ``batch`` is the same for all entries of one call.
+    ``actor`` is ``name (user ID)`` of a Django user, or ``name@host`` for a command. ``target`` is a task id, a
+    message id, or the name of a queue or schedule. ``batch`` is the same for all entries of one call.
     """
 
     at = models.DateTimeField(_("at"), default=timezone.now, editable=False)

@@ -3,15 +3,17 @@
 ministack starts another process for each concurrent invocation; dozens of them on two cores take minutes for the work
 of seconds. Here an invocation beyond the limit waits. EventBridge Scheduler writes the scheduled time into a target's
 input; ministack leaves the placeholder, with which no message can be dispatched. It checks schedules every ten seconds:
-here every second. Its version is pinned, and tests check the names used here.
+here every second. It lets any web page call it, and so read secrets and run functions: here only pages of this
+machine, and only by its own names. Its version is pinned, and tests check the names used here.
 """
 
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from qu_workflows.protocol.message import SCHEDULED_TIME
 from qu_workflows.schedules.expressions import At, ExpressionRefused, parse
@@ -21,6 +23,7 @@ INSTANCES_VARIABLE = "QU_INSTANCES_PER_FUNCTION"
 SWEEP_SECONDS = 1
 
 type Execute = Callable[..., dict[str, Any]]
+type Asgi = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 type Invoke = Callable[..., None]
 
 
@@ -62,6 +65,33 @@ def scheduled_time(expression: str, now: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
+def for_this_machine(app: Asgi) -> Asgi:
+    """Return ministack's application, which refuses pages of other sites, also with a rebound DNS name."""
+
+    async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", ()))
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"localhost")
+        pages = origin is None or _is_here(urlsplit(origin.decode("latin-1")).netloc)
+        if scope["type"] == "lifespan" or (pages and _is_here(host.decode("latin-1"))):
+            await app(scope, receive, send)
+        elif scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"Forbidden: only this machine can use the stack.\n"})
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    return guarded
+
+
+def _is_here(netloc: str) -> bool:
+    """Return whether a host, with or without a port, is this machine."""
+    try:
+        name = urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return False
+    return name == "localhost" or name.endswith(".localhost") or name in {"127.0.0.1", "::1"}
+
+
 def main() -> None:
     """Serve until stopped, with the settings in the environment."""
     from ministack import app  # type: ignore[import-untyped]  # it ships no types
@@ -71,6 +101,7 @@ def main() -> None:
     lambda_svc._execute_function_dispatch = bounded(lambda_svc._execute_function_dispatch, instances)
     eventbridge._invoke_target = with_scheduled_time(eventbridge._invoke_target)
     scheduler._SCHEDULE_TICK_INTERVAL = SWEEP_SECONDS
+    app.app = for_this_machine(app.app)
     app.main()
 
 

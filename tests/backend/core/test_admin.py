@@ -8,7 +8,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from core.authentication import find_api_key
-from core.models import ApiKey, Guard
+from core.models import ApiKey, Client, Guard
 from qu_workflows.records.models import TaskRecord
 from reports.models import GuardReport
 from tests.backend.people import make_file, make_guard, make_picture, make_property, make_report, make_shift, make_user
@@ -95,6 +95,22 @@ def test_a_key_can_be_renamed_and_stays_the_same(browser: Browser) -> None:
     changed = ApiKey.objects.get()
     assert (changed.name, changed.is_active, changed.key_hash) == ("Old app", False, key.key_hash)
     assert changed.guard == guard
+
+
+@pytest.mark.parametrize("path", ["core_guard", "core_client"])
+def test_a_person_never_has_the_account_of_staff(browser: Browser, path: str) -> None:
+    administrator, user, other = make_user(is_superuser=True), make_user(), make_user()
+    add = reverse(f"admin:{path}_add")
+
+    refused = browser.post(add, {"user": administrator.pk, "is_active": "on"})
+    browser.post(add, {"user": user.pk, "is_active": "on"})
+    model = Guard if path == "core_guard" else Client
+    person = model.objects.get()
+    browser.post(page_of(person), {"user": other.pk, "phone": "5", "is_active": "on"})
+
+    assert "This account belongs to staff." in refused.content.decode()
+    changed = model.objects.get()
+    assert (changed.user, changed.phone) == (user, "5")
 
 
 @pytest.mark.parametrize("path", ["core_guard", "reports_guardreport"])

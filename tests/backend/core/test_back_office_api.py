@@ -112,6 +112,18 @@ def test_a_person_is_changed_with_the_user_behind(staff: APIClient) -> None:
     assert (response.json()["email"], response.json()["language"]) == ("new@example.com", "es")
 
 
+@pytest.mark.parametrize("role", ["is_staff", "is_superuser"])
+def test_an_account_of_staff_is_not_changed_with_its_guard(staff: APIClient, role: str) -> None:
+    guard = make_guard()
+    User.objects.filter(pk=guard.user_id).update(**{role: True})
+
+    renamed = staff.patch(f"/api/guards/{guard.pk}/", {"username": "renamed", "email": "a@example.com"}, format="json")
+    called = staff.patch(f"/api/guards/{guard.pk}/", {"phone": "5"}, format="json")
+
+    assert (renamed.status_code, list(renamed.json()), called.status_code) == (400, ["user"], 200)
+    assert User.objects.get(pk=guard.user_id).username == guard.user.username
+
+
 def test_two_people_can_not_share_a_name(staff: APIClient) -> None:
     first, second = make_guard(), make_guard()
 

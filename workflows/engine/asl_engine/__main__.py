@@ -118,6 +118,7 @@ def _serve(options: argparse.Namespace) -> int:
             events_source=options.status_events,
             ready=ready,
             clock=SkippableClock() if options.skippable else None,
+            names=options.allow_host,
         )
     except OSError as error:
         reason = os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
@@ -155,6 +156,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     serve = commands.add_parser("serve", help="serve the Step Functions API until SIGTERM or SIGINT")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name with which clients may call it"
+    )
     serve.add_argument("--port", type=_port, default=8083, help="the port, 0 for any free one (default 8083)")
     serve.add_argument("--db", type=Path, metavar="FILE", help="the SQLite database (default: in memory)")
     serve.add_argument(

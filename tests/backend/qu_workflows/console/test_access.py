@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from qu_workflows.console import urls
-from qu_workflows.console.access import Right, rights_of
+from qu_workflows.console.access import Right, actor_of, rights_of
 from qu_workflows.console.responses import CONTENT_SECURITY_POLICY
 from tests.backend.people import make_user
 
@@ -51,6 +51,22 @@ def signed_in(user: User, **kwargs: Any) -> Client:
     client = Client(**kwargs)
     client.force_login(user)
     return client
+
+
+def test_the_audit_names_a_user_by_its_id() -> None:
+    first, second = make_user(), make_user()
+    request = HttpRequest()
+
+    request.user = first
+    before = actor_of(request)
+    first.username, second.username = second.username, first.username
+    request.user = second
+
+    assert before == f"{second.username} (user {first.pk})"
+    assert actor_of(request) == f"{second.username} (user {second.pk})"
+    second.username = "x" * 150
+    assert actor_of(request).endswith(f"x (user {second.pk})")
+    assert len(actor_of(request)) == 150
 
 
 def secured_responses(client: Client) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """ministack with a limit of instances and scheduled times."""
 
+import http.client
 import json
 import threading
 import time
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -95,6 +97,18 @@ def test_what_no_schedule_sends_is_left_alone() -> None:
     assert sent == [(target, event, {}, "view"), ({}, {"Source": "aws.scheduler", "Time": NOON}, {})]
 
 
+REQUESTS: list[tuple[dict[str, str], int]] = [
+    ({}, 200),
+    ({"Origin": "http://127.0.0.1:8000"}, 200),
+    ({"Host": "bucket.localhost:4566"}, 200),
+    ({"Origin": "https://example.com"}, 403),
+    ({"Origin": "http://localhost.example.com"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Host": "rebound.example.com:4566"}, 403),
+    ({"Host": "[::1"}, 403),
+]
+
+
 HANDLER = """
 import os, pathlib, time
 
@@ -119,6 +133,15 @@ def aws(tmp_path: Path) -> Iterator[LocalAws]:
         yield start_aws(processes, tmp_path, free_port(), "http://127.0.0.1:9", tmp_path / "code", keeps_files=False)
     finally:
         processes.stop()
+
+
+def test_a_page_of_another_site_is_refused(aws: LocalAws) -> None:
+    for headers, status in REQUESTS:
+        for method in ("GET", "OPTIONS"):
+            connection = http.client.HTTPConnection(urlsplit(aws.endpoint).netloc, timeout=10)
+            connection.request(method, "/_ministack/health", headers=headers)
+            assert connection.getresponse().status == status, (method, headers)
+            connection.close()
 
 
 def test_the_server_bounds_a_function_s_instances(aws: LocalAws, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The HTTP server over a real socket."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import pytest
 
@@ -16,11 +16,11 @@ async def echo(request: Request) -> Response:
 type Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def talk(conversation: Talk, handle: http.Handler = echo) -> None:
+def talk(conversation: Talk, handle: http.Handler = echo, names: Collection[str] = ()) -> None:
     """Run a client against a server on a free port."""
 
     async def run() -> None:
-        server = HttpServer(handle)
+        server = HttpServer(handle, names)
         host, port = await server.start("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(host, port)
         try:
@@ -51,6 +51,30 @@ def test_a_connection_carries_many_requests() -> None:
             assert await answer_of(reader) == (200, {"X-Path": "/there", "Content-Length": "3"}, text)
 
     talk(conversation)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (["Host: localhost:8083"], 200),
+        (["Host: 127.0.0.1:8083"], 200),
+        (["Host: [::1]:8083"], 200),
+        (["Host: engine:8083"], 200),
+        ([], 200),
+        (["Host: rebound.example.com:8083"], 403),
+        (["Host: localhost.example.com"], 403),
+        (["Host: 127.0.0.1.example.com"], 403),
+        (["Host: localhost:8083", "Origin: https://example.com"], 403),
+        (["Host: localhost:8083", "Origin: null"], 403),
+        (["Host: localhost:8083", "Origin: http://localhost:8083"], 403),
+    ],
+)
+def test_a_request_of_a_web_page_is_refused(headers: list[str], status: int) -> None:
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write("\r\n".join(["POST / HTTP/1.1", *headers, "Content-Length: 0"]).encode() + b"\r\n\r\n")
+        assert (await answer_of(reader))[0] == status
+
+    talk(conversation, names={"engine"})
 
 
 def test_requests_sent_at_once_are_answered_in_their_order() -> None:

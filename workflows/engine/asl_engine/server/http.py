@@ -5,9 +5,10 @@ connection is closed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import ip_address
 
 from asl_engine.errors import EngineError
 
@@ -48,6 +49,29 @@ class HttpRefused(EngineError):
 
 
 type Handler = Callable[[Request], Awaitable[Response]]
+
+
+def refusal_of(request: Request, names: Collection[str]) -> str:
+    """Return why a request is refused as one from a web page, "" for others.
+
+    A page of another site sends its Origin, or has its own name resolved to this machine (DNS rebinding) and sends
+    that as Host. An address as Host cannot be such a name.
+    """
+    if "origin" in request.headers:
+        return "Web pages cannot use this API: send no Origin."
+    host = request.headers.get("host")
+    if host is None or _is_known(host, names):
+        return ""
+    return "The Host is unknown. Use an address or localhost, or allow the name: serve --allow-host NAME."
+
+
+def _is_known(host: str, names: Collection[str]) -> bool:
+    name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    try:
+        ip_address(name)
+    except ValueError:
+        return name.lower() == "localhost" or name in names
+    return True
 
 
 def parse_head(head: bytes) -> Request:
@@ -232,10 +256,13 @@ class Connection(asyncio.Protocol):
 
 
 class HttpServer:
-    """Listens, and calls one handler for all requests. Starts once only."""
+    """Listens, and calls one handler for all requests but those of web pages. Starts once.
 
-    def __init__(self, handle: Handler) -> None:
-        self._handle = handle
+    ``names`` are the names of this machine that a Host may have, besides localhost.
+    """
+
+    def __init__(self, handle: Handler, names: Collection[str] = ()) -> None:
+        self._handler, self._names = handle, names
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -247,6 +274,11 @@ class HttpServer:
         )
         address = self._server.sockets[0].getsockname()
         return str(address[0]), int(address[1])
+
+    async def _handle(self, request: Request) -> Response:
+        if refusal := refusal_of(request, self._names):
+            return Response(HTTPStatus.FORBIDDEN, f"Forbidden. {refusal}\n".encode(), {"Content-Type": "text/plain"})
+        return await self._handler(request)
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
         """Stop listening, send the answers under way, then close all connections."""

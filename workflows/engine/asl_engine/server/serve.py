@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -42,10 +42,12 @@ async def serve(
     stop: asyncio.Event | None = None,
     ready: Callable[[str, int], None] = lambda _host, _port: None,
     draw: Callable[[], float] = random,
+    names: Collection[str] = (),
 ) -> None:
     """Answer the Step Functions API until ``stop`` is set.
 
-    ``ready`` gets the address; port 0 takes any free one. ``draw`` selects a version of an alias. Raises OSError if
+    ``ready`` gets the address; port 0 takes any free one. ``draw`` selects a version of an alias. ``names``
+    are the names of this machine, besides localhost, with which clients may call it. Raises OSError if
     the address cannot be used.
     """
     stop = stop or asyncio.Event()
@@ -53,7 +55,7 @@ async def serve(
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="engine-api"))
     await loop.run_in_executor(None, resume_deletions, engine)
     operations = {**OPERATIONS, **_skip_time(engine.clock)}
-    server = HttpServer(Api(engine, operations, account or Account(), draw=draw).handle)
+    server = HttpServer(Api(engine, operations, account or Account(), draw=draw).handle, names)
     ready(*await server.start(host, port))
     try:
         await stop.wait()
@@ -105,6 +107,7 @@ def serve_until_stopped(
     events_source: str | None,
     ready: Callable[[str, int], None],
     clock: Clock | None = None,
+    names: Collection[str] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, then close the store.
 
@@ -123,7 +126,7 @@ def serve_until_stopped(
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve(runner, host, port, account=account, stop=stop, ready=ready)
+        await serve(runner, host, port, account=account, stop=stop, ready=ready, names=names)
 
     try:
         runner.start_up()
