@@ -1,8 +1,15 @@
 """Regions of the template that are rendered, between two marks."""
 
 from dataclasses import dataclass
+from string import Template
 
 from deploy import DeployError
+
+
+class Yaml(Template):
+    """A text whose fields begin with @: $ is CloudFormation's."""
+
+    delimiter = "@"
 
 
 class RegionMissing(DeployError):

@@ -1,6 +1,7 @@
 """Render the template's regions: ``python -m deploy.template.render [--check]``.
 
-The steps from NEEDS of their handlers; then the alarms and the dashboard. The rest of the template is written by hand.
+The steps from NEEDS of their handlers, the workflows from their definitions, then the alarms and the dashboard. The
+rest of the template is written by hand.
 """
 
 import argparse
@@ -15,11 +16,14 @@ from deploy.packages.functions import FUNCTIONS
 from deploy.template.alarm_resources import ALARMS, alarm_resources
 from deploy.template.cloudformation import TEMPLATE_FILE, parse_template
 from deploy.template.step_resources import STEPS, step_resources
+from deploy.template.workflow_resources import workflow_regions
 
 
 def rendered(text: str) -> str:
     """Return the template's text with every region rendered. Raises DeployError."""
     text = STEPS.fill(text, step_resources(FUNCTIONS))
+    for region, body in workflow_regions().items():
+        text = region.fill(text, body)
     return ALARMS.fill(text, alarm_resources(parse_template(text)))
 
 

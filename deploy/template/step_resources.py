@@ -4,11 +4,10 @@ What the functions with a database share is written by hand in RecordExecutionSt
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from string import Template as _Text
 
 from deploy.packages.functions import Function
 from deploy.packages.needs import NeedsInvalid, summary_of
-from deploy.template.regions import Region
+from deploy.template.regions import Region, Yaml
 from lambdas.shared.runtime.needs import StepNeeds
 
 STEPS = Region("the steps", "NEEDS of lambdas/*/handler.py")
@@ -16,13 +15,7 @@ STEPS = Region("the steps", "NEEDS of lambdas/*/handler.py")
 _MAX_DESCRIPTION = 256
 
 
-class _Yaml(_Text):
-    """A text whose fields begin with @: $ is CloudFormation's."""
-
-    delimiter = "@"
-
-
-_FUNCTION = _Yaml("""
+_FUNCTION = Yaml("""
   @{resource}:
     Type: AWS::Serverless::Function
     UpdateReplacePolicy: Retain
@@ -58,7 +51,7 @@ _POLICY = """\
         - Version: "2012-10-17"
           Statement:
 """
-_STATEMENT = _Yaml("""\
+_STATEMENT = Yaml("""\
             - Effect: Allow
               Action: @action
               Resource: @resource

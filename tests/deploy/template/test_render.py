@@ -1,5 +1,6 @@
 """The template's regions are rendered from the code; errors name the line to change."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from deploy.template.cloudformation import TEMPLATE_FILE, Template, parse_templa
 from deploy.template.regions import Region, RegionMissing
 from deploy.template.render import rendered
 from deploy.template.step_resources import step_statements
+from deploy.template.workflow_resources import DefinitionInvalid, workflow_regions
 from lambdas.shared.runtime.needs import StepNeeds
+from workflows.project import PROJECT
 
 KITES = Region("the kites", "kites.py")
 
@@ -74,6 +77,26 @@ def test_unreadable_needs_name_the_line_and_the_remedy(tmp_path: Path, declarati
 def test_a_function_without_needs_and_resource_is_named(template: Template) -> None:
     with pytest.raises(NeedsInvalid, match=r"lambdas/fly_kite/handler\.py:1: .*Declare NEEDS = StepNeeds"):
         timeout_seconds(template, Function("fly_kite", "lambdas"))
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (None, r"state_machines/daily_report_digest\.asl\.json: There is no such file\. Write workflows/graphs/daily"),
+        (
+            "FlyKite",
+            r"workflows/graphs/daily_report_digest\.py: It invokes FlyKiteFunction, .* lambdas/fly_kite/handler",
+        ),
+    ],
+)
+def test_a_workflow_without_definition_or_step_is_named(tmp_path: Path, state: str | None, expected: str) -> None:
+    (tmp_path / "state_machines").mkdir()
+    definition = {"States": {"One": {"Parameters": {"FunctionName": f"${{{state}FunctionArn}}"}}}}
+    for workflow in PROJECT.workflows if state else ():
+        (tmp_path / "state_machines" / f"{workflow}.asl.json").write_text(json.dumps(definition))
+
+    with pytest.raises(DefinitionInvalid, match=expected):
+        workflow_regions(tmp_path)
 
 
 def test_a_handler_without_needs_declares_nothing(tmp_path: Path) -> None:
