@@ -6,13 +6,16 @@ from django.apps import AppConfig
 
 
 class ProjectConfig(AppConfig):
-    """Checks of the settings, and the runner of workflows without a queue."""
+    """Checks of the settings, redacted logs, and the runner of workflows without a queue."""
 
     name = "config"
 
     def ready(self) -> None:
-        """Register the checks, and the runner if the engine is installed: AWS has none."""
+        """Register the checks and redact logs; register the runner if the engine is installed."""
         from config import checks  # noqa: F401  importing it registers them
+        from config.redaction import redact_logs
+
+        redact_logs()
 
         if find_spec("asl_engine") is None:
             return

@@ -23,6 +23,7 @@ from reports.links import read_incident_token, report_url
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus
 from reports.pages import page_picture, private, refusal
 from reports.presentation import format_clock, incident_title, present
+from reports.services import may_read
 
 # As of a report's page, but its form may be sent to this site.
 _POLICY = "default-src 'none'; img-src *; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'"
@@ -55,7 +56,7 @@ def _find(inquiry_id: int) -> IncidentInquiry | None:
     if inquiry is None:
         return None
     report = GuardReport.objects.active().for_reading().filter(pk=inquiry.report_id).first()
-    if report is None:
+    if report is None or not may_read(report, inquiry.user):
         return None
     inquiry.report = report
     return inquiry

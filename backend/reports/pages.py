@@ -18,6 +18,7 @@ from reports.files.storage import disposition_of, objects, open_signed, original
 from reports.links import read_token
 from reports.models import GuardReport, Thumbnail
 from reports.presentation import PresentedFile, present, title
+from reports.services import may_read
 
 # Nothing in a file may run, and it has no origin. Chromium plays videos and recordings only with an origin, which is
 # safe since they run no scripts.
@@ -38,7 +39,7 @@ def report_page(request: HttpRequest, token: str) -> HttpResponse:
         return _no_report(request)
     report = GuardReport.objects.active().for_reading().filter(pk=report_id).first()
     reader = User.objects.filter(pk=user_id, is_active=True).select_related("profile").first()
-    if report is None or reader is None:
+    if report is None or reader is None or not may_read(report, reader):
         return _no_report(request)
     with translation.override(language_of(reader)):
         shown = present(report, sentences_beside_files(report))

@@ -126,6 +126,18 @@ def recipients_of(report: GuardReport) -> list[Recipient]:
     return [Recipient(user_id=user_id, role=role) for user_id, role in roles.items()]
 
 
+def may_read(report: GuardReport, user: User) -> bool:
+    """Return whether a person may read a report now.
+
+    Its recipients may, and staff with the right to view. The links in mails outlive this, so each request asks again.
+    """
+    if not user.is_active or not report.is_active:
+        return False
+    if user.is_staff and user.has_perm("reports.view_guardreport"):
+        return True
+    return user.pk in {recipient.user_id for recipient in recipients_of(report)}
+
+
 @transaction.atomic
 def record_results(report_id: int, results: Iterable[FileResult]) -> RecordedReport:
     """Replace the results of each file. Raises ReportNotFound. Safe to retry."""

@@ -5,13 +5,14 @@ from io import BytesIO
 from itertools import count
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image
 
 from core.models import Client, Guard, Profile, Property, PropertySupervisor, Shift
 from reports.models import FileState, GuardReport, ReportFile, Thumbnail
+from reports.services import SUPERVISORS_GROUP
 
 _numbers = count(1)
 
@@ -39,6 +40,17 @@ def make_property(*supervisors: User, **fields: Any) -> Property:
     for position, user in enumerate(supervisors):
         PropertySupervisor.objects.create(property=place, user=user, position=position)
     return place
+
+
+def make_reader(report: GuardReport, user: User | None = None) -> User:
+    """A recipient of the report's mails: a supervisor of its property, or of all properties."""
+    user = user or make_user("supervisor")
+    if report.property is None:
+        user.groups.add(Group.objects.get_or_create(name=SUPERVISORS_GROUP)[0])
+    else:
+        place, position = report.property, report.property.supervisor_links.count()
+        PropertySupervisor.objects.get_or_create(property=place, user=user, defaults={"position": position})
+    return user
 
 
 def make_shift(guard: Guard, place: Property | None = None, **fields: Any) -> Shift:

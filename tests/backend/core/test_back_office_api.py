@@ -30,6 +30,19 @@ def test_staff_signs_in_with_a_password_and_stays_signed_in() -> None:
         assert client.get("/api/guards/").status_code == 200
 
 
+def test_a_new_password_ends_the_tokens_of_the_old_one() -> None:
+    user = make_user(is_staff=True, is_superuser=True, password="correct horse")
+    tokens = sign_in(user.username, "correct horse").json()
+    user.set_password("battery staple")
+    user.save()
+
+    again = APIClient().post("/api/token/refresh/", {"refresh": tokens["refresh"]}, format="json").json()
+
+    for access in filter(None, (tokens["access"], again.get("access"))):
+        client = APIClient(headers={"Authorization": f"Bearer {access}"})
+        assert client.get("/api/guards/").status_code == 401
+
+
 def test_a_wrong_password_or_token_is_not_let_in() -> None:
     user = make_user(is_staff=True, password="correct horse")
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from reports.models import GuardReport, IncidentInquiry
-from tests.backend.people import make_property, make_report, make_user
+from tests.backend.people import make_property, make_reader, make_report
 
 
 def make_incident(*supervisors: User, **fields: Any) -> GuardReport:
@@ -21,7 +21,7 @@ def make_inquiry(report: GuardReport | None = None, user: User | None = None, **
     report, now = report or make_incident(), timezone.now()
     times = {"asked_at": now, "sign_by": now + timedelta(minutes=5), "answer_by": now + timedelta(minutes=15)}
     known = {"task_id": f"t-{report.pk}", "turn": report.inquiries.count() + 1, "task_token": f"token-{report.pk}"}
-    return IncidentInquiry.objects.create(report=report, user=user or make_user(), **known | times | fields)
+    return IncidentInquiry.objects.create(report=report, user=make_reader(report, user), **known | times | fields)
 
 
 class FakeStepFunctions:

@@ -32,6 +32,17 @@ def press(inquiry: IncidentInquiry, answer: str = "acknowledge") -> Any:
     return Client().post(path_of(inquiry), {"answer": answer})
 
 
+def test_a_link_ends_with_the_right_to_read(step_functions: FakeStepFunctions) -> None:
+    inquiry = make_inquiry()
+    assert look(inquiry).status_code == 200
+
+    inquiry.user.supervisor_links.all().delete()
+
+    assert look(inquiry).status_code == 404
+    assert press(inquiry).status_code == 404
+    assert step_functions.sent == []
+
+
 def has_buttons(response: Any) -> bool:
     return "<button" in response.content.decode()
 

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from tests.backend.people import (
     make_old_picture,
     make_picture,
     make_property,
+    make_reader,
     make_report,
     make_user,
     make_video,
@@ -31,7 +32,23 @@ def path_to(report: GuardReport, reader: User) -> str:
 
 
 def open_page(report: GuardReport, reader: User) -> Any:
-    return Client().get(path_to(report, reader))
+    return Client().get(path_to(report, make_reader(report, reader)))
+
+
+def test_a_link_ends_with_the_right_to_read() -> None:
+    report = make_report(property=make_property())
+    supervisor, owner = make_reader(report), report.property.owner
+    clerk = make_user(is_staff=True)
+    readers = (supervisor, owner.user, clerk, make_user())
+
+    def statuses() -> list[int]:
+        return [Client().get(path_to(report, reader)).status_code for reader in readers]
+
+    assert statuses() == [200, 200, 404, 404]
+    report.property.supervisor_links.all().delete()
+    owner.deactivate()
+    clerk.user_permissions.add(Permission.objects.get(codename="view_guardreport"))
+    assert statuses() == [404, 404, 200, 404]
 
 
 def test_the_link_of_a_mail_opens_the_report() -> None:
@@ -122,17 +139,18 @@ def test_the_page_is_in_the_language_of_its_reader() -> None:
 
 
 def test_a_page_costs_a_fixed_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    report, reader = make_report(), make_user()
+    report = make_report()
+    path = path_to(report, make_reader(report))
     for number in range(6):
         make_picture(report, f"{number}.jpg")
 
-    with django_assert_num_queries(5):  # report, files, thumbnails, reader, shifts
-        open_page(report, reader)
+    with django_assert_num_queries(6):  # report, files, thumbnails, reader, recipients, shifts
+        assert Client().get(path).status_code == 200
 
 
 def test_a_link_ends_after_its_days(settings: Settings) -> None:
-    report, reader = make_report(), make_user()
-    path = path_to(report, reader)
+    report = make_report()
+    path = path_to(report, make_reader(report))
     days = timedelta(days=settings.REPORT_LINK_DAYS)
 
     with at(timezone.now() + days - timedelta(minutes=1)):
