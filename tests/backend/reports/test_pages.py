@@ -36,8 +36,9 @@ def open_page(report: GuardReport, reader: User) -> Any:
 
 
 def test_a_link_ends_with_the_right_to_read() -> None:
-    report = make_report(property=make_property())
-    supervisor, owner = make_reader(report), report.property.owner
+    place = make_property()
+    report, owner = make_report(property=place), place.owner
+    supervisor = make_reader(report)
     clerk = make_user(is_staff=True)
     readers = (supervisor, owner.user, clerk, make_user())
 
@@ -45,7 +46,7 @@ def test_a_link_ends_with_the_right_to_read() -> None:
         return [Client().get(path_to(report, reader)).status_code for reader in readers]
 
     assert statuses() == [200, 200, 404, 404]
-    report.property.supervisor_links.all().delete()
+    place.supervisor_links.all().delete()
     owner.deactivate()
     clerk.user_permissions.add(Permission.objects.get(codename="view_guardreport"))
     assert statuses() == [404, 404, 200, 404]
