@@ -15,6 +15,7 @@ from django.core.validators import validate_email
 from django.db import connection
 
 from config.environment import read_text
+from qu_workflows.aws.queues import runs_on_worker, uses_queue
 
 STAGES = ("dev", "production")
 MIN_SECRET_KEY_LENGTH = 32
@@ -117,13 +118,13 @@ def _mail() -> Iterator[CheckMessage]:
             f"DEFAULT_FROM_EMAIL is {settings.DEFAULT_FROM_EMAIL!r}, not an email address.",
             "Set DEFAULT_FROM_EMAIL to an address that SES may send from, such as noreply@qusecurity.com.",
         )
-    runs_workflows = not settings.USE_ASYNC_TASKS or settings.TASK_FALLBACK == "sync"
+    runs_workflows = not uses_queue() or settings.TASK_FALLBACK == "sync"
     uses_backend = not read_text("SENT_EMAILS_TABLE")  # with it, workflows in this process send by SES
     is_undelivered = settings.MAILERS["default"]["BACKEND"] in _UNDELIVERED
     if _in_production() and runs_workflows and uses_backend and is_undelivered:
         yield _error(
             "E012",
-            "EMAIL_BACKEND does not deliver mail, and workflows that run in this process would use it.",
+            "EMAIL_BACKEND does not deliver mail, and workflows that run in this process or the worker would use it.",
             "Set EMAIL_BACKEND=django.core.mail.backends.smtp.EmailBackend and EMAIL_HOST, "
             "or SENT_EMAILS_TABLE to send by SES, or USE_ASYNC_TASKS=True and TASK_FALLBACK=outbox.",
         )
@@ -148,7 +149,7 @@ def _public_url() -> Iterator[CheckMessage]:
 def _files() -> Iterator[CheckMessage]:
     if settings.AWS_STORAGE_BUCKET_NAME:
         return
-    if _in_production():
+    if _in_production() and not runs_on_worker():
         yield _error(
             "E008",
             "AWS_STORAGE_BUCKET_NAME is not set: the functions could not read the uploaded files.",
@@ -160,7 +161,7 @@ def _files() -> Iterator[CheckMessage]:
             f"DJANGO_MEDIA_ROOT ends in {settings.MEDIA_ROOT.name!r}, but keys begin with {settings.MEDIA_PREFIX}.",
             "Name the folder media, or set AWS_STORAGE_BUCKET_NAME.",
         )
-    if settings.USE_ASYNC_TASKS:
+    if uses_queue():
         yield _warning(
             "W001",
             "USE_ASYNC_TASKS is on, but AWS_STORAGE_BUCKET_NAME is not set: functions on AWS could not read files.",

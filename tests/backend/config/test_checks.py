@@ -27,6 +27,7 @@ PRODUCTION: dict[str, Any] = {
     "AWS_SQS_DLQ_URL": "https://sqs.us-east-2.amazonaws.com/000000000000/tasks-dlq",
     "MAILERS": {"default": {"BACKEND": FILES}},
 }
+ON_ONE_SERVER = PRODUCTION | {"WORKFLOW_ENGINE": "worker", "AWS_STORAGE_BUCKET_NAME": ""}
 
 
 def test_a_first_look_needs_no_settings() -> None:
@@ -37,6 +38,14 @@ def test_a_first_look_needs_no_settings() -> None:
 def test_a_complete_production_is_well(settings: Settings) -> None:
     apply(settings, PRODUCTION)
 
+    assert check_settings() == []
+
+
+def test_one_server_needs_no_bucket_but_mail(settings: Settings) -> None:
+    apply(settings, ON_ONE_SERVER)
+
+    assert [message.id for message in check_settings()] == ["config.E012"]
+    apply(settings, {"MAILERS": {"default": {"BACKEND": SMTP}}})
     assert check_settings() == []
 
 
