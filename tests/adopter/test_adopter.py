@@ -6,10 +6,13 @@ It has a user model of its own, one plain task and one workflow of two steps, an
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,11 +24,40 @@ UV = Path(sysconfig.get_path("scripts")) / "uv"
 pytestmark = pytest.mark.xdist_group("adopter")  # built once, by one worker
 
 
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+PORT = free_port()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without this repository's settings."""
+    left_out = ("PYTHON", "AWS", "VIRTUAL", "DJANGO", "DATABASE", "TASK", "USE_ASYNC", "IN_PROCESS", "WORKFLOW")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return kept | {"WORKER_ADDRESS": f"127.0.0.1:{PORT}"}
+
+
+@contextmanager
+def worker(python: Path, project: Path) -> Iterator[None]:
+    """Run the project's worker."""
+    command: list[str | Path] = [python, "manage.py", "run_worker"]
+    with subprocess.Popen(command, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command apart from the repository and its virtual environment; return its output."""
-    kept = ("PYTHON", "AWS", "VIRTUAL", "DJANGO", "DATABASE", "TASK", "USE_ASYNC", "IN_PROCESS")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
-    ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
@@ -63,11 +95,11 @@ def test_a_project_installs_the_wheels_and_sees_its_executions(
     wanted = (engine, f"{platform}{extra}", f"django=={django[0]}.{django[1]}.*")
     run(UV, "pip", "install", "--quiet", "--python", python, *wanted, cwd=tmp_path)
 
-    run(python, "manage.py", "render_tasks", cwd=project)
     run(python, "-W", "error", "manage.py", "check", "--fail-level", "WARNING", cwd=project)
     run(python, "manage.py", "makemigrations", "--check", "--dry-run", cwd=project)
     run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
-    seen = json.loads(run(python, "use.py", cwd=project).splitlines()[-1])
+    with worker(python, project):
+        seen = json.loads(run(python, "use.py", cwd=project).splitlines()[-1])
 
     assert seen["django"] == list(django)
     assert seen["counted"] == 3
@@ -75,6 +107,7 @@ def test_a_project_installs_the_wheels_and_sees_its_executions(
     assert seen["refused"] == ["FAILED", "OutOfStock"]
     assert set(seen["statuses"].values()) == {200}, seen["statuses"]
     assert seen["graph"]
+    assert seen["history"]
     assert seen["listed"]
     assert seen["spanish"]
     listed = run(python, "manage.py", "executions", "list", cwd=project)

@@ -3,8 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from qu_workflows.protocol.project import registered_project
@@ -20,27 +18,22 @@ def definition_of(workflow: str) -> Mapping[str, Any]:
 
 def definition_text(workflow: str, function_arn_prefix: str = "") -> str:
     """Return a workflow's state machine as JSON, with a prefix before each function's name."""
-    return _FUNCTION_ARN.sub(lambda found: function_arn_prefix + _folder_of(found), _text(_path(workflow)))
+    return _FUNCTION_ARN.sub(
+        lambda found: function_arn_prefix + _folder_of(found), registered_project().asl_of(workflow)
+    )
 
 
 def functions_of(workflow: str) -> frozenset[str]:
     """Return the folders of the functions that a workflow calls. Raises as above."""
-    return frozenset(map(_folder_of, _FUNCTION_ARN.finditer(_text(_path(workflow)))))
+    return frozenset(map(_folder_of, _FUNCTION_ARN.finditer(registered_project().asl_of(workflow))))
 
 
 def waits_for_token(workflow: str) -> bool:
     """Return whether a state of a workflow waits for a task token, possibly for days."""
-    path = _path(workflow)
-    return path.is_file() and ".waitForTaskToken" in _text(path)
-
-
-def _path(workflow: str) -> Path:
-    return registered_project().state_machines / f"{workflow}.asl.json"
-
-
-@cache
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    try:
+        return ".waitForTaskToken" in registered_project().asl_of(workflow)
+    except FileNotFoundError:
+        return False
 
 
 def _folder_of(resource: re.Match[str]) -> str:

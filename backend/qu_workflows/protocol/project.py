@@ -5,7 +5,7 @@ A project registers itself once per process: in Django in an app's ``ready()``, 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
@@ -107,6 +107,10 @@ class Project:
         """The schedules by their names."""
         return MappingProxyType({schedule.name: schedule for schedule in self.schedules})
 
+    def asl_of(self, workflow: str) -> str:
+        """Return a workflow's rendered definition. Raises FileNotFoundError if it was never rendered."""
+        return _text(self.state_machines / f"{workflow}.asl.json")
+
     def subject_id_of(self, payload: Mapping[str, Any]) -> int | None:
         """Return the id of a payload's subject, or None."""
         found = self.subject_of(payload)
@@ -114,6 +118,7 @@ class Project:
 
 
 _registered: list[Project] = []
+_defaults: list[Callable[[], Project]] = []
 _runners: list[TaskRunner] = []
 _steps: list[Callable[[], Mapping[str, StepHandler]]] = []
 
@@ -123,10 +128,17 @@ def register(project: Project) -> None:
     _registered[:] = [project]
 
 
+def set_default_project(make: Callable[[], Project]) -> None:
+    """Set the function that makes the project of a process that registers none."""
+    _defaults[:] = [make]
+
+
 def registered_project() -> Project:
     """Return this process's project. Raises ProjectNotRegistered."""
     if not _registered:
-        raise ProjectNotRegistered
+        if not _defaults:
+            raise ProjectNotRegistered
+        register(_defaults[0]())
     return _registered[0]
 
 
@@ -151,6 +163,11 @@ def registered_steps() -> Mapping[str, StepHandler]:
 def registered_runner() -> TaskRunner | None:
     """Return this process's runner, or None."""
     return _runners[0] if _runners else None
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _read(file: Path) -> dict[str, CatalogEntry]:

@@ -20,7 +20,7 @@ from qu_workflows.compat import AnyTask, InvalidTask, TaskBase
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, Parameter
 from qu_workflows.protocol.project import registered_project
 
-TASKS_MODULE = "tasks"
+TASKS_MODULE, WORKFLOWS_MODULE = "tasks", "workflows"
 _TYPE_WORDS: Mapping[Any, str] = {
     bool: "boolean",
     dict: "object",
@@ -119,7 +119,7 @@ def registration_of(task: AnyTask) -> RegisteredTask:
     if registered is None or registered.task.func is not task.func:
         raise InvalidTask(
             f"{task.module_path} is not registered. Define it in, or import it into, "
-            f"the {TASKS_MODULE} module of an installed app."
+            f"the {TASKS_MODULE} or {WORKFLOWS_MODULE} module of an installed app."
         )
     return registered
 
@@ -166,9 +166,10 @@ def _type_word(func: Callable[..., Any], annotation: Any) -> str:
 
 
 def _tasks_of_apps() -> Iterator[AnyTask]:
-    autodiscover_modules(TASKS_MODULE)
+    autodiscover_modules(TASKS_MODULE, WORKFLOWS_MODULE)
     for app in apps.get_app_configs():
-        module = sys.modules.get(f"{app.name}.{TASKS_MODULE}")
-        for value in vars(module).values() if module else ():
-            if isinstance(value, QueueTask):
-                yield value
+        for name in (TASKS_MODULE, WORKFLOWS_MODULE):
+            module = sys.modules.get(f"{app.name}.{name}")
+            for value in vars(module).values() if module else ():
+                if isinstance(value, QueueTask):
+                    yield value

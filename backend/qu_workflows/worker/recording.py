@@ -62,8 +62,8 @@ class StatusRecorder:
                 with transaction.atomic():
                     for detail in details:
                         _apply(detail)
-            except DatabaseError:
-                logger.exception("%d status changes could not be recorded: trying again", len(details))
+            except DatabaseError as error:
+                logger.warning("%d status changes are recorded later: %s", len(details), error)
                 connections.close_all()
                 self._stop.wait(RETRY_SECONDS)
             else:

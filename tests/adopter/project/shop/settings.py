@@ -1,5 +1,6 @@
 """Settings of the shop; the first five and two middlewares are the platform's."""
 
+import os
 from pathlib import Path
 
 import qu_workflows
@@ -17,9 +18,10 @@ INSTALLED_APPS = [
     "orders",
 ]
 TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}
-USE_ASYNC_TASKS = False
-IN_PROCESS_WORKFLOWS = "inline"
+USE_ASYNC_TASKS = True
+WORKFLOW_ENGINE = "worker"
 
+WORKER_ADDRESS = os.environ.get("WORKER_ADDRESS", "127.0.0.1:8084")
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_KEY = "of-the-tests-and-nothing-else"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1"]

@@ -36,6 +36,7 @@ class Command(BaseCommand):
                 host, _, port = settings.WORKER_ADDRESS.rpartition(":")
                 url = worker.open(host, int(port))
                 self.stdout.write(f"The worker is ready: {concurrency} steps at once, its API at {url}.")
+                self.stdout.flush()  # a supervisor reads it through a pipe
                 worker.run(stop)
             except (WorkerRefused, OSError) as error:
                 raise CommandError(str(error)) from error
@@ -52,6 +53,7 @@ class Command(BaseCommand):
             except StoreInUse:
                 if not waits:
                     self.stdout.write(f"Another worker runs on {database}. This one takes over when that ends.")
+                    self.stdout.flush()
                 waits = True
                 time.sleep(LOOKS_AGAIN_SECONDS)
         return None
