@@ -14,7 +14,7 @@ ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
 SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
 CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check docs lint-template format screens states locale build capacity cost deploy zappa smoke bench corpora fuzz clean
+.PHONY: help setup demo up test test-fast test-slow check docs lint-template format screens states workflow task locale build capacity cost deploy zappa smoke bench corpora fuzz clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -81,10 +81,19 @@ screens: $(SETUP) ## Pictures of every page of the console in .local/screens, an
 	ALL_SCREENS=1 $(PYTHON) -m pytest -n 2 --dist loadgroup tests/backend/qu_workflows/console/browser/test_every_page.py
 	$(PYTHON) -m tests.backend.qu_workflows.console.browser.pictures
 
-states: $(SETUP) ## Render state_machines/*.asl.json, the task catalog, and the regions of deploy/template.yaml from the code.
+states: $(SETUP) ## Render state_machines/*.asl.json, the catalog, the regions of deploy/template.yaml and the tables of docs/.
 	$(PYTHON) backend/manage.py render_tasks
 	$(PYTHON) -W ignore -m workflows.render
 	$(PYTHON) -m deploy.template.render
+	$(PYTHON) -m docs.render
+
+workflow: $(SETUP) ## A new workflow that runs: NAME=property_audit STEPS="list_shifts audit_shift".
+	@$(PYTHON) -m workflows.scaffold workflow $(NAME) $(STEPS)
+	@$(MAKE) states
+
+task: $(SETUP) ## A new task of one step: APP=core NAME=count_shifts.
+	@$(PYTHON) -m workflows.scaffold task $(APP) $(NAME)
+	@$(MAKE) states
 
 locale: $(SETUP) ## Bring the Spanish catalog in step with the code.
 	$(PYTHON) backend/locale/catalog.py

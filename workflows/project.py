@@ -1,5 +1,6 @@
 """The project as registered with the platform, its timeouts and the names of its steps."""
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -12,16 +13,11 @@ from workflows.schedules import SCHEDULES
 _FOLDER = Path(__file__).parent
 _SMOKE = "smoke test"
 
-# TimeoutSeconds of each workflow's state machine. One entry for each workflow.
-MACHINE_TIMEOUT_SECONDS: Mapping[str, int] = MappingProxyType(
-    {
-        "daily_report_digest": 4 * 3600,
-        "guard_report": 4 * 3600,
-        "incident_escalation": 7 * 24 * 3600,
-        "notification_email": 3600,
-        "run_task": 2 * 3600,
-    }
-)
+
+def _timeout_seconds() -> Mapping[str, int]:
+    """Return TimeoutSeconds of each workflow's state machine, as ``make states`` rendered them."""
+    timeouts: dict[str, int] = json.loads((_FOLDER / "workflow_timeouts.json").read_text(encoding="utf-8"))
+    return MappingProxyType(timeouts)
 
 
 def resource_name(state: str) -> str:
@@ -48,7 +44,7 @@ PROJECT = Project(
     folder=_FOLDER,
     state_machines=_FOLDER.parent / "state_machines",
     schedules=SCHEDULES,
-    timeout_seconds=MACHINE_TIMEOUT_SECONDS,
+    timeout_seconds=_timeout_seconds(),
     subject_of=report_of,
     smoke_task=SmokeTask(
         "custom_processing",

@@ -1,7 +1,8 @@
 """Renders the deployed files from the code: ``python -m workflows.render [--check]``.
 
-``state_machines/*.asl.json`` from the graphs, ``workflows/workflow_tasks.json`` from the contracts, the schedules
-of ``deploy/template.yaml`` from ``workflows.schedules``. Needs the stepfunctions SDK (``uv sync --group authoring``).
+``state_machines/*.asl.json`` and ``workflows/workflow_timeouts.json`` from the graphs, ``workflow_tasks.json`` from the
+contracts, the schedules of ``deploy/template.yaml`` from ``workflows.schedules``. Needs the stepfunctions SDK
+(``uv sync --group authoring``).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-scheduler-schedule.html
 """
 
@@ -23,13 +24,14 @@ from qu_workflows.protocol.catalog import ANY, CatalogEntry, Parameter, read_tas
 from qu_workflows.protocol.message import write_scheduled_message
 from qu_workflows.protocol.schedule import Schedule
 from qu_workflows.schedules.problems import problems_of_all
-from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
+from workflows.contracts.tasks import WorkflowTask, workflow_tasks
 from workflows.project import PROJECT
 from workflows.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE_MACHINES = "state_machines/{}.asl.json"
 WORKFLOW_TASKS_FILE = "workflows/workflow_tasks.json"
+TIMEOUTS_FILE = "workflows/workflow_timeouts.json"
 
 # Keywords of JSON Schema, and their names in qu_workflows.protocol.catalog.
 _WORDS = {
@@ -83,15 +85,22 @@ class RegionMissing(ValueError):
 
 def render_all() -> dict[str, str]:
     """Return the text of each rendered file by its path from the root. Raises RegionMissing."""
-    machines = {STATE_MACHINES.format(workflow): to_text(machine) for workflow, machine in _definitions().items()}
+    definitions = _definitions()
+    machines = {STATE_MACHINES.format(workflow): to_text(machine) for workflow, machine in definitions.items()}
+    timeouts = {workflow: definition["TimeoutSeconds"] for workflow, definition in sorted(definitions.items())}
     template = with_schedules((ROOT / TEMPLATE_FILE).read_text(encoding="utf-8"), SCHEDULES)
-    return {**machines, WORKFLOW_TASKS_FILE: to_text(tasks_of(WORKFLOW_TASKS)), TEMPLATE_FILE: template}
+    return {
+        **machines,
+        WORKFLOW_TASKS_FILE: to_text(tasks_of(workflow_tasks())),
+        TIMEOUTS_FILE: to_text(timeouts),
+        TEMPLATE_FILE: template,
+    }
 
 
 def tasks_to_schedule() -> dict[str, CatalogEntry]:
     """Return the catalog that schedules are validated against, with the current contracts."""
     django_tasks = read_tasks(PROJECT.django_tasks_file.read_text(encoding="utf-8"))
-    return django_tasks | read_tasks(to_text(tasks_of(WORKFLOW_TASKS)))
+    return django_tasks | read_tasks(to_text(tasks_of(workflow_tasks())))
 
 
 def _definitions() -> dict[str, Mapping[str, Any]]:
@@ -99,10 +108,11 @@ def _definitions() -> dict[str, Mapping[str, Any]]:
         warnings.simplefilter("ignore")  # of the SDK
         logging.disable(logging.WARNING)  # sagemaker, which the SDK imports, logs its configuration
         try:
-            graphs = {workflow: import_module(f"workflows.graphs.{workflow}") for workflow in PROJECT.timeout_seconds}
+            names = sorted(path.stem for path in (ROOT / "workflows" / "graphs").glob("*.py"))
+            modules = {name: import_module(f"workflows.graphs.{name}") for name in names if name != "__init__"}
         finally:
             logging.disable(logging.NOTSET)
-    return {workflow: graph.definition() for workflow, graph in graphs.items()}
+    return {name: module.definition() for name, module in modules.items() if hasattr(module, "definition")}
 
 
 def tasks_of(workflow_tasks: Iterable[WorkflowTask]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from qu_workflows.protocol.contract import Contract, TaskId
 from workflows import errors
 from workflows.contracts.guard_report import DatabaseId
+from workflows.contracts.tasks import WorkflowTask
 
 TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
 FATAL_ERRORS = (
@@ -33,6 +34,9 @@ class DailyReportDigestInput(Contract):
     """
 
     date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+
+
+TASK = WorkflowTask("daily_report_digest", "daily_report_digest", DailyReportDigestInput, by_reference=False)
 
 
 class ListDigestsInput(Contract):

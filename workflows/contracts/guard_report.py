@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from qu_workflows.protocol.contract import Contract, TaskId
 from workflows import errors
+from workflows.contracts.tasks import WorkflowTask
 
 TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
 FILE_ERRORS = tuple(errors.FileRejected.__subclasses__())  # in their order in workflows/errors.py, which is rendered
@@ -56,6 +57,9 @@ class GuardReportInput(Contract):
     """The payload of the ``process_guard_report`` task, and the execution's input."""
 
     report_id: DatabaseId
+
+
+TASK = WorkflowTask("process_guard_report", "guard_report", GuardReportInput, by_reference=False)
 
 
 class LoadReportInput(Contract):

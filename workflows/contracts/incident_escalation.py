@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from qu_workflows.protocol.contract import Contract, TaskId
 from workflows import errors
 from workflows.contracts.guard_report import DatabaseId, Recipient
+from workflows.contracts.tasks import WorkflowTask
 
 TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
 RECIPIENT_ERRORS = (errors.EmailRefused, errors.RecipientNotFound)
@@ -23,6 +24,9 @@ class IncidentEscalationInput(Contract):
     """The payload of the ``escalate_incident`` task, and the execution's input."""
 
     report_id: DatabaseId
+
+
+TASK = WorkflowTask("escalate_incident", "incident_escalation", IncidentEscalationInput, by_reference=False)
 
 
 class ChoosePersonInput(Contract):

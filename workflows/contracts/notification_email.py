@@ -12,6 +12,7 @@ from qu_workflows.protocol.contract import Contract, TaskId
 from workflows import errors
 from workflows.contracts.daily_report_digest import Digest
 from workflows.contracts.guard_report import DatabaseId, Recipient
+from workflows.contracts.tasks import WorkflowTask
 
 TRANSIENT_ERRORS = (errors.DatabaseUnavailable, errors.EmailServiceUnavailable, errors.StorageUnavailable)
 FATAL_ERRORS = (errors.EmailRefused, errors.PayloadInvalid, errors.RecipientNotFound, errors.TemplateInvalid)
@@ -28,6 +29,9 @@ class NotificationEmailInput(Contract):
     subject: Subject
     template_name: TemplateName
     context: dict[str, Any] = {}
+
+
+TASK = WorkflowTask("send_notification_email", "notification_email", NotificationEmailInput)
 
 
 class RenderEmailInput(Contract):

@@ -1,15 +1,13 @@
-"""The tasks that have their own workflow.
+"""The tasks that have their own workflow: ``TASK`` of each contract.
 
 ``make states`` renders them into ``workflow_tasks.json``, against which payloads are validated.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 
 from qu_workflows.protocol.contract import Contract
-from workflows.contracts.daily_report_digest import DailyReportDigestInput
-from workflows.contracts.guard_report import GuardReportInput
-from workflows.contracts.incident_escalation import IncidentEscalationInput
-from workflows.contracts.notification_email import NotificationEmailInput
 
 
 @dataclass(frozen=True)
@@ -25,9 +23,7 @@ class WorkflowTask:
     by_reference: bool = True
 
 
-WORKFLOW_TASKS: tuple[WorkflowTask, ...] = (
-    WorkflowTask("daily_report_digest", "daily_report_digest", DailyReportDigestInput, by_reference=False),
-    WorkflowTask("escalate_incident", "incident_escalation", IncidentEscalationInput, by_reference=False),
-    WorkflowTask("process_guard_report", "guard_report", GuardReportInput, by_reference=False),
-    WorkflowTask("send_notification_email", "notification_email", NotificationEmailInput),
-)
+def workflow_tasks() -> tuple[WorkflowTask, ...]:
+    """Return the ``TASK`` of each contract in this folder, by name."""
+    modules = (import_module(f"{__package__}.{path.stem}") for path in Path(__file__).parent.glob("*.py"))
+    return tuple(sorted((it.TASK for it in modules if hasattr(it, "TASK")), key=lambda task: task.task))

@@ -15,7 +15,7 @@ from stepfunctions import steps  # type: ignore[import-untyped]  # the SDK has n
 from stepfunctions.steps.fields import Field  # type: ignore[import-untyped]  # the SDK has no types
 
 from workflows.errors import StepError
-from workflows.project import MACHINE_TIMEOUT_SECONDS, function_arn
+from workflows.project import function_arn
 
 # Written out: the SDK's LambdaStep uses the partition of the author's own Region.
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -129,9 +129,9 @@ class InlineMap(steps.Map):  # type: ignore[misc]  # the SDK has no types
         return state | {"ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **graph}}
 
 
-def state_machine(workflow: str, comment: str, start: steps.states.State) -> dict[str, Any]:
+def state_machine(comment: str, start: steps.states.State, *, timeout_seconds: int) -> dict[str, Any]:
     """Return a workflow's definition: the machine's fields, and the states reachable from ``start``."""
-    graph = steps.Graph(start, comment=comment, timeout_seconds=MACHINE_TIMEOUT_SECONDS[workflow])
+    graph = steps.Graph(start, comment=comment, timeout_seconds=timeout_seconds)
     definition: dict[str, Any] = graph.to_dict()
     return definition | {"QueryLanguage": "JSONPath"}
 

@@ -31,7 +31,7 @@ def definition() -> dict[str, Any]:
     list_digests = LambdaTask("List Digests", payload={"payload.$": "$"}, answer=contract.DigestList, retry=retry)
     summary = {"date.$": "$.date", "skipped.$": "$.skipped", "digests.$": "$.results"}
     chain = Chain([list_digests, _send_digests(of_many), Pass("Summarize", parameters=summary)])
-    return state_machine("daily_report_digest", "Mails each client what was reported the day before.", chain)
+    return state_machine("Mails each client what was reported the day before.", chain, timeout_seconds=4 * 3600)
 
 
 def _send_digests(retry: Sequence[Retrier]) -> InlineMap:

@@ -58,7 +58,9 @@ def definition() -> dict[str, Any]:
     counts = {f"{field}.$": f"$.recorded.{field}" for field in contract.RecordedReport.model_fields}
     summarize = Pass("Summarize", parameters={**report_id, **counts, "emails.$": "$.emails"})
     chain = Chain([load, _process_files(retry), record, _notify_people(retry), summarize])
-    return state_machine("guard_report", "Processes one guard report and notifies the people it concerns.", chain)
+    return state_machine(
+        "Processes one guard report and notifies the people it concerns.", chain, timeout_seconds=4 * 3600
+    )
 
 
 def _process_files(retry: Sequence[Retrier]) -> InlineMap:

@@ -64,7 +64,7 @@ def definition() -> dict[str, Any]:
     )
     is_acknowledged.default_choice(ask.steps[0])
     Chain([begin, choose, is_acknowledged])
-    return state_machine("incident_escalation", "Asks supervisors in turn to acknowledge an incident.", begin)
+    return state_machine("Asks supervisors in turn to acknowledge an incident.", begin, timeout_seconds=7 * 24 * 3600)
 
 
 _ACKNOWLEDGED = tuple(contract.AcknowledgedIncident.model_fields)

@@ -13,7 +13,7 @@ def definition() -> dict[str, Any]:
     """Return the state machine. The execution's output is a ``SentEmail``."""
     retry = retriers(transient=contract.TRANSIENT_ERRORS, permanent=contract.FATAL_ERRORS)
     chain = Chain([render_email({"payload.$": "$"}, retry), send_email("$", retry)])
-    return state_machine("notification_email", "Sends one mail to one user.", chain)
+    return state_machine("Sends one mail to one user.", chain, timeout_seconds=3600)
 
 
 def render_email(payload: Mapping[str, str], retry: Sequence[Retrier], **fields: Any) -> LambdaTask:

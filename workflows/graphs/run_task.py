@@ -20,4 +20,4 @@ def definition() -> dict[str, Any]:
         timeout_seconds=TASK_TIMEOUT_SECONDS,
         retry=retriers(transient=TRANSIENT_ERRORS, permanent=FATAL_ERRORS),
     )
-    return state_machine("run_task", "Runs one registered Django task.", run_task)
+    return state_machine("Runs one registered Django task.", run_task, timeout_seconds=2 * 3600)

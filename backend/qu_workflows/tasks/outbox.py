@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from qu_workflows.aws.queues import MAX_BATCH_MESSAGES, is_fifo, runs_on_worker
+from qu_workflows.protocol.catalog import RUN_TASK
 from qu_workflows.protocol.project import registered_runner
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import registered_tasks
@@ -307,9 +308,9 @@ def _run_instead(record: TaskRecord) -> None:
     registered = registered_tasks().get(record.task)
     if record.due_at > timezone.now():
         logger.warning("task %s %s is not due yet: it stays recorded", record.task, record.pk)
-    elif registered is None:
+    elif registered is None and record.workflow == RUN_TASK:
         logger.warning("task %s %s is not registered here: it stays recorded", record.task, record.pk)
-    elif not registered.runs_in_one_step:
+    elif registered is None or not registered.runs_in_one_step:
         run_after_commit([record])
     else:
         called = run_inline(record, registered)

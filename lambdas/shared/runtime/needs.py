@@ -6,6 +6,7 @@ the handler: the arguments are literals.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +38,9 @@ class StepNeeds:
     def folders(self) -> tuple[str, ...]:
         """The folders of the bucket that the step uses."""
         return (*self.reads, *self.writes, *self.deletes)
+
+
+def step_names() -> tuple[str, ...]:
+    """Return the folders in ``lambdas/`` whose handlers declare NEEDS."""
+    handlers = sorted(Path(__file__).parents[2].glob("*/handler.py"))
+    return tuple(path.parent.name for path in handlers if "\nNEEDS = " in path.read_text(encoding="utf-8"))

@@ -25,6 +25,7 @@ from tests.deploy.rights.policies import Ask
 from tests.deploy.rights.resolving import ACCOUNT
 from tests.deploy.rights.stack import Stack, client, names
 from workflows.errors import EmailRefused, FileMissing, PayloadInvalid
+from workflows.project import PROJECT
 
 TASK_ID = "019aa0e0-0000-7000-8000-000000000009"
 MEDIA_KEY = "media/guard_reports/2026/11/24/photographer.jpg"
@@ -112,6 +113,10 @@ def a_batch_with_a_task_of_each_workflow(stack: Stack, _function: str) -> Genera
         "send_notification_email": {"user_id": 1, "subject": "Hello", "template_name": "emails/welcome.html"},
         "custom_processing": {"data": "example"},
     }
+    examples = {"integer": 1, "string": "example", "boolean": True, "number": 1.5, "object": {}, "array": []}
+    for entry in PROJECT.workflow_tasks:  # where these do not fit, write a payload above
+        required = {name: it.type for name, it in entry.parameters.items() if it.required}
+        payloads.setdefault(entry.task, {name: examples.get(kind) for name, kind in required.items()})
     for task, payload in payloads.items():
         stack.sqs.send_message(QueueUrl=stack.queue_url, MessageBody=json.dumps({"task": task, "payload": payload}))
     stack.judge.answer("StartExecution", {"executionArn": "arn", "startDate": timezone.now()})

@@ -25,7 +25,7 @@ from tests.backend.people import make_report, make_user
 from tests.backend.qu_workflows.conftest import Queue
 from tests.backend.qu_workflows.tasks.test_running import side_by_side
 from workflows.contracts.notification_email import NotificationEmailInput
-from workflows.project import MACHINE_TIMEOUT_SECONDS
+from workflows.project import PROJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,7 +107,7 @@ def headings() -> list[str]:
             "RUNNING",
             {"workflow": "incident_escalation"},
             "running",
-            MACHINE_TIMEOUT_SECONDS["incident_escalation"] + EVENT_DELAY_SECONDS,
+            PROJECT.timeout_seconds["incident_escalation"] + EVENT_DELAY_SECONDS,
         ),
     ],
 )

@@ -26,7 +26,9 @@ def advice(record: TaskRecord, description: Description | None = None) -> str:
 
 
 def test_of_every_workflow_it_is_said_what_a_second_run_repeats() -> None:
-    assert REPEATED_EFFECTS.keys() == set(PROJECT.workflows)
+    assert REPEATED_EFFECTS.keys() == set(PROJECT.workflows), (
+        "Write what a second run of the new workflow repeats into REPEATED_EFFECTS of backend/common/apps.py."
+    )
 
 
 def test_a_report_mail_is_sent_once_and_a_notification_per_attempt(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from qu_workflows.protocol.catalog import ANY, RUN_TASK, TYPES, Parameter, json_type, read_tasks
-from workflows.contracts.tasks import WORKFLOW_TASKS, WorkflowTask
+from workflows.contracts.tasks import WorkflowTask, workflow_tasks
 from workflows.project import PROJECT
 
 JSON_VALUES: dict[str, Any] = {
@@ -84,19 +84,32 @@ NEARLY: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def fitting(parameter: Parameter) -> st.SearchStrategy[Any]:
+    """Return values for a field that is not in FITTING."""
+    of_type: dict[str, st.SearchStrategy[Any]] = {
+        "boolean": st.booleans(),
+        "integer": st.integers(parameter.minimum, parameter.maximum),
+        "number": st.floats(allow_nan=False, allow_infinity=False),
+        "string": st.from_regex(parameter.pattern, fullmatch=True) if parameter.pattern else texts,
+    }
+    return of_type.get(parameter.type, anything)
+
+
 @st.composite
 def payloads(draw: st.DrawFn, task: WorkflowTask) -> dict[str, Any]:
     """Draw a payload that fits, or one that does not in a field or two."""
-    payload = {name: draw(FITTING[name]) for name in task.payload.model_fields}
+    parameters = PROJECT.catalog[task.task].parameters
+    strategies = {name: fitting(parameter) for name, parameter in parameters.items()} | FITTING
+    payload = {name: draw(strategies[name]) for name in task.payload.model_fields}
     for name in draw(st.lists(st.sampled_from(sorted(payload)), max_size=2, unique=True)):
-        payload[name] = draw(NEARLY[name] | anything)
+        payload[name] = draw(NEARLY.get(name, anything) | anything)
     for name in draw(st.lists(st.sampled_from([*payload, "surplus"]), max_size=1)):
         if payload.pop(name, None) is None:
             payload[name] = 1
     return payload
 
 
-@pytest.mark.parametrize("task", WORKFLOW_TASKS, ids=lambda task: task.task)
+@pytest.mark.parametrize("task", workflow_tasks(), ids=lambda task: task.task)
 @given(data=st.data())
 def test_a_payload_fits_its_parameters_exactly_when_it_fits_its_contract(
     task: WorkflowTask, data: st.DataObject
@@ -111,7 +124,7 @@ def test_a_payload_fits_its_parameters_exactly_when_it_fits_its_contract(
     assert (PROJECT.catalog[task.task].problems_with(payload) == []) is fits
 
 
-@pytest.mark.parametrize("task", WORKFLOW_TASKS, ids=lambda task: task.task)
+@pytest.mark.parametrize("task", workflow_tasks(), ids=lambda task: task.task)
 def test_a_pattern_holds_for_a_whole_text_in_both(task: WorkflowTask) -> None:
     patterns = [parameter.pattern for parameter in PROJECT.catalog[task.task].parameters.values() if parameter.pattern]
 

@@ -22,7 +22,9 @@ def test_tasks_are_found_by_their_given_name_or_their_path() -> None:
 def test_only_workflow_tasks_have_a_workflow_of_their_own() -> None:
     several_steps = {name for name, task in registered_tasks().items() if not task.runs_in_one_step}
 
-    assert several_steps == {entry.task for entry in PROJECT.workflow_tasks}
+    # The others are enqueued by name alone.
+    assert several_steps <= {entry.task for entry in PROJECT.workflow_tasks}
+    assert "process_guard_report" in several_steps
 
 
 def test_a_signature_becomes_the_words_of_the_catalog() -> None:
