@@ -190,7 +190,8 @@ def _condition(alarm: Alarm) -> str:
 
 def _metrics(alarm: Alarm) -> str:
     metrics: Sequence[Metric] = tuple(alarm.metrics.values())
-    return ", ".join(f"`{metric.namespace}` `{metric.name}` ({metric.statistic})" for metric in metrics)
+    names = ", ".join(f"`{metric.name}`" for metric in metrics)
+    return f"`{metrics[0].namespace}` {names} ({metrics[0].statistic})"
 
 
 def own_metrics() -> str:
