@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.filters import OrderingFilter
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,7 +25,8 @@ from api.serializers import (
     TaskRecordSerializer,
 )
 from core.authentication import GuardAuthentication, IsGuard, guard_of
-from core.strict import IntegerFilter, StrictFilterBackend, StrictFilterSet
+from core.strict import BoundedSearchFilter, IntegerFilter, StrictFilterBackend, StrictFilterSet
+from core.throttling import UploadThrottle
 from core.views import SoftDeleteMixin
 from qu_workflows.records.models import TaskRecord
 from reports.models import GuardReport, GuardReportQuerySet
@@ -95,7 +96,7 @@ class GuardReportViewSet(GenericViewSet[GuardReport]):
 
     queryset = GuardReport.objects.all()
     serializer_class = GuardReportSerializer
-    filter_backends = [StrictFilterBackend, SearchFilter, OrderingFilter]
+    filter_backends = [StrictFilterBackend, BoundedSearchFilter, OrderingFilter]
     filterset_class = GuardReportFilter
     search_fields = ["note", "property__name", "property__alias", "files__name"]
     ordering_fields = ["id", "report_datetime", "created_at"]
@@ -118,6 +119,7 @@ class MobileGuardReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin,
     authentication_classes = [GuardAuthentication]
     permission_classes = [IsGuard]
     parser_classes = [MultiPartParser]
+    throttle_classes = [UploadThrottle]
 
     def get_queryset(self) -> GuardReportQuerySet:
         """Return the guard's own reports."""

@@ -17,8 +17,9 @@ THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "[::1]"})
 ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
 SECRET_KEY = read_secret("DJANGO_SECRET_KEY")
 # This key is public: for development on one machine only.
+DEVELOPMENT_KEY = "dev-only-not-a-secret-" + "0" * 32
 if not SECRET_KEY and STAGE == "dev" and THIS_MACHINE.issuperset(ALLOWED_HOSTS):
-    SECRET_KEY = "dev-only-not-a-secret-" + "0" * 32
+    SECRET_KEY = DEVELOPMENT_KEY
 if not SECRET_KEY:  # Django's own error would not name the variable
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set. Set it to at least 32 random characters, the same in all processes."
@@ -35,6 +36,10 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "shared": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "shared_cache"},
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

@@ -33,6 +33,7 @@ _RANGES = (
     ("UPLOAD_MAX_FILES", "E010", 1, _ANY, "no report could be sent", ""),
     ("UPLOAD_MAX_FILE_BYTES", "E010", 1, _ANY, "no report could be sent", ""),
     ("UPLOAD_MAX_TOTAL_BYTES", "E010", 1, _ANY, "no report could be sent", ""),
+    ("UPLOADS_PER_MINUTE", "E010", 1, _ANY, "no report could be sent", ""),
     ("REPORT_LINK_DAYS", "E010", 1, _ANY, "links in mails would never work", ""),
     ("RETENTION_REPORT_DAYS", "E014", *_RETENTION_DAYS, "retention_sweep would refuse to run", "keep all reports"),
     ("RETENTION_TASK_DAYS", "E014", *_RETENTION_DAYS, "retention_sweep would refuse to run", "keep all records"),
@@ -79,11 +80,18 @@ def _site() -> Iterator[CheckMessage]:
         yield _error("E001", f"STAGE is {settings.STAGE!r}.", f"Set STAGE to one of: {', '.join(STAGES)}.")
     if _in_production() and settings.DEBUG:
         yield _error("E002", "DJANGO_DEBUG is on in production.", "Unset DJANGO_DEBUG.")
-    if settings.STAGE != "dev" and len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
+    is_published = settings.SECRET_KEY == settings.DEVELOPMENT_KEY
+    if settings.STAGE != "dev" and (is_published or len(settings.SECRET_KEY) < MIN_SECRET_KEY_LENGTH):
         yield _error(
             "E003",
-            "DJANGO_SECRET_KEY is too short: links and tokens could be forged.",
+            "DJANGO_SECRET_KEY is too short, or the published one: links and tokens could be forged.",
             f"Set DJANGO_SECRET_KEY to at least {MIN_SECRET_KEY_LENGTH} random characters, the same in all processes.",
+        )
+    if _in_production() and "*" in settings.ALLOWED_HOSTS:
+        yield _error(
+            "E019",
+            "DJANGO_ALLOWED_HOSTS allows all hosts: links in mails could lead to another site.",
+            "Set DJANGO_ALLOWED_HOSTS to the host names of this site, such as api.example.com.",
         )
     if _in_production() and settings.THIS_MACHINE.issuperset(settings.ALLOWED_HOSTS):
         yield _error(

@@ -24,6 +24,7 @@ _DESCRIPTIONS = {
     "403": "Signed in, but not allowed to do this.",
     "404": "No such object or page.",
     "413": "A file or the whole upload exceeds a limit.",
+    "429": "Too many failed sign-ins, or too many uploads in a minute; try again after `Retry-After` seconds.",
     "415": "The operation does not support the body's media type.",
     "503": "The storage is unavailable. Nothing was saved; try again after `Retry-After` seconds.",
 }
@@ -124,6 +125,8 @@ def _errors_of(operation: Json) -> set[str]:
         found.add("404")
     if media_types:
         found.add("415")
+    if SIGN_IN in operation.get("tags", []) or "multipart/form-data" in media_types:
+        found.add("429")
     if "multipart/form-data" in media_types:
         found |= {"413", "503"}
     return found

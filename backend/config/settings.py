@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from config.base import *  # noqa: F403  the shared settings are this module's own
-from config.base import BASE_DIR, INSTALLED_APPS, SECRET_KEY, STAGE
+from config.base import BASE_DIR, INSTALLED_APPS, PUBLIC_URL, SECRET_KEY, STAGE
 from config.environment import read_bool, read_int, read_list, read_text
 from qu_workflows.console.defaults import MASKED_KEYS
 
@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     *INSTALLED_APPS,
 ]
 MIDDLEWARE = [
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "qu_workflows.console.middleware.ConsolePolicies",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -46,13 +47,24 @@ STATIC_ROOT = read_text("DJANGO_STATIC_ROOT") or BASE_DIR.parent / ".local" / "s
 # For Lambda, which has no other server for static files. They are collected when the package is built.
 if read_bool("DJANGO_SERVE_STATIC"):
     MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1, WHITE_NOISE)
+# Of pages without a policy of their own: the admin, and the pages of the API's documentation. Pictures may be in S3.
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:", "https:"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
 CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS")
+AUTHENTICATION_BACKENDS = ["core.throttling.ThrottledSignIn", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-if STAGE == "production":
+if PUBLIC_URL.startswith("https://"):  # always in production, and on AWS for dev, too
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = ["^livez/$"]  # requested on the same machine, without TLS
@@ -64,6 +76,10 @@ FUNCTIONS_LOG_FILE = read_text("FUNCTIONS_LOG_FILE")
 
 # The console masks the values of these keys in payloads.
 CONSOLE_MASKED_KEYS = read_list("CONSOLE_MASKED_KEYS", ",".join(MASKED_KEYS))
+
+# Proxies in front of this process, each of which adds an address to X-Forwarded-For: the gateway, in production.
+TRUSTED_PROXIES = read_int("TRUSTED_PROXIES", 1 if STAGE == "production" else 0)
+UPLOADS_PER_MINUTE = read_int("UPLOADS_PER_MINUTE", 60)  # of one guard
 
 # Limits of uploads: a larger one is refused before anything is stored.
 UPLOAD_MAX_FILES = read_int("UPLOAD_MAX_FILES", 10)
@@ -84,7 +100,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["core.permissions.BackOfficePermissions"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "config.rest.Pages",
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsers.BoundedJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.rest.handle_exception",
@@ -121,4 +137,4 @@ SPECTACULAR_SETTINGS = {
 }
 # Allows keys of the installation, each of which acts for the guard that X-Guard-ID names.
 API_KEYS_FOR_ALL_GUARDS = read_bool("API_KEYS_FOR_ALL_GUARDS")
-API_DOCS = read_bool("API_DOCS", default=True)
+API_DOCS = read_bool("API_DOCS", default=STAGE != "production")

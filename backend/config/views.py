@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from config.rest import SIGN_IN
+from core.throttling import SignInThrottle
 from qu_workflows.console import errors as console_errors
 
 
@@ -42,6 +43,8 @@ def livez(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  Django's signa
 @extend_schema_view(post=extend_schema(tags=[SIGN_IN], summary="Sign in to the back office"))
 class SignInView(TokenObtainPairView):
     """Returns an access token and a refresh token for a user name and a password."""
+
+    throttle_classes = [SignInThrottle]
 
 
 @extend_schema_view(post=extend_schema(tags=[SIGN_IN], summary="Stay signed in"))

@@ -73,7 +73,7 @@ def _digest(key: str) -> str:
 class GuardAuthentication(BaseAuthentication):
     """Requires an active key in ``X-Api-Key``.
 
-    ``X-Guard-ID`` must be the key's guard, and may be omitted unless the key is for all guards.
+    ``X-Guard-ID`` must be the key's guard; with a key for all guards, any active one.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Guard] | None:
@@ -103,9 +103,9 @@ def _guard_of(key: ApiKey, guard_id: str) -> Guard:
             raise AuthenticationFailed(_("X-Guard-ID is not the id of an active guard."))
         logger.info("API key %s, which is for all guards, acts for guard %s.", key.prefix, guard.pk)
         return guard
-    if guard_id and guard_id != str(key.guard.pk):
+    if guard_id != str(key.guard.pk):
         logger.warning("API key %s of guard %s was sent with another X-Guard-ID.", key.prefix, key.guard.pk)
-        raise AuthenticationFailed(_("X-Guard-ID is not the guard of this X-Api-Key. Send that guard's id, or none."))
+        raise AuthenticationFailed(_("X-Guard-ID is not the guard of this X-Api-Key. Send that guard's id."))
     if not (key.guard.is_active and key.guard.user.is_active):
         raise AuthenticationFailed(_("The guard of this X-Api-Key is not active."))
     return key.guard
@@ -146,6 +146,6 @@ class GuardAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignore
                 "type": "apiKey",
                 "in": "header",
                 "name": GUARD_HEADER,
-                "description": "The id of the key's guard; may be omitted.",
+                "description": "The id of the key's guard.",
             },
         ]

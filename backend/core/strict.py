@@ -1,8 +1,10 @@
 """Strict types in requests: REST framework accepts 0 for false and "5" for 5."""
 
+import re
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext as _
 from django_filters import NumberFilter, TypedChoiceFilter
@@ -10,7 +12,12 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.filters import SearchFilter
+from rest_framework.request import Request
 
+MAX_INTEGER = 2**63 - 1
+MAX_WORDS, MAX_CHARACTERS = 8, 200  # of a search
+_FEW_WORDS = re.compile(rf"[ ,]*([^ ,]+([ ,]+[^ ,]+){{0,{MAX_WORDS - 1}}})?[ ,]*")
 _TEXT = (serializers.CharField, serializers.ChoiceField, serializers.DateTimeField)
 _NUMBER = (serializers.IntegerField, serializers.PrimaryKeyRelatedField)
 
@@ -63,6 +70,29 @@ class IntegerFilter(NumberFilter):
     """An integer; an unknown id gives an empty list."""
 
     field_class = forms.IntegerField  # type: ignore[assignment]  # the stubs want a decimal one
+
+    def get_max_validator(self) -> MaxValueValidator:
+        """Refuse numbers that SQLite cannot compare."""
+        return MaxValueValidator(MAX_INTEGER)
+
+
+class BoundedSearchFilter(SearchFilter):
+    """Refuses searches that take the database seconds: each word is compared with each column."""
+
+    def get_search_terms(self, request: Request) -> list[str]:
+        """Return the words. Raises ValidationError."""
+        text = request.query_params.get(self.search_param, "")
+        if len(text) > MAX_CHARACTERS or not _FEW_WORDS.fullmatch(text):
+            problem = _("A search has at most %(words)s words and %(characters)s characters.")
+            limits = {"words": MAX_WORDS, "characters": MAX_CHARACTERS}
+            raise serializers.ValidationError({self.search_param: [problem % limits]})
+        return super().get_search_terms(request)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe the parameter with its bounds."""
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        bounds = {"maxLength": MAX_CHARACTERS, "pattern": f"^{_FEW_WORDS.pattern}$"}
+        return [one | {"schema": one["schema"] | bounds} for one in parameters]
 
 
 class StrictFilterSet(FilterSet):

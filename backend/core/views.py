@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.filters import OrderingFilter
 from rest_framework.viewsets import ModelViewSet
 
 from core.models import Client, Guard, Property, Shift, SoftDeleteModel
 from core.serializers import ClientSerializer, GuardSerializer, PropertySerializer, ShiftSerializer
-from core.strict import StrictFilterBackend
+from core.strict import BoundedSearchFilter, StrictFilterBackend
 
 PERSON_SEARCH = ["user__username", "user__first_name", "user__last_name", "user__email", "phone"]
 
@@ -25,7 +25,7 @@ class SoftDeleteMixin:
 class BackOfficeViewSet[ModelT: Client | Guard | Property | Shift](SoftDeleteMixin, ModelViewSet[ModelT]):
     """Lists contain active rows, unless the query has ``is_active``."""
 
-    filter_backends = [StrictFilterBackend, SearchFilter, OrderingFilter]
+    filter_backends = [StrictFilterBackend, BoundedSearchFilter, OrderingFilter]
     lookup_value_converter = "int"
 
     def get_queryset(self) -> QuerySet[ModelT]:

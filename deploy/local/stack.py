@@ -153,6 +153,7 @@ class LocalStack:
             "DJANGO_SECRET_KEY": self.secret_key,
             "DATABASE_URL": self.database_url,
             "USE_ASYNC_TASKS": "True",
+            "UPLOADS_PER_MINUTE": "6000",  # the benchmarks send a day's reports at once
             "API_KEYS_FOR_ALL_GUARDS": "True",  # one key for the guards of the demo
             "AWS_SQS_QUEUE_URL": self.outputs["TasksQueueUrl"],
             "AWS_SQS_DLQ_URL": self.outputs["TasksDeadLetterQueueUrl"],

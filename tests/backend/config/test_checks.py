@@ -10,6 +10,7 @@ from django.core.checks.messages import ERROR
 from django.db import connection
 from pytest_django import Settings
 
+from config.base import DEVELOPMENT_KEY
 from config.checks import check_settings
 from deploy import ROOT
 from qu_workflows.tasks.outbox import OLDER_THAN_SECONDS
@@ -55,6 +56,9 @@ def test_one_server_needs_no_bucket_but_mail(settings: Settings) -> None:
         ({"STAGE": "staging"}, "E001", "STAGE"),
         (PRODUCTION | {"DEBUG": True}, "E002", "DJANGO_DEBUG"),
         (PRODUCTION | {"SECRET_KEY": "short"}, "E003", "DJANGO_SECRET_KEY"),
+        (PRODUCTION | {"SECRET_KEY": DEVELOPMENT_KEY}, "E003", "DJANGO_SECRET_KEY"),
+        (PRODUCTION | {"ALLOWED_HOSTS": ["*"]}, "E019", "DJANGO_ALLOWED_HOSTS"),
+        (PRODUCTION | {"API_KEYS_FOR_ALL_GUARDS": True}, "W004", "API_KEYS_FOR_ALL_GUARDS"),
         ({"DEFAULT_FROM_EMAIL": "no address"}, "E005", "DEFAULT_FROM_EMAIL"),
         ({"PUBLIC_URL": "reports.example.com"}, "E006", "PUBLIC_URL"),
         ({"PUBLIC_URL": "https://x/?y"}, "E006", "PUBLIC_URL"),

@@ -47,11 +47,12 @@ def test_production_serves_liveness_without_tls_and_static_files() -> None:
         "STAGE": "production",
         "DJANGO_SECRET_KEY": "k" * 40,
         "DJANGO_SERVE_STATIC": "True",
+        "PUBLIC_URL": "https://reports.example.com",
         "DJANGO_STATIC_ROOT": "/srv/static",
         "PYTHONPATH": f"{BACKEND.parent}:{BACKEND}",
     }
     found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["['^livez/$']", "/srv/static", "2"]
+    assert found.stdout.split() == ["['^livez/$']", "/srv/static", "3"]
 
 
 def test_errors_are_json_for_programs_and_pages_for_people(rf: RequestFactory) -> None:
@@ -74,6 +75,34 @@ def test_the_docs_need_nothing_from_elsewhere() -> None:
     assert "/static/drf_spectacular_sidecar/" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/", "/api/guards/"])
+def test_every_page_has_a_policy_without_inline_scripts(path: str) -> None:
+    response = Client().get(path)
+
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "<script>" not in response.content.decode()
+
+
+@pytest.mark.parametrize(("url", "is_secure"), [("https://dev.example.com", True), ("http://127.0.0.1:8000", False)])
+def test_cookies_are_secure_where_the_site_has_https(url: str, is_secure: bool) -> None:
+    program = "from config import settings as s; print(getattr(s, 'SESSION_COOKIE_SECURE', False))"
+    environment = {"STAGE": "dev", "PUBLIC_URL": url, "PYTHONPATH": f"{BACKEND.parent}:{BACKEND}"}
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == str(is_secure)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/token/", "/api/token/refresh/"])
+def test_deep_json_is_refused(path: str) -> None:
+    response = Client().post(path, "[" * 100_000, content_type="application/json")
+
+    assert response.status_code == 400
 
 
 def test_the_openapi_document_is_valid_and_complete(tmp_path: Path) -> None:

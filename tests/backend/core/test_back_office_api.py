@@ -241,6 +241,15 @@ def test_people_are_found_by_name(staff: APIClient) -> None:
     assert [row["id"] for row in found] == [guard.pk]
 
 
+@pytest.mark.parametrize(
+    "query", [{"search": "word " * 9}, {"search": "x" * 201}, {"search": ",".join("abcdefghi")}, {"owner": 10**20}]
+)
+def test_a_costly_or_impossible_query_is_refused(staff: APIClient, query: dict[str, Any]) -> None:
+    response = staff.get("/api/properties/", query)
+
+    assert (response.status_code, list(response.json())) == (400, list(query))
+
+
 def test_tasks_are_read_only_and_narrowed_down(staff: APIClient) -> None:
     record = TaskRecord.objects.create(
         task="process_guard_report",
