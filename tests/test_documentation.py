@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -217,7 +218,7 @@ def test_the_index_leads_to_what_people_look_for(site: Path, page: str, heading:
 @pytest.mark.parametrize("text", ["[a page](nowhere.md)", "[a heading](index.md#nothing)", "`make pancakes`"])
 def test_a_broken_page_fails_the_build(tmp_path: Path, text: str) -> None:
     source = tmp_path / "docs"
-    source.mkdir()
+    shutil.copytree(DOCS / "static", source / "static")
     (source / "conf.py").write_text((DOCS / "conf.py").read_text(encoding="utf-8"), encoding="utf-8")
     (source / "index.md").write_text("# Index\n\n## Nothing else\n", encoding="utf-8")
     sound = run_sphinx(source, tmp_path / "sound")
