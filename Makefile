@@ -53,6 +53,8 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy $(SOURCES)
 	$(PYTHON) -m tests.import_rules
+	$(PYTHON) -m tests.prose
+	.venv/bin/codespell $$(git ls-files)
 	$(PYTHON) -m deploy.template.render --check
 	$(PYTHON) -m deploy.template.check
 	DATABASE_URL=sqlite://:memory: $(PYTHON) backend/manage.py render_tasks --check

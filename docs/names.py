@@ -16,8 +16,8 @@ COMMAND = re.compile(r"(?:manage\.py|manage) ([a-z_]+)")
 TARGET = re.compile(r"\bmake ([a-z-]+)")
 MODULE = re.compile(r"python -m ((?:lambdas|deploy|workflows|tests|docs)[\w.]*)")
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
-OF_DJANGO = {"check", "createsuperuser", "makemigrations", "migrate"}
-OF_BOTO3 = {"AWS_DISABLE_HOST_PREFIX_INJECTION"}
+OF_DJANGO = {"check", "createsuperuser", "makemigrations", "migrate", "runserver", "shell", "startapp"}
+OF_LIBRARIES = {"AWS_DISABLE_HOST_PREFIX_INJECTION", "DJANGO_SUPERUSER_PASSWORD"}
 
 
 def report_unknown_names(_app: Any, doctree: nodes.document) -> None:
@@ -53,4 +53,4 @@ def capitals() -> set[str]:
     listed = ["git", "ls-files", ":!*.md", ":!*.json", ":!*.po", ":!tests/test_documentation.py"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603  fixed arguments
     texts = ((ROOT / file).read_text(encoding="utf-8", errors="ignore") for file in files if (ROOT / file).is_file())
-    return OF_BOTO3.union(*map(SETTING.findall, texts))
+    return OF_LIBRARIES.union(*map(SETTING.findall, texts))

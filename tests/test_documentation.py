@@ -228,3 +228,12 @@ def test_a_broken_page_fails_the_build(tmp_path: Path, text: str) -> None:
 
     assert (sound.returncode, broken.returncode) == (0, 1), sound.stderr + broken.stderr
     assert "WARNING" in broken.stderr
+
+
+def test_the_settings_in_the_readme_are_those_of_the_tutorial() -> None:
+    snippet = README.read_text(encoding="utf-8").split("```python\n", 1)[1].split("```", 1)[0]
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    lines = [line.split("  #")[0].rstrip("]") for line in snippet.splitlines()]
+
+    assert len(lines) == 5
+    assert [line for line in lines if line not in tutorial] == []
