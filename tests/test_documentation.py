@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -172,6 +174,22 @@ def test_what_a_document_links_or_runs_is_there(document: Path) -> None:
 )
 def test_unknown_names_in_code_are_found(code: str, unknown: list[str]) -> None:
     assert list(unknown_names(code)) == unknown
+
+
+def test_the_example_of_a_workflow_test_passes(state_machine: object) -> None:
+    page = (DOCS / "how-to" / "test-a-workflow.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)  # noqa: S102  the page is ours
+    [example] = [value for name, value in names.items() if name.startswith("test_")]
+
+    example(state_machine)
+
+
+def test_the_example_of_a_step_is_the_handler() -> None:
+    page = (DOCS / "how-to" / "add-a-step.md").read_text(encoding="utf-8")
+    shown = dedent(re.findall(r" *```python\n(.*?) *```", page, re.DOTALL)[0])
+
+    assert shown == (ROOT / "lambdas" / "load_report" / "handler.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
