@@ -14,7 +14,7 @@ ISOLATED := SAM_CLI_TELEMETRY=0 .venv/bin/uv tool run --python $(PYTHON)
 SAM := $(ISOLATED) --from aws-sam-cli==1.170.0 sam
 CHECKOV := $(ISOLATED) --from checkov==3.3.30 checkov
 
-.PHONY: help setup demo up test test-fast test-slow check docs lint-template format screens states workflow task locale build capacity cost deploy zappa smoke bench corpora fuzz clean
+.PHONY: help setup demo up manage test test-fast test-slow check docs lint-template format screens states workflow task locale build capacity cost deploy zappa smoke bench corpora fuzz clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ demo: $(SETUP) ## The main job from upload to mail, to its end. FILES="a.jpg b.p
 
 up: $(SETUP) ## The local stack, until Ctrl-C.
 	@$(PYTHON) -m deploy.local up
+
+manage: $(SETUP) ## manage.py with the settings of the running local stack: ARGS="executions list".
+	@$(PYTHON) -m deploy.local.manage $(ARGS)
 
 test: $(SETUP) ## Every test but the slow ones. Installs Chromium where it may, for the console's pages.
 	@$(PYTHON) -m tests.chromium

@@ -83,7 +83,8 @@ Ready in {seconds:.0f} s. Ctrl-C ends it.
   Console       {stack.django_url}/console/   every task, execution, dead letter and schedule
   Back office   {stack.django_url}/admin/     user {stack.people["staff_username"]}, password in {folder}/stack.env
   API           {stack.django_url}/api/docs/
-  AWS           {stack.aws.endpoint}     for boto3, the AWS CLI and manage.py: set -a; . {folder}/stack.env
+  AWS           {stack.aws.endpoint}     for boto3 and the AWS CLI: set -a; . {folder}/stack.env
+  manage.py     make manage ARGS="executions list"
   Mails         {short_path(stack.mailbox.folder)}/*.eml
   Logs          {short_path(stack.logs)}/functions.log (every function), django.log, ministack.log
 
