@@ -28,7 +28,7 @@ $(SETUP): pyproject.toml workflows/engine/pyproject.toml uv.lock .python-version
 	if [ -z "$${python:-}" ]; then echo "Python 3.12 or newer is needed: none of python3, python3.13, python3.14, python3.12 is." >&2; exit 1; fi; \
 	echo "Bringing .venv up to date (the first time: some hundred megabytes)"; \
 	[ -x .venv/bin/pip ] || $$python -m venv --clear .venv || { rm -rf .venv; echo "python3 can make no virtual environment: on Debian or Ubuntu, apt-get install python3-venv." >&2; exit 1; }; \
-	[ -x .venv/bin/uv ] || .venv/bin/python -m pip install -qq --disable-pip-version-check uv; \
+	[ -x .venv/bin/uv ] || .venv/bin/python -m pip install -qq --disable-pip-version-check uv==0.13.9; \
 	.venv/bin/uv sync --quiet --frozen --inexact --all-groups --python $(PYTHON)
 	@touch $@
 

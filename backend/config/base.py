@@ -187,7 +187,7 @@ LOGGING = {
             "common.services.sqs_client",
             "qu_workflows",
             "reports.retention",
-            "core.authentication",
+            "core",
         )
     },
 }

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missin
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deploy.packages.functions import FUNCTIONS, Function
@@ -26,6 +26,9 @@ ERROR_RATE_PERCENT = 1
 # No division by zero when nothing ended.
 ERROR_RATE = "IF(FILL(ended, 0) > 0, 100 * FILL(failed, 0) / ended, 0)"
 NEAR_TIMEOUT = 0.8
+# FILL gives the newest period 0 until its data arrives, so an alarm that looks at that period alone may never fire.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+LATE_PERIODS = 5
 STACK = "${Prefix}-${Stage}"
 SERVICE: Mapping[str, str] = {"service": STACK}
 
@@ -135,7 +138,7 @@ def _of_schedules() -> Iterator[Alarm]:
         of_group: Mapping[str, str] = {"ScheduleGroup": f"{STACK}-{group}"}
         words = f"EventBridge Scheduler dropped an invocation of the group {group}."
         summed = _sum(*(Metric("AWS/Scheduler", name, of_group) for name in lost))
-        yield Alarm("schedules-lost", f"{alarm_name}-lost", words, **summed)
+        yield replace(Alarm("schedules-lost", f"{alarm_name}-lost", words, **summed), periods=LATE_PERIODS)
         words = f"The task queue refuses messages of the schedule group {group}; EventBridge Scheduler retries."
         errors = {"m": Metric("AWS/Scheduler", "TargetErrorCount", of_group)}
         # A single retried error is harmless.
@@ -145,7 +148,7 @@ def _of_schedules() -> Iterator[Alarm]:
 def _error_rate() -> Alarm:
     words = f"More than {ERROR_RATE_PERCENT} % of the ended executions of all workflows did not succeed."
     metrics = {"failed": Metric(NAMESPACE, NOT_SUCCEEDED, SERVICE), "ended": Metric(NAMESPACE, ENDED, SERVICE)}
-    return Alarm("error-rate", "error-rate", words, metrics, ERROR_RATE, ERROR_RATE_PERCENT, 900)
+    return Alarm("error-rate", "error-rate", words, metrics, ERROR_RATE, ERROR_RATE_PERCENT, 900, periods=2)
 
 
 def _of_machine(workflow: str) -> Iterator[Alarm]:
@@ -153,7 +156,8 @@ def _of_machine(workflow: str) -> Iterator[Alarm]:
     words = f"Executions of {workflow} failed, timed out or were stopped."
     summed = _sum(*(machine_metric(name, workflow) for name in NOT_SUCCEEDED_METRICS))
     # A canary deployment lasts only minutes.
-    yield Alarm("executions-failed", f"{workflow}-executions-failed", words, **summed, period_seconds=60)
+    failed = Alarm("executions-failed", f"{workflow}-executions-failed", words, **summed, period_seconds=60)
+    yield replace(failed, periods=LATE_PERIODS)
     words = f"Step Functions delays the transitions of {workflow}: the account's quota is exceeded."
     throttled = {"m": machine_metric("ExecutionThrottled", workflow)}
     # A burst is only delayed.
@@ -164,8 +168,10 @@ def _of_function(function: Function, timeout: int) -> Iterator[Alarm]:
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     name = function.name
     metrics = {"m": function_metric("Errors", name)}
+    # Errors has the time of the call, so a timeout appears as far in the past as it lasted.
+    periods = LATE_PERIODS + timeout // 60
     # A single error is retried; if that fails too, executions-failed reports it.
-    yield Alarm("function-errors", f"{name}-errors", f"{name} fails.", metrics, "", 0, 60, needed=2, periods=5)
+    yield Alarm("function-errors", f"{name}-errors", f"{name} fails.", metrics, "", 0, 60, needed=2, periods=periods)
     words = f"Calls of {name} are throttled: its reserved concurrency or the account's is exhausted."
     metrics = {"m": function_metric("Throttles", name)}
     # Functions with a database have few instances: a burst of minutes is throttled by design, and retried.

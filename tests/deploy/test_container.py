@@ -57,6 +57,16 @@ def test_dockerignore_lets_in_only_what_it_names() -> None:
     assert next(line for line in lines if line and not line.startswith("#")) == "*"
 
 
+def test_django_s_role_can_decrypt_the_environment_of_its_function() -> None:
+    function = read_template(TEMPLATE)["Resources"]["DjangoFunction"]["Properties"]
+    inline = [policy for policy in function["Policies"] if "Statement" in policy]
+
+    [statement] = [one for policy in inline for one in policy["Statement"] if one["Action"] == "kms:Decrypt"]
+    assert statement["Resource"] == function["KmsKeyArn"]
+    services = statement["Condition"]["StringEquals"]["kms:ViaService"]
+    assert {"Fn::Sub": "lambda.${AWS::Region}.amazonaws.com"} in services
+
+
 def test_images_and_tools_are_pinned() -> None:
     for image in of("FROM"):
         assert re.search(r":\d+\.\d+[\w.-]*( AS \w+)?$", image)

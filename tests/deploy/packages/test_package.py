@@ -103,6 +103,45 @@ def test_a_package_imports_with_nothing_but_itself_and_lambda_s_runtime(
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+# Imports each of our modules in the zip, and the storage that settings name by a text.
+IMPORT_ALL = """
+import importlib, os, sys
+task_root, runtime, *modules = sys.argv[1:]
+sys.path[:0] = [task_root]
+sys.path.append(runtime)
+importlib.import_module(modules[0])
+for name in modules[1:]:
+    importlib.import_module(name)
+if "reports.files.storage" in sys.modules:
+    from reports.files.storage import objects
+    print(type(objects()._wrapped if hasattr(objects(), "_wrapped") else objects()).__name__)
+"""
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_every_module_of_a_package_imports_with_a_bucket(packages: dict[str, Package], function: Function) -> None:
+    names = [name.removesuffix(".py").removesuffix("/__init__") for name in function.source_files()]
+    modules = [name.replace("/", ".") for name in names if not name.endswith((".html", ".txt", ".mo", ".json"))]
+    modules = [name for name in modules if ".migrations" not in name and "__main__" not in name]
+    arguments = [str(unpack(packages[function.name])), str(runtime_packages()), function.handler_module, *modules]
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", IMPORT_ALL, *arguments],
+        env={
+            "AWS_DEFAULT_REGION": "us-east-2",
+            "AWS_STORAGE_BUCKET_NAME": "files",
+            "DATABASE_URL": "sqlite:///:memory:",
+            "DJANGO_SECRET_KEY": "k" * 40,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ("SignedS3Storage" if "reports.files.storage" in modules else "")
+
+
 # A picture, as the function is given one: the decoder's process finds its code where the function does.
 DECODE_ALONE = """
 import base64, sys

@@ -46,6 +46,11 @@ def values() -> dict[str, str]:
     }
 
 
+def test_django_has_a_limit_of_instances_and_time_for_migrations() -> None:
+    assert 0 < SETTINGS["base"]["lambda_concurrency"] <= 100
+    assert SETTINGS["base"]["timeout_seconds"] == 900
+
+
 def test_the_stages_are_those_of_sam() -> None:
     extending = {name for name, stage in SETTINGS.items() if stage.get("extends") == "base"}
 

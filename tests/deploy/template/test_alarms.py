@@ -10,7 +10,7 @@ import pytest
 
 from deploy import ROOT
 from deploy.packages.functions import FUNCTIONS, Function
-from deploy.template.alarms import ENDED, NAMESPACE, NOT_SUCCEEDED, Alarm, alarms
+from deploy.template.alarms import ENDED, NAMESPACE, NOT_SUCCEEDED, Alarm, alarms, timeout_seconds
 from deploy.template.cloudformation import Template, read_template
 from deploy.template.dashboard import COUNTED, dashboard
 from workflows.project import PROJECT
@@ -57,6 +57,22 @@ def test_each_alarm_has_its_name_topic_and_runbook_link(template: Template, alar
     assert len(metrics_of(properties)) <= METRICS_IN_ONE_ALARM
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     assert alarm.period_seconds * alarm.periods <= 24 * 3600
+
+
+@pytest.mark.parametrize("alarm", [one for one in ALARMS if "FILL" in one.expression], ids=lambda alarm: alarm.name)
+def test_data_that_arrives_late_still_fires_an_alarm(alarm: Alarm) -> None:
+    delay = 1  # the data of a period arrives one period later, and is 0 until then
+
+    seen = [[0.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0][: now - delay] + [0.0] * delay for now in range(2, 8)]
+
+    assert any(sum(value > 0 for value in values[-alarm.periods :]) >= alarm.needed for values in seen)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_a_timeout_is_within_the_window_of_its_alarm(template: Template, function: Function) -> None:
+    [alarm] = [one for one in ALARMS if one.name == f"{function.name}-errors"]
+
+    assert alarm.period_seconds * alarm.periods >= timeout_seconds(template, function) + 120
 
 
 def test_the_names_are_unique() -> None:

@@ -59,8 +59,16 @@ def test_the_task_queue_has_the_values_of_the_guide(template: Template) -> None:
     assert queue["VisibilityTimeout"] == {"Ref": "VisibilityTimeoutSeconds"}
     assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS_SECONDS
     assert queue["ReceiveMessageWaitTimeSeconds"] == 20
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == {"Ref": "MaxReceiveCount"}
+    assert template["Parameters"]["MaxReceiveCount"]["Default"] == 3
     assert queue["QueueName"] == {"Fn::Sub": "${Prefix}-tasks-${Stage}"}
+
+
+def test_production_is_refused_without_an_address_for_alarms(template: Template) -> None:
+    rule = template["Rules"]["ProductionMailsItsAlarms"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "production"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]}
 
 
 def test_dead_letters_are_kept_14_days_and_only_from_the_task_queue(template: Template) -> None:

@@ -49,7 +49,7 @@ def test_the_key_is_rotated_and_outlives_the_stack(template: Template) -> None:
     key = template["Resources"]["EncryptionKeyOfStack"]
 
     assert key["Properties"]["EnableKeyRotation"] is True
-    assert key["DeletionPolicy"] == key["UpdateReplacePolicy"] == "Retain"
+    assert (key["DeletionPolicy"], key["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert (template["Parameters"]["EncryptionKey"]["Default"], key["Condition"]) == ("stack", "MakesKey")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy import ROOT
 from deploy.packages.functions import FUNCTIONS, Function
 from deploy.template.check import PARAMETERS, REGION
 from deploy.template.cloudformation import Template, point_at_objects, read_template, translate
@@ -87,7 +88,7 @@ def test_no_update_replaces_data_or_resources_known_by_arn(
     assert found != Changes(set(), set(), set(), set())
     assert not of_kind(deployed, found.replaced | found.removed, *STATEFUL, *KNOWN_BY_ARN)
     for name in found.removed:
-        assert deployed.template["Resources"][name]["DeletionPolicy"] == "Retain", name
+        assert deployed.template["Resources"][name]["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}, name
     for name in found.replaced:
         assert after.template["Resources"][name]["UpdateReplacePolicy"] == "Retain", name
 
@@ -100,10 +101,18 @@ def test_another_name_is_seen_to_replace_what_holds_data(deployed: Deployed) -> 
 
 def test_data_is_kept_after_a_replacement_or_removal(template: Template) -> None:
     resources = template["Resources"]
-    kept = {name for name in resources if resources[name].get("DeletionPolicy") == "Retain"}
+    kept = {name for name in resources if resources[name].get("DeletionPolicy") == "RetainExceptOnCreate"}
 
     assert kept == HOLDS_DATA
     assert {name for name in kept if resources[name].get("UpdateReplacePolicy") == "Retain"} == HOLDS_DATA
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "container/template.yaml"])
+def test_a_failed_first_deploy_leaves_nothing_that_stops_the_next(name: str) -> None:
+    resources = read_template(ROOT / "deploy" / name)["Resources"]
+
+    # Retain would keep a resource of a fixed name at the rollback of its creation, too.
+    assert "Retain" not in {one.get("DeletionPolicy") for one in resources.values()}
 
 
 def test_another_log_level_makes_new_versions_and_moves_the_aliases(
