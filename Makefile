@@ -66,6 +66,7 @@ check: $(SETUP) ## Style, types, import rules, rendered files, template.
 
 docs: $(SETUP) ## The documentation as a site in .build/docs; fails on a broken link or an unknown name.
 	$(PYTHON) -m docs.render $(RENDER)
+	@rm -rf .build/docs
 	.venv/bin/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs .build/docs
 
 lint-template: build ## The template by cfn-lint, sam validate, sam build and checkov. Fetches the last three.
