@@ -14,13 +14,20 @@ import yaml
 from deploy import DeployError
 from deploy.packages.functions import FUNCTIONS
 from deploy.template.alarm_resources import ALARMS, alarm_resources
+from deploy.template.check import instances_per_function
 from deploy.template.cloudformation import TEMPLATE_FILE, parse_template
+from deploy.template.regions import Region
 from deploy.template.step_resources import STEPS, step_resources
 from deploy.template.workflow_resources import workflow_regions
+
+INSTANCES = Region("the instances of each function", STEPS.source, indent=4)
 
 
 def rendered(text: str) -> str:
     """Return the template's text with every region rendered. Raises DeployError."""
+    limits = parse_template(text)["Parameters"]["DatabaseMaxConnections"]["AllowedValues"]
+    lines = (f'    "{limit}": {{ PerFunction: {instances_per_function(int(limit))} }}\n' for limit in limits)
+    text = INSTANCES.fill(text, "".join(lines))
     text = STEPS.fill(text, step_resources(FUNCTIONS))
     for region, body in workflow_regions().items():
         text = region.fill(text, body)

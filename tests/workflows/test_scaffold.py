@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.template.cloudformation import read_template
 from workflows.scaffold import ScaffoldRefused, task_files, workflow_files, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,3 +84,20 @@ def test_no_existing_file_is_replaced(tmp_path: Path) -> None:
 def test_a_name_that_no_folder_can_have_is_refused(name: str, steps: list[str]) -> None:
     with pytest.raises(ScaffoldRefused, match="such as"):
         workflow_files(name, steps)
+
+
+def test_a_step_that_declares_a_database_shares_its_connections(tree: Path) -> None:
+    handler = tree / "lambdas" / "list_shifts" / "handler.py"
+    text = handler.read_text(encoding="utf-8").replace("StepNeeds()", "StepNeeds(database=True)")
+    text = text.replace("shared.runtime.step import step", "shared.runtime.database import database_step")
+    handler.write_text(text.replace("@step(", "@database_step("), encoding="utf-8")
+
+    run(tree, "-m", "deploy.template.render")
+    run(tree, "-m", "deploy.template.check")
+    run(tree, "-m", "tests.import_rules")
+
+    template = read_template(tree / "deploy" / "template.yaml")
+    mapping = template["Mappings"]["DatabaseConnections"]
+    before = read_template()["Mappings"]["DatabaseConnections"]
+    assert mapping["5000"]["PerFunction"] < before["5000"]["PerFunction"]
+    assert "VpcConfig" in template["Resources"]["ListShiftsFunction"]["Properties"]

@@ -77,5 +77,5 @@ def test_a_stage_that_reserves_more_than_an_account_allows_is_refused(template: 
 def test_the_dispatcher_and_the_functions_with_a_database_reserve_concurrency(template: Template) -> None:
     given = {"MaximumConcurrency": "7", "DatabaseMaxConnections": "100"}
 
-    assert reserved(given, template) == 7 + 9 * 3
+    assert reserved(given, template) == 7 + WITH_DATABASE * instances_per_function(100)
     assert reserved(given | {"ReserveConcurrency": "false"}, template) == 0
