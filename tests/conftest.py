@@ -35,7 +35,6 @@ def _set_environment() -> None:
         DATABASE_URL=database_url(socket_dir_of(_DATA_DIR)),
         DATABASE_CONN_MAX_AGE_SECONDS="0",
         DJANGO_SETTINGS_MODULE="config.settings",
-        IN_PROCESS_WORKFLOWS="inline",
         POWERTOOLS_DEV="false",
         POWERTOOLS_LOG_LEVEL="INFO",
         POWERTOOLS_METRICS_DISABLED="true",

@@ -92,8 +92,6 @@ TASK_SEND_IN_BACKGROUND = read_bool("TASK_SEND_IN_BACKGROUND", default=not read_
 WORKFLOW_ENGINE = read_text("WORKFLOW_ENGINE", "step_functions")  # or worker: manage.py run_worker
 WORKER_ADDRESS = read_text("WORKER_ADDRESS", "127.0.0.1:8084")
 WORKER_DATABASE = read_text("WORKER_DATABASE", str(LOCAL_DIR / "executions.sqlite3"))
-# Workflows without a queue: in a thread, or before the call returns (inline).
-IN_PROCESS_WORKFLOWS = read_text("IN_PROCESS_WORKFLOWS", "thread")
 TASKS = {"default": {"BACKEND": "qu_workflows.tasks.backends.StepFunctionsBackend", "QUEUES": []}}
 
 # Files. A full key is MEDIA_PREFIX and the file's name. Without a bucket, keys are paths in MEDIA_ROOT's parent.

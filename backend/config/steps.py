@@ -1,4 +1,4 @@
-"""The steps of workflows that run without a queue, in this process.
+"""The steps of workflows that run without AWS: in the worker, or in this process.
 
 No other module of the backend imports the functions.
 """
@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 
-from qu_workflows.tasks.without_queue import StepHandler
+from qu_workflows.protocol.project import StepHandler
 
 
 def step_handlers() -> Mapping[str, StepHandler]:
-    """Import and return the worker's handlers by function name."""
+    """Import and return the handlers by function name."""
     # Nothing reads metrics from standard output here, and threads would share them.
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     from lambdas.in_process.send_email import lambda_handler as send_email
@@ -19,13 +19,6 @@ def step_handlers() -> Mapping[str, StepHandler]:
 
     handlers = {name: import_module(f"lambdas.{name}.handler").lambda_handler for name in step_names()}
     return {**handlers, "send_email": send_email}
-
-
-def in_process_handlers() -> Mapping[str, StepHandler]:
-    """Import and return the handlers for a process without a worker."""
-    from lambdas.in_process.await_acknowledgement import lambda_handler as await_acknowledgement
-
-    return {**step_handlers(), "await_acknowledgement": await_acknowledgement}
 
 
 def write_payload(key: str, data: bytes) -> None:

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.models import PropertySupervisor
-from qu_workflows.aws.task_tokens import NoLongerAwaited, beat, end_task, is_local
+from qu_workflows.aws.task_tokens import NoLongerAwaited, beat, end_task
 from qu_workflows.records.models import UNSUCCESSFUL, TaskRecord, TaskStatus
 from reports.models import GuardReport, IncidentInquiry, InquiryStatus
 from reports.services import SUPERVISORS_GROUP
@@ -161,8 +161,7 @@ def is_over(inquiry: IncidentInquiry, now: datetime) -> bool:
 
 def _require_open(inquiry: IncidentInquiry) -> None:
     # Only Step Functions knows whether one of its tokens has timed out.
-    by_us = is_local(inquiry.task_token) and is_over(inquiry, timezone.now())
-    if inquiry.status != InquiryStatus.ASKED or by_us:
+    if inquiry.status != InquiryStatus.ASKED:
         raise InquiryOver(f"inquiry {inquiry.pk}")
 
 

@@ -3,13 +3,12 @@
 A project registers itself once per process: in Django in an app's ``ready()``, in the dispatcher's function at import.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from threading import Thread
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from qu_workflows.protocol.catalog import RUN_TASK, CatalogEntry, read_tasks
 from qu_workflows.protocol.schedule import Schedule
@@ -36,33 +35,12 @@ class SmokeTask:
     result: Any
 
 
-@dataclass
-class DueRun:
-    """The result of a round of due tasks: counts, first error, waiting threads."""
+@dataclass(frozen=True)
+class Steps:
+    """The handlers of a project's steps, and where large payloads are written."""
 
-    succeeded: int = 0
-    failed: int = 0
-    first_error: str = ""
-    waiting: list[Thread] = field(default_factory=list)
-
-    def add(self, error: str) -> None:
-        """Count a task that has ended, ``error`` being "" if it succeeded."""
-        self.succeeded += not error
-        self.failed += bool(error)
-        self.first_error = self.first_error or error
-
-
-class TaskRunner(Protocol):
-    """Runs recorded tasks in this process without a queue: ``tasks.without_queue``."""
-
-    def input_of(self, record: Any, entry: CatalogEntry) -> Any:
-        """Return the input of a task's execution, writing a large payload to storage."""
-
-    def start(self, task_ids: Sequence[str]) -> None:
-        """Run tasks whose records are committed, before this returns or in threads."""
-
-    def run_due(self, older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> DueRun:
-        """Run the tasks that are due and not claimed. Begins none after ``deadline`` (of ``time.monotonic``)."""
+    handlers: Callable[[], Mapping[str, StepHandler]]
+    write_payload: Callable[[str, bytes], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +97,7 @@ class Project:
 
 _registered: list[Project] = []
 _defaults: list[Callable[[], Project]] = []
-_runners: list[TaskRunner] = []
-_steps: list[Callable[[], Mapping[str, StepHandler]]] = []
+_steps: list[Steps] = []
 
 
 def register(project: Project) -> None:
@@ -142,27 +119,23 @@ def registered_project() -> Project:
     return _registered[0]
 
 
-def register_runner(runner: TaskRunner) -> None:
-    """Register this process's runner. Functions have none: their packages contain no engine."""
-    _runners[:] = [runner]
+def register_steps(
+    handlers: Callable[[], Mapping[str, StepHandler]], write_payload: Callable[[str, bytes], object] | None = None
+) -> None:
+    """Register a function that imports the steps' handlers by name, for workflows without AWS.
 
-
-def register_steps(steps: Callable[[], Mapping[str, StepHandler]]) -> None:
-    """Register a function that imports the handlers of all steps, by name.
-
-    ``manage.py run_worker`` calls it. A handler takes an event and a context, as on Lambda.
+    A handler takes an event and a context, as on Lambda. ``write_payload`` writes a payload that is too large for an
+    execution's input, given its key and bytes, to where the steps read it. Functions register none: their packages
+    contain no engine.
     """
-    _steps[:] = [steps]
+    _steps[:] = [Steps(handlers, write_payload)]
 
 
-def registered_steps() -> Mapping[str, StepHandler]:
-    """Import and return the handlers of the steps; none where none were registered."""
-    return _steps[0]() if _steps else {}
-
-
-def registered_runner() -> TaskRunner | None:
-    """Return this process's runner, or None."""
-    return _runners[0] if _runners else None
+def registered_steps() -> Steps | None:
+    """Return this process's steps, or None."""
+    if not _steps and not _registered and _defaults:
+        registered_project()  # the default project registers its steps
+    return _steps[0] if _steps else None
 
 
 @cache

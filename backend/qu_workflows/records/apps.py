@@ -14,7 +14,6 @@ DEFAULTS: dict[str, object] = {
     "AWS_SQS_REGION": "us-east-1",
     "AWS_STORAGE_BUCKET_NAME": "",
     "FUNCTIONS_LOG_FILE": "",
-    "IN_PROCESS_WORKFLOWS": "thread",
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "STAGE": "dev",
     "STUCK_REMIND_SECONDS": 86_400,

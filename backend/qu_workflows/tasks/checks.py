@@ -11,13 +11,14 @@ from qu_workflows.aws.queues import STEP_FUNCTIONS, WORKER, uses_queue
 from qu_workflows.compat import InvalidTask
 from qu_workflows.protocol.catalog import RUN_TASK
 from qu_workflows.protocol.project import registered_project
-from qu_workflows.tasks.outbox import INLINE, OUTBOX, SYNC, THREAD
+from qu_workflows.tasks.outbox import OUTBOX, SYNC
 from qu_workflows.tasks.registry import registered_tasks
 
 _DROPPED = {
-    "IN_PROCESS_RUNNER": "Call register_runner(InProcessRunner(…)) in the ready() of one of your apps.",
+    "IN_PROCESS_WORKFLOWS": "Workflows run before the call returns; for a worker set WORKFLOW_ENGINE=worker.",
+    "IN_PROCESS_RUNNER": "Call register_steps(…) in the ready() of one of your apps.",
     "STATE_MACHINES_DIR": "Register your project with state_machines=….",
-    "STEP_FUNCTIONS_PACKAGE": "Give the handlers to the InProcessRunner.",
+    "STEP_FUNCTIONS_PACKAGE": "Give the handlers to register_steps.",
 }
 
 
@@ -33,12 +34,6 @@ def check_settings() -> Iterator[CheckMessage]:
             f"TASK_FALLBACK is {settings.TASK_FALLBACK!r}.",
             hint=f"Set TASK_FALLBACK={OUTBOX} (keep the record, send it later) or {SYNC} (run it at once).",
             id="executions.E002",
-        )
-    if settings.IN_PROCESS_WORKFLOWS not in (THREAD, INLINE):
-        yield Error(
-            f"IN_PROCESS_WORKFLOWS is {settings.IN_PROCESS_WORKFLOWS!r}.",
-            hint=f"Set IN_PROCESS_WORKFLOWS={THREAD} (in a thread) or {INLINE} (before the call returns).",
-            id="executions.E012",
         )
     yield from _check_engine()
     if not uses_queue():

@@ -1,7 +1,7 @@
 """The outbox: sends recorded tasks after the commit, and unsent ones later.
 
 A task enqueued alone outside a transaction is sent by a thread, so that its caller waits for the record only.
-Without a queue the recorded tasks run in this process after the commit.
+With USE_ASYNC_TASKS off the recorded tasks run in this process after the commit.
 """
 
 import json
@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from importlib import import_module
 from threading import Condition
 from typing import Any
 
@@ -23,14 +24,13 @@ from django.utils import timezone
 
 from qu_workflows.aws.queues import MAX_BATCH_MESSAGES, is_fifo, runs_on_worker
 from qu_workflows.protocol.catalog import RUN_TASK
-from qu_workflows.protocol.project import registered_runner
+from qu_workflows.protocol.project import registered_steps
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks.registry import registered_tasks
 from qu_workflows.tasks.running import run_inline
 from qu_workflows.tasks.sqs_sending import SendResult, queue_holds_until, send
 
 OUTBOX, SYNC = "outbox", "sync"  # TASK_FALLBACK: keep the record for later, or run the task here and now
-THREAD, INLINE = "thread", "inline"  # IN_PROCESS_WORKFLOWS: in a thread, or before the call returns
 CHANNEL = "qu_workflows_tasks"  # PostgreSQL's notifications of recorded tasks, for the worker
 GATHER_SECONDS = 0.01
 MAX_WAITING = 100  # with more waiting, a caller sends its own, and so enqueues no faster than SQS takes
@@ -149,18 +149,35 @@ def send_outbox() -> dict[str, Any]:
     """Send what was not sent, within the time of one scheduled run: ``{"sent", "failed", "first_error"}``.
 
     A record that could not be sent raises nothing: it stays for the next run, and ``watch_stuck`` reports it once
-    it is too old. Without a queue the tasks run here, if the process has a runner. Safe to run concurrently.
+    it is too old. With USE_ASYNC_TASKS off the tasks run here, if the process has steps. Safe to run concurrently.
     """
     if runs_on_worker():  # nothing is sent: the worker finds its tasks by itself
         return asdict(Resending())
     deadline = time.monotonic() + OUTBOX_SECONDS
     if settings.USE_ASYNC_TASKS:
         return asdict(resend(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))
-    runner = registered_runner()
-    if runner is None:  # the packages of the functions contain no engine: the tasks stay recorded
-        return asdict(Resending())
-    done = runner.run_due(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline)
-    return asdict(Resending(done.succeeded + len(done.waiting), done.failed, done.first_error))
+    return asdict(run_due(OLDER_THAN_SECONDS, OUTBOX_LIMIT, deadline))
+
+
+def run_due(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
+    """Run the due tasks in this process, the oldest first.
+
+    Runs none in a process without steps. Begins none after ``deadline`` (of ``time.monotonic``).
+    """
+    done = Resending()
+    if registered_steps() is None:  # the packages of the functions contain no engine: the tasks stay recorded
+        return done
+    due = [record.pk for record in resendable(older_than_seconds) if record.due_at <= timezone.now()]
+    for task_id in due[:limit]:
+        if time.monotonic() >= deadline:
+            break
+        record = _run(task_id)
+        if record is not None and record.status == TaskStatus.SUCCEEDED:
+            done.sent += 1
+        elif record is not None:
+            done.failed += 1
+            done.first_error = done.first_error or f"{record.error}: {record.cause}"
+    return done
 
 
 def resend(older_than_seconds: float, limit: int | None = None, deadline: float = float("inf")) -> Resending:
@@ -297,11 +314,17 @@ def _hand_over(records: Sequence[TaskRecord]) -> bool:
 
 
 def _run_here(task_ids: Sequence[str]) -> None:
-    runner = registered_runner()
-    if runner is None:
+    if registered_steps() is None:
         logger.warning("%d tasks stay recorded: this process runs none itself", len(task_ids))
-    else:
-        runner.start(task_ids)
+        return
+    for task_id in task_ids:
+        _run(task_id)
+
+
+def _run(task_id: str) -> TaskRecord | None:
+    # Imported by name, so that the packages of the functions do not contain the engine.
+    ran: TaskRecord | None = import_module("qu_workflows.tasks.without_queue").run_recorded(task_id)
+    return ran
 
 
 def _run_instead(record: TaskRecord) -> None:

@@ -29,7 +29,7 @@ from qu_workflows.protocol.message import (
 from qu_workflows.protocol.project import registered_project
 from qu_workflows.records.json_values import checked_json
 from qu_workflows.records.models import TaskRecord
-from qu_workflows.tasks.outbox import INLINE, insert_records, send_later, send_outbox
+from qu_workflows.tasks.outbox import insert_records, send_later, send_outbox
 from qu_workflows.tasks.queries import result_of
 from qu_workflows.tasks.registry import QueueTask, RegisteredTask, find_entry, name_of, registration_of
 from qu_workflows.tasks.running import CallResult, run_inline
@@ -151,8 +151,7 @@ def enqueue(registered: RegisteredTask, task: AnyTask, records: Sequence[TaskRec
     results = [_announce(record, task) for record in records]
     if settings.USE_ASYNC_TASKS or not registered.runs_in_one_step:
         send_later(records)
-        runs_inline = not settings.USE_ASYNC_TASKS and settings.IN_PROCESS_WORKFLOWS == INLINE
-        if runs_inline and not connection.in_atomic_block:
+        if not settings.USE_ASYNC_TASKS and not connection.in_atomic_block:  # they have run
             for record in records:
                 record.refresh_from_db()
     else:

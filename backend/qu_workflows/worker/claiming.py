@@ -16,10 +16,9 @@ from django.utils import timezone
 from asl_engine import EngineError, ExecutionRecord, HostedEngine
 from qu_workflows.aws.queues import MAX_DELAY_SECONDS
 from qu_workflows.protocol.errors import MessageRejected
-from qu_workflows.protocol.message import UnknownTask, canonical_json, fit_payload
-from qu_workflows.protocol.project import registered_runner
+from qu_workflows.protocol.message import canonical_json
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks.registry import find_entry
+from qu_workflows.tasks.without_queue import input_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,23 +47,13 @@ def start_tasks(engine: HostedEngine, records: Sequence[TaskRecord]) -> int:
     begun: dict[str, list[tuple[TaskRecord, Future[ExecutionRecord]]]] = {}
     for record in records:
         try:
-            execution_input = _input_of(record)
+            execution_input = canonical_json(input_of(record))
         except (MessageRejected, ValueError, TypeError) as error:
             _refuse(record, error)
             continue
         future = engine.start(record.workflow, record.pk, execution_input)
         begun.setdefault(record.workflow, []).append((record, future))
     return sum(_mark_running(engine, workflow, starts) for workflow, starts in begun.items())
-
-
-def _input_of(record: TaskRecord) -> str:
-    entry = find_entry(record.task)
-    if entry is None:
-        raise UnknownTask("task", f"{record.task!r} is not in the catalog.", "Register it and run render_tasks.")
-    runner = registered_runner()
-    if runner is not None:
-        return canonical_json(runner.input_of(record, entry))
-    return canonical_json(entry.execution_input(fit_payload(entry, record.payload), None))
 
 
 def _mark_running(

@@ -36,7 +36,8 @@ RUN_TASK_DEFINITION: Mapping[str, Any] = {
 
 def worker_steps() -> dict[str, Step]:
     """Return every step by its function's name. Each closes connections that are too old."""
-    steps = {RUN_TASK_STEP: run_task} | steps_of(registered_steps())
+    registered = registered_steps()
+    steps = {RUN_TASK_STEP: run_task} | (steps_of(registered.handlers()) if registered else {})
     return {name: partial(_with_connections, step) for name, step in steps.items()}
 
 

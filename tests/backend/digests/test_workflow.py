@@ -14,9 +14,11 @@ from asl_engine.clock import SkippingClock
 from common.tasks import daily_report_digest
 from core.models import Client
 from qu_workflows.protocol.execution_names import attempt_id
+from qu_workflows.protocol.project import StepHandler
 from qu_workflows.records.models import TaskRecord, TaskStatus
+from qu_workflows.tasks.without_queue import StepContext, run_recorded
 from tests.backend.people import make_client, make_property, make_report
-from tests.backend.qu_workflows.projects import runner
+from tests.backend.qu_workflows.projects import replace_step
 from workflows.errors import TemplateInvalid
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,8 +43,12 @@ def clients() -> list[Client]:
 
 def wrap(monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Step], Step]) -> None:
     """Put a step of the workflow behind another that may not reach it."""
-    steps = runner().steps
-    monkeypatch.setitem(steps, name, make(steps[name]))
+
+    def wrapped(handler: StepHandler) -> StepHandler:
+        step = make(lambda event: handler(event, StepContext(name)))
+        return lambda event, _context: step(event)
+
+    replace_step(monkeypatch, name, wrapped)
 
 
 def run(task_id: str) -> TaskRecord:
@@ -55,7 +61,7 @@ def run(task_id: str) -> TaskRecord:
         status=TaskStatus.READY,
         enqueued_at=timezone.now(),
     )
-    record = runner().run(task_id, SkippingClock())
+    record = run_recorded(task_id, SkippingClock())
     assert record is not None
     return record
 

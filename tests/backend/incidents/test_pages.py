@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from incidents.services import acknowledge_for_staff
-from qu_workflows.aws.task_tokens import new_local_token
 from reports.links import INCIDENT_LINK_DAYS, INCIDENT_PAGE_PATH, incident_url, report_url
 from reports.models import IncidentInquiry
 from tests.backend.clock import at
@@ -207,17 +206,6 @@ def test_an_acknowledgement_by_staff_ends_the_turn(step_functions: FakeStepFunct
     assert response.status_code == 302
     assert "Desk One has acknowledged this" in look(inquiry).content.decode()
     assert not acknowledge_for_staff(inquiry.report_id, inquiry.user)
-
-
-def test_a_local_token_needs_no_step_functions_and_ends_with_its_time(step_functions: FakeStepFunctions) -> None:
-    step_functions.error = "Unreachable"
-    waiting, over = make_inquiry(task_token=new_local_token()), make_inquiry(task_token=new_local_token(), sign_by=PAST)
-
-    assert (press(waiting, "sign").status_code, press(waiting).status_code) == (302, 302)
-    assert press(over).status_code == 410
-
-    over.refresh_from_db()
-    assert over.report.acknowledged_at is None
 
 
 def test_a_changed_link_opens_nothing_and_neither_does_one_of_a_report() -> None:

@@ -1,10 +1,11 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from qu_workflows.protocol import project
+from qu_workflows.protocol.project import StepHandler
 from qu_workflows.protocol.schedule import Schedule
-from qu_workflows.tasks.without_queue import InProcessRunner, Threads
 from workflows.project import PROJECT
 
 
@@ -13,20 +14,15 @@ def declare_schedules(monkeypatch: pytest.MonkeyPatch, *schedules: Schedule) -> 
     monkeypatch.setattr(project, "_registered", [replace(PROJECT, schedules=schedules)])
 
 
-def runner() -> InProcessRunner:
-    """Return the runner that this project registers."""
-    found = project.registered_runner()
-    assert isinstance(found, InProcessRunner)
-    return found
+def replace_step(monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[StepHandler], StepHandler]) -> None:
+    """Wrap the handler of a step for one test."""
+    steps = project.registered_steps()
+    assert steps is not None
+    handlers = dict(steps.handlers())
+    handlers[name] = make(handlers[name])
+    monkeypatch.setattr(project, "_steps", [replace(steps, handlers=lambda: handlers)])
 
 
-def take_runner_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def remove_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make this a process that runs no workflows, for one test."""
-    monkeypatch.setattr(project, "_runners", [])
-
-
-def run_in_threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
-    """Give the runner threads of one test's own."""
-    threads = Threads()
-    monkeypatch.setattr(runner(), "threads", threads)
-    return threads
+    monkeypatch.setattr(project, "_steps", [])

@@ -85,4 +85,4 @@ def test_no_function_carries_the_engine_nor_what_django_runs_itself(function: Fu
     names = [str(name) for name in function.source_files()]
 
     assert not [name for name in names if name.startswith(("asl_engine", "workflows/engine", "lambdas/in_process"))]
-    assert "qu_workflows/tasks/in_process.py" not in names
+    assert "qu_workflows/tasks/without_queue.py" not in names

@@ -173,7 +173,6 @@ def test_zappa_packages_django_and_the_package_answers_and_passes_the_smoke_test
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
         "DJANGO_SERVE_STATIC": "True",
         "DJANGO_STATIC_ROOT": str(unpacked / "static"),
-        "IN_PROCESS_WORKFLOWS": "inline",
         "AWS_LAMBDA_FUNCTION_NAME": "qu-security-dev",
         "AWS_DEFAULT_REGION": "us-east-2",
     }

@@ -12,8 +12,6 @@ from qu_workflows.aws.task_tokens import (
     StepFunctionsUnavailable,
     beat,
     end_task,
-    is_local,
-    new_local_token,
 )
 
 
@@ -67,13 +65,3 @@ def test_an_endpoint_that_does_not_answer_can_be_tried_again(monkeypatch: pytest
 
     with pytest.raises(StepFunctionsUnavailable, match="ConnectTimeoutError"):
         end_task("token", {})
-
-
-def test_a_local_token_makes_no_call(step_functions: Stubber) -> None:  # noqa: ARG001  it fails for any request
-    token = new_local_token()
-
-    end_task(token, {})
-    beat(token)
-
-    assert is_local(token)
-    assert not is_local("token")

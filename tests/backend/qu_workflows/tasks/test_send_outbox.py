@@ -9,7 +9,7 @@ from qu_workflows.tasks import outbox
 from qu_workflows.tasks.running import run_attempt
 from qu_workflows.tasks.tasks import send_outbox
 from tests.backend.qu_workflows.conftest import Queue
-from tests.backend.qu_workflows.projects import take_runner_away
+from tests.backend.qu_workflows.projects import remove_steps
 from tests.backend.qu_workflows.tasks.test_commands import leave
 from tests.backend.qu_workflows.tasks.test_running import registered, side_by_side
 
@@ -99,7 +99,7 @@ def test_a_process_that_runs_no_workflows_leaves_them_recorded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.USE_ASYNC_TASKS = False
-    take_runner_away(monkeypatch)
+    remove_steps(monkeypatch)
     leave()
 
     assert outbox.send_outbox() == {"sent": 0, "failed": 0, "first_error": ""}

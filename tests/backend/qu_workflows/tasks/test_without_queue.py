@@ -1,8 +1,6 @@
 """Workflows without AWS, run by the embedded engine in this process."""
 
 import json
-import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,16 +18,19 @@ from asl_engine.clock import SkippingClock
 from common.tasks import process_guard_report, send_notification_email
 from core.authentication import issue_api_key
 from core.models import Guard
+from incidents.services import mark_incident
+from qu_workflows.protocol.project import StepHandler
 from qu_workflows.records.models import TaskRecord, TaskStatus
 from qu_workflows.tasks import without_queue
 from qu_workflows.tasks.running import this_worker
+from qu_workflows.tasks.without_queue import run_recorded
 from reports.models import GuardReport, ReportFile
+from tests.backend.incidents.making import make_incident
 from tests.backend.people import make_client, make_guard, make_property, make_report, make_shift, make_user, photo
-from tests.backend.qu_workflows.projects import run_in_threads, runner, take_runner_away
+from tests.backend.qu_workflows.projects import remove_steps, replace_step
 from workflows.errors import StorageUnavailable
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DEAD_WORKER = f"{socket.gethostname()}:{2**22 + 1}"  # above Linux's highest process id
 
 
 @pytest.fixture(autouse=True)
@@ -53,18 +54,20 @@ def app(guard: Guard) -> APIClient:
 
 
 @pytest.fixture
-def broken_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
+def broken_step(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     """A step "Record Report" that raises what is in the list, one at each attempt."""
     raises: list[Exception] = []
-    record_report = runner().steps["record_report"]
 
-    def step(event: Any) -> Any:
-        if raises:
-            raise raises.pop(0)
-        return record_report(event)
+    def broken(record_report: StepHandler) -> StepHandler:
+        def handle(event: Any, context: Any) -> Any:
+            if raises:
+                raise raises.pop(0)
+            return record_report(event, context)
 
-    monkeypatch.setitem(runner().steps, "record_report", step)
-    yield raises
+        return handle
+
+    replace_step(monkeypatch, "record_report", broken)
+    return raises
 
 
 def upload(app: APIClient, *uploads: SimpleUploadedFile) -> TaskRecord:
@@ -134,7 +137,7 @@ def test_a_step_that_fails_for_now_is_tried_again(broken_step: list[Exception]) 
         transaction.get_connection().run_on_commit.clear()  # it runs below, with a clock that skips
     broken_step += [StorageUnavailable("disk", "is busy.", "Try again.")] * 2
 
-    record = runner().run(task_id, SkippingClock())
+    record = run_recorded(task_id, SkippingClock())
 
     assert record is not None
     assert (record.status, broken_step) == (TaskStatus.SUCCEEDED, [])
@@ -159,7 +162,7 @@ def test_a_rolled_back_task_never_runs() -> None:
 def test_a_workflow_is_run_once() -> None:
     task_id = process_guard_report.enqueue(make_report().pk).id
 
-    assert runner().run(task_id) is None
+    assert run_recorded(task_id) is None
 
 
 def test_a_report_sent_again_sends_no_second_mail(app: APIClient, guard: Guard) -> None:
@@ -184,8 +187,7 @@ def test_a_large_payload_travels_by_the_store(files: Path) -> None:
     assert [message.to for message in mail.outbox] == [[user.email]]
 
 
-def test_what_is_not_due_waits_for_the_command(settings: Settings) -> None:
-    settings.IN_PROCESS_WORKFLOWS = "inline"
+def test_what_is_not_due_waits_for_the_command() -> None:
     later = process_guard_report.using(run_after=timezone.now() + timedelta(hours=1))
     task_id = later.enqueue(make_report().pk).id
     assert TaskRecord.objects.get(pk=task_id).status == TaskStatus.READY
@@ -205,29 +207,6 @@ def test_the_command_says_which_workflow_failed() -> None:
 
     with pytest.raises(CommandError, match="1 tasks failed, the first with ReportNotFound"):
         call_command("resend_tasks", older_than_seconds=0)
-
-
-@pytest.mark.parametrize("left", [TaskStatus.SENT, TaskStatus.RUNNING])
-def test_what_a_dead_process_left_is_run_by_the_next(left: TaskStatus) -> None:
-    task_id = process_guard_report.enqueue(make_report().pk).id
-    TaskRecord.objects.update(status=left, worker_ids=[DEAD_WORKER])
-
-    runner().run_abandoned()
-
-    record = TaskRecord.objects.get(pk=task_id)
-    assert (record.status, record.worker_ids) == (TaskStatus.SUCCEEDED, [DEAD_WORKER, this_worker()])
-
-
-@pytest.mark.parametrize("elsewhere", [True, False], ids=["another machine", "this process"])
-def test_what_may_still_run_is_left_alone(elsewhere: bool) -> None:
-    task_id = process_guard_report.enqueue(make_report().pk).id
-    worker = f"elsewhere:{2**22 + 1}" if elsewhere else this_worker()
-    TaskRecord.objects.update(status=TaskStatus.RUNNING, worker_ids=[worker])
-
-    runner().run_abandoned()
-
-    record = TaskRecord.objects.get(pk=task_id)
-    assert (record.status, record.worker_ids) == (TaskStatus.RUNNING, [worker])
 
 
 def test_fallback_sync_runs_a_workflow_here(
@@ -253,23 +232,22 @@ def test_a_fault_of_the_engine_fails_the_task(monkeypatch: pytest.MonkeyPatch) -
     assert (record.status, record.error, record.cause) == (TaskStatus.FAILED, "MemoryError", "too much")
 
 
-def test_beside_the_request_a_workflow_runs_to_its_end(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, app: APIClient
-) -> None:
-    threads = run_in_threads(monkeypatch)
-    settings.IN_PROCESS_WORKFLOWS = "thread"
+def test_a_workflow_with_a_task_token_waits_for_no_answer() -> None:
+    people = [make_user(), make_user()]
+    report = make_incident(*people, is_incident=False)
 
-    record = upload(app, photo())
+    task_id = mark_incident(report.pk)
 
-    assert threads.wait(30)
-    record.refresh_from_db()
-    assert (record.status, record.error) == (TaskStatus.SUCCEEDED, "")
+    record = TaskRecord.objects.get(pk=task_id)
+    assert (record.status, record.error) == (TaskStatus.FAILED, "NobodyAcknowledged")
+    assert [message.to for message in mail.outbox] == [[person.email] for person in people]
+    assert {inquiry.status for inquiry in report.inquiries.all()} == {"unanswered"}
 
 
 def test_a_process_that_runs_none_itself_leaves_a_task_recorded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    take_runner_away(monkeypatch)
+    remove_steps(monkeypatch)
 
     task_id = process_guard_report.enqueue(make_report().pk).id
 

@@ -66,7 +66,7 @@ class Steps:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     found = Steps()
-    monkeypatch.setattr(project, "_steps", [found.handlers])
+    monkeypatch.setattr(project, "_steps", [project.Steps(found.handlers)])
     return found
 
 

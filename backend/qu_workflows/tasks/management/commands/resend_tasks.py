@@ -5,8 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from qu_workflows.protocol.project import registered_runner
-from qu_workflows.tasks.outbox import OLDER_THAN_SECONDS, resend, resendable
+from qu_workflows.aws.queues import runs_on_worker
+from qu_workflows.protocol.project import registered_steps
+from qu_workflows.tasks.outbox import OLDER_THAN_SECONDS, resend, resendable, run_due
 
 
 class Command(BaseCommand):
@@ -26,25 +27,18 @@ class Command(BaseCommand):
         if not settings.USE_ASYNC_TASKS:
             self._run_here(older_than_seconds, limit)
             return
+        if runs_on_worker():
+            self.stdout.write("Nothing to send: manage.py run_worker takes recorded tasks by itself.")
+            return
         done = resend(older_than_seconds, limit)
         self.stdout.write(f"{done.sent} tasks sent.")
         if done.failed:
             raise CommandError(f"{done.failed} tasks could not be sent and stay recorded: {done.first_error}")
 
     def _run_here(self, older_than_seconds: float, limit: int | None) -> None:
-        """Run unclaimed tasks, and workflows of dead processes, in this process."""
-        runner = registered_runner()
-        if runner is None:
-            raise CommandError("No runner is registered. Call register_runner in the ready() of one of your apps.")
-        done = runner.run_due(older_than_seconds, limit)
-        waiting = [thread for thread in done.waiting if thread.is_alive()]
-        self.stdout.write(f"{done.succeeded + done.failed} tasks run here, because USE_ASYNC_TASKS is off.")
-        if waiting:
-            self.stdout.write(
-                f"{len(waiting)} more wait for an answer; this command waits for them. "
-                "After Ctrl-C, the next run continues to wait."
-            )
-        for thread in waiting:
-            thread.join()
+        if registered_steps() is None:
+            raise CommandError("No steps are registered. Call register_steps in the ready() of one of your apps.")
+        done = run_due(older_than_seconds, limit)
+        self.stdout.write(f"{done.sent + done.failed} tasks run here, because USE_ASYNC_TASKS is off.")
         if done.failed:
             raise CommandError(f"{done.failed} tasks failed, the first with {done.first_error}")
