@@ -16,7 +16,7 @@ COMMAND = re.compile(r"(?:manage\.py|manage) ([a-z_]+)")
 TARGET = re.compile(r"\bmake ([a-z-]+)")
 MODULE = re.compile(r"python -m ((?:lambdas|deploy|workflows|tests|docs)[\w.]*)")
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
-OF_DJANGO = {"check", "createsuperuser", "makemigrations", "migrate", "runserver", "shell", "startapp"}
+OF_DJANGO = {"check", "collectstatic", "createsuperuser", "makemigrations", "migrate", "runserver", "shell", "startapp"}
 OF_LIBRARIES = {"AWS_DISABLE_HOST_PREFIX_INJECTION", "DJANGO_SUPERUSER_PASSWORD"}
 
 
