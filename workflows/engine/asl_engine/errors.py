@@ -66,7 +66,7 @@ class ExpressionMalformed(EngineError, ValueError):
 
 
 class StateFailed(EngineError):
-    """A state failed. ``location`` is the failed expression's field, for EvaluationFailed.
+    """A state failed. ``location`` is the failed expression's field, for EvaluationFailed; "" for none.
 
     If ``headed``, core puts AWS's "An error occurred while executing the state …" before the cause.
     """

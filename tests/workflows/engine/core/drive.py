@@ -55,6 +55,7 @@ class Drive:
         self._asked: defaultdict[str, int] = defaultdict(int)
         self._numbers = count()
         self._random = Random(7)  # noqa: S311  the same in every run
+        self.activities: set[str] | None = None  # None: all exist
         self.before_each: Callable[[], None] = lambda: None
 
     # --- running ---
@@ -67,7 +68,7 @@ class Drive:
     def send(self, event: Event) -> list[HistoryEvent]:
         """Hand over one event; return what it added to the history."""
         self.before_each()
-        step = advance(self.program, self.execution, event, self.now_ms, self._random.random)
+        step = advance(self.program, self.execution, event, self.now_ms, self._random.random, self._activity_exists)
         self.execution = step.execution
         self.execution.changed.clear()
         self.execution.removed.clear()
@@ -76,6 +77,9 @@ class Drive:
         for command in step.commands:
             self._act(command)
         return step.history
+
+    def _activity_exists(self, arn: str) -> bool:
+        return self.activities is None or arn in self.activities
 
     def run(self, until_ms: int | None = None) -> "Drive":
         """Deliver all due events in order of time, up to a time."""

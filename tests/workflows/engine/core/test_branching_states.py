@@ -4,12 +4,14 @@ import sys
 
 import pytest
 
+from asl_engine.core.commands import StartMapRun
 from asl_engine.core.events import Start, TaskFailed, TaskSucceeded
 from asl_engine.core.execution import Status
 from asl_engine.jsontext import Json
 from tests.workflows.engine.core.drive import START_MS, Drive, Failure, machine, task
 
 PASS = {"Type": "Pass"}
+DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 
 
 def parallel(*branches: dict[str, Json], **fields: Json) -> dict[str, Json]:
@@ -98,6 +100,50 @@ def test_items_must_be_an_array() -> None:
     drive = Drive(machine(("Each", each(("One", PASS), ItemsPath="$.items"))), {"items": 1}).start()
 
     assert drive.last.details["cause"].endswith('Reference path "$.items" must point to array.')
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"ItemsPath": "$.items"},
+        {"QueryLanguage": "JSONata", "Items": "{% $states.input.items %}"},
+        {"QueryLanguage": "JSONata", "Items": {"a": 1, "b": "{% 1 + 1 %}"}},
+    ],
+)
+def test_only_a_distributed_map_iterates_over_an_object(state: dict[str, Json]) -> None:
+    definition = machine(("Each", each(("One", PASS), **state)))
+    given = {"items": {"a": 1, "b": 2}}
+
+    inline = Drive(definition, given).start()
+    definition["States"]["Each"]["ItemProcessor"]["ProcessorConfig"] = DISTRIBUTED
+    distributed = Drive(definition, given).start()
+
+    assert inline.status is Status.FAILED
+    [command] = [one for one in distributed.commands if isinstance(one, StartMapRun)]
+    assert command.items == {"a": 1, "b": 2}
+
+
+def test_a_jsonata_map_without_items_needs_an_array_as_input() -> None:
+    drive = Drive(machine(("Each", each(("One", PASS))), QueryLanguage="JSONata"), {"a": 1}).start()
+
+    assert drive.types(since=2) == ["EvaluationFailed", "MapStateFailed", "ExecutionFailed"]
+    [failed] = drive.of("EvaluationFailed")
+    assert failed.details["cause"].endswith(
+        '(entered at the event id #2). Map state input must be an array but was: {"a":1}'
+    )
+    assert set(failed.details) == {"error", "cause", "state"}
+
+
+@pytest.mark.parametrize("text", ["1", "12.5"])
+def test_a_tolerated_percentage_can_be_a_number_in_a_text(text: str) -> None:
+    processor = {**machine(("One", PASS)), "ProcessorConfig": DISTRIBUTED}
+    state = {"Type": "Map", "ToleratedFailurePercentagePath": "$.p", "ItemsPath": "$.i", "ItemProcessor": processor}
+    drive = Drive(machine(("Each", state)), {"p": text, "i": [1]})
+
+    drive.start()
+
+    [command] = [one for one in drive.commands if isinstance(one, StartMapRun)]
+    assert command.settings.tolerated_failure_percentage == float(text)
 
 
 @pytest.mark.parametrize("given", ["no", {}, 1.5, None])

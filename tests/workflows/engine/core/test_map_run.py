@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from asl_engine.core.commands import CancelTask, StartMapRun
 from asl_engine.core.events import MapRunEnded, Start, Stop
 from asl_engine.core.execution import Status
+from asl_engine.core.items import Items
 from asl_engine.core.map_run import MapRun, children_of
 from asl_engine.core.saved import map_run_from_row, map_run_to_row
 from asl_engine.definition.program import MapState
@@ -128,7 +129,7 @@ def test_the_settings_are_evaluated_once_and_survive_being_saved() -> None:
 # --- children's inputs ---
 
 
-def children(drive: Drive, items: list[Json]) -> list[Json]:
+def children(drive: Drive, items: Items) -> list[Json]:
     state = drive.program.states["Each"]
     assert isinstance(state, MapState)
     return [child.input for child in children_of(state, started(drive).settings, items, lambda: 0.5, START_MS)]
@@ -138,6 +139,11 @@ def test_a_child_gets_its_item_or_the_selected_input() -> None:
     assert children(of(), ["a", "b"]) == ["a", "b"]
     selector = {"v.$": "$$.Map.Item.Value", "i.$": "$$.Map.Item.Index", "in.$": "$[0]"}
     assert children(of(ItemSelector=selector), ["a"]) == [{"v": "a", "i": 0, "in": 1}]
+
+
+def test_a_child_gets_a_pair_of_an_object() -> None:
+    assert children(of(), {"a": 1, "b": 2}) == [{"Key": "a", "Value": 1}, {"Key": "b", "Value": 2}]
+    assert children(of(ItemSelector={"k.$": "$$.Map.Item.Key"}), {"a": 1}) == [{"k": "a"}]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,12 @@ def test_a_wait_until_a_past_time_continues_at_once() -> None:
     ("fields", "data", "cause"),
     [
         ({"SecondsPath": "$.s"}, {}, "The SecondsPath parameter does not reference an input value: $.s"),
+        (
+            {"SecondsPath": "$.s"},
+            {"s": "1.5"},
+            "The SecondsPath parameter cannot be parsed as a long value: $.s == 1.5",
+        ),
+        ({"SecondsPath": "$.s"}, {"s": "-1"}, "The SecondsPath parameter references a negative value: $.s == -1"),
         ({"SecondsPath": "$.s"}, {"s": 1.5}, "The SecondsPath parameter cannot be parsed as a long value: $.s == 1.5"),
         ({"SecondsPath": "$.s"}, {"s": -1}, "The SecondsPath parameter references a negative value: $.s == -1"),
         (
@@ -182,6 +188,30 @@ def test_the_context_object_has_execution_state_machine_state_and_token() -> Non
     assert context["StateMachine"] == {"Id": drive.execution.state_machine_arn, "Name": "machine"}
     assert context["State"] == {"Name": "Ask", "EnteredTime": "2025-06-15T15:06:40.000Z", "RetryCount": 0}
     assert context["Task"] == {"Token": drive.invoked[0].task_token}
+
+
+@pytest.mark.parametrize("kind", ["Pass", "Task"])
+def test_only_states_that_can_be_retried_have_a_retry_count(kind: str) -> None:
+    state = task() if kind == "Task" else PASS
+    drive = Drive(
+        machine(("One", {**state, "Parameters": {"state.$": "$$.State"}})), tasks={"One": [lambda sent: sent]}
+    )
+
+    assert ("RetryCount" in drive.start().output["state"]) is (kind == "Task")
+
+
+def test_the_context_of_an_express_execution_has_no_redrive_count() -> None:
+    definition = machine(("Show", PASS | {"Parameters": {"execution.$": "$$.Execution"}}))
+
+    assert "RedriveCount" in Drive(definition).start().output["execution"]
+    assert "RedriveCount" not in Drive(definition, express=True).start().output["execution"]
+
+
+def test_the_seconds_of_a_wait_can_be_a_number_in_a_text() -> None:
+    drive = Drive(machine(("Wait", {"Type": "Wait", "SecondsPath": "$.s"})), {"s": "7"}).start()
+
+    assert drive.status is Status.SUCCEEDED
+    assert drive.now_ms == START_MS + 7000
 
 
 def test_the_context_object_of_an_iteration_has_its_item() -> None:

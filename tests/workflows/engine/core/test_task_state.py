@@ -127,26 +127,37 @@ def test_the_phase_of_a_failure_selects_its_event(resource: str, phase: str, typ
     assert drive.last.details == {"error": "Bad", "cause": "because"}
 
 
-def test_a_task_with_too_large_a_result_fails() -> None:
-    definition = machine(
-        (
-            "Do",
-            task(
-                Catch=[
-                    {"ErrorEquals": ["States.ALL"], "Next": "All"},
-                    {"ErrorEquals": ["States.DataLimitExceeded"], "Next": "Big"},
-                ],
-                End=True,
-            ),
-        ),
-        ("All", PASS | {"End": True}),
-        ("Big", PASS),
-    )
+@pytest.mark.parametrize(
+    ("resource", "subject"),
+    [
+        (FUNCTION, FUNCTION),
+        ("arn:aws:states:::lambda:invoke", "lambda"),
+        ("arn:aws:states:::aws-sdk:sqs:x", "aws-sdk:sqs"),
+    ],
+)
+def test_too_large_a_result_fails_the_task_and_can_be_caught(resource: str, subject: str) -> None:
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "All"}]
+    definition = machine(("Do", task(resource, Catch=catch, End=True)), ("All", PASS))
 
     drive = Drive(definition, tasks={"Do": ["x" * 300_000]}).start()
 
-    assert drive.of("PassStateEntered")[0].details["name"] == "Big"
-    assert drive.output["Cause"].startswith(f"The state/task '{FUNCTION}' returned a result")
+    assert drive.output["Error"] == "States.DataLimitExceeded"
+    assert drive.output["Cause"].startswith(f"The state/task '{subject}' returned a result")
+
+
+def test_a_task_of_an_activity_that_does_not_exist_fails_uncaught() -> None:
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "All"}]
+    definition = machine(("Do", task(ACTIVITY, Catch=catch, End=True)), ("All", PASS))
+    drive = Drive(definition)
+    drive.activities = set()
+    drive.start()
+
+    assert drive.types() == ["ExecutionStarted", "TaskStateEntered", "ExecutionFailed"]
+    assert drive.last.details == {
+        "error": "States.Runtime",
+        "cause": "An error occurred while executing the state 'Do' (entered at the event id #2). "
+        "The activity ARN does not exist.",
+    }
 
 
 # --- late, doubled and unknown events ---
@@ -187,7 +198,8 @@ def test_a_repeated_result_counts_once() -> None:
         (["Other"], "Bad", False),
         (["States.ALL"], "Bad", True),
         (["States.ALL"], "States.Timeout", True),
-        (["States.ALL"], "States.DataLimitExceeded", False),
+        (["States.ALL"], "States.DataLimitExceeded", True),
+        (["States.TaskFailed"], "States.DataLimitExceeded", False),
         (["States.ALL"], "States.Runtime", False),
         (["States.ALL"], None, True),
         (["States.TaskFailed"], "Bad", True),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from asl_engine.clock import Clock
 from asl_engine.jsontext import Json
 from asl_engine.runner.listeners import Listener
 from asl_engine.runner.runner import Runner
+from asl_engine.server.operations.tasks import activity_exists
 from asl_engine.server.serve import serve, start_nested
 from asl_engine.server.validation import Account
 from asl_engine.store import Store
@@ -37,12 +39,14 @@ class Server:
         listeners: Sequence[Listener] = (),
     ) -> None:
         self.functions: dict[str, Callable[[Json], Json]] = {"echo": lambda event: event}
+        store = store or MemoryStore()
         self.runner = Runner(
-            store or MemoryStore(),
+            store,
             Registry(self.functions, start_execution=self._start, local_only=True),
             clock=clock,
             draw=draw,
             listeners=listeners,
+            activity_exists=partial(activity_exists, store),
         )
         self._listening = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)

@@ -12,7 +12,7 @@ from asl_engine.core.commands import Command, ContinueLater, SetTimer
 from asl_engine.core.execution import GOING_ON, ROOT_ID, Branch, Execution, Phase, Status
 from asl_engine.core.redrive import redrive
 from asl_engine.core.transitions import abort_execution, enter, fail, fail_for_history, time_execution_out
-from asl_engine.core.work import MAX_OPEN_MS, HistoryFull, Step, Work
+from asl_engine.core.work import MAX_OPEN_MS, HistoryFull, Step, Work, any_activity
 from asl_engine.definition.program import Program, StateType, TaskState
 from asl_engine.errors import StateFailed
 
@@ -32,14 +32,20 @@ EXECUTE: dict[StateType, Callable[[Work, Branch, Any], None]] = {
 
 
 def advance(
-    program: Program, execution: Execution, event: events.Event, now_ms: int, draw: Callable[[], float]
+    program: Program,
+    execution: Execution,
+    event: events.Event,
+    now_ms: int,
+    draw: Callable[[], float],
+    activity_exists: Callable[[str], bool] = any_activity,
 ) -> Step:
     """Apply one event and run until every branch waits.
 
     The execution is changed in place; its ``changed`` and ``removed`` are the branches that a store must write.
-    ``draw`` gives 0 ≤ x < 1, for jitter and ids. A fault in the definition fails the execution and raises nothing.
+    ``draw`` gives 0 ≤ x < 1, for jitter and ids; ``activity_exists`` answers for an activity's ARN. A
+    fault in the definition fails the execution and raises nothing.
     """
-    work = Work(program, execution, now_ms, draw)
+    work = Work(program, execution, now_ms, draw, activity_exists)
     try:
         _take_in(work, event)
         if execution.status is Status.RUNNING:

@@ -10,23 +10,27 @@ from asl_engine.core.data import (
     context_object,
     effective_input,
     integer,
-    invalid_number,
+    real_number,
     selected_input,
     unexpected_type,
 )
 from asl_engine.core.events import MapRunEnded
 from asl_engine.core.execution import Branch, Phase
+from asl_engine.core.items import Items
 from asl_engine.core.map_run import BatchSettings, MapRunSettings
 from asl_engine.core.transitions import begin_pending, conclude, fail, join
 from asl_engine.core.work import PROCESSOR, Work
 from asl_engine.definition.program import MapState, ParallelState, State
-from asl_engine.errors import RUNTIME, StateFailed
+from asl_engine.errors import QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import Json
 from asl_engine.language.env import Expression
 
 # AWS runs at most 40 iterations of an inline Map at once, whatever MaxConcurrency is.
 # https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html
 MAX_INLINE_CONCURRENCY = 40
+# Only a distributed Map iterates over an object: recordings of an inline one refuse it, although the documentation
+# of ItemsPath has both. https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemspath.html
+_KINDS_OF_ITEMS = {False: (list,), True: (list, dict)}
 
 
 def execute_parallel(work: Work, branch: Branch, state: ParallelState) -> None:
@@ -63,24 +67,33 @@ def _begin_children(work: Work, branch: Branch, state: State, limit: int, starte
         join(work, branch, state)
 
 
-def items_of(work: Work, branch: Branch, state: MapState) -> list[Json]:
-    """Return the items of the state's input or expression. Raises StateFailed without an array."""
+def items_of(work: Work, branch: Branch, state: MapState) -> Items:
+    """Return the items of the state's input or expression. Raises StateFailed."""
     if state.jsonata:
-        value = branch.input if state.items is None else state.items.evaluate(StateEnv(work, branch, branch.input))
-        if not isinstance(value, list):
-            raise unexpected_type(state, "Items", "array", value)
-        return value
+        return _jsonata_items(work, branch, state)
     value = selected_input(work, branch, state)
     if state.parameters is not None:
         value = state.parameters.evaluate(StateEnv(work, branch, value))
     if state.items_path is not None:
         value = state.items_path.evaluate(StateEnv(work, branch, value))
-    if not isinstance(value, list):
+    if not isinstance(value, _KINDS_OF_ITEMS[state.distributed]):
         path = state.raw.get("ItemsPath", "$")
         path = path.removeprefix("$") if path.startswith("$$") else path  # as AWS's library prints it
         raise StateFailed(RUNTIME, f'Reference path "{path}" must point to array.', headed=True)
     work.inspect("afterItemsPath", value)
-    return value
+    items: Items = value
+    return items
+
+
+def _jsonata_items(work: Work, branch: Branch, state: MapState) -> Items:
+    value = branch.input if state.items is None else state.items.evaluate(StateEnv(work, branch, branch.input))
+    if state.items is None and not isinstance(value, list):
+        cause = f"Map state input must be an array but was: {work.input_text(branch)}"
+        raise StateFailed(QUERY_EVALUATION_ERROR, cause, location="", headed=True)
+    if not isinstance(value, _KINDS_OF_ITEMS[state.distributed]):
+        raise unexpected_type(state, "Items", "array", value)
+    items: Items = value
+    return items
 
 
 def concurrency_of(work: Work, branch: Branch, state: MapState) -> int:
@@ -95,7 +108,7 @@ def concurrency_of(work: Work, branch: Branch, state: MapState) -> int:
 # --- distributed Map: https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html ---
 
 
-def _start_map_run(work: Work, branch: Branch, state: MapState, items: list[Json] | None, concurrency: int) -> None:
+def _start_map_run(work: Work, branch: Branch, state: MapState, items: Items | None, concurrency: int) -> None:
     settings = MapRunSettings(
         state=state.name,
         route=branch.route,
@@ -154,12 +167,10 @@ def tolerated_percentage(work: Work, branch: Branch, state: MapState) -> float |
     """Return ToleratedFailurePercentage. Raises StateFailed."""
     if state.tolerated_failure_percentage is None:
         return None
-    percentage = state.tolerated_failure_percentage.evaluate(StateEnv(work, branch, branch.input))
-    if not isinstance(percentage, int | float) or isinstance(percentage, bool):
-        raise invalid_number(state, "ToleratedFailurePercentage", "float", percentage)
+    percentage = real_number(work, branch, state, "ToleratedFailurePercentage", state.tolerated_failure_percentage)
     if not 0 <= percentage <= 100:
         raise StateFailed(RUNTIME, "ToleratedFailurePercentage must be between 0 and 100.", headed=True)
-    return float(percentage)
+    return percentage
 
 
 def _reader(work: Work, branch: Branch, state: MapState) -> dict[str, Json] | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from asl_engine.core.items import Items
 from asl_engine.core.map_run import MapRunSettings
 from asl_engine.jsontext import Json
 
@@ -51,7 +52,7 @@ class StartMapRun(BranchCommand):
     """
 
     map_run_arn: str
-    items: list[Json] | None
+    items: Items | None
     settings: MapRunSettings
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from asl_engine.core.execution import Branch
 from asl_engine.core.work import Work, value_text
-from asl_engine.definition.program import Catcher, State
+from asl_engine.definition.program import RETRIED_TYPES, Catcher, State
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, QUERY_EVALUATION_ERROR, RUNTIME, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, size_bytes
 from asl_engine.language import jsonata_values
@@ -20,6 +20,7 @@ from asl_engine.language.jsonpath import CompiledPath
 from asl_engine.language.times import print_timestamp
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 _NO_RESULT = object()  # of a state that passes its input on: Choice, Wait, …
 
 
@@ -47,18 +48,18 @@ def context_object(work: Work, branch: Branch) -> dict[str, Json]:
         "Name": execution.name,
         "RoleArn": execution.role_arn,
         "StartTime": print_timestamp(execution.start_ms),
-        "RedriveCount": execution.redrive_count,
     }
+    if not execution.express:
+        described["RedriveCount"] = execution.redrive_count
     if execution.redrive_ms is not None:
         described["RedriveTime"] = print_timestamp(execution.redrive_ms)
+    state: dict[str, Json] = {"Name": branch.state, "EnteredTime": print_timestamp(branch.entered_ms)}
+    if work.state_of(branch).type in RETRIED_TYPES:
+        state["RetryCount"] = sum(branch.retries.values())
     context: dict[str, Json] = {
         "Execution": described,
         "StateMachine": {"Id": execution.state_machine_arn, "Name": execution.state_machine_arn.split(":")[6]},
-        "State": {
-            "Name": branch.state,
-            "EnteredTime": print_timestamp(branch.entered_ms),
-            "RetryCount": sum(branch.retries.values()),
-        },
+        "State": state,
     }
     if branch.task_token is not None:
         context["Task"] = {"Token": branch.task_token}
@@ -219,12 +220,26 @@ def integer(work: Work, branch: Branch, state: State, field: str, expression: Ex
     value = expression.evaluate(StateEnv(work, branch, branch.input))
     if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
         return int(value)
-    if isinstance(value, str) and not state.jsonata and _INTEGER.fullmatch(value):
-        return int(value)
-    raise invalid_number(state, field, "integer", value)
+    if not state.jsonata and (digits := integer_in(value)) is not None:
+        return digits
+    raise _invalid_number(state, field, "integer", value)
 
 
-def invalid_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
+def integer_in(value: Json) -> int | None:
+    """Return the integer that a string has as digits, or None."""
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else None
+
+
+def real_number(work: Work, branch: Branch, state: State, field: str, expression: Expression) -> float:
+    """Return a field's number; JSONPath also takes digits in a string."""
+    value = expression.evaluate(StateEnv(work, branch, branch.input))
+    is_text = isinstance(value, str) and not state.jsonata and _NUMBER.fullmatch(value)
+    if is_text or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return float(value)
+    raise _invalid_number(state, field, "float", value)
+
+
+def _invalid_number(state: State, field: str, kind: str, value: Json) -> StateFailed:
     """Return the error for a field without a valid "integer" or "float"."""
     if state.jsonata:
         return unexpected_type(state, field, "number", value)

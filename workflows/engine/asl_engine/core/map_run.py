@@ -6,11 +6,12 @@ all that did not succeed. The Map's result is the outputs of those that succeede
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from asl_engine.core.execution import Status
+from asl_engine.core.items import Items, iteration_input, map_item, pairs_of
 from asl_engine.definition.program import MapState
 from asl_engine.errors import DATA_LIMIT_EXCEEDED, StateFailed
 from asl_engine.jsontext import MAX_DATA_BYTES, Json, dumps, size_bytes
@@ -180,22 +181,32 @@ def _counts(by_status: dict[str, int]) -> dict[str, int]:
 
 
 def children_of(
-    state: MapState, settings: MapRunSettings, items: Iterable[Json], draw: Callable[[], float], now_ms: int
+    state: MapState,
+    settings: MapRunSettings,
+    items: Items,
+    draw: Callable[[], float],
+    now_ms: int,
 ) -> list[Child]:
     """Return the child executions of the items, after ItemSelector and ItemBatcher.
 
     Raises StateFailed if ItemSelector fails or an item is larger than a batch.
     """
-    singles = [_child(state, settings, index, item, draw, now_ms) for index, item in enumerate(items)]
+    singles = [_child(state, settings, index, *pair, draw, now_ms) for index, pair in enumerate(pairs_of(items))]
     return singles if settings.batcher is None else batched(singles, settings.batcher)
 
 
 def _child(
-    state: MapState, settings: MapRunSettings, index: int, item: Json, draw: Callable[[], float], now_ms: int
+    state: MapState,
+    settings: MapRunSettings,
+    index: int,
+    key: str | None,
+    item: Json,
+    draw: Callable[[], float],
+    now_ms: int,
 ) -> Child:
-    about = {"Index": index, "Value": item, "Source": _source(settings.reader)}
+    about = {**map_item(index, item, key), "Source": _source(settings.reader)}
     if state.item_selector is None:
-        return Child(item, 1, about)
+        return Child(iteration_input(item, key), 1, about)
     context = {**settings.context, "Map": {"Item": about}}
     env = Env(
         input=settings.input,

@@ -4,11 +4,10 @@ from asl_engine.core.execution import Branch
 from asl_engine.definition.program import Retrier, State
 from asl_engine.errors import ALL, DATA_LIMIT_EXCEEDED, HEARTBEAT_TIMEOUT, RUNTIME, TASK_FAILED, TIMEOUT
 
-# AWS says that States.ALL cannot catch "the States.DataLimitExceeded terminal error or Runtime error types",
-# and that States.TaskFailed "matches any known error name except for States.Timeout".
+# States.TaskFailed "matches any known error name except for States.Timeout". States.ALL cannot catch Runtime errors;
+# the documentation excepts States.DataLimitExceeded too, but AWS catches that of a task's result.
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
-_NOT_OF_ALL = frozenset({DATA_LIMIT_EXCEEDED, RUNTIME})
-_NOT_OF_TASK_FAILED = _NOT_OF_ALL | {TIMEOUT, HEARTBEAT_TIMEOUT}
+_NOT_OF_TASK_FAILED = frozenset({DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, HEARTBEAT_TIMEOUT})
 _NO_DELAY_LIMIT_SECONDS = 31_622_400.0  # no retry outlives the year that an execution may run
 
 
@@ -18,7 +17,7 @@ def matches(error_equals: tuple[str, ...], error: str | None, *, is_heartbeat: b
     return (
         error in names
         or (is_heartbeat and HEARTBEAT_TIMEOUT in names)
-        or (ALL in names and error not in _NOT_OF_ALL)
+        or (ALL in names and error != RUNTIME)
         or (TASK_FAILED in names and error not in _NOT_OF_TASK_FAILED)
     )
 

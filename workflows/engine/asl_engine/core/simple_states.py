@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/workflow-states.html
 from asl_engine.core.data import (
     StateEnv,
     effective_input,
+    integer_in,
     outcome_of,
     outcome_of_passing,
     selected_input,
@@ -117,12 +118,14 @@ def _referred(work: Work, branch: Branch, state: WaitState, field: str, expressi
 
 
 def _seconds(state: WaitState, value: Json) -> int:
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if is_integer and value >= 0:
-        return int(value)
+    seconds = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if seconds is None and not state.jsonata:
+        seconds = integer_in(value)
+    if seconds is not None and seconds >= 0:
+        return seconds
     if state.jsonata:
         raise unexpected_type(state, "Seconds", "number", value)
-    problem = "references a negative value" if is_integer else "cannot be parsed as a long value"
+    problem = "references a negative value" if seconds is not None else "cannot be parsed as a long value"
     given = f"{state.raw.get('SecondsPath')} == {value_text(value)}"
     raise StateFailed(RUNTIME, f"The SecondsPath parameter {problem}: {given}", headed=True)
 

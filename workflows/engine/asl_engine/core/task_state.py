@@ -18,7 +18,7 @@ from asl_engine.core.transitions import fail, leave
 from asl_engine.core.work import Work
 from asl_engine.definition.program import TaskState
 from asl_engine.definition.resources import ResourceKind, parse_resource
-from asl_engine.errors import TIMEOUT, StateFailed
+from asl_engine.errors import RUNTIME, TIMEOUT, StateFailed
 from asl_engine.jsontext import Json
 
 # --- events by Resource ---
@@ -41,6 +41,11 @@ class TaskFamily:
     def is_integration(self) -> bool:
         """True if the events are Task… ones."""
         return self.prefix == "Task"
+
+    @property
+    def subject(self) -> str:
+        """The service, or the whole Resource, in the cause of too large a result."""
+        return self.common.get("resourceType", self.resource)
 
     @property
     def wants_token(self) -> bool:
@@ -131,6 +136,8 @@ def renew_heartbeat(work: Work, branch: Branch) -> None:
 def execute_task(work: Work, branch: Branch, state: TaskState) -> None:
     """Schedule the task. An activity's heartbeat timeout begins when a worker takes it."""
     family = family_of(state.resource)
+    if family.is_activity and not work.activity_exists(state.resource):
+        raise StateFailed(RUNTIME, "The activity ARN does not exist.", headed=True)
     token = work.new_token(branch)
     if family.wants_token:
         branch.task_token = task_token(work.execution.arn, branch.id, token, int(work.draw() * (1 << 53)))
@@ -204,7 +211,7 @@ def succeeded(work: Work, branch: Branch, state: TaskState, output: Json) -> Non
     started(work, branch, state)
     text = work.text(output)
     try:
-        check_size(state.resource, text)
+        check_size(family_of(state.resource).subject, text)
     except StateFailed as failure:
         failed(work, branch, state, TaskFailed(branch.id, branch.token, failure.error, failure.cause))
         return

@@ -14,6 +14,7 @@ from asl_engine.core.data import (
     selected_input,
 )
 from asl_engine.core.execution import OPEN, Branch, Phase, Status
+from asl_engine.core.items import iteration_input, map_item
 from asl_engine.core.retry import delay_before, matches, take_retry
 from asl_engine.core.work import MAX_EVENTS, Work
 from asl_engine.definition.program import Catcher, MapState, Retrier, State, StateType
@@ -94,11 +95,11 @@ def begin_pending(work: Work, parent: Branch, state: State, previous_id: int) ->
             work.wake(child)
 
 
-def item_input(work: Work, parent: Branch, state: MapState, index: int, item: Json) -> Json:
+def item_input(work: Work, parent: Branch, state: MapState, index: int, item: Json, key: str | None = None) -> Json:
     """Return an iteration's input: the item, or ItemSelector's value for it."""
     if state.item_selector is None:
-        return item
-    env = StateEnv(work, parent, selected_input(work, parent, state), item={"Index": index, "Value": item})
+        return iteration_input(item, key)
+    env = StateEnv(work, parent, selected_input(work, parent, state), item=map_item(index, item, key))
     return state.item_selector.evaluate(env)
 
 
@@ -193,8 +194,12 @@ def _write_evaluation_failed(
     previous_id = branch.last_event_id
     if previous_id == branch.entered_event_id and state.type is not StateType.WAIT:
         previous_id = branch.before_entered_id
-    details = {"error": error, "cause": cause, "location": location, "state": state.name}
-    branch.last_event_id = work.note(previous_id, "EvaluationFailed", details)
+    branch.last_event_id = work.note(previous_id, "EvaluationFailed", _evaluation(state, error, cause, location))
+
+
+def _evaluation(state: State, error: str | None, cause: str | None, location: str) -> dict[str, Json]:
+    details = {"error": error, "cause": cause, "state": state.name}
+    return details | {"location": location} if location else details
 
 
 def _recover(
@@ -254,8 +259,7 @@ def _fail_in_catcher(work: Work, branch: Branch, state: State, failure: StateFai
     """Fail by the catcher's own error, which this state neither retries nor catches."""
     cause = _cause_of(branch, state, failure)
     if failure.location is not None:
-        details = {"error": failure.error, "cause": cause, "location": failure.location, "state": state.name}
-        work.emit(branch, "EvaluationFailed", details)
+        work.emit(branch, "EvaluationFailed", _evaluation(state, failure.error, cause, failure.location))
     if failure.error == RUNTIME:
         _fail_execution(work, branch, failure.error, cause)
         return

@@ -29,6 +29,11 @@ class Step(NamedTuple):
     commands: list[Command]
 
 
+def any_activity(_arn: str) -> bool:
+    """Return True: where activities are not registered, all exist."""
+    return True
+
+
 class HistoryFull(Exception):
     """The history has only room for the event that closes the execution."""
 
@@ -39,6 +44,7 @@ class Work:
     __slots__ = (
         "_text",
         "_value",
+        "activity_exists",
         "commands",
         "draw",
         "execution",
@@ -52,8 +58,16 @@ class Work:
         "ready",
     )
 
-    def __init__(self, program: Program, execution: Execution, now_ms: int, draw: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        execution: Execution,
+        now_ms: int,
+        draw: Callable[[], float],
+        activity_exists: Callable[[str], bool] = any_activity,
+    ) -> None:
         self.program, self.execution, self.now_ms, self.draw = program, execution, now_ms, draw
+        self.activity_exists = activity_exists
         self.history: list[HistoryEvent] = []
         self.commands: list[Command] = []
         self.ready: deque[Branch] = deque()

@@ -22,6 +22,9 @@ class StateType(StrEnum):
     MAP = "Map"
 
 
+RETRIED_TYPES = frozenset({StateType.TASK, StateType.PARALLEL, StateType.MAP})  # may have a Retry
+
+
 @dataclass(frozen=True, slots=True)
 class Retrier:
     """One entry of Retry. Times in seconds; ``jitter`` is JitterStrategy FULL."""

@@ -380,6 +380,11 @@ _RESULT_WRITER = Shape(
 )
 
 
+def _items(place: Place, value: Json) -> None:
+    if not isinstance(value, dict):
+        list_of(anything)(place, value)
+
+
 # --- states ---
 
 _SECONDS = expressible(integer(1, _MAX_SECONDS))
@@ -439,7 +444,7 @@ _MAP = Shape(
         "ItemProcessor": _processor,
         "Iterator": _processor,
         "ItemsPath": reference_path,
-        "Items": expressible(list_of(anything)),
+        "Items": expressible(_items),
         "ItemSelector": template,
         "ItemReader": _ITEM_READER,
         "ItemBatcher": _ITEM_BATCHER,

@@ -139,6 +139,7 @@ class EventLoop:
         executions: OpenExecutions,
         clock: Clock,
         draw: Callable[[], float],
+        activity_exists: Callable[[str], bool],
         *,
         documents: Callable[[OpenExecution, Command], list[Document]],
         act: Callable[[OpenExecution, Command], None],
@@ -146,6 +147,7 @@ class EventLoop:
     ) -> None:
         self.inbox, self.timers = Inbox(), Timers()
         self._store, self._executions, self._clock, self._draw = store, executions, clock, draw
+        self._activity_exists = activity_exists
         self._documents, self._act, self._done = documents, act, done
 
     def wait(self, *, until_ms: int | None, busy: bool) -> None:
@@ -221,7 +223,8 @@ class EventLoop:
 
     def _step(self, change: Change, event: Event) -> None:
         opened = change.opened
-        step = advance(opened.program, opened.execution, event, self._clock.now_ms(), self._draw)
+        now_ms = self._clock.now_ms()
+        step = advance(opened.program, opened.execution, event, now_ms, self._draw, self._activity_exists)
         change.history += step.history
         change.commands += step.commands
 

@@ -25,6 +25,7 @@ from asl_engine.clock import Clock
 from asl_engine.core.commands import RedriveMapRun, StartMapRun
 from asl_engine.core.events import MapRunEnded, Redrive, Stop
 from asl_engine.core.execution import Phase, Status
+from asl_engine.core.items import Items
 from asl_engine.core.map_run import (
     MAX_REDRIVES,
     TOLERANCE_EXCEEDED,
@@ -69,7 +70,7 @@ class MapRunPlan:
     branch_id: int
     token: int
     settings: MapRunSettings
-    items: list[Json] | None
+    items: Items | None
     start_ms: int
     redrive_count: int = 0
     redriven_ms: int | None = None

@@ -40,6 +40,7 @@ from asl_engine.core.execution import Execution, Phase, Status
 from asl_engine.core.map_run import Child
 from asl_engine.core.redrivability import RedriveStatus
 from asl_engine.core.redrive import redrive_status, redriven_ms
+from asl_engine.core.work import any_activity
 from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.errors import (
     ExecutionDoesNotExist,
@@ -69,7 +70,8 @@ class Runner:
 
     ``performer`` performs tasks, up to ``workers`` at once. With ``workers=0`` there are no threads: executions and
     tasks run within the calls below, in the caller's thread. ``listeners`` get each change of status, in the engine's
-    thread. Activity workers poll for the tasks of activities, unless the performer ``performs_activities``.
+    thread. Activity workers poll for the tasks of activities, unless the performer ``performs_activities``;
+    a task of one for which ``activity_exists`` is false fails.
 
     Every method may be called from any thread, and returns after its change is saved; but a call within a turn (by a
     listener, or without threads by a task function) returns before it. After a crash ``start_up`` continues: finished
@@ -87,13 +89,21 @@ class Runner:
         listeners: Sequence[Listener] = (),
         clients: ServiceClients | None = None,
         performs_activities: bool = False,
+        activity_exists: Callable[[str], bool] = any_activity,
     ) -> None:
         self.store, self.clock = store, clock or SystemClock()
         self.performer, self._performs_activities = performer, performs_activities
         self._programs = Programs(store)
         self._executions = OpenExecutions(store, self._programs)
         self._loop = EventLoop(
-            store, self._executions, self.clock, draw, documents=self._documents, act=self._act, done=self._done
+            store,
+            self._executions,
+            self.clock,
+            draw,
+            activity_exists,
+            documents=self._documents,
+            act=self._act,
+            done=self._done,
         )
         self._status_listeners = StatusListeners(store.execution, listeners)
         self._pool = WorkerPool(workers)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import random
 
@@ -21,6 +22,7 @@ from asl_engine.runner.runner import Runner
 from asl_engine.server.http import HttpServer
 from asl_engine.server.operations.executions import start_execution
 from asl_engine.server.operations.state_machines import resume_deletions
+from asl_engine.server.operations.tasks import activity_exists
 from asl_engine.server.protocol import Api, ApiCall, Operation, seconds
 from asl_engine.server.request_fields import FIELDS
 from asl_engine.server.routes import OPERATIONS
@@ -120,7 +122,13 @@ def serve_until_stopped(
     def start(call: TaskCall) -> Json:
         return start_nested(runner, call, random)
 
-    runner = Runner(store, Registry(start_execution=start), clock=clock, listeners=listeners)
+    runner = Runner(
+        store,
+        Registry(start_execution=start),
+        clock=clock,
+        listeners=listeners,
+        activity_exists=partial(activity_exists, store),
+    )
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -9,6 +9,7 @@ from asl_engine.server.catalog import TAGS, account_key, changing, sortable
 from asl_engine.server.operations.tags import keep_tags
 from asl_engine.server.protocol import ApiCall, seconds
 from asl_engine.server.validation import api_error, check_encryption, check_name, parse_arn, with_default
+from asl_engine.store import Store
 from asl_engine.store.records import Document
 
 ACTIVITY = "activity"
@@ -57,6 +58,11 @@ def create_activity(call: ApiCall) -> Json:
         elif document.body["encryption"] != encryption:
             raise api_error("ActivityAlreadyExists", arn)
     return {"activityArn": arn, "creationDate": seconds(document.body["created_ms"])}
+
+
+def activity_exists(store: Store, arn: str) -> bool:
+    """Return whether an activity was created and not deleted."""
+    return store.document(ACTIVITY, arn) is not None
 
 
 def _activity(call: ApiCall) -> Document:

@@ -23,6 +23,7 @@ from asl_engine.core.branching_states import (
 from asl_engine.core.commands import InvokeTask
 from asl_engine.core.data import effective_input, outcome_of, outcome_of_catching
 from asl_engine.core.execution import ROOT_ID, Branch, Execution, Phase, Status
+from asl_engine.core.items import pairs_of
 from asl_engine.core.map_run import TOLERANCE_EXCEEDED, Child, MapRun, batched
 from asl_engine.core.retry import delay_before, matches, take_retry
 from asl_engine.core.simple_states import NO_RULE_HOLDS, leave_wait
@@ -235,7 +236,8 @@ class _Trial:
             items = items_of(work, branch, state)
         else:
             items = _parsed(configuration.get("mapItemReaderData", "null"), "mapItemReaderData") or []
-        selected = [item_input(work, branch, state, index, item) for index, item in enumerate(items)]
+        pairs = enumerate(pairs_of(items))
+        selected = [item_input(work, branch, state, index, item, key) for index, (key, item) in pairs]
         if state.item_selector is not None:
             work.inspect("afterItemSelector", selected)
         batcher = batch_settings(work, branch, state)
