@@ -170,7 +170,14 @@ def _refusal(error: ClientError, setting: str) -> OperationRefused:
     return OperationFailed("SQS", f"answered {code}: {text}.", remedy)
 
 
+def no_queue() -> OperationRefused:
+    """Return the refusal of an operation on the queues where tasks run without one."""
+    return OperationRefused("dead-letter queue", "there is none: tasks run without a queue.", "List the failed tasks.")
+
+
 def _setting(name: str, what: str) -> str:
+    if not uses_queue():
+        raise no_queue()
     url = str(getattr(settings, name))
     if not url:
         raise OperationRefused(name, "is not set.", f"Set it to {what}.")

@@ -17,6 +17,7 @@ from qu_workflows.aws.queues import (
     QueuePair,
     dlq_url,
     name_of,
+    no_queue,
     queue_depth,
     queue_pair,
     sqs_refusals,
@@ -237,7 +238,7 @@ def _received(held: HeldMessages, queue_name: str, limit: int | None, stop: Even
 
 def _read_oldest(bodies_of: Selection, _previous: DeadLetterList | None) -> DeadLetterList:
     if not uses_queue():
-        raise OperationRefused("USE_ASYNC_TASKS", "is off: tasks run without a queue.", "There are no dead letters.")
+        raise no_queue()
     with sqs_refusals():
         depth = queue_depth(queue_pair().dlq_url)
     if not depth.in_flight and not depth.visible:  # an empty receive would take a second
