@@ -153,7 +153,7 @@ def workflow(name: str, *nodes: Node) -> AsyncTask[..., Any]:
     """Make a workflow and return the task that starts it.
 
     The task has the parameters of the first step. Raises WorkflowInvalid for a second workflow of this name, a step
-    that occurs twice, and a first node that is not a step.
+    that occurs twice, a step with the name of another one, and a first node that is not a step.
     """
     first = nodes[0] if nodes else None
     if not isinstance(first, Step):
@@ -161,7 +161,9 @@ def workflow(name: str, *nodes: Node) -> AsyncTask[..., Any]:
     known = _workflows.get(name)
     if known is not None and known.where != first.where:
         raise WorkflowInvalid(first.where, f"a workflow {name!r} is also at {known.where}.", "Rename one of them.")
-    _workflows[name] = AuthoredWorkflow(name, first, json.dumps(_machine(nodes), indent=2), _steps_of(nodes))
+    steps = _steps_of(nodes)
+    _refuse_other_functions(steps)
+    _workflows[name] = AuthoredWorkflow(name, first, json.dumps(_machine(nodes), indent=2), steps)
 
     def start() -> None:
         raise RunsAsWorkflow(name)
@@ -225,6 +227,15 @@ class AppsProject(Project):
         if workflow not in _workflows:
             raise FileNotFoundError(2, "No such workflow", workflow)
         return _workflows[workflow].definition
+
+
+def _refuse_other_functions(steps: Mapping[str, Step]) -> None:
+    """Refuse a step with the name of another function, as names find steps."""
+    for authored in _workflows.values():
+        for name, one in steps.items():
+            known = authored.steps.get(name, one)
+            if known.where != one.where:
+                raise WorkflowInvalid(one.where, f"a step {name!r} is also at {known.where}.", "Rename one of them.")
 
 
 def _chain(nodes: Node | Sequence[Node]) -> Sequence[Node]:

@@ -134,6 +134,24 @@ def test_a_second_workflow_of_a_name_is_refused_with_both_places() -> None:
         workflow("ship", label)
 
 
+def test_another_step_of_a_name_is_refused_with_both_places() -> None:
+    @step
+    def label(text: str) -> str:
+        return text
+
+    workflow("ship", reserve, globals()["label"])
+
+    with pytest.raises(WorkflowInvalid, match=rf"{label.where}.*'label' is also at {globals()['label'].where}"):
+        workflow("print", label)
+
+
+def test_two_workflows_may_have_one_step() -> None:
+    workflow("ship", reserve, label)
+    workflow("print", label)
+
+    assert set(authoring.authored_steps()) == {"reserve", "label"}
+
+
 def test_a_step_that_occurs_twice_is_refused_with_its_place() -> None:
     with pytest.raises(WorkflowInvalid, match=f"{label.where}.*'Label' occurs twice"):
         workflow("ship", reserve, label, label)
