@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, overload
 
@@ -252,9 +253,10 @@ def _add(states: States, nodes: Sequence[Node], after: str | None) -> str | None
     """Add the states of a chain before ``after``; return the first one's name."""
     for node in reversed(nodes):
         name, state = _state(states, node, after)
+        if name in states and isinstance(node, Step):
+            raise WorkflowInvalid(node.where, f"the state {name!r} occurs twice.", "Use each step once in a workflow.")
         if name in states:
-            where = node.where if isinstance(node, Step) else name
-            raise WorkflowInvalid(where, f"the state {name!r} occurs twice.", "Use each step once in a workflow.")
+            name = next(one for number in count(2) if (one := f"{name} {number}") not in states)
         following = {"Next": after} if after else {"End": True}
         states[name] = state if state["Type"] == "Choice" else state | following
         after = name
@@ -275,6 +277,8 @@ def _state(states: States, node: Node, after: str | None) -> tuple[str, dict[str
             return "Parallel", {"Type": "Parallel", "Branches": machines, "ResultPath": "$.results"}
         case Choose(field, branches, otherwise):
             return f"Choose {_title(field)}", _choice(states, field, branches, otherwise, after)
+        case _:  # a chain is written by hand, and nothing checks its types
+            raise WorkflowInvalid(repr(node), "is no step.", "Decorate the function with @step.")
 
 
 def _choice(
@@ -283,6 +287,11 @@ def _choice(
     if after is None:
         after = f"After {_title(field)}"
         states[after] = {"Type": "Succeed"}
+    unknown = [value for value in branches if type(value) not in _COMPARISONS]
+    if unknown:
+        raise WorkflowInvalid(
+            f"choose({field!r})", f"has a branch for {unknown[0]!r}.", "Use texts, numbers and bools."
+        )
     rules = [
         {"Variable": f"$.{field}", _COMPARISONS[type(value)]: value, "Next": _add(states, nodes, after)}
         for value, nodes in branches.items()

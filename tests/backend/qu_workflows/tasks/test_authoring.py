@@ -157,6 +157,21 @@ def test_a_step_that_occurs_twice_is_refused_with_its_place() -> None:
         workflow("ship", reserve, label, label)
 
 
+def test_two_choices_and_branches_of_one_kind_are_numbered() -> None:
+    workflow("many", split, choose("kind", {"a": wrap}), choose("kind", {"b": count}))
+
+    states = json.loads(authoring._workflows["many"].definition)["States"]
+    assert {"Choose Kind", "Choose Kind 2"} <= set(states)
+    assert result_of("many", {"n": 1, "kind": "b"}) == 1
+
+
+def test_a_plain_function_and_a_branch_for_none_are_refused() -> None:
+    with pytest.raises(WorkflowInvalid, match="is no step"):
+        workflow("many", split, len)  # type: ignore[arg-type]
+    with pytest.raises(WorkflowInvalid, match="a branch for None"):
+        workflow("many", split, choose("kind", {None: wrap}))
+
+
 def test_a_workflow_begins_with_a_step() -> None:
     with pytest.raises(WorkflowInvalid, match="does not begin with a step"):
         workflow("many", for_each("items", double))
