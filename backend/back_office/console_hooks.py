@@ -21,7 +21,10 @@ from qu_workflows.console.hooks import (
 from reports.queries import guard_numbered, guards_called, guards_of, report_ids_of
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_SIGNED_LINK = re.compile(r"(?:(?<=/reports/)|(?<=/incidents/)|(?<=/files/))[\w-]+:[\w-]+:[\w-]{20,}")
+_SIGNED_LINK = re.compile(
+    r"(?:(?<=/reports/)|(?<=/incidents/)|(?<=/files/))[\w-]+(?::|%3[aA])[\w-]+(?::|%3[aA])[\w-]{20,}"
+)
+_API_KEY = re.compile(r"\b[0-9a-f]{8}\.[\w-]{43}(?![\w-])")  # core.authentication.issue_api_key
 
 
 def find_report(text: str) -> SubjectsFound | None:
@@ -111,6 +114,6 @@ register(
             ),
         ),
         needs=incidents,
-        secret_patterns=(_SIGNED_LINK,),
+        secret_patterns=(_SIGNED_LINK, _API_KEY),
     )
 )

@@ -55,6 +55,8 @@ _BARE = {
     "=": re.compile(r"""(?:(?:Bearer|Basic)\s+)?[^\s,;&)}\]"'<>]*"""),
     ":": re.compile(r"""[^\n,]*"""),  # prose or a header: to the end of the clause
 }
+# An element of XML or HTML with a text.
+_ELEMENT = re.compile(r"(?P<tag><(?:[\w.-]{1,64}:)?(?P<name>[\w.-]{1,64})(?:\s[^<>]{0,200})?>)[^<>]{1,2000}(?=</)")
 _NESTED = re.compile(r"[\[{(].*", re.DOTALL)  # the end of the value is unknown
 
 
@@ -118,6 +120,8 @@ class _Masking:
         if isinstance(value, Mapping):
             return self._mapping(value, depth)
         if isinstance(value, list | tuple):
+            if _are_pairs(value):  # headers as pairs: [["Authorization", "…"]]
+                return [self._pair(name, item, depth + 1) for name, item in value]
             return [self.masked(item, depth + 1) for item in value]
         return value
 
@@ -141,6 +145,12 @@ class _Masking:
             masked[shown] = _hidden(item) if hides else self.masked(item, depth + 1)
         return masked
 
+    def _pair(self, name: str, item: Any, depth: int) -> list[Any]:
+        return [self._text(name, depth), _hidden(item) if self._hides(name) else self.masked(item, depth + 1)]
+
+    def _element(self, found: re.Match[str]) -> str:
+        return f"{found['tag']}{MASK}" if self._hides(found["name"]) else found[0]
+
     def _text(self, text: str, depth: int) -> str:
         known = self.texts.get((text, depth))
         if known is None:
@@ -161,6 +171,7 @@ class _Masking:
             text = pattern.sub(MASK, text)
         if "@" in text and self._hides("email"):
             text = _MAIL_ADDRESS.sub(MASK, text)
+        text = _ELEMENT.sub(self._element, text)
         kept, position = [], 0
         for found in _KEY.finditer(text):
             if found.start() < position or not self._hides(found["key"]):
@@ -169,6 +180,12 @@ class _Masking:
             kept += [text[position : found.end()], shown]
             position = end
         return "".join([*kept, text[position:]])
+
+
+def _are_pairs(value: Sequence[Any]) -> bool:
+    return bool(value) and all(
+        isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str) for item in value
+    )
 
 
 def _hidden(value: Any) -> Any:

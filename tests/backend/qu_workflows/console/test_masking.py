@@ -155,6 +155,52 @@ def test_pairs_of_names_and_values_are_masked_by_their_name() -> None:
     assert mask(headers) == [{"Name": "Authorization", "Value": MASK}, {"Name": "Accept", "Value": "text/html"}]
 
 
+SPELLINGS = """
+password passwords passwd passphrase passcode pwd pin otp password1 password2 new_password newPassword oldPassword
+dbpassword db_password dbPassword DB_PASSWORD user-pwd userpwd secret client_secret clientSecret clientsecret
+token tokens task_token taskToken authtoken auth_token access_token refresh_token id_token csrftoken csrfToken
+csrfmiddlewaretoken X-CSRFToken jwt refresh access auth bearer Authorization Proxy-Authorization cookie Set-Cookie
+sessionid session_id sid credential api_key apiKey apikey X-Api-Key x-api-key myapikey access_key accessKeyId
+secret_key SECRET_KEY private_key signing_key encryption_key signature X-Amz-Signature sig nonce connection_string
+DATABASE_URL dsn email e_mail userEmail phone phoneNumber telephone tel mobile fax address street postal_code zip_code
+first_name firstName last_name full_name surname given_name family_name birth_date birthday dob date_of_birth ssn
+passport iban card_number cvv
+"""
+
+
+@pytest.mark.parametrize("key", SPELLINGS.split())
+def test_each_spelling_of_a_secret_is_masked_in_each_form(key: str) -> None:
+    forms: list[Any] = [
+        {key: SECRET},
+        [[key, SECRET]],
+        {"name": key, "value": SECRET},
+        json.dumps({key: SECRET}),
+        f"{key}={SECRET}",
+        f"<r><{key}>{SECRET}</{key}></r>",
+        f'<a:{key} type="text">{SECRET}</a:{key}>',
+    ]
+
+    for form in forms:
+        assert SECRET not in payload_text(form), form
+
+
+@pytest.mark.parametrize(
+    "key", ["access_level", "author", "pins", "session", "emails", "report_id", "compass", "pinned"]
+)
+def test_keys_that_only_look_alike_are_shown(key: str) -> None:
+    assert mask({key: SECRET}) == {key: SECRET}
+
+
+def test_our_own_keys_and_links_are_masked_without_a_key() -> None:
+    api_key = f"1a2b3c4d.{'aZ9_-xyz' * 5}abc"
+    link = "/incidents/WzEwNyw%3A1vNabc%3Axyz-SIGNATURE-of-a-link_0123456789abcdef"
+
+    shown = payload_text(f"sent {api_key} to https://example.com{link}/")
+
+    assert api_key not in shown
+    assert "SIGNATURE" not in shown
+
+
 def test_keys_that_are_addresses_are_masked_and_stay_apart() -> None:
     assert mask({"sam@example.com": 1, "pat@example.com": 2}) == {MASK: 1, f"{MASK} 2": 2}
 
@@ -217,6 +263,8 @@ def test_a_payload_is_never_html() -> None:
         "a://" * 65_536,
         "a:" * 131_072,
         "eyJaaaaa." * 29_127,
+        "<a>" * 87_381,
+        "<a:" * 87_381,
     ],
     ids=lambda text: text[:8],
 )
