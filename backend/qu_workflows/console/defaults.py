@@ -1,11 +1,11 @@
 """Default settings of the console. Imports no Django, so that settings modules can import it."""
 
 # Keys whose values are masked in payloads: a word matches every key that contains it; * and ? as in a shell. So
-# "acces?" is the key "access" alone, and not "access_level".
+# "?ccess" is the key "access" alone, and not "access_level".
 MASKED_KEYS = (
     *("password", "passwords", "passwd", "passphrase", "passcode", "pwd", "pin", "otp", "secret", "secrets"),
     *("*password?", "*password", "*passwd", "*pwd", "*secret", "*token", "*tokens", "*apikey"),
-    *("token", "tokens", "jwt", "refres?", "acces?", "aut?", "bearer", "csrf", "authorization", "nonce"),
+    *("token", "tokens", "jwt", "?efresh", "?ccess", "?uth", "bearer", "csrf", "authorization", "nonce"),
     *("cookie", "cookies", "credential", "credentials", "api_key", "api_keys", "apikey", "access_key", "secret_key"),
     *("private_key", "signing_key", "encryption_key", "ssh_key", "signature", "sig", "session_id", "sessionid"),
     *("sid", "connection_string", "database_url", "dsn"),
