@@ -96,7 +96,9 @@ def test_the_functions_of_workflows_say_where_the_work_is_done() -> None:
 
 
 def test_the_functions_of_workflows_require_what_their_contracts_require() -> None:
-    for entry in PROJECT.workflow_tasks:
+    with_function = [entry for entry in PROJECT.workflow_tasks if hasattr(tasks, entry.task)]
+    assert len(with_function) >= 4  # the others are enqueued by name alone
+    for entry in with_function:
         parameters = inspect.signature(getattr(tasks, entry.task).func).parameters.values()
         assert {p.name: p.default is p.empty for p in parameters} == entry.required_by_name
 
