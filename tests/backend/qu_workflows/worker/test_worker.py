@@ -232,6 +232,18 @@ def test_the_command_refuses_a_project_that_sends_to_sqs(settings: Settings) -> 
         call_command("run_worker")
 
 
+@pytest.mark.parametrize("command", [("dlq", "list"), ("dlq", "redrive", "--all")], ids=" ".join)
+def test_commands_for_dead_letters_say_that_there_is_no_queue(command: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match="there is none: tasks run without a queue"):
+        call_command(*command)
+
+
+def test_resending_says_that_nothing_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("resend_tasks")
+
+    assert "manage.py run_worker takes recorded tasks by itself" in capsys.readouterr().out
+
+
 def test_an_unknown_engine_is_an_error(settings: Settings) -> None:
     settings.WORKFLOW_ENGINE = "celery"
 
