@@ -181,6 +181,26 @@ def test_a_version_of_an_alias_cannot_be_deleted(sfn: "SFNClient", create: Creat
     )
 
 
+def test_another_alias_of_a_taken_name_is_refused(sfn: "SFNClient", create: Create) -> None:
+    routes: Any = [{"stateMachineVersionArn": create(publish=True)["stateMachineVersionArn"], "weight": 100}]
+    sfn.create_state_machine_alias(name="live", description="now", routingConfiguration=routes)
+
+    assert refusal(sfn.create_state_machine_alias, name="live", description="then", routingConfiguration=routes) == (
+        "ConflictException",
+        "Failed to create alias because an alias with the same name and a different routing configuration "
+        "already exists.",
+    )
+
+
+def test_an_update_of_a_version_finds_no_machine(sfn: "SFNClient", create: Create) -> None:
+    version = create(publish=True)["stateMachineVersionArn"]
+
+    assert refusal(sfn.update_state_machine, stateMachineArn=version, definition=OTHER) == (
+        "StateMachineDoesNotExist",
+        f"State Machine Does Not Exist: '{version}'",
+    )
+
+
 def test_an_alias_is_created_updated_listed_and_deleted(sfn: "SFNClient", create: Create) -> None:
     made = create(publish=True)
     arn, one = made["stateMachineArn"], made["stateMachineVersionArn"]

@@ -206,6 +206,37 @@ def test_a_retrier_takes_an_error_until_its_attempts_are_used_up(attempt: Try) -
     assert last["inspectionData"]["errorDetails"] == {"catchIndex": 0}
 
 
+def test_a_retrier_without_attempts_left_is_named(attempt: Try) -> None:
+    retry = [{"ErrorEquals": ["Other"]}, {"ErrorEquals": ["Broken"], "MaxAttempts": 1}]
+    state = {"Type": "Task", "Resource": FUNCTION, "Retry": retry, "End": True}
+
+    found = attempt(state, None, "DEBUG", stateConfiguration={"retrierRetryCount": 1}, **broken("Broken"))
+
+    assert (found["status"], found["inspectionData"]["errorDetails"]) == ("FAILED", {"retryIndex": 1})
+
+
+def test_only_a_submitting_task_may_be_given_a_token_in_its_context(attempt: Try) -> None:
+    resource = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
+    state = {"Type": "Task", "Resource": resource, "Arguments": {"a": "{% $states.context.Task.Token %}"}}
+
+    found = attempt(
+        {**state, "QueryLanguage": "JSONata", "End": True},
+        None,
+        "DEBUG",
+        context='{"Task": {"Token": "token"}}',
+        **mock({"fieldValidationMode": "NONE"}),
+    )
+
+    assert found["inspectionData"]["afterArguments"] == {"a": "token"}
+
+
+def test_inspection_shows_variables_only_if_there_are_any(attempt: Try) -> None:
+    state = {"Type": "Pass", "End": True}
+
+    assert "variables" not in attempt(state, None, "DEBUG", variables="{}")["inspectionData"]
+    assert attempt(state, None, "DEBUG", variables='{"a": 1}')["inspectionData"]["variables"] == {"a": 1}
+
+
 def test_a_jsonata_catcher_shapes_its_output(attempt: Try) -> None:
     state = {
         "Type": "Task",
@@ -251,7 +282,42 @@ def test_a_state_is_found_anywhere_in_a_machine(attempt: Try) -> None:
         (PARALLEL, mock({}), "ValidationException", "Mocked result must be an array."),
         (PARALLEL, mock([1]), "ValidationException", "same number of items"),
         (MAP, mock({}), "ValidationException", "Mocked result must be an array."),
-        (PARALLEL, {"mock": {"result": "[", "fieldValidationMode": "NONE"}}, "ValidationException", "mock.result"),
+        (
+            PARALLEL,
+            {"mock": {"result": "[", "fieldValidationMode": "NONE"}},
+            "ValidationException",
+            "Mocked result must be valid JSON",
+        ),
+        (
+            {"Type": "Pass", "End": True},
+            {"context": '{"Task": {"Token": "a"}}'},
+            "ValidationException",
+            "contains 'Task' when",
+        ),
+        (
+            {"Type": "Pass", "End": True},
+            {"context": '{"Map": {}}'},
+            "ValidationException",
+            "'Map' field is not supported",
+        ),
+        (
+            MAP,
+            {"stateConfiguration": {"mapIterationFailureCount": 1}},
+            "ValidationException",
+            "TestState does not support MapIterationFailureCount when a mock is not specified.",
+        ),
+        (
+            MAP,
+            {"input": "[1]", "stateConfiguration": {"mapIterationFailureCount": 2}, **mock([1])},
+            "ValidationException",
+            "Map iteration failure count must be less than or equal to the number of Map iterations",
+        ),
+        (
+            PARALLEL,
+            {"revealSecrets": True, **mock([1, 2])},
+            "ValidationException",
+            "TestState does not support RevealSecrets when a mock is specified.",
+        ),
         (PARALLEL, {"mock": {"result": "[]", "errorOutput": {}}}, "ValidationException", "only one of"),
         ({"Type": "Pass", "End": True}, {"input": "["}, "InvalidExecutionInput", "Invalid State Machine"),
         ({"Type": "Pass", "End": True}, {"variables": "["}, "ValidationException", "variables"),
@@ -265,13 +331,13 @@ def test_a_state_is_found_anywhere_in_a_machine(attempt: Try) -> None:
             {"Type": "Pass", "End": True},
             {"context": '{"State": {"RetryCount": "one"}}'},
             "ValidationException",
-            "Field 'RetryCount' must be a number",
+            "Invalid Context object provided: State.RetryCount must be a number",
         ),
         (
             {"Type": "Pass", "End": True},
             {"context": '{"Execution": 1}'},
             "ValidationException",
-            "Field 'Execution' must be an object",
+            "Invalid Context object provided: Execution must be an object",
         ),
         ({"Type": "Pass"}, {}, "InvalidDefinition", "Invalid State Machine Definition"),
         (
@@ -322,7 +388,7 @@ def test_a_map_shows_its_items_and_limits(attempt: Try) -> None:
 @pytest.mark.parametrize(
     ("limit", "failures", "status"),
     [
-        ({}, 9, "SUCCEEDED"),
+        ({}, 4, "SUCCEEDED"),
         ({"ToleratedFailureCount": 1}, 1, "SUCCEEDED"),
         ({"ToleratedFailureCount": 1}, 2, "FAILED"),
         ({"ToleratedFailurePercentage": 50}, 2, "SUCCEEDED"),

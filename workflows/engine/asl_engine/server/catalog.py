@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from asl_engine.jsontext import Json
-from asl_engine.server.validation import Account, api_error, parse_arn, validation_error
+from asl_engine.server.validation import Account, api_error, parse_arn
 from asl_engine.store import Store
 from asl_engine.store.records import Document
 
@@ -113,10 +113,11 @@ class Catalog:
         return [kind(**document.body) for document in found]
 
     def changeable(self, text: str) -> Machine:
-        """Return the machine to change. Raises StateMachineDoesNotExist, StateMachineDeleting."""
-        arn = parse_arn(text, "stateMachine")
-        if arn.qualifier is not None:
-            raise validation_error(f"State machine ARN must be unqualified. Received: {text}")
+        """Return the machine to change. Raises StateMachineDoesNotExist, also for a qualified ARN.
+
+        Raises StateMachineDeleting.
+        """
+        parse_arn(text, "stateMachine")
         machine = self.machine(text)
         if machine.deleting:
             raise api_error("StateMachineDeleting", text)

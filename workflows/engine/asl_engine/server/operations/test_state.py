@@ -33,6 +33,7 @@ from asl_engine.core.work import Work
 from asl_engine.definition.checks import check, check_state
 from asl_engine.definition.compiler import compile_state, speaks_jsonata
 from asl_engine.definition.program import (
+    RETRIED_TYPES,
     FailState,
     MapState,
     ParallelState,
@@ -91,6 +92,7 @@ def test_state(call: ApiCall) -> Json:
     refuse_definition(check_state(definition) if name is None else check(definition))
     node, jsonata = _locate(loads(definition), name)
     kind = node["Type"]
+    _check_mock_options(asked)
     mock = _read_mock(asked.get("mock"), kind)
     if kind == "Task" and mock is None and not asked.get("roleArn"):
         raise validation_error("RoleArn must be specified when testing a Task state")
@@ -114,23 +116,24 @@ def _new_trial(call: ApiCall, state: State, mock: Mock | None) -> "_Trial":
     )
     work = Work(Program(start_at=state.name, states={state.name: state}), execution, call.now_ms(), call.draw)
     work.inspection = {}
-    work.given_context = _context(call, value, state.type, retries)
+    work.given_context = _context(call, value, state, retries)
     branch = Branch(ROOT_ID, None, (), 0, state.name, Phase.ENTERED, input=value)
     branch.variables = _parsed(asked["variables"], "variables") if "variables" in asked else {}
     branch.retries = dict.fromkeys(range(len(state.retry)), retries)
     return _Trial(call, state, mock, work, branch)
 
 
-def _context(call: ApiCall, value: Json, kind: str, retries: int) -> dict[str, Json]:
+def _context(call: ApiCall, value: Json, tested: State, retries: int) -> dict[str, Json]:
     """Return the request's context object, or that of a made-up execution."""
     asked = call.arguments
     if "context" in asked:
         context: dict[str, Json] = _parsed(asked["context"], "context")
-        _check_context(context, _CONTEXT, "context")
+        _check_context(context, _CONTEXT)
+        _check_context_fits(context, tested)
         return context
     machine, name, now = str(uuid.uuid4()), str(uuid.uuid4()), print_timestamp(call.now_ms())
     state: dict[str, Json] = {"Name": STATE_NAME, "EnteredTime": now}
-    if kind in MOCKED_TYPES:
+    if tested.type in RETRIED_TYPES:
         state["RetryCount"] = retries
     return {
         "Execution": {
@@ -179,7 +182,7 @@ class _Trial:
         if isinstance(self.state, ParallelState) or (isinstance(self.state, PassState) and self.state.has_result):
             for step in ("afterInputPath", "afterParameters", "afterArguments"):
                 shown.pop(step, None)
-        if "variables" in self.call.arguments or self.branch.variables:
+        if self.branch.variables:
             shown["variables"] = self.branch.variables
         return {step: _text(value) for step, value in shown.items()} | self.numbers
 
@@ -244,7 +247,12 @@ class _Trial:
         if batcher is not None:
             children = batched([Child(item, 1, None) for item in selected], batcher)
             work.inspect("afterItemBatcher", [child.input for child in children])
-        self._check_tolerance(state, len(items), configuration.get("mapIterationFailureCount") or 0)
+        failures = configuration.get("mapIterationFailureCount") or 0
+        if failures > len(items):
+            raise validation_error(
+                "Map iteration failure count must be less than or equal to the number of Map iterations"
+            )
+        self._check_tolerance(state, len(items), failures)
         return self._mocked_result()
 
     def _check_tolerance(self, state: MapState, items: int, failures: int) -> None:
@@ -280,6 +288,10 @@ class _Trial:
                 output, assigned = outcome_of_catching(self.work, branch, state, catcher, error_output)
                 branch.variables = {**branch.variables, **(assigned or {})}
                 return answer | {"status": "CAUGHT_ERROR", "nextState": catcher.next, "output": _text(output)}
+        for index, retrier in enumerate(state.retry):
+            if matches(retrier.error_equals, failure.error):
+                self.numbers["errorDetails"] = {"retryIndex": index}  # its attempts are used up
+                break
         return answer
 
 
@@ -294,6 +306,15 @@ def _parsed(text: str, field_name: str) -> Json:
         if field_name == "input":
             raise api_error("InvalidExecutionInput", str(problem)) from None
         raise validation_error(f"Invalid JSON in {field_name}: {problem}") from None
+
+
+def _check_mock_options(asked: Mapping[str, Json]) -> None:
+    """Raise ValidationException for options that only exist with a mock, or only without."""
+    if asked.get("mock") is not None and asked.get("revealSecrets"):
+        raise validation_error("TestState does not support RevealSecrets when a mock is specified.")
+    configuration = asked.get("stateConfiguration") or {}
+    if asked.get("mock") is None and configuration.get("mapIterationFailureCount") is not None:
+        raise validation_error("TestState does not support MapIterationFailureCount when a mock is not specified.")
 
 
 def _locate(definition: Json, name: str | None) -> tuple[dict[str, Json], bool]:
@@ -340,7 +361,10 @@ def _read_mock(given: Json, kind: str) -> Mock | None:
     if "errorOutput" in given:
         error = given["errorOutput"]
         return Mock(error=error.get("error"), cause=error.get("cause"), failed=True, validation_mode=mode)
-    return Mock(result=_parsed(given["result"], "mock.result"), validation_mode=mode)
+    try:
+        return Mock(result=loads(given["result"]), validation_mode=mode)
+    except ValueError:
+        raise validation_error("Mocked result must be valid JSON") from None
 
 
 def _check_mocked_result(state: State, mock: Mock) -> None:
@@ -360,14 +384,30 @@ def _check_mocked_result(state: State, mock: Mock) -> None:
             raise validation_error(f"Mock result schema validation error: {problem}")
 
 
-def _check_context(value: Json, fields: Mapping[str, Any], at: str) -> None:
+def _check_context(value: Json, fields: Mapping[str, Any], at: str = "") -> None:
     if not isinstance(value, dict):
-        raise validation_error(f"Invalid Context object provided: Field '{at}' must be an object")
+        raise _invalid_context(f"{at or 'Context object'} must be an object")
     for name, inner in value.items():
-        kind = fields.get(name)
+        kind, where = fields.get(name), f"{at}.{name}" if at else name
         if kind is None:
-            raise validation_error(f"Invalid Context object provided: Field '{name}' is not allowed")
+            raise _invalid_context(f"Field '{name}' is not allowed")
         if isinstance(kind, dict):
-            _check_context(inner, kind, name)
+            _check_context(inner, kind, where)
         elif not isinstance(inner, kind):
-            raise validation_error(f"Invalid Context object provided: Field '{name}' must be {_KIND_NAMES[kind]}")
+            raise _invalid_context(f"{where} must be {_KIND_NAMES[kind]}")
+
+
+def _check_context_fits(context: dict[str, Json], state: State) -> None:
+    """Raise ValidationException for a part of the context that the state under test cannot have."""
+    if "Map" in context:
+        raise _invalid_context("'Map' field is not supported when mocking a Context object")
+    submits = isinstance(state, TaskState) and parse_resource(state.resource).submits
+    if "Task" in context and not submits:
+        raise _invalid_context(
+            "Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' "
+            "service integration pattern"
+        )
+
+
+def _invalid_context(problem: str) -> ApiError:
+    return validation_error(f"Invalid Context object provided: {problem}")

@@ -122,7 +122,9 @@ def create_state_machine_alias(call: ApiCall) -> Json:
             catalog.put_alias(alias)
         elif (alias.routes, alias.description) != (asked["routingConfiguration"], asked.get("description")):
             raise api_error(
-                "ConflictException", "Failed to create alias because an alias with the same name already exists."
+                "ConflictException",
+                "Failed to create alias because an alias with the same name and a different routing configuration "
+                "already exists.",
             )
     return {"stateMachineAliasArn": alias.arn, "creationDate": seconds(alias.created_ms)}
 
