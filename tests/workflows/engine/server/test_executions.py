@@ -72,6 +72,7 @@ def test_a_repeated_start_gets_the_same_answer(sfn: "SFNClient", create: Create,
     ("asked", "code"),
     [
         ({"input": "not json"}, "InvalidExecutionInput"),
+        ({"input": ""}, "InvalidExecutionInput"),
         ({"input": "x" * 262_145}, "ValidationException"),
         ({"name": "a/b"}, "InvalidName"),
         ({"name": "n" * 81}, "ValidationException"),

@@ -4,6 +4,7 @@ from asl_engine.definition.checks_flow import check_flow
 from asl_engine.definition.diagnostics import SCHEMA_VALIDATION_FAILED, Diagnostic
 from asl_engine.definition.rules import Place, Rule
 from asl_engine.definition.shapes import MACHINE, state
+from asl_engine.json_problems import problem_of
 from asl_engine.jsontext import Json, loads, size_bytes
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
@@ -48,8 +49,9 @@ def _read(text: str) -> dict[str, Json] | Diagnostic:
         return Diagnostic(SCHEMA_VALIDATION_FAILED, message, "/", "Move a part of it to another machine.")
     try:
         definition = loads(text)
-    except ValueError as error:
-        return Diagnostic("INVALID_JSON_DESCRIPTION", str(error), "", "Correct the JSON.")
+    except ValueError:
+        message, location = problem_of(text)
+        return Diagnostic("INVALID_JSON_DESCRIPTION", f"{message}\n at {location}", location, "Correct the JSON.")
     if isinstance(definition, dict):
         return definition
     remedy = "A definition is an object with StartAt and States."

@@ -15,6 +15,7 @@ from typing import Any
 from asl_engine.definition.checks import check
 from asl_engine.definition.diagnostics import Diagnostic, errors_of, refusal_text
 from asl_engine.errors import ApiError
+from asl_engine.json_problems import problem_of
 from asl_engine.jsontext import Json
 
 # --- errors ---
@@ -43,6 +44,13 @@ def api_error(code: str, subject: object = "") -> ApiError:
 
 
 validation_error = partial(api_error, "ValidationException")
+
+
+def invalid_input(text: str) -> ApiError:
+    """Return the error of an execution's input that is not JSON."""
+    if not text.strip():
+        return ApiError("InvalidExecutionInput", "Invalid execution input.")
+    return api_error("InvalidExecutionInput", problem_of(text).message)
 
 
 def check_definition(definition: str, machine_type: str) -> None:

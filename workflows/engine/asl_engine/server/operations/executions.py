@@ -13,7 +13,7 @@ from asl_engine.jsontext import Json, loads
 from asl_engine.runner.map_runs import MAP_RUN
 from asl_engine.server.catalog import Alias, Catalog, Machine, Version
 from asl_engine.server.protocol import ApiCall, seconds
-from asl_engine.server.validation import StatesArn, api_error, check_name, parse_arn, validation_error
+from asl_engine.server.validation import StatesArn, api_error, check_name, invalid_input, parse_arn, validation_error
 from asl_engine.store.records import ExecutionFilter, ExecutionRecord
 
 INCLUDED = {"included": True}
@@ -61,8 +61,8 @@ def _new_record(call: ApiCall, target: Target) -> ExecutionRecord:
     text = asked.get("input", "{}")
     try:
         loads(text)
-    except ValueError as problem:
-        raise api_error("InvalidExecutionInput", str(problem)) from None
+    except ValueError:
+        raise invalid_input(text) from None
     owner = parse_arn(machine.arn, "stateMachine")
     head = owner.text.split(":")[:5]
     express = machine.type == "EXPRESS"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from asl_engine.json_problems import problem_of
 from asl_engine.jsontext import Json, loads
 from asl_engine.server.catalog import TAGS, account_key, changing, sortable
 from asl_engine.server.operations.tags import keep_tags
@@ -22,8 +23,8 @@ def send_task_success(call: ApiCall) -> Json:
     """SendTaskSuccess."""
     try:
         output = loads(call.arguments["output"])
-    except ValueError as problem:
-        raise api_error("InvalidOutput", problem) from None
+    except ValueError:
+        raise api_error("InvalidOutput", problem_of(call.arguments["output"]).message) from None
     call.engine.succeed_task(call.arguments["taskToken"], output)
     return {}
 

@@ -46,10 +46,11 @@ from asl_engine.definition.program import (
 )
 from asl_engine.definition.resources import ResourceKind, parse_resource
 from asl_engine.errors import EXCEED_TOLERATED_FAILURE_THRESHOLD, NO_CHOICE_MATCHED, ApiError, StateFailed
+from asl_engine.json_problems import problem_of
 from asl_engine.jsontext import Json, loads
 from asl_engine.language.times import print_timestamp
 from asl_engine.server.protocol import ApiCall
-from asl_engine.server.validation import api_error, refuse_definition, validation_error
+from asl_engine.server.validation import invalid_input, refuse_definition, validation_error
 
 MOCKED_TYPES = (StateType.TASK, StateType.MAP, StateType.PARALLEL)
 STATE_NAME = "StateName"  # AWS's name of any state under test in its context
@@ -302,10 +303,10 @@ def _parsed(text: str, field_name: str) -> Json:
     """Parse a field of JSON. Raises ValidationException, or InvalidExecutionInput for the input."""
     try:
         return loads(text)
-    except ValueError as problem:
+    except ValueError:
         if field_name == "input":
-            raise api_error("InvalidExecutionInput", str(problem)) from None
-        raise validation_error(f"Invalid JSON in {field_name}: {problem}") from None
+            raise invalid_input(text) from None
+        raise validation_error(f"Invalid JSON in {field_name}: {problem_of(text).message}") from None
 
 
 def _check_mock_options(asked: Mapping[str, Json]) -> None:
