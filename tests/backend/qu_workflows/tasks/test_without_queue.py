@@ -21,8 +21,9 @@ from core.models import Guard
 from incidents.services import mark_incident
 from qu_workflows.protocol.project import StepHandler
 from qu_workflows.records.models import TaskRecord, TaskStatus
-from qu_workflows.tasks import without_queue
+from qu_workflows.tasks import outbox, without_queue
 from qu_workflows.tasks.running import this_worker
+from qu_workflows.tasks.services import send_task
 from qu_workflows.tasks.without_queue import run_recorded
 from reports.models import GuardReport, ReportFile
 from tests.backend.incidents.making import make_incident
@@ -219,6 +220,16 @@ def test_fallback_sync_runs_a_workflow_here(
 
     record = TaskRecord.objects.get(pk=task_id)
     assert (record.status, record.send_attempts) == (TaskStatus.SUCCEEDED, 1)
+
+
+@pytest.mark.usefixtures("queue_down")
+def test_fallback_sync_runs_a_workflow_without_a_function(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TASK_FALLBACK = "sync"
+    monkeypatch.setattr(outbox, "registered_tasks", dict)
+
+    task_id = send_task("process_guard_report", {"report_id": make_report().pk})
+
+    assert TaskRecord.objects.get(pk=task_id).status == TaskStatus.SUCCEEDED
 
 
 def test_a_fault_of_the_engine_fails_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
