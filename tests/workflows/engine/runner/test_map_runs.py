@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from asl_engine.clock import SystemClock
 from asl_engine.store.records import ExecutionFilter
@@ -96,6 +98,22 @@ def test_more_failures_than_are_tolerated_fail_the_map(bench: Any, machine: Mach
     assert record.cause == "The specified tolerated failure threshold was exceeded"
     assert bench.runner.map_runs.describe(map_run_arn(bench, record.arn))["status"] == "FAILED"
     assert "MapRunFailed" in bench.types(record.arn)
+
+
+def test_the_results_that_a_writer_wrote_are_counted(
+    bench: Any, machine: Machine, task: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "results"}}
+    state = distributed(machine(("D", task("half"))), ResultWriter=writer, ToleratedFailureCount=1)
+
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="results")
+        runner = bench.runner_with({"half": lambda n: 1 / n})
+        record = bench.run(machine(("Map", state)), given=[1, 0, 2])
+
+    described = runner.map_runs.describe(map_run_arn(bench, record.arn))
+    assert described["itemCounts"]["resultsWritten"] == described["executionCounts"]["resultsWritten"] == 3
 
 
 def test_unreadable_items_fail_the_map(bench: Any, machine: Machine, task: Machine) -> None:

@@ -54,10 +54,13 @@ logger = logging.getLogger(__name__)
 MAP_RUN, PLAN, CHILDREN = "map_run", "map_run_order", "map_run_children"
 OPEN, ENDED = "open", "ended"
 _COUNTS = ("pending", "pendingRedrive", "running", "succeeded", "failed", "timedOut", "aborted", "total")
+_WRITTEN = ("succeeded", "failed", "timedOut", "aborted")
 _NO_COUNTS = dict.fromkeys((*_COUNTS, "resultsWritten", "failuresNotRedrivable"), 0)
 
 # Makes the message that starts a child, from its record, its definition and the parent.
 type NewChild = Callable[[ExecutionRecord, str, OpenExecution, Child], Message]
+_ERRORS_BESIDE_RESULTS = (None, EXCEED_TOLERATED_FAILURE_THRESHOLD)
+
 type MapRunCommand = StartMapRun | RedriveMapRun
 
 
@@ -80,10 +83,15 @@ class MapRunPlan:
         body = {name: getattr(self, name) for name in self.__slots__}
         return Document(PLAN, self.arn, {**body, "settings": map_run_to_row(self.settings)}, parent)
 
-    def description(self, status: str, run: MapRun | None, stop_ms: int | None = None) -> Document:
+    def description(
+        self, status: str, run: MapRun | None, stop_ms: int | None = None, *, has_written: bool = False
+    ) -> Document:
         """Return the document of DescribeMapRun's answer."""
         current = self.settings if run is None else run
         items, executions = ({}, {}) if run is None else run.counts()
+        if has_written:
+            for counts in (items, executions):
+                counts["resultsWritten"] = sum(counts[name] for name in _WRITTEN)
         body: dict[str, Json] = {
             "mapRunArn": self.arn,
             "executionArn": self.execution_arn,
@@ -99,6 +107,11 @@ class MapRunPlan:
             "redriveDate": self.redriven_ms,
         }
         return Document(MAP_RUN, self.arn, body, self.execution_arn, f"{self.start_ms:020d}")
+
+    @property
+    def writes_results(self) -> bool:
+        """True if a ResultWriter writes to S3."""
+        return bool((self.settings.writer or {}).get("resource"))
 
     def child_names(self, number: int) -> tuple[str, str, str]:
         """Return a child execution's ARN, name and state machine; equal numbers give equal names."""
@@ -368,7 +381,7 @@ class MapRuns:
     def _results(self, live: _Live) -> Json:
         writer = live.plan.settings.writer or {}
         config = writer.get("config") or {}
-        if writer.get("resource"):
+        if live.plan.writes_results:
             return write_results(writer["parameters"], config, live.plan.arn, self._records(live), self._clients)
         outputs = [loads(one.output) for one in self._records(live) if one.output is not None]
         return transformed(outputs, config.get("Transformation") or "NONE")
@@ -383,7 +396,9 @@ class MapRuns:
         """Report the end to the parent, whose step saves the Map Run's end too."""
         plan = live.plan
         status = "FAILED" if event.error is not None else status
-        documents = [plan.document(ENDED), plan.description(status, live.run, self._clock.now_ms())]
+        has_written = plan.writes_results and status != Status.ABORTED and event.error in _ERRORS_BESIDE_RESULTS
+        description = plan.description(status, live.run, self._clock.now_ms(), has_written=has_written)
+        documents = [plan.document(ENDED), description]
         with self._lock:
             if self._live.get(plan.arn) is not live:
                 return  # reported already
