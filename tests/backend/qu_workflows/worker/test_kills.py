@@ -81,7 +81,7 @@ def test_killed_workers_lose_no_task_and_repeat_no_finished_step(
         while len(succeeded()) < tasks and time.monotonic() < until:
             time.sleep(0.05)
 
-    assert len(succeeded()) == TaskRecord.objects.count() == tasks
+    assert len(succeeded()) == tasks
     assert len(list((tmp_path / "effects").iterdir())) == tasks
     called = calls(tmp_path)
     assert_order_is_kept(called)
@@ -91,8 +91,8 @@ def test_killed_workers_lose_no_task_and_repeat_no_finished_step(
 
 
 def succeeded() -> set[str]:
-    """Return the tasks that are recorded as SUCCEEDED."""
-    return set(TaskRecord.objects.filter(status=TaskStatus.SUCCEEDED).values_list("id", flat=True))
+    """Return the tasks recorded as SUCCEEDED, without runs of schedules."""
+    return set(TaskRecord.objects.filter(status=TaskStatus.SUCCEEDED, schedule="").values_list("id", flat=True))
 
 
 def assert_order_is_kept(called: list[list[str]]) -> None:
