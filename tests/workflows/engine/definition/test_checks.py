@@ -502,4 +502,4 @@ def test_a_single_state_may_have_an_unknown_target() -> None:
 def test_a_single_state_is_checked() -> None:
     (found,) = check_state(json.dumps(waiting(Timestamp="noon")))
 
-    assert (found.location, found.message) == ("/Timestamp", "String does not match RFC3339 timestamp")
+    assert (found.location, found.message) == ("/States/StateName/Timestamp", "String does not match RFC3339 timestamp")

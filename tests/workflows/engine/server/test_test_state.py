@@ -340,6 +340,7 @@ def test_a_state_is_found_anywhere_in_a_machine(attempt: Try) -> None:
             "Invalid Context object provided: Execution must be an object",
         ),
         ({"Type": "Pass"}, {}, "InvalidDefinition", "Invalid State Machine Definition"),
+        ({"Type": "Pas"}, {}, "InvalidDefinition", "at /States/StateName/Type'"),
         (
             {"Type": "Task", "Resource": INVOKE, "Parameters": {"FunctionName": "guard"}, "End": True},
             mock({"StatusCode": "ok"}),

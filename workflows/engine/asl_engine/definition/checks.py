@@ -22,8 +22,11 @@ def check(text: str, machine_type: str = "STANDARD") -> list[Diagnostic]:
 
 
 def check_state(text: str) -> list[Diagnostic]:
-    """Return every problem of a single state, apart from its transitions (TestState)."""
-    return _check(text, "STANDARD", state)
+    """Return every problem of a single state, apart from its transitions (TestState).
+
+    Locations are those in a machine with this state alone, which AWS names StateName.
+    """
+    return _check(text, "STANDARD", lambda place, node: state(place.at("States").at("StateName"), node))
 
 
 def _check(text: str, machine_type: str, rule: Rule) -> list[Diagnostic]:
