@@ -322,8 +322,8 @@ def _run_here(task_ids: Sequence[str]) -> None:
 
 
 def _run(task_id: str) -> TaskRecord | None:
-    # Imported by name, so that the packages of the functions do not contain the engine.
-    ran: TaskRecord | None = import_module("qu_workflows.tasks.without_queue").run_recorded(task_id)
+    # By a name that is put together: the packages of the functions follow imports, and must not contain the engine.
+    ran: TaskRecord | None = import_module(f"{__package__}.without_queue").run_recorded(task_id)
     return ran
 
 
